@@ -1,0 +1,2 @@
+//! The raxla command line.
+fn main() {}
