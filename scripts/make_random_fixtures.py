@@ -133,7 +133,8 @@ def floats(cases, keys):
                         cases.add("uniform", key, lambda k: random.uniform(k, shape, DTYPES[d], lo, hi), minval=lo, maxval=hi)
                 for shape in SHAPES if key == keys[0] else [(64,)]:
                     cases.add("normal", key, lambda k: random.normal(k, shape, DTYPES[d]))
-                for fn in ("exponential", "gumbel"):
+                # f16 gumbel is left out: how its two logarithms are rounded in between differs from one XLA to the next.
+                for fn in ("exponential", "gumbel")[: 1 if d == "f16" else 2]:
                     cases.add(fn, key, lambda k: getattr(random, fn)(k, (4, 7), DTYPES[d]))
     for key in keys:
         cases.add("gumbel", key, lambda k: random.gumbel(k, (4, 7), jnp.float32, mode="high"), mode="high")
