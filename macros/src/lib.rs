@@ -1,1 +1,116 @@
-//! derive
+//! `#[derive(Tree)]`: the type's *first* generic parameter is its leaf type.
+//!
+//! Fields marked `#[tree(skip)]` are structure: `map` clones them, and their `Debug` text is part of jit's cache key.
+use proc_macro::TokenStream;
+use proc_macro2::TokenStream as Code;
+use quote::{format_ident, quote};
+use syn::{Data, DeriveInput, Fields, GenericParam, Ident, parse_macro_input, spanned::Spanned};
+
+/// Implements `raxla::Tree<T>` for a struct or enum whose first generic parameter is the leaf type `T`.
+#[proc_macro_derive(Tree, attributes(tree))]
+pub fn derive_tree(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    expand(&input).unwrap_or_else(|e| e.to_compile_error()).into()
+}
+
+/// Is the field marked `#[tree(skip)]`?
+fn skipped(field: &syn::Field) -> syn::Result<bool> {
+    let mut skip = false;
+    for a in field.attrs.iter().filter(|a| a.path().is_ident("tree")) {
+        a.parse_nested_meta(|m| {
+            skip = true;
+            if m.path.is_ident("skip") { Ok(()) } else { Err(m.error("unknown option: only `#[tree(skip)]` exists")) }
+        })?;
+    }
+    Ok(skip)
+}
+
+/// One match arm of each method for one variant (or the struct itself): (map, visit, structure).
+fn arms(pattern: &Code, fields: &Fields, leaf: &Ident, variant: Option<&Ident>) -> syn::Result<[Code; 3]> {
+    let (mut names, mut map, mut visit, mut note) = (vec![], vec![], vec![], vec![]);
+    for (i, f) in fields.iter().enumerate() {
+        let ty = &f.ty;
+        let bound = format_ident!("field_{i}");
+        let (label, path) = match &f.ident {
+            Some(id) => (quote!(#id), {
+                let key = id.to_string();
+                quote!(&path.field(#key))
+            }),
+            None => {
+                let index = syn::Index::from(i);
+                // a newtype has no name to add: `Layers::List(vec)` is `layers.0`, not `layers.0.0`
+                (quote!(#index), if fields.len() == 1 { quote!(path) } else { quote!(&path.index(#i)) })
+            }
+        };
+        names.push(quote!(#label: #bound));
+        if skipped(f)? {
+            map.push(quote!(#label: ::core::clone::Clone::clone(#bound)));
+            note.push(quote!(key.note(#bound);));
+        } else {
+            map.push(quote!(#label: <#ty as ::raxla::Tree<#leaf>>::map_at(#bound, #path, f)));
+            visit.push(quote!(<#ty as ::raxla::Tree<#leaf>>::visit_at(#bound, #path, f);));
+            note.push(quote!(<#ty as ::raxla::Tree<#leaf>>::structure_at(#bound, key);));
+        }
+    }
+    let tag = variant.map(|v| {
+        let v = v.to_string();
+        quote!(key.note(&#v);)
+    });
+    Ok([
+        quote!(#pattern { #(#names),* } => #pattern { #(#map),* },),
+        quote!(#pattern { #(#names),* } => { #(#visit)* }),
+        quote!(#pattern { #(#names),* } => { #tag #(#note)* }),
+    ])
+}
+
+fn expand(input: &DeriveInput) -> syn::Result<Code> {
+    let name = &input.ident;
+    let mut params = input.generics.params.iter();
+    let leaf = match params.next() {
+        Some(GenericParam::Type(t)) => t.ident.clone(),
+        _ => {
+            let help = "#[derive(Tree)] needs a leaf type parameter first: `struct Foo<T = Tensor> { w: T }`";
+            return Err(syn::Error::new(name.span(), help));
+        }
+    };
+    if let Some(extra) = params.next() {
+        let help = "#[derive(Tree)] takes one generic parameter, the leaf type";
+        return Err(syn::Error::new(extra.span(), help));
+    }
+    let mut all: [Vec<Code>; 3] = Default::default();
+    let mut push = |arms: [Code; 3]| all.iter_mut().zip(arms).for_each(|(v, a)| v.push(a));
+    match &input.data {
+        Data::Struct(s) => push(arms(&quote!(#name), &s.fields, &leaf, None)?),
+        Data::Enum(e) => {
+            for v in &e.variants {
+                let id = &v.ident;
+                push(arms(&quote!(#name::#id), &v.fields, &leaf, Some(id))?);
+            }
+        }
+        Data::Union(_) => return Err(syn::Error::new(name.span(), "#[derive(Tree)] works on structs and enums")),
+    }
+    let [map, visit, note] = all;
+    Ok(quote! {
+        #[allow(unused_variables)]
+        impl<#leaf: ::raxla::Leaf> ::raxla::Tree<#leaf> for #name<#leaf> {
+            type With<__U: ::raxla::Leaf> = #name<__U>;
+            fn map_at<__U: ::raxla::Leaf>(
+                &self,
+                path: &::raxla::Path,
+                f: &mut dyn FnMut(&::raxla::Path, &#leaf) -> __U,
+            ) -> #name<__U> {
+                match self { #(#map)* }
+            }
+            fn visit_at<'__a>(
+                &'__a self,
+                path: &::raxla::Path,
+                f: &mut dyn FnMut(&::raxla::Path, &'__a #leaf),
+            ) {
+                match self { #(#visit)* }
+            }
+            fn structure_at(&self, key: &mut ::raxla::Structure) {
+                match self { #(#note)* }
+            }
+        }
+    })
+}

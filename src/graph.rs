@@ -1,0 +1,143 @@
+//! The IR: closed, typed, first-order programs in single-assignment form.
+use crate::{
+    aval::Aval,
+    host::Host,
+    prim::{Cost, Primitive},
+};
+use std::{collections::HashMap, fmt, panic::Location, rc::Rc};
+
+/// A value of a graph: an index into [`Graph::avals`].
+pub type Var = u32;
+
+/// Where an equation comes from: the user's line, and the names of the scopes around it (`gpt2/block/mlp`).
+#[derive(Clone)]
+pub struct Site {
+    /// The line that called the operation.
+    pub at: &'static Location<'static>,
+    /// Names given by [`scope`](crate::scope), joined with `/`.
+    pub scope: Rc<str>,
+}
+
+/// One operation: `outs = prim(ins)`.
+#[derive(Clone)]
+pub struct Eqn {
+    /// The operation.
+    pub prim: Rc<dyn Primitive>,
+    /// Operands.
+    pub ins: Vec<Var>,
+    /// Results, each defined by this equation only.
+    pub outs: Vec<Var>,
+    /// Where it comes from.
+    pub site: Site,
+}
+
+/// A program. Every transformation is a function from graphs to graphs.
+#[derive(Clone, Default)]
+pub struct Graph {
+    /// The type of each value, indexed by [`Var`].
+    pub avals: Vec<Aval>,
+    /// Parameters.
+    pub ins: Vec<Var>,
+    /// Operations in execution order.
+    pub eqns: Vec<Eqn>,
+    /// Results.
+    pub outs: Vec<Var>,
+}
+
+impl Graph {
+    /// The type of a value.
+    pub fn aval(&self, v: Var) -> &Aval {
+        &self.avals[v as usize]
+    }
+    /// The types of some values.
+    pub fn avals_of(&self, vars: &[Var]) -> Vec<Aval> {
+        vars.iter().map(|v| self.aval(*v).clone()).collect()
+    }
+    /// The types of the parameters.
+    pub fn in_avals(&self) -> Vec<Aval> {
+        self.avals_of(&self.ins)
+    }
+    /// The types of the results.
+    pub fn out_avals(&self) -> Vec<Aval> {
+        self.avals_of(&self.outs)
+    }
+
+    /// Run the program with the reference interpreter.
+    pub fn eval(&self, args: &[Host]) -> Vec<Host> {
+        assert_eq!(args.len(), self.ins.len(), "the graph has {} parameters", self.ins.len());
+        let mut env: Vec<Option<Host>> = vec![None; self.avals.len()];
+        for (v, h) in self.ins.iter().zip(args) {
+            assert_eq!(h.aval(), self.aval(*v), "argument %{v} has another type");
+            env[*v as usize] = Some(h.clone());
+        }
+        let read = |env: &[Option<Host>], v: &Var| env[*v as usize].clone().expect("verified: defined before use");
+        for e in &self.eqns {
+            let x: Vec<Host> = e.ins.iter().map(|v| read(&env, v)).collect();
+            for (v, h) in e.outs.iter().zip(e.prim.eval(&x)) {
+                debug_assert_eq!(h.aval(), self.aval(*v), "{:?} evaluates to another type than it infers", e.prim);
+                env[*v as usize] = Some(h);
+            }
+        }
+        self.outs.iter().map(|v| read(&env, v)).collect()
+    }
+
+    /// Check the program: every value is defined once, before its use, with the type its equation infers.
+    pub fn verify(&self) -> Result<(), String> {
+        let mut defined = vec![false; self.avals.len()];
+        let mut define = |v: Var| match defined.get_mut(v as usize) {
+            None => Err(format!("%{v} has no type")),
+            Some(true) => Err(format!("%{v} is defined twice")),
+            Some(d) => {
+                *d = true;
+                Ok(())
+            }
+        };
+        self.ins.iter().try_for_each(|v| define(*v))?;
+        let mut order: Vec<(&Eqn, usize)> = vec![];
+        for (i, e) in self.eqns.iter().enumerate() {
+            order.push((e, i));
+            e.outs.iter().try_for_each(|v| define(*v))?;
+        }
+        let mut at: HashMap<Var, usize> = self.ins.iter().map(|v| (*v, 0)).collect();
+        for (e, i) in order {
+            if let Some(v) = e.ins.iter().find(|v| !at.contains_key(v)) {
+                return Err(format!("%{v} is used by equation {i} ({:?}) before it is defined", e.prim));
+            }
+            let want = e.prim.infer(&self.avals_of(&e.ins)).map_err(|why| format!("equation {i} ({:?}): {why}", e.prim))?;
+            let have = self.avals_of(&e.outs);
+            if want != have {
+                return Err(format!("equation {i} ({:?}) makes {want:?} but is recorded as {have:?}", e.prim));
+            }
+            at.extend(e.outs.iter().map(|v| (*v, i + 1)));
+        }
+        match self.outs.iter().find(|v| !at.contains_key(v)) {
+            Some(v) => Err(format!("the result %{v} is never defined")),
+            None => Ok(()),
+        }
+    }
+
+    /// Floating-point operations and bytes moved, summed over the equations (a scan counts each of its steps).
+    pub fn cost(&self) -> Cost {
+        self.eqns.iter().map(|e| e.prim.cost(&self.avals_of(&e.ins), &self.avals_of(&e.outs))).sum()
+    }
+}
+
+impl fmt::Display for Graph {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let ty = |v: &Var| format!("%{v}: {}", self.aval(*v));
+        writeln!(f, "graph({}) {{", self.ins.iter().map(ty).collect::<Vec<_>>().join(", "))?;
+        for e in &self.eqns {
+            let outs = e.outs.iter().map(ty).collect::<Vec<_>>().join(", ");
+            let ins = e.ins.iter().map(|v| format!(" %{v}")).collect::<String>();
+            let prim = format!("{:?}", e.prim).replace('\n', "\n  ");
+            let scope = if e.site.scope.is_empty() { String::new() } else { format!("  # {}", e.site.scope) };
+            writeln!(f, "  {outs} = {prim}{ins}{scope}")?;
+        }
+        write!(f, "  return {}\n}}", self.outs.iter().map(|v| format!("%{v}")).collect::<Vec<_>>().join(", "))
+    }
+}
+impl fmt::Debug for Graph {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}

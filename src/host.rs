@@ -1,0 +1,318 @@
+//! Host values of any dtype: constants in graphs, and what the reference interpreter computes with.
+//!
+//! A float of any width is held as `f64`, an integer or bool of any width as `i128`, and every result is rounded (or
+//! wrapped) to its dtype when a [`Host`] is made. So one interpreter rule serves all dtypes.
+use crate::aval::{Aval, DType, Dims};
+use half::{bf16, f16};
+use std::sync::Arc;
+
+/// The elements of a [`Host`], row-major.
+#[derive(Clone, PartialEq)]
+pub enum Data {
+    /// Floats, each representable in the value's dtype.
+    Float(Arc<Vec<f64>>),
+    /// Integers and bools (0 or 1), each in the range of the value's dtype.
+    Int(Arc<Vec<i128>>),
+}
+
+/// A dense value on the host.
+#[derive(Clone, PartialEq)]
+pub struct Host {
+    aval: Aval,
+    data: Data,
+}
+
+impl Host {
+    /// A value of floats (or, cast as `convert` does, of another dtype).
+    ///
+    /// # Panics
+    /// When the number of elements is not that of the shape.
+    pub fn floats(dtype: DType, dims: impl Into<Dims>, data: Vec<f64>) -> Host {
+        let aval = Aval::new(dtype, dims);
+        assert_eq!(aval.size(), data.len(), "{aval} needs {} elements", aval.size());
+        let data = if dtype.is_float() {
+            Data::Float(Arc::new(data.into_iter().map(|x| round(dtype, x)).collect()))
+        } else {
+            Data::Int(Arc::new(data.into_iter().map(|x| saturate(dtype, x)).collect()))
+        };
+        Host { aval, data }
+    }
+    /// A value of integers or bools (or, cast as `convert` does, of another dtype).
+    ///
+    /// # Panics
+    /// When the number of elements is not that of the shape.
+    pub fn ints(dtype: DType, dims: impl Into<Dims>, data: Vec<i128>) -> Host {
+        let aval = Aval::new(dtype, dims);
+        assert_eq!(aval.size(), data.len(), "{aval} needs {} elements", aval.size());
+        let data = if dtype.is_float() {
+            Data::Float(Arc::new(data.into_iter().map(|x| round(dtype, x as f64)).collect()))
+        } else {
+            Data::Int(Arc::new(data.into_iter().map(|x| wrap(dtype, x)).collect()))
+        };
+        Host { aval, data }
+    }
+    /// The value with every element equal to `x`.
+    pub fn full(aval: &Aval, x: f64) -> Host {
+        Host::floats(aval.dtype, aval.dims.clone(), vec![x; aval.size()])
+    }
+    /// Shape and dtype.
+    pub fn aval(&self) -> &Aval {
+        &self.aval
+    }
+    /// Axis sizes.
+    pub fn dims(&self) -> &[usize] {
+        &self.aval.dims
+    }
+    /// Element type.
+    pub fn dtype(&self) -> DType {
+        self.aval.dtype
+    }
+    /// The elements.
+    pub fn data(&self) -> &Data {
+        &self.data
+    }
+    /// The elements as floats, whatever the dtype.
+    pub fn to_f64(&self) -> Vec<f64> {
+        match &self.data {
+            Data::Float(v) => v.to_vec(),
+            Data::Int(v) => v.iter().map(|x| *x as f64).collect(),
+        }
+    }
+    /// The elements as integers; floats are truncated towards zero.
+    pub fn to_ints(&self) -> Vec<i128> {
+        match &self.data {
+            Data::Float(v) => v.iter().map(|x| *x as i128).collect(),
+            Data::Int(v) => v.to_vec(),
+        }
+    }
+    /// The same elements in another shape of the same size.
+    pub fn reshaped(&self, dims: impl Into<Dims>) -> Host {
+        let aval = self.aval.with_dims(dims);
+        assert_eq!(aval.size(), self.aval.size(), "{} cannot become {aval}", self.aval);
+        Host { aval, data: self.data.clone() }
+    }
+    /// The value whose element `i` is element `source(i)` of this one: every pure data movement.
+    pub fn pick(&self, dims: impl Into<Dims>, source: impl Fn(usize) -> usize) -> Host {
+        let aval = self.aval.with_dims(dims);
+        let data = match &self.data {
+            Data::Float(v) => Data::Float(Arc::new((0..aval.size()).map(|i| v[source(i)]).collect())),
+            Data::Int(v) => Data::Int(Arc::new((0..aval.size()).map(|i| v[source(i)]).collect())),
+        };
+        Host { aval, data }
+    }
+    /// Each element converted to another dtype: rounded to nearest even, integers wrapped, floats to integers truncated
+    /// and saturated (NaN gives 0), anything to bool compared with zero.
+    pub fn cast(&self, dtype: DType) -> Host {
+        let dims = self.aval.dims.clone();
+        match &self.data {
+            Data::Float(v) if dtype == DType::Bool => Host::ints(dtype, dims, v.iter().map(|x| (*x != 0.0) as i128).collect()),
+            Data::Int(v) if dtype == DType::Bool => Host::ints(dtype, dims, v.iter().map(|x| (*x != 0) as i128).collect()),
+            Data::Float(v) => Host::floats(dtype, dims, v.to_vec()),
+            Data::Int(v) => Host::ints(dtype, dims, v.to_vec()),
+        }
+    }
+    /// Are all elements equal to the first (and is there one)?
+    pub fn is_splat(&self) -> bool {
+        match &self.data {
+            Data::Float(v) => v.first().is_some_and(|a| v.iter().all(|x| x.to_bits() == a.to_bits())),
+            Data::Int(v) => v.first().is_some_and(|a| v.iter().all(|x| x == a)),
+        }
+    }
+    /// The elements as the runtime wants them: row-major, little endian, one byte per bool or 4-bit integer.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let n = element_bytes(self.aval.dtype);
+        let mut out = Vec::with_capacity(self.aval.size() * n);
+        match &self.data {
+            Data::Float(v) => v.iter().for_each(|x| out.extend_from_slice(&float_bits(self.aval.dtype, *x).to_le_bytes()[..n])),
+            Data::Int(v) => v.iter().for_each(|x| out.extend_from_slice(&x.to_le_bytes()[..n])),
+        }
+        out
+    }
+    /// Inverse of [`Host::to_bytes`].
+    ///
+    /// # Panics
+    /// When the number of bytes is not that of the aval.
+    pub fn from_bytes(aval: &Aval, bytes: &[u8]) -> Host {
+        let n = element_bytes(aval.dtype);
+        assert_eq!(aval.size() * n, bytes.len(), "{aval} needs {} bytes", aval.size() * n);
+        let word = |b: &[u8]| {
+            let mut w = [0u8; 8];
+            w[..n].copy_from_slice(b);
+            u64::from_le_bytes(w)
+        };
+        let words = bytes.chunks_exact(n).map(word);
+        let data = if aval.dtype.is_float() {
+            Data::Float(Arc::new(words.map(|w| float_from_bits(aval.dtype, w)).collect()))
+        } else {
+            Data::Int(Arc::new(words.map(|w| wrap(aval.dtype, w as i128)).collect()))
+        };
+        Host { aval: aval.clone(), data }
+    }
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "{} ", self.aval)?;
+        match &self.data {
+            Data::Float(v) if self.is_splat() => write!(f, "{:?}", v[0]),
+            Data::Int(v) if self.is_splat() => write!(f, "{}", v[0]),
+            Data::Float(v) if v.len() <= 16 => write!(f, "{v:?}"),
+            Data::Int(v) if v.len() <= 16 => write!(f, "{v:?}"),
+            _ => write!(f, "[..]"),
+        }
+    }
+}
+
+/// Bytes of one element on the host; bools and 4-bit integers take a whole byte.
+pub fn element_bytes(dtype: DType) -> usize {
+    dtype.bits().div_ceil(8)
+}
+
+/// Wrap an integer into the range of an integer dtype; anything non-zero is `true`.
+pub fn wrap(dtype: DType, x: i128) -> i128 {
+    if dtype == DType::Bool {
+        return (x != 0) as i128;
+    }
+    let bits = dtype.bits() as u32;
+    let low = x & ((1i128 << bits) - 1);
+    if dtype.is_signed() && low >> (bits - 1) == 1 { low - (1i128 << bits) } else { low }
+}
+
+/// Smallest and largest value of an integer dtype.
+pub fn int_range(dtype: DType) -> (i128, i128) {
+    match dtype {
+        DType::Bool => (0, 1),
+        d if d.is_signed() => (-(1i128 << (d.bits() - 1)), (1i128 << (d.bits() - 1)) - 1),
+        d => (0, (1i128 << d.bits()) - 1),
+    }
+}
+
+/// Float to integer as XLA converts: towards zero, out of range to the nearest bound, NaN to 0.
+pub fn saturate(dtype: DType, x: f64) -> i128 {
+    let (low, high) = int_range(dtype);
+    if dtype == DType::Bool { (x != 0.0) as i128 } else { (x as i128).clamp(low, high) }
+}
+
+/// An 8-bit float format: (mantissa bits, exponent bias, largest finite value, has infinities).
+fn small_float(dtype: DType) -> Option<(i32, i32, f64, bool)> {
+    match dtype {
+        DType::F8E4M3FN => Some((3, 7, 448.0, false)),
+        DType::F8E5M2 => Some((2, 15, 57344.0, true)),
+        _ => None,
+    }
+}
+
+/// Round a float to the nearest value of a float dtype, ties to even.
+pub fn round(dtype: DType, x: f64) -> f64 {
+    match dtype {
+        DType::F64 => x,
+        DType::F32 => x as f32 as f64,
+        DType::F16 => f16::from_f64(x).to_f64(),
+        DType::BF16 => bf16::from_f64(x).to_f64(),
+        _ => {
+            let (mantissa, bias, largest, infinite) = small_float(dtype).expect("a float dtype");
+            if x == 0.0 || !x.is_finite() {
+                return if x.is_infinite() && !infinite { f64::NAN } else { x };
+            }
+            // the spacing of representable values around x; below the smallest normal it stays constant
+            let exponent = (x.abs().log2().floor() as i32).max(1 - bias);
+            let step = 2f64.powi(exponent - mantissa);
+            let r = (x / step).round_ties_even() * step;
+            match r.abs() > largest {
+                true if infinite => f64::INFINITY.copysign(x),
+                true => f64::NAN,
+                false => r,
+            }
+        }
+    }
+}
+
+/// The bits of a float in its dtype's encoding.
+pub fn float_bits(dtype: DType, x: f64) -> u64 {
+    match dtype {
+        DType::F64 => x.to_bits(),
+        DType::F32 => (x as f32).to_bits() as u64,
+        DType::F16 => f16::from_f64(x).to_bits() as u64,
+        DType::BF16 => bf16::from_f64(x).to_bits() as u64,
+        _ => {
+            let (mantissa, bias, _, infinite) = small_float(dtype).expect("a float dtype");
+            let sign = (x.is_sign_negative() as u64) << 7;
+            let x = x.abs();
+            if x.is_nan() || x.is_infinite() {
+                return sign | if !infinite || x.is_nan() { 0x7f } else { 0x7c };
+            }
+            let exponent = if x == 0.0 { 1 - bias } else { (x.log2().floor() as i32).max(1 - bias) };
+            let units = (x / 2f64.powi(exponent - mantissa)) as u64; // the hidden bit included, if normal
+            sign | (units + (((exponent + bias - 1) as u64) << mantissa))
+        }
+    }
+}
+
+/// Inverse of [`float_bits`].
+pub fn float_from_bits(dtype: DType, bits: u64) -> f64 {
+    match dtype {
+        DType::F64 => f64::from_bits(bits),
+        DType::F32 => f32::from_bits(bits as u32) as f64,
+        DType::F16 => f16::from_bits(bits as u16).to_f64(),
+        DType::BF16 => bf16::from_bits(bits as u16).to_f64(),
+        _ => {
+            let (mantissa, bias, _, infinite) = small_float(dtype).expect("a float dtype");
+            let sign = if bits >> 7 & 1 == 1 { -1.0 } else { 1.0 };
+            let (exponent, fraction) = ((bits as i32 & 0x7f) >> mantissa, (bits & ((1 << mantissa) - 1)) as f64);
+            let special = if infinite { exponent == 31 } else { bits & 0x7f == 0x7f };
+            match (special, exponent) {
+                (true, _) if infinite && fraction == 0.0 => sign * f64::INFINITY,
+                (true, _) => f64::NAN,
+                (_, 0) => sign * fraction * 2f64.powi(1 - bias - mantissa),
+                _ => sign * (fraction + 2f64.powi(mantissa)) * 2f64.powi(exponent - bias - mantissa),
+            }
+        }
+    }
+}
+
+/// Row-major strides of a shape, in elements.
+pub fn strides(dims: &[usize]) -> Vec<usize> {
+    let mut s = vec![1; dims.len()];
+    for i in (0..dims.len().saturating_sub(1)).rev() {
+        s[i] = s[i + 1] * dims[i + 1];
+    }
+    s
+}
+
+/// The index tuple of element number `n` of a shape.
+pub fn unravel(dims: &[usize], n: usize) -> Vec<usize> {
+    strides(dims).iter().zip(dims).map(|(s, d)| n / s % d).collect()
+}
+
+/// The element number of an index tuple.
+pub fn ravel(dims: &[usize], index: &[usize]) -> usize {
+    strides(dims).iter().zip(index).map(|(s, i)| s * i).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_round_trip_every_code_of_the_small_types() {
+        for dtype in [DType::F8E4M3FN, DType::F8E5M2, DType::I8, DType::U8] {
+            let bytes: Vec<u8> = (0..=255).collect();
+            let h = Host::from_bytes(&Aval::new(dtype, [256]), &bytes);
+            for (i, (a, b)) in h.to_bytes().iter().zip(&bytes).enumerate() {
+                assert!(a == b || h.to_f64()[i].is_nan(), "{dtype} {i}: {a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn rounding_is_to_nearest_even_and_conversion_saturates() {
+        assert_eq!(round(DType::BF16, 1.00390625), 1.0); // halfway between 1 and the next bf16
+        assert_eq!(round(DType::F8E4M3FN, 17.0), 16.0); // halfway between 16 and 18
+        assert_eq!(round(DType::F8E4M3FN, 19.0), 20.0);
+        assert!(round(DType::F8E4M3FN, 1e9).is_nan());
+        assert_eq!(round(DType::F8E5M2, 1e9), f64::INFINITY);
+        assert_eq!(Host::floats(DType::I8, [3], vec![300.0, -7.9, f64::NAN]).to_ints(), [127, -7, 0]);
+        assert_eq!(Host::ints(DType::I4, [2], vec![8, -9]).to_ints(), [-8, 7]);
+        assert_eq!(wrap(DType::U64, -1), u64::MAX as i128);
+    }
+}

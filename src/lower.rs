@@ -1,0 +1,320 @@
+//! Graph to StableHLO module, as text with source locations.
+use crate::{
+    aval::{Aval, DType},
+    graph::{Graph, Site},
+    host::{Data, Host},
+};
+use std::{collections::HashMap, fmt::Write, rc::Rc};
+
+/// A value of the module being written: its name and type.
+#[derive(Clone, Debug)]
+pub struct Value {
+    name: Rc<str>,
+    /// Shape and dtype.
+    pub aval: Aval,
+}
+
+/// The text of a region (a loop's body, a reduction's function), to be passed to [`Lower::op_with`].
+pub struct Region(String);
+
+/// How a parameter of the entry function is used besides being read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ParamAttrs {
+    /// Number of the result that takes over this parameter's memory.
+    pub alias: Option<usize>,
+}
+
+/// Writes one module. Primitives' `lower` rules call [`Lower::op`] and friends.
+pub struct Lower {
+    body: String,
+    next: usize,
+    functions: Vec<(String, String)>,
+    constants: HashMap<String, Value>,
+    locations: Option<Locations>,
+    depth: usize,
+}
+
+#[derive(Default)]
+struct Locations {
+    text: String,
+    ids: HashMap<(usize, Rc<str>), usize>,
+    current: Option<usize>,
+}
+
+/// The StableHLO text of a graph as a module with the entry function `@main`.
+///
+/// `params` has one entry per graph input, or is empty. With `locations`, every operation carries the user's line and
+/// scope as an MLIR `loc`.
+pub fn stablehlo(g: &Graph, params: &[ParamAttrs], locations: bool) -> String {
+    let mut cx = Lower {
+        body: String::new(),
+        next: 0,
+        functions: vec![],
+        constants: HashMap::new(),
+        locations: locations.then(Locations::default),
+        depth: 1,
+    };
+    let args: Vec<Value> = g.in_avals().into_iter().enumerate().map(|(i, aval)| Value::new(format!("%arg{i}"), aval)).collect();
+    let outs = cx.graph(g, &args);
+    let attrs = |i: usize| match params.get(i).and_then(|p| p.alias) {
+        Some(out) => format!(" {{tf.aliasing_output = {out} : i32}}"),
+        None => String::new(),
+    };
+    let sig: Vec<String> = args.iter().enumerate().map(|(i, a)| format!("{}: {}{}", a.name, mlir_type(&a.aval), attrs(i))).collect();
+    let results = types(outs.iter().map(|o| &o.aval));
+    let mut text = format!("module @main {{\nfunc.func public @main({}) -> ({results}) {{\n", sig.join(", "));
+    text += &cx.body;
+    let _ = writeln!(text, "  return{}\n}}", typed_names(&outs));
+    cx.functions.iter().for_each(|(_, f)| text += f);
+    text += "}\n";
+    if let Some(l) = cx.locations {
+        text += &l.text;
+    }
+    text
+}
+
+impl Value {
+    fn new(name: impl Into<Rc<str>>, aval: Aval) -> Value {
+        Value { name: name.into(), aval }
+    }
+}
+
+impl Lower {
+    /// Emit every equation of a graph here; returns its results.
+    pub fn graph(&mut self, g: &Graph, args: &[Value]) -> Vec<Value> {
+        let mut env: Vec<Option<Value>> = vec![None; g.avals.len()];
+        g.ins.iter().zip(args).for_each(|(v, x)| env[*v as usize] = Some(x.clone()));
+        let read = |env: &[Option<Value>], v: &u32| env[*v as usize].clone().expect("verified: defined before use");
+        for e in &g.eqns {
+            let x: Vec<Value> = e.ins.iter().map(|v| read(&env, v)).collect();
+            let outer = self.enter_site(&e.site);
+            let y = e.prim.lower(self, &x, &g.avals_of(&e.outs));
+            if let Some(l) = &mut self.locations {
+                l.current = outer;
+            }
+            e.outs.iter().zip(y).for_each(|(v, y)| env[*v as usize] = Some(y));
+        }
+        g.outs.iter().map(|v| read(&env, v)).collect()
+    }
+
+    fn enter_site(&mut self, site: &Site) -> Option<usize> {
+        let l = self.locations.as_mut()?;
+        let outer = l.current;
+        let key = (std::ptr::from_ref(site.at) as usize, site.scope.clone());
+        let (next, text) = (l.ids.len(), &mut l.text);
+        let id = *l.ids.entry(key).or_insert_with(|| {
+            let line = format!("{:?}:{}:{}", site.at.file(), site.at.line(), site.at.column());
+            let _ = match &*site.scope {
+                "" => writeln!(text, "#loc{next} = loc({line})"),
+                scope => writeln!(text, "#loc{next} = loc({scope:?}({line}))"),
+            };
+            next
+        });
+        l.current = Some(id);
+        outer
+    }
+
+    /// Emit `"stablehlo.<op>"(x) {attrs} : .. -> y`; an `op` with a dot names its dialect itself. `attrs` is text such as `dimension = 0 : i64`, or empty.
+    pub fn op(&mut self, op: &str, x: &[Value], attrs: &str, y: &Aval) -> Value {
+        self.op_with(op, x, attrs, vec![], std::slice::from_ref(y)).swap_remove(0)
+    }
+
+    /// As [`Lower::op`], with regions and any number of results.
+    pub fn op_with(&mut self, op: &str, x: &[Value], attrs: &str, regions: Vec<Region>, y: &[Aval]) -> Vec<Value> {
+        let id = self.next;
+        self.next += 1;
+        let mut line = "  ".repeat(self.depth);
+        match y.len() {
+            0 => {}
+            1 => line += &format!("%{id} = "),
+            n => line += &format!("%{id}:{n} = "),
+        }
+        let dialect = if op.contains('.') { "" } else { "stablehlo." };
+        line += &format!("\"{dialect}{op}\"({})", x.iter().map(|v| &*v.name).collect::<Vec<_>>().join(", "));
+        if !regions.is_empty() {
+            let closing = "  ".repeat(self.depth) + "}";
+            let texts: Vec<String> = regions.into_iter().map(|r| format!("{{\n{}{closing}", r.0)).collect();
+            line += &format!(" ({})", texts.join(", "));
+        }
+        if !attrs.is_empty() {
+            line += &format!(" {{{attrs}}}");
+        }
+        line += &format!(" : ({}) -> ", types(x.iter().map(|v| &v.aval)));
+        line += &if y.len() == 1 { mlir_type(&y[0]) } else { format!("({})", types(y.iter())) };
+        if let Some(id) = self.locations.as_ref().and_then(|l| l.current) {
+            line += &format!(" loc(#loc{id})");
+        }
+        self.body += &line;
+        self.body.push('\n');
+        match y {
+            [y] => vec![Value::new(format!("%{id}"), y.clone())],
+            _ => y.iter().enumerate().map(|(i, y)| Value::new(format!("%{id}#{i}"), y.clone())).collect(),
+        }
+    }
+
+    /// A region with these parameters, ending in `stablehlo.return` of what `f` returns.
+    pub fn region(&mut self, params: &[Aval], f: impl FnOnce(&mut Lower, &[Value]) -> Vec<Value>) -> Region {
+        let (args, text, outs) = self.nested(params, f);
+        let head: Vec<String> = args.iter().map(|a| format!("{}: {}", a.name, mlir_type(&a.aval))).collect();
+        let pad = "  ".repeat(self.depth);
+        let head = if head.is_empty() { String::new() } else { format!("{pad}^bb0({}):\n", head.join(", ")) };
+        Region(format!("{head}{text}{pad}  stablehlo.return{}\n", typed_names(&outs)))
+    }
+
+    /// Write operations into a buffer of their own. Constants made inside are not visible outside.
+    fn nested(
+        &mut self,
+        params: &[Aval],
+        f: impl FnOnce(&mut Lower, &[Value]) -> Vec<Value>,
+    ) -> (Vec<Value>, String, Vec<Value>) {
+        let args: Vec<Value> = params.iter().map(|a| self.fresh_arg(a)).collect();
+        let outer = (std::mem::take(&mut self.body), std::mem::take(&mut self.constants));
+        self.depth += 1;
+        let outs = f(self, &args);
+        self.depth -= 1;
+        let text = std::mem::replace(&mut self.body, outer.0);
+        self.constants = outer.1;
+        (args, text, outs)
+    }
+
+    fn fresh_arg(&mut self, a: &Aval) -> Value {
+        self.next += 1;
+        Value::new(format!("%a{}", self.next - 1), a.clone())
+    }
+
+    /// Call a private function, written once per name: `body` emits it the first time.
+    pub fn call(
+        &mut self,
+        name: &str,
+        x: &[Value],
+        y: &[Aval],
+        body: impl FnOnce(&mut Lower, &[Value]) -> Vec<Value>,
+    ) -> Vec<Value> {
+        if !self.functions.iter().any(|(n, _)| n == name) {
+            let at = self.functions.len();
+            self.functions.push((name.into(), String::new()));
+            let params: Vec<Aval> = x.iter().map(|v| v.aval.clone()).collect();
+            let depth = std::mem::replace(&mut self.depth, 0);
+            let (args, text, outs) = self.nested(&params, body);
+            self.depth = depth;
+            let sig: Vec<String> = args.iter().map(|a| format!("{}: {}", a.name, mlir_type(&a.aval))).collect();
+            let results = types(outs.iter().map(|o| &o.aval));
+            let (sig, ret) = (sig.join(", "), typed_names(&outs));
+            self.functions[at].1 = format!("func.func private @{name}({sig}) -> ({results}) {{\n{text}  return{ret}\n}}\n");
+        }
+        let id = self.next;
+        self.next += 1;
+        let names = x.iter().map(|v| &*v.name).collect::<Vec<_>>().join(", ");
+        let pad = "  ".repeat(self.depth);
+        let left = if y.len() == 1 { format!("%{id}") } else { format!("%{id}:{}", y.len()) };
+        let ins = types(x.iter().map(|v| &v.aval));
+        let _ = writeln!(self.body, "{pad}{left} = call @{name}({names}) : ({ins}) -> ({})", types(y.iter()));
+        match y {
+            [y] => vec![Value::new(format!("%{id}"), y.clone())],
+            _ => y.iter().enumerate().map(|(i, y)| Value::new(format!("%{id}#{i}"), y.clone())).collect(),
+        }
+    }
+
+    /// A constant; equal constants of one region are written once.
+    pub fn constant(&mut self, h: &Host) -> Value {
+        let a = h.aval().clone();
+        // MLIR reads bools and 4-bit integers only as lists, whose brackets would have to follow the shape
+        let listed = a.dtype.bits() < 8 || a.dtype == DType::Bool;
+        if listed && !h.is_splat() && a.size() > 0 && a.rank() != 1 {
+            let flat = self.constant(&h.reshaped([a.size()]));
+            return self.op("reshape", &[flat], "", &a);
+        }
+        let text = format!("value = dense<{}> : {}", dense(h, listed), mlir_type(&a));
+        self.constant_text(text, &a)
+    }
+
+    /// A constant with all elements equal to `x`.
+    pub fn splat(&mut self, a: &Aval, x: f64) -> Value {
+        self.splat_of(a, &Host::full(&a.with_dims([]), x))
+    }
+
+    /// A constant with all elements equal to a scalar.
+    pub fn splat_of(&mut self, a: &Aval, scalar: &Host) -> Value {
+        let inside = if a.size() == 0 { String::new() } else { dense(scalar, true) };
+        self.constant_text(format!("value = dense<{inside}> : {}", mlir_type(a)), a)
+    }
+
+    fn constant_text(&mut self, text: String, a: &Aval) -> Value {
+        if let Some(v) = self.constants.get(&text) {
+            return v.clone();
+        }
+        let v = self.op("constant", &[], &text, a);
+        self.constants.insert(text, v.clone());
+        v
+    }
+}
+
+/// The inside of `dense<..>`.
+fn dense(h: &Host, listed: bool) -> String {
+    let dtype = h.dtype();
+    let ints = |x: &i128| if dtype == DType::Bool { (*x != 0).to_string() } else { x.to_string() };
+    match h.data() {
+        _ if h.aval().size() == 0 => String::new(),
+        Data::Float(v) if h.is_splat() => float_literal(dtype, v[0]),
+        Data::Int(v) if h.is_splat() => ints(&v[0]),
+        Data::Int(v) if listed => format!("[{}]", v.iter().map(ints).collect::<Vec<_>>().join(", ")),
+        _ => {
+            let hex: String = h.to_bytes().iter().map(|b| format!("{b:02X}")).collect();
+            format!("\"0x{hex}\"")
+        }
+    }
+}
+
+fn float_literal(dtype: DType, x: f64) -> String {
+    if !x.is_finite() {
+        return format!("0x{:0width$X}", crate::host::float_bits(dtype, x), width = dtype.bits() / 4);
+    }
+    // the shortest decimal that reads back as the same value; MLIR wants a point before the exponent
+    let s = if dtype == DType::F64 { format!("{x:?}") } else { format!("{:?}", x as f32) };
+    match s.find('e') {
+        Some(e) if !s.contains('.') => format!("{}.0{}", &s[..e], &s[e..]),
+        _ => s,
+    }
+}
+
+/// `%a, %b : t, t`, or nothing.
+fn typed_names(values: &[Value]) -> String {
+    if values.is_empty() {
+        return String::new();
+    }
+    let names: Vec<&str> = values.iter().map(|v| &*v.name).collect();
+    format!(" {} : {}", names.join(", "), types(values.iter().map(|v| &v.aval)))
+}
+
+fn types<'a>(avals: impl Iterator<Item = &'a Aval>) -> String {
+    avals.map(mlir_type).collect::<Vec<_>>().join(", ")
+}
+
+/// The MLIR name of a dtype.
+pub fn mlir_dtype(d: DType) -> &'static str {
+    match d {
+        DType::Bool => "i1",
+        DType::U4 => "ui4",
+        DType::U8 => "ui8",
+        DType::U16 => "ui16",
+        DType::U32 => "ui32",
+        DType::U64 => "ui64",
+        DType::F8E4M3FN => "f8E4M3FN",
+        DType::F8E5M2 => "f8E5M2",
+        other => other.name(),
+    }
+}
+
+/// The MLIR tensor type of an aval.
+pub fn mlir_type(a: &Aval) -> String {
+    let dims: String = a.dims.iter().map(|d| format!("{d}x")).collect();
+    format!("tensor<{dims}{}>", mlir_dtype(a.dtype))
+}
+
+/// An MLIR `array<i64: ..>` attribute.
+pub fn array<T: std::fmt::Display>(v: &[T]) -> String {
+    if v.is_empty() {
+        return "array<i64>".into();
+    }
+    format!("array<i64: {}>", v.iter().map(T::to_string).collect::<Vec<_>>().join(", "))
+}

@@ -1,0 +1,359 @@
+//! Elementwise operations of two and three operands of one shape. Operators with broadcasting are in `ops`.
+use super::*;
+use crate::{host::Data, trace::bind1};
+
+/// Apply a function of two floats, or of two integers, element by element.
+fn map2(x: &[Host], y: DType, float: impl Fn(f64, f64) -> f64, int: impl Fn(i128, i128) -> i128) -> Host {
+    let dims = x[0].dims().to_vec();
+    match (x[0].data(), x[1].data()) {
+        (Data::Float(a), Data::Float(b)) => Host::floats(y, dims, a.iter().zip(&**b).map(|(a, b)| float(*a, *b)).collect()),
+        (Data::Int(a), Data::Int(b)) => Host::ints(y, dims, a.iter().zip(&**b).map(|(a, b)| int(*a, *b)).collect()),
+        _ => unreachable!("the type rule admits equal dtypes only"),
+    }
+}
+
+/// One block per operation: documentation, function, StableHLO name, kind of operands, meaning on floats and on integers
+/// (with the dtype), the tangent of the left operand's tangent `d` and of the right one's.
+macro_rules! binary {
+    ($(#[$doc:meta])* $P:ident, $f:ident, $hlo:literal, $kind:expr, $float:expr, $int:expr,
+     |$x:ident, $y:ident, $z:ident, $d:ident| ($left:expr, $right:expr) $(, transpose |$ct:ident, $op:ident| $tr:expr)?) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $P;
+        $(#[$doc])*
+        ///
+        /// Operands of one shape and dtype; the operators and methods of `Tensor` broadcast.
+        #[track_caller]
+        pub fn $f(x: Tensor, y: Tensor) -> Tensor {
+            bind1($P, &[x, y])
+        }
+        impl Primitive for $P {
+            fn name(&self) -> &'static str {
+                stringify!($f)
+            }
+            fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+                same_types(x)?;
+                let (ok, kind): (fn(DType) -> bool, &str) = $kind;
+                require(&x[0], ok, kind)?;
+                Ok(vec![x[0].clone()])
+            }
+            fn eval(&self, x: &[Host]) -> Vec<Host> {
+                let dtype = x[0].dtype();
+                let int: fn(i128, i128, DType) -> i128 = $int;
+                vec![map2(x, dtype, $float, |a, b| int(a, b, dtype))]
+            }
+            fn jvp(&self, x: &[Tensor], z: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+                type Rule = fn(Tensor, Tensor, Tensor, Tensor) -> Option<Tensor>;
+                #[allow(unused_variables)]
+                let rules: [Rule; 2] = [|$x, $y, $z, $d| $left, |$x, $y, $z, $d| $right];
+                let part = |i: usize| dx[i].and_then(|d| rules[i](x[0], x[1], z[0], d));
+                vec![add_opt(part(0), part(1))]
+            }
+            $(fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
+                let Some($ct) = ct[0] else { return vec![None; 2] };
+                let $op = x;
+                $tr
+            })?
+            fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
+                let x = spread(n, x, mapped);
+                vec![$f(x[0], x[1])]
+            }
+            fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+                vec![cx.op($hlo, x, "", &y[0])]
+            }
+        }
+    };
+}
+const FLOAT: (fn(DType) -> bool, &str) = (is_float, "a float");
+const NUMBER: (fn(DType) -> bool, &str) = (is_number, "a number");
+const ANY: (fn(DType) -> bool, &str) = (any_dtype, "");
+const BITS: (fn(DType) -> bool, &str) = (is_int_or_bool, "an integer or bool");
+const INT: (fn(DType) -> bool, &str) = (|d| !d.is_float() && d != DType::Bool, "an integer");
+
+/// A linear operand's share of a cotangent.
+fn if_linear(x: &Operand, f: impl FnOnce() -> Tensor) -> Option<Tensor> {
+    x.is_linear().then(f)
+}
+
+binary!(/** x + y */ Add, add, "add", NUMBER, |a, b| a + b, |a, b, _| a + b, |x, y, z, d| (Some(d), Some(d)),
+    transpose |ct, x| vec![if_linear(&x[0], || ct), if_linear(&x[1], || ct)]);
+binary!(/** x - y */ Sub, sub, "subtract", NUMBER, |a, b| a - b, |a, b, _| a - b, |x, y, z, d| (Some(d), Some(d.neg())),
+    transpose |ct, x| vec![if_linear(&x[0], || ct), if_linear(&x[1], || ct.neg())]);
+binary!(/** x · y */ Mul, mul, "multiply", NUMBER, |a, b| a * b, |a, b, _| a.wrapping_mul(b),
+    |x, y, z, d| (Some(mul(d, y)), Some(mul(x, d))),
+    transpose |ct, x| vec![if_linear(&x[0], || mul(ct, x[1].known())), if_linear(&x[1], || mul(x[0].known(), ct))]);
+binary!(/** x / y. Integers round towards zero; division by zero gives all one bits. */
+    Div, div, "divide", NUMBER, |a, b| a / b, |a, b, _| if b == 0 { -1 } else { a / b },
+    |x, y, z, d| (Some(div(d, y)), Some(mul(d, div(z, y)).neg())),
+    transpose |ct, x| vec![Some(div(ct, x[1].known())), None]);
+binary!(/** Remainder of x / y with the sign of x; modulo 0 an integer stays as it is. */
+    Rem, rem, "remainder", NUMBER, |a, b| a % b, |a, b, _| if b == 0 { a } else { a % b },
+    |x, y, z, d| (Some(d), Some(mul(d, mul(div(x, y).sign(), div(x, y).abs().floor())).neg())));
+binary!(/** xʸ for floats. */ Pow, pow, "power", FLOAT, f64::powf, |_, _, _| unreachable!(),
+    |x, y, z, d| (Some(d * select(y.eq(0.0), zeros_of(&y.aval()), mul(y, pow(x, select(y.eq(0.0), ones_like(y), y - 1.0))))),
+                  Some(d * mul(select(x.eq(0.0), ones_like(x), x).log(), z))));
+binary!(/** The angle of the point (y, x), in radians: `atan2(y, x)`. */ Atan2, atan2, "atan2", FLOAT, f64::atan2,
+    |_, _, _| unreachable!(),
+    |x, y, z, d| (Some(d * div(y, x * x + y * y)), Some((d * div(x, x * x + y * y)).neg())));
+binary!(/** The larger of x and y; NaN if one is. At a tie the tangent is the mean of both. */
+    Max, max, "maximum", ANY, |a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }, |a, b, _| a.max(b),
+    |x, y, z, d| (Some(d * share(x, y, z)), Some(d * share(y, x, z))));
+binary!(/** The smaller of x and y; NaN if one is. At a tie the tangent is the mean of both. */
+    Min, min, "minimum", ANY, |a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }, |a, b, _| a.min(b),
+    |x, y, z, d| (Some(d * share(x, y, z)), Some(d * share(y, x, z))));
+binary!(/** Bitwise and; on bools, logical. */ And, and, "and", BITS, |a, _| a, |a, b, _| a & b, |x, y, z, d| (None, None));
+binary!(/** Bitwise or; on bools, logical. */ Or, or, "or", BITS, |a, _| a, |a, b, _| a | b, |x, y, z, d| (None, None));
+binary!(/** Bitwise exclusive or; on bools, logical. */ Xor, xor, "xor", BITS, |a, _| a, |a, b, _| a ^ b, |x, y, z, d| (None, None));
+binary!(/** x shifted left by y bits; by the width or more, 0. */ ShiftLeft, shift_left, "shift_left", INT, |a, _| a,
+    |a, b, t| if too_far(b, t) { 0 } else { a << b }, |x, y, z, d| (None, None));
+binary!(/** x shifted right by y bits, filled with the sign; by the width or more, all sign. */
+    ShiftRightArithmetic, shift_right_arithmetic, "shift_right_arithmetic", INT, |a, _| a,
+    |a, b, t| crate::host::wrap(t, sign_extend(a, t) >> if too_far(b, t) { t.bits() as i128 - 1 } else { b }),
+    |x, y, z, d| (None, None));
+binary!(/** x shifted right by y bits, filled with zeros; by the width or more, 0. */
+    ShiftRightLogical, shift_right_logical, "shift_right_logical", INT, |a, _| a,
+    |a, b, t| if too_far(b, t) { 0 } else { (a & ((1i128 << t.bits()) - 1)) >> b }, |x, y, z, d| (None, None));
+
+fn too_far(by: i128, t: DType) -> bool {
+    by < 0 || by >= t.bits() as i128
+}
+/// The value whose top bit, if set, counts as a sign: what an arithmetic shift of an unsigned integer looks at.
+fn sign_extend(a: i128, t: DType) -> i128 {
+    let bits = t.bits() as u32;
+    let low = a & ((1i128 << bits) - 1);
+    if low >> (bits - 1) == 1 { low - (1i128 << bits) } else { low }
+}
+fn ones_like(x: Tensor) -> Tensor {
+    full(x.dims(), x.dtype(), 1.0)
+}
+/// The derivative of max(x, y) = z (or min) in x: 1, 0, or one half at a tie.
+fn share(x: Tensor, y: Tensor, z: Tensor) -> Tensor {
+    let chosen = x.eq(z).cast(z.dtype());
+    let tie = y.eq(z).cast(z.dtype());
+    chosen / (tie + 1.0)
+}
+
+/// Which comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Direction {
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+}
+/// Elementwise comparison; gives bools. Every comparison with NaN is false, but `Ne`.
+#[derive(Debug)]
+pub struct Compare(pub Direction);
+/// Compare operands of one shape and dtype; the methods of `Tensor` (`lt`, `ge`, ...) broadcast.
+#[track_caller]
+pub fn compare(direction: Direction, x: Tensor, y: Tensor) -> Tensor {
+    bind1(Compare(direction), &[x, y])
+}
+impl Primitive for Compare {
+    fn name(&self) -> &'static str {
+        match self.0 {
+            Direction::Eq => "eq",
+            Direction::Ne => "ne",
+            Direction::Lt => "lt",
+            Direction::Le => "le",
+            Direction::Gt => "gt",
+            Direction::Ge => "ge",
+        }
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        same_types(x)?;
+        Ok(vec![x[0].with_dtype(DType::Bool)])
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        fn holds<T: PartialOrd>(d: Direction, a: T, b: T) -> i128 {
+            (match d {
+                Direction::Eq => a == b,
+                Direction::Ne => a != b,
+                Direction::Lt => a < b,
+                Direction::Le => a <= b,
+                Direction::Gt => a > b,
+                Direction::Ge => a >= b,
+            }) as i128
+        }
+        let v = match (x[0].data(), x[1].data()) {
+            (Data::Float(a), Data::Float(b)) => a.iter().zip(&**b).map(|(a, b)| holds(self.0, a, b)).collect(),
+            (Data::Int(a), Data::Int(b)) => a.iter().zip(&**b).map(|(a, b)| holds(self.0, a, b)).collect(),
+            _ => unreachable!("the type rule admits equal dtypes only"),
+        };
+        vec![Host::ints(DType::Bool, x[0].dims(), v)]
+    }
+    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        vec![None]
+    }
+    fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
+        let x = spread(n, x, mapped);
+        vec![compare(self.0, x[0], x[1])]
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+        let kind = match x[0].aval.dtype {
+            d if d.is_float() => "FLOAT",
+            d if d.is_signed() => "SIGNED",
+            _ => "UNSIGNED",
+        };
+        let direction = self.name().to_uppercase();
+        let attrs = format!(
+            "comparison_direction = #stablehlo<comparison_direction {direction}>, compare_type = #stablehlo<comparison_type {kind}>"
+        );
+        vec![cx.op("compare", x, &attrs, &y[0])]
+    }
+}
+
+/// Elementwise choice: `yes` where the condition holds, else `no`.
+#[derive(Debug)]
+pub struct Select;
+/// `yes` where `condition` (bools of the same shape) holds, else `no`. `where_` broadcasts.
+#[track_caller]
+pub fn select(condition: Tensor, yes: Tensor, no: Tensor) -> Tensor {
+    bind1(Select, &[condition, yes, no])
+}
+impl Primitive for Select {
+    fn name(&self) -> &'static str {
+        "select"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        require(&x[0], |d| d == DType::Bool, "a bool")?;
+        same_types(&x[1..])?;
+        if x[0].dims != x[1].dims {
+            return Err("the condition's shape differs from the values'".into());
+        }
+        Ok(vec![x[1].clone()])
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        let chosen = x[0].to_ints();
+        let pick = |i: usize| chosen[i] != 0;
+        vec![match (x[1].data(), x[2].data()) {
+            (Data::Float(a), Data::Float(b)) => {
+                Host::floats(x[1].dtype(), x[1].dims(), (0..a.len()).map(|i| if pick(i) { a[i] } else { b[i] }).collect())
+            }
+            (Data::Int(a), Data::Int(b)) => {
+                Host::ints(x[1].dtype(), x[1].dims(), (0..a.len()).map(|i| if pick(i) { a[i] } else { b[i] }).collect())
+            }
+            _ => unreachable!("the type rule admits equal dtypes only"),
+        }]
+    }
+    fn jvp(&self, x: &[Tensor], y: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        let zero = zeros_of(&y[0].aval());
+        vec![Some(select(x[0], dx[1].unwrap_or(zero), dx[2].unwrap_or(zero)))]
+    }
+    fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
+        let Some(ct) = ct[0] else { return vec![None; 3] };
+        let (c, zero) = (x[0].known(), zeros_of(&ct.aval()));
+        vec![None, if_linear(&x[1], || select(c, ct, zero)), if_linear(&x[2], || select(c, zero, ct))]
+    }
+    fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
+        let x = spread(n, x, mapped);
+        vec![select(x[0], x[1], x[2])]
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+        vec![cx.op("select", x, "", &y[0])]
+    }
+}
+
+/// Elementwise min(max(x, low), high).
+#[derive(Debug)]
+pub struct Clamp;
+/// Each element of `x` limited to `[low, high]`; all of one shape and dtype. The method `clamp` broadcasts.
+///
+/// The tangent passes strictly inside the bounds only, as in JAX.
+#[track_caller]
+pub fn clamp(low: Tensor, x: Tensor, high: Tensor) -> Tensor {
+    bind1(Clamp, &[low, x, high])
+}
+impl Primitive for Clamp {
+    fn name(&self) -> &'static str {
+        "clamp"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        same_types(x)?;
+        Ok(vec![x[1].clone()])
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        let low = Max.eval(&x[..2]).swap_remove(0);
+        Min.eval(&[low, x[2].clone()])
+    }
+    fn jvp(&self, x: &[Tensor], y: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        let (low, x, high) = (x[0], x[1], x[2]);
+        let zero = zeros_of(&y[0].aval());
+        let part = |mask: Tensor, d: Option<Tensor>| d.map(|d| select(mask, d, zero));
+        let from_low = part(and(compare(Direction::Gt, low, x), compare(Direction::Lt, low, high)), dx[0]);
+        let inside = part(and(compare(Direction::Gt, x, low), compare(Direction::Lt, x, high)), dx[1]);
+        let from_high = part(compare(Direction::Lt, high, x), dx[2]);
+        vec![add_opt(add_opt(from_low, inside), from_high)]
+    }
+    fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
+        let x = spread(n, x, mapped);
+        vec![clamp(x[0], x[1], x[2])]
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+        vec![cx.op("clamp", x, "", &y[0])]
+    }
+}
+
+/// Cases of a binary operation with operands in these ranges.
+fn cases(dtype: DType, x: (f64, f64), y: (f64, f64), f: fn(Tensor, Tensor) -> Tensor) -> Vec<Case> {
+    let pair = |dims: &[usize], s| vec![sample_in(dtype, dims, s, x.0, x.1), sample_in(dtype, dims, s + 40, y.0, y.1)];
+    let apply = move |x: &[Tensor]| vec![f(x[0], x[1])];
+    let mut cases = vec![Case::new("values", pair(&[3, 4], 1), apply), Case::new("scalar", pair(&[], 2), apply)];
+    if matches!(dtype, DType::F32 | DType::F64) {
+        let s = [0.0, -0.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 1.5, -2.0];
+        let (a, b) = s.iter().flat_map(|a| s.iter().map(move |b| (*a, *b))).unzip();
+        let special = vec![Host::floats(dtype, [49], a), Host::floats(dtype, [49], b)];
+        cases.push(Case::new("special", special, apply).wrt([]));
+    }
+    if !dtype.is_float() && dtype != DType::Bool {
+        let (low, high) = crate::host::int_range(dtype);
+        let s = [low, low + 1, 0, 1, 2, high - 1, high];
+        let (a, b) = s.iter().flat_map(|a| s.iter().map(move |b| (*a, *b))).unzip();
+        cases.push(Case::new("extremes", vec![Host::ints(dtype, [49], a), Host::ints(dtype, [49], b)], apply));
+    }
+    cases
+}
+macro_rules! rows {
+    ($($name:literal, $kind:expr, $x:expr, $y:expr, $f:expr;)*) => {
+        &[$(Row { name: $name, dtypes: $kind, cases: |d| cases(d, $x, $y, $f) },)*
+          Row { name: "select", dtypes: any_dtype, cases: select_cases },
+          Row { name: "clamp", dtypes: any_dtype, cases: clamp_cases }]
+    };
+}
+/// All primitives of this file.
+pub(super) const ROWS: &[Row] = rows![
+    "add", is_number, (-3.0, 3.0), (-3.0, 3.0), add;
+    "sub", is_number, (-3.0, 3.0), (-3.0, 3.0), sub;
+    "mul", is_number, (-3.0, 3.0), (-3.0, 3.0), mul;
+    "div", is_number, (-3.0, 3.0), (0.5, 3.0), div;
+    "rem", is_number, (-9.0, 9.0), (1.0, 4.0), rem;
+    "pow", is_float, (0.3, 3.0), (-2.0, 2.0), pow;
+    "atan2", is_float, (-3.0, 3.0), (0.5, 3.0), atan2;
+    "max", any_dtype, (-3.0, 3.0), (-3.0, 3.0), max;
+    "min", any_dtype, (-3.0, 3.0), (-3.0, 3.0), min;
+    "and", is_int_or_bool, (-9.0, 9.0), (-9.0, 9.0), and;
+    "or", is_int_or_bool, (-9.0, 9.0), (-9.0, 9.0), or;
+    "xor", is_int_or_bool, (-9.0, 9.0), (-9.0, 9.0), xor;
+    "shift_left", INT.0, (-9.0, 9.0), (0.0, 5.0), shift_left;
+    "shift_right_arithmetic", INT.0, (-9.0, 9.0), (0.0, 5.0), shift_right_arithmetic;
+    "shift_right_logical", INT.0, (-9.0, 9.0), (0.0, 5.0), shift_right_logical;
+    "eq", any_dtype, (-2.0, 2.0), (-2.0, 2.0), |x, y| compare(Direction::Eq, x, y);
+    "ne", any_dtype, (-2.0, 2.0), (-2.0, 2.0), |x, y| compare(Direction::Ne, x, y);
+    "lt", any_dtype, (-2.0, 2.0), (-2.0, 2.0), |x, y| compare(Direction::Lt, x, y);
+    "le", any_dtype, (-2.0, 2.0), (-2.0, 2.0), |x, y| compare(Direction::Le, x, y);
+    "gt", any_dtype, (-2.0, 2.0), (-2.0, 2.0), |x, y| compare(Direction::Gt, x, y);
+    "ge", any_dtype, (-2.0, 2.0), (-2.0, 2.0), |x, y| compare(Direction::Ge, x, y);
+];
+fn select_cases(d: DType) -> Vec<Case> {
+    let x = vec![sample(DType::Bool, &[3, 4], 1), sample(d, &[3, 4], 2), sample(d, &[3, 4], 3)];
+    vec![Case::new("values", x, |x| vec![select(x[0], x[1], x[2])])]
+}
+fn clamp_cases(d: DType) -> Vec<Case> {
+    let low = sample_in(d, &[3, 4], 1, -2.0, -0.5);
+    let high = sample_in(d, &[3, 4], 3, 0.5, 2.0);
+    let x = vec![low, sample_in(d, &[3, 4], 2, -3.0, 3.0), high];
+    vec![Case::new("values", x, |x| vec![clamp(x[0], x[1], x[2])])]
+}

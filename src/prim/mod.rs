@@ -1,0 +1,206 @@
+//! The primitives: one block each, holding everything the system knows about one operation.
+//!
+//! A block is the user-facing function with its documentation, a struct with the operation's parameters, and its
+//! `impl Primitive`. Transformations never match on a concrete primitive: they only call these rules.
+use crate::{
+    aval::{Aval, DType},
+    host::Host,
+    lower::{Lower, Value},
+    trace::Tensor,
+};
+use std::fmt;
+
+mod binary;
+mod constant;
+mod convert;
+mod reduce;
+mod shape;
+mod table;
+mod unary;
+pub use binary::*;
+pub use constant::*;
+pub use convert::*;
+pub use reduce::*;
+pub use shape::*;
+pub use table::{Case, Row, TABLE, sample, sample_in};
+pub use unary::*;
+
+/// Work of one operation.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cost {
+    /// Floating-point (or integer) operations.
+    pub flops: f64,
+    /// Bytes read and written, counting each operand and result once.
+    pub bytes: f64,
+}
+impl std::iter::Sum for Cost {
+    fn sum<I: Iterator<Item = Cost>>(costs: I) -> Cost {
+        costs.fold(Cost::default(), |a, b| Cost { flops: a.flops + b.flops, bytes: a.bytes + b.bytes })
+    }
+}
+impl Cost {
+    /// This much work `n` times.
+    pub fn times(self, n: usize) -> Cost {
+        Cost { flops: self.flops * n as f64, bytes: self.bytes * n as f64 }
+    }
+}
+
+/// One operand of a linear equation under transposition.
+#[derive(Clone, Debug)]
+pub enum Operand {
+    /// A linear input: its value is unknown, its cotangent is wanted.
+    Linear(Aval),
+    /// A residual: a known value.
+    Known(Tensor),
+}
+impl Operand {
+    /// Is the cotangent of this operand wanted?
+    pub fn is_linear(&self) -> bool {
+        matches!(self, Operand::Linear(_))
+    }
+    /// The value of a residual.
+    ///
+    /// # Panics
+    /// When the operand is linear: the transposition rule that asks is wrong.
+    pub fn known(&self) -> Tensor {
+        match self {
+            Operand::Known(t) => *t,
+            Operand::Linear(a) => panic!("a transposition rule reads the value of a linear operand ({a})"),
+        }
+    }
+    /// The type of the operand.
+    pub fn aval(&self) -> Aval {
+        match self {
+            Operand::Known(t) => t.aval(),
+            Operand::Linear(a) => a.clone(),
+        }
+    }
+}
+
+/// What [`Primitive::linearize`] returns: outputs and their tangents.
+pub type Linearized = (Vec<Tensor>, Vec<Option<Tensor>>);
+
+/// Everything the system knows about one operation, in one place. Its `Debug` text is its name with its parameters.
+pub trait Primitive: fmt::Debug + 'static {
+    /// The operation's name, as StableHLO or JAX calls it.
+    fn name(&self) -> &'static str;
+    /// Types of the outputs. The only place operands are validated. An `Err` is the reason, optionally followed by a
+    /// line break and a remedy.
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String>;
+    /// Reference semantics on host values: the oracle of the tests.
+    fn eval(&self, x: &[Host]) -> Vec<Host>;
+    /// Tangents of the outputs `y`, given the operands `x` and their tangents; `None` is a symbolic zero.
+    ///
+    /// Called only when at least one tangent is not zero.
+    fn jvp(&self, x: &[Tensor], y: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>>;
+    /// Outputs and their tangents at once. Only for operations with inner graphs (scan, cond, remat, ...); everything
+    /// else gets this from `jvp`.
+    fn linearize(&self, _x: &[Tensor], _dx: &[Option<Tensor>]) -> Option<Linearized> {
+        None
+    }
+    /// Cotangents of the linear operands (`None` for the others, or for zero), given those of the outputs.
+    ///
+    /// Only for operations that are linear in some operands; at least one cotangent is not zero.
+    fn transpose(&self, _ct: &[Option<Tensor>], _x: &[Operand]) -> Vec<Option<Tensor>> {
+        unreachable!("{self:?} is not linear: no jvp rule may put it into a linear program")
+    }
+    /// The operation over a leading batch axis of size `n`: `mapped[i]` tells whether operand `i` has one (at least one
+    /// does). Every result has it.
+    fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor>;
+    /// Emit StableHLO; `y` are the types of the results.
+    fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value>;
+    /// Work done. By default one operation per output element.
+    fn cost(&self, x: &[Aval], y: &[Aval]) -> Cost {
+        let bytes = x.iter().chain(y).map(|a| a.bytes() as f64).sum();
+        Cost { flops: y.iter().map(|a| a.size() as f64).sum(), bytes }
+    }
+    /// Does it do something besides computing its results? Such equations are never removed or repeated.
+    fn has_effect(&self) -> bool {
+        false
+    }
+}
+
+// ---- shared by the families -----------------------------------------------------------------------------------------
+
+/// Sum of two tangents or cotangents, where `None` is zero.
+#[track_caller]
+pub fn add_opt(x: Option<Tensor>, y: Option<Tensor>) -> Option<Tensor> {
+    match (x, y) {
+        (Some(x), Some(y)) => Some(add(x, y)),
+        (x, y) => x.or(y),
+    }
+}
+
+/// Give every operand a leading batch axis of size `n`.
+pub fn spread(n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
+    x.iter().zip(mapped).map(|(x, m)| if *m { *x } else { broadcast_leading(*x, n) }).collect()
+}
+
+/// `x` repeated along a new leading axis of size `n`.
+pub fn broadcast_leading(x: Tensor, n: usize) -> Tensor {
+    let dims = x.dims();
+    let at = (1..=dims.len()).collect();
+    broadcast_in_dim(x, [&[n], &dims[..]].concat(), at)
+}
+
+/// A tensor of zeros of this type.
+#[track_caller]
+pub fn zeros_of(a: &Aval) -> Tensor {
+    full(a.dims.clone(), a.dtype, 0.0)
+}
+
+/// The axes of a tensor of this rank that are not in `axes`.
+pub fn other_axes(rank: usize, axes: &[usize]) -> Vec<usize> {
+    (0..rank).filter(|i| !axes.contains(i)).collect()
+}
+
+/// The permutation that undoes `perm`.
+pub fn inverse(perm: &[usize]) -> Vec<usize> {
+    let mut inv = vec![0; perm.len()];
+    perm.iter().enumerate().for_each(|(i, p)| inv[*p] = i);
+    inv
+}
+
+/// Each axis number plus `by`: where the axes are once a batch axis stands in front.
+pub fn shifted(axes: &[usize], by: usize) -> Vec<usize> {
+    axes.iter().map(|a| a + by).collect()
+}
+
+/// Type rule: all operands have one type.
+pub(crate) fn same_types(x: &[Aval]) -> Result<(), String> {
+    let Some(w) = x.windows(2).find(|w| w[0] != w[1]) else { return Ok(()) };
+    if w[0].dtype != w[1].dtype {
+        return Err(format!("the dtypes differ\ncast one side: `.cast(DType::{:?})`", w[0].dtype));
+    }
+    Err("the shapes differ".into())
+}
+
+/// Type rule: the operand's dtype is of this kind.
+pub(crate) fn require(x: &Aval, ok: fn(DType) -> bool, kind: &str) -> Result<(), String> {
+    if ok(x.dtype) {
+        return Ok(());
+    }
+    Err(format!("{} is not {kind}\nconvert it first with `.cast(..)`", x.dtype.name()))
+}
+
+/// Type rule: this axis exists.
+pub(crate) fn require_axis(x: &Aval, axis: usize) -> Result<usize, String> {
+    x.dims.get(axis).copied().ok_or_else(|| format!("there is no axis {axis} in {x}"))
+}
+
+/// Float dtypes.
+pub(crate) fn is_float(d: DType) -> bool {
+    d.is_float()
+}
+/// Integer dtypes, and bool.
+pub(crate) fn is_int_or_bool(d: DType) -> bool {
+    !d.is_float()
+}
+/// All but bool.
+pub(crate) fn is_number(d: DType) -> bool {
+    d != DType::Bool
+}
+/// Every dtype.
+pub(crate) fn any_dtype(_: DType) -> bool {
+    true
+}

@@ -1,0 +1,180 @@
+//! Rearrangements of elements.
+use super::*;
+use crate::{
+    host::{ravel, unravel},
+    lower::array,
+    trace::bind1,
+};
+
+/// The same elements, row-major, in another shape.
+#[derive(Debug)]
+pub struct Reshape {
+    dims: Vec<usize>,
+}
+impl Tensor {
+    /// The same elements, row-major, in another shape of the same size. See also [`Tensor::split_axis`] and
+    /// [`Tensor::merge`], which say what is meant.
+    #[track_caller]
+    pub fn reshape(self, dims: impl Into<Vec<usize>>) -> Tensor {
+        let dims = dims.into();
+        if self.dims() == dims { self } else { bind1(Reshape { dims }, &[self]) }
+    }
+}
+impl Primitive for Reshape {
+    fn name(&self) -> &'static str {
+        "reshape"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        let y = x[0].with_dims(self.dims.clone());
+        if y.size() == x[0].size() {
+            return Ok(vec![y]);
+        }
+        Err(format!("it cannot become {:?}\n{} elements against {}", self.dims, x[0].size(), y.size()))
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        vec![x[0].reshaped(self.dims.clone())]
+    }
+    fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        vec![dx[0].map(|d| d.reshape(self.dims.clone()))]
+    }
+    fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
+        vec![ct[0].map(|ct| ct.reshape(x[0].aval().dims))]
+    }
+    fn batch(&self, n: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        vec![x[0].reshape([&[n], &self.dims[..]].concat())]
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+        vec![cx.op("reshape", x, "", &y[0])]
+    }
+    fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
+        Cost::default()
+    }
+}
+
+/// Axes in another order: output axis i is input axis `perm[i]`.
+#[derive(Debug)]
+pub struct Transpose {
+    perm: Vec<usize>,
+}
+impl Tensor {
+    /// Axes in another order: output axis i is input axis `perm[i]`.
+    #[track_caller]
+    pub fn transpose(self, perm: impl Into<Vec<usize>>) -> Tensor {
+        let perm = perm.into();
+        if perm.len() == self.rank() && perm.iter().enumerate().all(|(i, p)| i == *p) {
+            return self;
+        }
+        bind1(Transpose { perm }, &[self])
+    }
+}
+impl Primitive for Transpose {
+    fn name(&self) -> &'static str {
+        "transpose"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        let mut sorted = self.perm.clone();
+        sorted.sort_unstable();
+        if !sorted.into_iter().eq(0..x[0].rank()) {
+            return Err(format!("{:?} is not a permutation of its {} axes", self.perm, x[0].rank()));
+        }
+        Ok(vec![x[0].with_dims(self.perm.iter().map(|p| x[0].dims[*p]).collect::<Vec<_>>())])
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        let dims: Vec<usize> = self.perm.iter().map(|p| x[0].dims()[*p]).collect();
+        let inv = inverse(&self.perm);
+        vec![x[0].pick(dims.clone(), |o| {
+            let o = unravel(&dims, o);
+            ravel(x[0].dims(), &inv.iter().map(|i| o[*i]).collect::<Vec<_>>())
+        })]
+    }
+    fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        vec![dx[0].map(|d| d.transpose(self.perm.clone()))]
+    }
+    fn transpose(&self, ct: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {
+        vec![ct[0].map(|ct| ct.transpose(inverse(&self.perm)))]
+    }
+    fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        vec![x[0].transpose([&[0], &shifted(&self.perm, 1)[..]].concat())]
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+        vec![cx.op("transpose", x, &format!("permutation = {}", array(&self.perm)), &y[0])]
+    }
+}
+
+/// Repetition along new or size-1 axes: input axis i becomes output axis `at[i]`.
+#[derive(Debug)]
+pub struct BroadcastInDim {
+    dims: Vec<usize>,
+    at: Vec<usize>,
+}
+/// `x` repeated to shape `dims`: input axis i becomes output axis `at[i]` (increasing); size-1 axes stretch.
+#[track_caller]
+pub fn broadcast_in_dim(x: Tensor, dims: impl Into<Vec<usize>>, at: Vec<usize>) -> Tensor {
+    bind1(BroadcastInDim { dims: dims.into(), at }, &[x])
+}
+impl Primitive for BroadcastInDim {
+    fn name(&self) -> &'static str {
+        "broadcast_in_dim"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        let fits = |(d, a): (&usize, &usize)| *a < self.dims.len() && (*d == 1 || *d == self.dims[*a]);
+        let increasing = self.at.windows(2).all(|w| w[0] < w[1]);
+        if x[0].rank() == self.at.len() && increasing && x[0].dims.iter().zip(&self.at).all(fits) {
+            return Ok(vec![x[0].with_dims(self.dims.clone())]);
+        }
+        Err(format!("it does not fit {:?} at axes {:?}", self.dims, self.at))
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        let d = x[0].dims();
+        vec![x[0].pick(self.dims.clone(), |o| {
+            let o = unravel(&self.dims, o);
+            ravel(d, &self.at.iter().zip(d).map(|(a, d)| if *d == 1 { 0 } else { o[*a] }).collect::<Vec<_>>())
+        })]
+    }
+    fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        vec![dx[0].map(|d| broadcast_in_dim(d, self.dims.clone(), self.at.clone()))]
+    }
+    fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
+        let d = x[0].aval().dims;
+        let kept = self.at.iter().zip(&d).filter(|(a, d)| **d == self.dims[**a]).map(|(a, _)| *a);
+        let stretched = other_axes(self.dims.len(), &kept.collect::<Vec<_>>());
+        vec![ct[0].map(|ct| reduce_sum(ct, stretched).reshape(d))]
+    }
+    fn batch(&self, n: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        let at = [&[0], &shifted(&self.at, 1)[..]].concat();
+        vec![broadcast_in_dim(x[0], [&[n], &self.dims[..]].concat(), at)]
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+        vec![cx.op("broadcast_in_dim", x, &format!("broadcast_dimensions = {}", array(&self.at)), &y[0])]
+    }
+}
+
+/// All primitives of this file.
+pub(super) const ROWS: &[Row] = &[
+    Row {
+        name: "reshape",
+        dtypes: any_dtype,
+        cases: |d| {
+            vec![
+                Case::new("split", vec![sample(d, &[6, 2], 1)], |x| vec![x[0].reshape([2, 3, 2])]),
+                Case::new("to scalar", vec![sample(d, &[1, 1], 2)], |x| vec![x[0].reshape([])]),
+            ]
+        },
+    },
+    Row {
+        name: "transpose",
+        dtypes: any_dtype,
+        cases: |d| vec![Case::new("cycle", vec![sample(d, &[2, 3, 4], 1)], |x| vec![x[0].transpose([2, 0, 1])])],
+    },
+    Row {
+        name: "broadcast_in_dim",
+        dtypes: any_dtype,
+        cases: |d| {
+            vec![
+                Case::new("new axes", vec![sample(d, &[3], 1)], |x| vec![broadcast_in_dim(x[0], [2, 3, 4], vec![1])]),
+                Case::new("stretch", vec![sample(d, &[1, 3], 2)], |x| vec![broadcast_in_dim(x[0], [2, 3], vec![0, 1])]),
+                Case::new("scalar", vec![sample(d, &[], 3)], |x| vec![broadcast_in_dim(x[0], [2, 3], vec![])]),
+            ]
+        },
+    },
+];

@@ -1,0 +1,326 @@
+//! Elementwise operations of one operand.
+use super::*;
+use crate::{host::Data, trace::bind1};
+
+/// Apply a function of floats, or one of integers, to every element.
+pub(super) fn map1(x: &Host, y: DType, float: impl Fn(f64) -> f64, int: impl Fn(i128) -> i128) -> Host {
+    let dims = x.dims().to_vec();
+    match x.data() {
+        Data::Float(v) => Host::floats(y, dims, v.iter().map(|x| float(*x)).collect()),
+        Data::Int(v) => Host::ints(y, dims, v.iter().map(|x| int(*x)).collect()),
+    }
+}
+
+fn no_int(_: i128) -> i128 {
+    unreachable!("the type rule admits floats only")
+}
+
+/// One block per operation: documentation, method, kind of operand, StableHLO name, meaning on floats and on integers,
+/// and the tangent as a function of operand `x`, result `y` and tangent `d` (`None`: the derivative is zero).
+macro_rules! unary {
+    ($(#[$doc:meta])* $P:ident, $f:ident, $hlo:literal, $kind:expr, $float:expr, $int:expr,
+     |$x:ident, $y:ident, $d:ident| $jvp:expr $(, transpose |$ct:ident| $tr:expr)?) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $P;
+        impl Tensor {
+            $(#[$doc])*
+            #[track_caller]
+            pub fn $f(self) -> Tensor {
+                bind1($P, &[self])
+            }
+        }
+        impl Primitive for $P {
+            fn name(&self) -> &'static str {
+                stringify!($f)
+            }
+            fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+                let (ok, kind): (fn(DType) -> bool, &str) = $kind;
+                require(&x[0], ok, kind)?;
+                Ok(vec![x[0].clone()])
+            }
+            fn eval(&self, x: &[Host]) -> Vec<Host> {
+                vec![map1(&x[0], x[0].dtype(), $float, $int)]
+            }
+            fn jvp(&self, x: &[Tensor], y: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+                let ($x, $y) = (x[0], y[0]);
+                let _ = ($x, $y);
+                let tangent: fn(Tensor, Tensor, Tensor) -> Option<Tensor> = |$x, $y, $d| {
+                    let _ = ($x, $y, $d);
+                    $jvp
+                };
+                vec![dx[0].and_then(|d| tangent(x[0], y[0], d))]
+            }
+            $(fn transpose(&self, ct: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {
+                vec![ct[0].map(|$ct| $tr)]
+            })?
+            fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+                vec![x[0].$f()]
+            }
+            fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+                vec![cx.op($hlo, x, "", &y[0])]
+            }
+        }
+    };
+}
+const FLOAT: (fn(DType) -> bool, &str) = (is_float, "a float");
+const NUMBER: (fn(DType) -> bool, &str) = (is_number, "a number");
+const BITS: (fn(DType) -> bool, &str) = (is_int_or_bool, "an integer or bool");
+
+unary!(/** -x */ Neg, neg, "negate", NUMBER, |v| -v, |v| -v, |x, y, d| Some(d.neg()), transpose |ct| ct.neg());
+unary!(/** eˣ */ Exp, exp, "exponential", FLOAT, f64::exp, no_int, |x, y, d| Some(mul(d, y)));
+unary!(/** eˣ - 1, accurate near 0 */ Expm1, expm1, "exponential_minus_one", FLOAT, f64::exp_m1, no_int,
+    |x, y, d| Some(d * (y + 1.0)));
+unary!(/** Natural logarithm. */ Log, log, "log", FLOAT, f64::ln, no_int, |x, y, d| Some(div(d, x)));
+unary!(/** ln(1 + x), accurate near 0 */ Log1p, log1p, "log_plus_one", FLOAT, f64::ln_1p, no_int,
+    |x, y, d| Some(d / (x + 1.0)));
+unary!(/** Hyperbolic tangent. */ Tanh, tanh, "tanh", FLOAT, f64::tanh, no_int,
+    |x, y, d| Some(d * (1.0 - y * y)));
+unary!(/** Logistic function 1 / (1 + e⁻ˣ), also called sigmoid. */ Logistic, logistic, "logistic", FLOAT,
+    |v| 1.0 / (1.0 + (-v).exp()), no_int, |x, y, d| Some(d * (y * (1.0 - y))));
+unary!(/** Sine, of radians. */ Sin, sin, "sine", FLOAT, f64::sin, no_int, |x, y, d| Some(d * x.cos()));
+unary!(/** Cosine, of radians. */ Cos, cos, "cosine", FLOAT, f64::cos, no_int, |x, y, d| Some((d * x.sin()).neg()));
+unary!(/** Square root. */ Sqrt, sqrt, "sqrt", FLOAT, f64::sqrt, no_int, |x, y, d| Some(d / (y * 2.0)));
+unary!(/** 1 / √x */ Rsqrt, rsqrt, "rsqrt", FLOAT, |v| 1.0 / v.sqrt(), no_int, |x, y, d| Some(d * (y / x * -0.5)));
+unary!(/** Cube root. */ Cbrt, cbrt, "cbrt", FLOAT, f64::cbrt, no_int, |x, y, d| Some(d / (y * y * 3.0)));
+unary!(/** Error function 2/√π ∫₀ˣ e^(-t²) dt. */ Erf, erf, "chlo.erf", FLOAT, libm::erf, no_int,
+    |x, y, d| Some(d * ((x * x).neg().exp() * std::f64::consts::FRAC_2_SQRT_PI)));
+unary!(/** Inverse of the error function on (-1, 1). */ ErfInv, erf_inv, "chlo.erf_inv", FLOAT, erf_inv_f64, no_int,
+    |x, y, d| Some(d * ((y * y).exp() / std::f64::consts::FRAC_2_SQRT_PI)));
+unary!(/** Absolute value. The derivative at 0 is 0. */ Abs, abs, "abs", (|d| d.is_signed() || d.is_float(), "a signed number"), f64::abs, |v| v.abs(),
+    |x, y, d| Some(d * x.sign()));
+unary!(/** -1, 0 or 1; NaN stays NaN. */ Sign, sign, "sign", (|d| d.is_signed() || d.is_float(), "a signed number"),
+    |v| if v == 0.0 || v.is_nan() { v } else { v.signum() }, i128::signum, |x, y, d| None);
+unary!(/** Largest integer not above x. */ Floor, floor, "floor", FLOAT, f64::floor, no_int, |x, y, d| None);
+unary!(/** Smallest integer not below x. */ Ceil, ceil, "ceil", FLOAT, f64::ceil, no_int, |x, y, d| None);
+unary!(/** Nearest integer, ties to even (as Python and NumPy round). */ Round, round, "round_nearest_even", FLOAT,
+    f64::round_ties_even, no_int, |x, y, d| None);
+unary!(/** Nearest integer, ties away from zero (as C rounds). */ RoundAway, round_away, "round_nearest_afz", FLOAT,
+    f64::round, no_int, |x, y, d| None);
+
+/// Inverse error function by Newton steps from a rational start: accurate to about one unit in the last place.
+fn erf_inv_f64(x: f64) -> f64 {
+    if x.abs() >= 1.0 {
+        return if x.abs() == 1.0 { f64::INFINITY.copysign(x) } else { f64::NAN };
+    }
+    // S. Winitzki, "A handy approximation for the error function and its inverse" (2008)
+    let l = (-x * x).ln_1p();
+    let t = 2.0 / (std::f64::consts::PI * 0.147) + l / 2.0;
+    let mut y = ((t * t - l / 0.147).sqrt() - t).max(0.0).sqrt().copysign(x);
+    for _ in 0..4 {
+        // erfc keeps the difference accurate in the tails
+        let error = if y > 0.0 { (1.0 - x) - libm::erfc(y) } else { libm::erfc(-y) - (1.0 + x) };
+        y += error * (y * y).exp() / std::f64::consts::FRAC_2_SQRT_PI;
+    }
+    y
+}
+
+/// Bitwise complement; on bools, logical not.
+#[derive(Debug)]
+pub struct Not;
+impl std::ops::Not for Tensor {
+    type Output = Tensor;
+    #[track_caller]
+    fn not(self) -> Tensor {
+        bind1(Not, &[self])
+    }
+}
+impl Primitive for Not {
+    fn name(&self) -> &'static str {
+        "not"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        require(&x[0], BITS.0, BITS.1)?;
+        Ok(vec![x[0].clone()])
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        let bool = x[0].dtype() == DType::Bool;
+        vec![map1(&x[0], x[0].dtype(), |v| v, |v| if bool { 1 - v } else { !v })]
+    }
+    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        vec![None]
+    }
+    fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        vec![!x[0]]
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+        vec![cx.op("not", x, "", &y[0])]
+    }
+}
+
+/// Is each element neither infinite nor NaN? Gives bools.
+#[derive(Debug)]
+pub struct IsFinite;
+impl Tensor {
+    /// Is each element neither infinite nor NaN? Gives bools.
+    #[track_caller]
+    pub fn is_finite(self) -> Tensor {
+        bind1(IsFinite, &[self])
+    }
+}
+impl Primitive for IsFinite {
+    fn name(&self) -> &'static str {
+        "is_finite"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        require(&x[0], FLOAT.0, FLOAT.1)?;
+        Ok(vec![x[0].with_dtype(DType::Bool)])
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        let finite = x[0].to_f64().iter().map(|v| v.is_finite() as i128).collect();
+        vec![Host::ints(DType::Bool, x[0].dims(), finite)]
+    }
+    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        vec![None]
+    }
+    fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        vec![x[0].is_finite()]
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+        vec![cx.op("is_finite", x, "", &y[0])]
+    }
+}
+
+/// Number of one bits of each element.
+#[derive(Debug)]
+pub struct PopulationCount;
+impl Tensor {
+    /// Number of one bits of each integer.
+    #[track_caller]
+    pub fn population_count(self) -> Tensor {
+        bind1(PopulationCount, &[self])
+    }
+}
+impl Primitive for PopulationCount {
+    fn name(&self) -> &'static str {
+        "population_count"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        require(&x[0], |d| !d.is_float() && d != DType::Bool, "an integer")?;
+        Ok(vec![x[0].clone()])
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        let mask = (1i128 << x[0].dtype().bits()) - 1;
+        vec![map1(&x[0], x[0].dtype(), |v| v, |v| (v & mask).count_ones() as i128)]
+    }
+    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        vec![None]
+    }
+    fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        vec![x[0].population_count()]
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+        vec![cx.op("popcnt", x, "", &y[0])]
+    }
+}
+
+/// Elementwise xⁿ for a constant integer n, by repeated multiplication.
+#[derive(Debug)]
+pub struct IntegerPow {
+    n: i32,
+}
+impl Tensor {
+    /// xⁿ for a constant integer n, by repeated multiplication. x⁰ is 1.
+    #[track_caller]
+    pub fn powi(self, n: i32) -> Tensor {
+        bind1(IntegerPow { n }, &[self])
+    }
+}
+impl Primitive for IntegerPow {
+    fn name(&self) -> &'static str {
+        "integer_pow"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        require(&x[0], NUMBER.0, NUMBER.1)?;
+        if self.n < 0 && !x[0].dtype.is_float() {
+            return Err("an integer has no negative power".into());
+        }
+        Ok(vec![x[0].clone()])
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        let dtype = x[0].dtype();
+        let int = |v| (0..self.n).fold(1i128, |p, _| crate::host::wrap(dtype, p * v));
+        vec![map1(&x[0], dtype, |v| v.powi(self.n), int)]
+    }
+    fn jvp(&self, x: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        vec![dx[0].filter(|_| self.n != 0).map(|d| d * (x[0].powi(self.n - 1) * self.n))]
+    }
+    fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        vec![x[0].powi(self.n)]
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+        let (mut base, mut n, mut result) = (x[0].clone(), self.n.unsigned_abs(), None::<Value>);
+        while n > 0 {
+            if n & 1 == 1 {
+                result = Some(match result {
+                    Some(r) => cx.op("multiply", &[r, base.clone()], "", &y[0]),
+                    None => base.clone(),
+                });
+            }
+            n >>= 1;
+            if n > 0 {
+                base = cx.op("multiply", &[base.clone(), base], "", &y[0]);
+            }
+        }
+        let one = |cx: &mut Lower| cx.splat(&y[0], 1.0);
+        vec![match result {
+            None => one(cx),
+            Some(r) if self.n > 0 => r,
+            Some(r) => {
+                let one = one(cx);
+                cx.op("divide", &[one, r], "", &y[0])
+            }
+        }]
+    }
+}
+
+/// Cases of a unary operation: values in a range, and the special ones.
+fn cases(dtype: DType, low: f64, high: f64, f: fn(Tensor) -> Tensor) -> Vec<Case> {
+    let mut cases = vec![
+        Case::new("values", vec![sample_in(dtype, &[3, 4], 1, low, high)], move |x| vec![f(x[0])]),
+        Case::new("scalar", vec![sample_in(dtype, &[], 2, low, high)], move |x| vec![f(x[0])]),
+        Case::new("empty", vec![sample_in(dtype, &[0, 2], 3, low, high)], move |x| vec![f(x[0])]),
+    ];
+    if matches!(dtype, DType::F32 | DType::F64) {
+        let special = vec![0.0, -0.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 0.5, -0.5, 1.5, 2.5, 1.0, -1.0];
+        let special = Host::floats(dtype, [special.len()], special);
+        cases.push(Case::new("special", vec![special], move |x| vec![f(x[0])]).wrt([]));
+    }
+    cases
+}
+macro_rules! rows {
+    ($($name:literal, $kind:expr, $low:literal .. $high:literal, $f:expr;)*) => {
+        &[$(Row { name: $name, dtypes: $kind, cases: |d| cases(d, $low, $high, $f) }),*]
+    };
+}
+fn is_signed_number(d: DType) -> bool {
+    d.is_signed() || d.is_float()
+}
+/// All primitives of this file.
+pub(super) const ROWS: &[Row] = rows![
+    "neg", is_number, -3.0..3.0, Tensor::neg;
+    "exp", is_float, -3.0..3.0, Tensor::exp;
+    "expm1", is_float, -2.0..2.0, Tensor::expm1;
+    "log", is_float, 0.1..3.0, Tensor::log;
+    "log1p", is_float, -0.8..3.0, Tensor::log1p;
+    "tanh", is_float, -2.0..2.0, Tensor::tanh;
+    "logistic", is_float, -3.0..3.0, Tensor::logistic;
+    "sin", is_float, -3.0..3.0, Tensor::sin;
+    "cos", is_float, -3.0..3.0, Tensor::cos;
+    "sqrt", is_float, 0.1..4.0, Tensor::sqrt;
+    "rsqrt", is_float, 0.1..4.0, Tensor::rsqrt;
+    "cbrt", is_float, 0.1..4.0, Tensor::cbrt;
+    "erf", is_float, -2.0..2.0, Tensor::erf;
+    "erf_inv", is_float, -0.9..0.9, Tensor::erf_inv;
+    "abs", is_signed_number, -3.0..3.0, Tensor::abs;
+    "sign", is_signed_number, -3.0..3.0, Tensor::sign;
+    "floor", is_float, -3.0..3.0, Tensor::floor;
+    "ceil", is_float, -3.0..3.0, Tensor::ceil;
+    "round", is_float, -3.0..3.0, Tensor::round;
+    "round_away", is_float, -3.0..3.0, Tensor::round_away;
+    "not", is_int_or_bool, -9.0..9.0, std::ops::Not::not;
+    "is_finite", is_float, -3.0..3.0, Tensor::is_finite;
+    "population_count", |d| !d.is_float() && d != DType::Bool, -9.0..9.0, Tensor::population_count;
+    "integer_pow", is_number, -2.0..2.0, |x| x.powi(3);
+    "integer_pow", is_float, 0.5..2.0, |x| x.powi(-2);
+];

@@ -1,0 +1,419 @@
+//! Tensors, the trace stack, and `bind`: the one way an operation enters a graph.
+use crate::{
+    aval::{Aval, DType, Dims},
+    graph::{Eqn, Graph, Site, Var},
+    prim::Primitive,
+    tree::{Leaf, Tree},
+};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    fmt,
+    marker::PhantomData,
+    panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind},
+    rc::Rc,
+};
+
+/// A value inside a trace. Two integers: `Copy`, so model code needs no `&` and no `.clone()`.
+///
+/// It has a shape and a dtype but no elements: those exist when the compiled program runs. It cannot leave its thread.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Tensor {
+    trace: u32,
+    var: Var,
+    _not_send: PhantomData<*const ()>,
+}
+impl Leaf for Tensor {}
+impl fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "Tensor(%{})", self.var)
+    }
+}
+
+impl Tensor {
+    /// Shape and dtype.
+    #[track_caller]
+    pub fn aval(self) -> Aval {
+        let found = STACK.with(|s| {
+            let stack = &s.borrow().traces;
+            level(stack, self).map(|l| stack[l].graph.aval(self.var).clone())
+        });
+        found.unwrap_or_else(|why| fail("read", vec![], why, None))
+    }
+    /// Element type.
+    #[track_caller]
+    pub fn dtype(self) -> DType {
+        self.aval().dtype
+    }
+    /// Axis sizes.
+    #[track_caller]
+    pub fn dims(self) -> Dims {
+        self.aval().dims
+    }
+    /// Number of axes.
+    #[track_caller]
+    pub fn rank(self) -> usize {
+        self.aval().rank()
+    }
+    /// Size of one axis; negative axes count from the end.
+    #[track_caller]
+    pub fn dim(self, axis: isize) -> usize {
+        self.dims()[self.axis(axis)]
+    }
+    /// Number of elements.
+    #[track_caller]
+    pub fn size(self) -> usize {
+        self.aval().size()
+    }
+    /// Axis sizes of a tensor whose rank is known: `let [b, t, d] = x.shape();`
+    #[track_caller]
+    pub fn shape<const N: usize>(self) -> [usize; N] {
+        let a = self.aval();
+        a.dims.clone().try_into().unwrap_or_else(|_| {
+            let help = format!("it has {} axes; destructure exactly that many", a.rank());
+            fail("shape", vec![a], format!("expected a tensor of rank {N}"), Some(help))
+        })
+    }
+    /// The number of an axis that may count from the end.
+    #[track_caller]
+    pub fn axis(self, axis: isize) -> usize {
+        let a = self.aval();
+        let i = if axis < 0 { axis + a.rank() as isize } else { axis };
+        if i < 0 || i as usize >= a.rank() {
+            let rank = a.rank();
+            fail("axis", vec![a], format!("there is no axis {axis} in a tensor of rank {rank}"), None)
+        }
+        i as usize
+    }
+}
+
+enum Policy {
+    /// Records every operation performed while it is innermost (jit, scan bodies, vmap, ...).
+    Everything,
+    /// Records only operations on its own values (linear programs): the rest goes to the enclosing trace.
+    Dependent,
+}
+
+struct Trace {
+    id: u32,
+    policy: Policy,
+    graph: Graph,
+    /// Values of enclosing traces and the inputs they became here.
+    captured: Vec<(Tensor, Var)>,
+    /// Equations without operands (constants): cheaper to repeat in an inner trace than to capture.
+    constants: HashMap<Var, usize>,
+    /// What constants of enclosing traces were repeated as.
+    repeated: HashMap<Tensor, Var>,
+}
+impl Trace {
+    fn fresh(&mut self, a: Aval) -> Var {
+        self.graph.avals.push(a);
+        (self.graph.avals.len() - 1) as Var
+    }
+    fn tensor(&self, var: Var) -> Tensor {
+        Tensor { trace: self.id, var, _not_send: PhantomData }
+    }
+    fn input(&mut self, a: Aval) -> Tensor {
+        let v = self.fresh(a);
+        self.graph.ins.push(v);
+        self.tensor(v)
+    }
+    fn record(&mut self, prim: Rc<dyn Primitive>, ins: Vec<Var>, outs: Vec<Aval>, site: Site) -> Vec<Var> {
+        let outs: Vec<Var> = outs.into_iter().map(|a| self.fresh(a)).collect();
+        if ins.is_empty() && !prim.has_effect() {
+            self.constants.extend(outs.iter().map(|v| (*v, self.graph.eqns.len())));
+        }
+        self.graph.eqns.push(Eqn { prim, ins, outs: outs.clone(), site });
+        outs
+    }
+}
+
+#[derive(Default)]
+struct Stack {
+    next: u32,
+    traces: Vec<Trace>,
+}
+
+thread_local! {
+    static STACK: RefCell<Stack> = RefCell::default();
+    static AT: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
+    static SCOPE: RefCell<Rc<str>> = RefCell::new(Rc::from(""));
+}
+
+fn level(stack: &[Trace], t: Tensor) -> Result<usize, String> {
+    stack.iter().rposition(|tr| tr.id == t.trace).ok_or_else(|| "a tensor outlived the trace that made it".into())
+}
+
+/// Why tracing failed, and where. `jit(..).call(..)` returns it as `Err`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TraceError {
+    /// The operation.
+    pub op: String,
+    /// The types of its operands.
+    pub operands: Vec<Aval>,
+    /// What is wrong.
+    pub reason: String,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// The user's file.
+    pub file: &'static str,
+    /// The user's line.
+    pub line: u32,
+    /// Names of the scopes around the operation.
+    pub scope: String,
+}
+impl fmt::Display for TraceError {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}", self.op)?;
+        for (i, a) in self.operands.iter().enumerate() {
+            let joint = if i == 0 { " of" } else if i + 1 == self.operands.len() { " and" } else { "," };
+            write!(f, "{joint} {a}")?;
+        }
+        write!(f, ": {}\n  at {}:{}", self.reason, self.file, self.line)?;
+        if !self.scope.is_empty() {
+            write!(f, " in {}", self.scope)?;
+        }
+        self.help.iter().try_for_each(|h| write!(f, "\n  help: {h}"))
+    }
+}
+impl std::error::Error for TraceError {}
+
+/// Abandon tracing: the enclosing `jit` (or [`trace_graph`]) returns this error. Outside a trace it panics.
+#[track_caller]
+pub fn fail(op: &str, operands: Vec<Aval>, reason: impl Into<String>, help: Option<String>) -> ! {
+    let at = here();
+    let scope = SCOPE.with(|s| s.borrow().to_string());
+    let (op, reason) = (op.to_string(), reason.into());
+    let e = TraceError { op, operands, reason, help, file: at.file(), line: at.line(), scope };
+    if STACK.with(|s| s.borrow().traces.is_empty()) {
+        panic!("{e}")
+    }
+    resume_unwind(Box::new(e))
+}
+
+#[track_caller]
+fn here() -> &'static Location<'static> {
+    AT.with(Cell::get).unwrap_or(Location::caller())
+}
+
+/// While alive, operations report the line where this was made: composites (`softmax`, `einsum`, operators) point at
+/// their caller, even from inside closures, which `#[track_caller]` does not see through. The outermost one wins.
+pub struct At {
+    outermost: bool,
+}
+impl At {
+    /// Point at the caller of the calling `#[track_caller]` function.
+    #[track_caller]
+    pub fn caller() -> At {
+        let here = Location::caller();
+        At { outermost: AT.with(|a| a.get().is_none().then(|| a.set(Some(here))).is_some()) }
+    }
+}
+impl Drop for At {
+    fn drop(&mut self) {
+        if self.outermost {
+            AT.with(|a| a.set(None));
+        }
+    }
+}
+
+/// Run `f` with every operation attributed to `site`: how transformations keep an equation's origin.
+pub fn with_site<R>(site: &Site, f: impl FnOnce() -> R) -> R {
+    struct Restore(Option<&'static Location<'static>>, Rc<str>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            AT.with(|a| a.set(self.0));
+            SCOPE.with(|s| *s.borrow_mut() = self.1.clone());
+        }
+    }
+    let _restore = Restore(
+        AT.with(|a| a.replace(Some(site.at))),
+        SCOPE.with(|s| std::mem::replace(&mut *s.borrow_mut(), site.scope.clone())),
+    );
+    f()
+}
+
+/// Name the operations performed by `f`: in error messages, in `Display`, in the compiled program's metadata.
+pub fn scope<R>(name: &str, f: impl FnOnce() -> R) -> R {
+    struct Restore(Rc<str>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            SCOPE.with(|s| *s.borrow_mut() = self.0.clone());
+        }
+    }
+    let outer = SCOPE.with(|s| s.borrow().clone());
+    let inner: Rc<str> = if outer.is_empty() { name.into() } else { format!("{outer}/{name}").into() };
+    SCOPE.with(|s| *s.borrow_mut() = inner);
+    let _restore = Restore(outer);
+    f()
+}
+
+/// Apply a primitive: choose the trace, lift the operands into it, infer types, record the equation.
+#[track_caller]
+pub fn bind(prim: impl Primitive, x: &[Tensor]) -> Vec<Tensor> {
+    bind_rc(Rc::new(prim), x)
+}
+/// As [`bind`], for a primitive with one result.
+#[track_caller]
+pub fn bind1(prim: impl Primitive, x: &[Tensor]) -> Tensor {
+    bind_rc(Rc::new(prim), x)[0]
+}
+/// As [`bind`], for a primitive that is already shared.
+#[track_caller]
+pub fn bind_rc(prim: Rc<dyn Primitive>, x: &[Tensor]) -> Vec<Tensor> {
+    let site = Site { at: here(), scope: SCOPE.with(|s| s.borrow().clone()) };
+    let result = STACK.with(|s| -> Result<Vec<Tensor>, (Vec<Aval>, String)> {
+        let stack = &mut s.borrow_mut().traces;
+        let lost = |why: String| (vec![], why);
+        let mut top = stack
+            .iter()
+            .rposition(|t| matches!(t.policy, Policy::Everything))
+            .ok_or_else(|| lost("tensor operations only work inside jit, grad, vmap, ...".into()))?;
+        for t in x {
+            top = top.max(level(stack, *t).map_err(lost)?);
+        }
+        let ins = x.iter().map(|t| lift(stack, *t, top)).collect::<Result<Vec<Var>, _>>().map_err(lost)?;
+        let trace = &mut stack[top];
+        let avals = trace.graph.avals_of(&ins);
+        let outs = prim.infer(&avals).map_err(|why| (avals, why))?;
+        let outs = trace.record(prim.clone(), ins, outs, site);
+        Ok(outs.iter().map(|v| trace.tensor(*v)).collect())
+    });
+    result.unwrap_or_else(|(avals, why)| {
+        // a type rule may add a remedy after a line break
+        let (reason, help) = match why.split_once('\n') {
+            Some((r, h)) => (r.to_string(), Some(h.to_string())),
+            None => (why, None),
+        };
+        fail(prim.name(), avals, reason, help)
+    })
+}
+
+/// A tensor of an enclosing trace becomes an extra ("captured") input of this one; a constant is repeated instead.
+fn lift(stack: &mut [Trace], t: Tensor, top: usize) -> Result<Var, String> {
+    if stack[top].id == t.trace {
+        return Ok(t.var);
+    }
+    let from = level(stack, t)?;
+    if let Some(v) = stack[top].repeated.get(&t) {
+        return Ok(*v);
+    }
+    let aval = stack[from].graph.aval(t.var).clone();
+    if let Some(i) = stack[from].constants.get(&t.var) {
+        let e = stack[from].graph.eqns[*i].clone();
+        let position = e.outs.iter().position(|v| *v == t.var).expect("the constant's own equation");
+        let avals = stack[from].graph.avals_of(&e.outs);
+        let v = stack[top].record(e.prim, vec![], avals, e.site)[position];
+        stack[top].repeated.insert(t, v);
+        return Ok(v);
+    }
+    let v = stack[top].fresh(aval);
+    stack[top].captured.push((t, v));
+    stack[top].repeated.insert(t, v);
+    Ok(v)
+}
+
+fn run(policy: Policy, avals: &[Aval], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>) -> (Graph, Vec<Tensor>) {
+    /// Drops the trace (and any left above it) when tracing is abandoned.
+    struct Pop(usize);
+    impl Drop for Pop {
+        fn drop(&mut self) {
+            STACK.with(|s| s.borrow_mut().traces.truncate(self.0));
+        }
+    }
+    let (ins, depth) = STACK.with(|s| {
+        let Stack { next, traces } = &mut *s.borrow_mut();
+        *next += 1;
+        traces.push(Trace {
+            id: *next,
+            policy,
+            graph: Graph::default(),
+            captured: vec![],
+            constants: HashMap::new(),
+            repeated: HashMap::new(),
+        });
+        let top = traces.last_mut().expect("just pushed");
+        (avals.iter().map(|a| top.input(a.clone())).collect::<Vec<_>>(), traces.len() - 1)
+    });
+    let _pop = Pop(depth);
+    // the caller's line belongs to the higher-order function, not to what the user's closure does inside
+    let outer_at = AT.with(|a| a.take());
+    let outs = f(&ins);
+    AT.with(|a| a.set(outer_at));
+    let finished = STACK.with(|s| {
+        let stack = &mut s.borrow_mut().traces;
+        let outs = outs.iter().map(|t| lift(stack, *t, depth)).collect::<Result<Vec<Var>, _>>()?;
+        let mut t = stack.pop().expect("pushed above");
+        t.graph.outs = outs;
+        t.graph.ins.extend(t.captured.iter().map(|c| c.1));
+        Ok((t.graph, t.captured.into_iter().map(|c| c.0).collect()))
+    });
+    let (graph, captured): (Graph, Vec<Tensor>) =
+        finished.unwrap_or_else(|why: String| fail("return", vec![], why, None));
+    if cfg!(debug_assertions)
+        && let Err(why) = graph.verify()
+    {
+        panic!("raxla made an invalid graph: {why}\n{graph}");
+    }
+    (graph, captured)
+}
+
+/// Record `f` as a graph. Values of enclosing traces used by `f` become trailing inputs, returned as the second part.
+pub fn trace(avals: &[Aval], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>) -> (Graph, Vec<Tensor>) {
+    run(Policy::Everything, avals, f)
+}
+/// Like [`trace`], but records only what depends on the inputs: the rest stays in the enclosing trace.
+pub fn trace_dependent(avals: &[Aval], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>) -> (Graph, Vec<Tensor>) {
+    run(Policy::Dependent, avals, f)
+}
+
+/// Record `f` as a graph, outside any trace: the error boundary. What the user's code did wrong is the `Err`.
+pub fn trace_graph(avals: &[Aval], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>) -> Result<Graph, TraceError> {
+    let at = AT.with(Cell::get);
+    let traced = catch_unwind(AssertUnwindSafe(|| trace(avals, f)));
+    AT.with(|a| a.set(at));
+    match traced {
+        Ok((graph, captured)) => {
+            assert!(captured.is_empty(), "a jitted function is called inside a trace: call the plain function there");
+            Ok(graph)
+        }
+        Err(payload) => Err(*payload.downcast::<TraceError>().unwrap_or_else(|p| resume_unwind(p))),
+    }
+}
+
+/// Record a function of trees as a graph over their leaves.
+///
+/// Returns the graph, the captured tensors (its trailing inputs), and the structure of the result.
+pub fn trace_tree<X, Y>(x: &X, avals: &[Aval], f: impl FnOnce(X) -> Y) -> (Graph, Vec<Tensor>, Y)
+where
+    X: Tree<Tensor, With<Tensor> = X>,
+    Y: Tree<Tensor, With<Tensor> = Y>,
+{
+    let mut out = None;
+    let (graph, captured) = trace(avals, |t| {
+        let y = f(x.refill(t.iter().copied()));
+        let leaves = y.leaves();
+        out = Some(y);
+        leaves
+    });
+    (graph, captured, out.expect("trace runs the function"))
+}
+
+/// Replay a graph into the current trace.
+pub fn inline(g: &Graph, args: &[Tensor]) -> Vec<Tensor> {
+    let mut env: Vec<Option<Tensor>> = vec![None; g.avals.len()];
+    g.ins.iter().zip(args).for_each(|(v, t)| env[*v as usize] = Some(*t));
+    let read = |env: &[Option<Tensor>], v: &Var| env[*v as usize].expect("verified: defined before use");
+    for e in &g.eqns {
+        let x: Vec<Tensor> = e.ins.iter().map(|v| read(&env, v)).collect();
+        let y = with_site(&e.site, || bind_rc(e.prim.clone(), &x));
+        e.outs.iter().zip(y).for_each(|(v, t)| env[*v as usize] = Some(t));
+    }
+    g.outs.iter().map(|v| read(&env, v)).collect()
+}
+
+/// The types of the leaves of a tree of tensors.
+#[track_caller]
+pub fn avals_of(t: &impl Tree<Tensor>) -> Vec<Aval> {
+    t.leaves().into_iter().map(Tensor::aval).collect()
+}

@@ -1,0 +1,231 @@
+//! Trees of leaves: how models, optimizer states and batches are seen by transformations.
+//!
+//! A `Tree<T>` is a structure whose leaves are of type `T`. `#[derive(Tree)]` on `struct Mlp<T = Tensor>` makes the one
+//! declaration serve `Mlp<Tensor>` (inside a trace), `Mlp<Array>` (on a device), `Mlp<Param>` (its specification), ...
+use crate::aval::Aval;
+use std::fmt;
+
+pub use raxla_macros::Tree;
+
+/// Where a leaf sits in a tree. Displays as `blocks.3.attn.wq`.
+///
+/// A linked list on the stack: walking a tree allocates nothing.
+#[derive(Clone, Copy)]
+pub struct Path<'a> {
+    parent: Option<&'a Path<'a>>,
+    key: Key<'a>,
+}
+#[derive(Clone, Copy)]
+enum Key<'a> {
+    Root,
+    Field(&'a str),
+    Index(usize),
+}
+impl Path<'_> {
+    /// The path of the tree itself.
+    pub const ROOT: Path<'static> = Path { parent: None, key: Key::Root };
+    /// The path of a named field below this one.
+    pub fn field<'b>(&'b self, name: &'b str) -> Path<'b> {
+        Path { parent: Some(self), key: Key::Field(name) }
+    }
+    /// The path of a numbered element below this one.
+    pub fn index(&self, i: usize) -> Path<'_> {
+        Path { parent: Some(self), key: Key::Index(i) }
+    }
+}
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        if let Some(p) = self.parent.filter(|p| !matches!(p.key, Key::Root)) {
+            write!(f, "{p}.")?;
+        }
+        match self.key {
+            Key::Root => Ok(()),
+            Key::Field(name) => write!(f, "{name}"),
+            Key::Index(i) => write!(f, "{i}"),
+        }
+    }
+}
+
+/// Marker for indivisible leaves (`Tensor`, `Array`, `Aval`, `Param`, ...).
+pub trait Leaf: Sized + 'static {}
+impl Leaf for Aval {}
+
+/// Placeholder leaf: the bare structure of a tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hole;
+impl Leaf for Hole {}
+
+/// What distinguishes two trees besides their leaves: lengths, variants, skipped fields. Part of jit's cache key.
+#[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
+pub struct Structure(String);
+impl Structure {
+    /// Note one fact (a length, a variant's name, a skipped field).
+    pub fn note(&mut self, fact: &dyn fmt::Debug) {
+        use fmt::Write;
+        write!(self.0, "{fact:?};").expect("writing to a String cannot fail");
+    }
+}
+
+/// A structure whose leaves are of type `T`. Implement it with `#[derive(Tree)]`.
+///
+/// ```
+/// use raxla::prelude::*;
+/// #[derive(Tree, Clone, Debug, PartialEq)]
+/// struct Linear<T = Tensor> {
+///     w: T,
+///     b: Option<T>,
+///     #[tree(skip)]
+///     name: &'static str,
+/// }
+/// let spec = Linear { w: Aval::new(DType::F32, [2, 3]), b: None, name: "up" };
+/// assert_eq!(spec.map(|a| Aval::new(DType::BF16, a.dims.clone())).w.dtype, DType::BF16);
+/// assert_eq!(spec.paths(), ["w"]);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a tree of `{T}`",
+    label = "not a tree of `{T}`",
+    note = "add `#[derive(Tree)]` to the type and give it a leaf type parameter: `struct Foo<T = Tensor>`"
+)]
+pub trait Tree<T: Leaf>: Sized {
+    /// The same structure with other leaves: `Mlp<Tensor>::With<Array> = Mlp<Array>`.
+    type With<U: Leaf>: Tree<U>;
+    /// The same structure with each leaf replaced by what `f` makes of it and its path, in order.
+    fn map_at<U: Leaf>(&self, path: &Path, f: &mut dyn FnMut(&Path, &T) -> U) -> Self::With<U>;
+    /// Call `f` on each leaf and its path, in the order of `map_at`.
+    fn visit_at<'a>(&'a self, path: &Path, f: &mut dyn FnMut(&Path, &'a T));
+    /// Note everything but the leaves.
+    fn structure_at(&self, key: &mut Structure);
+
+    /// The same structure with other leaves.
+    fn map<U: Leaf>(&self, mut f: impl FnMut(&T) -> U) -> Self::With<U> {
+        self.map_at(&Path::ROOT, &mut |_, x| f(x))
+    }
+    /// As [`Tree::map`], with each leaf's path.
+    fn map_named<U: Leaf>(&self, mut f: impl FnMut(&Path, &T) -> U) -> Self::With<U> {
+        self.map_at(&Path::ROOT, &mut f)
+    }
+    /// As [`Tree::map_named`], stopping at the first error.
+    fn try_map_named<U: Leaf, E>(&self, mut f: impl FnMut(&Path, &T) -> Result<U, E>) -> Result<Self::With<U>, E> {
+        let (mut made, mut error) = (vec![], None);
+        self.visit_at(&Path::ROOT, &mut |p, x| {
+            if error.is_none() {
+                f(p, x).map_or_else(|e| error = Some(e), |u| made.push(u));
+            }
+        });
+        error.map_or_else(|| Ok(self.refill(made)), Err)
+    }
+    /// Call `f` on each leaf and its path.
+    fn visit<'a>(&'a self, mut f: impl FnMut(&Path, &'a T)) {
+        self.visit_at(&Path::ROOT, &mut f);
+    }
+    /// The leaves, in order.
+    fn leaves(&self) -> Vec<T>
+    where
+        T: Clone,
+    {
+        let mut out = vec![];
+        self.visit(|_, x| out.push(x.clone()));
+        out
+    }
+    /// The paths of the leaves, in order.
+    fn paths(&self) -> Vec<String> {
+        let mut out = vec![];
+        self.visit(|p, _| out.push(p.to_string()));
+        out
+    }
+    /// Everything but the leaves.
+    fn structure(&self) -> Structure {
+        let mut key = Structure::default();
+        self.structure_at(&mut key);
+        key
+    }
+    /// Inverse of [`Tree::leaves`]: this tree's structure with new leaves.
+    ///
+    /// # Panics
+    /// When the number of leaves differs: an error of the calling code, never of data.
+    fn refill<U: Leaf>(&self, leaves: impl IntoIterator<Item = U>) -> Self::With<U> {
+        let mut it = leaves.into_iter();
+        let out = self.map(|_| it.next().expect("refill: too few leaves"));
+        assert!(it.next().is_none(), "refill: too many leaves");
+        out
+    }
+}
+
+impl<T: Leaf> Tree<T> for T {
+    type With<U: Leaf> = U;
+    fn map_at<U: Leaf>(&self, p: &Path, f: &mut dyn FnMut(&Path, &T) -> U) -> U {
+        f(p, self)
+    }
+    fn visit_at<'a>(&'a self, p: &Path, f: &mut dyn FnMut(&Path, &'a T)) {
+        f(p, self)
+    }
+    fn structure_at(&self, _: &mut Structure) {}
+}
+
+impl<T: Leaf, A: Tree<T>> Tree<T> for Vec<A> {
+    type With<U: Leaf> = Vec<A::With<U>>;
+    fn map_at<U: Leaf>(&self, p: &Path, f: &mut dyn FnMut(&Path, &T) -> U) -> Self::With<U> {
+        self.iter().enumerate().map(|(i, x)| x.map_at(&p.index(i), f)).collect()
+    }
+    fn visit_at<'a>(&'a self, p: &Path, f: &mut dyn FnMut(&Path, &'a T)) {
+        self.iter().enumerate().for_each(|(i, x)| x.visit_at(&p.index(i), f));
+    }
+    fn structure_at(&self, key: &mut Structure) {
+        key.note(&self.len());
+        self.iter().for_each(|x| x.structure_at(key));
+    }
+}
+
+impl<T: Leaf, A: Tree<T>> Tree<T> for Option<A> {
+    type With<U: Leaf> = Option<A::With<U>>;
+    fn map_at<U: Leaf>(&self, p: &Path, f: &mut dyn FnMut(&Path, &T) -> U) -> Self::With<U> {
+        self.as_ref().map(|x| x.map_at(p, f))
+    }
+    fn visit_at<'a>(&'a self, p: &Path, f: &mut dyn FnMut(&Path, &'a T)) {
+        self.iter().for_each(|x| x.visit_at(p, f));
+    }
+    fn structure_at(&self, key: &mut Structure) {
+        key.note(&self.is_some());
+        self.iter().for_each(|x| x.structure_at(key));
+    }
+}
+
+impl<T: Leaf, A: Tree<T>, const N: usize> Tree<T> for [A; N] {
+    type With<U: Leaf> = [A::With<U>; N];
+    fn map_at<U: Leaf>(&self, p: &Path, f: &mut dyn FnMut(&Path, &T) -> U) -> Self::With<U> {
+        std::array::from_fn(|i| self[i].map_at(&p.index(i), f))
+    }
+    fn visit_at<'a>(&'a self, p: &Path, f: &mut dyn FnMut(&Path, &'a T)) {
+        self.iter().enumerate().for_each(|(i, x)| x.visit_at(&p.index(i), f));
+    }
+    fn structure_at(&self, key: &mut Structure) {
+        self.iter().for_each(|x| x.structure_at(key));
+    }
+}
+
+macro_rules! tuple_tree {
+    ($($t:ident . $i:tt),*) => {
+        #[allow(unused_variables, clippy::unused_unit)]
+        impl<Z: Leaf, $($t: Tree<Z>),*> Tree<Z> for ($($t,)*) {
+            type With<U: Leaf> = ($($t::With<U>,)*);
+            fn map_at<U: Leaf>(&self, p: &Path, f: &mut dyn FnMut(&Path, &Z) -> U) -> Self::With<U> {
+                ($(self.$i.map_at(&p.index($i), f),)*)
+            }
+            fn visit_at<'a>(&'a self, p: &Path, f: &mut dyn FnMut(&Path, &'a Z)) {
+                $(self.$i.visit_at(&p.index($i), f);)*
+            }
+            fn structure_at(&self, key: &mut Structure) {
+                $(self.$i.structure_at(key);)*
+            }
+        }
+    };
+}
+tuple_tree!();
+tuple_tree!(A.0);
+tuple_tree!(A.0, B.1);
+tuple_tree!(A.0, B.1, C.2);
+tuple_tree!(A.0, B.1, C.2, D.3);
+tuple_tree!(A.0, B.1, C.2, D.3, E.4);
+tuple_tree!(A.0, B.1, C.2, D.3, E.4, F.5);
+tuple_tree!(A.0, B.1, C.2, D.3, E.4, F.5, G.6);
+tuple_tree!(A.0, B.1, C.2, D.3, E.4, F.5, G.6, H.7);
