@@ -1,1 +1,39 @@
-//! PJRT.
+//! PJRT for Rust: load a plugin, compile StableHLO, run it on CPU, GPU or TPU.
+
+mod buffer;
+mod client;
+mod device;
+mod dtype;
+mod environment;
+mod error;
+mod event;
+mod executable;
+mod execute;
+mod host;
+mod layout;
+mod named_value;
+mod options;
+mod plugin;
+#[allow(missing_docs)]
+mod proto;
+mod signature;
+pub mod sys;
+mod table;
+mod topology;
+
+pub use buffer::{Buffer, HostRead};
+pub use client::{Client, MAX_CPU_DEVICES};
+pub use device::{Device, DeviceDescription, Memory, MemoryUsage};
+pub use dtype::{DType, UnknownDType};
+pub use environment::set_verbose;
+pub use error::{Code, Error, Result};
+pub use event::Event;
+pub use executable::{Compiled, Executable, MemoryStats};
+pub use execute::ExecuteOptions;
+pub use host::{HostBuffer, HostSemantics, Target, ZERO_COPY_ALIGNMENT};
+pub use layout::Layout;
+pub use named_value::NamedValue;
+pub use options::{CompileOptions, OptionValue};
+pub use plugin::{OLDEST_API, Plugin};
+pub use signature::ArrayType;
+pub use topology::Topology;
