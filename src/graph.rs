@@ -103,7 +103,8 @@ impl Graph {
             if let Some(v) = e.ins.iter().find(|v| !at.contains_key(v)) {
                 return Err(format!("%{v} is used by equation {i} ({:?}) before it is defined", e.prim));
             }
-            let want = e.prim.infer(&self.avals_of(&e.ins)).map_err(|why| format!("equation {i} ({:?}): {why}", e.prim))?;
+            let want =
+                e.prim.infer(&self.avals_of(&e.ins)).map_err(|why| format!("equation {i} ({:?}): {why}", e.prim))?;
             let have = self.avals_of(&e.outs);
             if want != have {
                 return Err(format!("equation {i} ({:?}) makes {want:?} but is recorded as {have:?}", e.prim));

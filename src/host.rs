@@ -105,8 +105,12 @@ impl Host {
     pub fn cast(&self, dtype: DType) -> Host {
         let dims = self.aval.dims.clone();
         match &self.data {
-            Data::Float(v) if dtype == DType::Bool => Host::ints(dtype, dims, v.iter().map(|x| (*x != 0.0) as i128).collect()),
-            Data::Int(v) if dtype == DType::Bool => Host::ints(dtype, dims, v.iter().map(|x| (*x != 0) as i128).collect()),
+            Data::Float(v) if dtype == DType::Bool => {
+                Host::ints(dtype, dims, v.iter().map(|x| (*x != 0.0) as i128).collect())
+            }
+            Data::Int(v) if dtype == DType::Bool => {
+                Host::ints(dtype, dims, v.iter().map(|x| (*x != 0) as i128).collect())
+            }
             Data::Float(v) => Host::floats(dtype, dims, v.to_vec()),
             Data::Int(v) => Host::ints(dtype, dims, v.to_vec()),
         }
@@ -123,7 +127,9 @@ impl Host {
         let n = element_bytes(self.aval.dtype);
         let mut out = Vec::with_capacity(self.aval.size() * n);
         match &self.data {
-            Data::Float(v) => v.iter().for_each(|x| out.extend_from_slice(&float_bits(self.aval.dtype, *x).to_le_bytes()[..n])),
+            Data::Float(v) => {
+                v.iter().for_each(|x| out.extend_from_slice(&float_bits(self.aval.dtype, *x).to_le_bytes()[..n]))
+            }
             Data::Int(v) => v.iter().for_each(|x| out.extend_from_slice(&x.to_le_bytes()[..n])),
         }
         out

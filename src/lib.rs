@@ -1,18 +1,25 @@
 //! raxla: JAX for Rust.
 extern crate self as raxla;
 
+pub mod array;
 pub mod aval;
+pub mod error;
 pub mod graph;
 pub mod host;
+pub mod jit;
 pub mod lower;
 mod ops;
 pub mod prim;
+pub mod runtime;
 pub mod trace;
 pub mod tree;
 
+pub use array::{Array, Element};
 pub use aval::{Aval, DType, Dims};
+pub use error::{Error, Result};
 pub use graph::{Graph, Var};
 pub use host::Host;
+pub use jit::{Compiled, Jit, Lowered, jit};
 pub use ops::{Rhs, where_};
 pub use prim::{Scalar, full, literal, ones, zeros};
 pub use trace::{Tensor, TraceError, scope};
@@ -20,5 +27,5 @@ pub use tree::{Hole, Leaf, Path, Structure, Tree};
 
 /// What programs that use raxla import.
 pub mod prelude {
-    pub use crate::{Aval, DType, Host, Tensor, Tree, full, ones, scope, where_, zeros};
+    pub use crate::{Array, Aval, DType, Host, Tensor, Tree, full, jit, ones, scope, where_, zeros};
 }

@@ -54,13 +54,15 @@ pub fn stablehlo(g: &Graph, params: &[ParamAttrs], locations: bool) -> String {
         locations: locations.then(Locations::default),
         depth: 1,
     };
-    let args: Vec<Value> = g.in_avals().into_iter().enumerate().map(|(i, aval)| Value::new(format!("%arg{i}"), aval)).collect();
+    let args: Vec<Value> =
+        g.in_avals().into_iter().enumerate().map(|(i, aval)| Value::new(format!("%arg{i}"), aval)).collect();
     let outs = cx.graph(g, &args);
     let attrs = |i: usize| match params.get(i).and_then(|p| p.alias) {
         Some(out) => format!(" {{tf.aliasing_output = {out} : i32}}"),
         None => String::new(),
     };
-    let sig: Vec<String> = args.iter().enumerate().map(|(i, a)| format!("{}: {}{}", a.name, mlir_type(&a.aval), attrs(i))).collect();
+    let sig: Vec<String> =
+        args.iter().enumerate().map(|(i, a)| format!("{}: {}{}", a.name, mlir_type(&a.aval), attrs(i))).collect();
     let results = types(outs.iter().map(|o| &o.aval));
     let mut text = format!("module @main {{\nfunc.func public @main({}) -> ({results}) {{\n", sig.join(", "));
     text += &cx.body;
@@ -200,7 +202,8 @@ impl Lower {
             let sig: Vec<String> = args.iter().map(|a| format!("{}: {}", a.name, mlir_type(&a.aval))).collect();
             let results = types(outs.iter().map(|o| &o.aval));
             let (sig, ret) = (sig.join(", "), typed_names(&outs));
-            self.functions[at].1 = format!("func.func private @{name}({sig}) -> ({results}) {{\n{text}  return{ret}\n}}\n");
+            self.functions[at].1 =
+                format!("func.func private @{name}({sig}) -> ({results}) {{\n{text}  return{ret}\n}}\n");
         }
         let id = self.next;
         self.next += 1;

@@ -166,7 +166,13 @@ impl fmt::Display for TraceError {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "{}", self.op)?;
         for (i, a) in self.operands.iter().enumerate() {
-            let joint = if i == 0 { " of" } else if i + 1 == self.operands.len() { " and" } else { "," };
+            let joint = if i == 0 {
+                " of"
+            } else if i + 1 == self.operands.len() {
+                " and"
+            } else {
+                ","
+            };
             write!(f, "{joint} {a}")?;
         }
         write!(f, ": {}\n  at {}:{}", self.reason, self.file, self.line)?;
@@ -374,7 +380,10 @@ pub fn trace_graph(avals: &[Aval], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>) -> 
     AT.with(|a| a.set(at));
     match traced {
         Ok((graph, captured)) => {
-            assert!(captured.is_empty(), "a jitted function is called inside a trace: call the plain function there");
+            if !captured.is_empty() {
+                let help = "inside a trace, call the plain function instead of its jitted form".to_string();
+                fail("jit", avals_of(&captured), "it uses tensors of an enclosing trace", Some(help));
+            }
             Ok(graph)
         }
         Err(payload) => Err(*payload.downcast::<TraceError>().unwrap_or_else(|p| resume_unwind(p))),

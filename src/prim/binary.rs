@@ -6,7 +6,9 @@ use crate::{host::Data, trace::bind1};
 fn map2(x: &[Host], y: DType, float: impl Fn(f64, f64) -> f64, int: impl Fn(i128, i128) -> i128) -> Host {
     let dims = x[0].dims().to_vec();
     match (x[0].data(), x[1].data()) {
-        (Data::Float(a), Data::Float(b)) => Host::floats(y, dims, a.iter().zip(&**b).map(|(a, b)| float(*a, *b)).collect()),
+        (Data::Float(a), Data::Float(b)) => {
+            Host::floats(y, dims, a.iter().zip(&**b).map(|(a, b)| float(*a, *b)).collect())
+        }
         (Data::Int(a), Data::Int(b)) => Host::ints(y, dims, a.iter().zip(&**b).map(|(a, b)| int(*a, *b)).collect()),
         _ => unreachable!("the type rule admits equal dtypes only"),
     }
@@ -230,9 +232,11 @@ impl Primitive for Select {
         let chosen = x[0].to_ints();
         let pick = |i: usize| chosen[i] != 0;
         vec![match (x[1].data(), x[2].data()) {
-            (Data::Float(a), Data::Float(b)) => {
-                Host::floats(x[1].dtype(), x[1].dims(), (0..a.len()).map(|i| if pick(i) { a[i] } else { b[i] }).collect())
-            }
+            (Data::Float(a), Data::Float(b)) => Host::floats(
+                x[1].dtype(),
+                x[1].dims(),
+                (0..a.len()).map(|i| if pick(i) { a[i] } else { b[i] }).collect(),
+            ),
             (Data::Int(a), Data::Int(b)) => {
                 Host::ints(x[1].dtype(), x[1].dims(), (0..a.len()).map(|i| if pick(i) { a[i] } else { b[i] }).collect())
             }

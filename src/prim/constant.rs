@@ -85,7 +85,9 @@ impl Primitive for Literal {
         let a = self.value.aval();
         if a.bytes() > LARGEST_CONSTANT {
             let kib = a.bytes() / 1024;
-            return Err(format!("{a} is a constant of {kib} KiB, above the limit of 64\npass it to the function as an argument"));
+            return Err(format!(
+                "{a} is a constant of {kib} KiB, above the limit of 64\npass it to the function as an argument"
+            ));
         }
         Ok(vec![a.clone()])
     }

@@ -109,7 +109,7 @@ fn erf_inv_f64(x: f64) -> f64 {
     let mut y = ((t * t - l / 0.147).sqrt() - t).max(0.0).sqrt().copysign(x);
     for _ in 0..4 {
         // erfc keeps the difference accurate in the tails
-        let error = if y > 0.0 { (1.0 - x) - libm::erfc(y) } else { libm::erfc(-y) - (1.0 + x) };
+        let error = if y > 0.0 { libm::erfc(y) - (1.0 - x) } else { (1.0 + x) - libm::erfc(-y) };
         y += error * (y * y).exp() / std::f64::consts::FRAC_2_SQRT_PI;
     }
     y
@@ -196,7 +196,7 @@ impl Primitive for PopulationCount {
         "population_count"
     }
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
-        require(&x[0], |d| !d.is_float() && d != DType::Bool, "an integer")?;
+        require(&x[0], whole_bytes, "an integer of at least 8 bits")?;
         Ok(vec![x[0].clone()])
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
@@ -293,6 +293,9 @@ macro_rules! rows {
         &[$(Row { name: $name, dtypes: $kind, cases: |d| cases(d, $low, $high, $f) }),*]
     };
 }
+fn whole_bytes(d: DType) -> bool {
+    d.is_int() && d.bits() >= 8
+}
 fn is_signed_number(d: DType) -> bool {
     d.is_signed() || d.is_float()
 }
@@ -320,7 +323,7 @@ pub(super) const ROWS: &[Row] = rows![
     "round_away", is_float, -3.0..3.0, Tensor::round_away;
     "not", is_int_or_bool, -9.0..9.0, std::ops::Not::not;
     "is_finite", is_float, -3.0..3.0, Tensor::is_finite;
-    "population_count", |d| !d.is_float() && d != DType::Bool, -9.0..9.0, Tensor::population_count;
+    "population_count", whole_bytes, -9.0..9.0, Tensor::population_count;
     "integer_pow", is_number, -2.0..2.0, |x| x.powi(3);
     "integer_pow", is_float, 0.5..2.0, |x| x.powi(-2);
 ];

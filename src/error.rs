@@ -1,0 +1,39 @@
+//! What can go wrong outside a trace's own logic, with its remedy.
+use crate::{aval::Aval, trace::TraceError};
+
+/// Any error of the framework. docs/errors.md has a section on each variant.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The traced function is wrong: a shape, a dtype, a rule.
+    #[error("{0}")]
+    Trace(#[from] TraceError),
+    /// The plugin refused or failed: loading, compiling, running, out of memory.
+    #[error("{0}")]
+    Runtime(#[from] xla_extension::Error),
+    /// Host data does not fit the array it should become, or the other way round.
+    #[error("{what}: the data is {have}, but {want} is needed")]
+    Mismatch {
+        /// What was attempted.
+        what: String,
+        /// What the data is.
+        have: String,
+        /// What it would have to be.
+        want: String,
+    },
+    /// An argument that had to be donated shares no type with any result, or is also used elsewhere.
+    #[error("the argument `{path}` ({aval}) cannot be donated: {reason}\n  help: {help}")]
+    Donation {
+        /// The leaf.
+        path: String,
+        /// Its type.
+        aval: Aval,
+        /// Why.
+        reason: &'static str,
+        /// What to do.
+        help: &'static str,
+    },
+}
+
+/// `Result` with the framework's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,93 @@
+//! Every primitive of the table, in every dtype it claims: the reference interpreter equals XLA.
+use raxla::{
+    prelude::*,
+    prim::{Case, Row, TABLE},
+    trace::trace_graph,
+};
+
+/// Relative error allowed between XLA's approximations and the interpreter, which rounds exact results.
+fn tolerance(d: DType) -> f64 {
+    match d {
+        DType::F64 => 1e-11,
+        DType::F32 => 3e-6,
+        DType::F16 => 2e-3,
+        DType::BF16 => 1.6e-2,
+        DType::F8E4M3FN => 0.13,
+        DType::F8E5M2 => 0.26,
+        _ => 0.0,
+    }
+}
+
+fn compare(what: &str, have: &Host, want: &Host) -> Result<(), String> {
+    if have.aval() != want.aval() {
+        return Err(format!("{what}: XLA gives {}, eval {}", have.aval(), want.aval()));
+    }
+    if !have.dtype().is_float() {
+        return if have.to_ints() == want.to_ints() {
+            Ok(())
+        } else {
+            Err(format!("{what}: XLA {have:?}, eval {want:?}"))
+        };
+    }
+    let tol = tolerance(have.dtype());
+    for (i, (a, b)) in have.to_f64().into_iter().zip(want.to_f64()).enumerate() {
+        let close = a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tol * (1.0 + b.abs());
+        if !close {
+            return Err(format!("{what}: element {i}: XLA {a}, eval {b}"));
+        }
+    }
+    Ok(())
+}
+
+/// All cases of one row in these dtypes, as one program.
+fn check(row: &Row, dtypes: &[DType]) -> Result<(), String> {
+    let cases: Vec<Case> = dtypes.iter().flat_map(|d| labelled(row, *d)).collect();
+    let inputs: Vec<Host> = cases.iter().flat_map(|c| c.inputs.iter().cloned()).collect();
+    let program = |x: &[Tensor]| {
+        let mut x = x.iter().copied();
+        cases.iter().map(|c| (c.f)(&x.by_ref().take(c.inputs.len()).collect::<Vec<_>>())).collect::<Vec<Vec<Tensor>>>()
+    };
+    let avals: Vec<Aval> = inputs.iter().map(|h| h.aval().clone()).collect();
+    let mut labels = vec![];
+    let graph = trace_graph(&avals, |x| {
+        let outs = program(x);
+        labels = outs.iter().zip(&cases).flat_map(|(o, c)| vec![c.label.clone(); o.len()]).collect();
+        outs.concat()
+    })
+    .map_err(|e| e.to_string())?;
+    graph.verify()?;
+    if !graph.eqns.iter().any(|e| e.prim.name() == row.name) {
+        return Err(format!("the cases never use the primitive:\n{graph}"));
+    }
+    let want = graph.eval(&inputs);
+    let arrays = inputs.iter().map(Array::from_host).collect::<raxla::Result<Vec<_>>>().map_err(|e| e.to_string())?;
+    let f = jit(|x: Vec<Tensor>| program(&x).concat());
+    let have = f.call((arrays,)).map_err(|e| format!("{e}\n{graph}"))?;
+    for ((label, have), want) in labels.iter().zip(&have).zip(&want) {
+        compare(label, &have.to_host().map_err(|e| e.to_string())?, want)?;
+    }
+    Ok(())
+}
+
+fn labelled(row: &Row, d: DType) -> Vec<Case> {
+    (row.cases)(d).into_iter().map(|c| Case { label: format!("{d}, {}", c.label), ..c }).collect()
+}
+
+#[test]
+fn the_interpreter_equals_xla() {
+    let only = std::env::var("ROW").unwrap_or_default();
+    let mut failures = vec![];
+    for row in TABLE.iter().copied().flatten().filter(|r| only.is_empty() || r.name == only) {
+        let dtypes: Vec<DType> = DType::ALL.into_iter().filter(|d| (row.dtypes)(*d)).collect();
+        if check(row, &dtypes).is_ok() {
+            continue;
+        }
+        // one by one, to name every dtype that fails
+        for d in dtypes {
+            if let Err(why) = check(row, &[d]) {
+                failures.push(format!("{} of {d}: {why}", row.name));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
