@@ -176,6 +176,8 @@ impl Client {
             HostSemantics::CopyInBackground => sys::PJRT_HostBufferSemantics_kImmutableUntilTransferCompletes,
             HostSemantics::ZeroCopy => sys::PJRT_HostBufferSemantics_kImmutableZeroCopy,
         };
+        // Some plugins take any pointer for a list of strides, even an empty one.
+        let strides = if how.strides.is_empty() { ptr::null() } else { how.strides.as_ptr() };
         // SAFETY: the lists live during the call, the caller vouches for the data; buffer and event are ours.
         unsafe {
             let args = invoke!(
@@ -187,7 +189,7 @@ impl Client {
                     type_: how.dtype.to_pjrt(),
                     dims: dims.as_ptr(),
                     num_dims: dims.len(),
-                    byte_strides: how.strides.as_ptr(),
+                    byte_strides: strides,
                     num_byte_strides: how.strides.len(),
                     host_buffer_semantics: semantics,
                     device: device.raw(),

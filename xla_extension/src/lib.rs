@@ -10,12 +10,17 @@ mod event;
 mod executable;
 mod execute;
 mod host;
+mod install;
 mod layout;
+mod manifest;
 mod named_value;
 mod options;
+mod pip;
 mod plugin;
+mod progress;
 #[allow(missing_docs)]
 mod proto;
+mod search;
 mod signature;
 pub mod sys;
 mod table;
@@ -31,9 +36,15 @@ pub use event::Event;
 pub use executable::{Compiled, Executable, MemoryStats};
 pub use execute::ExecuteOptions;
 pub use host::{HostBuffer, HostSemantics, Target, ZERO_COPY_ALIGNMENT};
+pub use install::{
+    FileState, fetch_pinned, install, install_needs, library_path, offline, pinned_path, raxla_home, verify,
+};
 pub use layout::Layout;
+pub use manifest::{Entry, Need, Pinned, WithoutDevice, entries, kinds, manifest};
 pub use named_value::NamedValue;
 pub use options::{CompileOptions, OptionValue};
 pub use plugin::{OLDEST_API, Plugin};
+pub use progress::Progress;
+pub use search::{PLUGIN_VARIABLES, PluginStatus, find_plugin, status_of, status_of_all};
 pub use signature::ArrayType;
 pub use topology::Topology;

