@@ -1,1 +1,9 @@
-//! Models.
+//! The open LLMs on raxla: models, loading, tokenizers, generation.
+
+pub mod config;
+mod error;
+pub mod template;
+pub mod tokenizer;
+pub mod weights;
+
+pub use error::LoadError;

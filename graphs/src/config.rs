@@ -1,0 +1,197 @@
+//! A model's configuration: Hugging Face's config.json, or the same made from the metadata of a GGUF file.
+
+mod from_gguf;
+mod rope;
+
+pub use rope::{Rope, RopeScaling};
+
+use crate::LoadError;
+use crate::weights::Weights;
+use serde_json::{Map, Value};
+use std::path::Path;
+
+/// A configuration. Which keys matter is the model's affair: it reads them with the getters, whose errors name the key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HfConfig {
+    /// `model_type`: `llama`, `gpt2`, ...
+    pub model_type: String,
+    /// `architectures`: `["LlamaForCausalLM"]`; empty if absent.
+    pub architectures: Vec<String>,
+    /// The whole configuration.
+    pub raw: Map<String, Value>,
+    /// What errors call it: `config.json`, or the name of the GGUF file.
+    origin: String,
+}
+
+impl HfConfig {
+    /// Reads `config.json` in `dir`.
+    pub fn load(dir: &Path) -> Result<HfConfig, LoadError> {
+        let path = dir.join("config.json");
+        let text = std::fs::read_to_string(&path).map_err(|e| LoadError::io(&path, e))?;
+        HfConfig::parse(&text, &path.display().to_string())
+    }
+
+    /// Parses the text of a config.json; `origin` is what errors call it.
+    pub fn parse(text: &str, origin: &str) -> Result<HfConfig, LoadError> {
+        let bad = |reason| LoadError::Config { file: origin.to_string(), reason };
+        match serde_json::from_str(text) {
+            Ok(Value::Object(raw)) => HfConfig::new(raw, origin),
+            Ok(_) => Err(bad("it is not a JSON object".to_string())),
+            Err(e) => Err(bad(format!("it is not valid JSON: {e}"))),
+        }
+    }
+
+    /// Makes config.json's equivalent of the metadata of a GGUF file.
+    pub fn from_gguf(weights: &Weights) -> Result<HfConfig, LoadError> {
+        from_gguf::config(weights)
+    }
+
+    fn new(raw: Map<String, Value>, origin: &str) -> Result<HfConfig, LoadError> {
+        let mut config = HfConfig { model_type: String::new(), architectures: Vec::new(), raw, origin: origin.to_string() };
+        config.model_type = config.str("model_type")?.to_string();
+        if let Some(Value::Array(classes)) = config.get("architectures") {
+            config.architectures = classes.iter().filter_map(Value::as_str).map(str::to_string).collect();
+        }
+        Ok(config)
+    }
+
+    /// The value of `key`; `null` counts as absent.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.raw.get(key).filter(|v| !v.is_null())
+    }
+
+    /// An error about this configuration.
+    pub fn error(&self, reason: impl Into<String>) -> LoadError {
+        LoadError::Config { file: self.origin.clone(), reason: reason.into() }
+    }
+
+    fn required<T>(&self, key: &str, found: Option<T>) -> Result<T, LoadError> {
+        found.ok_or_else(|| self.error(format!("`{key}` is missing")))
+    }
+
+    fn typed<'a, T>(&'a self, key: &str, kind: &str, read: impl Fn(&'a Value) -> Option<T>) -> Result<Option<T>, LoadError> {
+        let wrong = |value| self.error(format!("`{key}` is {value}, not {kind}"));
+        self.get(key).map(|value| read(value).ok_or_else(|| wrong(value))).transpose()
+    }
+
+    /// The positive integer `key`.
+    pub fn uint(&self, key: &str) -> Result<usize, LoadError> {
+        self.required(key, self.uint_opt(key)?)
+    }
+
+    /// The positive integer `key`, or `None` if it is absent.
+    pub fn uint_opt(&self, key: &str) -> Result<Option<usize>, LoadError> {
+        // Sizes are multiplied with each other: above 2^32 they could overflow, and no model has such a dimension.
+        self.typed(key, "a positive integer", |v| v.as_u64().filter(|n| (1..1 << 32).contains(n)).map(|n| n as usize))
+    }
+
+    /// The positive integer `key`, or `default`.
+    pub fn uint_or(&self, key: &str, default: usize) -> Result<usize, LoadError> {
+        Ok(self.uint_opt(key)?.unwrap_or(default))
+    }
+
+    /// The number `key`.
+    pub fn float(&self, key: &str) -> Result<f64, LoadError> {
+        self.required(key, self.float_opt(key)?)
+    }
+
+    /// The number `key`, or `None` if it is absent.
+    pub fn float_opt(&self, key: &str) -> Result<Option<f64>, LoadError> {
+        self.typed(key, "a number", Value::as_f64)
+    }
+
+    /// The number `key`, or `default`.
+    pub fn float_or(&self, key: &str, default: f64) -> Result<f64, LoadError> {
+        Ok(self.float_opt(key)?.unwrap_or(default))
+    }
+
+    /// The truth value `key`, or `default`.
+    pub fn bool_or(&self, key: &str, default: bool) -> Result<bool, LoadError> {
+        Ok(self.typed(key, "true or false", Value::as_bool)?.unwrap_or(default))
+    }
+
+    /// The string `key`.
+    pub fn str(&self, key: &str) -> Result<&str, LoadError> {
+        self.required(key, self.str_opt(key)?)
+    }
+
+    /// The string `key`, or `None` if it is absent.
+    pub fn str_opt(&self, key: &str) -> Result<Option<&str>, LoadError> {
+        self.typed(key, "a string", Value::as_str)
+    }
+
+    /// The string `key`, or `default`.
+    pub fn str_or<'a>(&'a self, key: &str, default: &'a str) -> Result<&'a str, LoadError> {
+        Ok(self.str_opt(key)?.unwrap_or(default))
+    }
+
+    /// The dtype that the weights were saved in, as the configuration spells it (`bfloat16`): `dtype` in transformers 5,
+    /// `torch_dtype` before.
+    pub fn stored_dtype(&self) -> Result<Option<&str>, LoadError> {
+        let name = self.str_opt("dtype")?.or(self.str_opt("torch_dtype")?);
+        Ok(name.map(|n| n.strip_prefix("torch.").unwrap_or(n)))
+    }
+
+    /// The object `key` as a configuration of its own (`text_config` of a model that also sees). Its `model_type` may be absent.
+    pub fn section(&self, key: &str) -> Result<Option<HfConfig>, LoadError> {
+        let Some(raw) = self.typed(key, "an object", Value::as_object)? else { return Ok(None) };
+        let model_type = raw.get("model_type").and_then(Value::as_str).unwrap_or(&self.model_type).to_string();
+        let origin = format!("{}, `{key}`", self.origin);
+        Ok(Some(HfConfig { model_type, architectures: self.architectures.clone(), raw: raw.clone(), origin }))
+    }
+
+    /// The rotary embedding: transformers 5 has `rope_parameters`, transformers 4 had `rope_theta` and `rope_scaling`.
+    pub fn rope(&self) -> Result<Rope, LoadError> {
+        rope::read(self, None)
+    }
+
+    /// The rotary embedding of one layer type, such as `sliding_attention`, where `rope_parameters` tells them apart.
+    pub fn rope_of(&self, layer_type: &str) -> Result<Rope, LoadError> {
+        rope::read(self, Some(layer_type))
+    }
+}
+
+/// What config.json and generation_config.json say about generating: special ids, and the sampling that the authors suggest.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GenerationConfig {
+    /// The id that begins a text.
+    pub bos: Option<u32>,
+    /// The ids that end one.
+    pub eos: Vec<u32>,
+    /// The id that fills up a batch.
+    pub pad: Option<u32>,
+    /// All of generation_config.json (`temperature`, `top_p`, ...); empty if there is none.
+    pub raw: Map<String, Value>,
+}
+
+impl GenerationConfig {
+    /// Reads `generation_config.json` in `dir`, if it is there; ids that it does not give come from `config`.
+    pub fn load(dir: &Path, config: &HfConfig) -> Result<GenerationConfig, LoadError> {
+        let path = dir.join("generation_config.json");
+        let raw = match std::fs::read_to_string(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Map::new(),
+            Err(e) => return Err(LoadError::io(path, e)),
+            Ok(text) => serde_json::from_str(&text).map_err(|e| LoadError::format(path, e.to_string()))?,
+        };
+        Ok(GenerationConfig::new(raw, config))
+    }
+
+    /// From the parsed generation_config.json and the model's configuration.
+    pub fn new(raw: Map<String, Value>, config: &HfConfig) -> GenerationConfig {
+        let ids = |key: &str| {
+            let found = [raw.get(key), config.raw.get(key)].into_iter().flatten().map(token_ids).find(|ids| !ids.is_empty());
+            found.unwrap_or_default()
+        };
+        let (bos, eos, pad) = (ids("bos_token_id"), ids("eos_token_id"), ids("pad_token_id"));
+        GenerationConfig { bos: bos.first().copied(), eos, pad: pad.first().copied(), raw }
+    }
+}
+
+/// A token id or a list of them. Negative ids stand for "none".
+fn token_ids(value: &Value) -> Vec<u32> {
+    let id = |v: &Value| v.as_u64().and_then(|n| u32::try_from(n).ok());
+    match value {
+        Value::Array(list) => list.iter().filter_map(id).collect(),
+        one => id(one).into_iter().collect(),
+    }
+}

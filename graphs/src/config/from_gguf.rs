@@ -1,0 +1,137 @@
+//! GGUF metadata to the keys of config.json.
+
+use super::{HfConfig, rope};
+use crate::LoadError;
+use crate::weights::gguf::Metadata;
+use crate::weights::{Weights, names};
+use serde_json::{Map, Value, json};
+
+pub(super) fn config(weights: &Weights) -> Result<HfConfig, LoadError> {
+    let origin = weights.path().display().to_string();
+    let bad = |reason| LoadError::Config { file: origin.clone(), reason };
+    let metadata = weights.gguf().ok_or_else(|| bad("it has no metadata: only GGUF files do".to_string()))?;
+    let name = metadata.str("general.architecture").ok_or_else(|| bad("`general.architecture` is missing".to_string()))?;
+    let table = names::architecture(name).ok_or_else(|| {
+        bad(format!("raxla cannot read GGUF files of architecture {name:?}\n  help: it reads {}", names::known()))
+    })?;
+    let keys = Keys { architecture: name, metadata, weights, origin: &origin };
+    let mut raw = Map::new();
+    raw.insert("model_type".into(), table.model_type.into());
+    raw.insert("architectures".into(), json!([table.class]));
+    for (key, id) in [("bos_token_id", "bos"), ("eos_token_id", "eos"), ("pad_token_id", "padding")] {
+        if let Some(id) = metadata.uint(&format!("tokenizer.ggml.{id}_token_id")) {
+            raw.insert(key.into(), id.into());
+        }
+    }
+    match table.model_type {
+        "gpt2" => keys.gpt2(&mut raw)?,
+        _ => keys.llama(&mut raw)?,
+    }
+    HfConfig::new(raw, &origin)
+}
+
+struct Keys<'a> {
+    architecture: &'a str,
+    metadata: &'a Metadata,
+    weights: &'a Weights,
+    origin: &'a str,
+}
+
+impl Keys<'_> {
+    fn key(&self, key: &str) -> String {
+        format!("{}.{key}", self.architecture)
+    }
+
+    fn uint(&self, key: &str) -> Result<usize, LoadError> {
+        let key = self.key(key);
+        let wrong = || LoadError::Config { file: self.origin.to_string(), reason: format!("`{key}` is missing, or not an integer") };
+        self.metadata.uint(&key).ok_or_else(wrong)
+    }
+
+    fn uint_opt(&self, key: &str) -> Option<usize> {
+        self.metadata.uint(&self.key(key))
+    }
+
+    fn float_opt(&self, key: &str) -> Option<f64> {
+        self.metadata.float(&self.key(key))
+    }
+
+    /// The rows of the embedding: metadata may count fewer tokens than there are rows.
+    fn vocabulary(&self, embedding: &str) -> Result<usize, LoadError> {
+        match self.weights.info(embedding) {
+            Some(info) => Ok(info.dims.first().copied().unwrap_or(0)),
+            None => self.uint("vocab_size"),
+        }
+    }
+
+    fn llama(&self, raw: &mut Map<String, Value>) -> Result<(), LoadError> {
+        let (hidden, heads) = (self.uint("embedding_length")?, self.uint("attention.head_count")?);
+        let head = self.uint_opt("attention.key_length").unwrap_or(hidden / heads.max(1));
+        let has = |name: &str| self.weights.info(name).is_some();
+        let pairs = [
+            ("vocab_size", self.vocabulary("model.embed_tokens.weight")?.into()),
+            ("hidden_size", hidden.into()),
+            ("intermediate_size", self.uint("feed_forward_length")?.into()),
+            ("num_hidden_layers", self.uint("block_count")?.into()),
+            ("num_attention_heads", heads.into()),
+            ("num_key_value_heads", self.uint_opt("attention.head_count_kv").unwrap_or(heads).into()),
+            ("head_dim", head.into()),
+            ("max_position_embeddings", self.uint("context_length")?.into()),
+            ("rms_norm_eps", self.float_opt("attention.layer_norm_rms_epsilon").unwrap_or(1e-5).into()),
+            ("hidden_act", "silu".into()),
+            ("tie_word_embeddings", (!has("lm_head.weight")).into()),
+            ("attention_bias", has("model.layers.0.self_attn.q_proj.bias").into()),
+            ("mlp_bias", has("model.layers.0.mlp.up_proj.bias").into()),
+            ("rope_theta", self.float_opt("rope.freq_base").unwrap_or(10000.0).into()),
+            // The turned dimensions are counted, not given as a part.
+            ("partial_rotary_factor", (self.uint_opt("rope.dimension_count").unwrap_or(head) as f64 / head.max(1) as f64).into()),
+            ("rope_scaling", self.rope_scaling()?),
+        ];
+        raw.extend(pairs.map(|(key, value)| (key.to_string(), value)));
+        Ok(())
+    }
+
+    fn rope_scaling(&self) -> Result<Value, LoadError> {
+        let [divisors, long, short] = names::ROPE_FACTORS;
+        let original = self.uint_opt("rope.scaling.original_context_length");
+        if self.weights.info(divisors).is_some() {
+            return Ok(json!({ "rope_type": rope::DIVISORS, "factors": self.weights.read_f32(divisors)? }));
+        }
+        if self.weights.info(long).is_some() {
+            return Ok(json!({
+                "rope_type": "longrope",
+                "long_factor": self.weights.read_f32(long)?,
+                "short_factor": self.weights.read_f32(short)?,
+                "original_max_position_embeddings": original,
+                "attention_factor": self.float_opt("rope.scaling.attn_factor"),
+            }));
+        }
+        // Older files have `rope.scale_linear` and no type.
+        let factor = self.float_opt("rope.scaling.factor").or(self.float_opt("rope.scale_linear"));
+        let kind = self.metadata.str(&self.key("rope.scaling.type")).unwrap_or(if factor.is_some() { "linear" } else { "none" });
+        Ok(match kind {
+            "none" => Value::Null,
+            kind => json!({
+                "rope_type": kind,
+                "factor": factor.unwrap_or(1.0),
+                "original_max_position_embeddings": original,
+            }),
+        })
+    }
+
+    fn gpt2(&self, raw: &mut Map<String, Value>) -> Result<(), LoadError> {
+        let pairs = [
+            ("vocab_size", self.vocabulary("transformer.wte.weight")?.into()),
+            ("n_embd", self.uint("embedding_length")?.into()),
+            ("n_inner", self.uint("feed_forward_length")?.into()),
+            ("n_layer", self.uint("block_count")?.into()),
+            ("n_head", self.uint("attention.head_count")?.into()),
+            ("n_positions", self.uint("context_length")?.into()),
+            ("layer_norm_epsilon", self.float_opt("attention.layer_norm_epsilon").unwrap_or(1e-5).into()),
+            ("activation_function", "gelu_new".into()),
+            ("tie_word_embeddings", true.into()),
+        ];
+        raw.extend(pairs.map(|(key, value)| (key.to_string(), value)));
+        Ok(())
+    }
+}

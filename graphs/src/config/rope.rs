@@ -1,0 +1,214 @@
+//! The rotary position embedding's configuration, in both dialects of transformers.
+
+use super::HfConfig;
+use crate::LoadError;
+use serde_json::{Map, Value};
+
+/// How positions turn queries and keys.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rope {
+    /// The base of the frequencies: pair `i` of `d` dimensions turns by `theta^(-2i/d)` per position, before scaling.
+    pub theta: f64,
+    /// The part of each head that is turned, 1 for all of it.
+    pub partial_rotary_factor: f64,
+    /// How the frequencies are stretched for contexts longer than those of the first training.
+    pub scaling: RopeScaling,
+}
+
+/// The ways to stretch the frequencies, named as in transformers' `modeling_rope_utils`. An absent optional parameter is
+/// `None`: its default is a formula that belongs to the model.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RopeScaling {
+    /// Not at all.
+    Default,
+    /// All frequencies divided by `factor`.
+    Linear {
+        /// The divisor.
+        factor: f64,
+    },
+    /// "NTK-aware": the base grows with the length of the text.
+    Dynamic {
+        /// How strongly it grows.
+        factor: f64,
+        /// The context length of the first training.
+        original_max_position_embeddings: usize,
+    },
+    /// YaRN: low frequencies are divided, high ones kept, with a ramp between, and attention is sharpened.
+    Yarn {
+        /// The divisor of low frequencies.
+        factor: f64,
+        /// The context length of the first training.
+        original_max_position_embeddings: usize,
+        /// The factor on cos and sin, if given outright.
+        attention_factor: Option<f64>,
+        /// Rotations over the original context above which a frequency is kept.
+        beta_fast: f64,
+        /// Rotations below which it is divided.
+        beta_slow: f64,
+        /// Numerator of the factor on cos and sin (DeepSeek's variant).
+        mscale: Option<f64>,
+        /// Its denominator.
+        mscale_all_dim: Option<f64>,
+        /// Whether the ends of the ramp are rounded to whole dimensions.
+        truncate: bool,
+    },
+    /// LongRoPE: measured divisors, one list for texts within the original context, one for longer ones.
+    LongRope {
+        /// Divisors for short texts, one per frequency.
+        short_factor: Vec<f32>,
+        /// Divisors for long texts.
+        long_factor: Vec<f32>,
+        /// The ratio of the contexts, from which the factor on cos and sin follows.
+        factor: Option<f64>,
+        /// The context length of the first training.
+        original_max_position_embeddings: usize,
+        /// The factor on cos and sin, if given outright.
+        attention_factor: Option<f64>,
+    },
+    /// LLaMA 3: low frequencies are divided, high ones kept, with a ramp between.
+    Llama3 {
+        /// The divisor of low frequencies.
+        factor: f64,
+        /// Wavelengths longer than `original / low_freq_factor` are divided.
+        low_freq_factor: f64,
+        /// Wavelengths shorter than `original / high_freq_factor` are kept.
+        high_freq_factor: f64,
+        /// The context length of the first training.
+        original_max_position_embeddings: usize,
+    },
+    /// A divisor for each frequency, as GGUF files store the outcome of the LLaMA 3 formula.
+    Divisors(Vec<f32>),
+}
+
+/// The `rope_type` of [`RopeScaling::Divisors`] in configurations made from GGUF files.
+pub(super) const DIVISORS: &str = "divisors";
+
+pub(super) fn read(config: &HfConfig, layer_type: Option<&str>) -> Result<Rope, LoadError> {
+    let (key, parameters) = match (config.get("rope_parameters"), config.get("rope_scaling")) {
+        (Some(p), _) => ("rope_parameters", Some(p)),
+        (None, p) => ("rope_scaling", p),
+    };
+    let empty = Map::new();
+    let mut parameters = match parameters {
+        None => &empty,
+        Some(Value::Object(map)) => map,
+        Some(other) => return Err(config.error(format!("`{key}` is {other}, not an object"))),
+    };
+    if let Some(Value::Object(own)) = layer_type.and_then(|t| parameters.get(t)) {
+        parameters = own;
+    }
+    let reader = Reader { config, key, parameters };
+    // LLaMA 1 and 2 as first published have no `rope_theta`; both mean 10000.
+    let theta = match reader.float_opt("rope_theta")? {
+        Some(theta) => theta,
+        None => config.float_or("rope_theta", 10000.0)?,
+    };
+    let partial_rotary_factor = match reader.float_opt("partial_rotary_factor")? {
+        Some(part) => part,
+        None => config.float_or("partial_rotary_factor", 1.0)?,
+    };
+    if !(theta > 0.0 && theta.is_finite()) {
+        return Err(config.error(format!("`rope_theta` is {theta}, not a positive number")));
+    }
+    if !(partial_rotary_factor > 0.0 && partial_rotary_factor <= 1.0) {
+        return Err(config.error(format!("`partial_rotary_factor` is {partial_rotary_factor}, not within 0 and 1")));
+    }
+    Ok(Rope { theta, partial_rotary_factor, scaling: reader.scaling()? })
+}
+
+/// One object of rope parameters, with getters whose errors say where it lies.
+struct Reader<'a> {
+    config: &'a HfConfig,
+    key: &'a str,
+    parameters: &'a Map<String, Value>,
+}
+
+impl Reader<'_> {
+    fn scaling(&self) -> Result<RopeScaling, LoadError> {
+        // `rope_type` since transformers 4.43, `type` before.
+        let kind = ["rope_type", "type"].iter().find_map(|k| self.parameters.get(*k)).filter(|v| !v.is_null());
+        let kind = match kind {
+            None => "default",
+            Some(Value::String(kind)) => kind.as_str(),
+            Some(other) => return Err(self.wrong("rope_type", other, "a string")),
+        };
+        Ok(match kind {
+            "default" => RopeScaling::Default,
+            "linear" => RopeScaling::Linear { factor: self.factor("factor")? },
+            "dynamic" => RopeScaling::Dynamic {
+                factor: self.factor("factor")?,
+                original_max_position_embeddings: self.original_context()?,
+            },
+            "yarn" => RopeScaling::Yarn {
+                factor: self.factor("factor")?,
+                original_max_position_embeddings: self.original_context()?,
+                attention_factor: self.float_opt("attention_factor")?,
+                beta_fast: self.float_opt("beta_fast")?.unwrap_or(32.0),
+                beta_slow: self.float_opt("beta_slow")?.unwrap_or(1.0),
+                mscale: self.float_opt("mscale")?,
+                mscale_all_dim: self.float_opt("mscale_all_dim")?,
+                truncate: self.parameters.get("truncate").and_then(Value::as_bool).unwrap_or(true),
+            },
+            // Phi-3 called it "su" before it had a name.
+            "longrope" | "su" => RopeScaling::LongRope {
+                short_factor: self.floats("short_factor")?,
+                long_factor: self.floats("long_factor")?,
+                factor: self.float_opt("factor")?,
+                original_max_position_embeddings: self.original_context()?,
+                attention_factor: self.float_opt("attention_factor")?,
+            },
+            "llama3" => RopeScaling::Llama3 {
+                factor: self.factor("factor")?,
+                low_freq_factor: self.factor("low_freq_factor")?,
+                high_freq_factor: self.factor("high_freq_factor")?,
+                original_max_position_embeddings: self.original_context()?,
+            },
+            DIVISORS => RopeScaling::Divisors(self.floats("factors")?),
+            other => {
+                let known = "default, linear, dynamic, yarn, longrope, llama3";
+                return Err(self.config.error(format!("`{}` has the rope_type {other:?}; raxla knows {known}", self.key)));
+            }
+        })
+    }
+
+    fn wrong(&self, name: &str, value: &Value, kind: &str) -> LoadError {
+        self.config.error(format!("`{name}` of `{}` is {value}, not {kind}", self.key))
+    }
+
+    fn float_opt(&self, name: &str) -> Result<Option<f64>, LoadError> {
+        match self.parameters.get(name).filter(|v| !v.is_null()) {
+            None => Ok(None),
+            Some(v) => v.as_f64().map(Some).ok_or_else(|| self.wrong(name, v, "a number")),
+        }
+    }
+
+    /// A required number that something is divided by.
+    fn factor(&self, name: &str) -> Result<f64, LoadError> {
+        match self.parameters.get(name) {
+            None => Err(self.config.error(format!("`{name}` of `{}` is missing", self.key))),
+            Some(v) => v.as_f64().filter(|f| *f > 0.0).ok_or_else(|| self.wrong(name, v, "a positive number")),
+        }
+    }
+
+    fn floats(&self, name: &str) -> Result<Vec<f32>, LoadError> {
+        let list = self.parameters.get(name).and_then(Value::as_array);
+        let floats: Option<Vec<f32>> = list.and_then(|l| l.iter().map(|v| v.as_f64().map(|f| f as f32)).collect());
+        floats.ok_or_else(|| self.config.error(format!("`{name}` of `{}` is missing, or not a list of numbers", self.key)))
+    }
+
+    /// Beside the other rope parameters, or at the top (Phi-3), or the model's context length.
+    fn original_context(&self) -> Result<usize, LoadError> {
+        const KEY: &str = "original_max_position_embeddings";
+        match self.parameters.get(KEY).filter(|v| !v.is_null()) {
+            // Some files write 4096.0.
+            Some(v) => match v.as_f64() {
+                Some(n) if (1.0..4e9).contains(&n) => Ok(n as usize),
+                _ => Err(self.wrong(KEY, v, "a positive integer")),
+            },
+            None => match self.config.uint_opt(KEY)? {
+                Some(n) => Ok(n),
+                None => self.config.uint("max_position_embeddings"),
+            },
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What can go wrong before a model runs.
+
+use crate::weights::Mismatch;
+use std::path::PathBuf;
+
+/// A failure to find, fetch, read or understand a model's files. The message names the file, the cause and, after `help:`, the
+/// remedy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The operating system refused.
+    #[error("{} cannot be read: {source}", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file is not what its name says: truncated, lying about itself, of an unknown type.
+    #[error("{} cannot be read: {reason}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A tensor that was asked for is not there, or has no conversion to the dtype asked for.
+    #[error("tensor `{name}` of {}: {reason}", path.display())]
+    Tensor {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The checkpoint and the model's declaration differ.
+    #[error(transparent)]
+    Mismatch(#[from] Mismatch),
+    /// A configuration lacks a key, or a key has a value that makes no sense.
+    #[error("{file}: {reason}")]
+    Config {
+        /// Which configuration: `config.json`, or the metadata of a GGUF file.
+        file: String,
+        /// The key and what is wrong with it.
+        reason: String,
+    },
+    /// `--model M` names nothing that exists.
+    #[error("{reason}")]
+    Source {
+        /// What was looked for, and what there is.
+        reason: String,
+    },
+    /// The model hub refused, or could not be reached.
+    #[error("{repo}: {reason}")]
+    Hub {
+        /// `org/name`.
+        repo: String,
+        /// What happened, and the remedy.
+        reason: String,
+    },
+    /// The tokenizer's files are missing or broken.
+    #[error("the tokenizer of {} cannot be loaded: {reason}", path.display())]
+    Tokenizer {
+        /// The directory or file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The chat template is broken, or refused the conversation.
+    #[error("chat template: {reason}")]
+    Template {
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl LoadError {
+    pub(crate) fn io(path: impl Into<PathBuf>, source: std::io::Error) -> LoadError {
+        LoadError::Io { path: path.into(), source }
+    }
+
+    pub(crate) fn format(path: impl Into<PathBuf>, reason: impl Into<String>) -> LoadError {
+        LoadError::Format { path: path.into(), reason: reason.into() }
+    }
+}

@@ -1,0 +1,260 @@
+//! Stored bytes to the bytes of a requested dtype: decode a run of values to f32 on the stack, round once, store.
+
+use super::dequant::Block;
+use xla_extension::DType;
+use bytemuck::{cast_slice, cast_slice_mut};
+use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
+use rayon::prelude::*;
+use std::fmt;
+
+/// How a tensor's values are stored in its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// One little-endian value after the other.
+    Plain(DType),
+    /// ggml blocks; a block never crosses a row.
+    Blocks(Block),
+    /// A type that the container knows and raxla cannot convert; [`super::Weights::bytes`] still gives its bytes.
+    Opaque(&'static str),
+}
+
+impl fmt::Display for Encoding {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Encoding::Plain(dtype) => write!(f, "{}", dtype.name()),
+            Encoding::Blocks(block) => f.write_str(block.name()),
+            Encoding::Opaque(name) => f.write_str(name),
+        }
+    }
+}
+
+impl Encoding {
+    /// The smallest number of values that can be decoded alone.
+    pub(super) fn unit(self) -> usize {
+        match self {
+            Encoding::Blocks(block) => block.values(),
+            _ => 1,
+        }
+    }
+
+    /// The bytes that `n` values take, `n` being a multiple of [`Self::unit`]; `None` on overflow or an opaque type.
+    pub(super) fn bytes(self, n: usize) -> Option<usize> {
+        match self {
+            Encoding::Plain(dtype) => n.checked_mul(dtype.bits() / 8),
+            Encoding::Blocks(block) if n.is_multiple_of(block.values()) => (n / block.values()).checked_mul(block.bytes()),
+            _ => None,
+        }
+    }
+}
+
+/// Where the values of one stored row go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// Stored as Hugging Face stores it.
+    Same,
+    /// llama.cpp interleaves the two halves of each head's rows (its rotary embedding turns neighbouring pairs).
+    Interleaved {
+        /// The number of heads along the rows.
+        heads: usize,
+    },
+    /// Stored `[columns, rows]`, wanted `[rows, columns]`: a GPT-2 `Conv1D` that a converter made a linear layer.
+    Transposed,
+}
+
+/// Values decoded at a time: a multiple of every block length, small enough for the stack and the first-level cache.
+const RUN: usize = 256;
+/// Values per parallel task.
+const TASK: usize = 64 * RUN;
+
+/// Whether values stored as `from` can be read as `to`: floats into the four float dtypes, everything else as it is.
+pub(super) fn convertible(from: Encoding, to: DType) -> bool {
+    let target = matches!(to, DType::F32 | DType::BF16 | DType::F16 | DType::F64);
+    match from {
+        Encoding::Plain(dtype) if dtype == to => true,
+        Encoding::Plain(DType::F64 | DType::F32 | DType::F16 | DType::BF16 | DType::F8E4M3FN | DType::F8E5M2) => target,
+        Encoding::Blocks(_) => target,
+        _ => false,
+    }
+}
+
+/// Converts a whole tensor of `rows` rows (as wanted, not as stored) into `out`, in parallel.
+///
+/// The caller has checked [`convertible`] and the lengths of both slices.
+pub(super) fn convert(from: Encoding, layout: Layout, rows: usize, src: &[u8], to: DType, out: &mut [u8]) {
+    let size = to.bits() / 8;
+    let n = out.len() / size;
+    if n == 0 {
+        return;
+    }
+    match layout {
+        Layout::Same => {
+            let task = from.bytes(TASK).unwrap_or(TASK);
+            out.par_chunks_mut(TASK * size).zip(src.par_chunks(task)).for_each(|(o, s)| convert_run(from, s, to, o));
+        }
+        Layout::Interleaved { heads } => {
+            let row = n / rows;
+            let row_bytes = src.len() / rows;
+            let half = rows / heads / 2;
+            out.par_chunks_mut(row * size).enumerate().for_each(|(r, o)| {
+                let (head, within) = (r / (2 * half), r % (2 * half));
+                let stored = head * 2 * half + within % half * 2 + within / half;
+                convert_run(from, &src[stored * row_bytes..][..row_bytes], to, o);
+            });
+        }
+        Layout::Transposed => transpose(from, rows, n / rows, src, to, out),
+    }
+}
+
+/// `out[r][c] = src[c][r]`, a band of stored rows at a time so that memory does not grow with the tensor.
+fn transpose(from: Encoding, rows: usize, columns: usize, src: &[u8], to: DType, out: &mut [u8]) {
+    const BAND: usize = 64;
+    let size = to.bits() / 8;
+    let stored_row = src.len() / columns;
+    let mut band = vec![0u8; BAND * rows * size];
+    for first in (0..columns).step_by(BAND) {
+        let width = BAND.min(columns - first);
+        band.par_chunks_mut(rows * size)
+            .zip(src[first * stored_row..][..width * stored_row].par_chunks(stored_row))
+            .for_each(|(o, s)| convert_run(from, s, to, o));
+        out.par_chunks_mut(columns * size).enumerate().for_each(|(r, row)| {
+            for (c, o) in row[first * size..(first + width) * size].chunks_exact_mut(size).enumerate() {
+                o.copy_from_slice(&band[(c * rows + r) * size..][..size]);
+            }
+        });
+    }
+}
+
+/// Converts consecutive values; the lengths of `src` and `out` agree.
+fn convert_run(from: Encoding, src: &[u8], to: DType, out: &mut [u8]) {
+    match from {
+        Encoding::Plain(dtype) if dtype == to => out.copy_from_slice(src),
+        Encoding::Plain(DType::F64) => narrow_f64(src, to, out),
+        _ => {
+            let size = to.bits() / 8;
+            let mut values = [0f32; RUN];
+            let step = from.bytes(RUN).unwrap_or(RUN);
+            for (s, o) in src.chunks(step).zip(out.chunks_mut(RUN * size)) {
+                let values = &mut values[..o.len() / size];
+                decode(from, s, values);
+                store(values, to, o);
+            }
+        }
+    }
+}
+
+fn decode(from: Encoding, src: &[u8], out: &mut [f32]) {
+    match from {
+        Encoding::Blocks(block) => block.decode(src, out),
+        Encoding::Plain(DType::F32) => cast_slice_mut::<f32, u8>(out).copy_from_slice(src),
+        Encoding::Plain(DType::F16) => {
+            let mut halves = [f16::ZERO; RUN];
+            let halves = &mut halves[..out.len()];
+            cast_slice_mut::<f16, u8>(halves).copy_from_slice(src);
+            halves.convert_to_f32_slice(out);
+        }
+        Encoding::Plain(DType::BF16) => {
+            for (s, o) in src.chunks_exact(2).zip(out) {
+                *o = f32::from_bits(u32::from(u16::from_le_bytes([s[0], s[1]])) << 16);
+            }
+        }
+        Encoding::Plain(DType::F8E5M2) => {
+            for (s, o) in src.iter().zip(out) {
+                *o = f16::from_bits(u16::from(*s) << 8).to_f32();
+            }
+        }
+        Encoding::Plain(DType::F8E4M3FN) => {
+            for (s, o) in src.iter().zip(out) {
+                *o = f8e4m3fn(*s);
+            }
+        }
+        Encoding::Plain(_) | Encoding::Opaque(_) => unreachable!("`convertible` admits only floats"),
+    }
+}
+
+fn store(values: &[f32], to: DType, out: &mut [u8]) {
+    match to {
+        DType::F32 => out.copy_from_slice(cast_slice(values)),
+        DType::F16 => {
+            let mut halves = [f16::ZERO; RUN];
+            let halves = &mut halves[..values.len()];
+            halves.convert_from_f32_slice(values);
+            out.copy_from_slice(cast_slice(halves));
+        }
+        DType::BF16 => {
+            for (v, o) in values.iter().zip(out.chunks_exact_mut(2)) {
+                o.copy_from_slice(&bf16::from_f32(*v).to_le_bytes());
+            }
+        }
+        DType::F64 => {
+            for (v, o) in values.iter().zip(out.chunks_exact_mut(8)) {
+                o.copy_from_slice(&f64::from(*v).to_le_bytes());
+            }
+        }
+        _ => unreachable!("`convertible` admits four targets"),
+    }
+}
+
+/// From f64 in one rounding: through f32 a value could be rounded twice.
+fn narrow_f64(src: &[u8], to: DType, out: &mut [u8]) {
+    let values = src.chunks_exact(8).map(|s| f64::from_le_bytes([s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]]));
+    match to {
+        DType::F32 => values.zip(out.chunks_exact_mut(4)).for_each(|(v, o)| o.copy_from_slice(&(v as f32).to_le_bytes())),
+        DType::F16 => {
+            values.zip(out.chunks_exact_mut(2)).for_each(|(v, o)| o.copy_from_slice(&f16::from_f64(v).to_le_bytes()))
+        }
+        DType::BF16 => {
+            values.zip(out.chunks_exact_mut(2)).for_each(|(v, o)| o.copy_from_slice(&bf16::from_f64(v).to_le_bytes()))
+        }
+        _ => unreachable!("`convertible` admits four targets"),
+    }
+}
+
+/// 1 sign bit, 4 exponent bits (bias 7), 3 mantissa bits; no infinities, and all ones is NaN.
+fn f8e4m3fn(bits: u8) -> f32 {
+    let sign = u32::from(bits >> 7) << 31;
+    let (exponent, mantissa) = (u32::from(bits >> 3 & 15), u32::from(bits & 7));
+    let magnitude = match (exponent, mantissa) {
+        (15, 7) => f32::NAN,
+        (0, m) => m as f32 / 512.0,
+        (e, m) => f32::from_bits((e + 120) << 23 | m << 20),
+    };
+    f32::from_bits(magnitude.to_bits() | sign)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f8e4m3fn_has_the_values_of_its_specification() {
+        for (bits, value) in [(0x00, 0.0), (0x01, 0.001953125), (0x08, 0.015625), (0x38, 1.0), (0x7e, 448.0), (0xb8, -1.0)] {
+            assert_eq!(f8e4m3fn(bits), value, "{bits:#04x}");
+        }
+        assert!(f8e4m3fn(0x7f).is_nan() && f8e4m3fn(0xff).is_nan());
+        assert!(f8e4m3fn(0x80).is_sign_negative());
+    }
+
+    #[test]
+    fn f64_is_rounded_once() {
+        // Just above the midpoint of two bf16 neighbours, by less than f32 can tell.
+        let value = 1.0 + 0.5f64.powi(8) + 0.5f64.powi(40);
+        let mut out = [0; 2];
+        convert(Encoding::Plain(DType::F64), Layout::Same, 1, &value.to_le_bytes(), DType::BF16, &mut out);
+        assert_eq!(bf16::from_le_bytes(out).to_f32(), 1.0 + 0.5f32.powi(7));
+    }
+
+    #[test]
+    fn transpose_crosses_the_bands() {
+        let (rows, columns) = (3, 150);
+        let stored: Vec<f32> = (0..rows * columns).map(|i| i as f32).collect();
+        let mut out = vec![0f32; rows * columns];
+        let from = Encoding::Plain(DType::F32);
+        convert(from, Layout::Transposed, rows, cast_slice(&stored), DType::F32, cast_slice_mut(&mut out));
+        for r in 0..rows {
+            for c in 0..columns {
+                assert_eq!(out[r * columns + c], stored[c * rows + r]);
+            }
+        }
+    }
+}
