@@ -10,6 +10,7 @@ pub mod jit;
 pub mod lower;
 mod ops;
 pub mod prim;
+mod reduce_ops;
 pub mod runtime;
 pub mod trace;
 pub mod tree;
@@ -22,6 +23,7 @@ pub use host::Host;
 pub use jit::{Compiled, Jit, Lowered, jit};
 pub use ops::{Rhs, where_};
 pub use prim::{Scalar, full, literal, ones, zeros};
+pub use reduce_ops::Axes;
 pub use trace::{Tensor, TraceError, scope};
 pub use tree::{Hole, Leaf, Path, Structure, Tree};
 

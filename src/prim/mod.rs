@@ -10,18 +10,22 @@ use crate::{
 };
 use std::fmt;
 
+mod argminmax;
 mod binary;
 mod constant;
 mod convert;
 mod reduce;
 mod shape;
+mod stop_gradient;
 mod table;
 mod unary;
+pub use argminmax::*;
 pub use binary::*;
 pub use constant::*;
 pub use convert::*;
 pub use reduce::*;
 pub use shape::*;
+pub use stop_gradient::*;
 pub use table::{Case, Row, TABLE, sample, sample_in};
 pub use unary::*;
 

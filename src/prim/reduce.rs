@@ -1,25 +1,13 @@
 //! Reductions over axes.
 use super::*;
 use crate::{
-    host::{Data, ravel, unravel},
+    host::{Data, int_range, ravel, unravel},
     lower::array,
     trace::bind1,
 };
 
-/// Sum over axes.
-#[derive(Debug)]
-pub struct ReduceSum {
-    axes: Vec<usize>,
-}
-/// Sum over some axes, which disappear. The method `sum` also takes negative axes.
-#[track_caller]
-pub fn reduce_sum(x: Tensor, axes: impl Into<Vec<usize>>) -> Tensor {
-    let axes = axes.into();
-    if axes.is_empty() { x } else { bind1(ReduceSum { axes }, &[x]) }
-}
-
 /// The shape without the reduced axes.
-fn reduced(x: &Aval, axes: &[usize]) -> Result<Aval, String> {
+pub(super) fn reduced(x: &Aval, axes: &[usize]) -> Result<Aval, String> {
     axes.iter().try_for_each(|a| require_axis(x, *a).map(|_| ()))?;
     if axes.iter().enumerate().any(|(i, a)| axes[..i].contains(a)) {
         return Err(format!("an axis is named twice in {axes:?}"));
@@ -27,76 +15,162 @@ fn reduced(x: &Aval, axes: &[usize]) -> Result<Aval, String> {
     Ok(x.with_dims(other_axes(x.rank(), axes).iter().map(|a| x.dims[*a]).collect::<Vec<_>>()))
 }
 
-/// Fold the elements along `axes` into each output element.
-fn fold(x: &Host, axes: &[usize], float: (f64, fn(f64, f64) -> f64), int: (i128, fn(i128, i128) -> i128)) -> Host {
+/// Fold the elements along `axes` into each output element, starting from a scalar.
+fn fold(x: &Host, axes: &[usize], start: &Host, float: fn(f64, f64) -> f64, int: fn(i128, i128) -> i128) -> Host {
     let y = reduced(x.aval(), axes).expect("inferred");
     let kept = other_axes(x.dims().len(), axes);
     let to = |i: usize| {
         let i = unravel(x.dims(), i);
         ravel(&y.dims, &kept.iter().map(|a| i[*a]).collect::<Vec<_>>())
     };
-    match x.data() {
-        Data::Float(v) => {
-            let mut out = vec![float.0; y.size()];
-            v.iter().enumerate().for_each(|(i, v)| out[to(i)] = float.1(out[to(i)], *v));
+    match (x.data(), start.data()) {
+        (Data::Float(v), Data::Float(start)) => {
+            let mut out = vec![start[0]; y.size()];
+            v.iter().enumerate().for_each(|(i, v)| out[to(i)] = float(out[to(i)], *v));
             Host::floats(y.dtype, y.dims, out)
         }
-        Data::Int(v) => {
-            let mut out = vec![int.0; y.size()];
-            v.iter().enumerate().for_each(|(i, v)| out[to(i)] = int.1(out[to(i)], *v));
+        (Data::Int(v), Data::Int(start)) => {
+            let mut out = vec![start[0]; y.size()];
+            v.iter().enumerate().for_each(|(i, v)| out[to(i)] = int(out[to(i)], *v));
             Host::ints(y.dtype, y.dims, out)
         }
+        _ => unreachable!("the start has the operand's dtype"),
     }
 }
 
 /// Emit a reduction with a one-operation body.
-fn lower_reduce(cx: &mut Lower, op: &str, init: f64, x: &Value, axes: &[usize], y: &Aval) -> Value {
+fn lower_reduce(cx: &mut Lower, op: &str, start: &Host, x: &Value, axes: &[usize], y: &Aval) -> Value {
     let s = y.with_dims([]);
-    let init = cx.splat(&s, init);
+    let start = cx.splat_of(&s, start);
     let body = cx.region(&[s.clone(), s.clone()], |cx, a| vec![cx.op(op, a, "", &s)]);
     let attrs = format!("dimensions = {}", array(axes));
-    cx.op_with("reduce", &[x.clone(), init], &attrs, vec![body], std::slice::from_ref(y)).swap_remove(0)
+    cx.op_with("reduce", &[x.clone(), start], &attrs, vec![body], std::slice::from_ref(y)).swap_remove(0)
 }
 
-impl Primitive for ReduceSum {
-    fn name(&self) -> &'static str {
-        "reduce_sum"
-    }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
-        require(&x[0], is_number, "a number")?;
-        Ok(vec![reduced(&x[0], &self.axes)?])
-    }
-    fn eval(&self, x: &[Host]) -> Vec<Host> {
-        vec![fold(&x[0], &self.axes, (0.0, |a, b| a + b), (0, |a, b| a + b))]
-    }
-    fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
-        vec![dx[0].map(|d| reduce_sum(d, self.axes.clone()))]
-    }
-    fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
-        let dims = x[0].aval().dims;
-        let kept = other_axes(dims.len(), &self.axes);
-        vec![ct[0].map(|ct| broadcast_in_dim(ct, dims, kept))]
-    }
-    fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
-        vec![reduce_sum(x[0], shifted(&self.axes, 1))]
-    }
-    fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
-        vec![lower_reduce(cx, "add", 0.0, &x[0], &self.axes, &y[0])]
-    }
-    fn cost(&self, x: &[Aval], y: &[Aval]) -> Cost {
-        Cost { flops: x[0].size() as f64, bytes: (x[0].bytes() + y[0].bytes()) as f64 }
+/// The scalar that no element is below: where a maximum starts.
+pub(crate) fn lowest(dtype: DType) -> Host {
+    match dtype {
+        DType::F8E4M3FN => Host::floats(dtype, [], vec![-448.0]), // it has no infinity
+        d if d.is_float() => Host::floats(d, [], vec![f64::NEG_INFINITY]),
+        d => Host::ints(d, [], vec![int_range(d).0]),
     }
 }
+/// The scalar that no element is above: where a minimum starts.
+pub(crate) fn highest(dtype: DType) -> Host {
+    match dtype {
+        DType::F8E4M3FN => Host::floats(dtype, [], vec![448.0]),
+        d if d.is_float() => Host::floats(d, [], vec![f64::INFINITY]),
+        d => Host::ints(d, [], vec![int_range(d).1]),
+    }
+}
+fn number(dtype: DType, n: i128) -> Host {
+    Host::ints(dtype, [], vec![n])
+}
 
+/// The tangent of a reduction that chooses elements: the mean of the tangents of the elements equal to the result.
+fn chosen(x: Tensor, y: Tensor, d: Tensor, axes: &[usize]) -> Option<Tensor> {
+    let dims = x.dims();
+    let y = broadcast_in_dim(y, dims.clone(), other_axes(dims.len(), axes));
+    let at = compare(Direction::Eq, x, y).cast(d.dtype());
+    Some(div(reduce_sum(mul(d, at), axes), reduce_sum(at, axes)))
+}
+
+/// One block per reduction: documentation, function, StableHLO name, kind of operand, the start of an empty reduction,
+/// meaning on floats and on integers, and the tangent as a function of operand `x`, result `y`, tangent `d` and axes.
+macro_rules! reduction {
+    ($(#[$doc:meta])* $P:ident, $f:ident, $hlo:literal, $kind:expr, $start:expr, $float:expr, $int:expr,
+     |$x:ident, $y:ident, $d:ident, $axes:ident| $jvp:expr $(, transpose |$ct:ident, $dims:ident, $kept:ident| $tr:expr)?) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $P {
+            axes: Vec<usize>,
+        }
+        $(#[$doc])*
+        ///
+        /// The axes disappear; without axes, `x` itself. The methods of `Tensor` also take negative axes.
+        #[track_caller]
+        pub fn $f(x: Tensor, axes: impl Into<Vec<usize>>) -> Tensor {
+            let axes = axes.into();
+            if axes.is_empty() { x } else { bind1($P { axes }, &[x]) }
+        }
+        impl Primitive for $P {
+            fn name(&self) -> &'static str {
+                stringify!($f)
+            }
+            fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+                let (ok, kind): (fn(DType) -> bool, &str) = $kind;
+                require(&x[0], ok, kind)?;
+                Ok(vec![reduced(&x[0], &self.axes)?])
+            }
+            fn eval(&self, x: &[Host]) -> Vec<Host> {
+                let start: fn(DType) -> Host = $start;
+                vec![fold(&x[0], &self.axes, &start(x[0].dtype()), $float, $int)]
+            }
+            #[allow(unused_variables)]
+            fn jvp(&self, x: &[Tensor], y: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+                let tangent: fn(Tensor, Tensor, Tensor, &[usize]) -> Option<Tensor> = |$x, $y, $d, $axes| $jvp;
+                vec![dx[0].and_then(|d| tangent(x[0], y[0], d, &self.axes))]
+            }
+            $(fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
+                let $dims = x[0].aval().dims;
+                let $kept = other_axes($dims.len(), &self.axes);
+                vec![ct[0].map(|$ct| $tr)]
+            })?
+            fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+                vec![$f(x[0], shifted(&self.axes, 1))]
+            }
+            fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+                let start: fn(DType) -> Host = $start;
+                vec![lower_reduce(cx, $hlo, &start(y[0].dtype), &x[0], &self.axes, &y[0])]
+            }
+            fn cost(&self, x: &[Aval], y: &[Aval]) -> Cost {
+                Cost { flops: x[0].size() as f64, bytes: (x[0].bytes() + y[0].bytes()) as f64 }
+            }
+        }
+    };
+}
+const NUMBER: (fn(DType) -> bool, &str) = (is_number, "a number");
+const ANY: (fn(DType) -> bool, &str) = (any_dtype, "");
+const BITS: (fn(DType) -> bool, &str) = (is_int_or_bool, "an integer or bool");
+
+reduction!(/** Sum over axes; of no elements, 0. */ ReduceSum, reduce_sum, "add", NUMBER, |t| number(t, 0),
+    |a, b| a + b, |a, b| a + b, |x, y, d, axes| Some(reduce_sum(d, axes)),
+    transpose |ct, dims, kept| broadcast_in_dim(ct, dims, kept));
+reduction!(/** Largest element over axes; NaN if there is one; of no elements, the lowest value. At ties the tangent is the mean. */
+    ReduceMax, reduce_max, "maximum", ANY, lowest, |a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }, i128::max,
+    |x, y, d, axes| chosen(x, y, d, axes));
+reduction!(/** Smallest element over axes; NaN if there is one; of no elements, the highest value. At ties the tangent is the mean. */
+    ReduceMin, reduce_min, "minimum", ANY, highest, |a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }, i128::min,
+    |x, y, d, axes| chosen(x, y, d, axes));
+reduction!(/** Bitwise and over axes (on bools: do all hold?); of no elements, all ones. */
+    ReduceAnd, reduce_and, "and", BITS, |t| number(t, -1), |a, _| a, |a, b| a & b, |x, y, d, axes| None);
+reduction!(/** Bitwise or over axes (on bools: does any hold?); of no elements, 0. */
+    ReduceOr, reduce_or, "or", BITS, |t| number(t, 0), |a, _| a, |a, b| a | b, |x, y, d, axes| None);
+reduction!(/** Bitwise exclusive or over axes (on bools: do an odd number hold?); of no elements, 0. */
+    ReduceXor, reduce_xor, "xor", BITS, |t| number(t, 0), |a, _| a, |a, b| a ^ b, |x, y, d, axes| None);
+
+/// Cases of a reduction: some axes, all, and none of the elements.
+fn cases(d: DType, f: fn(Tensor, Vec<usize>) -> Tensor) -> Vec<Case> {
+    let mut cases = vec![
+        Case::new("middle", vec![sample(d, &[2, 3, 4], 1)], move |x| vec![f(x[0], vec![1])]),
+        Case::new("outer", vec![sample(d, &[2, 3, 4], 2)], move |x| vec![f(x[0], vec![2, 0])]),
+        Case::new("all", vec![sample(d, &[2, 3], 3)], move |x| vec![f(x[0], vec![0, 1])]),
+        Case::new("no elements", vec![sample(d, &[0, 3], 4)], move |x| vec![f(x[0], vec![0])]),
+        Case::new("no results", vec![sample(d, &[0, 3], 5)], move |x| vec![f(x[0], vec![1])]),
+    ];
+    if matches!(d, DType::F32 | DType::F64) {
+        let rows = [f64::NAN, 1.0, f64::INFINITY, 1.0, f64::NEG_INFINITY, f64::NEG_INFINITY, -0.0, 0.0];
+        let special = vec![Host::floats(d, [4, 2], rows.to_vec())];
+        cases.push(Case::new("special", special, move |x| vec![f(x[0], vec![1])]).wrt([]));
+    }
+    cases
+}
 /// All primitives of this file.
-pub(super) const ROWS: &[Row] = &[Row {
-    name: "reduce_sum",
-    dtypes: is_number,
-    cases: |d| {
-        vec![
-            Case::new("middle", vec![sample(d, &[2, 3, 4], 1)], |x| vec![reduce_sum(x[0], [1])]),
-            Case::new("all", vec![sample(d, &[2, 3], 2)], |x| vec![reduce_sum(x[0], [0, 1])]),
-            Case::new("empty", vec![sample(d, &[0, 3], 3)], |x| vec![reduce_sum(x[0], [0])]),
-        ]
-    },
-}];
+pub(super) const ROWS: &[Row] = &[
+    Row { name: "reduce_sum", dtypes: is_number, cases: |d| cases(d, |x, a| reduce_sum(x, a)) },
+    Row { name: "reduce_max", dtypes: any_dtype, cases: |d| cases(d, |x, a| reduce_max(x, a)) },
+    Row { name: "reduce_min", dtypes: any_dtype, cases: |d| cases(d, |x, a| reduce_min(x, a)) },
+    Row { name: "reduce_and", dtypes: is_int_or_bool, cases: |d| cases(d, |x, a| reduce_and(x, a)) },
+    Row { name: "reduce_or", dtypes: is_int_or_bool, cases: |d| cases(d, |x, a| reduce_or(x, a)) },
+    Row { name: "reduce_xor", dtypes: is_int_or_bool, cases: |d| cases(d, |x, a| reduce_xor(x, a)) },
+];

@@ -73,4 +73,6 @@ pub const TABLE: &[&[Row]] = &[
     super::convert::ROWS,
     super::shape::ROWS,
     super::reduce::ROWS,
+    super::argminmax::ROWS,
+    super::stop_gradient::ROWS,
 ];

@@ -1,0 +1,139 @@
+//! Positions of extreme elements.
+use super::*;
+use crate::{
+    host::{Data, int_range, unravel},
+    lower::array,
+    trace::bind1,
+};
+use std::cmp::Ordering;
+
+/// Position of the largest (or smallest) element along an axis.
+#[derive(Debug)]
+pub struct ArgMinMax {
+    axis: usize,
+    largest: bool,
+    index: DType,
+}
+/// Position of the largest element along `axis`, which disappears, as an integer of dtype `index`.
+///
+/// The first of equals wins; the first NaN wins over everything.
+#[track_caller]
+pub fn argmax(x: Tensor, axis: usize, index: DType) -> Tensor {
+    bind1(ArgMinMax { axis, largest: true, index }, &[x])
+}
+/// Position of the smallest element along `axis`, which disappears, as an integer of dtype `index`.
+///
+/// The first of equals wins; the first NaN wins over everything.
+#[track_caller]
+pub fn argmin(x: Tensor, axis: usize, index: DType) -> Tensor {
+    bind1(ArgMinMax { axis, largest: false, index }, &[x])
+}
+
+impl ArgMinMax {
+    /// The body of the reduction over pairs of (value, position): independent of the order in which XLA reduces.
+    fn better(&self, cx: &mut Lower, a: &[Value]) -> Vec<Value> {
+        let [x, i, y, j] = a else { unreachable!("two pairs") };
+        let (value, index) = (x.aval.clone(), i.aval.clone());
+        let bool = value.with_dtype(DType::Bool);
+        let compare = |cx: &mut Lower, a: &Value, direction, b: &Value| {
+            Compare(direction).lower(cx, &[a.clone(), b.clone()], std::slice::from_ref(&bool)).swap_remove(0)
+        };
+        let logic = |cx: &mut Lower, op: &str, a: Value, b: Value| cx.op(op, &[a, b], "", &bool);
+        let mut wins = compare(cx, x, if self.largest { Direction::Gt } else { Direction::Lt }, y);
+        let mut ties = compare(cx, x, Direction::Eq, y);
+        if value.dtype.is_float() {
+            let (x_nan, y_nan) = (compare(cx, x, Direction::Ne, x), compare(cx, y, Direction::Ne, y));
+            let y_number = cx.op("not", std::slice::from_ref(&y_nan), "", &bool);
+            let over_number = logic(cx, "and", x_nan.clone(), y_number);
+            wins = logic(cx, "or", wins, over_number);
+            let both = logic(cx, "and", x_nan, y_nan);
+            ties = logic(cx, "or", ties, both);
+        }
+        let earlier = compare(cx, i, Direction::Lt, j);
+        let first = logic(cx, "and", ties, earlier);
+        let left = logic(cx, "or", wins, first);
+        vec![
+            cx.op("select", &[left.clone(), x.clone(), y.clone()], "", &value),
+            cx.op("select", &[left, i.clone(), j.clone()], "", &index),
+        ]
+    }
+}
+
+impl Primitive for ArgMinMax {
+    fn name(&self) -> &'static str {
+        if self.largest { "argmax" } else { "argmin" }
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        let n = require_axis(&x[0], self.axis)?;
+        if n == 0 {
+            return Err(format!("axis {} is empty: there is no element to choose", self.axis));
+        }
+        if self.index.is_float() || self.index == DType::Bool {
+            return Err(format!("the index dtype {} is not an integer", self.index.name()));
+        }
+        if (n - 1) as i128 > int_range(self.index).1 {
+            return Err(format!("{} cannot count to {n}\nchoose a wider index dtype", self.index.name()));
+        }
+        Ok(vec![super::reduce::reduced(&x[0], &[self.axis])?.with_dtype(self.index)])
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        let (dims, s) = (x[0].dims(), crate::host::strides(x[0].dims())[self.axis]);
+        let order = |i: usize, j: usize| match x[0].data() {
+            // NaN compares as better than every number
+            Data::Float(v) => match v[i].partial_cmp(&v[j]) {
+                Some(o) if self.largest => o,
+                Some(o) => o.reverse(),
+                None => v[i].is_nan().cmp(&v[j].is_nan()),
+            },
+            Data::Int(v) if self.largest => v[i].cmp(&v[j]),
+            Data::Int(v) => v[j].cmp(&v[i]),
+        };
+        let starts = (0..x[0].aval().size()).filter(|i| unravel(dims, *i)[self.axis] == 0);
+        let best = |start: usize| {
+            (1..dims[self.axis]).fold(0, |b, k| if order(start + k * s, start + b * s) == Ordering::Greater { k } else { b })
+        };
+        let positions = starts.map(|i| best(i) as i128).collect();
+        vec![Host::ints(self.index, super::reduce::reduced(x[0].aval(), &[self.axis]).expect("inferred").dims, positions)]
+    }
+    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        vec![None]
+    }
+    fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        vec![bind1(ArgMinMax { axis: self.axis + 1, ..*self }, &[x[0]])]
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+        let (value, index) = (x[0].aval.with_dims([]), y[0].with_dims([]));
+        let positions = cx.op("iota", &[], &format!("iota_dimension = {} : i64", self.axis), &x[0].aval.with_dtype(self.index));
+        let worst = if self.largest { super::reduce::lowest(value.dtype) } else { super::reduce::highest(value.dtype) };
+        let starts = [cx.splat_of(&value, &worst), cx.splat(&index, 0.0)];
+        let pair = [value.clone(), index.clone(), value, index];
+        let body = cx.region(&pair, |cx, a| self.better(cx, a));
+        let operands = [&[x[0].clone(), positions], &starts[..]].concat();
+        let results = [y[0].with_dtype(x[0].aval.dtype), y[0].clone()];
+        let attrs = format!("dimensions = {}", array(&[self.axis]));
+        vec![cx.op_with("reduce", &operands, &attrs, vec![body], &results).swap_remove(1)]
+    }
+    fn cost(&self, x: &[Aval], y: &[Aval]) -> Cost {
+        Cost { flops: x[0].size() as f64, bytes: (x[0].bytes() + y[0].bytes()) as f64 }
+    }
+}
+
+fn cases(d: DType, f: fn(Tensor, usize, DType) -> Tensor) -> Vec<Case> {
+    let mut cases = vec![
+        Case::new("last", vec![sample(d, &[3, 7], 1)], move |x| vec![f(x[0], 1, DType::I32)]),
+        Case::new("middle", vec![sample(d, &[2, 5, 3], 2)], move |x| vec![f(x[0], 1, DType::I64)]),
+        Case::new("first", vec![sample(d, &[9], 3)], move |x| vec![f(x[0], 0, DType::U8)]),
+        Case::new("ties", vec![Host::ints(d, [6], vec![0, 1, 0, 1, 1, 0])], move |x| vec![f(x[0], 0, DType::I32)]),
+    ];
+    if d.is_float() && d != DType::F8E4M3FN {
+        let (nan, inf) = (f64::NAN, f64::INFINITY);
+        let rows = vec![1.0, nan, inf, nan, -inf, -inf, -inf, -inf, inf, inf, inf, inf, -0.0, 0.0, -0.0, 0.0];
+        cases.push(Case::new("special", vec![Host::floats(d, [4, 4], rows)], move |x| vec![f(x[0], 1, DType::I32)]));
+    }
+    cases
+}
+/// All primitives of this file.
+pub(super) const ROWS: &[Row] = &[
+    Row { name: "argmax", dtypes: any_dtype, cases: |d| cases(d, argmax) },
+    Row { name: "argmin", dtypes: any_dtype, cases: |d| cases(d, argmin) },
+];

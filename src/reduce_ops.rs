@@ -1,0 +1,184 @@
+//! Reductions as methods, with negative axes, and what is composed from them.
+use crate::{
+    aval::DType,
+    prim::{self, reduce_and, reduce_max, reduce_min, reduce_or, reduce_sum, select},
+    trace::{At, Tensor, fail},
+};
+
+/// The axes of a reduction: one (`-1`), several (`[0, -1]`), or all (`..`). Negative ones count from the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Axes {
+    /// Every axis.
+    All,
+    /// These axes.
+    These(Vec<isize>),
+}
+impl From<isize> for Axes {
+    fn from(axis: isize) -> Axes {
+        Axes::These(vec![axis])
+    }
+}
+impl<const N: usize> From<[isize; N]> for Axes {
+    fn from(axes: [isize; N]) -> Axes {
+        Axes::These(axes.to_vec())
+    }
+}
+impl From<Vec<isize>> for Axes {
+    fn from(axes: Vec<isize>) -> Axes {
+        Axes::These(axes)
+    }
+}
+impl From<std::ops::RangeFull> for Axes {
+    fn from(_: std::ops::RangeFull) -> Axes {
+        Axes::All
+    }
+}
+impl Axes {
+    #[track_caller]
+    fn of(&self, x: Tensor) -> Vec<usize> {
+        match self {
+            Axes::All => (0..x.rank()).collect(),
+            Axes::These(axes) => axes.iter().map(|a| x.axis(*a)).collect(),
+        }
+    }
+}
+
+/// What a sum is accumulated in: narrow floats in f32, bools and narrow integers in 32 bits.
+fn accumulator(d: DType) -> DType {
+    match d {
+        d if d.is_float() && d != DType::F64 => DType::F32,
+        d if d.bits() >= 32 => d,
+        DType::Bool => DType::I32,
+        d if d.is_signed() => DType::I32,
+        _ => DType::U32,
+    }
+}
+/// What a sum comes back as: floats keep their dtype.
+fn summed(d: DType) -> DType {
+    if d.is_float() { d } else { accumulator(d) }
+}
+/// The dtype of a mean.
+fn averaged(d: DType) -> DType {
+    if d.is_float() { d } else { DType::F32 }
+}
+
+fn count(x: Tensor, axes: &[usize]) -> usize {
+    let dims = x.dims();
+    axes.iter().map(|a| dims[*a]).product()
+}
+
+/// A maximum or minimum needs an element to choose.
+#[track_caller]
+fn not_empty(op: &str, x: Tensor, axes: &[usize]) {
+    if count(x, axes) == 0 {
+        fail(op, vec![x.aval()], format!("there are no elements along axes {axes:?} to choose from"), None);
+    }
+}
+
+/// Mean in a wide dtype, of a tensor already in it.
+fn wide_mean(x: Tensor, axes: &[usize]) -> Tensor {
+    reduce_sum(x, axes) / count(x, axes) as f64
+}
+/// The shape after a reduction that keeps its axes, with size 1.
+fn kept(x: Tensor, axes: &[usize]) -> Vec<usize> {
+    x.dims().iter().enumerate().map(|(i, d)| if axes.contains(&i) { 1 } else { *d }).collect()
+}
+
+/// One line per reduction: documentation, the method, the method that keeps the axes, and its meaning.
+macro_rules! reductions {
+    ($($(#[$doc:meta])* $f:ident, $keep:ident => |$x:ident, $axes:ident| $e:expr;)*) => {
+        impl Tensor {$(
+            $(#[$doc])*
+            #[track_caller]
+            pub fn $f(self, axes: impl Into<Axes>) -> Tensor {
+                let _at = At::caller();
+                let ($x, $axes) = (self, axes.into().of(self));
+                $e
+            }
+            $(#[$doc])*
+            ///
+            /// The axes stay, with size 1.
+            #[track_caller]
+            pub fn $keep(self, axes: impl Into<Axes>) -> Tensor {
+                let _at = At::caller();
+                let axes = axes.into();
+                let dims = kept(self, &axes.of(self));
+                self.$f(axes).reshape(dims)
+            }
+        )*}
+    };
+}
+reductions! {
+    /// Sum over axes. Floats narrower than 32 bits accumulate in f32; bools and narrow integers give 32-bit integers.
+    sum, sum_keep => |x, axes| reduce_sum(x.cast(accumulator(x.dtype())), axes).cast(summed(x.dtype()));
+    /// Mean over axes, computed in f32 at least; of integers and bools, f32.
+    mean, mean_keep => |x, axes| wide_mean(x.cast(accumulator(averaged(x.dtype()))), &axes).cast(averaged(x.dtype()));
+    /// Variance over axes: the mean squared distance from the mean (divided by n, as NumPy does); dtypes as in
+    /// [`Tensor::mean`].
+    var, var_keep => |x, axes| {
+        let wide = x.cast(accumulator(averaged(x.dtype())));
+        let centred = wide - wide_mean(wide, &axes).reshape(kept(x, &axes));
+        wide_mean(centred * centred, &axes).cast(averaged(x.dtype()))
+    };
+    /// Largest element over axes; NaN if there is one. See [`Tensor::maximum`] for the larger of two.
+    max, max_keep => |x, axes| {
+        not_empty("max", x, &axes);
+        reduce_max(x, axes)
+    };
+    /// Smallest element over axes; NaN if there is one. See [`Tensor::minimum`] for the smaller of two.
+    min, min_keep => |x, axes| {
+        not_empty("min", x, &axes);
+        reduce_min(x, axes)
+    };
+    /// Is any element true (or not zero) over axes? Gives bools.
+    any, any_keep => |x, axes| reduce_or(x.cast(DType::Bool), axes);
+    /// Are all elements true (or not zero) over axes? Gives bools.
+    all, all_keep => |x, axes| reduce_and(x.cast(DType::Bool), axes);
+    /// ln Σ eˣ over axes, without overflow. Of nothing but -∞ it is -∞.
+    logsumexp, logsumexp_keep => |x, axes| {
+        let most = shift(x, &axes);
+        let sum = (x - most.reshape(kept(x, &axes))).exp().sum(isizes(&axes));
+        sum.log() + most
+    };
+}
+
+/// The largest element, as a constant to subtract before exponentiating: 0 where it is infinite.
+fn shift(x: Tensor, axes: &[usize]) -> Tensor {
+    let most = reduce_max(x, axes).stop_gradient();
+    select(most.is_finite(), most, most.like(0.0))
+}
+fn isizes(axes: &[usize]) -> Axes {
+    Axes::These(axes.iter().map(|a| *a as isize).collect())
+}
+
+impl Tensor {
+    /// Position (i32) of the largest element along an axis, which disappears: the first of equals, or the first NaN.
+    #[track_caller]
+    pub fn argmax(self, axis: isize) -> Tensor {
+        let _at = At::caller();
+        prim::argmax(self, self.axis(axis), DType::I32)
+    }
+    /// Position (i32) of the smallest element along an axis, which disappears: the first of equals, or the first NaN.
+    #[track_caller]
+    pub fn argmin(self, axis: isize) -> Tensor {
+        let _at = At::caller();
+        prim::argmin(self, self.axis(axis), DType::I32)
+    }
+    /// eˣ / Σ eˣ over axes, without overflow. Where all elements are -∞ it is NaN, as in JAX: mask with a large
+    /// finite number instead.
+    #[track_caller]
+    pub fn softmax(self, axes: impl Into<Axes>) -> Tensor {
+        let _at = At::caller();
+        let axes = axes.into();
+        let e = (self - self.max_keep(axes.clone()).stop_gradient()).exp();
+        e / e.sum_keep(axes)
+    }
+    /// ln of [`Tensor::softmax`], more accurate than `x.softmax(..).log()`.
+    #[track_caller]
+    pub fn log_softmax(self, axes: impl Into<Axes>) -> Tensor {
+        let _at = At::caller();
+        let axes = axes.into();
+        let x = self - self.max_keep(axes.clone()).stop_gradient();
+        x - x.exp().sum_keep(axes).log()
+    }
+}
