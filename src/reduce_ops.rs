@@ -182,3 +182,75 @@ impl Tensor {
         x - x.exp().sum_keep(axes).log()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{host::Host, trace::trace_graph};
+
+    fn run(x: &Host, f: impl FnOnce(Tensor) -> Tensor) -> Host {
+        let g = trace_graph(&[x.aval().clone()], |x| vec![f(x[0])]).expect("it traces");
+        g.eval(std::slice::from_ref(x)).swap_remove(0)
+    }
+    fn matrix(dtype: DType) -> Host {
+        Host::floats(dtype, [2, 3], vec![1.0, 2.0, 4.0, 8.0, 16.0, 33.0])
+    }
+
+    #[test]
+    fn axes_are_one_several_or_all_and_may_count_from_the_end() {
+        let x = matrix(DType::F32);
+        assert_eq!(run(&x, |x| x.sum(-1)).to_f64(), [7.0, 57.0]);
+        assert_eq!(run(&x, |x| x.sum([0])).to_f64(), [9.0, 18.0, 37.0]);
+        assert_eq!(run(&x, |x| x.sum(..)).to_f64(), [64.0]);
+        assert_eq!(run(&x, |x| x.sum([0, -1])).dims(), [0usize; 0]);
+        assert_eq!(run(&x, |x| x.sum([])), x);
+        assert_eq!(run(&x, |x| x.max_keep(-2)).dims(), [1, 3]);
+        assert_eq!(run(&x, |x| x.sum_keep(..)).dims(), [1, 1]);
+        assert_eq!(run(&x, |x| x.mean(1)).to_f64(), [(7.0f32 / 3.0) as f64, 19.0]);
+        assert_eq!(run(&x, |x| x.var(0)).to_f64(), [12.25, 49.0, 210.25]);
+        assert_eq!(run(&x, |x| x.argmax(-1)).to_ints(), [2, 2]);
+        assert_eq!(run(&x, |x| x.argmin(0)).to_ints(), [0, 0, 0]);
+        assert_eq!(run(&x, |x| x.gt(3.0).any(1)).to_ints(), [1, 1]);
+        assert_eq!(run(&x, |x| x.gt(3.0).all(1)).to_ints(), [0, 1]);
+    }
+
+    #[test]
+    fn narrow_dtypes_accumulate_in_wide_ones() {
+        // in bf16, 256 + 1 is 256 again
+        let x = Host::floats(DType::BF16, [301], [vec![256.0], vec![1.0; 300]].concat());
+        assert_eq!(run(&x, |x| x.sum(0)).to_f64(), [556.0]);
+        let flags = Host::ints(DType::Bool, [300], vec![1; 300]);
+        assert_eq!(run(&flags, |x| x.sum(0)), Host::ints(DType::I32, [], vec![300]));
+        assert_eq!(run(&flags, |x| x.mean(0)), Host::floats(DType::F32, [], vec![1.0]));
+        let bytes = Host::ints(DType::U8, [2], vec![200, 200]);
+        assert_eq!(run(&bytes, |x| x.sum(0)), Host::ints(DType::U32, [], vec![400]));
+    }
+
+    #[test]
+    fn exponentials_neither_overflow_nor_lose_masked_rows() {
+        let inf = f64::INFINITY;
+        let x = Host::floats(DType::F32, [3, 2], vec![1000.0, 1000.0, -inf, -inf, -inf, 5.0]);
+        let l = run(&x, |x| x.logsumexp(-1)).to_f64();
+        assert!((l[0] - 1000.0 - 2f64.ln()).abs() < 1e-4, "{l:?}");
+        assert_eq!(l[1..], [-inf, 5.0]);
+        let s = run(&x, |x| x.softmax(-1)).to_f64();
+        assert_eq!([s[0], s[1], s[4], s[5]], [0.5, 0.5, 0.0, 1.0]);
+        assert!(s[2].is_nan(), "as in JAX");
+        let l = run(&x, |x| x.log_softmax([-1])).to_f64();
+        assert_eq!([l[4], l[5]], [-inf, 0.0]);
+        assert!((l[0] + 2f64.ln()).abs() < 1e-7);
+    }
+
+    #[test]
+    fn wrong_axes_are_errors_at_the_callers_line() {
+        let a = crate::Aval::new(DType::F32, [2, 0]);
+        let line = line!() + 1;
+        let e = trace_graph(std::slice::from_ref(&a), |x| vec![x[0].softmax(2)]).expect_err("no axis 2");
+        assert_eq!((e.file, e.line), (file!(), line));
+        assert_eq!(e.reason, "there is no axis 2 in a tensor of rank 2");
+        let e = trace_graph(std::slice::from_ref(&a), |x| vec![x[0].sum([0, -2])]).expect_err("twice");
+        assert_eq!(e.reason, "an axis is named twice in [0, 0]");
+        let e = trace_graph(&[a], |x| vec![x[0].max(1)]).expect_err("empty");
+        assert!(e.to_string().starts_with("max of f32[2, 0]: there are no elements along axes [1]"), "{e}");
+    }
+}

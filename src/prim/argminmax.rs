@@ -90,10 +90,15 @@ impl Primitive for ArgMinMax {
         };
         let starts = (0..x[0].aval().size()).filter(|i| unravel(dims, *i)[self.axis] == 0);
         let best = |start: usize| {
-            (1..dims[self.axis]).fold(0, |b, k| if order(start + k * s, start + b * s) == Ordering::Greater { k } else { b })
+            (1..dims[self.axis])
+                .fold(0, |b, k| if order(start + k * s, start + b * s) == Ordering::Greater { k } else { b })
         };
         let positions = starts.map(|i| best(i) as i128).collect();
-        vec![Host::ints(self.index, super::reduce::reduced(x[0].aval(), &[self.axis]).expect("inferred").dims, positions)]
+        vec![Host::ints(
+            self.index,
+            super::reduce::reduced(x[0].aval(), &[self.axis]).expect("inferred").dims,
+            positions,
+        )]
     }
     fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
         vec![None]
@@ -103,7 +108,8 @@ impl Primitive for ArgMinMax {
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         let (value, index) = (x[0].aval.with_dims([]), y[0].with_dims([]));
-        let positions = cx.op("iota", &[], &format!("iota_dimension = {} : i64", self.axis), &x[0].aval.with_dtype(self.index));
+        let positions =
+            cx.op("iota", &[], &format!("iota_dimension = {} : i64", self.axis), &x[0].aval.with_dtype(self.index));
         let worst = if self.largest { super::reduce::lowest(value.dtype) } else { super::reduce::highest(value.dtype) };
         let starts = [cx.splat_of(&value, &worst), cx.splat(&index, 0.0)];
         let pair = [value.clone(), index.clone(), value, index];
