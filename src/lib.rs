@@ -3,6 +3,7 @@ extern crate self as raxla;
 
 pub mod array;
 pub mod aval;
+mod einsum;
 pub mod error;
 pub mod graph;
 pub mod host;
@@ -17,6 +18,7 @@ pub mod tree;
 
 pub use array::{Array, Element};
 pub use aval::{Aval, DType, Dims};
+pub use einsum::{einsum, einsum_n, einsum_with};
 pub use error::{Error, Result};
 pub use graph::{Graph, Var};
 pub use host::Host;
@@ -29,5 +31,5 @@ pub use tree::{Hole, Leaf, Path, Structure, Tree};
 
 /// What programs that use raxla import.
 pub mod prelude {
-    pub use crate::{Array, Aval, DType, Host, Tensor, Tree, full, jit, ones, scope, where_, zeros};
+    pub use crate::{Array, Aval, DType, Host, Tensor, Tree, einsum, full, jit, ones, scope, where_, zeros};
 }

@@ -67,6 +67,15 @@ impl Tensor {
         bind1(Transpose { perm }, &[self])
     }
 }
+/// The axes of a host value in another order.
+pub(super) fn transposed(x: &Host, perm: &[usize]) -> Host {
+    let dims: Vec<usize> = perm.iter().map(|p| x.dims()[*p]).collect();
+    let inv = inverse(perm);
+    x.pick(dims.clone(), |o| {
+        let o = unravel(&dims, o);
+        ravel(x.dims(), &inv.iter().map(|i| o[*i]).collect::<Vec<_>>())
+    })
+}
 impl Primitive for Transpose {
     fn name(&self) -> &'static str {
         "transpose"
@@ -80,12 +89,7 @@ impl Primitive for Transpose {
         Ok(vec![x[0].with_dims(self.perm.iter().map(|p| x[0].dims[*p]).collect::<Vec<_>>())])
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
-        let dims: Vec<usize> = self.perm.iter().map(|p| x[0].dims()[*p]).collect();
-        let inv = inverse(&self.perm);
-        vec![x[0].pick(dims.clone(), |o| {
-            let o = unravel(&dims, o);
-            ravel(x[0].dims(), &inv.iter().map(|i| o[*i]).collect::<Vec<_>>())
-        })]
+        vec![transposed(&x[0], &self.perm)]
     }
     fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
         vec![dx[0].map(|d| d.transpose(self.perm.clone()))]
@@ -149,6 +153,47 @@ impl Primitive for BroadcastInDim {
     }
 }
 
+/// Counting along one axis.
+#[derive(Debug)]
+pub struct Iota {
+    dtype: DType,
+    dims: Vec<usize>,
+    axis: usize,
+}
+/// A tensor whose elements are their own index along `axis`: 0, 1, 2, ...
+#[track_caller]
+pub fn iota(dtype: DType, dims: impl Into<Vec<usize>>, axis: usize) -> Tensor {
+    bind1(Iota { dtype, dims: dims.into(), axis }, &[])
+}
+impl Primitive for Iota {
+    fn name(&self) -> &'static str {
+        "iota"
+    }
+    fn infer(&self, _: &[Aval]) -> Result<Vec<Aval>, String> {
+        let y = Aval::new(self.dtype, self.dims.clone());
+        require(&y, is_number, "a number")?;
+        require_axis(&y, self.axis)?;
+        Ok(vec![y])
+    }
+    fn eval(&self, _: &[Host]) -> Vec<Host> {
+        let n: usize = self.dims.iter().product();
+        let v = (0..n).map(|i| unravel(&self.dims, i)[self.axis] as i128).collect();
+        vec![Host::ints(self.dtype, self.dims.clone(), v)]
+    }
+    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        vec![None]
+    }
+    fn batch(&self, n: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        vec![iota(self.dtype, [&[n], &self.dims[..]].concat(), self.axis + 1)]
+    }
+    fn lower(&self, cx: &mut Lower, _: &[Value], y: &[Aval]) -> Vec<Value> {
+        vec![cx.op("iota", &[], &format!("iota_dimension = {} : i64", self.axis), &y[0])]
+    }
+    fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
+        Cost::default()
+    }
+}
+
 /// All primitives of this file.
 pub(super) const ROWS: &[Row] = &[
     Row {
@@ -174,6 +219,17 @@ pub(super) const ROWS: &[Row] = &[
                 Case::new("new axes", vec![sample(d, &[3], 1)], |x| vec![broadcast_in_dim(x[0], [2, 3, 4], vec![1])]),
                 Case::new("stretch", vec![sample(d, &[1, 3], 2)], |x| vec![broadcast_in_dim(x[0], [2, 3], vec![0, 1])]),
                 Case::new("scalar", vec![sample(d, &[], 3)], |x| vec![broadcast_in_dim(x[0], [2, 3], vec![])]),
+            ]
+        },
+    },
+    Row {
+        name: "iota",
+        dtypes: is_number,
+        cases: |d| {
+            vec![
+                Case::new("vector", vec![], move |_| vec![iota(d, [5], 0)]),
+                Case::new("rows", vec![], move |_| vec![iota(d, [3, 2], 0)]),
+                Case::new("wraps", vec![], move |_| vec![iota(d, [2, 300], 1)]),
             ]
         },
     },

@@ -72,6 +72,7 @@ pub const TABLE: &[&[Row]] = &[
     super::constant::ROWS,
     super::convert::ROWS,
     super::shape::ROWS,
+    super::dot::ROWS,
     super::reduce::ROWS,
     super::argminmax::ROWS,
     super::stop_gradient::ROWS,

@@ -1,0 +1,291 @@
+//! Contractions of two tensors. `einsum` is the way to write them.
+use super::*;
+use crate::{host::Data, trace::bind1};
+
+/// How exactly a device must multiply floats. CPUs always work in the operands' full precision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// The fastest: TPUs round f32 operands to bf16, GPUs to TF32.
+    #[default]
+    Default,
+    /// In between: three bf16 passes on a TPU, TF32 on a GPU.
+    High,
+    /// Full f32 products.
+    Highest,
+}
+impl Precision {
+    /// The attribute of an operation of two operands.
+    pub(super) fn attr(self) -> String {
+        let one = format!("#stablehlo<precision {}>", format!("{self:?}").to_uppercase());
+        format!("precision_config = [{one}, {one}]")
+    }
+}
+
+/// Sum of products over contracted axes. Result axes: batch, then the free axes of the left, then of the right operand.
+#[derive(Clone, Debug, Default)]
+pub struct DotGeneral {
+    /// Axes of the left and of the right operand that run along together and stay: the leading axes of the result.
+    pub batch: (Vec<usize>, Vec<usize>),
+    /// Axes of the left and of the right operand that are multiplied and summed.
+    pub contract: (Vec<usize>, Vec<usize>),
+    /// How exactly to multiply.
+    pub precision: Precision,
+    /// The result's dtype (JAX: `preferred_element_type`), no narrower than the operands'. By default theirs; sums of
+    /// 16-bit and 8-bit floats then are still computed in f32 and rounded once.
+    pub output: Option<DType>,
+}
+/// Contract `x` with `y`: `dot_general(x, y, DotGeneral { contract: (vec![1], vec![0]), ..Default::default() })` is the
+/// product of two matrices.
+#[track_caller]
+pub fn dot_general(x: Tensor, y: Tensor, dot: DotGeneral) -> Tensor {
+    bind1(dot, &[x, y])
+}
+
+const SIDES: [&str; 2] = ["left", "right"];
+
+impl DotGeneral {
+    /// Axes that are neither batch nor contracted.
+    fn free(&self, rank_x: usize, rank_y: usize) -> [Vec<usize>; 2] {
+        let free = |rank, b: &[usize], c: &[usize]| other_axes(rank, &[b, c].concat());
+        [free(rank_x, &self.batch.0, &self.contract.0), free(rank_y, &self.batch.1, &self.contract.1)]
+    }
+
+    fn swapped(&self) -> DotGeneral {
+        let swap = |(a, b): &(Vec<usize>, Vec<usize>)| (b.clone(), a.clone());
+        DotGeneral { batch: swap(&self.batch), contract: swap(&self.contract), ..self.clone() }
+    }
+
+    fn check_axes(&self, x: &[Aval]) -> Result<(), String> {
+        for (kind, (l, r)) in [("batch", &self.batch), ("contracted", &self.contract)] {
+            if l.len() != r.len() {
+                return Err(format!("{} {kind} axes on the left but {} on the right", l.len(), r.len()));
+            }
+        }
+        let named = [[&self.batch.0[..], &self.contract.0].concat(), [&self.batch.1[..], &self.contract.1].concat()];
+        for ((side, named), x) in SIDES.iter().zip(&named).zip(x) {
+            for (i, a) in named.iter().enumerate() {
+                require_axis(x, *a).map_err(|why| format!("{why}, the {side} operand"))?;
+                if named[..i].contains(a) {
+                    return Err(format!("axis {a} of the {side} operand is named twice"));
+                }
+            }
+        }
+        for (kind, (l, r)) in [("batch", &self.batch), ("contracted", &self.contract)] {
+            if let Some((a, b)) = l.iter().zip(r).find(|(a, b)| x[0].dims[**a] != x[1].dims[**b]) {
+                let (n, m) = (x[0].dims[*a], x[1].dims[*b]);
+                return Err(format!("{kind} axis {a} of the left operand is {n} but axis {b} of the right one is {m}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn result_dtype(&self, x: &[Aval]) -> Result<DType, String> {
+        x.iter().try_for_each(|x| require(x, is_number, "a number"))?;
+        let (a, b) = (x[0].dtype, x[1].dtype);
+        let f8 = |d: DType| d.is_float() && d.bits() == 8;
+        if a != b && !(f8(a) && f8(b)) {
+            return Err(format!("the dtypes differ\ncast one side: `.cast(DType::{a:?})`"));
+        }
+        let natural = if a == b { a } else { DType::F8E5M2 };
+        let Some(to) = self.output else { return Ok(natural) };
+        let widens = to.is_float() == a.is_float() && to.is_signed() == a.is_signed() && to.bits() >= a.bits();
+        if !widens || to == DType::Bool {
+            let (from, to) = (natural.name(), to.name());
+            return Err(format!(
+                "{from} products cannot be summed as {to}\nask for a type of the same kind, no narrower"
+            ));
+        }
+        Ok(to)
+    }
+
+    /// Cotangent of the left operand; `swapped` tells that `self` is the swapped form of what made `ct`.
+    fn transpose_left(&self, ct: Tensor, x: &Aval, y: Tensor, swapped: bool) -> Tensor {
+        let [free_x, free_y] = self.free(x.rank(), y.rank());
+        let batches = self.batch.0.len();
+        let start = batches + if swapped { 0 } else { free_x.len() };
+        let dot = DotGeneral {
+            batch: ((0..batches).collect(), self.batch.1.clone()),
+            contract: ((start..start + free_y.len()).collect(), free_y),
+            precision: self.precision,
+            output: None,
+        };
+        // operands of two f8 types have no common type but the result's
+        let g = dot_general(ct, y.cast(ct.dtype()), dot);
+        // axes of g: batch, free axes of x, contracted axes in the order they have in y
+        let mut contracted: Vec<(usize, usize)> =
+            self.contract.1.iter().copied().zip(self.contract.0.iter().copied()).collect();
+        contracted.sort_unstable();
+        let contracted: Vec<usize> = contracted.into_iter().map(|c| c.1).collect();
+        g.transpose(inverse(&[&self.batch.0[..], &free_x, &contracted].concat())).cast(x.dtype)
+    }
+}
+
+impl Primitive for DotGeneral {
+    fn name(&self) -> &'static str {
+        "dot_general"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        self.check_axes(x)?;
+        let dtype = self.result_dtype(x)?;
+        let [free_x, free_y] = self.free(x[0].rank(), x[1].rank());
+        let left = self.batch.0.iter().chain(&free_x).map(|a| x[0].dims[*a]);
+        let dims: Vec<usize> = left.chain(free_y.iter().map(|a| x[1].dims[*a])).collect();
+        Ok(vec![Aval::new(dtype, dims)])
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        let y = self.infer(&[x[0].aval().clone(), x[1].aval().clone()]).expect("inferred").swap_remove(0);
+        let [free_x, free_y] = self.free(x[0].dims().len(), x[1].dims().len());
+        let size = |axes: &[usize]| axes.iter().map(|a| x[0].dims()[*a]).product::<usize>();
+        let (batches, rows, k) = (size(&self.batch.0), size(&free_x), size(&self.contract.0));
+        let columns = free_y.iter().map(|a| x[1].dims()[*a]).product::<usize>();
+        let a = transposed(&x[0], &[&self.batch.0[..], &free_x, &self.contract.0].concat());
+        let b = transposed(&x[1], &[&self.batch.1[..], &free_y, &self.contract.1].concat());
+        // element number e of the result: where its row of `a` and its row of `b` start
+        let start = |e: usize| {
+            let (batch, row, column) = (e / (rows * columns), e / columns % rows, e % columns);
+            ((batch * rows + row) * k, (batch * columns + column) * k)
+        };
+        let n = batches * rows * columns;
+        vec![match (a.data(), b.data()) {
+            (Data::Float(a), Data::Float(b)) => {
+                let dot = |(i, j): (usize, usize)| (0..k).map(|c| a[i + c] * b[j + c]).sum();
+                Host::floats(y.dtype, y.dims, (0..n).map(|e| dot(start(e))).collect())
+            }
+            (Data::Int(a), Data::Int(b)) => {
+                let product = |i: usize, j: usize| a[i].wrapping_mul(b[j]);
+                let dot = |(i, j): (usize, usize)| (0..k).fold(0i128, |s, c| s.wrapping_add(product(i + c, j + c)));
+                Host::ints(y.dtype, y.dims, (0..n).map(|e| dot(start(e))).collect())
+            }
+            _ => unreachable!("the type rule admits floats or integers only"),
+        }]
+    }
+    fn jvp(&self, x: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        let dot = |x, y| dot_general(x, y, self.clone());
+        vec![add_opt(dx[0].map(|d| dot(d, x[1])), dx[1].map(|d| dot(x[0], d)))]
+    }
+    fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
+        let Some(ct) = ct[0] else { return vec![None; 2] };
+        if x[0].is_linear() {
+            return vec![Some(self.transpose_left(ct, &x[0].aval(), x[1].known(), false)), None];
+        }
+        vec![None, Some(self.swapped().transpose_left(ct, &x[1].aval(), x[0].known(), true))]
+    }
+    fn batch(&self, _: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
+        let up = |(l, r): &(Vec<usize>, Vec<usize>)| (shifted(l, mapped[0] as usize), shifted(r, mapped[1] as usize));
+        let mut dot = DotGeneral { batch: up(&self.batch), contract: up(&self.contract), ..self.clone() };
+        if mapped[0] && mapped[1] {
+            dot.batch.0.insert(0, 0);
+            dot.batch.1.insert(0, 0);
+            return vec![dot_general(x[0], x[1], dot)];
+        }
+        // the mapped axis becomes a free axis of its operand, the first one
+        let [free_x, _] = dot.free(x[0].rank(), x[1].rank());
+        let at = dot.batch.0.len() + if mapped[0] { 0 } else { free_x.len() };
+        let y = dot_general(x[0], x[1], dot);
+        let perm = [&[at], &other_axes(y.rank(), &[at])[..]].concat();
+        vec![y.transpose(perm)]
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+        // no backend multiplies 4-bit integers; the wider product wraps to the same value
+        let widen = |cx: &mut Lower, x: &Value| match x.aval.dtype {
+            DType::I4 => cx.op("convert", std::slice::from_ref(x), "", &x.aval.with_dtype(DType::I8)),
+            DType::U4 => cx.op("convert", std::slice::from_ref(x), "", &x.aval.with_dtype(DType::U8)),
+            _ => x.clone(),
+        };
+        let x = [widen(cx, &x[0]), widen(cx, &x[1])];
+        let wide = y[0].with_dtype(match y[0].dtype {
+            DType::I4 | DType::U4 => x[0].aval.dtype,
+            d => d,
+        });
+        let ((bl, br), (cl, cr)) = (&self.batch, &self.contract);
+        let dims = format!(
+            "lhs_batching_dimensions = {bl:?}, rhs_batching_dimensions = {br:?}, \
+             lhs_contracting_dimensions = {cl:?}, rhs_contracting_dimensions = {cr:?}"
+        );
+        let attrs = format!("dot_dimension_numbers = #stablehlo.dot<{dims}>, {}", self.precision.attr());
+        let product = cx.op("dot_general", &x, &attrs, &wide);
+        vec![if wide == y[0] { product } else { cx.op("convert", &[product], "", &y[0]) }]
+    }
+    fn cost(&self, x: &[Aval], y: &[Aval]) -> Cost {
+        let k: usize = self.contract.0.iter().map(|a| x[0].dims[*a]).product();
+        let bytes = x.iter().chain(y).map(|a| a.bytes() as f64).sum();
+        Cost { flops: 2.0 * k as f64 * y[0].size() as f64, bytes }
+    }
+}
+
+/// All primitives of this file.
+pub(super) const ROWS: &[Row] = &[Row { name: "dot_general", dtypes: is_number, cases }];
+
+fn cases(d: DType) -> Vec<Case> {
+    let case = |label: &str, x: &[usize], y: &[usize], dot: DotGeneral| {
+        let inputs = vec![sample_in(d, x, 1, -2.0, 2.0), sample_in(d, y, 2, -2.0, 2.0)];
+        Case::new(label, inputs, move |x| vec![dot_general(x[0], x[1], dot.clone())])
+    };
+    let matrices = || DotGeneral { contract: (vec![1], vec![0]), ..Default::default() };
+    let several = DotGeneral { batch: (vec![1], vec![3]), contract: (vec![3, 0], vec![0, 2]), ..Default::default() };
+    let mut cases = vec![
+        case("matrices", &[3, 4], &[4, 2], matrices()),
+        case("vectors", &[5], &[5], DotGeneral { contract: (vec![0], vec![0]), ..Default::default() }),
+        case("outer", &[2], &[3, 1], DotGeneral::default()),
+        case("several axes", &[3, 2, 4, 2], &[2, 4, 3, 2], several),
+        case("only batch", &[2, 3], &[3, 2], DotGeneral { batch: (vec![0, 1], vec![1, 0]), ..Default::default() }),
+        case("nothing to sum", &[3, 0], &[0, 2], matrices()),
+        case("precise", &[2, 3], &[3, 2], DotGeneral { precision: Precision::Highest, ..matrices() }),
+    ];
+    let wide = match d {
+        DType::I4 | DType::I8 | DType::I16 => DType::I32,
+        DType::U4 | DType::U8 | DType::U16 => DType::U32,
+        d if d.is_float() && d.bits() < 32 => DType::F32,
+        d => d,
+    };
+    cases.push(case("wide", &[3, 4], &[4, 2], DotGeneral { output: Some(wide), ..matrices() }));
+    if d == DType::F8E4M3FN {
+        let inputs = vec![sample(d, &[3, 4], 1), sample(DType::F8E5M2, &[4, 2], 2)];
+        let dot = DotGeneral { output: Some(DType::F32), ..matrices() };
+        cases.push(Case::new("two kinds of f8", inputs, move |x| vec![dot_general(x[0], x[1], dot.clone())]));
+    }
+    cases
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::trace_graph;
+
+    fn refused(x: (DType, &[usize]), y: (DType, &[usize]), dot: DotGeneral) -> String {
+        let avals = [Aval::new(x.0, x.1), Aval::new(y.0, y.1)];
+        trace_graph(&avals, |t| vec![dot_general(t[0], t[1], dot)]).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn errors_name_the_axes() {
+        use DType::*;
+        let contract = |a, b| DotGeneral { contract: (vec![a], vec![b]), ..Default::default() };
+        let why = refused((F32, &[2, 3]), (F32, &[4, 5]), contract(1, 0));
+        assert!(why.starts_with("dot_general of f32[2, 3] and f32[4, 5]: contracted axis 1 of the left operand is 3 but axis 0 of the right one is 4"), "{why}");
+        let why = refused((F32, &[2, 3]), (F32, &[3, 5]), contract(1, 2));
+        assert!(why.contains("there is no axis 2 in f32[3, 5], the right operand"), "{why}");
+        let twice = DotGeneral { batch: (vec![1], vec![0]), ..contract(1, 1) };
+        let why = refused((F32, &[2, 3]), (F32, &[3, 3]), twice);
+        assert!(why.contains("axis 1 of the left operand is named twice"), "{why}");
+        let uneven = DotGeneral { contract: (vec![0, 1], vec![0]), ..Default::default() };
+        let why = refused((F32, &[2, 3]), (F32, &[2]), uneven);
+        assert!(why.contains("2 contracted axes on the left but 1 on the right"), "{why}");
+        let why = refused((F32, &[2]), (BF16, &[2]), contract(0, 0));
+        assert!(why.contains("the dtypes differ") && why.contains("help: cast one side"), "{why}");
+        let narrow = DotGeneral { output: Some(BF16), ..contract(0, 0) };
+        let why = refused((F32, &[2]), (F32, &[2]), narrow);
+        assert!(why.contains("f32 products cannot be summed as bf16"), "{why}");
+        let why = refused((Bool, &[2]), (Bool, &[2]), contract(0, 0));
+        assert!(why.contains("bool is not a number"), "{why}");
+    }
+
+    #[test]
+    fn cost_counts_multiplications_and_additions() {
+        let avals = [Aval::new(DType::BF16, [8, 32, 64]), Aval::new(DType::BF16, [8, 64, 16])];
+        let dot = DotGeneral { batch: (vec![0], vec![0]), contract: (vec![2], vec![1]), ..Default::default() };
+        let g = trace_graph(&avals, |t| vec![dot_general(t[0], t[1], dot)]).unwrap();
+        let bytes = 2 * 8 * (32 * 64 + 64 * 16 + 32 * 16);
+        assert_eq!(g.cost(), Cost { flops: 2.0 * (8 * 32 * 64 * 16) as f64, bytes: bytes as f64 });
+    }
+}
