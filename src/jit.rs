@@ -2,6 +2,7 @@
 use crate::{
     array::Array,
     aval::Aval,
+    cache,
     error::{Error, Result},
     graph::Graph,
     lower::{ParamAttrs, stablehlo},
@@ -241,10 +242,11 @@ where
         let mut avals = Vec::with_capacity(moved.len());
         args.visit(|_, a| avals.push(a.aval().clone()));
         let key = Key { structure: args.structure(), avals, moved };
-        let mut programs = self.programs.lock().unwrap_or_else(|e| e.into_inner());
-        if let Some(hit) = programs.get(&key) {
+        let programs = || self.programs.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(hit) = programs().get(&key) {
             return Ok(hit.clone());
         }
+        // not under the lock: several programs may be compiled at once
         let spec = args.map(|a| a.aval().clone());
         let lowered = self.lower_for(&spec, key.moved.clone())?;
         self.check_donation(args, &lowered)?;
@@ -252,7 +254,7 @@ where
         let compiled = Arc::new(lowered.compile(&client)?);
         let t = &compiled.times;
         tracing::debug!(name = self.name, trace = ?t.trace, lower = ?t.lower, compile = ?t.compile, "compiled");
-        programs.insert(key, compiled.clone());
+        programs().insert(key, compiled.clone());
         Ok(compiled)
     }
 
@@ -306,7 +308,7 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
     /// Compile on this client.
     pub fn compile(self, client: &Client) -> Result<Compiled<Args, Out>> {
         let start = Instant::now();
-        let executable = client.compile(self.text.as_bytes(), &platform_options(client, self.options))?;
+        let executable = cache::compile(client, &self.text, &platform_options(client, self.options))?;
         let times = Times { compile: start.elapsed(), ..self.times };
         let (in_avals, out_avals) = (self.graph.in_avals(), self.graph.out_avals());
         Ok(Compiled { executable, in_avals, out_avals, donated: self.donated, out: self.out, times, args: PhantomData })

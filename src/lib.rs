@@ -3,6 +3,7 @@ extern crate self as raxla;
 
 pub mod array;
 pub mod aval;
+pub mod cache;
 mod einsum;
 pub mod error;
 pub mod graph;

@@ -4,12 +4,7 @@ use std::{
     path::PathBuf,
     sync::{Mutex, OnceLock},
 };
-use xla_extension::{NamedValue, Plugin};
-
-fn find_plugin(_: &str, explicit: Option<&std::path::Path>) -> xla_extension::Result<PathBuf> {
-    let named = std::env::var("PJRT_PLUGIN_LIBRARY_PATH").unwrap_or_default();
-    Ok(explicit.map_or(named.into(), Into::into))
-}
+use xla_extension::{NamedValue, Plugin, find_plugin};
 
 pub use xla_extension::{Client, Device};
 
