@@ -15,6 +15,7 @@ pub mod prim;
 mod reduce_ops;
 pub mod runtime;
 pub mod trace;
+pub mod transform;
 pub mod tree;
 
 pub use array::{Array, Element};
@@ -26,6 +27,7 @@ pub use host::Host;
 pub use jit::{Compiled, Jit, Lowered, jit};
 pub use ops::{Rhs, where_};
 pub use prim::{Scalar, full, literal, ones, zeros};
+pub use prim::{ScanOptions, scan, scan_with};
 pub use reduce_ops::Axes;
 pub use trace::{Tensor, TraceError, scope};
 pub use tree::{Hole, Leaf, Path, Structure, Tree};

@@ -373,6 +373,13 @@ pub fn trace_dependent(avals: &[Aval], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>)
     run(Policy::Dependent, avals, f)
 }
 
+/// As [`trace`], for the rules of operations with inner graphs: what `f` does is attributed to the current operation.
+#[track_caller]
+pub fn trace_rule(avals: &[Aval], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>) -> (Graph, Vec<Tensor>) {
+    let site = Site { at: here(), scope: SCOPE.with(|s| s.borrow().clone()) };
+    trace(avals, |x| with_site(&site, || f(x)))
+}
+
 /// Record `f` as a graph, outside any trace: the error boundary. What the user's code did wrong is the `Err`.
 pub fn trace_graph(avals: &[Aval], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>) -> Result<Graph, TraceError> {
     let at = AT.with(Cell::get);

@@ -6,13 +6,14 @@ use crate::{
     aval::{Aval, DType},
     host::Host,
     lower::{Lower, Value},
-    trace::Tensor,
+    trace::{Tensor, fail},
 };
-use std::fmt;
+use std::{fmt, rc::Rc};
 
 mod argminmax;
 mod binary;
 mod constant;
+mod control;
 mod convert;
 mod dot;
 mod reduce;
@@ -23,6 +24,7 @@ mod unary;
 pub use argminmax::*;
 pub use binary::*;
 pub use constant::*;
+pub use control::*;
 pub use convert::*;
 pub use dot::*;
 pub use reduce::*;
@@ -64,14 +66,12 @@ impl Operand {
     pub fn is_linear(&self) -> bool {
         matches!(self, Operand::Linear(_))
     }
-    /// The value of a residual.
-    ///
-    /// # Panics
-    /// When the operand is linear: the transposition rule that asks is wrong.
+    /// The value of a residual. Abandons tracing when the operand is linear: the program is not linear then, as when a
+    /// `custom_jvp` rule squares a tangent.
     pub fn known(&self) -> Tensor {
         match self {
             Operand::Known(t) => *t,
-            Operand::Linear(a) => panic!("a transposition rule reads the value of a linear operand ({a})"),
+            Operand::Linear(a) => not_linear("transpose", vec![a.clone()]),
         }
     }
     /// The type of the operand.
@@ -83,8 +83,24 @@ impl Operand {
     }
 }
 
+/// Abandon tracing: an operation on tangents is not linear in them.
+pub(crate) fn not_linear(op: &str, operands: Vec<Aval>) -> ! {
+    let help = "a rule given to `custom_jvp` must be linear in the tangents: sums, and products with values";
+    fail(op, operands, "reverse mode meets an operation that is not linear in the tangents", Some(help.into()))
+}
+
 /// What [`Primitive::linearize`] returns: outputs and their tangents.
 pub type Linearized = (Vec<Tensor>, Vec<Option<Tensor>>);
+
+/// What [`Primitive::prune`] returns: an operation with fewer results, and which operands and results are left.
+pub struct Less {
+    /// The smaller operation.
+    pub prim: Rc<dyn Primitive>,
+    /// Which operands it still takes.
+    pub ins: Vec<bool>,
+    /// Which results it still has.
+    pub outs: Vec<bool>,
+}
 
 /// Everything the system knows about one operation, in one place. Its `Debug` text is its name with its parameters.
 pub trait Primitive: fmt::Debug + 'static {
@@ -99,16 +115,21 @@ pub trait Primitive: fmt::Debug + 'static {
     ///
     /// Called only when at least one tangent is not zero.
     fn jvp(&self, x: &[Tensor], y: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>>;
-    /// Outputs and their tangents at once. Only for operations with inner graphs (scan, cond, remat, ...); everything
-    /// else gets this from `jvp`.
-    fn linearize(&self, _x: &[Tensor], _dx: &[Option<Tensor>]) -> Option<Linearized> {
+    /// Forward mode: outputs and their tangents at once. Only for operations with inner graphs (scan, while, cond, ...),
+    /// which compute both in one go; everything else gets this from `jvp`.
+    fn jvp_whole(&self, _x: &[Tensor], _dx: &[Option<Tensor>]) -> Option<Linearized> {
         None
+    }
+    /// Outputs and their tangents, the latter by operations that are linear in `dx`. Only for operations with inner
+    /// graphs, which must keep the values that the linear part needs.
+    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+        self.jvp_whole(x, dx)
     }
     /// Cotangents of the linear operands (`None` for the others, or for zero), given those of the outputs.
     ///
     /// Only for operations that are linear in some operands; at least one cotangent is not zero.
-    fn transpose(&self, _ct: &[Option<Tensor>], _x: &[Operand]) -> Vec<Option<Tensor>> {
-        unreachable!("{self:?} is not linear: no jvp rule may put it into a linear program")
+    fn transpose(&self, _ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
+        not_linear(self.name(), x.iter().map(Operand::aval).collect())
     }
     /// The operation over a leading batch axis of size `n`: `mapped[i]` tells whether operand `i` has one (at least one
     /// does). Every result has it.
@@ -123,6 +144,10 @@ pub trait Primitive: fmt::Debug + 'static {
     /// Does it do something besides computing its results? Such equations are never removed or repeated.
     fn has_effect(&self) -> bool {
         false
+    }
+    /// The operation without the results that are not `used`, if that makes it smaller.
+    fn prune(&self, _used: &[bool]) -> Option<Less> {
+        None
     }
 }
 

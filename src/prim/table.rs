@@ -70,6 +70,7 @@ pub const TABLE: &[&[Row]] = &[
     super::unary::ROWS,
     super::binary::ROWS,
     super::constant::ROWS,
+    super::control::SCAN_ROWS,
     super::convert::ROWS,
     super::shape::ROWS,
     super::dot::ROWS,

@@ -1,0 +1,360 @@
+//! `scan`: a loop of known length.
+use super::*;
+use crate::{
+    host::Data,
+    lower::array,
+    transform::{
+        batch::batched,
+        dce::{Pruned, dce},
+    },
+};
+
+/// A loop of known length. Operands: values the body shares (consts), the initial carry, the stacked xs. Results: the
+/// final carry, the stacked ys.
+#[derive(Clone)]
+pub struct Scan {
+    /// From consts, carry and one slice of each of xs to carry and one slice of each of ys.
+    pub(super) body: Rc<Graph>,
+    pub(super) consts: usize,
+    pub(super) carry: usize,
+    pub(super) length: usize,
+    pub(super) reverse: bool,
+    pub(super) unroll: usize,
+}
+
+/// Options of [`scan_with`].
+#[derive(Clone, Copy, Debug)]
+pub struct ScanOptions {
+    /// Go from the last slice to the first; ys are stacked in the order of xs.
+    pub reverse: bool,
+    /// Number of steps; needed only when there are no xs, otherwise checked against them.
+    pub length: Option<usize>,
+    /// Steps per iteration of the compiled loop, at least 1: larger programs with less overhead per step. At `length` or
+    /// above there is no loop at all.
+    pub unroll: usize,
+}
+impl Default for ScanOptions {
+    fn default() -> ScanOptions {
+        ScanOptions { reverse: false, length: None, unroll: 1 }
+    }
+}
+
+/// Loop over the leading axis of the leaves of `xs`, carrying a state: `f` takes the carry and one slice, and returns the
+/// new carry (of the same type) and what to stack. JAX: `lax.scan`.
+///
+/// The body is compiled once, whatever the length. Tensors of the enclosing function may be used inside `f`. The loop can
+/// be differentiated (both ways) and batched. Returns the final carry and the stacked outputs.
+///
+/// ```
+/// use raxla::{Graph, prelude::*, scan, trace::trace_graph};
+/// let running_sum = |xs: Tensor| scan(|total: Tensor, x: Tensor| (total + x, total + x), xs.like(0.0).sum_all(), xs);
+/// # trait SumAll { fn sum_all(self) -> Tensor; }
+/// # impl SumAll for Tensor { fn sum_all(self) -> Tensor { raxla::prim::reduce_sum(self, [0]) } }
+/// let g = trace_graph(&[Aval::new(DType::F32, [4])], |x| vec![running_sum(x[0]).1]).unwrap();
+/// let x = Host::floats(DType::F32, [4], vec![1.0, 2.0, 3.0, 4.0]);
+/// assert_eq!(g.eval(&[x])[0].to_f64(), [1.0, 3.0, 6.0, 10.0]);
+/// ```
+#[track_caller]
+pub fn scan<C, X, Y>(f: impl FnOnce(C, X) -> (C, Y), init: C, xs: X) -> (C, Y)
+where
+    C: Tree<Tensor, With<Tensor> = C>,
+    X: Tree<Tensor, With<Tensor> = X>,
+    Y: Tree<Tensor, With<Tensor> = Y>,
+{
+    scan_with(ScanOptions::default(), f, init, xs)
+}
+
+/// [`scan`] with options: in reverse, without xs (then `xs` is `()`), partly unrolled.
+#[track_caller]
+pub fn scan_with<C, X, Y>(options: ScanOptions, f: impl FnOnce(C, X) -> (C, Y), init: C, xs: X) -> (C, Y)
+where
+    C: Tree<Tensor, With<Tensor> = C>,
+    X: Tree<Tensor, With<Tensor> = X>,
+    Y: Tree<Tensor, With<Tensor> = Y>,
+{
+    let _at = At::caller();
+    let length = common_length(&xs, options.length);
+    let (c, x) = (init.leaves(), xs.leaves());
+    let x_avals = x.iter().map(|t| t.aval().unstacked());
+    let avals: Vec<Aval> = c.iter().map(|t| t.aval()).chain(x_avals).collect();
+    let args = (init, xs);
+    let (mut body, consts, (c2, ys)) = trace_tree(&args, &avals, |(c, x)| f(c, x));
+    check_carry("scan", &args.0, &avals, &c2, &body.out_avals());
+    body.ins.rotate_right(consts.len());
+    let scan = Scan {
+        body: Rc::new(body),
+        consts: consts.len(),
+        carry: c.len(),
+        length,
+        reverse: options.reverse,
+        unroll: options.unroll.max(1),
+    };
+    let n = c.len();
+    let mut carry = bind(scan, &[consts, c, x].concat());
+    let stacked = carry.split_off(n);
+    (c2.refill(carry), ys.refill(stacked))
+}
+
+/// The size of the leading axis that all leaves of `xs` share.
+#[track_caller]
+fn common_length(xs: &impl Tree<Tensor>, given: Option<usize>) -> usize {
+    let named = |p: &Path| Some(p.to_string()).filter(|p| !p.is_empty()).map_or("xs".into(), |p| format!("xs.{p}"));
+    let mut first: Option<(String, usize)> = given.map(|n| ("the option `length`".into(), n));
+    xs.visit(|path, t| {
+        let a = t.aval();
+        let name = named(path);
+        let Some(n) = a.dims.first().copied() else {
+            let help = "make it part of the carry, or use it in the body as it is".to_string();
+            fail("scan", vec![], format!("{name} is a scalar ({a}): it has no leading axis to loop over"), Some(help))
+        };
+        match &first {
+            Some((other, m)) if *m != n => {
+                fail("scan", vec![], format!("the lengths differ: {other} has {m}, {name} has {n} ({a})"), None)
+            }
+            Some(_) => {}
+            None => first = Some((name, n)),
+        }
+    });
+    first.map(|f| f.1).unwrap_or_else(|| {
+        let help = "give it: `scan_with(ScanOptions { length: Some(n), ..Default::default() }, ..)`".to_string();
+        fail("scan", vec![], "without xs the number of steps is unknown", Some(help))
+    })
+}
+
+impl Scan {
+    /// Where carry and xs begin among the operands.
+    pub(super) fn bounds(&self) -> (usize, usize) {
+        (self.consts, self.consts + self.carry)
+    }
+    /// The type of a stack of slices.
+    pub(super) fn stacked(&self, slice: &Aval) -> Aval {
+        slice.stacked(self.length)
+    }
+    /// `start` (per operand), and every carry that comes to depend on an operand in it.
+    pub(super) fn reaching(&self, mut start: Vec<bool>) -> Vec<bool> {
+        loop {
+            let (_, outs) = depends(&self.body, &start);
+            let Some(i) = (0..self.carry).find(|i| outs[*i] && !start[self.consts + i]) else { return start };
+            start[self.consts + i] = true;
+        }
+    }
+
+    /// One step: slices of xs in, slices of ys written.
+    fn lower_step(
+        &self,
+        cx: &mut Lower,
+        at: &Value,
+        consts: &[Value],
+        carry: &[Value],
+        xs: &[Value],
+        ys: &[Value],
+    ) -> [Vec<Value>; 2] {
+        let slices: Vec<Value> = xs.iter().map(|x| read_slice(cx, x, at)).collect();
+        let args = [consts, carry, &slices].concat();
+        let mut carry = cx.graph(&self.body, &args);
+        let new = carry.split_off(self.carry);
+        let ys = ys.iter().zip(&new).map(|(ys, y)| write_slice(cx, ys, y, at)).collect();
+        [carry, ys]
+    }
+
+    /// The number of the slice that is taken at step `i + j`.
+    fn lower_index(&self, cx: &mut Lower, i: &Value, j: usize) -> Value {
+        let s = counter();
+        let step = if j == 0 { i.clone() } else { binary(cx, "add", i.clone(), j) };
+        if !self.reverse {
+            return step;
+        }
+        let last = cx.splat(&s, self.length as f64 - 1.0);
+        cx.op("subtract", &[last, step], "", &s)
+    }
+}
+
+/// The type of the loop counter.
+fn counter() -> Aval {
+    Aval::new(DType::I32, [])
+}
+fn binary(cx: &mut Lower, op: &str, x: Value, y: usize) -> Value {
+    let y = cx.splat(&counter(), y as f64);
+    cx.op(op, &[x, y], "", &counter())
+}
+/// The start indices of slice `at` of the leading axis.
+fn starts(cx: &mut Lower, at: &Value, rank: usize) -> Vec<Value> {
+    let zero = cx.splat(&counter(), 0.0);
+    [vec![at.clone()], vec![zero; rank - 1]].concat()
+}
+fn read_slice(cx: &mut Lower, x: &Value, at: &Value) -> Value {
+    let slice = x.aval.unstacked();
+    let one = slice.stacked(1);
+    let operands = [vec![x.clone()], starts(cx, at, one.rank())].concat();
+    let taken = cx.op("dynamic_slice", &operands, &format!("slice_sizes = {}", array(&one.dims)), &one);
+    cx.op("reshape", &[taken], "", &slice)
+}
+fn write_slice(cx: &mut Lower, into: &Value, y: &Value, at: &Value) -> Value {
+    let one = cx.op("reshape", std::slice::from_ref(y), "", &y.aval.stacked(1));
+    let operands = [vec![into.clone(), one], starts(cx, at, into.aval.rank())].concat();
+    cx.op("dynamic_update_slice", &operands, "", &into.aval)
+}
+
+/// Host values of one type stacked along a new leading axis.
+fn stack(slice: &Aval, parts: &[Host]) -> Host {
+    let a = slice.stacked(parts.len());
+    match parts.first().map(Host::data) {
+        Some(Data::Int(_)) => Host::ints(a.dtype, a.dims, parts.iter().flat_map(Host::to_ints).collect()),
+        _ => Host::floats(a.dtype, a.dims, parts.iter().flat_map(Host::to_f64).collect()),
+    }
+}
+
+impl fmt::Debug for Scan {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let (c, k, n) = (self.carry, self.consts, self.length);
+        write!(f, "scan[length={n} consts={k} carry={c}")?;
+        if self.reverse {
+            write!(f, " reverse")?;
+        }
+        if self.unroll > 1 {
+            write!(f, " unroll={}", self.unroll)?;
+        }
+        write!(f, "] {}", self.body)
+    }
+}
+
+impl Primitive for Scan {
+    fn name(&self) -> &'static str {
+        "scan"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        let (outs, (_, c)) = (self.body.out_avals(), self.bounds());
+        let slices = self.body.in_avals();
+        let want = slices.iter().enumerate().map(|(i, a)| if i < c { a.clone() } else { self.stacked(a) });
+        if !want.eq(x.iter().cloned()) {
+            return Err(format!("the body takes {slices:?} per step"));
+        }
+        if outs[..self.carry] != slices[self.consts..c] {
+            return Err(format!(
+                "the carry enters as {:?} but leaves as {:?}",
+                &slices[self.consts..c],
+                &outs[..self.carry]
+            ));
+        }
+        Ok(outs.iter().enumerate().map(|(i, a)| if i < self.carry { a.clone() } else { self.stacked(a) }).collect())
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        let (k, c) = self.bounds();
+        let mut carry = x[k..c].to_vec();
+        let outs = self.body.out_avals();
+        let mut ys: Vec<Vec<Host>> = vec![vec![]; outs.len() - self.carry];
+        for step in 0..self.length {
+            let at = if self.reverse { self.length - 1 - step } else { step };
+            let slice = |h: &Host| {
+                let a = h.aval().unstacked();
+                let start = at * a.size();
+                h.pick(a.dims, |i| start + i)
+            };
+            let args: Vec<Host> = x[..k].iter().cloned().chain(carry).chain(x[c..].iter().map(slice)).collect();
+            carry = self.body.eval(&args);
+            let new = carry.split_off(self.carry);
+            ys.iter_mut().zip(new).for_each(|(ys, y)| ys.push(y));
+        }
+        if self.reverse {
+            ys.iter_mut().for_each(|ys| ys.reverse());
+        }
+        carry.extend(ys.iter().zip(&outs[self.carry..]).map(|(ys, a)| stack(a, ys)));
+        carry
+    }
+    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        unreachable!("`jvp_whole` answers")
+    }
+    fn jvp_whole(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+        Some(self.with_tangents(x, dx))
+    }
+    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+        Some(self.linearized(x, dx))
+    }
+    fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
+        self.transposed(ct, x)
+    }
+    fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
+        // the batch axis of stacked operands is axis 1; carries get one only if something mapped reaches them
+        let (k, c) = self.bounds();
+        let m = self.reaching(mapped.to_vec());
+        let swap = |t: Tensor| t.transpose([&[1, 0], &(2..t.rank()).collect::<Vec<_>>()[..]].concat());
+        let arg = |(i, t): (usize, &Tensor)| match (i, mapped[i]) {
+            (i, true) if i >= c => swap(*t),
+            (i, false) if i >= k && i < c && m[i] => broadcast_leading(*t, n),
+            _ => *t,
+        };
+        let args: Vec<Tensor> = x.iter().enumerate().map(arg).collect();
+        let force: Vec<bool> = (0..self.body.outs.len()).map(|i| i < self.carry && m[k + i]).collect();
+        let (body, mapped_out) = batched(&self.body, n, &m, &force);
+        let y = bind(Scan { body: Rc::new(body), ..self.clone() }, &args);
+        let result = |(i, t): (usize, Tensor)| match mapped_out[i] {
+            true if i < self.carry => t,
+            true => swap(t),
+            false => broadcast_leading(t, n),
+        };
+        y.into_iter().enumerate().map(result).collect()
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+        let (k, c) = self.bounds();
+        let (consts, mut carry, xs) = (&x[..k], x[k..c].to_vec(), &x[c..]);
+        let mut ys: Vec<Value> = y[self.carry..].iter().map(|a| cx.splat(a, 0.0)).collect();
+        let looped = if self.length > self.unroll { self.length / self.unroll * self.unroll } else { 0 };
+        if looped > 0 {
+            let zero = cx.splat(&counter(), 0.0);
+            let operands = [&[zero], &carry[..], &ys, consts, xs].concat();
+            let avals: Vec<Aval> = operands.iter().map(|v| v.aval.clone()).collect();
+            let condition = cx.region(&avals, |cx, a| {
+                let n = cx.splat(&counter(), looped as f64);
+                let attrs = "comparison_direction = #stablehlo<comparison_direction LT>, compare_type = #stablehlo<comparison_type SIGNED>";
+                vec![cx.op("compare", &[a[0].clone(), n], attrs, &Aval::new(DType::Bool, []))]
+            });
+            let (n, m) = (carry.len(), ys.len());
+            let body = cx.region(&avals, |cx, a| {
+                let (mut carry, mut ys) = (a[1..][..n].to_vec(), a[1 + n..][..m].to_vec());
+                let (consts, xs) = a[1 + n + m..].split_at(k);
+                for j in 0..self.unroll {
+                    let at = self.lower_index(cx, &a[0], j);
+                    [carry, ys] = self.lower_step(cx, &at, consts, &carry, xs, &ys);
+                }
+                let next = binary(cx, "add", a[0].clone(), self.unroll);
+                [&[next], &carry[..], &ys, consts, xs].concat()
+            });
+            let out = cx.op_with("while", &operands, "", vec![condition, body], &avals);
+            (carry, ys) = (out[1..][..n].to_vec(), out[1 + n..][..m].to_vec());
+        }
+        for step in looped..self.length {
+            let at = if self.reverse { self.length - 1 - step } else { step };
+            let at = cx.splat(&counter(), at as f64);
+            [carry, ys] = self.lower_step(cx, &at, consts, &carry, xs, &ys);
+        }
+        carry.extend(ys);
+        carry
+    }
+    fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
+        self.body.cost().times(self.length)
+    }
+    fn has_effect(&self) -> bool {
+        self.body.eqns.iter().any(|e| e.prim.has_effect())
+    }
+    fn prune(&self, used: &[bool]) -> Option<Less> {
+        // a carry stays if its final value is used, or if something that stays reads it
+        let (k, c) = self.bounds();
+        let mut outs = used.to_vec();
+        let Pruned { graph: mut body, used } = loop {
+            let p = dce(&self.body, &outs);
+            let more: Vec<usize> = (0..self.carry).filter(|i| p.used[k + i] && !outs[*i]).collect();
+            if more.is_empty() {
+                break p;
+            }
+            more.iter().for_each(|i| outs[*i] = true);
+        };
+        let ins: Vec<bool> = (0..used.len()).map(|i| if (k..c).contains(&i) { outs[i - k] } else { used[i] }).collect();
+        if !ins.contains(&false) && !outs.contains(&false) {
+            return None;
+        }
+        body.ins = chosen(&body.ins, &ins);
+        let count = |range: std::ops::Range<usize>| ins[range].iter().filter(|b| **b).count();
+        let less = Scan { body: Rc::new(body), consts: count(0..k), carry: count(k..c), ..self.clone() };
+        Some(Less { prim: Rc::new(less), ins, outs })
+    }
+}
