@@ -210,7 +210,8 @@ impl Scan {
 }
 
 /// All primitives of this file and of `scan`.
-pub(in crate::prim) const ROWS: &[Row] = &[Row { name: "scan", dtypes: |d| matches!(d, DType::F32 | DType::F64), cases }];
+pub(in crate::prim) const ROWS: &[Row] =
+    &[Row { name: "scan", dtypes: |d| matches!(d, DType::F32 | DType::F64), cases }];
 
 fn cases(d: DType) -> Vec<Case> {
     let steps = |x: &[Tensor], options: ScanOptions| {
