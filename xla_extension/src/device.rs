@@ -3,6 +3,7 @@
 use crate::{
     NamedValue, Plugin, Result,
     client::ClientHandle,
+    extensions,
     named_value::{self, slice, string},
     sys,
     table::invoke,
@@ -24,6 +25,8 @@ pub struct DeviceDescription {
     pub debug: String,
     /// The platform's attributes, such as the coordinates of a TPU core.
     pub attributes: BTreeMap<String, NamedValue>,
+    /// The kinds of memory that the device has, the default one first; empty if the plugin does not tell.
+    pub memory_kinds: Vec<String>,
 }
 
 impl DeviceDescription {
@@ -67,6 +70,7 @@ impl DeviceDescription {
                 text: string(text.to_string, text.to_string_size),
                 debug: string(debug.debug_string, debug.debug_string_size),
                 attributes: named_value::from_c(attributes.attributes, attributes.num_attributes),
+                memory_kinds: extensions::memory_kinds(plugin, raw)?,
             })
         }
     }

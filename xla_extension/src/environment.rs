@@ -114,7 +114,8 @@ fn after_value(value: &str) -> &str {
 /// Sets the variables that plugins read while they load, where the user has not set them.
 pub(crate) fn prepare(path: &Path) {
     if !VERBOSE.load(Ordering::Relaxed) && !switch("RAXLA_VERBOSE") {
-        set_default("TF_CPP_MIN_LOG_LEVEL", "2");
+        // Fatal errors only: all others come back as values.
+        set_default("TF_CPP_MIN_LOG_LEVEL", "3");
     }
     let without_device = entry_of_library(path).and_then(|entry| entry.without_device.as_ref());
     if let Some(without) = without_device

@@ -236,6 +236,10 @@ impl Compiled {
         self.plugin.table()
     }
 
+    pub(crate) fn plugin(&self) -> &Plugin {
+        &self.plugin
+    }
+
     pub(crate) fn raw(&self) -> *mut PJRT_Executable {
         self.raw
     }

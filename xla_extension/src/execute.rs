@@ -85,11 +85,18 @@ impl Loaded {
         if let Some(&index) = options.non_donatable.iter().find(|&&index| index >= self.parameters.len()) {
             return Err(self.fail(format!("it has no argument {index} to keep from donation")));
         }
+        if self.donated.iter().all(|index| options.non_donatable.contains(index)) {
+            return Ok(());
+        }
         for args in args {
+            let mut sorted: Vec<_> = args.iter().map(|arg| arg.raw()).collect();
+            sorted.sort_unstable();
+            if sorted.windows(2).all(|pair| pair[0] != pair[1]) {
+                continue;
+            }
             for &donated in self.donated.iter().filter(|index| !options.non_donatable.contains(index)) {
-                let twin =
-                    args.iter().enumerate().position(|(i, arg)| i != donated && arg.raw() == args[donated].raw());
-                if let Some(twin) = twin {
+                let same = |(i, arg): (usize, &&Buffer)| i != donated && arg.raw() == args[donated].raw();
+                if let Some(twin) = args.iter().enumerate().position(same) {
                     return Err(self
                         .fail(format!("argument {donated} is donated, but the same buffer is argument {twin} too"))
                         .help("pass a copy, or keep the argument from donation"));

@@ -4,11 +4,14 @@ mod buffer;
 mod client;
 mod device;
 mod dtype;
+mod dump;
 mod environment;
 mod error;
 mod event;
 mod executable;
 mod execute;
+mod extensions;
+pub mod ffi;
 mod host;
 mod install;
 mod layout;
@@ -18,7 +21,7 @@ mod options;
 mod pip;
 mod plugin;
 mod progress;
-#[allow(missing_docs)]
+#[allow(missing_docs, clippy::all)]
 mod proto;
 mod search;
 mod signature;
