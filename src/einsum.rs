@@ -69,7 +69,7 @@ impl Term {
         let again = |l: &[char]| (1..l.len()).find(|i| l[..*i].contains(&l[*i]));
         while let Some(second) = again(&self.letters) {
             let (dims, first) = (self.x.dims(), self.axis(self.letters[second]));
-            let index = |axis| iota(DType::I32, dims.clone(), axis);
+            let index = |axis| iota(&*dims, DType::I32, axis);
             let agree = compare(Direction::Eq, index(first), index(second));
             self.x = reduce_sum(select(agree, self.x, zeros_of(&self.x.aval())), [second]);
             self.letters.remove(second);

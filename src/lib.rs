@@ -14,6 +14,7 @@ mod ops;
 pub mod prim;
 mod reduce_ops;
 pub mod runtime;
+mod shape_ops;
 pub mod trace;
 pub mod transform;
 pub mod tree;
@@ -26,13 +27,18 @@ pub use graph::{Graph, Var};
 pub use host::Host;
 pub use jit::{Compiled, Jit, Lowered, jit};
 pub use ops::{Rhs, where_};
+pub use prim::{Precision, iota};
 pub use prim::{Scalar, full, literal, ones, zeros};
 pub use prim::{ScanOptions, scan, scan_with};
 pub use reduce_ops::Axes;
+pub use shape_ops::{Parts, arange, causal, concat, eye, linspace, one_hot, stack};
 pub use trace::{Tensor, TraceError, scope};
 pub use tree::{Hole, Leaf, Path, Structure, Tree};
 
 /// What programs that use raxla import.
 pub mod prelude {
-    pub use crate::{Array, Aval, DType, Host, Tensor, Tree, einsum, full, jit, ones, scope, where_, zeros};
+    pub use crate::{
+        Array, Aval, DType, Host, Tensor, Tree, arange, causal, concat, einsum, full, jit, one_hot, ones, scope, stack,
+        where_, zeros,
+    };
 }

@@ -1,7 +1,7 @@
 //! Rearrangements of elements.
 use super::*;
 use crate::{
-    host::{ravel, unravel},
+    host::{Data, ravel, unravel},
     lower::array,
     trace::bind1,
 };
@@ -153,6 +153,137 @@ impl Primitive for BroadcastInDim {
     }
 }
 
+/// Tensors one after the other along an axis.
+#[derive(Debug)]
+pub struct Concatenate {
+    axis: usize,
+}
+/// Tensors, at least one, one after the other along `axis`. See also [`concat`](crate::concat), which counts negative
+/// axes from the end.
+#[track_caller]
+pub fn concatenate(x: &[Tensor], axis: usize) -> Tensor {
+    bind1(Concatenate { axis }, x)
+}
+impl Primitive for Concatenate {
+    fn name(&self) -> &'static str {
+        "concatenate"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        let first = x.first().ok_or("there is nothing to concatenate")?;
+        require_axis(first, self.axis)?;
+        let mut dims = first.dims.clone();
+        dims[self.axis] = 0;
+        for (i, a) in x.iter().enumerate() {
+            if a.dtype != first.dtype {
+                return Err(format!(
+                    "the dtypes of operands 1 and {} differ\ncast one of them with `.cast(..)`",
+                    i + 1
+                ));
+            }
+            let differ = |axis: &usize| *axis != self.axis && a.dims[*axis] != first.dims[*axis];
+            if a.rank() != first.rank() {
+                return Err(format!("operands 1 and {} have different numbers of axes", i + 1));
+            }
+            if let Some(axis) = (0..a.rank()).find(differ) {
+                let (n, m) = (first.dims[axis], a.dims[axis]);
+                return Err(format!("axis {axis} is {n} in operand 1 and {m} in operand {}", i + 1));
+            }
+            dims[self.axis] += a.dims[self.axis];
+        }
+        Ok(vec![first.with_dims(dims)])
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        let avals: Vec<Aval> = x.iter().map(|h| h.aval().clone()).collect();
+        let y = self.infer(&avals).expect("inferred").swap_remove(0);
+        let from = |o: usize| {
+            let mut at = unravel(&y.dims, o);
+            let mut before = 0;
+            for a in &avals {
+                if at[self.axis] < a.dims[self.axis] {
+                    return before + ravel(&a.dims, &at);
+                }
+                at[self.axis] -= a.dims[self.axis];
+                before += a.size();
+            }
+            unreachable!("the operands add up to the result")
+        };
+        vec![joined(x).pick(y.dims.clone(), from)]
+    }
+    fn jvp(&self, x: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        let d: Vec<Tensor> = x.iter().zip(dx).map(|(x, d)| d.unwrap_or_else(|| zeros_of(&x.aval()))).collect();
+        vec![Some(concatenate(&d, self.axis))]
+    }
+    fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
+        let Some(ct) = ct[0] else { return vec![None; x.len()] };
+        let (mut start, mut limit) = (vec![0; ct.rank()], ct.dims());
+        let mut part = |x: &Operand| {
+            limit[self.axis] = start[self.axis] + x.aval().dims[self.axis];
+            let part = x.is_linear().then(|| slice(ct, &*start, &*limit, vec![1; start.len()]));
+            start[self.axis] = limit[self.axis];
+            part
+        };
+        x.iter().map(&mut part).collect()
+    }
+    fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
+        vec![concatenate(&spread(n, x, mapped), self.axis + 1)]
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+        vec![cx.op("concatenate", x, &format!("dimension = {} : i64", self.axis), &y[0])]
+    }
+}
+/// The elements of all values, one after the other.
+pub(super) fn joined(x: &[Host]) -> Host {
+    let n = x.iter().map(|h| h.aval().size()).sum::<usize>();
+    match x[0].data() {
+        Data::Float(_) => Host::floats(x[0].dtype(), [n], x.iter().flat_map(Host::to_f64).collect()),
+        Data::Int(_) => Host::ints(x[0].dtype(), [n], x.iter().flat_map(Host::to_ints).collect()),
+    }
+}
+
+/// Axes run backwards.
+#[derive(Debug)]
+pub struct Reverse {
+    axes: Vec<usize>,
+}
+/// The order of the elements along some axes reversed. See also [`Tensor::flip`].
+#[track_caller]
+pub fn reverse(x: Tensor, axes: impl Into<Vec<usize>>) -> Tensor {
+    let axes = axes.into();
+    if axes.is_empty() { x } else { bind1(Reverse { axes }, &[x]) }
+}
+impl Primitive for Reverse {
+    fn name(&self) -> &'static str {
+        "reverse"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        self.axes.iter().try_for_each(|a| require_axis(&x[0], *a).map(|_| ()))?;
+        if self.axes.iter().enumerate().any(|(i, a)| self.axes[..i].contains(a)) {
+            return Err(format!("an axis is named twice in {:?}", self.axes));
+        }
+        Ok(vec![x[0].clone()])
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        let dims = x[0].dims();
+        vec![x[0].pick(dims, |o| {
+            let mut at = unravel(dims, o);
+            self.axes.iter().for_each(|a| at[*a] = dims[*a] - 1 - at[*a]);
+            ravel(dims, &at)
+        })]
+    }
+    fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        vec![dx[0].map(|d| reverse(d, &*self.axes))]
+    }
+    fn transpose(&self, ct: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {
+        vec![ct[0].map(|ct| reverse(ct, &*self.axes))]
+    }
+    fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        vec![reverse(x[0], shifted(&self.axes, 1))]
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+        vec![cx.op("reverse", x, &format!("dimensions = {}", array(&self.axes)), &y[0])]
+    }
+}
+
 /// Counting along one axis.
 #[derive(Debug)]
 pub struct Iota {
@@ -162,7 +293,7 @@ pub struct Iota {
 }
 /// A tensor whose elements are their own index along `axis`: 0, 1, 2, ...
 #[track_caller]
-pub fn iota(dtype: DType, dims: impl Into<Vec<usize>>, axis: usize) -> Tensor {
+pub fn iota(dims: impl Into<Vec<usize>>, dtype: DType, axis: usize) -> Tensor {
     bind1(Iota { dtype, dims: dims.into(), axis }, &[])
 }
 impl Primitive for Iota {
@@ -184,7 +315,7 @@ impl Primitive for Iota {
         vec![None]
     }
     fn batch(&self, n: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
-        vec![iota(self.dtype, [&[n], &self.dims[..]].concat(), self.axis + 1)]
+        vec![iota([&[n], &self.dims[..]].concat(), self.dtype, self.axis + 1)]
     }
     fn lower(&self, cx: &mut Lower, _: &[Value], y: &[Aval]) -> Vec<Value> {
         vec![cx.op("iota", &[], &format!("iota_dimension = {} : i64", self.axis), &y[0])]
@@ -223,13 +354,29 @@ pub(super) const ROWS: &[Row] = &[
         },
     },
     Row {
+        name: "concatenate",
+        dtypes: any_dtype,
+        cases: |d| {
+            let three = vec![sample(d, &[2, 3], 1), sample(d, &[2, 0], 2), sample(d, &[2, 2], 3)];
+            vec![
+                Case::new("columns", three, |x| vec![concatenate(x, 1)]),
+                Case::new("alone", vec![sample(d, &[3], 4)], |x| vec![concatenate(x, 0)]),
+            ]
+        },
+    },
+    Row {
+        name: "reverse",
+        dtypes: any_dtype,
+        cases: |d| vec![Case::new("two of three", vec![sample(d, &[2, 3, 4], 1)], |x| vec![reverse(x[0], [2, 0])])],
+    },
+    Row {
         name: "iota",
         dtypes: is_number,
         cases: |d| {
             vec![
-                Case::new("vector", vec![], move |_| vec![iota(d, [5], 0)]),
-                Case::new("rows", vec![], move |_| vec![iota(d, [3, 2], 0)]),
-                Case::new("wraps", vec![], move |_| vec![iota(d, [2, 300], 1)]),
+                Case::new("vector", vec![], move |_| vec![iota([5], d, 0)]),
+                Case::new("rows", vec![], move |_| vec![iota([3, 2], d, 0)]),
+                Case::new("wraps", vec![], move |_| vec![iota([2, 300], d, 1)]),
             ]
         },
     },

@@ -73,6 +73,7 @@ pub const TABLE: &[&[Row]] = &[
     super::control::SCAN_ROWS,
     super::convert::ROWS,
     super::shape::ROWS,
+    super::slice::ROWS,
     super::dot::ROWS,
     super::reduce::ROWS,
     super::argminmax::ROWS,
