@@ -185,7 +185,7 @@ impl Buffer {
     }
 
     /// Copies the contents to the host: row-major whatever the layout on the device, in native byte order, 4-bit types one
-    /// byte per element. Waits for the computation.
+    /// byte per element (i4 sign-extended). Waits for the computation.
     pub fn download(&self) -> Result<Vec<u8>> {
         let mut bytes = vec![0; self.byte_size()];
         self.download_into(&mut bytes)?;
@@ -225,7 +225,12 @@ impl Buffer {
             )?;
             Event::from_raw(args.event, self.client().plugin())
         };
-        event.wait()
+        event.wait()?;
+        if self.dtype() == DType::I4 {
+            // Plugins give the four bits alone; an i4 in host memory is an i8.
+            bytes.iter_mut().for_each(|byte| *byte = (((*byte << 4) as i8) >> 4) as u8);
+        }
+        Ok(())
     }
 
     /// Copies the buffer to another device of the same client; to its own device gives a copy there.

@@ -17,7 +17,10 @@ use std::{
     fmt,
     ops::Deref,
     ptr,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// A compiled program that is not loaded onto devices: what a [`Topology`](crate::Topology) compiles. It tells its
@@ -279,6 +282,8 @@ pub(crate) struct Loaded {
     pub(crate) raw: *mut sys::PJRT_LoadedExecutable,
     pub(crate) client: ClientHandle,
     compiled: Compiled,
+    /// The CPU plugin would go on running a deleted program.
+    pub(crate) deleted: AtomicBool,
     pub(crate) name: String,
     pub(crate) devices: Vec<Device>,
     pub(crate) parameters: Vec<ArrayType>,
@@ -365,6 +370,7 @@ impl Executable {
                 client: handle,
                 name: compiled.name()?,
                 compiled,
+                deleted: AtomicBool::new(false),
                 devices: Vec::new(),
                 parameters: Vec::new(),
                 donated: Vec::new(),
@@ -400,6 +406,7 @@ impl Executable {
 
     /// Unloads the program before the last handle goes. Runs in flight complete; later ones fail.
     pub fn delete(&self) -> Result<()> {
+        self.0.deleted.store(true, Ordering::Relaxed);
         let table = self.0.client.plugin().table();
         // SAFETY: the executable is alive.
         unsafe {
@@ -410,16 +417,7 @@ impl Executable {
 
     /// Whether [`Executable::delete`] was called.
     pub fn is_deleted(&self) -> bool {
-        let table = self.0.client.plugin().table();
-        // SAFETY: the executable is alive.
-        let args = unsafe {
-            invoke!(
-                table,
-                PJRT_LoadedExecutable_IsDeleted,
-                PJRT_LoadedExecutable_IsDeleted_Args { executable: self.0.raw }
-            )
-        };
-        args.is_ok_and(|args| args.is_deleted)
+        self.0.deleted.load(Ordering::Relaxed)
     }
 }
 

@@ -10,7 +10,10 @@ use crate::{
     sys,
     table::invoke,
 };
-use std::{ptr, sync::Arc};
+use std::{
+    ptr,
+    sync::{Arc, atomic::Ordering},
+};
 
 /// How to run a program once.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,6 +54,9 @@ impl Executable {
 
 impl Loaded {
     fn check(&self, args: &[&[&Buffer]]) -> Result<()> {
+        if self.deleted.load(Ordering::Relaxed) {
+            return Err(Error { code: Code::FailedPrecondition, ..self.fail("it was deleted".into()) });
+        }
         if args.len() != self.devices.len() {
             return Err(self.fail(format!(
                 "it runs on {} devices, but arguments for {} were given",
