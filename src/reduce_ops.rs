@@ -1,7 +1,7 @@
 //! Reductions as methods, with negative axes, and what is composed from them.
 use crate::{
     aval::DType,
-    prim::{self, reduce_and, reduce_max, reduce_min, reduce_or, reduce_sum, select},
+    prim::{self, reduce_and, reduce_max, reduce_min, reduce_or, reduce_prod, reduce_sum, select},
     trace::{At, Tensor, fail},
 };
 
@@ -111,6 +111,8 @@ macro_rules! reductions {
 reductions! {
     /// Sum over axes. Floats narrower than 32 bits accumulate in f32; bools and narrow integers give 32-bit integers.
     sum, sum_keep => |x, axes| reduce_sum(x.cast(accumulator(x.dtype())), axes).cast(summed(x.dtype()));
+    /// Product over axes; dtypes as in [`Tensor::sum`].
+    prod, prod_keep => |x, axes| reduce_prod(x.cast(accumulator(x.dtype())), axes).cast(summed(x.dtype()));
     /// Mean over axes, computed in f32 at least; of integers and bools, f32.
     mean, mean_keep => |x, axes| wide_mean(x.cast(accumulator(averaged(x.dtype()))), &axes).cast(averaged(x.dtype()));
     /// Variance over axes: the mean squared distance from the mean (divided by n, as NumPy does); dtypes as in

@@ -75,6 +75,27 @@ fn chosen(x: Tensor, y: Tensor, d: Tensor, axes: &[usize]) -> Option<Tensor> {
     Some(div(reduce_sum(mul(d, at), axes), reduce_sum(at, axes)))
 }
 
+/// The tangent of a product: pairs (product, tangent) multiplied in a tree, which needs no division by elements.
+fn product_tangent(x: Tensor, d: Tensor, axes: &[usize]) -> Option<Tensor> {
+    let dims = x.dims();
+    let kept = other_axes(dims.len(), axes);
+    let rest: Vec<usize> = kept.iter().map(|a| dims[*a]).collect();
+    let mut n: usize = axes.iter().map(|a| dims[*a]).product();
+    let flat = |t: Tensor| t.transpose([axes, &kept].concat()).reshape([&[n], &rest[..]].concat());
+    let (mut x, mut d) = (flat(x), flat(d));
+    let edges = |after: usize| [vec![(0, after as i64, 0)], vec![(0, 0, 0); rest.len()]].concat();
+    while n > 1 {
+        let half = n.div_ceil(2);
+        let halves = |t: Tensor, fill: f64| {
+            let fill = full([], t.dtype(), fill);
+            (t.slice_axis(0, ..half), pad(t.slice_axis(0, half..), fill, edges(2 * half - n)))
+        };
+        let ((x0, x1), (d0, d1)) = (halves(x, 1.0), halves(d, 0.0));
+        (x, d, n) = (mul(x0, x1), add(mul(d0, x1), mul(x0, d1)), half);
+    }
+    (n == 1).then(|| d.reshape(rest))
+}
+
 /// One block per reduction: documentation, function, StableHLO name, kind of operand, the start of an empty reduction,
 /// meaning on floats and on integers, and the tangent as a function of operand `x`, result `y`, tangent `d` and axes.
 macro_rules! reduction {
@@ -136,6 +157,8 @@ const BITS: (fn(DType) -> bool, &str) = (is_int_or_bool, "an integer or bool");
 reduction!(/** Sum over axes; of no elements, 0. */ ReduceSum, reduce_sum, "add", NUMBER, |t| number(t, 0),
     |a, b| a + b, |a, b| a + b, |x, y, d, axes| Some(reduce_sum(d, axes)),
     transpose |ct, dims, kept| broadcast_in_dim(ct, dims, kept));
+reduction!(/** Product over axes; of no elements, 1. */ ReduceProd, reduce_prod, "multiply", NUMBER, |t| number(t, 1),
+    |a, b| a * b, |a, b| a.wrapping_mul(b), |x, y, d, axes| product_tangent(x, d, axes));
 reduction!(/** Largest element over axes; NaN if there is one; of no elements, the lowest value. At ties the tangent is the mean. */
     ReduceMax, reduce_max, "maximum", ANY, lowest, |a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }, i128::max,
     |x, y, d, axes| chosen(x, y, d, axes));
@@ -168,6 +191,7 @@ fn cases(d: DType, f: fn(Tensor, Vec<usize>) -> Tensor) -> Vec<Case> {
 /// All primitives of this file.
 pub(super) const ROWS: &[Row] = &[
     Row { name: "reduce_sum", dtypes: is_number, cases: |d| cases(d, |x, a| reduce_sum(x, a)) },
+    Row { name: "reduce_prod", dtypes: is_number, cases: |d| cases(d, |x, a| reduce_prod(x, a)) },
     Row { name: "reduce_max", dtypes: any_dtype, cases: |d| cases(d, |x, a| reduce_max(x, a)) },
     Row { name: "reduce_min", dtypes: any_dtype, cases: |d| cases(d, |x, a| reduce_min(x, a)) },
     Row { name: "reduce_and", dtypes: is_int_or_bool, cases: |d| cases(d, |x, a| reduce_and(x, a)) },

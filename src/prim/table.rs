@@ -77,5 +77,7 @@ pub const TABLE: &[&[Row]] = &[
     super::dot::ROWS,
     super::reduce::ROWS,
     super::argminmax::ROWS,
+    super::cumulative::ROWS,
+    super::random::ROWS,
     super::stop_gradient::ROWS,
 ];

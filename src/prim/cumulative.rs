@@ -1,0 +1,245 @@
+//! Running sums, products, extremes along an axis.
+use super::*;
+use crate::{
+    host::{Data, strides, unravel},
+    lower::array,
+    trace::bind1,
+};
+
+/// What is accumulated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Sum,
+    Prod,
+    Max,
+    Min,
+    LogSumExp,
+}
+impl Kind {
+    /// The value that changes nothing.
+    fn identity(self, dtype: DType) -> Host {
+        match self {
+            Kind::Sum => Host::ints(dtype, [], vec![0]),
+            Kind::Prod => Host::ints(dtype, [], vec![1]),
+            Kind::Max | Kind::LogSumExp => super::reduce::lowest(dtype),
+            Kind::Min => super::reduce::highest(dtype),
+        }
+    }
+    fn floats(self, a: f64, b: f64) -> f64 {
+        match self {
+            Kind::Sum => a + b,
+            Kind::Prod => a * b,
+            Kind::Max | Kind::Min if a.is_nan() || b.is_nan() => f64::NAN,
+            Kind::Max => a.max(b),
+            Kind::Min => a.min(b),
+            Kind::LogSumExp if (a - b).is_nan() => a + b,
+            Kind::LogSumExp => a.max(b) + (-(a - b).abs()).exp().ln_1p(),
+        }
+    }
+    fn ints(self, a: i128, b: i128, dtype: DType) -> i128 {
+        match self {
+            Kind::Sum => a + b,
+            Kind::Prod => crate::host::wrap(dtype, a * b),
+            Kind::Max => a.max(b),
+            Kind::Min => a.min(b),
+            Kind::LogSumExp => unreachable!("the type rule admits floats only"),
+        }
+    }
+    /// Emit the combination of two scalars.
+    fn lower(self, cx: &mut Lower, a: &[Value], y: &Aval) -> Value {
+        match self {
+            Kind::Sum => cx.op("add", a, "", y),
+            Kind::Prod => cx.op("multiply", a, "", y),
+            Kind::Max => cx.op("maximum", a, "", y),
+            Kind::Min => cx.op("minimum", a, "", y),
+            Kind::LogSumExp => {
+                let most = cx.op("maximum", a, "", y);
+                let delta = cx.op("subtract", a, "", y);
+                let mut rest = cx.op("abs", std::slice::from_ref(&delta), "", y);
+                for op in ["negate", "exponential", "log_plus_one"] {
+                    rest = cx.op(op, &[rest], "", y);
+                }
+                let finite = cx.op("add", &[most, rest], "", y);
+                // equal infinities have no difference; their sum is right
+                let infinite = cx.op("add", a, "", y);
+                let bool = [y.with_dtype(DType::Bool)];
+                let undefined = Compare(Direction::Ne).lower(cx, &[delta.clone(), delta], &bool).swap_remove(0);
+                cx.op("select", &[undefined, infinite, finite], "", y)
+            }
+        }
+    }
+    /// The combination of two tensors, and its tangent.
+    fn pairs(self, (x, dx): (Tensor, Tensor), (y, dy): (Tensor, Tensor)) -> (Tensor, Tensor) {
+        match self {
+            Kind::Sum => (add(x, y), add(dx, dy)),
+            Kind::Prod => (mul(x, y), mul(dx, y) + mul(x, dy)),
+            // at a tie the later element counts: beyond the end there are only identities
+            Kind::Max => (max(x, y), select(compare(Direction::Gt, y, x), dy, dx)),
+            Kind::Min => (min(x, y), select(compare(Direction::Lt, y, x), dy, dx)),
+            Kind::LogSumExp => {
+                let most = max(x, y);
+                let delta = x - y;
+                let z = select(compare(Direction::Ne, delta, delta), x + y, most + delta.abs().neg().exp().log1p());
+                let z0 = select(z.is_finite(), z, zeros_of(&z.aval()));
+                (z, dx * (x - z0).exp() + dy * (y - z0).exp())
+            }
+        }
+    }
+}
+
+/// Combination of each element with all before it along an axis.
+#[derive(Debug)]
+pub struct Cumulative {
+    kind: Kind,
+    axis: usize,
+    reverse: bool,
+}
+macro_rules! functions {
+    ($($(#[$doc:meta])* $f:ident, $kind:ident;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// With `reverse`, from the end of the axis towards its start.
+        #[track_caller]
+        pub fn $f(x: Tensor, axis: usize, reverse: bool) -> Tensor {
+            bind1(Cumulative { kind: Kind::$kind, axis, reverse }, &[x])
+        }
+    )*};
+}
+functions! {
+    /// Running sum: each element plus all before it along `axis`.
+    cumsum, Sum;
+    /// Running product: each element times all before it along `axis`.
+    cumprod, Prod;
+    /// Running maximum: the largest of each element and all before it along `axis`; NaN from the first NaN on.
+    cummax, Max;
+    /// Running minimum: the smallest of each element and all before it along `axis`; NaN from the first NaN on.
+    cummin, Min;
+    /// Running ln Σ eˣ of each element and all before it along `axis`, without overflow.
+    cumlogsumexp, LogSumExp;
+}
+
+impl Cumulative {
+    /// `x` moved by `k` along the axis, in the direction of accumulation, and filled with a scalar.
+    fn moved(&self, x: Tensor, k: usize, fill: Tensor) -> Tensor {
+        let mut padding = vec![(0, 0, 0); x.rank()];
+        let k = if self.reverse { -(k as i64) } else { k as i64 };
+        padding[self.axis] = (k, -k, 0);
+        pad(x, fill, padding)
+    }
+}
+
+impl Primitive for Cumulative {
+    fn name(&self) -> &'static str {
+        match self.kind {
+            Kind::Sum => "cumsum",
+            Kind::Prod => "cumprod",
+            Kind::Max => "cummax",
+            Kind::Min => "cummin",
+            Kind::LogSumExp => "cumlogsumexp",
+        }
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        match self.kind {
+            Kind::LogSumExp => require(&x[0], is_float, "a float")?,
+            _ => require(&x[0], is_number, "a number")?,
+        }
+        require_axis(&x[0], self.axis)?;
+        Ok(vec![x[0].clone()])
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        let (dims, step) = (x[0].dims(), strides(x[0].dims())[self.axis]);
+        let n = dims[self.axis];
+        // the element before each one, in an order that visits it first
+        let at = |i: usize| unravel(dims, i)[self.axis];
+        let previous = |i: usize| match self.reverse {
+            false => (at(i) > 0).then(|| i - step),
+            true => (at(i) + 1 < n).then(|| i + step),
+        };
+        let size = x[0].aval().size();
+        let visit: Vec<usize> = if self.reverse { (0..size).rev().collect() } else { (0..size).collect() };
+        vec![match x[0].data() {
+            Data::Float(v) => {
+                let mut out = v.to_vec();
+                visit.into_iter().for_each(|i| out[i] = previous(i).map_or(v[i], |p| self.kind.floats(out[p], v[i])));
+                Host::floats(x[0].dtype(), dims, out)
+            }
+            Data::Int(v) => {
+                let (mut out, t) = (v.to_vec(), x[0].dtype());
+                visit.into_iter().for_each(|i| out[i] = previous(i).map_or(v[i], |p| self.kind.ints(out[p], v[i], t)));
+                Host::ints(t, dims, out)
+            }
+        }]
+    }
+    fn jvp(&self, x: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        let Some(d) = dx[0] else { return vec![None] };
+        if self.kind == Kind::Sum {
+            return vec![Some(cumsum(d, self.axis, self.reverse))];
+        }
+        // a parallel scan of (value, tangent) in log₂ n steps (Hillis and Steele 1986)
+        let identity = literal(self.kind.identity(x[0].dtype()));
+        let zero = zeros([], d.dtype());
+        let (mut pair, mut k) = ((x[0], d), 1);
+        while k < x[0].dims()[self.axis] {
+            let before = (self.moved(pair.0, k, identity), self.moved(pair.1, k, zero));
+            pair = self.kind.pairs(pair, before);
+            k *= 2;
+        }
+        vec![Some(pair.1)]
+    }
+    fn transpose(&self, ct: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {
+        assert_eq!(self.kind, Kind::Sum, "the others are not linear: no jvp rule makes them so");
+        vec![ct[0].map(|ct| cumsum(ct, self.axis, !self.reverse))]
+    }
+    fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        vec![bind1(Cumulative { axis: self.axis + 1, ..*self }, &[x[0]])]
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+        let (n, rank) = (y[0].dims[self.axis], y[0].rank());
+        if n == 0 {
+            return x.to_vec();
+        }
+        // XLA rewrites a window over the whole axis into a tree of small ones: the work is linear, not quadratic
+        let s = y[0].with_dims([]);
+        let start = cx.splat_of(&s, &self.kind.identity(s.dtype));
+        let body = cx.region(&[s.clone(), s.clone()], |cx, a| vec![self.kind.lower(cx, a, &s)]);
+        let (mut window, mut padding) = (vec![1; rank], vec!["[0, 0]".to_string(); rank]);
+        window[self.axis] = n;
+        padding[self.axis] = if self.reverse { format!("[0, {}]", n - 1) } else { format!("[{}, 0]", n - 1) };
+        let ones = array(&vec![1; rank]);
+        let attrs = format!(
+            "window_dimensions = {}, window_strides = {ones}, base_dilations = {ones}, window_dilations = {ones}, \
+             padding = dense<[{}]> : tensor<{rank}x2xi64>",
+            array(&window),
+            padding.join(", ")
+        );
+        cx.op_with("reduce_window", &[x[0].clone(), start], &attrs, vec![body], y)
+    }
+}
+
+fn cases(d: DType, f: fn(Tensor, usize, bool) -> Tensor) -> Vec<Case> {
+    let x = |dims: &[usize], seed| vec![sample(d, dims, seed)];
+    let mut cases = vec![
+        Case::new("last", x(&[2, 7], 1), move |x| vec![f(x[0], 1, false)]),
+        Case::new("first, reverse", x(&[5, 2, 2], 2), move |x| vec![f(x[0], 0, true)]),
+        Case::new("middle", x(&[2, 4, 2], 3), move |x| vec![f(x[0], 1, false)]),
+        Case::new("one", x(&[3, 1], 4), move |x| vec![f(x[0], 1, false)]),
+        Case::new("empty", x(&[3, 0], 5), move |x| vec![f(x[0], 1, true)]),
+    ];
+    if matches!(d, DType::F32 | DType::F64) {
+        // long enough for XLA to rewrite it into a tree
+        cases
+            .push(Case::new("long", vec![sample_in(d, &[300], 6, 0.9, 1.1)], move |x| vec![f(x[0], 0, false)]).wrt([]));
+        let (inf, nan) = (f64::INFINITY, f64::NAN);
+        let rows = vec![-inf, -inf, 1.0, inf, nan, 2.0, 0.5, nan];
+        cases.push(Case::new("special", vec![Host::floats(d, [2, 4], rows)], move |x| vec![f(x[0], 1, false)]).wrt([]));
+    }
+    cases
+}
+/// All primitives of this file.
+pub(super) const ROWS: &[Row] = &[
+    Row { name: "cumsum", dtypes: is_number, cases: |d| cases(d, cumsum) },
+    Row { name: "cumprod", dtypes: is_number, cases: |d| cases(d, cumprod) },
+    Row { name: "cummax", dtypes: is_number, cases: |d| cases(d, cummax) },
+    Row { name: "cummin", dtypes: is_number, cases: |d| cases(d, cummin) },
+    Row { name: "cumlogsumexp", dtypes: is_float, cases: |d| cases(d, cumlogsumexp) },
+];
