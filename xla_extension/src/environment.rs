@@ -49,11 +49,10 @@ pub(crate) fn check_xla_flags(path: &Path) -> Result<()> {
         Err(Error::new(Code::InvalidArgument, format!("XLA_FLAGS: {what}"))
             .help("correct or unset XLA_FLAGS; XLA aborts the process over flags that it does not know"))
     };
-    let text = text.trim();
-    // XLA reads the flags from a file if the variable does not begin with a dash.
-    let text = match text {
+    let text = match &*text {
         "" => return Ok(()),
-        text if text.starts_with('-') => text.to_string(),
+        flags if flags.trim_start().starts_with('-') => text,
+        // XLA takes anything else for the name of a file with flags.
         file => match fs::read_to_string(file) {
             Ok(text) => text,
             Err(error) => {

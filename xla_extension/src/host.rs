@@ -1,8 +1,8 @@
 //! From host memory to buffers, by copy or by reference.
 
 use crate::{
-    Buffer, Client, DType, Device, Error, Layout, Memory, Result, event::Event, layout::CLayout, signature::show_type,
-    sys, table::invoke,
+    Buffer, Client, Code, DType, Device, Error, Layout, Memory, Result, event::Event, layout::CLayout,
+    signature::show_type, sys, table::invoke,
 };
 use std::{fmt, ptr, sync::Arc};
 
@@ -55,6 +55,9 @@ impl<'a> From<&'a Device> for Target<'a> {
 
 /// The alignment, in bytes, that lets the CPU use host memory without a copy.
 pub const ZERO_COPY_ALIGNMENT: usize = 64;
+
+/// CPU plugins with an older API (0.minor) take a device layout, but leave the elements in row-major order.
+const OLDEST_WITH_LAYOUTS: i32 = 115;
 
 impl HostBuffer {
     /// Row-major bytes from the start of `owner`, to be copied to the default layout.
@@ -168,6 +171,16 @@ impl Client {
         };
         if device.client() != self.handle() || memory.is_some_and(|memory| memory.client() != self.handle()) {
             return Err(Error::invalid(format!("{device} is a device of another client")));
+        }
+        if let Some(layout) = how.layout.filter(|layout| !layout.is_row_major())
+            && self.handle().is_cpu()
+            && self.plugin().api_version() < (0, OLDEST_WITH_LAYOUTS)
+        {
+            return Err(Error::new(
+                Code::Unimplemented,
+                format!("{:?} is too old to upload to layout {layout}: it would misplace the elements", self.plugin()),
+            )
+            .help("upload row-major, or use a newer plugin (`raxla plugin install cpu`)"));
         }
         let dims: Vec<i64> = how.dims.iter().map(|&dim| dim as i64).collect();
         let mut layout = how.layout.map(CLayout::new);

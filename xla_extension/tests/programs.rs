@@ -56,8 +56,11 @@ fn wrong_arguments_are_refused_before_the_plugin_sees_them() {
     refused(&[&good, &elsewhere], "argument 1 is on");
     let mut host = HostBuffer::new(std::sync::Arc::new(vec![0; 24]), DType::F32, &[2, 3]);
     host.layout = Some(Layout::major_to_minor(&[1, 0]));
-    let column_major = client.upload_with(host, device).unwrap();
-    refused(&[&good, &column_major], "argument 1 has layout {0,1}, but the program takes layout {1,0}");
+    // Older plugins cannot make such a buffer.
+    if plugin().api_version() >= (0, 115) {
+        let column_major = client.upload_with(host, device).unwrap();
+        refused(&[&good, &column_major], "argument 1 has layout {0,1}, but the program takes layout {1,0}");
+    }
     let none: &[&[&Buffer]] = &[];
     let error = exe.execute(none, &ExecuteOptions::default()).unwrap_err().to_string();
     assert!(error.contains("it runs on 1 devices, but arguments for 0 were given"), "{error}");
@@ -235,8 +238,11 @@ fn absurd_client_options_are_refused() {
         assert_eq!(error.code, Code::InvalidArgument);
         assert!(error.message.contains(&count.to_string()), "{error}");
     }
-    let error = plugin().client(&[("no_such_option", 1.into())]).unwrap_err();
-    assert!(error.message.contains("no_such_option"), "{error}");
+    // Older plugins ignore what they do not know.
+    if plugin().api_version() >= (0, 115) {
+        let error = plugin().client(&[("no_such_option", 1.into())]).unwrap_err();
+        assert!(error.message.contains("no_such_option"), "{error}");
+    }
 }
 
 #[test]
