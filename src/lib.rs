@@ -15,6 +15,7 @@ pub mod prim;
 mod reduce_ops;
 pub mod runtime;
 mod shape_ops;
+pub mod testing;
 pub mod trace;
 pub mod transform;
 pub mod tree;
@@ -33,6 +34,10 @@ pub use prim::{ScanOptions, scan, scan_with};
 pub use reduce_ops::Axes;
 pub use shape_ops::{Parts, arange, causal, concat, eye, linspace, one_hot, stack};
 pub use trace::{Tensor, TraceError, scope};
+pub use transform::{
+    Axis, AxisTree, PerLeaf, grad, hessian, jacfwd, jacrev, jvp, linearize, value_and_grad, value_and_grad_aux, vjp,
+    vmap, vmap_axes,
+};
 pub use tree::{Hole, Leaf, Path, Structure, Tree};
 
 /// What programs that use raxla import.

@@ -211,7 +211,10 @@ impl At {
     /// Point at the caller of the calling `#[track_caller]` function.
     #[track_caller]
     pub fn caller() -> At {
-        let here = Location::caller();
+        At::line(Location::caller())
+    }
+    /// Point at this line.
+    pub fn line(here: &'static Location<'static>) -> At {
         At { outermost: AT.with(|a| a.get().is_none().then(|| a.set(Some(here))).is_some()) }
     }
 }

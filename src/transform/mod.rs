@@ -4,4 +4,10 @@
 pub mod backward;
 pub mod batch;
 pub mod dce;
+mod grad;
+mod jacobian;
 pub mod linearize;
+mod vmap;
+pub use grad::{grad, jvp, linearize, value_and_grad, value_and_grad_aux, vjp};
+pub use jacobian::{hessian, jacfwd, jacrev};
+pub use vmap::{Axis, AxisTree, PerLeaf, vmap, vmap_axes};

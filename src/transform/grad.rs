@@ -1,0 +1,219 @@
+//! Gradients and tangents of functions of trees.
+use super::{
+    backward::backward,
+    linearize::{self as pass, Split, chosen, differentiable, jvp_graph, spread_out},
+};
+use crate::{
+    aval::Aval,
+    graph::Graph,
+    prim::{ones, zeros_of},
+    trace::{At, Tensor, avals_of, fail, inline, trace_tree},
+    tree::{Path, Tree},
+};
+use std::panic::Location;
+
+/// What a function does to tangents at one point: a linear graph with its residuals.
+pub(super) struct Linear {
+    linear: Graph,
+    residuals: Vec<Tensor>,
+    ins: Vec<Aval>,
+    outs: Vec<Aval>,
+    active_in: Vec<bool>,
+    active_out: Vec<bool>,
+}
+impl Linear {
+    /// Run `f` at `x`: its result, and what it does to tangents there.
+    pub(super) fn at<X, Y>(f: impl FnOnce(X) -> Y, x: &X) -> (Y, Linear)
+    where
+        X: Tree<Tensor, With<Tensor> = X>,
+        Y: Tree<Tensor, With<Tensor> = Y>,
+    {
+        let ins = avals_of(x);
+        let (g, captured, y) = trace_tree(x, &ins, f);
+        let active_in = differentiable(&ins);
+        let active = [active_in.clone(), vec![false; captured.len()]].concat();
+        let Split { primal, linear, active_out } = pass::linearize(&g, &active, &vec![false; g.outs.len()]);
+        let mut outs = inline(&primal, &[x.leaves(), captured].concat());
+        let residuals = outs.split_off(g.outs.len());
+        (y.refill(outs), Linear { linear, residuals, ins, outs: g.out_avals(), active_in, active_out })
+    }
+
+    /// Tangents of the outputs.
+    fn push(&self, dx: &[Tensor]) -> Vec<Tensor> {
+        let dy = inline(&self.linear, &[chosen(dx, &self.active_in), self.residuals.clone()].concat());
+        or_zeros(spread_out(&dy, &self.active_out), &self.outs)
+    }
+
+    /// Cotangents of the inputs, given those of the outputs (`None` is zero); integers get zeros.
+    pub(super) fn pull(&self, ct: &[Option<Tensor>]) -> Vec<Tensor> {
+        let n = self.linear.ins.len() - self.residuals.len();
+        let known: Vec<Option<Tensor>> =
+            vec![None; n].into_iter().chain(self.residuals.iter().copied().map(Some)).collect();
+        let d = backward(&self.linear, &known, &chosen(ct, &self.active_out));
+        let d = spread_out(&d[..n], &self.active_in).into_iter().map(Option::flatten).collect();
+        or_zeros(d, &self.ins)
+    }
+}
+
+fn or_zeros(d: Vec<Option<Tensor>>, avals: &[Aval]) -> Vec<Tensor> {
+    d.into_iter().zip(avals).map(|(d, a)| d.unwrap_or_else(|| zeros_of(a))).collect()
+}
+
+/// `what` and the path of a leaf below it, for messages.
+pub(super) fn leaf_name(what: &str, path: &Path) -> String {
+    let path = path.to_string();
+    if path.is_empty() { what.to_string() } else { format!("{what} `{path}`") }
+}
+
+/// The gradient of a scalar function of a tree: a function that returns the derivative by every leaf. JAX: `grad`.
+///
+/// Differentiates by the whole argument (a tuple for several); what the closure captures is held constant. Gradients of
+/// leaves that the function does not use are zeros.
+///
+/// ```
+/// use raxla::{grad, prelude::*};
+/// let f = jit(|x: Tensor, y: Tensor| grad(|(x, y): (Tensor, Tensor)| x * x * y)((x, y)));
+/// let (dx, dy) = f.call((Array::from_slice([], &[3f32])?, Array::from_slice([], &[2f32])?))?;
+/// assert_eq!((dx.to_vec::<f32>()?[0], dy.to_vec::<f32>()?[0]), (12.0, 9.0));
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn grad<X>(f: impl Fn(X) -> Tensor) -> impl Fn(X) -> X
+where
+    X: Tree<Tensor, With<Tensor> = X>,
+{
+    let f = value_and_grad(f);
+    move |x| f(x).1
+}
+
+/// As [`grad`], returning the function's value too: `value_and_grad(f)(x) == (f(x), grad(f)(x))`.
+#[track_caller]
+pub fn value_and_grad<X>(f: impl Fn(X) -> Tensor) -> impl Fn(X) -> (Tensor, X)
+where
+    X: Tree<Tensor, With<Tensor> = X>,
+{
+    let f = value_and_grad_aux(move |x| (f(x), ()));
+    move |x| {
+        let ((loss, ()), d) = f(x);
+        (loss, d)
+    }
+}
+
+/// As [`value_and_grad`], of a function that returns, beside the scalar, values that are not differentiated. JAX:
+/// `value_and_grad(f, has_aux=True)`.
+#[track_caller]
+pub fn value_and_grad_aux<X, A>(f: impl Fn(X) -> (Tensor, A)) -> impl Fn(X) -> ((Tensor, A), X)
+where
+    X: Tree<Tensor, With<Tensor> = X>,
+    A: Tree<Tensor, With<Tensor> = A>,
+{
+    let line = Location::caller();
+    move |x: X| {
+        let _at = At::line(line);
+        require_floats(&x);
+        let ((loss, aux), linear) = Linear::at(&f, &x);
+        let a = loss.aval();
+        if a.rank() != 0 || !a.dtype.is_float() {
+            let help =
+                "reduce it to one float, e.g. `.sum(..)` or `.mean(..)`; for all derivatives use `jacrev` or `vjp`";
+            fail("grad", vec![], format!("the function returns {a}, not a scalar float"), Some(help.into()))
+        }
+        // what is beside the loss is not differentiated: zero cotangents
+        let ct: Vec<Option<Tensor>> = (0..linear.outs.len()).map(|i| (i == 0).then(|| ones([], a.dtype))).collect();
+        let d = linear.pull(&ct);
+        ((loss, aux), x.refill(d))
+    }
+}
+
+#[track_caller]
+fn require_floats(x: &impl Tree<Tensor>) {
+    x.visit(|path, t| {
+        let a = t.aval();
+        if !a.dtype.is_float() {
+            let reason = format!("{} is {a}: only floats have gradients", leaf_name("the argument", path));
+            let help = "leave it out of the differentiated argument: the closure can capture it";
+            fail("grad", vec![], reason, Some(help.into()))
+        }
+    });
+}
+
+/// The value of `f` at `x` and a function from cotangents of the result to cotangents of `x` (Jacobian transposed times
+/// vector). JAX: `vjp`. Integer leaves of `x` get zeros; cotangents of integer results are ignored.
+#[track_caller]
+pub fn vjp<X, Y>(f: impl FnOnce(X) -> Y, x: X) -> (Y, impl Fn(Y) -> X)
+where
+    X: Tree<Tensor, With<Tensor> = X>,
+    Y: Tree<Tensor, With<Tensor> = Y>,
+{
+    let line = Location::caller();
+    let _at = At::line(line);
+    let (y, linear) = Linear::at(f, &x);
+    let pull = move |ct: Y| {
+        let _at = At::line(line);
+        check_types("vjp", "the cotangent", &ct, &linear.outs);
+        x.refill(linear.pull(&ct.leaves().into_iter().map(Some).collect::<Vec<_>>()))
+    };
+    (y, pull)
+}
+
+/// The value of `f` at `x` and a linear function from tangents of `x` to tangents of the result (Jacobian times vector),
+/// which does not repeat the work of `f`. JAX: `linearize`.
+#[track_caller]
+pub fn linearize<X, Y>(f: impl FnOnce(X) -> Y, x: X) -> (Y, impl Fn(X) -> Y)
+where
+    X: Tree<Tensor, With<Tensor> = X>,
+    Y: Tree<Tensor, With<Tensor> = Y>,
+{
+    let line = Location::caller();
+    let _at = At::line(line);
+    let (y, linear) = Linear::at(f, &x);
+    let structure = y.refill(y.leaves());
+    let push = move |dx: X| {
+        let _at = At::line(line);
+        check_types("linearize", "the tangent", &dx, &linear.ins);
+        structure.refill(linear.push(&dx.leaves()))
+    };
+    (y, push)
+}
+
+/// The value of `f` at `x`, and its derivative in direction `dx` (Jacobian times vector, forward mode). JAX: `jvp`.
+/// Tangents of integer leaves are ignored; integer results get zeros.
+///
+/// ```
+/// use raxla::{jvp, prelude::*};
+/// let f = jit(|x: Tensor| jvp(|x: Tensor| x * x, x, x.like(1.0)).1);
+/// assert_eq!(f.call((Array::from_slice([2], &[3f32, 5.])?,))?.to_vec::<f32>()?, [6.0, 10.0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn jvp<X, Y>(f: impl FnOnce(X) -> Y, x: X, dx: X) -> (Y, Y)
+where
+    X: Tree<Tensor, With<Tensor> = X>,
+    Y: Tree<Tensor, With<Tensor> = Y>,
+{
+    let _at = At::caller();
+    let avals = avals_of(&x);
+    check_types("jvp", "the tangent", &dx, &avals);
+    let (g, captured, out) = trace_tree(&x, &avals, f);
+    let tangents = dx.leaves().into_iter().zip(differentiable(&avals)).map(|(d, float)| float.then_some(d));
+    let tangents: Vec<Option<Tensor>> = tangents.chain(vec![None; captured.len()]).collect();
+    let (y, dy) = jvp_graph(&g, &[x.leaves(), captured].concat(), &tangents);
+    let dy = or_zeros(dy, &g.out_avals());
+    (out.refill(y), out.refill(dy))
+}
+
+/// Tangents and cotangents have the types of what they belong to (except of integers, which have none).
+#[track_caller]
+fn check_types(op: &str, what: &str, d: &impl Tree<Tensor>, want: &[Aval]) {
+    let have = d.leaves().len();
+    if have != want.len() {
+        fail(op, vec![], format!("{what} has {have} leaves, not {}", want.len()), None)
+    }
+    let mut want = want.iter();
+    d.visit(|path, t| {
+        let (a, want) = (t.aval(), want.next().expect("counted above"));
+        if want.dtype.is_float() && a != *want {
+            fail(op, vec![], format!("{} is {a} but belongs to {want}", leaf_name(what, path)), None)
+        }
+    });
+}

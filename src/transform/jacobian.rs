@@ -1,0 +1,104 @@
+//! Full matrices of derivatives.
+use super::{
+    batch::batch_graph,
+    grad::Linear,
+    linearize::{jvp_of, spread_out},
+};
+use crate::{
+    aval::{Aval, DType},
+    prim::{Direction, broadcast_leading, compare, iota, zeros_of},
+    trace::{At, Tensor, fail, trace_rule, trace_tree},
+    tree::Tree,
+};
+use std::panic::Location;
+
+/// The unit vectors of the space of this type, stacked along a leading axis.
+fn basis(a: &Aval) -> Tensor {
+    let n = a.size();
+    let one_hot = compare(Direction::Eq, iota(DType::I32, [n, n], 0), iota(DType::I32, [n, n], 1));
+    one_hot.cast(a.dtype).reshape([&[n], &a.dims[..]].concat())
+}
+
+#[track_caller]
+fn require_float(op: &str, what: &str, a: &Aval) {
+    if !a.dtype.is_float() {
+        fail(op, vec![], format!("the {what} is {a}: only floats have derivatives"), None)
+    }
+}
+
+/// All derivatives of a function of one tensor, by forward mode: cheaper than [`jacrev`] when the results are larger than
+/// the argument. A result of shape r gives derivatives of shape r ++ (shape of the argument). JAX: `jacfwd`.
+#[track_caller]
+pub fn jacfwd<Y>(f: impl Fn(Tensor) -> Y) -> impl Fn(Tensor) -> Y
+where
+    Y: Tree<Tensor, With<Tensor> = Y>,
+{
+    let line = Location::caller();
+    move |x: Tensor| {
+        let _at = At::line(line);
+        let a = x.aval();
+        require_float("jacfwd", "argument", &a);
+        let (g, captured, y) = trace_tree(&x, std::slice::from_ref(&a), &f);
+        g.out_avals().iter().for_each(|a| require_float("jacfwd", "result", a));
+        let active: Vec<bool> = (0..g.ins.len()).map(|i| i == 0).collect();
+        let (joint, active_out) = jvp_of(&g, &active, &vec![false; g.outs.len()]);
+        let args = [vec![x], captured, vec![basis(&a)]].concat();
+        let mapped: Vec<bool> = (0..args.len()).map(|i| i + 1 == args.len()).collect();
+        let dy: Vec<Tensor> = batch_graph(&joint, a.size(), &args, &mapped)
+            .into_iter()
+            .skip(g.outs.len())
+            .map(|(t, mapped)| if mapped { t } else { broadcast_leading(t, a.size()) })
+            .collect();
+        let columns = spread_out(&dy, &active_out).into_iter().zip(g.out_avals());
+        let jacobian = |(d, y): (Option<Tensor>, Aval)| {
+            let dims = [&y.dims[..], &a.dims].concat();
+            let Some(d) = d else { return zeros_of(&y.with_dims(dims)) };
+            // from [argument, result] to [result, argument]
+            let perm = (1..=y.rank()).chain([0]).collect::<Vec<_>>();
+            d.transpose(perm).reshape(dims)
+        };
+        y.refill(columns.map(jacobian).collect::<Vec<_>>())
+    }
+}
+
+/// All derivatives of a function with one result, by reverse mode: cheaper than [`jacfwd`] when the argument is larger than
+/// the result. A leaf of shape a gives derivatives of shape (shape of the result) ++ a. JAX: `jacrev`.
+#[track_caller]
+pub fn jacrev<X>(f: impl Fn(X) -> Tensor) -> impl Fn(X) -> X
+where
+    X: Tree<Tensor, With<Tensor> = X>,
+{
+    let line = Location::caller();
+    move |x: X| {
+        let _at = At::line(line);
+        let leaves = x.leaves();
+        leaves.iter().for_each(|t| require_float("jacrev", "argument", &t.aval()));
+        let (y, linear) = Linear::at(&f, &x);
+        let a = y.aval();
+        require_float("jacrev", "result", &a);
+        let (pull, residuals) = trace_rule(std::slice::from_ref(&a), |ct| linear.pull(&[Some(ct[0])]));
+        let args = [vec![basis(&a)], residuals].concat();
+        let mapped: Vec<bool> = (0..args.len()).map(|i| i == 0).collect();
+        let rows = batch_graph(&pull, a.size(), &args, &mapped).into_iter().zip(&leaves);
+        let jacobian = |((d, mapped), x): ((Tensor, bool), &Tensor)| {
+            let dims = [&a.dims[..], &x.dims()].concat();
+            if mapped { d.reshape(dims) } else { zeros_of(&d.aval().with_dims(dims)) }
+        };
+        x.refill(rows.map(jacobian).collect::<Vec<_>>())
+    }
+}
+
+/// All second derivatives of a function of one tensor, of shape (shape of the result) ++ argument ++ argument: forward
+/// over reverse mode. JAX: `hessian`.
+///
+/// ```
+/// use raxla::{hessian, prelude::*};
+/// let f = jit(|x: Tensor| hessian(|x: Tensor| (x * x * x).sum(0))(x));
+/// let h = f.call((Array::from_slice([2], &[1f32, 2.])?,))?;
+/// assert_eq!(h.to_vec::<f32>()?, [6.0, 0.0, 0.0, 12.0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn hessian(f: impl Fn(Tensor) -> Tensor) -> impl Fn(Tensor) -> Tensor {
+    jacfwd(jacrev(f))
+}
