@@ -5,8 +5,9 @@ use super::{
     linearize::{jvp_of, spread_out},
 };
 use crate::{
-    aval::{Aval, DType},
-    prim::{Direction, broadcast_leading, compare, iota, zeros_of},
+    aval::Aval,
+    prim::{broadcast_leading, zeros_of},
+    shape_ops::eye,
     trace::{At, Tensor, fail, trace_rule, trace_tree},
     tree::Tree,
 };
@@ -15,8 +16,8 @@ use std::panic::Location;
 /// The unit vectors of the space of this type, stacked along a leading axis.
 fn basis(a: &Aval) -> Tensor {
     let n = a.size();
-    let one_hot = compare(Direction::Eq, iota(DType::I32, [n, n], 0), iota(DType::I32, [n, n], 1));
-    one_hot.cast(a.dtype).reshape([&[n], &a.dims[..]].concat())
+    let rows = eye(n, a.dtype);
+    rows.reshape([&[n], &a.dims[..]].concat())
 }
 
 #[track_caller]
