@@ -82,16 +82,17 @@ impl Compiled {
         }
     }
 
-    /// A text that is equal for equal programs, options and compilers.
+    /// A text that is equal for equal programs, options and compilers: the plugin's fingerprint in hexadecimal.
     pub fn fingerprint(&self) -> Result<String> {
-        // SAFETY: the executable is alive, and the text is copied at once.
+        // SAFETY: the executable is alive, and the bytes are used at once.
         unsafe {
             let args = invoke!(
                 self.table(),
                 PJRT_Executable_Fingerprint,
                 PJRT_Executable_Fingerprint_Args { executable: self.raw }
             )?;
-            Ok(string(args.executable_fingerprint, args.executable_fingerprint_size))
+            let bytes = slice(args.executable_fingerprint.cast::<u8>(), args.executable_fingerprint_size);
+            Ok(crate::install::hex(bytes))
         }
     }
 
@@ -226,7 +227,7 @@ impl Compiled {
             "hlo_with_config" => {
                 let wrapped =
                     HloModuleProtoWithConfig::decode(bytes.as_slice()).map_err(|error| undecodable(&error))?;
-                Ok(wrapped.hlo_module.unwrap_or_default().encode_to_vec())
+                Ok(wrapped.hlo_module)
             }
             other => Err(Error::new(
                 Code::Unimplemented,

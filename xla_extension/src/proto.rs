@@ -180,9 +180,10 @@ pub mod hlo_buffer_donor_proto {
 }
 // xla/hlo/ir and xla/service: the wrapper that some plugins return as the optimized program ("hlo_with_config").
 
-#[derive(Clone, PartialEq, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct HloModuleProtoWithConfig {
-    #[prost(message, optional, tag = "1")]
-    pub hlo_module: ::core::option::Option<HloModuleProto>,
+    /// An HloModuleProto, kept as bytes so that no field is lost.
+    #[prost(bytes = "vec", tag = "1")]
+    pub hlo_module: ::prost::alloc::vec::Vec<u8>,
 }
 // @@protoc_insertion_point(module)

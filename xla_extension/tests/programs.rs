@@ -183,7 +183,10 @@ fn a_program_tells_its_plan() {
     let exe = compile(&client, ADD);
     let stats = exe.memory_stats().unwrap();
     assert_eq!((stats.arguments, stats.outputs, stats.aliased), (48, 24, 0));
-    assert!(!exe.optimized_program().unwrap().is_empty());
+    let program = exe.optimized_program().unwrap();
+    assert!(program.windows(8).any(|bytes| bytes == b"add_fusi" || bytes == b"wrapped_"), "the computations are there");
+    assert_eq!(exe.fingerprint().unwrap(), compile(&client, ADD).fingerprint().unwrap());
+    assert_ne!(exe.fingerprint().unwrap(), compile(&client, DONATE).fingerprint().unwrap());
     assert_eq!(exe.parameter_layouts().unwrap(), [Layout::row_major(2), Layout::row_major(2)]);
     assert_eq!(exe.output_layouts().unwrap(), [Layout::row_major(2)]);
     let text = client.optimized_hlo_text(ADD.as_bytes(), &CompileOptions::default()).unwrap();
