@@ -58,6 +58,11 @@ unsafe impl Sync for Inner {}
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        let launches = self.launches.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for event in launches.drain(..).flatten() {
+            // Its error went to the results, which nobody kept.
+            let _ = event.wait();
+        }
         // SAFETY: nothing that belongs to the client is alive any more. A failure to free has no remedy.
         let _ =
             unsafe { invoke!(self.plugin.table(), PJRT_Client_Destroy, PJRT_Client_Destroy_Args { client: self.raw }) };
@@ -105,7 +110,8 @@ impl Client {
                 table,
                 PJRT_Client_Create,
                 PJRT_Client_Create_Args { create_options: c_options.as_ptr(), num_options: c_options.len() }
-            )?;
+            )
+            .map_err(|error| no_device(plugin, error))?;
             let raw = created.client;
             let mut inner = Inner {
                 raw,
@@ -236,6 +242,18 @@ fn check_options(options: &[(&str, NamedValue)]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Adds the way out to the errors with which plugins tell that their device is missing.
+fn no_device(plugin: &Plugin, error: Error) -> Error {
+    let missing = matches!(error.code, Code::NotFound | Code::FailedPrecondition);
+    match crate::manifest::entry_of_library(plugin.path()) {
+        Some(entry) if missing && entry.platform_name != "cpu" => error.help(format!(
+            "the `{}` plugin finds no device on this machine; `raxla doctor` shows what it looks for, and the `cpu` plugin runs everywhere",
+            entry.kind
+        )),
+        _ => error,
+    }
 }
 
 impl PartialEq for Client {

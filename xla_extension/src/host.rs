@@ -155,7 +155,10 @@ impl Client {
         let (buffer, done) = unsafe { self.upload_raw(how, target.into()) }?;
         if host.semantics != HostSemantics::Copy {
             let owner = host.owner.clone();
-            done.on_ready(move |_| drop(owner))?;
+            done.on_ready(move |_| drop(owner)).inspect_err(|_| {
+                // Nobody will tell when the plugin is done with the bytes, so they must stay.
+                std::mem::forget(host.owner.clone());
+            })?;
         }
         Ok(buffer)
     }

@@ -1,4 +1,45 @@
 //! PJRT for Rust: load a plugin, compile StableHLO, run it on CPU, GPU or TPU.
+//!
+//! ```
+//! use xla_extension::{CompileOptions, DType, ExecuteOptions, Plugin, find_plugin};
+//!
+//! # fn main() -> xla_extension::Result<()> {
+//! let plugin = Plugin::load(&find_plugin("cpu", None)?)?;
+//! let client = plugin.client(&[("cpu_device_count", 1.into())])?;
+//! let device = &client.devices()[0];
+//! let program = "func.func @main(%x: tensor<3xi32>) -> tensor<3xi32> {
+//!     %0 = stablehlo.add %x, %x : tensor<3xi32>
+//!     return %0 : tensor<3xi32>
+//! }";
+//! let double = client.compile(program.as_bytes(), &CompileOptions::default())?;
+//! let bytes: Vec<u8> = [1i32, 2, 3].into_iter().flat_map(i32::to_ne_bytes).collect();
+//! let x = client.upload(&bytes, DType::I32, &[3], device)?;
+//! let results = double.execute(&[&[&x]], &ExecuteOptions::default())?; // [device][result], not waited for
+//! let doubled = results[0][0].download()?;
+//! assert_eq!(doubled[..4], 2i32.to_ne_bytes());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! * [`Plugin`], [`Client`], [`Device`], [`Buffer`], [`Executable`], [`Topology`] wrap the C API of PJRT: each handle is
+//!   freed once, may be used from every thread, and keeps alive what it belongs to. [`Error`] carries the plugin's message
+//!   and, where there is one, the way out.
+//! * Before every run the arguments are checked, which plugins do not do: a wrong dtype would run and return garbage. On
+//!   the CPU the number of launches over several devices in flight is bounded, beyond which the plugin deadlocks.
+//! * [`find_plugin`] finds or installs a plugin from the manifest `plugins.toml`; [`fetch_pinned`] does the same for any
+//!   file in a wheel that is pinned by hash.
+//! * [`ffi`] lets compiled programs call Rust functions. [`sys`] is the raw C API.
+//!
+//! # Environment variables
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `RAXLA_PLUGIN`, `PJRT_PLUGIN_LIBRARY_PATH` | the plugin's file, before what is installed |
+//! | `RAXLA_HOME` | where downloads go; by default `raxla` in the user's cache folder |
+//! | `RAXLA_OFFLINE` | `1` forbids downloads |
+//! | `RAXLA_PIP` | a program that takes pip's arguments, instead of `python3 -m pip` |
+//! | `RAXLA_VERBOSE` | `1` lets the plugins' own log lines through |
+//! | `XLA_FLAGS` | XLA's own flags, checked before a plugin is loaded |
 
 mod buffer;
 mod client;

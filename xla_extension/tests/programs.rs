@@ -139,6 +139,24 @@ fn handles_outlive_what_they_came_from() {
 }
 
 #[test]
+fn everything_may_go_while_a_program_runs() {
+    let slow = "module @slow { func.func @main(%a: tensor<512x512xf32>) -> tensor<512x512xf32> {
+      %0 = stablehlo.dot %a, %a : (tensor<512x512xf32>, tensor<512x512xf32>) -> tensor<512x512xf32>
+      %1 = stablehlo.dot %0, %0 : (tensor<512x512xf32>, tensor<512x512xf32>) -> tensor<512x512xf32>
+      return %1 : tensor<512x512xf32> } }";
+    for _ in 0..10 {
+        let client = client(1);
+        let exe = compile(&client, slow);
+        let a = upload(&client, &[1.; 512 * 512], &[512, 512], &client.devices()[0]);
+        for _ in 0..5 {
+            run(&exe, &[&a]).unwrap();
+        }
+        drop((a, exe));
+        assert_eq!(client.live_buffers(), 0);
+    }
+}
+
+#[test]
 fn threads_share_a_client() {
     let client = client(2);
     let exe = compile(&client, ADD);
