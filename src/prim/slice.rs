@@ -1,4 +1,4 @@
-//! Regular parts of tensors, and their inverse, padding.
+//! Regular parts of tensors, at fixed and at computed positions, and their inverses.
 use super::*;
 use crate::{
     host::{ravel, unravel},
@@ -171,6 +171,160 @@ impl Primitive for Pad {
     }
 }
 
+/// A part of known size at a position known only when the program runs.
+#[derive(Debug)]
+pub struct DynamicSlice {
+    sizes: Vec<usize>,
+}
+/// The part of `x` of these sizes that starts at `start`, one integer scalar for each axis. A start from which the part
+/// would reach outside is moved to the nearest that fits, negative ones to 0. See also [`Tensor::dynamic_slice_axis`].
+#[track_caller]
+pub fn dynamic_slice(x: Tensor, start: &[Tensor], sizes: impl Into<Vec<usize>>) -> Tensor {
+    bind1(DynamicSlice { sizes: sizes.into() }, &[&[x], &wide_indices(start)[..]].concat())
+}
+impl Primitive for DynamicSlice {
+    fn name(&self) -> &'static str {
+        "dynamic_slice"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        Ok(vec![part_of(&x[0], &x[0].with_dims(&*self.sizes), &x[1..])?])
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        let start = clamped(&x[1..], x[0].dims(), &self.sizes);
+        let limit: Vec<usize> = start.iter().zip(&self.sizes).map(|(i, n)| i + n).collect();
+        Slice { strides: vec![1; start.len()], start, limit }.eval(&x[..1])
+    }
+    fn jvp(&self, x: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        vec![dx[0].map(|d| dynamic_slice(d, &x[1..], &*self.sizes))]
+    }
+    fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
+        let start: Vec<Tensor> = x[1..].iter().map(Operand::known).collect();
+        let ct_x = ct[0].map(|ct| dynamic_update_slice(zeros_of(&x[0].aval()), ct, &start));
+        [vec![ct_x], vec![None; start.len()]].concat()
+    }
+    fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
+        if mapped[1..].contains(&true) {
+            let axes: Vec<usize> = (0..self.sizes.len()).collect();
+            let dims = IndexDims { window: axes.clone(), indexed: axes, ..Default::default() };
+            let options = IndexOptions { mode: IndexMode::Clip, unique: true, sorted: true };
+            let gather = Gather { dims, sizes: self.sizes.clone(), options, fill: None };
+            return gather.batch(n, &[x[0], index_vectors(n, &x[1..], &mapped[1..])], &[mapped[0], true]);
+        }
+        vec![dynamic_slice(x[0], &from_first(&x[1..]), [&[n], &self.sizes[..]].concat())]
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+        vec![cx.op("dynamic_slice", x, &format!("slice_sizes = {}", array(&self.sizes)), &y[0])]
+    }
+    fn cost(&self, _: &[Aval], y: &[Aval]) -> Cost {
+        Cost { flops: 0.0, bytes: 2.0 * y[0].bytes() as f64 }
+    }
+}
+
+/// A part of known size, at a position known only when the program runs, replaced.
+#[derive(Debug)]
+pub struct DynamicUpdateSlice;
+/// `x` with the part that starts at `start` (one integer scalar for each axis) replaced by `update`. A start from which
+/// the part would reach outside is moved to the nearest that fits, negative ones to 0. See also
+/// [`Tensor::dynamic_update_axis`].
+#[track_caller]
+pub fn dynamic_update_slice(x: Tensor, update: Tensor, start: &[Tensor]) -> Tensor {
+    bind1(DynamicUpdateSlice, &[&[x, update], &wide_indices(start)[..]].concat())
+}
+impl Primitive for DynamicUpdateSlice {
+    fn name(&self) -> &'static str {
+        "dynamic_update_slice"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        if x[0].dtype != x[1].dtype {
+            return Err(format!("the dtypes differ\ncast the update: `.cast(DType::{:?})`", x[0].dtype));
+        }
+        part_of(&x[0], &x[1], &x[2..])?;
+        Ok(vec![x[0].clone()])
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        let (dims, sizes) = (x[0].dims(), x[1].dims());
+        let start = clamped(&x[2..], dims, sizes);
+        let n = x[0].aval().size();
+        let from = |o: usize| {
+            let at = unravel(dims, o);
+            let inside = |a: usize| at[a].checked_sub(start[a]).filter(|i| *i < sizes[a]);
+            (0..dims.len()).map(inside).collect::<Option<Vec<_>>>().map_or(o, |i| n + ravel(sizes, &i))
+        };
+        vec![joined(&x[..2]).pick(dims, from)]
+    }
+    fn jvp(&self, x: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        let part = |i: usize| dx[i].unwrap_or_else(|| zeros_of(&x[i].aval()));
+        vec![Some(dynamic_update_slice(part(0), part(1), &x[2..]))]
+    }
+    fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
+        let Some(ct) = ct[0] else { return vec![None; x.len()] };
+        let start: Vec<Tensor> = x[2..].iter().map(Operand::known).collect();
+        let update = x[1].aval();
+        let ct_x = x[0].is_linear().then(|| dynamic_update_slice(ct, zeros_of(&update), &start));
+        let ct_update = x[1].is_linear().then(|| dynamic_slice(ct, &start, update.dims.clone()));
+        [vec![ct_x, ct_update], vec![None; start.len()]].concat()
+    }
+    fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
+        let parts = spread(n, &x[..2], mapped);
+        if mapped[2..].contains(&true) {
+            let axes: Vec<usize> = (0..x.len() - 2).collect();
+            let dims = IndexDims { window: axes.clone(), indexed: axes, ..Default::default() };
+            let options = IndexOptions { mode: IndexMode::Clip, unique: true, sorted: true };
+            let scatter = Scatter { dims, combine: Combine::Set, options };
+            return scatter.batch(n, &[parts[0], index_vectors(n, &x[2..], &mapped[2..]), parts[1]], &[true; 3]);
+        }
+        vec![dynamic_update_slice(parts[0], parts[1], &from_first(&x[2..]))]
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+        vec![cx.op("dynamic_update_slice", x, "", &y[0])]
+    }
+    fn cost(&self, x: &[Aval], _: &[Aval]) -> Cost {
+        Cost { flops: 0.0, bytes: 2.0 * x[1].bytes() as f64 }
+    }
+}
+
+/// Indices in a dtype that can count any axis.
+pub(super) fn wide_indices(x: &[Tensor]) -> Vec<Tensor> {
+    let narrow = |d: DType| d.is_int() && d.bits() < 32;
+    x.iter().map(|i| if narrow(i.dtype()) { i.cast(DType::I32) } else { *i }).collect()
+}
+/// Type rule: this is the dtype of indices.
+pub(super) fn require_index(x: &Aval) -> Result<(), String> {
+    require(x, |d| d.is_int() && d.bits() >= 32, "a 32- or 64-bit integer, as indices must be")
+}
+/// Type rule of the dynamic operations: `part` fits into `x`, with one start for each axis.
+fn part_of(x: &Aval, part: &Aval, start: &[Aval]) -> Result<Aval, String> {
+    if part.rank() != x.rank() || start.len() != x.rank() {
+        let (rank, sizes, starts) = (x.rank(), part.rank(), start.len());
+        return Err(format!("{rank} axes need as many sizes and starts, not {sizes} and {starts}"));
+    }
+    if let Some(axis) = (0..x.rank()).find(|a| part.dims[*a] > x.dims[*a]) {
+        return Err(format!("a part of {} is larger than axis {axis}, which is {}", part.dims[axis], x.dims[axis]));
+    }
+    for (axis, s) in start.iter().enumerate() {
+        require_index(s)?;
+        if s.rank() != 0 || s.dtype != start[0].dtype {
+            return Err(format!("the start along axis {axis} is {s}; the starts must be scalars of one dtype"));
+        }
+    }
+    Ok(part.clone())
+}
+/// Start positions moved so that the part fits.
+fn clamped(start: &[Host], dims: &[usize], sizes: &[usize]) -> Vec<usize> {
+    let fit = |axis: usize| start[axis].to_ints()[0].clamp(0, (dims[axis] - sizes[axis]) as i128) as usize;
+    (0..dims.len()).map(fit).collect()
+}
+/// Starts for one more, leading axis, which is taken whole.
+fn from_first(start: &[Tensor]) -> Vec<Tensor> {
+    let dtype = start.first().map_or(DType::I32, |s| s.dtype());
+    [&[full([], dtype, 0)], start].concat()
+}
+/// The starts of `n` examples as index vectors `[n, axes]`.
+fn index_vectors(n: usize, start: &[Tensor], mapped: &[bool]) -> Tensor {
+    let column = |(s, mapped): (&Tensor, &bool)| broadcast_in_dim(*s, [n, 1], if *mapped { vec![0] } else { vec![] });
+    concatenate(&start.iter().zip(mapped).map(column).collect::<Vec<_>>(), 1)
+}
+
 /// All primitives of this file.
 pub(super) const ROWS: &[Row] = &[
     Row {
@@ -203,6 +357,32 @@ pub(super) const ROWS: &[Row] = &[
                 case("cut between", &[4], &[(-2, -1, 2)]),
                 case("from nothing", &[0, 2], &[(1, 2, 3), (0, 0, 0)]),
             ]
+        },
+    },
+    Row {
+        name: "dynamic_slice",
+        dtypes: any_dtype,
+        cases: |d| {
+            let case = |label, start: &'static [i128]| {
+                let starts = start.iter().map(|i| Host::ints(DType::I32, [], vec![*i]));
+                let inputs = std::iter::once(sample(d, &[4, 5], 1)).chain(starts).collect();
+                Case::new(label, inputs, |x| vec![dynamic_slice(x[0], &x[1..], [2, 3])])
+            };
+            vec![case("inside", &[1, 2]), case("outside", &[-1, 4])]
+        },
+    },
+    Row {
+        name: "dynamic_update_slice",
+        dtypes: any_dtype,
+        cases: |d| {
+            let case = |label, start: &'static [i128]| {
+                let starts = start.iter().map(|i| Host::ints(DType::I8, [], vec![*i]));
+                let inputs = [sample(d, &[4, 5], 1), sample(d, &[2, 3], 2)].into_iter().chain(starts).collect();
+                Case::new(label, inputs, |x| vec![dynamic_update_slice(x[0], x[1], &x[2..])])
+            };
+            let scalar = vec![sample(d, &[], 1), sample(d, &[], 2)];
+            let scalar = Case::new("scalar", scalar, |x| vec![dynamic_update_slice(x[0], x[1], &[])]);
+            vec![case("inside", &[1, 2]), case("outside", &[3, -1]), scalar]
         },
     },
 ];

@@ -74,6 +74,8 @@ pub const TABLE: &[&[Row]] = &[
     super::convert::ROWS,
     super::shape::ROWS,
     super::slice::ROWS,
+    super::gather::ROWS,
+    super::scatter::ROWS,
     super::dot::ROWS,
     super::reduce::ROWS,
     super::argminmax::ROWS,
