@@ -243,7 +243,9 @@ impl Primitive for Gather {
     }
     fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
         let add = || Scatter { dims: self.dims.clone(), combine: Combine::Add, options: self.options };
-        vec![ct[0].map(|ct| scatter(zeros_of(&x[0].aval()), x[1].known(), ct, add())), None]
+        // without windows there is nothing to add, and an empty operand could not hold one
+        let ct = ct[0].filter(|ct| ct.size() > 0);
+        vec![ct.map(|ct| scatter(zeros_of(&x[0].aval()), x[1].known(), ct, add())), None]
     }
     fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
         let mut how = Gather { dims: self.dims.batched(mapped[0], mapped[1]), ..self.clone() };
@@ -315,10 +317,51 @@ fn cases(d: DType) -> Vec<Case> {
     let sorted = IndexOptions { mode: IndexMode::InBounds, unique: true, sorted: true };
     vec![
         case("rows, clipped", &[4, 3], some, rows(mode(IndexMode::Clip), None)),
-        case("rows, filled", &[4, 3], some, rows(mode(IndexMode::Fill), None)),
+        case("rows, filled", &[4, 3], some, rows(mode(IndexMode::Fill), None)).wrt([]), // with NaN
         case("rows, in bounds", &[4, 3], (&[3, 1], &[0, 2, 3]), rows(sorted, None)),
         case("no rows", &[0, 3], (&[0, 1], &[]), rows(mode(IndexMode::Fill), None)),
         case("windows", &[4, 3], (&[3, 2], &[0, 1, 2, 3, 1, 0]), pairs),
         case("along", &[2, 3, 4], (&[2, 3, 1], &[0, 3, 1, -2, 2, 4]), along),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::trace_graph;
+
+    #[test]
+    fn errors_name_the_axes() {
+        let why = |x: &[usize], indices: (DType, &[usize]), sizes: &[usize], dims: IndexDims| {
+            let avals = [Aval::new(DType::F32, x), Aval::new(indices.0, indices.1)];
+            let how = Gather { dims, sizes: sizes.to_vec(), options: IndexOptions::default(), fill: None };
+            trace_graph(&avals, |t| vec![gather(t[0], t[1], how)]).unwrap_err().to_string()
+        };
+        let has = |text: String, part: &str| assert!(text.contains(part), "{text}");
+        let rows = || IndexDims { window: vec![1], collapsed: vec![0], indexed: vec![0], ..Default::default() };
+        let int = DType::I32;
+        has(why(&[4, 3], (DType::F32, &[2, 1]), &[1, 3], rows()), "f32 is not a 32- or 64-bit integer");
+        has(why(&[4, 3], (int, &[]), &[1, 3], rows()), "no axis to hold index vectors\n");
+        has(why(&[4, 3], (int, &[2, 2]), &[1, 3], rows()), "index vectors of 2 count the 1 axes [0]");
+        has(why(&[4, 3], (int, &[2, 1]), &[1, 4], rows()), "size along axis 1 is 4, larger than 3");
+        has(why(&[4, 3], (int, &[2, 1]), &[2, 3], rows()), "size along the collapsed axis 0 is 2, not 1");
+        has(why(&[4, 3], (int, &[2, 1]), &[1], rows()), "1 sizes for 2 axes");
+        let unsorted = IndexDims { window: vec![2, 1], ..rows() };
+        has(
+            why(&[4, 3, 2], (int, &[2, 1]), &[1, 3, 2], unsorted),
+            "window axes [2, 1] are not increasing numbers below 3",
+        );
+        let missing = IndexDims { window: vec![], ..rows() };
+        has(why(&[4, 3], (int, &[2, 1]), &[1, 3], missing), "2 axes are not the window, collapsed and batch axes");
+        let batch = || IndexDims {
+            collapsed: vec![1],
+            indexed: vec![1],
+            batch: vec![0],
+            indices_batch: vec![0],
+            window: vec![],
+        };
+        has(why(&[4, 3], (int, &[2, 1]), &[1, 1], batch()), "[4] in the operand but [2] in the indices");
+        let both = IndexDims { indexed: vec![0], ..batch() };
+        has(why(&[4, 3], (int, &[4, 1]), &[1, 1], both), "batch axes [0] are also collapsed or indexed");
+    }
 }

@@ -287,3 +287,60 @@ fn cases(d: DType, combine: Combine) -> Vec<Case> {
     }
     cases
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        testing::check_grads,
+        trace::{TraceError, trace_graph},
+        transform::grad,
+    };
+
+    fn rows(combine: Combine, options: IndexOptions) -> Scatter {
+        let dims = IndexDims { window: vec![1], collapsed: vec![0], indexed: vec![0], ..Default::default() };
+        Scatter { dims, combine, options }
+    }
+
+    #[test]
+    fn only_the_winner_of_several_updates_has_a_derivative() {
+        let inputs = [sample(DType::F64, &[4, 3], 1), sample(DType::F64, &[3, 3], 2)];
+        let set = |x: &[Tensor]| {
+            let indices = literal(Host::ints(DType::I32, [3, 1], vec![2, 0, 2]));
+            vec![scatter(x[0], indices, x[1], rows(Combine::Set, IndexOptions::default()))]
+        };
+        check_grads(set, &inputs, 2).unwrap();
+    }
+
+    fn refused(updates: &[usize], f: impl Fn(&[Tensor]) -> Tensor) -> TraceError {
+        let (x, i) = (Aval::new(DType::F32, [4, 3]), Aval::new(DType::I32, [2, 1]));
+        trace_graph(&[x, i, Aval::new(DType::F32, updates)], |t| vec![f(t)]).unwrap_err()
+    }
+
+    #[test]
+    fn a_product_needs_the_promise_of_unique_indices() {
+        let product = |options: IndexOptions| {
+            move |t: &[Tensor]| {
+                let (x, i) = (t[0], t[1]);
+                grad(move |u: Tensor| scatter(x, i, u, rows(Combine::Mul, options)).sum(..))(t[2])
+            }
+        };
+        let e = refused(&[2, 3], product(IndexOptions::default())).to_string();
+        assert!(e.contains("only if no two share an element") && e.contains("`.unique()`"), "{e}");
+        let unique = IndexOptions { unique: true, ..Default::default() };
+        let (x, i) = (Aval::new(DType::F32, [4, 3]), Aval::new(DType::I32, [2, 1]));
+        trace_graph(&[x, i, Aval::new(DType::F32, [2, 3])], |t| vec![product(unique)(t)]).unwrap();
+    }
+
+    #[test]
+    fn errors_say_what_the_updates_must_be() {
+        let set = |t: &[Tensor]| scatter(t[0], t[1], t[2], rows(Combine::Set, IndexOptions::default()));
+        let has = |e: TraceError, part: &str| assert!(e.to_string().contains(part), "{e}");
+        has(refused(&[3, 3], set), "for these indices the updates must be [2, 3]");
+        has(refused(&[2, 3, 1], set), "the updates need 2 axes");
+        has(refused(&[2, 4], set), "size along axis 1 is 4, larger than 3");
+        let half =
+            |t: &[Tensor]| scatter(t[0], t[1], t[2].cast(DType::F16), rows(Combine::Set, IndexOptions::default()));
+        has(refused(&[2, 3], half), "the dtypes differ\n");
+    }
+}
