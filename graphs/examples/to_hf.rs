@@ -3,6 +3,7 @@
 //! `cargo run --release -p graphs --example to_hf -- CHECKPOINT DIRECTORY`
 
 use graphs::config::HfConfig;
+use graphs::tokenizer::Tokenizer;
 use graphs::weights::Weights;
 use safetensors::tensor::{Dtype, TensorView};
 use std::path::Path;
@@ -13,7 +14,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = Path::new(directory);
     std::fs::create_dir_all(directory)?;
     let weights = Weights::open(checkpoint)?;
-    let config = if weights.gguf().is_some() { HfConfig::from_gguf(&weights)? } else { HfConfig::load(Path::new(checkpoint))? };
+    let (config, tokenizer) = match weights.gguf() {
+        Some(_) => (HfConfig::from_gguf(&weights)?, Tokenizer::from_gguf(&weights)?),
+        None => (HfConfig::load(Path::new(checkpoint))?, Tokenizer::from_dir(Path::new(checkpoint))?),
+    };
+    std::fs::write(directory.join("tokenizer.json"), tokenizer.to_json()?)?;
     std::fs::write(directory.join("config.json"), serde_json::to_string_pretty(&config.raw)?)?;
     let start = std::time::Instant::now();
     let mut values = Vec::new();

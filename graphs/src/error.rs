@@ -59,6 +59,9 @@ pub enum LoadError {
         /// What happened, and the remedy.
         reason: String,
     },
+    /// A pinned file could not be fetched.
+    #[error(transparent)]
+    Fetch(#[from] xla_extension::Error),
     /// The tokenizer's files are missing or broken.
     #[error("the tokenizer of {} cannot be loaded: {reason}", path.display())]
     Tokenizer {

@@ -2,6 +2,8 @@
 
 pub mod config;
 mod error;
+pub mod hub;
+pub mod source;
 pub mod template;
 pub mod tokenizer;
 pub mod weights;

@@ -195,18 +195,28 @@ fn store(values: &[f32], to: DType, out: &mut [u8]) {
     }
 }
 
-/// From f64 in one rounding: through f32 a value could be rounded twice.
+/// From f64 in one rounding.
 fn narrow_f64(src: &[u8], to: DType, out: &mut [u8]) {
-    let values = src.chunks_exact(8).map(|s| f64::from_le_bytes([s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]]));
+    let values = src.as_chunks::<8>().0.iter().map(|s| f64::from_le_bytes(*s));
     match to {
-        DType::F32 => values.zip(out.chunks_exact_mut(4)).for_each(|(v, o)| o.copy_from_slice(&(v as f32).to_le_bytes())),
-        DType::F16 => {
-            values.zip(out.chunks_exact_mut(2)).for_each(|(v, o)| o.copy_from_slice(&f16::from_f64(v).to_le_bytes()))
-        }
-        DType::BF16 => {
-            values.zip(out.chunks_exact_mut(2)).for_each(|(v, o)| o.copy_from_slice(&bf16::from_f64(v).to_le_bytes()))
-        }
+        DType::F32 => values.zip(out.as_chunks_mut().0).for_each(|(v, o)| *o = (v as f32).to_le_bytes()),
+        DType::F16 => values.zip(out.as_chunks_mut().0).for_each(|(v, o)| *o = f16::from_f32(to_odd(v)).to_le_bytes()),
+        DType::BF16 => values.zip(out.as_chunks_mut().0).for_each(|(v, o)| *o = bf16::from_f32(to_odd(v)).to_le_bytes()),
         _ => unreachable!("`convertible` admits four targets"),
+    }
+}
+
+/// The f32 next to `v` whose last bit is odd, unless `v` is an f32 itself. Rounding that to half the bits gives what rounding
+/// `v` would give; rounding the nearest f32 may not, since it can lie on a midpoint that `v` does not.
+fn to_odd(v: f64) -> f32 {
+    let near = v as f32;
+    let bits = near.to_bits();
+    if f64::from(near) == v || v.is_nan() || bits & 1 == 1 {
+        near
+    } else if f64::from(near).abs() < v.abs() {
+        f32::from_bits(bits + 1)
+    } else {
+        f32::from_bits(bits - 1)
     }
 }
 
@@ -237,11 +247,22 @@ mod tests {
 
     #[test]
     fn f64_is_rounded_once() {
-        // Just above the midpoint of two bf16 neighbours, by less than f32 can tell.
-        let value = 1.0 + 0.5f64.powi(8) + 0.5f64.powi(40);
-        let mut out = [0; 2];
-        convert(Encoding::Plain(DType::F64), Layout::Same, 1, &value.to_le_bytes(), DType::BF16, &mut out);
-        assert_eq!(bf16::from_le_bytes(out).to_f32(), 1.0 + 0.5f32.powi(7));
+        let read = |value: f64, to| {
+            let mut out = [0; 2];
+            convert(Encoding::Plain(DType::F64), Layout::Same, 1, &value.to_le_bytes(), to, &mut out);
+            out
+        };
+        let tiny = 0.5f64.powi(40);
+        // Beside the midpoint of two neighbours, by less than f32 can tell.
+        for (beside, expected) in [(1.0 + tiny, 1.0 + 0.5f32.powi(7)), (1.0, 1.0), (1.0 - tiny, 1.0)] {
+            assert_eq!(bf16::from_le_bytes(read(beside + 0.5f64.powi(8), DType::BF16)).to_f32(), expected);
+        }
+        for (beside, expected) in [(-1.0 - tiny, -1.0 - 0.5f32.powi(10)), (-1.0, -1.0), (-1.0 + tiny, -1.0)] {
+            assert_eq!(f16::from_le_bytes(read(beside - 0.5f64.powi(11), DType::F16)).to_f32(), expected);
+        }
+        assert_eq!(f16::from_le_bytes(read(1e300, DType::F16)), f16::INFINITY);
+        assert_eq!(f16::from_le_bytes(read(1e-300, DType::F16)), f16::ZERO);
+        assert!(bf16::from_le_bytes(read(f64::NAN, DType::BF16)).is_nan());
     }
 
     #[test]

@@ -187,19 +187,36 @@ impl Weights {
     /// The memory in use grows by the result alone: what was read of the file is given back to the system.
     pub fn read(&self, name: &str, dtype: DType) -> Result<Vec<u8>, LoadError> {
         let stored = self.convertible(name, dtype)?;
-        let size = dtype.bits() / 8;
-        let length = stored.dims.iter().product::<usize>().checked_mul(size);
-        let mut out = vec![0; length.ok_or_else(|| self.bad_tensor(name, "it is too large for this machine"))?];
+        let mut out = vec![0; self.elements(name, stored, dtype)? * (dtype.bits() / 8)];
         self.convert(stored, dtype, &mut out);
         Ok(out)
+    }
+
+    /// [`Weights::read`] into memory that exists already, which must have exactly the length needed. Fresh memory costs about as
+    /// much time as the conversion, so a loader that uploads one tensor after the other reuses its buffer.
+    pub fn read_into(&self, name: &str, dtype: DType, out: &mut [u8]) -> Result<(), LoadError> {
+        let stored = self.convertible(name, dtype)?;
+        let needed = self.elements(name, stored, dtype)? * (dtype.bits() / 8);
+        if out.len() != needed {
+            return Err(self.bad_tensor(name, format!("it takes {needed} bytes as {}, not {}", dtype.name(), out.len())));
+        }
+        self.convert(stored, dtype, out);
+        Ok(())
     }
 
     /// A tensor's values as f32, row-major. See [`Weights::read`].
     pub fn read_f32(&self, name: &str) -> Result<Vec<f32>, LoadError> {
         let stored = self.convertible(name, DType::F32)?;
-        let mut out = vec![0f32; stored.dims.iter().product()];
+        let mut out = vec![0f32; self.elements(name, stored, DType::F32)?];
         self.convert(stored, DType::F32, bytemuck::cast_slice_mut(&mut out));
         Ok(out)
+    }
+
+    /// The number of values, after making sure that they can be counted in bytes too.
+    fn elements(&self, name: &str, stored: &Stored, dtype: DType) -> Result<usize, LoadError> {
+        let n: usize = stored.dims.iter().product();
+        let fits = n.checked_mul(dtype.bits() / 8).is_some_and(|bytes| isize::try_from(bytes).is_ok());
+        if fits { Ok(n) } else { Err(self.bad_tensor(name, "it is too large for this machine")) }
     }
 
     fn convertible(&self, name: &str, dtype: DType) -> Result<&Stored, LoadError> {

@@ -1,0 +1,303 @@
+//! GGUF files: every block format bit for bit, the names and order of Hugging Face, and every way for a header to lie.
+
+use graphs::LoadError;
+use graphs::config::{HfConfig, Rope, RopeScaling};
+use graphs::weights::{Weights, gguf};
+use proptest::prelude::*;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+use xla_extension::DType;
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/gguf").join(name)
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|v| v.to_bits()).collect()
+}
+
+#[test]
+fn every_block_format_decodes_bit_for_bit() {
+    let blocks = Weights::open(data("blocks.gguf")).unwrap();
+    let expected = Weights::open(data("blocks.safetensors")).unwrap();
+    assert_eq!(blocks.names().count(), 13);
+    for name in blocks.names() {
+        assert_eq!(blocks.info(name).unwrap().dims, [3, 512]);
+        assert_eq!(blocks.info(name).unwrap().encoding.to_string().to_uppercase(), name.to_uppercase());
+        assert_eq!(bits(&blocks.read_f32(name).unwrap()), bits(&expected.read_f32(name).unwrap()), "{name}");
+        for dtype in [DType::BF16, DType::F16, DType::F64] {
+            assert_eq!(blocks.read(name, dtype).unwrap(), expected.read(name, dtype).unwrap(), "{name} as {}", dtype.name());
+        }
+    }
+}
+
+/// The same weights as llama.cpp's converter and as transformers write them.
+fn assert_same(gguf: &Weights, hf: &Weights) {
+    assert_eq!(gguf.names().collect::<Vec<_>>(), hf.names().collect::<Vec<_>>());
+    for name in hf.names() {
+        assert_eq!(gguf.info(name).unwrap().dims, hf.info(name).unwrap().dims, "{name}");
+        assert_eq!(bits(&gguf.read_f32(name).unwrap()), bits(&hf.read_f32(name).unwrap()), "{name}");
+    }
+}
+
+#[test]
+fn a_llama_has_the_names_order_and_configuration_of_its_checkpoint() {
+    let gguf = Weights::open(data("llama.gguf")).unwrap();
+    assert_same(&gguf, &Weights::open(data("llama")).unwrap());
+    let config = HfConfig::from_gguf(&gguf).unwrap();
+    let original = HfConfig::load(&data("llama")).unwrap();
+    assert_eq!((&config.model_type, &config.architectures), (&original.model_type, &original.architectures));
+    for (key, value) in &original.raw {
+        assert_eq!(config.get(key), Some(value), "{key}");
+    }
+    let scaling = RopeScaling::Divisors(vec![1.0, 1.0, 2.5, 8.0]);
+    assert_eq!(config.rope().unwrap(), Rope { theta: 50000.0, partial_rotary_factor: 1.0, scaling });
+    assert!(gguf.bytes("model.layers.0.self_attn.v_proj.weight").is_some());
+    assert!(gguf.bytes("model.layers.0.self_attn.q_proj.weight").is_none(), "its rows are stored in another order");
+}
+
+#[test]
+fn a_gpt2_has_the_names_order_and_configuration_of_its_checkpoint() {
+    let gguf = Weights::open(data("gpt2.gguf")).unwrap();
+    let mut hf = Weights::open(data("gpt2")).unwrap();
+    hf.ensure_prefix("transformer.", |name| name.starts_with("lm_head"));
+    assert_same(&gguf, &hf);
+    let config = HfConfig::from_gguf(&gguf).unwrap();
+    for (key, value) in &HfConfig::load(&data("gpt2")).unwrap().raw {
+        assert_eq!(config.get(key), Some(value), "{key}");
+    }
+}
+
+#[test]
+fn version_2_is_read_and_others_are_named() {
+    let mut file = std::fs::read(data("llama.gguf")).unwrap();
+    let (_dir, path) = saved(&file);
+    let names = |path: &Path| Weights::open(path).unwrap().names().map(str::to_string).collect::<Vec<_>>();
+    let expected = names(&path);
+    file[4] = 2;
+    let (_dir, path) = saved(&file);
+    assert_eq!(names(&path), expected);
+    file[4] = 1;
+    assert_refused(&file, "GGUF version 1");
+    file[4..8].copy_from_slice(&3u32.to_be_bytes());
+    assert_refused(&file, "big-endian");
+    file[..4].copy_from_slice(b"GGML");
+    assert_refused(&file, "not with \"GGUF\"");
+}
+
+fn saved(bytes: &[u8]) -> (TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model.gguf");
+    std::fs::write(&path, bytes).unwrap();
+    (dir, path)
+}
+
+/// The file must be refused with a message that names it and contains `reason`.
+#[track_caller]
+fn assert_refused(bytes: &[u8], reason: &str) {
+    let (_dir, path) = saved(bytes);
+    let error = Weights::open(&path).map(|w| w.names().count()).expect_err("the file is broken");
+    assert!(matches!(error, LoadError::Format { .. }), "{error:?}");
+    let text = error.to_string();
+    assert!(text.contains(reason) && text.contains("model.gguf"), "expected {reason:?} in: {text}");
+}
+
+/// A GGUF file in the making.
+#[derive(Default)]
+struct Builder {
+    pairs: Vec<u8>,
+    pair_count: u64,
+    rows: Vec<u8>,
+    row_count: u64,
+    data: Vec<u8>,
+}
+
+impl Builder {
+    fn pair(mut self, key: &str, kind: u32, value: &[u8]) -> Self {
+        self.pairs.extend(string(key));
+        self.pairs.extend(kind.to_le_bytes());
+        self.pairs.extend(value);
+        self.pair_count += 1;
+        self
+    }
+
+    /// `dims` in the file's order.
+    fn tensor(mut self, name: &str, dims: &[u64], kind: u32, offset: u64) -> Self {
+        self.rows.extend(string(name));
+        self.rows.extend((dims.len() as u32).to_le_bytes());
+        dims.iter().for_each(|d| self.rows.extend(d.to_le_bytes()));
+        self.rows.extend(kind.to_le_bytes());
+        self.rows.extend(offset.to_le_bytes());
+        self.row_count += 1;
+        self
+    }
+
+    fn data(mut self, bytes: usize) -> Self {
+        self.data = vec![0; bytes];
+        self
+    }
+
+    fn build(self) -> Vec<u8> {
+        let counts = [self.row_count.to_le_bytes(), self.pair_count.to_le_bytes()].concat();
+        let mut file = [b"GGUF".as_slice(), &3u32.to_le_bytes(), &counts, &self.pairs, &self.rows].concat();
+        file.resize(file.len().next_multiple_of(32), 0);
+        file.extend(self.data);
+        file
+    }
+}
+
+fn string(s: &str) -> Vec<u8> {
+    [&(s.len() as u64).to_le_bytes(), s.as_bytes()].concat()
+}
+
+#[test]
+fn truncation_is_found_wherever_it_happens() {
+    let file = std::fs::read(data("llama.gguf")).unwrap();
+    // The last tensor is padded to 32 bytes, of which it needs 16.
+    for length in [0, 3, 4, 7, 12, 23, 24, 30, 100, 400, 1500, file.len() / 2, file.len() - 17] {
+        let (_dir, path) = saved(&file[..length]);
+        let error = Weights::open(&path).map(|w| w.names().count()).expect_err("truncated").to_string();
+        assert!(error.contains("model.gguf") && error.contains("cannot be read"), "{length}: {error}");
+    }
+    assert_refused(&file[..file.len() - 17], "it is truncated");
+    assert_refused(&file[..100], "it is truncated");
+}
+
+#[test]
+fn counts_and_lengths_that_exceed_the_file_are_refused_before_anything_is_allocated() {
+    let good = || Builder::default().pair("a", 4, &[1, 0, 0, 0]).tensor("t", &[8], 0, 0).data(32);
+    let (_dir, path) = saved(&good().build());
+    assert_eq!(Weights::open(&path).unwrap().read_f32("t").unwrap(), [0.0; 8]);
+    for lie in [1 << 20, u64::MAX] {
+        assert_refused(&Builder { row_count: lie, ..good() }.build(), "tensors, more than the remaining");
+        assert_refused(&Builder { pair_count: lie, ..good() }.build(), "metadata values, more than the remaining");
+        let list = |kind: u32| [kind.to_le_bytes().as_slice(), &lie.to_le_bytes()].concat();
+        for kind in [0, 4, 8, 9, 10, 12] {
+            assert_refused(&good().pair("list", 9, &list(kind)).build(), "elements of metadata value `list`");
+        }
+        assert_refused(&good().pair("text", 8, &lie.to_le_bytes()).build(), "metadata value `text` runs beyond the end");
+    }
+    let mut rows = good();
+    rows.rows[..8].copy_from_slice(&u64::MAX.to_le_bytes());
+    assert_refused(&rows.build(), "the name of tensor 0 runs beyond");
+}
+
+#[test]
+fn metadata_that_makes_no_sense_is_refused() {
+    let file = |key: &str, kind, value: &[u8]| Builder::default().pair(key, kind, value).build();
+    assert_refused(&file("k", 13, &[0; 32]), "metadata value `k` has the unknown type 13");
+    assert_refused(&file("k", 7, &[2]), "not a truth value");
+    assert_refused(&file("k", 8, &[1, 0, 0, 0, 0, 0, 0, 0, 0xff]), "is not UTF-8");
+    assert_refused(&file("k", 9, &[[99, 0, 0, 0].as_slice(), &[0; 32]].concat()), "a list of the unknown type 99");
+    let one_list = [9u32.to_le_bytes().as_slice(), &1u64.to_le_bytes()].concat();
+    assert_refused(&file("k", 9, &one_list.repeat(8)), "nested more than four deep");
+    assert_refused(&Builder::default().pair("k", 0, &[1]).pair("k", 0, &[1]).build(), "`k` occurs twice");
+    assert_refused(&file("general.alignment", 4, &0u32.to_le_bytes()), "not a power of two");
+    assert_refused(&file("general.alignment", 4, &48u32.to_le_bytes()), "not a power of two");
+}
+
+#[test]
+fn tensors_that_cannot_be_where_the_header_says_are_refused() {
+    let one = |dims: &[u64], kind, offset| Builder::default().tensor("t", dims, kind, offset).data(1024).build();
+    assert_refused(&one(&[8], 0, 1024), "should lie at bytes");
+    assert_refused(&one(&[8], 0, 16), "is not a multiple of the alignment 32");
+    assert_refused(&one(&[8], 0, u64::MAX - 31), "larger than any file");
+    assert_refused(&one(&[u64::MAX, 2], 0, 0), "larger than any file");
+    assert_refused(&one(&[1 << 62], 0, 0), "larger than any file");
+    assert_refused(&one(&[1, 1, 1, 1, 1], 0, 0), "has 5 dimensions");
+    assert_refused(&one(&[100, 2], 8, 0), "not whole Q8_0 blocks of 32");
+    assert_refused(&one(&[128], 12, 0), "not whole Q4_K blocks of 256");
+    assert_refused(&one(&[256], 19, 0), "is of ggml type 19 (IQ1_S), which raxla cannot read");
+    assert_refused(&one(&[256], 4, 0), "is of ggml type 4 (unknown)");
+    let two = |name: &str, offset| Builder::default().tensor("t", &[16], 0, 0).tensor(name, &[16], 0, offset).data(1024).build();
+    assert_refused(&two("u", 32), "tensors `t` and `u` overlap");
+    assert_refused(&two("t", 64), "tensor `t` occurs twice");
+}
+
+#[test]
+fn a_llama_whose_heads_do_not_divide_its_rows_is_refused() {
+    let llama = |heads: Option<u32>| {
+        let file = Builder::default().pair("general.architecture", 8, &string("llama"));
+        let file = match heads {
+            Some(n) => file.pair("llama.attention.head_count", 4, &n.to_le_bytes()),
+            None => file,
+        };
+        file.tensor("blk.0.attn_q.weight", &[4, 10], 0, 0).data(160).build()
+    };
+    assert_refused(&llama(Some(3)), "tensor `blk.0.attn_q.weight` of shape [10, 4] does not fit the metadata");
+    assert_refused(&llama(Some(u32::MAX)), "does not fit the metadata");
+    assert_refused(&llama(None), "no positive integer `llama.attention.head_count`");
+    let (_dir, path) = saved(&llama(Some(5)));
+    assert!(Weights::open(path).is_ok());
+}
+
+#[test]
+fn an_unknown_architecture_opens_but_has_no_configuration() {
+    let file = Builder::default().pair("general.architecture", 8, &string("mamba")).tensor("t", &[8], 0, 0).data(32).build();
+    let (_dir, path) = saved(&file);
+    let weights = Weights::open(path).unwrap();
+    assert_eq!(weights.names().collect::<Vec<_>>(), ["t"]);
+    let error = HfConfig::from_gguf(&weights).unwrap_err().to_string();
+    assert!(error.contains("architecture \"mamba\"") && error.contains("llama, gpt2"), "{error}");
+}
+
+#[test]
+fn metadata_keeps_its_types() {
+    let floats = [6u32.to_le_bytes().as_slice(), &2u64.to_le_bytes(), &1.5f32.to_le_bytes(), &(-2f32).to_le_bytes()].concat();
+    let file = Builder::default()
+        .pair("u64", 10, &u64::MAX.to_le_bytes())
+        .pair("i8", 1, &[0xff])
+        .pair("eps", 6, &1e-5f32.to_le_bytes())
+        .pair("floats", 9, &floats)
+        .build();
+    let (_dir, path) = saved(&file);
+    let weights = Weights::open(path).unwrap();
+    let metadata = weights.gguf().unwrap();
+    assert_eq!(metadata.get("u64"), Some(&gguf::Value::Int(u64::MAX.into())));
+    assert_eq!(metadata.get("i8"), Some(&gguf::Value::Int(-1)));
+    assert_eq!(metadata.uint("i8"), None);
+    assert_eq!(metadata.float("eps"), Some(1e-5));
+    assert_eq!(metadata.list("floats"), Some(&gguf::List::Float(vec![1.5, -2.0])));
+    assert_eq!(metadata.keys().collect::<Vec<_>>(), ["eps", "floats", "i8", "u64"]);
+}
+
+/// Opens a file of unknown quality and reads all it claims to hold. Errors are fine, panics are not.
+fn exercise(bytes: &[u8]) {
+    let (_dir, path) = saved(bytes);
+    let Ok(weights) = Weights::open(path) else { return };
+    for name in weights.names() {
+        let _ = weights.read(name, DType::BF16);
+    }
+    if let Ok(config) = HfConfig::from_gguf(&weights) {
+        let _ = config.rope();
+    }
+    let _ = graphs::tokenizer::Tokenizer::from_gguf(&weights);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn damaged_files_never_panic(
+        name in prop::sample::select(vec!["llama.gguf", "gpt2.gguf", "blocks.gguf"]),
+        // Most damage goes into the header, where it matters.
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), prop::bool::weighted(0.9)), 1..6),
+        cut in prop::option::weighted(0.3, any::<prop::sample::Index>()),
+    ) {
+        let mut file = std::fs::read(data(name)).unwrap();
+        for (at, byte, in_header) in edits {
+            let range = if in_header { file.len().min(2500) } else { file.len() };
+            let at = at.index(range);
+            file[at] = byte;
+        }
+        if let Some(cut) = cut {
+            file.truncate(cut.index(file.len()));
+        }
+        exercise(&file);
+    }
+
+    #[test]
+    fn arbitrary_headers_never_panic(tail in prop::collection::vec(any::<u8>(), 0..200)) {
+        exercise(&[b"GGUF\x03\0\0\0".as_slice(), &tail].concat());
+    }
+}
