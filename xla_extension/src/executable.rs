@@ -1,7 +1,7 @@
 //! Compiled programs.
 
 use crate::{
-    Client, Code, CompileOptions, DType, Device, Error, NamedValue, Plugin, Result,
+    Client, Code, CompileOptions, DType, Device, Error, Layout, NamedValue, Plugin, Result,
     buffer::BufferType,
     client::ClientHandle,
     named_value::{self, slice, string},
@@ -253,6 +253,28 @@ impl Compiled {
         let module = HloModuleProto::decode(bytes.as_slice()).map_err(|error| undecodable(&error))?;
         Parameters::read(&module)
     }
+
+    /// The types of the parameters from their dtypes and dims.
+    fn with_layouts(&self, given: &[(DType, Vec<usize>)]) -> Result<Vec<ArrayType>> {
+        let layouts = match self.parameter_layouts() {
+            Ok(layouts) if layouts.len() == given.len() => layouts,
+            Ok(layouts) => {
+                let what =
+                    format!("{} parameter types were given for a program that takes {}", given.len(), layouts.len());
+                return Err(Error::new(Code::InvalidArgument, what));
+            }
+            Err(error) if error.code == Code::Unimplemented => {
+                given.iter().map(|(_, dims)| Layout::row_major(dims.len())).collect()
+            }
+            Err(error) => return Err(error),
+        };
+        let one = |((dtype, dims), layout): (&(DType, Vec<usize>), Layout)| ArrayType {
+            dtype: *dtype,
+            dims: dims.clone(),
+            layout,
+        };
+        Ok(given.iter().zip(layouts).map(one).collect())
+    }
 }
 
 fn undecodable(error: &prost::DecodeError) -> Error {
@@ -400,7 +422,7 @@ impl Executable {
     }
 
     /// The parameters that a run may take over, unless told otherwise: those with the attributes `tf.aliasing_output` or
-    /// `jax.buffer_donor` that the compiler found a use for.
+    /// `jax.buffer_donor`. Empty if [`CompileOptions::parameters`] were given, since the program is not asked then.
     pub fn donated(&self) -> &[usize] {
         &self.0.donated
     }
@@ -424,20 +446,14 @@ impl Executable {
 
 impl Loaded {
     fn read_signature(&mut self, options: &CompileOptions) -> Result<()> {
-        match (self.compiled.parameters(), &options.parameters) {
-            (Ok(parameters), _) => {
+        match &options.parameters {
+            Some(given) => self.parameters = self.compiled.with_layouts(given)?,
+            None => {
+                let parameters = self.compiled.parameters();
+                let parameters =
+                    parameters.map_err(|error| error.help("tell the types in `CompileOptions::parameters`"))?;
                 self.parameters = parameters.types;
                 self.donated = parameters.donated;
-            }
-            (Err(_), Some(given)) => {
-                let one = |(dtype, dims): &(DType, Vec<usize>)| {
-                    let layout = crate::Layout::row_major(dims.len());
-                    ArrayType { dtype: *dtype, dims: dims.clone(), layout }
-                };
-                self.parameters = given.iter().map(one).collect();
-            }
-            (Err(error), None) => {
-                return Err(error.help("tell the parameters' types in `CompileOptions::parameters`"));
             }
         }
         let (dtypes, dims) = (self.compiled.output_dtypes()?, self.compiled.output_dims()?);

@@ -71,6 +71,20 @@ fn wrong_arguments_are_refused_before_the_plugin_sees_them() {
 }
 
 #[test]
+fn parameters_can_be_told() {
+    let client = client(1);
+    let with = |parameters: Vec<(DType, Vec<usize>)>| {
+        client.compile(ADD.as_bytes(), &CompileOptions { parameters: Some(parameters), ..Default::default() })
+    };
+    let exe = with(vec![(DType::F32, vec![2, 3]); 2]).unwrap();
+    assert_eq!(exe.parameters(), compile(&client, ADD).parameters());
+    let ints = client.upload(&[0; 24], DType::I32, &[2, 3], &client.devices()[0]).unwrap();
+    assert!(run(&exe, &[&ints, &ints]).is_err());
+    let error = with(vec![(DType::F32, vec![2, 3])]).unwrap_err();
+    assert_eq!(error.message, "1 parameter types were given for a program that takes 2");
+}
+
+#[test]
 fn donated_arguments_are_gone() {
     let client = client(1);
     let exe = compile(&client, DONATE);

@@ -91,10 +91,10 @@ impl<'a> Array<'a> {
     }
 
     /// The number of `T`s, if the array can be seen as such.
-    fn check<T: Element>(&self, what: &str) -> Result<usize> {
+    fn check<T: Element>(&self, what: &str, index: usize) -> Result<usize> {
         let show = || {
             let dims: Vec<usize> = self.dims.iter().map(|&dim| dim as usize).collect();
-            format!("{what} is {}", show_type(self.dtype, &dims))
+            format!("{what} {index} is {}", show_type(self.dtype, &dims))
         };
         if !T::DTYPES.contains(&self.dtype) {
             let wanted: Vec<&str> = T::DTYPES.iter().map(|dtype| dtype.name()).collect();
@@ -140,7 +140,7 @@ common!(Output, "result");
 impl<'a> Arg<'a> {
     /// The elements. Fails if they are no `T`s, or share the memory of a result.
     pub fn as_slice<T: Element>(&self) -> Result<&'a [T]> {
-        let len = self.array.check::<T>(&format!("argument {}", self.index))?;
+        let len = self.array.check::<T>("argument", self.index)?;
         self.check_not_in_place()?;
         // SAFETY: type, length and alignment were checked; the memory lives for `'a` and no result shares it.
         Ok(unsafe { slice(self.array.data.cast(), len) })
@@ -174,7 +174,7 @@ impl Output<'_> {
     /// The elements, to be written. What they hold before is arbitrary, unless an argument is
     /// [in place](Arg::in_place) here.
     pub fn as_mut_slice<T: Element>(&mut self) -> Result<&mut [T]> {
-        let len = self.array.check::<T>(&format!("result {}", self.index))?;
+        let len = self.array.check::<T>("result", self.index)?;
         if len == 0 {
             return Ok(&mut []);
         }
