@@ -332,6 +332,7 @@ impl Drop for Loaded {
 
 impl Executable {
     pub(crate) fn compile(client: &Client, mlir: &[u8], options: &CompileOptions) -> Result<Executable> {
+        options.check_devices(client.all_devices().len())?;
         let proto = options.to_proto()?;
         let program = program(mlir);
         // SAFETY: program and options live during the call.

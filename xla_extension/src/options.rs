@@ -1,7 +1,7 @@
 //! Compile options, and their protobuf form.
 
 use crate::{
-    DType, Result,
+    DType, Error, Result,
     proto::{
         CompileOptionsProto, DeviceAssignmentProto, ExecutableBuildOptionsProto, OptionOverrideProto,
         device_assignment_proto::ComputationDevice, option_override_proto::Value,
@@ -107,11 +107,22 @@ impl CompileOptions {
         Ok(proto.encode_to_vec())
     }
 
+    /// Some plugins abort the process over a program for more devices than there are.
+    pub(crate) fn check_devices(&self, available: usize) -> Result<()> {
+        let (replicas, partitions) = (self.num_replicas, self.num_partitions);
+        let wanted = replicas.checked_mul(partitions).filter(|&wanted| wanted > 0 && wanted <= available);
+        wanted.map(|_| ()).ok_or_else(|| {
+            Error::invalid(format!(
+                "the program is for {replicas} replicas of {partitions} partitions, but there are {available} devices"
+            ))
+        })
+    }
+
     fn assignment(&self, ids: &[Vec<i64>]) -> Result<DeviceAssignmentProto> {
         let (replicas, partitions) = (self.num_replicas, self.num_partitions);
         if ids.len() != replicas || ids.iter().any(|row| row.len() != partitions) {
             let shape: Vec<usize> = ids.iter().map(Vec::len).collect();
-            return Err(crate::Error::invalid(format!(
+            return Err(Error::invalid(format!(
                 "the device assignment has rows of {shape:?} devices, but there are {replicas} replicas of {partitions} partitions"
             )));
         }

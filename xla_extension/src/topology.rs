@@ -91,15 +91,7 @@ impl Topology {
 
     /// Compiles an MLIR module for these devices, with no device present.
     pub fn compile(&self, mlir: &[u8], options: &CompileOptions) -> Result<Compiled> {
-        let wanted = options.num_replicas * options.num_partitions;
-        if wanted > self.devices().len() {
-            return Err(crate::Error::invalid(format!(
-                "the program wants {wanted} devices ({} replicas of {} partitions), but the topology has {}",
-                options.num_replicas,
-                options.num_partitions,
-                self.devices().len()
-            )));
-        }
+        options.check_devices(self.devices().len())?;
         let proto = options.to_proto()?;
         let program = program(mlir);
         // SAFETY: program and options live during the call; the executable is ours.

@@ -124,5 +124,8 @@ fn a_device_assignment_chooses_the_devices() {
     let error = exe.execute(&[&[&a, &elsewhere]], &ExecuteOptions::default()).unwrap_err();
     assert_eq!(error.code, Code::InvalidArgument);
     let too_many = CompileOptions { num_partitions: 8, use_spmd: true, ..Default::default() };
-    assert!(client.compile(common::ADD.as_bytes(), &too_many).is_err());
+    let error = client.compile(common::ADD.as_bytes(), &too_many).unwrap_err();
+    assert_eq!(error.message, "the program is for 1 replicas of 8 partitions, but there are 4 devices");
+    let none = CompileOptions { num_replicas: 0, ..Default::default() };
+    assert!(client.compile(common::ADD.as_bytes(), &none).is_err());
 }

@@ -1,0 +1,69 @@
+//! Compiling for devices that are not there.
+
+use std::fs;
+use xla_extension::{CompileOptions, NamedValue, OptionValue, Plugin, entries, install, install_needs};
+
+/// A product of two matrices, the first split by rows over 8 devices.
+const PRODUCT: &str = r#"module @product attributes {mhlo.num_partitions = 8 : i32} {
+  sdy.mesh @mesh = <["rows"=8]>
+  func.func @main(%a: tensor<1024x512xbf16> {sdy.sharding = #sdy.sharding<@mesh, [{"rows"}, {}]>},
+                  %b: tensor<512x256xbf16>) -> tensor<1024x256xbf16> {
+    %0 = stablehlo.dot_general %a, %b, contracting_dims = [1] x [0]
+        : (tensor<1024x512xbf16>, tensor<512x256xbf16>) -> tensor<1024x256xbf16>
+    return %0 : tensor<1024x256xbf16>
+  }
+}"#;
+
+fn options() -> CompileOptions {
+    CompileOptions { num_partitions: 8, use_spmd: true, use_shardy: true, ..Default::default() }
+}
+
+fn plugin(kind: &str) -> Plugin {
+    let path = install(entries(kind).unwrap()[0], Default::default()).unwrap_or_else(|error| panic!("{error}"));
+    Plugin::load(&path).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+#[ignore = "downloads the TPU plugin, 137 MB"]
+fn compiles_for_eight_tpus() {
+    let plugin = plugin("tpu");
+    let bounds: NamedValue = vec![2, 4, 1].into();
+    let topology = plugin.topology("v5e:2x4", &[("chips_per_host_bounds", bounds)]).unwrap();
+    assert_eq!((topology.platform_name(), topology.devices().len()), ("tpu", 8));
+    assert_eq!(topology.devices()[0].kind, "TPU v5 lite");
+    assert_eq!(topology.devices()[0].memory_kinds[0], "device");
+    assert!(matches!(topology.attributes()["device_memory_bytes_limit"], NamedValue::Int(16_000_000_000..)));
+    let compiled = topology.compile(PRODUCT.as_bytes(), &options()).unwrap();
+    assert_eq!(compiled.output_dims().unwrap(), [[128, 256]]);
+    assert!(compiled.memory_stats().unwrap().total_allocation > 0);
+    assert!(compiled.parameter_layouts().unwrap()[0].to_string().contains(":T("), "TPUs tile their arrays");
+    assert!(!compiled.serialize().unwrap().is_empty());
+    let too_many = CompileOptions { num_partitions: 16, ..options() };
+    let error = topology.compile(PRODUCT.as_bytes(), &too_many).unwrap_err();
+    assert_eq!(error.message, "the program is for 1 replicas of 16 partitions, but there are 8 devices");
+    let error = plugin.topology("v99:1x1", &[]).unwrap_err();
+    assert!(error.message.contains("v99"), "{error}");
+    if fs::metadata("/dev/accel0").is_err() && fs::metadata("/dev/vfio/0").is_err() {
+        let error = plugin.client(&[]).unwrap_err();
+        assert!(error.to_string().contains("help: the `tpu` plugin finds no device"), "{error}");
+    }
+}
+
+#[test]
+#[ignore = "downloads the CUDA plugin and its compiler, 257 MB"]
+fn compiles_for_eight_gpus() {
+    let plugin = plugin("cuda13");
+    let data = install_needs(entries("cuda13").unwrap()[0], Default::default()).unwrap().unwrap();
+    let library = fs::read(plugin.path()).unwrap();
+    // The plugin carries descriptions of the GPUs that it knows, as texts.
+    let at = library.windows(17).position(|bytes| bytes == b"gpu_device_info {").unwrap();
+    let text = library[at..].split(|&byte| byte == 0).next().unwrap();
+    let config = NamedValue::String(String::from_utf8(text.to_vec()).unwrap());
+    let topology = plugin.topology("", &[("target_config", config), ("topology", "1x1x8".into())]).unwrap();
+    assert_eq!((topology.platform_name(), topology.devices().len()), ("cuda", 8));
+    let folder = OptionValue::String(data.to_string_lossy().into_owned());
+    let env_overrides = vec![("xla_gpu_cuda_data_dir".to_string(), folder)];
+    let compiled = topology.compile(PRODUCT.as_bytes(), &CompileOptions { env_overrides, ..options() }).unwrap();
+    assert_eq!(compiled.output_dims().unwrap(), [[128, 256]]);
+    assert!(compiled.memory_stats().unwrap().arguments > 0);
+}
