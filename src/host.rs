@@ -21,6 +21,7 @@ pub struct Host {
     aval: Aval,
     data: Data,
 }
+impl crate::tree::Leaf for Host {}
 
 impl Host {
     /// A value of floats (or, cast as `convert` does, of another dtype).

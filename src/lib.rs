@@ -12,6 +12,7 @@ pub mod jit;
 pub mod lower;
 mod ops;
 pub mod prim;
+pub mod random;
 mod reduce_ops;
 pub mod runtime;
 mod shape_ops;

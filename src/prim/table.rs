@@ -72,6 +72,7 @@ pub const TABLE: &[&[Row]] = &[
     super::constant::ROWS,
     super::control::SCAN_ROWS,
     super::convert::ROWS,
+    super::bitcast::ROWS,
     super::shape::ROWS,
     super::slice::ROWS,
     super::gather::ROWS,
@@ -80,6 +81,7 @@ pub const TABLE: &[&[Row]] = &[
     super::reduce::ROWS,
     super::argminmax::ROWS,
     super::cumulative::ROWS,
+    super::sort::ROWS,
     super::random::ROWS,
     super::stop_gradient::ROWS,
 ];

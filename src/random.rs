@@ -1,0 +1,168 @@
+//! Random numbers: a [`Key`] is used once, and gives the same numbers as `jax.random` under the same seed.
+//!
+//! The generator is Threefry-2x32 in counter mode, as JAX runs it by default: element number i of a result is a hash of
+//! i under the key. So results do not depend on the number of devices, and no state passes from call to call.
+//!
+//! Every function takes its key by value and a `Key` is not `Copy`, so that using one twice does not compile:
+//! ```compile_fail
+//! # use raxla::{prelude::*, random::Key};
+//! fn init(key: Key) -> (Tensor, Tensor) {
+//!     (key.normal([2], DType::F32), key.normal([2], DType::F32)) // error: use of moved value
+//! }
+//! ```
+//! Split it first:
+//! ```
+//! # use raxla::{prelude::*, random::Key};
+//! fn init(key: Key) -> (Tensor, Tensor) {
+//!     let [a, b] = key.split();
+//!     (a.normal([2], DType::F32), b.normal([2], DType::F32))
+//! }
+//! let (a, b) = jit(init).call((Key::host(0).to_device()?,))?;
+//! assert_ne!(a.to_vec::<f32>()?, b.to_vec::<f32>()?);
+//! # Ok::<(), raxla::Error>(())
+//! ```
+use crate::{
+    Array, Result,
+    aval::{Aval, DType},
+    host::{Host, float_bits, float_from_bits},
+    ops::Rhs,
+    prim::{broadcast_in_dim, full, iota, literal, sort, threefry2x32, zeros},
+    trace::{At, Tensor, fail},
+    tree::{Leaf, Tree},
+};
+
+mod integers;
+mod samplers;
+pub use integers::IntBound;
+
+/// The source of random numbers, used once. See the [module](self).
+///
+/// Inside a trace its leaf is a `Tensor`; as an argument of a jitted function it is a `Key<Array>`.
+#[derive(Tree, Debug)]
+#[must_use]
+pub struct Key<T = Tensor> {
+    /// u32[2].
+    data: T,
+}
+
+fn seeded(seed: u64) -> Host {
+    Host::ints(DType::U32, [2], vec![(seed >> 32) as i128, (seed & 0xffff_ffff) as i128])
+}
+
+impl Key<Host> {
+    /// The key of this seed, to be passed to jitted functions.
+    pub fn host(seed: u64) -> Key<Host> {
+        Key { data: seeded(seed) }
+    }
+    /// The key on the default device.
+    pub fn to_device(&self) -> Result<Key<Array>> {
+        Ok(Key { data: Array::from_host(&self.data)? })
+    }
+}
+
+impl<T: Leaf> Key<T> {
+    /// The key with these words, `u32[2]`: what `jax.random.key_data` returns.
+    pub fn from_data(data: T) -> Key<T> {
+        Key { data }
+    }
+    /// The words of the key, `u32[2]`.
+    pub fn data(&self) -> &T {
+        &self.data
+    }
+}
+
+impl Key {
+    /// The key of this seed, as a constant of the program. Pass keys as arguments where the numbers are to differ from
+    /// run to run.
+    #[track_caller]
+    pub fn new(seed: u64) -> Key {
+        Key { data: literal(seeded(seed)) }
+    }
+
+    /// `N` new keys: `let [a, b] = key.split();`
+    #[track_caller]
+    pub fn split<const N: usize>(self) -> [Key; N] {
+        let _at = At::caller();
+        let keys = self.split_stacked(N);
+        std::array::from_fn(|i| keys.row(i))
+    }
+    /// `n` new keys.
+    #[track_caller]
+    pub fn split_n(self, n: usize) -> Vec<Key> {
+        let _at = At::caller();
+        let keys = self.split_stacked(n);
+        (0..n).map(|i| keys.row(i)).collect()
+    }
+    /// `n` new keys in one value with a leading axis, to be mapped over by `vmap` or `scan`.
+    #[track_caller]
+    pub fn split_stacked(self, n: usize) -> Key {
+        let _at = At::caller();
+        let words = self.hashes(&[n]).map(|w| w.reshape([n, 1]));
+        Key { data: crate::prim::concatenate(&words, 1) }
+    }
+    fn row(&self, i: usize) -> Key {
+        Key { data: crate::prim::slice(self.data, [i, 0], [i + 1, 2], [1, 1]).reshape([2]) }
+    }
+    /// A new key that depends on this one and on a number (an integer scalar): a step, a layer, a device. The key itself
+    /// can still be used, but not with the same number again.
+    #[track_caller]
+    pub fn fold_in(&self, data: impl Rhs) -> Key {
+        let _at = At::caller();
+        let [k0, k1] = self.words();
+        let data = data.beside(k0).cast(DType::U32);
+        if data.rank() != 0 {
+            fail("fold_in", vec![data.aval()], "the number must be a scalar", None);
+        }
+        let words = threefry2x32(k0, k1, zeros([], DType::U32), data).map(|w| w.reshape([1]));
+        Key { data: crate::prim::concatenate(&words, 0) }
+    }
+
+    /// Random bits: unsigned integers of dtype u8, u16, u32 or u64.
+    #[track_caller]
+    pub fn bits(self, dims: impl Into<Vec<usize>>, dtype: DType) -> Tensor {
+        let _at = At::caller();
+        let [high, low] = self.hashes(&dims.into());
+        match dtype {
+            DType::U64 => (high.cast(dtype) << 32) | low.cast(dtype),
+            DType::U32 | DType::U16 | DType::U8 => (high ^ low).cast(dtype),
+            _ => {
+                let help = "bits come as u8, u16, u32 or u64; for numbers see `randint` and `uniform`".to_string();
+                fail("bits", vec![], format!("there are no random bits of dtype {}", dtype.name()), Some(help))
+            }
+        }
+    }
+
+    /// The two words as scalars.
+    #[track_caller]
+    fn words(&self) -> [Tensor; 2] {
+        let a = self.data.aval();
+        if a != Aval::new(DType::U32, [2]) {
+            let help = "of several keys in one value, use one at a time: with `vmap` or `scan`".to_string();
+            fail("key", vec![a], "a key is u32[2]", Some(help));
+        }
+        [0, 1].map(|i| crate::prim::slice(self.data, [i], [i + 1], [1]).reshape([]))
+    }
+    /// The hash of each element's number in an array of this shape.
+    #[track_caller]
+    fn hashes(&self, dims: &[usize]) -> [Tensor; 2] {
+        let [k0, k1] = self.words().map(|k| broadcast_in_dim(k, dims, vec![]));
+        let [high, low] = counters(dims);
+        threefry2x32(k0, k1, high, low)
+    }
+}
+
+/// The upper and lower words of each element's number. One iota per axis, so that each device of a sharded program makes
+/// its own part.
+fn counters(dims: &[usize]) -> [Tensor; 2] {
+    let strides = crate::host::strides(dims);
+    let number = |dtype: DType| {
+        let axes = (0..dims.len()).filter(|i| dims[*i] != 1);
+        let parts = axes.map(|i| iota(dims, dtype, i) * strides[i]);
+        parts.reduce(|a, b| a + b).unwrap_or_else(|| zeros(dims, dtype))
+    };
+    if dims.iter().product::<usize>() <= 1 << 32 {
+        return [zeros(dims, DType::U32), number(DType::U32)];
+    }
+    let number = number(DType::U64);
+    [(number >> 32).cast(DType::U32), number.cast(DType::U32)]
+}

@@ -1,0 +1,131 @@
+//! Random integers and orders.
+use super::*;
+use crate::{
+    host::int_range,
+    prim::{Gather, IndexDims, IndexMode, IndexOptions, gather, other_axes},
+};
+
+/// A bound of [`Key::randint`]: any integer, also one just beyond the dtype's range, or a tensor.
+pub trait IntBound: Copy {
+    /// The bound limited to the range of `dtype`, and whether it was above it (`None`: it cannot be).
+    fn bound(self, dtype: DType) -> (Tensor, Option<Tensor>);
+}
+macro_rules! bounds {
+    ($($t:ty)*) => {$(
+        impl IntBound for $t {
+            #[track_caller]
+            fn bound(self, dtype: DType) -> (Tensor, Option<Tensor>) {
+                let (low, high) = int_range(dtype);
+                let n = self as i128;
+                let beyond = (n > high).then(|| full([], DType::Bool, true));
+                (literal(Host::ints(dtype, [], vec![n.clamp(low, high)])), beyond)
+            }
+        }
+    )*};
+}
+bounds!(i32 i64 i128 u32 u64 usize);
+impl IntBound for Tensor {
+    #[track_caller]
+    fn bound(self, dtype: DType) -> (Tensor, Option<Tensor>) {
+        let own = self.dtype();
+        if own.is_float() {
+            fail("randint", vec![self.aval()], "a bound must be an integer", None);
+        }
+        let ((low, high), (least, most)) = (int_range(own), int_range(dtype));
+        let number = |n: i128| literal(Host::ints(own, [], vec![n]));
+        let beyond = (high > most).then(|| self.gt(number(most)));
+        (self.maximum(number(low.max(least))).minimum(number(high.min(most))).cast(dtype), beyond)
+    }
+}
+
+impl Key {
+    /// Integers of any integer dtype, uniform in `[low, high)`: numbers or tensors that broadcast to `dims`. Where
+    /// `high` is not above `low`, `low`.
+    ///
+    /// As in JAX, ranges that are not a power of two are slightly biased, by about their size over the square of the
+    /// number of values of the dtype (at least 32 bits are drawn twice).
+    #[track_caller]
+    pub fn randint(self, dims: impl Into<Vec<usize>>, dtype: DType, low: impl IntBound, high: impl IntBound) -> Tensor {
+        let _at = At::caller();
+        let dims = dims.into();
+        if dtype.is_float() || dtype == DType::Bool {
+            fail("randint", vec![], format!("{} is not an integer", dtype.name()), None);
+        }
+        if dtype.bits() >= 32 {
+            let (high, beyond) = high.bound(dtype);
+            return self.in_span(dims, low.bound(dtype).0, high, beyond);
+        }
+        // narrow integers are drawn as 32-bit ones
+        let (least, most) = int_range(dtype);
+        let number = |n: i128| n as i32;
+        let (low, high) = (low.bound(DType::I32).0, high.bound(DType::I32).0);
+        let low = low.maximum(number(least)).minimum(number(most));
+        let high = high.maximum(number(least)).minimum(number(most + 1));
+        self.in_span(dims, low, high, None).cast(dtype)
+    }
+    /// Integers in `[low, high)`, or `[low, high]` where `beyond` holds.
+    fn in_span(self, dims: Vec<usize>, low: Tensor, high: Tensor, beyond: Option<Tensor>) -> Tensor {
+        let dtype = low.dtype();
+        let unsigned = if dtype.bits() == 32 { DType::U32 } else { DType::U64 };
+        let [key, other] = self.split();
+        let (upper, lower) = (key.bits(&*dims, unsigned), other.bits(&*dims, unsigned));
+        let span = (high - low).cast(unsigned);
+        let mut span = where_number(high.le(low), 1, span);
+        if let Some(beyond) = beyond {
+            // of all values it becomes 0, and a remainder modulo 0 changes nothing
+            span = span + (beyond & high.gt(low)).cast(unsigned);
+        }
+        // (upper · 2ⁿ + lower) mod span, without numbers wider than n bits
+        let half = span.like(1u64 << (unsigned.bits() / 2)) % span;
+        let power = (half * half) % span;
+        let offset = ((upper % span) * power + lower % span) % span;
+        low.broadcast_to(&*dims) + offset.cast(dtype)
+    }
+
+    /// The numbers 0, 1, ..., n - 1 (i32) in random order.
+    #[track_caller]
+    pub fn permutation(self, n: usize) -> Tensor {
+        let _at = At::caller();
+        self.shuffled(iota([n], DType::I32, 0), 0)
+    }
+    /// The slices of `x` along an axis in random order.
+    #[track_caller]
+    pub fn permute(self, x: Tensor, axis: isize) -> Tensor {
+        let _at = At::caller();
+        let i = x.axis(axis);
+        if x.rank() == 1 {
+            return self.shuffled(x, 0);
+        }
+        let order = self.shuffled(iota([x.dims()[i]], DType::I32, 0), 0);
+        // (rows of the operand, one index each)
+        let sizes = x.dims().iter().enumerate().map(|(a, d)| if a == i { 1 } else { *d }).collect();
+        let dims = IndexDims {
+            window: other_axes(x.rank(), &[i]),
+            collapsed: vec![i],
+            indexed: vec![i],
+            ..Default::default()
+        };
+        let options = IndexOptions { mode: IndexMode::InBounds, unique: true, ..Default::default() };
+        gather(x, order.expand_dims(-1), Gather { dims, sizes, options, fill: None })
+    }
+    /// The elements of `x` along an axis in random order, another one for each line.
+    #[track_caller]
+    pub fn permute_independent(self, x: Tensor, axis: isize) -> Tensor {
+        let _at = At::caller();
+        self.shuffled(x, x.axis(axis))
+    }
+    /// Sorted by random keys, often enough that equal keys do not matter.
+    fn shuffled(mut self, mut x: Tensor, axis: usize) -> Tensor {
+        let rounds = (3.0 * (x.size().max(1) as f64).ln() / (u32::MAX as f64).ln()).ceil() as usize;
+        for _ in 0..rounds {
+            let [next, key] = self.split();
+            self = next;
+            x = sort(&[key.bits(x.dims(), DType::U32), x], axis, 1, true)[1];
+        }
+        x
+    }
+}
+/// `number` where the condition holds, else `x`, both broadcast.
+fn where_number(condition: Tensor, number: i32, x: Tensor) -> Tensor {
+    crate::ops::where_(condition, x.like(number), x)
+}
