@@ -284,7 +284,7 @@ impl Primitive for DynamicUpdateSlice {
 }
 
 /// Indices in a dtype that can count any axis.
-pub(super) fn wide_indices(x: &[Tensor]) -> Vec<Tensor> {
+pub(crate) fn wide_indices(x: &[Tensor]) -> Vec<Tensor> {
     let narrow = |d: DType| d.is_int() && d.bits() < 32;
     x.iter().map(|i| if narrow(i.dtype()) { i.cast(DType::I32) } else { *i }).collect()
 }
