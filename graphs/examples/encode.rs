@@ -11,7 +11,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).ok_or("usage: encode DIRECTORY_OR_GGUF < TEXTS")?;
     let path = Path::new(&path);
     let start = std::time::Instant::now();
-    let tokenizer = if path.is_dir() { Tokenizer::from_dir(path)? } else { Tokenizer::from_gguf(&Weights::open(path)?)? };
+    let tokenizer =
+        if path.is_dir() { Tokenizer::from_dir(path)? } else { Tokenizer::from_gguf(&Weights::open(path)?)? };
     eprintln!("loaded in {:.3} s", start.elapsed().as_secs_f64());
     for line in std::io::stdin().lines() {
         let text: String = serde_json::from_str(&line?)?;

@@ -47,7 +47,8 @@ impl HfConfig {
     }
 
     fn new(raw: Map<String, Value>, origin: &str) -> Result<HfConfig, LoadError> {
-        let mut config = HfConfig { model_type: String::new(), architectures: Vec::new(), raw, origin: origin.to_string() };
+        let mut config =
+            HfConfig { model_type: String::new(), architectures: Vec::new(), raw, origin: origin.to_string() };
         config.model_type = config.str("model_type")?.to_string();
         if let Some(Value::Array(classes)) = config.get("architectures") {
             config.architectures = classes.iter().filter_map(Value::as_str).map(str::to_string).collect();
@@ -69,7 +70,12 @@ impl HfConfig {
         found.ok_or_else(|| self.error(format!("`{key}` is missing")))
     }
 
-    fn typed<'a, T>(&'a self, key: &str, kind: &str, read: impl Fn(&'a Value) -> Option<T>) -> Result<Option<T>, LoadError> {
+    fn typed<'a, T>(
+        &'a self,
+        key: &str,
+        kind: &str,
+        read: impl Fn(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>, LoadError> {
         let wrong = |value| self.error(format!("`{key}` is {value}, not {kind}"));
         self.get(key).map(|value| read(value).ok_or_else(|| wrong(value))).transpose()
     }
@@ -179,7 +185,8 @@ impl GenerationConfig {
     /// From the parsed generation_config.json and the model's configuration.
     pub fn new(raw: Map<String, Value>, config: &HfConfig) -> GenerationConfig {
         let ids = |key: &str| {
-            let found = [raw.get(key), config.raw.get(key)].into_iter().flatten().map(token_ids).find(|ids| !ids.is_empty());
+            let found =
+                [raw.get(key), config.raw.get(key)].into_iter().flatten().map(token_ids).find(|ids| !ids.is_empty());
             found.unwrap_or_default()
         };
         let (bos, eos, pad) = (ids("bos_token_id"), ids("eos_token_id"), ids("pad_token_id"));

@@ -38,11 +38,13 @@ impl HubOptions {
     }
 
     fn from_variables(variable: &dyn Fn(&str) -> Option<String>) -> HubOptions {
-        let caches = || variable("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| Some(std::env::home_dir()?.join(".cache")));
+        let caches =
+            || variable("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| Some(std::env::home_dir()?.join(".cache")));
         let home = variable("HF_HOME").map(PathBuf::from);
         let home = home.unwrap_or_else(|| caches().unwrap_or_else(std::env::temp_dir).join("huggingface"));
         let token_file = variable("HF_TOKEN_PATH").map(PathBuf::from).unwrap_or_else(|| home.join("token"));
-        let stored = || std::fs::read_to_string(token_file).ok().map(|t| t.trim().to_string()).filter(|t| !t.is_empty());
+        let stored =
+            || std::fs::read_to_string(token_file).ok().map(|t| t.trim().to_string()).filter(|t| !t.is_empty());
         let on = |v: String| matches!(v.to_ascii_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE");
         HubOptions {
             endpoint: variable("HF_ENDPOINT").map(|e| e.trim_end_matches('/').to_string()),
@@ -50,7 +52,9 @@ impl HubOptions {
             token: variable("HF_TOKEN").or_else(stored),
             offline: variable("HF_HUB_OFFLINE").is_some_and(on) || xla_extension::offline(),
             progress: Progress::Stderr,
-            patience: Duration::from_secs(variable("HF_HUB_DOWNLOAD_TIMEOUT").and_then(|s| s.parse().ok()).unwrap_or(30).max(1)),
+            patience: Duration::from_secs(
+                variable("HF_HUB_DOWNLOAD_TIMEOUT").and_then(|s| s.parse().ok()).unwrap_or(30).max(1),
+            ),
         }
     }
 }
@@ -73,7 +77,8 @@ impl std::str::FromStr for Repository {
     fn from_str(text: &str) -> Result<Repository, LoadError> {
         let (path, revision) = text.split_once('@').unwrap_or((text, "main"));
         let parts: Vec<&str> = path.split('/').collect();
-        let plain = |s: &&str| s.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) && is_plain_file_name(s);
+        let plain =
+            |s: &&str| s.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) && is_plain_file_name(s);
         let revision_ok = revision.split('/').all(|s| plain(&s));
         match parts.as_slice() {
             [org, name, file @ ..] if file.len() <= 1 && parts.iter().all(plain) && revision_ok => Ok(Repository {
@@ -130,7 +135,8 @@ impl Repository {
     pub fn cached(&self, options: &HubOptions) -> Option<PathBuf> {
         let repo = self.at(&self.revision);
         let reference = options.cache.join(repo.folder_name()).join("refs").join(&self.revision);
-        let commit = std::fs::read_to_string(reference).map(|c| c.trim().to_string()).unwrap_or_else(|_| self.revision.clone());
+        let commit =
+            std::fs::read_to_string(reference).map(|c| c.trim().to_string()).unwrap_or_else(|_| self.revision.clone());
         self.complete(&Cache::new(options.cache.clone()).repo(repo).pointer_path(&commit))
     }
 
@@ -181,17 +187,25 @@ impl Repository {
 
     /// The checkpoint to fetch: the named file, a whole one, shards by their index, or the only file of weights.
     fn weights_in(&self, listing: &RepoInfo) -> Result<Vec<String>, LoadError> {
-        let names: Vec<&str> = listing.siblings.iter().map(|s| s.rfilename.as_str()).filter(|n| is_plain_file_name(n)).collect();
+        let names: Vec<&str> =
+            listing.siblings.iter().map(|s| s.rfilename.as_str()).filter(|n| is_plain_file_name(n)).collect();
         let checkpoints: Vec<&str> = names.iter().copied().filter(|n| weights::kind(Path::new(n)).is_some()).collect();
         let chosen = match &self.file {
             Some(file) => names.iter().find(|n| *n == file),
-            None => [WHOLE, INDEX].iter().find(|n| names.contains(n)).or(if checkpoints.len() == 1 { checkpoints.first() } else { None }),
+            None => [WHOLE, INDEX].iter().find(|n| names.contains(n)).or(if checkpoints.len() == 1 {
+                checkpoints.first()
+            } else {
+                None
+            }),
         };
         if let Some(chosen) = chosen {
             return Ok(vec![chosen.to_string()]);
         }
         let reason = match (&self.file, checkpoints.as_slice()) {
-            (Some(file), _) => format!("the repository has no file {file:?}; of its files these are weights: {}", checkpoints.join(", ")),
+            (Some(file), _) => format!(
+                "the repository has no file {file:?}; of its files these are weights: {}",
+                checkpoints.join(", ")
+            ),
             (None, []) => {
                 let other = names.iter().find(|n| n.ends_with(".bin") || n.ends_with(".pt") || n.ends_with(".pth"));
                 let instead = other.map(|n| format!(", only {n}")).unwrap_or_default();
@@ -202,7 +216,12 @@ impl Repository {
                 )
             }
             (None, several) => {
-                format!("the repository has several files of weights\n  help: name one, as in hf:{}/{}; there are {}", self.name, several[0], several.join(", "))
+                format!(
+                    "the repository has several files of weights\n  help: name one, as in hf:{}/{}; there are {}",
+                    self.name,
+                    several[0],
+                    several.join(", ")
+                )
             }
         };
         Err(self.error(reason))
@@ -223,10 +242,13 @@ impl Repository {
 
     fn failed(&self, failure: Failure, what: &str, options: &HubOptions) -> LoadError {
         let login = match options.token {
-            Some(_) => "does the account of your token have access? a gated model's licence must be accepted on its page first",
+            Some(_) => {
+                "does the account of your token have access? a gated model's licence must be accepted on its page first"
+            }
             None => "is the name right? for a private or gated model accept its licence on its page, then set HF_TOKEN",
         };
-        let network = "check the network; HF_ENDPOINT can name a mirror; what has come so far is kept, so run the command again";
+        let network =
+            "check the network; HF_ENDPOINT can name a mirror; what has come so far is kept, so run the command again";
         self.error(match failure {
             Failure::Status(401) => format!("the hub says that the repository does not exist, or is private or gated (401)\n  help: {login}"),
             Failure::Status(403) => format!("the hub refuses access to {what} (403)\n  help: {login}"),
@@ -283,7 +305,20 @@ mod tests {
         assert_eq!(parse("org/na-me.1").unwrap(), expected("main", None));
         assert_eq!(parse("org/na-me.1@refs/pr/3").unwrap(), expected("refs/pr/3", None));
         assert_eq!(parse("org/na-me.1/m-Q8_0.gguf@v1").unwrap(), expected("v1", Some("m-Q8_0.gguf")));
-        for bad in ["", "name", "org/", "/name", "a/b/c/d", "../x", "a/..", "a b/c", "a/b@", "a/b@../x", "a/b@/x", "https://host/a/b"] {
+        for bad in [
+            "",
+            "name",
+            "org/",
+            "/name",
+            "a/b/c/d",
+            "../x",
+            "a/..",
+            "a b/c",
+            "a/b@",
+            "a/b@../x",
+            "a/b@/x",
+            "https://host/a/b",
+        ] {
             assert!(parse(bad).unwrap_err().to_string().contains("hf:org/name@revision"), "{bad}");
         }
     }

@@ -65,7 +65,11 @@ impl Source {
     /// The tokenizer: the one that lies beside the weights, or the one in the metadata of a GGUF file.
     pub fn tokenizer(&self, weights: &Weights) -> Result<Tokenizer, LoadError> {
         let beside = self.folder().join("tokenizer.json").is_file();
-        if weights.gguf().is_some() && !beside { Tokenizer::from_gguf(weights) } else { Tokenizer::from_dir(self.folder()) }
+        if weights.gguf().is_some() && !beside {
+            Tokenizer::from_gguf(weights)
+        } else {
+            Tokenizer::from_dir(self.folder())
+        }
     }
 
     /// The folder in which the files beside the weights lie.
@@ -125,7 +129,8 @@ const FOLDER: &str = "models";
 
 /// All presets, in alphabetical order.
 pub fn presets() -> &'static [Preset] {
-    static PRESETS: LazyLock<Vec<Preset>> = LazyLock::new(|| parse(include_str!("../models.toml")).expect("models.toml is tested"));
+    static PRESETS: LazyLock<Vec<Preset>> =
+        LazyLock::new(|| parse(include_str!("../models.toml")).expect("models.toml is tested"));
     &PRESETS
 }
 
@@ -159,7 +164,11 @@ fn parse(text: &str) -> Result<Vec<Preset>, String> {
 fn unknown(model: &str) -> String {
     let looks_like_path = model.contains(['/', '\\']) || weights::kind(Path::new(model)).is_some();
     if looks_like_path {
-        let hub = if model.parse::<Repository>().is_ok() { format!("\n  help: for the hub's repository of that name write hf:{model}") } else { String::new() };
+        let hub = if model.parse::<Repository>().is_ok() {
+            format!("\n  help: for the hub's repository of that name write hf:{model}")
+        } else {
+            String::new()
+        };
         return format!("there is no file or folder {model}{hub}");
     }
     let mut near: Vec<(f64, &str)> =
@@ -188,7 +197,9 @@ mod tests {
 
     #[test]
     fn a_name_that_is_nothing_gets_the_nearest_presets() {
-        let resolve = |model: &str| Source::resolve(model, &HubOptions { offline: true, ..HubOptions::from_env() }).unwrap_err().to_string();
+        let resolve = |model: &str| {
+            Source::resolve(model, &HubOptions { offline: true, ..HubOptions::from_env() }).unwrap_err().to_string()
+        };
         assert!(resolve("gtp2-medium").contains("did you mean gpt2-medium"), "{}", resolve("gtp2-medium"));
         assert!(resolve("SmolLM2-135M-Instuct").contains("smollm2-135m-instruct"));
         assert!(resolve("zzz").contains("`raxla models` lists the presets"));

@@ -5,6 +5,7 @@ use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Output, State, Value};
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
+use std::collections::BTreeMap;
 use std::io;
 
 /// One turn of a conversation. Templates also take richer messages (with tool calls, or content in parts): anything
@@ -40,12 +41,15 @@ pub fn render<M: Serialize>(
     env.set_fuel(Some(FUEL));
     env.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     env.set_formatter(python_format);
-    env.add_function("raise_exception", |reason: String| -> Result<Value, Error> { Err(Error::new(ErrorKind::InvalidOperation, reason)) });
+    env.add_function("raise_exception", |reason: String| -> Result<Value, Error> {
+        Err(Error::new(ErrorKind::InvalidOperation, reason))
+    });
     env.add_function("strftime_now", strftime_now);
     env.add_filter("tojson", tojson);
     let template = env.template_from_str(&template).map_err(bad)?;
-    let mut variables: std::collections::BTreeMap<&str, Value> =
-        extra.iter().map(|(name, value)| (name.as_str(), Value::from_serialize(value))).collect();
+    // transformers always defines these two.
+    let mut variables = BTreeMap::from([("tools", Value::from(())), ("documents", Value::from(()))]);
+    variables.extend(extra.iter().map(|(name, value)| (name.as_str(), Value::from_serialize(value))));
     variables.insert("messages", Value::from_serialize(messages));
     variables.insert("add_generation_prompt", add_generation_prompt.into());
     for (name, token) in [("bos_token", bos), ("eos_token", eos)] {
@@ -99,7 +103,8 @@ fn strftime_now(format: &str) -> Result<String, Error> {
     use std::fmt::Write;
     let mut text = String::new();
     let written = write!(text, "{}", chrono::Local::now().format(format));
-    written.map_err(|_| Error::new(ErrorKind::InvalidOperation, format!("strftime_now: {format:?} is no time format")))?;
+    written
+        .map_err(|_| Error::new(ErrorKind::InvalidOperation, format!("strftime_now: {format:?} is no time format")))?;
     Ok(text)
 }
 

@@ -53,13 +53,20 @@ impl Tokenizer {
         let bad = |reason| LoadError::Tokenizer { path: weights.path().to_path_buf(), reason };
         let metadata = weights.gguf().ok_or_else(|| bad("it is not a GGUF file".to_string()))?;
         let inner = gguf::build(metadata).map_err(bad)?;
-        let id = |name: &str| metadata.uint(&format!("tokenizer.ggml.{name}_token_id")).and_then(|n| u32::try_from(n).ok());
+        let id =
+            |name: &str| metadata.uint(&format!("tokenizer.ggml.{name}_token_id")).and_then(|n| u32::try_from(n).ok());
         let eos = ["eos", "eot", "eom"].into_iter().filter_map(id);
         let template = metadata.str("tokenizer.chat_template").map(str::to_string);
         Ok(Tokenizer::new(inner, weights.path(), id("bos"), eos, template))
     }
 
-    fn new(inner: Inner, path: &Path, bos: Option<u32>, ends: impl Iterator<Item = u32>, chat_template: Option<String>) -> Tokenizer {
+    fn new(
+        inner: Inner,
+        path: &Path,
+        bos: Option<u32>,
+        ends: impl Iterator<Item = u32>,
+        chat_template: Option<String>,
+    ) -> Tokenizer {
         let mut eos = Vec::new();
         for id in ends {
             if !eos.contains(&id) {
@@ -124,7 +131,9 @@ fn load_inner(dir: &Path) -> Result<Inner, LoadError> {
         }
     }
     let help = match dir.join("tokenizer.model").is_file() {
-        true => "raxla does not read tokenizer.model; transformers' `AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)` writes tokenizer.json",
+        true => {
+            "raxla does not read tokenizer.model; transformers' `AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)` writes tokenizer.json"
+        }
         false => "copy the tokenizer files of the model next to its weights",
     };
     let reason = format!("there is neither tokenizer.json nor vocab.json with merges.txt\n  help: {help}");
@@ -158,7 +167,8 @@ impl Settings {
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
                 Err(e) => return Err(LoadError::io(path, e)),
             };
-            let own: Map<String, Value> = serde_json::from_str(&text).map_err(|e| LoadError::format(path, e.to_string()))?;
+            let own: Map<String, Value> =
+                serde_json::from_str(&text).map_err(|e| LoadError::format(path, e.to_string()))?;
             all.extend(own.into_iter().filter(|(_, v)| !v.is_null()));
         }
         // GPT-2's own files have no settings at all.

@@ -26,7 +26,12 @@ fn every_block_format_decodes_bit_for_bit() {
         assert_eq!(blocks.info(name).unwrap().encoding.to_string().to_uppercase(), name.to_uppercase());
         assert_eq!(bits(&blocks.read_f32(name).unwrap()), bits(&expected.read_f32(name).unwrap()), "{name}");
         for dtype in [DType::BF16, DType::F16, DType::F64] {
-            assert_eq!(blocks.read(name, dtype).unwrap(), expected.read(name, dtype).unwrap(), "{name} as {}", dtype.name());
+            assert_eq!(
+                blocks.read(name, dtype).unwrap(),
+                expected.read(name, dtype).unwrap(),
+                "{name} as {}",
+                dtype.name()
+            );
         }
     }
 }
@@ -175,7 +180,10 @@ fn counts_and_lengths_that_exceed_the_file_are_refused_before_anything_is_alloca
         for kind in [0, 4, 8, 9, 10, 12] {
             assert_refused(&good().pair("list", 9, &list(kind)).build(), "elements of metadata value `list`");
         }
-        assert_refused(&good().pair("text", 8, &lie.to_le_bytes()).build(), "metadata value `text` runs beyond the end");
+        assert_refused(
+            &good().pair("text", 8, &lie.to_le_bytes()).build(),
+            "metadata value `text` runs beyond the end",
+        );
     }
     let mut rows = good();
     rows.rows[..8].copy_from_slice(&u64::MAX.to_le_bytes());
@@ -209,7 +217,9 @@ fn tensors_that_cannot_be_where_the_header_says_are_refused() {
     assert_refused(&one(&[128], 12, 0), "not whole Q4_K blocks of 256");
     assert_refused(&one(&[256], 19, 0), "is of ggml type 19 (IQ1_S), which raxla cannot read");
     assert_refused(&one(&[256], 4, 0), "is of ggml type 4 (unknown)");
-    let two = |name: &str, offset| Builder::default().tensor("t", &[16], 0, 0).tensor(name, &[16], 0, offset).data(1024).build();
+    let two = |name: &str, offset| {
+        Builder::default().tensor("t", &[16], 0, 0).tensor(name, &[16], 0, offset).data(1024).build()
+    };
     assert_refused(&two("u", 32), "tensors `t` and `u` overlap");
     assert_refused(&two("t", 64), "tensor `t` occurs twice");
 }
@@ -233,7 +243,8 @@ fn a_llama_whose_heads_do_not_divide_its_rows_is_refused() {
 
 #[test]
 fn an_unknown_architecture_opens_but_has_no_configuration() {
-    let file = Builder::default().pair("general.architecture", 8, &string("mamba")).tensor("t", &[8], 0, 0).data(32).build();
+    let file =
+        Builder::default().pair("general.architecture", 8, &string("mamba")).tensor("t", &[8], 0, 0).data(32).build();
     let (_dir, path) = saved(&file);
     let weights = Weights::open(path).unwrap();
     assert_eq!(weights.names().collect::<Vec<_>>(), ["t"]);
@@ -243,7 +254,8 @@ fn an_unknown_architecture_opens_but_has_no_configuration() {
 
 #[test]
 fn metadata_keeps_its_types() {
-    let floats = [6u32.to_le_bytes().as_slice(), &2u64.to_le_bytes(), &1.5f32.to_le_bytes(), &(-2f32).to_le_bytes()].concat();
+    let floats =
+        [6u32.to_le_bytes().as_slice(), &2u64.to_le_bytes(), &1.5f32.to_le_bytes(), &(-2f32).to_le_bytes()].concat();
     let file = Builder::default()
         .pair("u64", 10, &u64::MAX.to_le_bytes())
         .pair("i8", 1, &[0xff])

@@ -77,7 +77,11 @@ impl Hub {
     /// Files in the cache that are parts of downloads.
     fn rests(&self) -> Vec<u64> {
         let blobs = self.options().cache.join("models--org--name/blobs");
-        let parts = std::fs::read_dir(blobs).into_iter().flatten().flatten().filter(|e| e.path().extension().is_some_and(|x| x == "part"));
+        let parts = std::fs::read_dir(blobs)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter(|e| e.path().extension().is_some_and(|x| x == "part"));
         parts.map(|e| e.metadata().unwrap().len()).collect()
     }
 }
@@ -98,7 +102,8 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>) -> Option<()> {
             }
         }
         let path = lines[0].split(' ').nth(1)?.to_string();
-        let header = |name: &str| lines.iter().find_map(|l| l.to_ascii_lowercase().strip_prefix(name).map(str::to_string));
+        let header =
+            |name: &str| lines.iter().find_map(|l| l.to_ascii_lowercase().strip_prefix(name).map(str::to_string));
         let range: Option<usize> = header("range: bytes=").and_then(|r| r.split('-').next()?.parse().ok());
         let probe = header("range: bytes=").is_some_and(|r| r == "0-0");
         let mut state = state.lock().unwrap();
@@ -163,7 +168,12 @@ const CONFIG: &[u8] = br#"{"model_type": "llama"}"#;
 #[test]
 fn a_model_is_downloaded_once_and_then_found_offline() {
     let weights = checkpoint(1000);
-    let hub = Hub::new(&[("config.json", CONFIG), ("model.safetensors", &weights), ("README.md", b"#"), ("pytorch_model.bin", b"x")]);
+    let hub = Hub::new(&[
+        ("config.json", CONFIG),
+        ("model.safetensors", &weights),
+        ("README.md", b"#"),
+        ("pytorch_model.bin", b"x"),
+    ]);
     let source = Source::resolve("hf:org/name", &hub.options()).unwrap();
     assert!(source.path.ends_with(format!("models--org--name/snapshots/{COMMIT}")));
     let opened = source.weights().unwrap();
@@ -182,7 +192,10 @@ fn a_model_is_downloaded_once_and_then_found_offline() {
     assert_eq!(Source::resolve("hf:org/name", &offline).unwrap().path, source.path);
     assert_eq!(hub.state().requests.len(), 0);
     let other = Source::resolve("hf:org/other", &offline).unwrap_err().to_string();
-    assert!(other.contains("org/other") && other.contains("RAXLA_OFFLINE") && other.contains("is not, or not completely"), "{other}");
+    assert!(
+        other.contains("org/other") && other.contains("RAXLA_OFFLINE") && other.contains("is not, or not completely"),
+        "{other}"
+    );
 
     // Without a server: the copy will do, and without a copy the message says what to check.
     let gone = HubOptions { endpoint: Some("http://127.0.0.1:9".into()), ..hub.options() };
@@ -219,14 +232,21 @@ fn one_gguf_file_of_several_can_be_named() {
     assert!(hub.fetch("org/name/c.gguf").unwrap_err().contains("has no file \"c.gguf\""));
     hub.state().files = BTreeMap::from([("pytorch_model.bin".to_string(), vec![0])]);
     let error = hub.fetch("org/name").unwrap_err();
-    assert!(error.contains("no weights as safetensors or GGUF, only pytorch_model.bin") && error.contains("save_pretrained"), "{error}");
+    assert!(
+        error.contains("no weights as safetensors or GGUF, only pytorch_model.bin")
+            && error.contains("save_pretrained"),
+        "{error}"
+    );
 }
 
 #[test]
 fn refusals_name_the_remedy() {
     let hub = Hub::new(&[("config.json", CONFIG), ("model.safetensors", &checkpoint(10))]);
     let unknown = hub.fetch("org/nothing").unwrap_err();
-    assert!(unknown.contains("org/nothing") && unknown.contains("404") && unknown.contains("check the name"), "{unknown}");
+    assert!(
+        unknown.contains("org/nothing") && unknown.contains("404") && unknown.contains("check the name"),
+        "{unknown}"
+    );
     assert!(hub.fetch("org/name@v9").unwrap_err().contains("revision v9"));
     hub.state().token = Some("secret".into());
     let gated = hub.fetch("org/name").unwrap_err();
@@ -255,7 +275,10 @@ fn an_interrupted_download_goes_on_where_it_stopped() {
     let hub = Hub::new(&[("model.safetensors", &weights)]);
     hub.state().break_off = Some((usize::MAX, 10_000));
     let error = hub.fetch("org/name").unwrap_err();
-    assert!(error.contains("model.safetensors cannot be fetched") && error.contains("run the command again"), "{error}");
+    assert!(
+        error.contains("model.safetensors cannot be fetched") && error.contains("run the command again"),
+        "{error}"
+    );
     assert_eq!(hub.rests(), [40_000]);
     let repository: Repository = "org/name".parse().unwrap();
     assert_eq!(repository.cached(&hub.options()), None);
@@ -296,7 +319,11 @@ fn a_rest_of_full_length_is_taken_up() {
     hub.fetch("org/name").unwrap_err();
     hub.state().break_off = None;
     let blobs = hub.options().cache.join("models--org--name/blobs");
-    let rest = std::fs::read_dir(&blobs).unwrap().flatten().map(|e| e.path()).find(|p| p.extension().is_some_and(|x| x == "part"));
+    let rest = std::fs::read_dir(&blobs)
+        .unwrap()
+        .flatten()
+        .map(|e| e.path())
+        .find(|p| p.extension().is_some_and(|x| x == "part"));
     std::fs::write(rest.unwrap(), &weights).unwrap();
     assert_eq!(std::fs::read(hub.fetch("org/name").unwrap().join("model.safetensors")).unwrap(), weights);
 }

@@ -13,7 +13,8 @@ use xla_extension::DType;
 fn write(path: &Path, tensors: &[(&str, &[usize], &[f32])]) {
     let view = |dims: &[usize], values: &[f32]| f32_bytes(values).map(|b| (dims.to_vec(), b));
     let stored: Vec<_> = tensors.iter().map(|(name, dims, values)| (*name, view(dims, values).unwrap())).collect();
-    let views = stored.iter().map(|(name, (dims, bytes))| (name, TensorView::new(Dtype::F32, dims.clone(), bytes).unwrap()));
+    let views =
+        stored.iter().map(|(name, (dims, bytes))| (name, TensorView::new(Dtype::F32, dims.clone(), bytes).unwrap()));
     safetensors::serialize_to_file(views, None, path).unwrap();
 }
 
@@ -95,7 +96,11 @@ fn shards_are_one_checkpoint() {
     write(&dir.path().join("a.safetensors"), &[("x", &[2], &[1.0, 2.0])]);
     write(&dir.path().join("b.safetensors"), &[("y", &[1, 1], &[3.0]), ("z", &[], &[4.0])]);
     let index = dir.path().join("model.safetensors.index.json");
-    std::fs::write(&index, r#"{"metadata": {}, "weight_map": {"x": "a.safetensors", "y": "b.safetensors", "z": "b.safetensors"}}"#).unwrap();
+    std::fs::write(
+        &index,
+        r#"{"metadata": {}, "weight_map": {"x": "a.safetensors", "y": "b.safetensors", "z": "b.safetensors"}}"#,
+    )
+    .unwrap();
     let weights = Weights::open(dir.path()).unwrap();
     assert_eq!(weights.names().collect::<Vec<_>>(), ["x", "y", "z"]);
     assert_eq!((weights.read_f32("x").unwrap(), weights.read_f32("z").unwrap()), (vec![1.0, 2.0], vec![4.0]));
@@ -144,20 +149,31 @@ fn truncated_files_are_refused() {
 
 #[test]
 fn headers_that_lie_are_refused() {
-    let one = |shape: &str, begin: u64, end: u64| with_header(&format!(r#"{{"t": {{"dtype": "F32", "shape": {shape}, "data_offsets": [{begin}, {end}]}}}}"#), 64);
+    let one = |shape: &str, begin: u64, end: u64| {
+        with_header(&format!(r#"{{"t": {{"dtype": "F32", "shape": {shape}, "data_offsets": [{begin}, {end}]}}}}"#), 64)
+    };
     assert_refused(&[u64::MAX.to_le_bytes().as_slice(), &[0; 64]].concat(), "its header should take");
     assert_refused(&with_header("not json", 0), "its header is invalid");
     assert_refused(&one("[16]", 0, 32), "its header is invalid");
     assert_refused(&one("[16]", 8, 72), "its header is invalid");
     assert_refused(&one("[18446744073709551615, 4]", 0, 64), "its header is invalid");
     assert_refused(&one("[-1]", 0, 64), "its header is invalid");
-    assert_refused(&with_header(r#"{"t": {"dtype": "F31", "shape": [1], "data_offsets": [0, 4]}}"#, 4), "its header is invalid");
+    assert_refused(
+        &with_header(r#"{"t": {"dtype": "F31", "shape": [1], "data_offsets": [0, 4]}}"#, 4),
+        "its header is invalid",
+    );
     let overlap = r#"{"t": {"dtype": "U8", "shape": [8], "data_offsets": [0, 8]}, "u": {"dtype": "U8", "shape": [8], "data_offsets": [4, 12]}}"#;
     assert_refused(&with_header(overlap, 12), "its header is invalid");
     // Offsets whose sum with the header's length exceeds 64 bits.
     let step = (1u64 << 61) - 1;
     let chain: Vec<String> = (0..8u64)
-        .map(|i| format!(r#""t{i}": {{"dtype": "U8", "shape": [{step}], "data_offsets": [{}, {}]}}"#, i * step, (i + 1) * step))
+        .map(|i| {
+            format!(
+                r#""t{i}": {{"dtype": "U8", "shape": [{step}], "data_offsets": [{}, {}]}}"#,
+                i * step,
+                (i + 1) * step
+            )
+        })
         .collect();
     assert_refused(&with_header(&format!("{{{}}}", chain.join(", ")), 64), "it is truncated");
 }
@@ -166,11 +182,21 @@ fn headers_that_lie_are_refused() {
 fn missing_unexpected_and_misshapen_names_come_in_one_report() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model.safetensors");
-    write(&path, &[("a", &[2], &[0.0; 2]), ("b", &[1, 2], &[0.0; 2]), ("extra", &[1], &[0.0]), ("rotary.inv_freq", &[1], &[0.0])]);
+    write(
+        &path,
+        &[
+            ("a", &[2], &[0.0; 2]),
+            ("b", &[1, 2], &[0.0; 2]),
+            ("extra", &[1], &[0.0]),
+            ("rotary.inv_freq", &[1], &[0.0]),
+        ],
+    );
     let weights = Weights::open(&path).unwrap();
     let parameter = |name: &str, dims: &[usize]| (name.to_string(), dims.to_vec());
     let buffers = |name: &str| name.ends_with("inv_freq");
-    assert!(weights.check(&[parameter("a", &[2]), parameter("b", &[1, 2]), parameter("extra", &[1])], &buffers).is_ok());
+    assert!(
+        weights.check(&[parameter("a", &[2]), parameter("b", &[1, 2]), parameter("extra", &[1])], &buffers).is_ok()
+    );
     let mut expected = vec![parameter("a", &[2]), parameter("b", &[2, 1])];
     expected.extend((0..12).map(|i| parameter(&format!("layer.{i:02}"), &[1])));
     let error = weights.check(&expected, &buffers).unwrap_err();
@@ -178,7 +204,16 @@ fn missing_unexpected_and_misshapen_names_come_in_one_report() {
     assert_eq!((mismatch.missing.len(), mismatch.unexpected.as_slice()), (12, ["extra".to_string()].as_slice()));
     assert_eq!(mismatch.misshapen, [("b".to_string(), vec![2, 1], vec![1, 2])]);
     let text = error.to_string();
-    for part in ["model.safetensors", "14 parameters", "12 missing:", "layer.09", "and 2 more", "1 unexpected:", "extra", "b: expected [2, 1], found [1, 2]"] {
+    for part in [
+        "model.safetensors",
+        "14 parameters",
+        "12 missing:",
+        "layer.09",
+        "and 2 more",
+        "1 unexpected:",
+        "extra",
+        "b: expected [2, 1], found [1, 2]",
+    ] {
         assert!(text.contains(part), "{part:?} in {text}");
     }
     assert!(!text.contains("layer.10") && !text.contains("inv_freq"), "{text}");

@@ -10,7 +10,8 @@ pub(super) fn config(weights: &Weights) -> Result<HfConfig, LoadError> {
     let origin = weights.path().display().to_string();
     let bad = |reason| LoadError::Config { file: origin.clone(), reason };
     let metadata = weights.gguf().ok_or_else(|| bad("it has no metadata: only GGUF files do".to_string()))?;
-    let name = metadata.str("general.architecture").ok_or_else(|| bad("`general.architecture` is missing".to_string()))?;
+    let name =
+        metadata.str("general.architecture").ok_or_else(|| bad("`general.architecture` is missing".to_string()))?;
     let table = names::architecture(name).ok_or_else(|| {
         bad(format!("raxla cannot read GGUF files of architecture {name:?}\n  help: it reads {}", names::known()))
     })?;
@@ -44,7 +45,10 @@ impl Keys<'_> {
 
     fn uint(&self, key: &str) -> Result<usize, LoadError> {
         let key = self.key(key);
-        let wrong = || LoadError::Config { file: self.origin.to_string(), reason: format!("`{key}` is missing, or not an integer") };
+        let wrong = || LoadError::Config {
+            file: self.origin.to_string(),
+            reason: format!("`{key}` is missing, or not an integer"),
+        };
         self.metadata.uint(&key).ok_or_else(wrong)
     }
 
@@ -84,7 +88,10 @@ impl Keys<'_> {
             ("mlp_bias", has("model.layers.0.mlp.up_proj.bias").into()),
             ("rope_theta", self.float_opt("rope.freq_base").unwrap_or(10000.0).into()),
             // The turned dimensions are counted, not given as a part.
-            ("partial_rotary_factor", (self.uint_opt("rope.dimension_count").unwrap_or(head) as f64 / head.max(1) as f64).into()),
+            (
+                "partial_rotary_factor",
+                (self.uint_opt("rope.dimension_count").unwrap_or(head) as f64 / head.max(1) as f64).into(),
+            ),
             ("rope_scaling", self.rope_scaling()?),
         ];
         raw.extend(pairs.map(|(key, value)| (key.to_string(), value)));
@@ -108,7 +115,11 @@ impl Keys<'_> {
         }
         // Older files have `rope.scale_linear` and no type.
         let factor = self.float_opt("rope.scaling.factor").or(self.float_opt("rope.scale_linear"));
-        let kind = self.metadata.str(&self.key("rope.scaling.type")).unwrap_or(if factor.is_some() { "linear" } else { "none" });
+        let kind = self.metadata.str(&self.key("rope.scaling.type")).unwrap_or(if factor.is_some() {
+            "linear"
+        } else {
+            "none"
+        });
         Ok(match kind {
             "none" => Value::Null,
             kind => json!({

@@ -97,6 +97,9 @@ pub(super) fn read(config: &HfConfig, layer_type: Option<&str>) -> Result<Rope, 
     if let Some(Value::Object(own)) = layer_type.and_then(|t| parameters.get(t)) {
         parameters = own;
     }
+    if let Some((name, _)) = parameters.iter().find(|(_, value)| value.is_object()) {
+        return Err(config.error(format!("`{key}` differs by layer type ({name}), which this model does not expect")));
+    }
     let reader = Reader { config, key, parameters };
     // LLaMA 1 and 2 as first published have no `rope_theta`; both mean 10000.
     let theta = match reader.float_opt("rope_theta")? {
@@ -166,7 +169,9 @@ impl Reader<'_> {
             DIVISORS => RopeScaling::Divisors(self.floats("factors")?),
             other => {
                 let known = "default, linear, dynamic, yarn, longrope, llama3";
-                return Err(self.config.error(format!("`{}` has the rope_type {other:?}; raxla knows {known}", self.key)));
+                return Err(self
+                    .config
+                    .error(format!("`{}` has the rope_type {other:?}; raxla knows {known}", self.key)));
             }
         })
     }
@@ -193,7 +198,9 @@ impl Reader<'_> {
     fn floats(&self, name: &str) -> Result<Vec<f32>, LoadError> {
         let list = self.parameters.get(name).and_then(Value::as_array);
         let floats: Option<Vec<f32>> = list.and_then(|l| l.iter().map(|v| v.as_f64().map(|f| f as f32)).collect());
-        floats.ok_or_else(|| self.config.error(format!("`{name}` of `{}` is missing, or not a list of numbers", self.key)))
+        floats.ok_or_else(|| {
+            self.config.error(format!("`{name}` of `{}` is missing, or not a list of numbers", self.key))
+        })
     }
 
     /// Beside the other rope parameters, or at the top (Phi-3), or the model's context length.

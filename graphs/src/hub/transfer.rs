@@ -171,9 +171,10 @@ fn failure(error: ApiError) -> Failure {
             other => Failure::Unreachable(other.to_string()),
         },
         ApiError::IoError(error) => match error.kind() {
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::TimedOut => {
-                Failure::Unreachable(error.to_string())
-            }
+            io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::TimedOut => Failure::Unreachable(error.to_string()),
             // The client reports its own failures while reading as errors of this kind.
             io::ErrorKind::Other => Failure::Unreachable(error.to_string()),
             _ => Failure::Disk(error),
@@ -199,7 +200,8 @@ impl Meter {
             eprintln!("fetching {name} ({:.1} MB)", size as f64 / 1e6);
         }
         let bar = ProgressBar::with_draw_target(Some(size), target).with_message(name.to_string());
-        if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {eta}") {
+        if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {eta}")
+        {
             bar.set_style(style.progress_chars("=> "));
         }
         Meter { received: Arc::default(), bar }

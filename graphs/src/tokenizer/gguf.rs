@@ -2,7 +2,9 @@
 
 use crate::weights::gguf::{List, Metadata};
 use std::collections::HashMap;
-use tokenizers::decoders::{byte_fallback::ByteFallback, byte_level::ByteLevel, fuse::Fuse, sequence::Sequence as Decoders, strip::Strip};
+use tokenizers::decoders::{
+    byte_fallback::ByteFallback, byte_level::ByteLevel, fuse::Fuse, sequence::Sequence as Decoders, strip::Strip,
+};
 use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::normalizers::{NFC, NormalizerWrapper, Prepend, Replace, Sequence as Normalizers};
 use tokenizers::pre_tokenizers::digits::Digits;
@@ -52,12 +54,14 @@ fn byte_level(metadata: &Metadata, tokens: &[String]) -> Result<(Inner, bool), S
     let Some(List::Str(merges)) = metadata.list("tokenizer.ggml.merges") else {
         return Err("`tokenizer.ggml.merges` is missing".into());
     };
-    let merges: Option<Vec<_>> = merges.iter().map(|m| m.split_once(' ').map(|(a, b)| (a.to_string(), b.to_string()))).collect();
+    let merges: Option<Vec<_>> =
+        merges.iter().map(|m| m.split_once(' ').map(|(a, b)| (a.to_string(), b.to_string()))).collect();
     let merges = merges.ok_or("`tokenizer.ggml.merges` has an entry that is not two tokens")?;
     // Files made before there were names hold GPT-2's tokenizer or one whose text they would split wrongly.
     let name = metadata.str("tokenizer.ggml.pre").unwrap_or("gpt-2");
     let llama3 = matches!(name, "llama-bpe" | "llama3" | "llama-v3");
-    let bpe = BPE::builder().vocab_and_merges(vocabulary(tokens), merges).ignore_merges(llama3).build().map_err(text)?;
+    let bpe =
+        BPE::builder().vocab_and_merges(vocabulary(tokens), merges).ignore_merges(llama3).build().map_err(text)?;
     let mut inner = Inner::new(bpe);
     inner.with_decoder(Some(ByteLevel::default()));
     let bytes = |use_regex| PreTokenizerWrapper::from(ByteLevel::new(false, true, use_regex));
@@ -67,7 +71,9 @@ fn byte_level(metadata: &Metadata, tokens: &[String]) -> Result<(Inner, bool), S
     };
     let pre_tokenizer = match name {
         "gpt-2" => bytes(true),
-        "smollm" | "starcoder" | "refact" | "codeshell" => PreTokenizers::new(vec![Digits::new(true).into(), bytes(true)]).into(),
+        "smollm" | "starcoder" | "refact" | "codeshell" => {
+            PreTokenizers::new(vec![Digits::new(true).into(), bytes(true)]).into()
+        }
         _ if llama3 => split(format!(r"{LETTERS}|\p{{N}}{{1,3}}|{WORD}"))?,
         "qwen2" => {
             inner.with_normalizer(Some(NFC)).map_err(text)?;
@@ -113,7 +119,8 @@ fn sentence_piece(metadata: &Metadata, tokens: &[String]) -> Result<(Inner, bool
 /// Every way to make a token of two others, the best score first. Among merges that make the same token the order is that of
 /// transformers' `generate_merges`, so that texts split the same way.
 fn merges_from_scores(tokens: &[String], scores: &[f32], usable: impl Fn(usize) -> bool) -> Vec<(String, String)> {
-    let ids: HashMap<&str, usize> = tokens.iter().enumerate().filter(|(id, _)| usable(*id)).map(|(id, t)| (t.as_str(), id)).collect();
+    let ids: HashMap<&str, usize> =
+        tokens.iter().enumerate().filter(|(id, _)| usable(*id)).map(|(id, t)| (t.as_str(), id)).collect();
     let mut merges = Vec::new();
     for (id, token) in tokens.iter().enumerate().filter(|(id, _)| usable(*id)) {
         let first = merges.len();
@@ -141,7 +148,8 @@ fn token_kinds(metadata: &Metadata) -> &[i64] {
 
 /// Control tokens are special; user-defined ones are found in a text before anything else but are ordinary output.
 fn add_special(inner: &mut Inner, metadata: &Metadata, tokens: &[String]) -> tokenizers::Result<()> {
-    let of_kind = |kind: i64| tokens.iter().zip(token_kinds(metadata)).filter(move |(_, k)| **k == kind).map(|(t, _)| t.clone());
+    let of_kind =
+        |kind: i64| tokens.iter().zip(token_kinds(metadata)).filter(move |(_, k)| **k == kind).map(|(t, _)| t.clone());
     inner.add_special_tokens(of_kind(CONTROL).map(|t| AddedToken::from(t, true)))?;
     inner.add_tokens(of_kind(USER_DEFINED).map(|t| AddedToken::from(t, false).normalized(false)))?;
     Ok(())

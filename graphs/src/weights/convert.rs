@@ -1,12 +1,12 @@
 //! Stored bytes to the bytes of a requested dtype: decode a run of values to f32 on the stack, round once, store.
 
 use super::dequant::Block;
-use xla_extension::DType;
 use bytemuck::{cast_slice, cast_slice_mut};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use rayon::prelude::*;
 use std::fmt;
+use xla_extension::DType;
 
 /// How a tensor's values are stored in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,9 @@ impl Encoding {
     pub(super) fn bytes(self, n: usize) -> Option<usize> {
         match self {
             Encoding::Plain(dtype) => n.checked_mul(dtype.bits() / 8),
-            Encoding::Blocks(block) if n.is_multiple_of(block.values()) => (n / block.values()).checked_mul(block.bytes()),
+            Encoding::Blocks(block) if n.is_multiple_of(block.values()) => {
+                (n / block.values()).checked_mul(block.bytes())
+            }
             _ => None,
         }
     }
@@ -201,7 +203,9 @@ fn narrow_f64(src: &[u8], to: DType, out: &mut [u8]) {
     match to {
         DType::F32 => values.zip(out.as_chunks_mut().0).for_each(|(v, o)| *o = (v as f32).to_le_bytes()),
         DType::F16 => values.zip(out.as_chunks_mut().0).for_each(|(v, o)| *o = f16::from_f32(to_odd(v)).to_le_bytes()),
-        DType::BF16 => values.zip(out.as_chunks_mut().0).for_each(|(v, o)| *o = bf16::from_f32(to_odd(v)).to_le_bytes()),
+        DType::BF16 => {
+            values.zip(out.as_chunks_mut().0).for_each(|(v, o)| *o = bf16::from_f32(to_odd(v)).to_le_bytes())
+        }
         _ => unreachable!("`convertible` admits four targets"),
     }
 }
@@ -238,7 +242,9 @@ mod tests {
 
     #[test]
     fn f8e4m3fn_has_the_values_of_its_specification() {
-        for (bits, value) in [(0x00, 0.0), (0x01, 0.001953125), (0x08, 0.015625), (0x38, 1.0), (0x7e, 448.0), (0xb8, -1.0)] {
+        for (bits, value) in
+            [(0x00, 0.0), (0x01, 0.001953125), (0x08, 0.015625), (0x38, 1.0), (0x7e, 448.0), (0xb8, -1.0)]
+        {
             assert_eq!(f8e4m3fn(bits), value, "{bits:#04x}");
         }
         assert!(f8e4m3fn(0x7f).is_nan() && f8e4m3fn(0xff).is_nan());

@@ -5,9 +5,9 @@
 
 use super::convert::Encoding;
 use super::dequant::Block;
-use xla_extension::DType;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
+use xla_extension::DType;
 
 /// A metadata value.
 #[derive(Clone, Debug, PartialEq)]
@@ -127,7 +127,9 @@ pub(super) fn parse(file: &[u8]) -> Result<Header, String> {
     }
     match cursor.u32("the version")? {
         2 | 3 => {}
-        v if matches!(v.swap_bytes(), 1..=255) => return Err("it is a big-endian GGUF file, which raxla cannot read".into()),
+        v if matches!(v.swap_bytes(), 1..=255) => {
+            return Err("it is a big-endian GGUF file, which raxla cannot read".into());
+        }
         v => return Err(format!("it is GGUF version {v}; raxla reads versions 2 and 3")),
     }
     // The shortest possible rows: an empty name, no dimensions, a type, an offset; an empty key, a type, one byte.
@@ -172,11 +174,16 @@ fn place(file: usize, header_end: usize, alignment: usize, rows: Vec<Row>) -> Re
         let n = dims.iter().try_fold(1usize, |n, d| n.checked_mul(*d)).ok_or_else(too_large)?;
         let inner = dims.last().copied().unwrap_or(1);
         if !inner.is_multiple_of(encoding.unit()) {
-            return Err(format!("tensor `{name}` has rows of {inner} values, not whole {encoding} blocks of {}", encoding.unit()));
+            return Err(format!(
+                "tensor `{name}` has rows of {inner} values, not whole {encoding} blocks of {}",
+                encoding.unit()
+            ));
         }
         let bytes = encoding.bytes(n).ok_or_else(too_large)?;
         if offset % alignment as u64 != 0 {
-            return Err(format!("the offset {offset} of tensor `{name}` is not a multiple of the alignment {alignment}"));
+            return Err(format!(
+                "the offset {offset} of tensor `{name}` is not a multiple of the alignment {alignment}"
+            ));
         }
         let begin = usize::try_from(offset).ok().and_then(|o| o.checked_add(start)).ok_or_else(too_large)?;
         let end = begin.checked_add(bytes).ok_or_else(too_large)?;
@@ -256,7 +263,11 @@ impl<'a> Cursor<'a> {
 
     fn take(&mut self, n: usize, what: impl FnOnce() -> String) -> Result<&'a [u8], String> {
         if n > self.left() {
-            return Err(format!("it ends at byte {}, inside {}: it is truncated, or its header is wrong", self.file.len(), what()));
+            return Err(format!(
+                "it ends at byte {}, inside {}: it is truncated, or its header is wrong",
+                self.file.len(),
+                what()
+            ));
         }
         let bytes = &self.file[self.at..self.at + n];
         self.at += n;
@@ -335,7 +346,10 @@ impl<'a> Cursor<'a> {
         };
         let n = self.count(&format!("elements of {what}"), size)?;
         if kind == 8 {
-            return (0..n).map(|i| self.string(|| format!("element {i} of {what}"))).collect::<Result<_, _>>().map(List::Str);
+            return (0..n)
+                .map(|i| self.string(|| format!("element {i} of {what}")))
+                .collect::<Result<_, _>>()
+                .map(List::Str);
         }
         if kind == 9 {
             return (0..n).map(|_| self.list(what, depth + 1)).collect::<Result<_, _>>().map(List::List);

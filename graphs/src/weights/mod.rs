@@ -15,12 +15,12 @@ pub use dequant::Block;
 pub use report::Mismatch;
 
 use crate::LoadError;
-use xla_extension::DType;
 use convert::Layout;
 use mapped::Mapped;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use xla_extension::DType;
 
 /// An open checkpoint. Reading a tensor touches only that tensor's bytes.
 #[derive(Debug)]
@@ -81,7 +81,9 @@ impl Weights {
             let weights = Weights::open_files(dir, &shards.files)?;
             let absent = shards.tensors.iter().find(|name| !weights.tensors.contains_key(*name));
             return match absent {
-                Some(name) => Err(LoadError::format(index, format!("it lists tensor `{name}`, which none of its files holds"))),
+                Some(name) => {
+                    Err(LoadError::format(index, format!("it lists tensor `{name}`, which none of its files holds")))
+                }
                 None => Ok(weights),
             };
         }
@@ -111,7 +113,11 @@ impl Weights {
             let mapped = Mapped::open(file).map_err(|e| LoadError::io(file, e))?;
             let bad = |reason| LoadError::format(file, reason);
             let is_gguf = mapped.starts_with(b"GGUF") || kind(file) == Some("gguf");
-            let tensors = if is_gguf { weights.read_gguf(&mapped).map_err(bad)? } else { safetensors::tensors(&mapped).map_err(bad)? };
+            let tensors = if is_gguf {
+                weights.read_gguf(&mapped).map_err(bad)?
+            } else {
+                safetensors::tensors(&mapped).map_err(bad)?
+            };
             for (name, stored) in tensors {
                 let stored = Stored { file: weights.files.len(), ..stored };
                 if weights.tensors.insert(name.clone(), stored).is_some() {
@@ -136,7 +142,11 @@ impl Weights {
                 (Layout::Same, _) => {}
                 (Layout::Transposed, [rows, columns]) => std::mem::swap(rows, columns),
                 (Layout::Interleaved { heads }, [rows, ..]) if rows.is_multiple_of(2 * heads) => {}
-                _ => return Err(format!("tensor `{gguf_name}` of shape {dims:?} does not fit the metadata ({layout:?})")),
+                _ => {
+                    return Err(format!(
+                        "tensor `{gguf_name}` of shape {dims:?} does not fit the metadata ({layout:?})"
+                    ));
+                }
             }
             let hidden = names::ROPE_FACTORS.contains(&name.as_str());
             stored.push((name, Stored { file: 0, encoding, dims, range, layout, hidden }));
@@ -198,7 +208,9 @@ impl Weights {
         let stored = self.convertible(name, dtype)?;
         let needed = self.elements(name, stored, dtype)? * (dtype.bits() / 8);
         if out.len() != needed {
-            return Err(self.bad_tensor(name, format!("it takes {needed} bytes as {}, not {}", dtype.name(), out.len())));
+            return Err(
+                self.bad_tensor(name, format!("it takes {needed} bytes as {}, not {}", dtype.name(), out.len()))
+            );
         }
         self.convert(stored, dtype, out);
         Ok(())
@@ -220,10 +232,14 @@ impl Weights {
     }
 
     fn convertible(&self, name: &str, dtype: DType) -> Result<&Stored, LoadError> {
-        let stored = self.tensors.get(name).ok_or_else(|| self.bad_tensor(name, "the checkpoint has no such tensor"))?;
+        let stored =
+            self.tensors.get(name).ok_or_else(|| self.bad_tensor(name, "the checkpoint has no such tensor"))?;
         match convert::convertible(stored.encoding, dtype) {
             true => Ok(stored),
-            false => Err(self.bad_tensor(name, format!("it is stored as {} and cannot be read as {}", stored.encoding, dtype.name()))),
+            false => Err(self.bad_tensor(
+                name,
+                format!("it is stored as {} and cannot be read as {}", stored.encoding, dtype.name()),
+            )),
         }
     }
 
@@ -252,8 +268,13 @@ impl Weights {
 
     /// Compares the checkpoint with the parameters of a model, given as (name, dims), and reports all differences at once.
     /// Tensors that the model does not have are reported unless `allow_unexpected` holds for their names.
-    pub fn check(&self, expected: &[(String, Vec<usize>)], allow_unexpected: &dyn Fn(&str) -> bool) -> Result<(), LoadError> {
-        let mut mismatch = Mismatch { file: self.path.display().to_string(), expected: expected.len(), ..Mismatch::default() };
+    pub fn check(
+        &self,
+        expected: &[(String, Vec<usize>)],
+        allow_unexpected: &dyn Fn(&str) -> bool,
+    ) -> Result<(), LoadError> {
+        let mut mismatch =
+            Mismatch { file: self.path.display().to_string(), expected: expected.len(), ..Mismatch::default() };
         let mut known = std::collections::HashSet::new();
         for (name, dims) in expected {
             known.insert(name.as_str());
@@ -265,7 +286,8 @@ impl Weights {
                 Some(_) => {}
             }
         }
-        mismatch.unexpected = self.names().filter(|n| !known.contains(n) && !allow_unexpected(n)).map(str::to_string).collect();
+        mismatch.unexpected =
+            self.names().filter(|n| !known.contains(n) && !allow_unexpected(n)).map(str::to_string).collect();
         if mismatch.is_empty() { Ok(()) } else { Err(mismatch.into()) }
     }
 }

@@ -73,7 +73,8 @@ const ARCHITECTURES: &[Architecture] = &[
 ];
 
 /// The frequency divisors that a converter stores as tensors. They belong to the configuration, not to the parameters.
-pub(crate) const ROPE_FACTORS: [&str; 3] = ["rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"];
+pub(crate) const ROPE_FACTORS: [&str; 3] =
+    ["rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"];
 
 /// The table for `general.architecture`.
 pub(crate) fn architecture(gguf: &str) -> Option<&'static Architecture> {

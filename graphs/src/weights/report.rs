@@ -39,7 +39,12 @@ impl Display for Mismatch {
     }
 }
 
-fn section<T>(f: &mut Formatter, title: &str, items: &[T], show: impl Fn(&mut Formatter, &T) -> fmt::Result) -> fmt::Result {
+fn section<T>(
+    f: &mut Formatter,
+    title: &str,
+    items: &[T],
+    show: impl Fn(&mut Formatter, &T) -> fmt::Result,
+) -> fmt::Result {
     const SHOWN: usize = 10;
     if items.is_empty() {
         return Ok(());

@@ -1,15 +1,18 @@
 //! safetensors files: 8 bytes of header length, a JSON header, the values.
 
-use super::convert::{Encoding, Layout};
 use super::Stored;
-use xla_extension::DType;
+use super::convert::{Encoding, Layout};
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
+use xla_extension::DType;
 
 /// Reads the header of a mapped file. Every range returned lies inside `file` and has the length that its shape and dtype imply.
 pub(super) fn tensors(file: &[u8]) -> Result<Vec<(String, Stored)>, String> {
     let Some((length, rest)) = file.split_first_chunk::<8>() else {
-        return Err(format!("it has {} bytes, and a safetensors file begins with 8 bytes of header length", file.len()));
+        return Err(format!(
+            "it has {} bytes, and a safetensors file begins with 8 bytes of header length",
+            file.len()
+        ));
     };
     let length = u64::from_le_bytes(*length);
     let Some(header) = usize::try_from(length).ok().and_then(|n| rest.get(..n)) else {
@@ -22,7 +25,10 @@ pub(super) fn tensors(file: &[u8]) -> Result<Vec<(String, Stored)>, String> {
     let data = rest.len() - length as usize;
     if header.data_len() > data {
         let short = header.data_len() - data;
-        return Err(format!("it is truncated: the header announces {} bytes of values, {short} more than there are", header.data_len()));
+        return Err(format!(
+            "it is truncated: the header announces {} bytes of values, {short} more than there are",
+            header.data_len()
+        ));
     }
     if header.data_len() < data {
         return Err(format!("{} bytes follow the values that the header announces", data - header.data_len()));
@@ -30,7 +36,14 @@ pub(super) fn tensors(file: &[u8]) -> Result<Vec<(String, Stored)>, String> {
     let start = file.len() - data;
     let stored = header.tensors().into_iter().map(|(name, info)| {
         let range = start + info.data_offsets.0..start + info.data_offsets.1;
-        let stored = Stored { file: 0, encoding: encoding(info.dtype), dims: info.shape.clone(), range, layout: Layout::Same, hidden: false };
+        let stored = Stored {
+            file: 0,
+            encoding: encoding(info.dtype),
+            dims: info.shape.clone(),
+            range,
+            layout: Layout::Same,
+            hidden: false,
+        };
         (name, stored)
     });
     Ok(stored.collect())

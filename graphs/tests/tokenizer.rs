@@ -1,0 +1,187 @@
+//! Tokenizers in every form give the ids of the reference, and streams give the text.
+
+use graphs::LoadError;
+use graphs::tokenizer::Tokenizer;
+use graphs::weights::Weights;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tokenizer").join(name)
+}
+
+fn gguf(name: &str) -> Tokenizer {
+    Tokenizer::from_gguf(&Weights::open(data(name)).unwrap()).unwrap()
+}
+
+static BPE: LazyLock<Tokenizer> = LazyLock::new(|| Tokenizer::from_dir(&data("bpe")).unwrap());
+static SPM: LazyLock<Tokenizer> = LazyLock::new(|| gguf("spm.gguf"));
+
+fn assert_ids(tokenizer: &Tokenizer, reference: &str) {
+    let all: Value = serde_json::from_str(&std::fs::read_to_string(data("texts.json")).unwrap()).unwrap();
+    let texts = all["texts"].as_array().unwrap();
+    assert_eq!(texts.len(), all[reference].as_array().unwrap().len());
+    for (text, ids) in texts.iter().zip(all[reference].as_array().unwrap()) {
+        let text = text.as_str().unwrap();
+        assert_eq!(&json!(tokenizer.encode(text, true).unwrap()), ids, "{text:?}");
+    }
+}
+
+#[test]
+fn tokenizer_json_gives_the_reference_ids_whatever_truncation_it_was_saved_with() {
+    assert_ids(&BPE, "bpe");
+    assert_eq!(BPE.vocab_size(), 400);
+    assert_eq!(BPE.id("<|im_end|>"), Some(2));
+    assert_eq!((BPE.token(2).as_deref(), BPE.token(400)), (Some("<|im_end|>"), None));
+}
+
+#[test]
+fn vocabulary_and_merges_give_the_reference_ids() {
+    let tokenizer = Tokenizer::from_dir(&data("gpt2")).unwrap();
+    assert_ids(&tokenizer, "gpt2");
+    assert_eq!((tokenizer.bos, tokenizer.eos.as_slice()), (Some(0), [0].as_slice()));
+    // The same under the names that OpenAI gave the files.
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::copy(data("gpt2/vocab.json"), dir.path().join("encoder.json")).unwrap();
+    std::fs::copy(data("gpt2/merges.txt"), dir.path().join("vocab.bpe")).unwrap();
+    assert_ids(&Tokenizer::from_dir(dir.path()).unwrap(), "gpt2");
+}
+
+#[test]
+fn gguf_metadata_gives_the_reference_ids() {
+    let tokenizer = gguf("bpe.gguf");
+    assert_ids(&tokenizer, "bpe");
+    assert_eq!((tokenizer.bos, tokenizer.eos.as_slice()), (Some(1), [2, 0].as_slice()));
+    assert_eq!(tokenizer.chat_template.as_deref(), Some("{{ messages[0].content }}"));
+    assert_ids(&SPM, "spm");
+    assert_eq!((SPM.bos, SPM.eos.as_slice()), (Some(1), [2].as_slice()));
+    assert_eq!(SPM.encode("the light", false).unwrap(), SPM.encode("the light", true).unwrap()[1..]);
+}
+
+#[test]
+fn special_ids_and_the_template_come_from_all_files_beside_the_tokenizer() {
+    // The tokenizer's own end first, then those of generation_config.json, which replace those of config.json.
+    assert_eq!((BPE.bos, BPE.eos.as_slice()), (Some(1), [2, 0].as_slice()));
+    assert_eq!(BPE.chat_template.as_deref(), Some("{{ messages[0].content }}"));
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::copy(data("bpe/tokenizer.json"), dir.path().join("tokenizer.json")).unwrap();
+    let bare = Tokenizer::from_dir(dir.path()).unwrap();
+    assert_eq!((bare.bos, bare.eos.as_slice(), bare.chat_template), (None, [0u32; 0].as_slice(), None));
+    std::fs::write(dir.path().join("chat_template.jinja"), "own").unwrap();
+    std::fs::write(
+        dir.path().join("tokenizer_config.json"),
+        r#"{"chat_template": "other", "eos_token": "<|endoftext|>"}"#,
+    )
+    .unwrap();
+    let dressed = Tokenizer::from_dir(dir.path()).unwrap();
+    assert_eq!((dressed.eos.as_slice(), dressed.chat_template.as_deref()), ([0].as_slice(), Some("own")));
+}
+
+#[test]
+fn decoding_skips_special_tokens_on_request() {
+    let ids = BPE.encode("<|im_start|>user\nHello<|im_end|>", true).unwrap();
+    assert_eq!(BPE.decode(&ids, false).unwrap(), "<|im_start|>user\nHello<|im_end|>");
+    assert_eq!(BPE.decode(&ids, true).unwrap(), "user\nHello");
+    assert_eq!(BPE.decode(&[100_000], true).unwrap(), "");
+}
+
+#[test]
+fn to_json_is_the_same_tokenizer() {
+    for (tokenizer, reference) in [(gguf("bpe.gguf"), "bpe"), (gguf("spm.gguf"), "spm")] {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("tokenizer.json"), tokenizer.to_json().unwrap()).unwrap();
+        assert_ids(&Tokenizer::from_dir(dir.path()).unwrap(), reference);
+    }
+}
+
+#[track_caller]
+fn refusal(files: &[(&str, &str)]) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    let error = Tokenizer::from_dir(dir.path()).expect_err("it is broken");
+    let text = error.to_string();
+    assert!(text.contains(dir.path().to_str().unwrap()), "{text}");
+    text
+}
+
+#[test]
+fn broken_tokenizers_are_errors_that_name_the_file() {
+    assert!(refusal(&[]).contains("neither tokenizer.json nor vocab.json with merges.txt\n  help: copy"));
+    assert!(refusal(&[("tokenizer.model", "")]).contains("save_pretrained"));
+    for broken in ["", "{", "[]", r#"{"model": {"type": "Unheard"}}"#] {
+        assert!(refusal(&[("tokenizer.json", broken)]).contains("tokenizer.json cannot be loaded"), "{broken}");
+    }
+    let whole = std::fs::read_to_string(data("bpe/tokenizer.json")).unwrap();
+    assert!(refusal(&[("tokenizer.json", &whole[..whole.len() / 2])]).contains("tokenizer.json cannot be loaded"));
+    assert!(
+        refusal(&[("tokenizer.json", &whole), ("tokenizer_config.json", "nonsense")]).contains("tokenizer_config.json")
+    );
+    assert!(refusal(&[("vocab.json", r#"{"a": 0}"#), ("merges.txt", "x y\n")]).contains("vocab.json cannot be loaded"));
+    let bare = Tokenizer::from_gguf(&Weights::open(data("../gguf/llama.gguf")).unwrap()).unwrap_err();
+    assert!(
+        matches!(&bare, LoadError::Tokenizer { reason, .. } if reason.contains("the file has no tokenizer")),
+        "{bare}"
+    );
+}
+
+/// Pushes ids one by one; no piece may hold half a character.
+fn streamed(tokenizer: &Tokenizer, ids: &[u32]) -> (Vec<String>, String) {
+    let mut stream = tokenizer.decode_stream(false);
+    let pieces: Vec<String> = ids.iter().map(|id| stream.push(*id).unwrap()).collect();
+    (pieces, stream.finish().unwrap())
+}
+
+#[test]
+fn characters_are_printed_whole() {
+    for tokenizer in [&*BPE, &*SPM] {
+        for text in ["🦀", "naïve 日本語", "  two", "👩‍👩‍👧 family", "the light\n\n"] {
+            let ids = tokenizer.encode(text, false).unwrap();
+            let (pieces, rest) = streamed(tokenizer, &ids);
+            assert_eq!(pieces.concat(), text);
+            assert_eq!(rest, "");
+            assert!(pieces.iter().all(|p| !p.contains('\u{fffd}')), "{pieces:?}");
+        }
+    }
+    let crab = BPE.encode("🦀", false).unwrap();
+    assert_eq!(crab.len(), 4, "the vocabulary has no crab");
+    assert_eq!(streamed(&BPE, &crab).0, ["", "", "", "🦀"]);
+}
+
+#[test]
+fn an_unfinished_character_is_flushed_at_the_end() {
+    let crab = BPE.encode("a🦀", false).unwrap();
+    let (pieces, rest) = streamed(&BPE, &crab[..3]);
+    assert_eq!((pieces.concat().as_str(), rest.as_str()), ("a", "\u{fffd}"));
+}
+
+#[test]
+fn skipped_special_tokens_do_not_disturb_the_stream() {
+    let ids = BPE.encode("<|im_start|>a<|im_end|> b 🦀<|endoftext|>", false).unwrap();
+    let mut stream = BPE.decode_stream(true);
+    let text: String = ids.iter().map(|id| stream.push(*id).unwrap()).collect();
+    assert_eq!(text + &stream.finish().unwrap(), "a b 🦀");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn streams_give_what_decoding_at_once_gives(ids in prop::collection::vec(0u32..400, 0..40)) {
+        let (pieces, rest) = streamed(&BPE, &ids);
+        prop_assert_eq!(pieces.concat() + &rest, BPE.decode(&ids, false).unwrap());
+    }
+
+    #[test]
+    fn texts_survive_the_round_trip(text in "\\PC{0,30}") {
+        for tokenizer in [&*BPE, &*SPM] {
+            let ids = tokenizer.encode(&text, false).unwrap();
+            let (pieces, rest) = streamed(tokenizer, &ids);
+            prop_assert_eq!(pieces.concat() + &rest, tokenizer.decode(&ids, false).unwrap());
+        }
+        prop_assert_eq!(BPE.decode(&BPE.encode(&text, false).unwrap(), false).unwrap(), text);
+    }
+}
