@@ -31,7 +31,7 @@ pub use host::Host;
 pub use index_ops::Rows;
 pub use jit::{Compiled, Jit, Lowered, jit};
 pub use ops::{Rhs, where_};
-pub use prim::{IndexMode, Precision, iota};
+pub use prim::{IndexMode, Precision, iota, optimization_barrier};
 pub use prim::{Scalar, full, literal, ones, zeros};
 pub use prim::{ScanOptions, scan, scan_with};
 pub use reduce_ops::Axes;

@@ -45,12 +45,104 @@ impl Primitive for Convert {
     }
 }
 
+/// Floats rounded as if they had fewer bits.
+#[derive(Debug)]
+pub struct ReducePrecision {
+    exponent_bits: usize,
+    mantissa_bits: usize,
+}
+impl Tensor {
+    /// Floats rounded to what a format with this many exponent and mantissa bits can hold, in their own dtype. Too large
+    /// numbers become infinite and those below the format's smallest normal number 0.
+    #[track_caller]
+    pub fn reduce_precision(self, exponent_bits: usize, mantissa_bits: usize) -> Tensor {
+        bind1(ReducePrecision { exponent_bits, mantissa_bits }, &[self])
+    }
+}
+impl ReducePrecision {
+    fn round(&self, dtype: DType, x: f64) -> f64 {
+        let (exponent_bits, mantissa_bits) = format_of(dtype);
+        if x == 0.0 || !x.is_finite() {
+            return x;
+        }
+        // numbers below the smallest normal one all have its exponent
+        let exponent = |x: f64| ((x.to_bits() >> 52 & 0x7ff) as i32 - 1023).max(2 - (1 << (exponent_bits - 1)));
+        let rounded = if self.mantissa_bits < mantissa_bits {
+            let step = 2f64.powi(exponent(x) - self.mantissa_bits as i32);
+            (x / step).round_ties_even() * step
+        } else {
+            x
+        };
+        let largest = (1 << (self.exponent_bits - 1)) - 1;
+        match exponent(rounded) {
+            _ if self.exponent_bits >= exponent_bits => rounded,
+            e if e > largest => f64::INFINITY.copysign(x),
+            e if e <= -largest => 0f64.copysign(x),
+            _ => rounded,
+        }
+    }
+}
+/// Exponent and mantissa bits of a float dtype.
+fn format_of(dtype: DType) -> (usize, usize) {
+    match dtype {
+        DType::F64 => (11, 52),
+        DType::F32 => (8, 23),
+        DType::BF16 => (8, 7),
+        _ => (5, 10),
+    }
+}
+impl Primitive for ReducePrecision {
+    fn name(&self) -> &'static str {
+        "reduce_precision"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        require(&x[0], wide_float, "a float of at least 16 bits")?;
+        if self.exponent_bits == 0 || self.exponent_bits > 11 || self.mantissa_bits > 52 {
+            let (e, m) = (self.exponent_bits, self.mantissa_bits);
+            return Err(format!("there is no format of {e} exponent and {m} mantissa bits"));
+        }
+        Ok(vec![x[0].clone()])
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        let d = x[0].dtype();
+        vec![Host::floats(d, x[0].dims(), x[0].to_f64().into_iter().map(|x| self.round(d, x)).collect())]
+    }
+    fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        vec![dx[0].map(|d| d.reduce_precision(self.exponent_bits, self.mantissa_bits))]
+    }
+    fn transpose(&self, ct: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {
+        vec![ct[0].map(|ct| ct.reduce_precision(self.exponent_bits, self.mantissa_bits))]
+    }
+    fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        vec![x[0].reduce_precision(self.exponent_bits, self.mantissa_bits)]
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+        let (e, m) = (self.exponent_bits, self.mantissa_bits);
+        vec![cx.op("reduce_precision", x, &format!("exponent_bits = {e} : i32, mantissa_bits = {m} : i32"), &y[0])]
+    }
+}
+fn wide_float(d: DType) -> bool {
+    d.is_float() && d.bits() >= 16
+}
+fn reduce_precision_cases(d: DType) -> Vec<Case> {
+    let edges = vec![0.0, -0.0, 1.0, -1.5, 1e-3, 300.0, 449.0, 65520.0, 7e4, 1e-6, -6e-8, f64::INFINITY, f64::NAN];
+    let format = |e: usize, m: usize| {
+        let inputs = vec![sample_in(d, &[40], 1, -700.0, 700.0), Host::floats(d, [edges.len()], edges.clone())];
+        // its derivative is not that of the function it computes
+        Case::new(format!("{e}, {m}"), inputs, move |x| x.iter().map(|x| x.reduce_precision(e, m)).collect()).wrt([])
+    };
+    vec![format(4, 3), format(5, 2), format(5, 10), format(8, 7), format(8, 23), format(3, 0), format(11, 52)]
+}
+
 /// All primitives of this file.
-pub(super) const ROWS: &[Row] = &[Row {
-    name: "convert",
-    dtypes: any_dtype,
-    cases: |d| {
-        let to = DType::ALL.into_iter().filter(move |t| *t != d);
-        to.map(|t| Case::new(t.name(), vec![sample(d, &[3, 4], 1)], move |x| vec![x[0].cast(t)])).collect()
+pub(super) const ROWS: &[Row] = &[
+    Row { name: "reduce_precision", dtypes: wide_float, cases: reduce_precision_cases },
+    Row {
+        name: "convert",
+        dtypes: any_dtype,
+        cases: |d| {
+            let to = DType::ALL.into_iter().filter(move |t| *t != d);
+            to.map(|t| Case::new(t.name(), vec![sample(d, &[3, 4], 1)], move |x| vec![x[0].cast(t)])).collect()
+        },
     },
-}];
+];

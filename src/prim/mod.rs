@@ -11,6 +11,7 @@ use crate::{
 use std::{fmt, rc::Rc};
 
 mod argminmax;
+mod barrier;
 mod binary;
 mod bitcast;
 mod constant;
@@ -29,6 +30,7 @@ mod stop_gradient;
 mod table;
 mod unary;
 pub use argminmax::*;
+pub use barrier::*;
 pub use binary::*;
 pub use bitcast::*;
 pub use constant::*;

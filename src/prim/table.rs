@@ -75,6 +75,7 @@ pub const TABLE: &[&[Row]] = &[
     super::bitcast::ROWS,
     super::shape::ROWS,
     super::slice::ROWS,
+    super::barrier::ROWS,
     super::gather::ROWS,
     super::scatter::ROWS,
     super::dot::ROWS,
