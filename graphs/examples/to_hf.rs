@@ -1,4 +1,5 @@
-//! Writes any checkpoint that raxla reads as a Hugging Face directory with f32 weights, for other programs to compare with.
+//! Writes any checkpoint that raxla reads as a Hugging Face directory with f32 weights, for other programs to compare
+//! with.
 //!
 //! `cargo run --release -p graphs --example to_hf -- CHECKPOINT DIRECTORY`
 

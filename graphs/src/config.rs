@@ -131,14 +131,15 @@ impl HfConfig {
         Ok(self.str_opt(key)?.unwrap_or(default))
     }
 
-    /// The dtype that the weights were saved in, as the configuration spells it (`bfloat16`): `dtype` in transformers 5,
-    /// `torch_dtype` before.
+    /// The dtype that the weights were saved in, as the configuration spells it (`bfloat16`): `dtype` in transformers
+    /// 5, `torch_dtype` before.
     pub fn stored_dtype(&self) -> Result<Option<&str>, LoadError> {
         let name = self.str_opt("dtype")?.or(self.str_opt("torch_dtype")?);
         Ok(name.map(|n| n.strip_prefix("torch.").unwrap_or(n)))
     }
 
-    /// The object `key` as a configuration of its own (`text_config` of a model that also sees). Its `model_type` may be absent.
+    /// The object `key` as a configuration of its own (`text_config` of a model that also sees). Its `model_type` may
+    /// be absent.
     pub fn section(&self, key: &str) -> Result<Option<HfConfig>, LoadError> {
         let Some(raw) = self.typed(key, "an object", Value::as_object)? else { return Ok(None) };
         let model_type = raw.get("model_type").and_then(Value::as_str).unwrap_or(&self.model_type).to_string();
@@ -157,7 +158,8 @@ impl HfConfig {
     }
 }
 
-/// What config.json and generation_config.json say about generating: special ids, and the sampling that the authors suggest.
+/// What config.json and generation_config.json say about generating: special ids, and the sampling that the authors
+/// suggest.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GenerationConfig {
     /// The id that begins a text.

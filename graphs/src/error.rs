@@ -3,8 +3,8 @@
 use crate::weights::Mismatch;
 use std::path::PathBuf;
 
-/// A failure to find, fetch, read or understand a model's files. The message names the file, the cause and, after `help:`, the
-/// remedy.
+/// A failure to find, fetch, read or understand a model's files. The message names the file, the cause and, after
+/// `help:`, the remedy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {

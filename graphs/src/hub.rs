@@ -29,8 +29,8 @@ pub struct HubOptions {
 }
 
 impl HubOptions {
-    /// What the environment says, in the variables that other programs use too: `HF_ENDPOINT`, `HF_HUB_CACHE` (else `HF_HOME`,
-    /// else `XDG_CACHE_HOME`), `HF_TOKEN` (else the token file that logging in writes), `HF_HUB_OFFLINE`,
+    /// What the environment says, in the variables that other programs use too: `HF_ENDPOINT`, `HF_HUB_CACHE` (else
+    /// `HF_HOME`, else `XDG_CACHE_HOME`), `HF_TOKEN` (else the token file that logging in writes), `HF_HUB_OFFLINE`,
     /// `HF_HUB_DOWNLOAD_TIMEOUT` in seconds; and `RAXLA_OFFLINE`.
     pub fn from_env() -> HubOptions {
         let variable = |name: &str| std::env::var(name).ok().map(|v| v.trim().to_string()).filter(|v| !v.is_empty());
@@ -111,8 +111,8 @@ const WHOLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
 impl Repository {
-    /// Downloads the model, except for what the cache holds of this very commit, and returns its folder, or the file that was
-    /// named. If the hub cannot be reached, a complete model in the cache will do.
+    /// Downloads the model, except for what the cache holds of this very commit, and returns its folder, or the file
+    /// that was named. If the hub cannot be reached, a complete model in the cache will do.
     pub fn fetch(&self, options: &HubOptions) -> Result<PathBuf, LoadError> {
         if options.offline {
             return self.cached(options).ok_or_else(|| self.error(self.absent_offline(options)));
@@ -211,7 +211,7 @@ impl Repository {
                 let instead = other.map(|n| format!(", only {n}")).unwrap_or_default();
                 format!(
                     "the repository has no weights as safetensors or GGUF{instead}\n  \
-                     help: with transformers, `AutoModelForCausalLM.from_pretrained(\"{}\").save_pretrained(DIR)` writes safetensors",
+                     help: transformers `AutoModelForCausalLM.from_pretrained(\"{}\").save_pretrained(DIR)` makes some",
                     self.name
                 )
             }
@@ -233,7 +233,8 @@ impl Repository {
 
     fn absent_offline(&self, options: &HubOptions) -> String {
         format!(
-            "revision {} is not, or not completely, in the cache {}, and RAXLA_OFFLINE or HF_HUB_OFFLINE forbids downloading it\n  \
+            "revision {} is not, or not completely, in the cache {}, and downloading is forbidden by RAXLA_OFFLINE or \
+             HF_HUB_OFFLINE\n  \
              help: unset the variable once with a network, or give --model the folder of a copy",
             self.revision,
             options.cache.display()
@@ -243,32 +244,40 @@ impl Repository {
     fn failed(&self, failure: Failure, what: &str, options: &HubOptions) -> LoadError {
         let login = match options.token {
             Some(_) => {
-                "does the account of your token have access? a gated model's licence must be accepted on its page first"
+                "does the account of your token have access? a gated model's licence must be accepted on its page"
             }
-            None => "is the name right? for a private or gated model accept its licence on its page, then set HF_TOKEN",
+            None => "is the name right? for a gated or private model accept its licence on its page, then set HF_TOKEN",
         };
         let network =
-            "check the network; HF_ENDPOINT can name a mirror; what has come so far is kept, so run the command again";
-        self.error(match failure {
-            Failure::Status(401) => format!("the hub says that the repository does not exist, or is private or gated (401)\n  help: {login}"),
-            Failure::Status(403) => format!("the hub refuses access to {what} (403)\n  help: {login}"),
-            Failure::Status(404) => format!(
-                "the hub has no {what} at revision {} (404)\n  help: check the name and the revision; names are case-sensitive",
-                self.revision
+            "check the network; HF_ENDPOINT can name a mirror; what has come is kept, so run the command again";
+        let (reason, help) = match failure {
+            Failure::Status(401) => {
+                ("the hub says that there is no such repository, or that it is gated (401)".into(), login)
+            }
+            Failure::Status(403) => (format!("the hub refuses access to {what} (403)"), login),
+            Failure::Status(404) => (
+                format!("the hub has no {what} at revision {} (404)", self.revision),
+                "check the name and the revision; names are case-sensitive",
             ),
-            Failure::Status(429) => "the hub says that there were too many requests (429)\n  help: wait a minute, or set HF_TOKEN".to_string(),
-            Failure::Status(code) => format!("the hub answers {what} with status {code}\n  help: {network}"),
-            Failure::Unreachable(reason) => format!("{what} cannot be fetched: {reason}\n  help: {network}"),
-            Failure::Silent(patience) => {
-                format!("{what}: nothing came for {} s\n  help: {network}, with HF_HUB_DOWNLOAD_TIMEOUT for more patience", patience.as_secs())
-            }
-            Failure::Damaged(reason) => format!("{what} arrived damaged: {reason}\n  help: run the command again"),
-            Failure::Locked(path) => {
-                format!("another process is fetching {what}\n  help: wait until it is done; the lock is {}", path.display())
-            }
-            Failure::Disk(error) => format!("{what} cannot be stored in {}: {error}", options.cache.display()),
-            Failure::Other(reason) => format!("{what} cannot be fetched: {reason}"),
-        })
+            Failure::Status(429) => ("the hub says: too many requests (429)".into(), "wait a minute, or set HF_TOKEN"),
+            Failure::Status(code) => (format!("the hub answers {what} with status {code}"), network),
+            Failure::Unreachable(reason) => (format!("{what} cannot be fetched: {reason}"), network),
+            Failure::Silent(patience) => (
+                format!("{what}: nothing came for {} s", patience.as_secs()),
+                "check the network; HF_HUB_DOWNLOAD_TIMEOUT, in seconds, gives the hub more time",
+            ),
+            Failure::Damaged(reason) => (format!("{what} arrived damaged: {reason}"), "run the command again"),
+            Failure::Locked(path) => (
+                format!("another process is fetching {what} (the lock is {})", path.display()),
+                "wait until it is done, then run the command again",
+            ),
+            Failure::Disk(error) => (
+                format!("{what} cannot be stored in {}: {error}", options.cache.display()),
+                "make room there, or name another folder with HF_HUB_CACHE",
+            ),
+            Failure::Other(reason) => (format!("{what} cannot be fetched: {reason}"), network),
+        };
+        self.error(format!("{reason}\n  help: {help}"))
     }
 }
 

@@ -1,4 +1,5 @@
 //! The open LLMs on raxla: models, loading, tokenizers, generation.
+#![deny(unsafe_code)]
 
 pub mod config;
 mod error;

@@ -23,9 +23,9 @@ const FUEL: u64 = 10_000_000;
 
 /// Renders `messages` as transformers' `apply_chat_template` does.
 ///
-/// `bos` and `eos` are the texts of the special tokens, `add_generation_prompt` opens the assistant's turn, and `extra` holds
-/// more variables (`tools`, `enable_thinking`, ...). The result already contains every special token: encode it without adding
-/// more. Errors: a template that does not parse, uses something unknown, or rejects the conversation.
+/// `bos` and `eos` are the texts of the special tokens, `add_generation_prompt` opens the assistant's turn, and `extra`
+/// holds more variables (`tools`, `enable_thinking`, ...). The result already contains every special token: encode it
+/// without adding more. Errors: a template that does not parse, uses something unknown, or rejects the conversation.
 pub fn render<M: Serialize>(
     template: &str,
     messages: &[M],
@@ -64,7 +64,8 @@ fn bad(error: Error) -> LoadError {
     let reason = match (error.kind(), error.detail()) {
         (ErrorKind::OutOfFuel, _) => "it does not end".to_string(),
         (ErrorKind::InvalidOperation, Some(reason)) => reason.to_string(),
-        _ => error.to_string(),
+        (kind, Some(reason)) => format!("{kind}: {reason}"),
+        (kind, None) => kind.to_string(),
     };
     let line = error.line().map(|line| format!(" (line {line})")).unwrap_or_default();
     LoadError::Template { reason: format!("{reason}{line}") }

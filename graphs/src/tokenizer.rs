@@ -28,9 +28,10 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Loads the tokenizer of a Hugging Face directory: `tokenizer.json`, or GPT-2's `vocab.json` and `merges.txt` (also under
-    /// the names that OpenAI gave them, `encoder.json` and `vocab.bpe`). Special ids come from tokenizer_config.json,
-    /// generation_config.json and config.json, the template from tokenizer_config.json or chat_template.jinja.
+    /// Loads the tokenizer of a Hugging Face directory: `tokenizer.json`, or GPT-2's `vocab.json` and `merges.txt`
+    /// (also under the names that OpenAI gave them, `encoder.json` and `vocab.bpe`). Special ids come from
+    /// tokenizer_config.json, generation_config.json and config.json, the template from tokenizer_config.json or
+    /// chat_template.jinja.
     pub fn from_dir(dir: &Path) -> Result<Tokenizer, LoadError> {
         let mut inner = load_inner(dir)?;
         // Saved training settings must not shorten or fill up a prompt.
@@ -76,15 +77,15 @@ impl Tokenizer {
         Tokenizer { inner, path: path.to_path_buf(), bos, eos, chat_template }
     }
 
-    /// The ids of `text`. `add_special` adds what the model expects around a text, such as its first token; a rendered chat
-    /// template brings these itself.
+    /// The ids of `text`. `add_special` adds what the model expects around a text, such as its first token; a rendered
+    /// chat template brings these itself.
     pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>, LoadError> {
         let encoding = self.inner.encode_fast(text, add_special).map_err(|e| broken(&self.path, e))?;
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// The text of `ids`; `skip_special` leaves out special tokens. Bytes that are no UTF-8 become U+FFFD, and ids outside the
-    /// vocabulary nothing.
+    /// The text of `ids`; `skip_special` leaves out special tokens. Bytes that are no UTF-8 become U+FFFD, and ids
+    /// outside the vocabulary nothing.
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String, LoadError> {
         self.inner.decode(ids, skip_special).map_err(|e| broken(&self.path, e))
     }
@@ -132,7 +133,8 @@ fn load_inner(dir: &Path) -> Result<Inner, LoadError> {
     }
     let help = match dir.join("tokenizer.model").is_file() {
         true => {
-            "raxla does not read tokenizer.model; transformers' `AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)` writes tokenizer.json"
+            "raxla does not read tokenizer.model; in transformers \
+             `AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)` makes tokenizer.json of it"
         }
         false => "copy the tokenizer files of the model next to its weights",
     };

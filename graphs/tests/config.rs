@@ -66,7 +66,8 @@ fn both_spellings_of_the_rotary_embedding_are_read() {
     };
     let expected = Rope { theta: 500000.0, partial_rotary_factor: 1.0, scaling: llama3 };
     let parameters = json!({
-        "factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192, "rope_type": "llama3",
+        "rope_type": "llama3", "factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 8192,
     });
     let four = config(json!({ "rope_theta": 500000.0, "rope_scaling": parameters }));
     assert_eq!(four.rope().unwrap(), expected);

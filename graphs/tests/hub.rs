@@ -138,8 +138,8 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>) -> Option<()> {
         let (first, last, all) = (start, (start + body.len()).saturating_sub(1), bytes.len());
         write!(
             stream,
-            "HTTP/1.1 206 Partial Content\r\nETag: \"{etag}\"\r\nx-repo-commit: {COMMIT}\r\nContent-Range: bytes {first}-{last}/{all}\r\n\
-             Content-Length: {}\r\n\r\n",
+            "HTTP/1.1 206 Partial Content\r\nETag: \"{etag}\"\r\nx-repo-commit: {COMMIT}\r\n\
+             Content-Range: bytes {first}-{last}/{all}\r\nContent-Length: {}\r\n\r\n",
             body.len()
         )
         .ok()?;
@@ -193,7 +193,9 @@ fn a_model_is_downloaded_once_and_then_found_offline() {
     assert_eq!(hub.state().requests.len(), 0);
     let other = Source::resolve("hf:org/other", &offline).unwrap_err().to_string();
     assert!(
-        other.contains("org/other") && other.contains("RAXLA_OFFLINE") && other.contains("is not, or not completely"),
+        other.contains("org/other")
+            && other.contains("RAXLA_OFFLINE or HF_HUB_OFFLINE")
+            && other.contains("is not, or not completely"),
         "{other}"
     );
 
@@ -250,7 +252,7 @@ fn refusals_name_the_remedy() {
     assert!(hub.fetch("org/name@v9").unwrap_err().contains("revision v9"));
     hub.state().token = Some("secret".into());
     let gated = hub.fetch("org/name").unwrap_err();
-    assert!(gated.contains("private or gated") && gated.contains("HF_TOKEN"), "{gated}");
+    assert!(gated.contains("no such repository, or that it is gated") && gated.contains("HF_TOKEN"), "{gated}");
     let with = |token: &str| HubOptions { token: Some(token.into()), ..hub.options() };
     let wrong = Source::resolve("hf:org/name", &with("other")).unwrap_err().to_string();
     assert!(wrong.contains("does the account of your token have access"), "{wrong}");

@@ -162,7 +162,8 @@ fn headers_that_lie_are_refused() {
         &with_header(r#"{"t": {"dtype": "F31", "shape": [1], "data_offsets": [0, 4]}}"#, 4),
         "its header is invalid",
     );
-    let overlap = r#"{"t": {"dtype": "U8", "shape": [8], "data_offsets": [0, 8]}, "u": {"dtype": "U8", "shape": [8], "data_offsets": [4, 12]}}"#;
+    let overlap = r#"{"t": {"dtype": "U8", "shape": [8], "data_offsets": [0, 8]},
+                      "u": {"dtype": "U8", "shape": [8], "data_offsets": [4, 12]}}"#;
     assert_refused(&with_header(overlap, 12), "its header is invalid");
     // Offsets whose sum with the header's length exceeds 64 bits.
     let step = (1u64 << 61) - 1;
@@ -227,7 +228,8 @@ proptest! {
         edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..5),
         cut in prop::option::weighted(0.3, any::<prop::sample::Index>()),
     ) {
-        let header = r#"{"a": {"dtype": "F16", "shape": [2, 3], "data_offsets": [0, 12]}, "b": {"dtype": "F64", "shape": [1], "data_offsets": [12, 20]}}"#;
+        let header = r#"{"a": {"dtype": "F16", "shape": [2, 3], "data_offsets": [0, 12]},
+                         "b": {"dtype": "F64", "shape": [1], "data_offsets": [12, 20]}}"#;
         let mut file = with_header(header, 20);
         for (at, byte) in edits {
             let at = at.index(file.len());

@@ -15,8 +15,8 @@ pub struct Rope {
     pub scaling: RopeScaling,
 }
 
-/// The ways to stretch the frequencies, named as in transformers' `modeling_rope_utils`. An absent optional parameter is
-/// `None`: its default is a formula that belongs to the model.
+/// The ways to stretch the frequencies, named as in transformers' `modeling_rope_utils`. An absent optional parameter
+/// is `None`: its default is a formula that belongs to the model.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RopeScaling {
     /// Not at all.

@@ -104,8 +104,8 @@ impl<'a> Transfer<'a> {
         Ok(path)
     }
 
-    /// Runs `work` on a thread of its own, since the client has no timeouts, and gives up on it when `received` stands still for
-    /// the options' patience. A thread that was given up ends with its connection, or with the process.
+    /// Runs `work` on a thread of its own, since the client has no timeouts, and gives up on it when `received` stands
+    /// still for the options' patience. A thread that was given up ends with its connection, or with the process.
     fn patiently<T: Send + 'static>(
         &self,
         received: Arc<AtomicU64>,

@@ -49,7 +49,8 @@ fn vocabulary(tokens: &[String]) -> Vocab {
     tokens.iter().zip(0u32..).map(|(token, id)| (token.clone(), id)).collect()
 }
 
-/// BPE over bytes; the pre-tokenizer goes by a name. Also says whether such a tokenizer begins texts with bos by default.
+/// BPE over bytes; the pre-tokenizer goes by a name. Also says whether such a tokenizer begins texts with bos by
+/// default.
 fn byte_level(metadata: &Metadata, tokens: &[String]) -> Result<(Inner, bool), String> {
     let Some(List::Str(merges)) = metadata.list("tokenizer.ggml.merges") else {
         return Err("`tokenizer.ggml.merges` is missing".into());
@@ -82,7 +83,8 @@ fn byte_level(metadata: &Metadata, tokens: &[String]) -> Result<(Inner, bool), S
         other => {
             let known = "gpt-2, smollm, starcoder, refact, codeshell, llama-bpe, qwen2";
             return Err(format!(
-                "`tokenizer.ggml.pre` is {other:?}; raxla knows {known}\n  help: put the model's tokenizer.json next to the file"
+                "`tokenizer.ggml.pre` is {other:?}; raxla knows {known}\n  \
+                 help: put the model's tokenizer.json next to the file"
             ));
         }
     };
@@ -116,8 +118,8 @@ fn sentence_piece(metadata: &Metadata, tokens: &[String]) -> Result<(Inner, bool
     Ok((inner, true))
 }
 
-/// Every way to make a token of two others, the best score first. Among merges that make the same token the order is that of
-/// transformers' `generate_merges`, so that texts split the same way.
+/// Every way to make a token of two others, the best score first. Among merges that make the same token the order is
+/// that of transformers' `generate_merges`, so that texts split the same way.
 fn merges_from_scores(tokens: &[String], scores: &[f32], usable: impl Fn(usize) -> bool) -> Vec<(String, String)> {
     let ids: HashMap<&str, usize> =
         tokens.iter().enumerate().filter(|(id, _)| usable(*id)).map(|(id, t)| (t.as_str(), id)).collect();

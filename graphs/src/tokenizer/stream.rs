@@ -5,9 +5,9 @@ use crate::LoadError;
 
 /// Decodes a stream of ids into pieces of text whose concatenation is the decoding of all ids together.
 ///
-/// A token may hold a part of a character, and some decoders drop the space before the first token, so a token cannot be
-/// decoded alone: the stream decodes it after the tokens of the previous piece, and holds text back while it ends in U+FFFD,
-/// which is how an unfinished character decodes.
+/// A token may hold a part of a character, and some decoders drop the space before the first token, so a token cannot
+/// be decoded alone: the stream decodes it after the tokens of the previous piece, and holds text back while it ends in
+/// U+FFFD, which is how an unfinished character decodes.
 #[derive(Debug)]
 pub struct DecodeStream<'a> {
     tokenizer: &'a Tokenizer,

@@ -210,8 +210,8 @@ fn narrow_f64(src: &[u8], to: DType, out: &mut [u8]) {
     }
 }
 
-/// The f32 next to `v` whose last bit is odd, unless `v` is an f32 itself. Rounding that to half the bits gives what rounding
-/// `v` would give; rounding the nearest f32 may not, since it can lie on a midpoint that `v` does not.
+/// The f32 next to `v` whose last bit is odd, unless `v` is an f32 itself. Rounding that to half the bits gives what
+/// rounding `v` would give; rounding the nearest f32 may not, since it can lie on a midpoint that `v` does not.
 fn to_odd(v: f64) -> f32 {
     let near = v as f32;
     let bits = near.to_bits();

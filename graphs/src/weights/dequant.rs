@@ -1,7 +1,8 @@
 //! The block formats of ggml, decoded to f32 with the arithmetic of ggml's reference code, bit for bit.
 //!
-//! A block holds 32 or 256 consecutive values of a row: small integers, one or two f16 scales, and (for the `_K` formats)
-//! integer sub-scales. A value is always `scale * q`, or `scale * q` plus or minus an offset, rounded after each step.
+//! A block holds 32 or 256 consecutive values of a row: small integers, one or two f16 scales, and (for the `_K`
+//! formats) integer sub-scales. A value is always `scale * q`, or `scale * q` plus or minus an offset, rounded after
+//! each step.
 
 use half::f16;
 

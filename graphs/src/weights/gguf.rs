@@ -1,7 +1,7 @@
 //! GGUF files, versions 2 and 3: typed metadata, a table of tensors, the values.
 //!
-//! Nothing the header says is believed: counts are compared with the bytes that remain before anything is allocated, and
-//! offsets and sizes are computed with checked arithmetic.
+//! Nothing the header says is believed: counts are compared with the bytes that remain before anything is allocated,
+//! and offsets and sizes are computed with checked arithmetic.
 
 use super::convert::Encoding;
 use super::dequant::Block;
@@ -189,7 +189,8 @@ fn place(file: usize, header_end: usize, alignment: usize, rows: Vec<Row>) -> Re
         let end = begin.checked_add(bytes).ok_or_else(too_large)?;
         if end > file {
             return Err(format!(
-                "tensor `{name}` should lie at bytes {begin}..{end}, but the file ends at {file}: it is truncated, or its header is wrong"
+                "tensor `{name}` should lie at bytes {begin}..{end}, but the file ends at {file}: \
+                 it is truncated, or its header is wrong"
             ));
         }
         if !names.insert(name.clone()) {
@@ -246,7 +247,8 @@ fn encoding(number: u32) -> Result<Encoding, String> {
     };
     Err(format!(
         "ggml type {number} ({unreadable}), which raxla cannot read\n  \
-         help: raxla reads F32, F16, BF16, F64, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1 and Q2_K to Q6_K; take a file of one of these types"
+         help: raxla reads F32, F16, BF16, F64, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1 and Q2_K to Q6_K; \
+         take a file of one of these types"
     ))
 }
 
@@ -294,7 +296,8 @@ impl<'a> Cursor<'a> {
         match usize::try_from(count) {
             Ok(n) if n <= self.left() / smallest => Ok(n),
             _ => Err(format!(
-                "it announces {count} {what}, more than the remaining {} bytes can hold: it is truncated, or its header is wrong",
+                "it announces {count} {what}, more than the remaining {} bytes can hold: \
+                 it is truncated, or its header is wrong",
                 self.left()
             )),
         }

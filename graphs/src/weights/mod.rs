@@ -5,6 +5,7 @@
 mod convert;
 mod dequant;
 pub mod gguf;
+#[allow(unsafe_code)]
 mod mapped;
 pub(crate) mod names;
 mod report;
@@ -94,7 +95,8 @@ impl Weights {
             [one] => Weights::open_files(one, &found),
             [] => Err(LoadError::format(
                 dir,
-                "the directory has no weights: none of model.safetensors, model.safetensors.index.json, *.safetensors, *.gguf\n  \
+                "the directory has no weights, neither model.safetensors nor model.safetensors.index.json nor any other \
+                 .safetensors or .gguf file\n  \
                  help: weights in another format (pytorch_model.bin) must be saved as safetensors first",
             )),
             many => Err(LoadError::format(
@@ -180,8 +182,8 @@ impl Weights {
         self.tensors.values().filter(|s| !s.hidden).map(|s| s.range.len() as u64).sum()
     }
 
-    /// A tensor's values as they are stored, without a copy. `None` if there is no such tensor, or if its values are stored in
-    /// another order than Hugging Face's.
+    /// A tensor's values as they are stored, without a copy. `None` if there is no such tensor, or if its values are
+    /// stored in another order than Hugging Face's.
     pub fn bytes(&self, name: &str) -> Option<&[u8]> {
         let stored = self.tensors.get(name).filter(|s| s.layout == Layout::Same)?;
         Some(self.slice(stored))
@@ -191,8 +193,8 @@ impl Weights {
         &self.files[stored.file][stored.range.clone()]
     }
 
-    /// A tensor's values as `dtype`, row-major and little-endian, each rounded once. Every float type and every ggml format
-    /// can be read as F32, BF16, F16 or F64; other types only as they are stored.
+    /// A tensor's values as `dtype`, row-major and little-endian, each rounded once. Every float type and every ggml
+    /// format can be read as F32, BF16, F16 or F64; other types only as they are stored.
     ///
     /// The memory in use grows by the result alone: what was read of the file is given back to the system.
     pub fn read(&self, name: &str, dtype: DType) -> Result<Vec<u8>, LoadError> {
@@ -202,8 +204,8 @@ impl Weights {
         Ok(out)
     }
 
-    /// [`Weights::read`] into memory that exists already, which must have exactly the length needed. Fresh memory costs about as
-    /// much time as the conversion, so a loader that uploads one tensor after the other reuses its buffer.
+    /// [`Weights::read`] into memory that exists already, which must have exactly the length needed. Fresh memory costs
+    /// about as much time as the conversion, so a loader that uploads one tensor after the other reuses its buffer.
     pub fn read_into(&self, name: &str, dtype: DType, out: &mut [u8]) -> Result<(), LoadError> {
         let stored = self.convertible(name, dtype)?;
         let needed = self.elements(name, stored, dtype)? * (dtype.bits() / 8);
@@ -253,8 +255,8 @@ impl Weights {
         self.files[stored.file].forget(stored.range.clone());
     }
 
-    /// Gives every name the prefix `prefix` (`"model."`) if none has it and `except` does not hold: a checkpoint of the bare
-    /// model, without its head, lacks the prefix.
+    /// Gives every name the prefix `prefix` (`"model."`) if none has it and `except` does not hold: a checkpoint of the
+    /// bare model, without its head, lacks the prefix.
     pub fn ensure_prefix(&mut self, prefix: &str, except: impl Fn(&str) -> bool) {
         if self.tensors.keys().any(|name| name.starts_with(prefix)) {
             return;
@@ -266,8 +268,8 @@ impl Weights {
         self.tensors = std::mem::take(&mut self.tensors).into_iter().map(renamed).collect();
     }
 
-    /// Compares the checkpoint with the parameters of a model, given as (name, dims), and reports all differences at once.
-    /// Tensors that the model does not have are reported unless `allow_unexpected` holds for their names.
+    /// Compares the checkpoint with the parameters of a model, given as (name, dims), and reports all differences at
+    /// once. Tensors that the model does not have are reported unless `allow_unexpected` holds for their names.
     pub fn check(
         &self,
         expected: &[(String, Vec<usize>)],

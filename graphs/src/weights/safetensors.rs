@@ -6,7 +6,8 @@ use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 use xla_extension::DType;
 
-/// Reads the header of a mapped file. Every range returned lies inside `file` and has the length that its shape and dtype imply.
+/// Reads the header of a mapped file. Every range returned lies inside `file` and has the length that its shape and
+/// dtype imply.
 pub(super) fn tensors(file: &[u8]) -> Result<Vec<(String, Stored)>, String> {
     let Some((length, rest)) = file.split_first_chunk::<8>() else {
         return Err(format!(
@@ -17,7 +18,8 @@ pub(super) fn tensors(file: &[u8]) -> Result<Vec<(String, Stored)>, String> {
     let length = u64::from_le_bytes(*length);
     let Some(header) = usize::try_from(length).ok().and_then(|n| rest.get(..n)) else {
         return Err(format!(
-            "its header should take {length} bytes, but only {} follow: the file is truncated, or it is no safetensors file",
+            "its header should take {length} bytes, but only {} follow: \
+             the file is truncated, or it is no safetensors file",
             rest.len()
         ));
     };
