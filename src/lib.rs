@@ -33,15 +33,18 @@ pub use jit::{Compiled, Jit, Lowered, jit};
 pub use ops::{Rhs, where_};
 pub use prim::{IndexMode, Precision, iota, optimization_barrier};
 pub use prim::{Scalar, full, literal, ones, zeros};
-pub use prim::{ScanOptions, scan, scan_with};
 pub use reduce_ops::Axes;
 pub use shape_ops::{Parts, arange, causal, concat, eye, linspace, one_hot, stack};
 pub use trace::{Tensor, TraceError, scope};
+pub use tree::{Hole, Leaf, Path, Structure, Tree};
+
+// operations that take functions
+pub use prim::{Bound, ScanOptions, cond, fori_loop, scan, scan_with, switch, while_loop};
+pub use prim::{Policy, RematOptions, checkpoint_name, custom_jvp, custom_vjp, remat, remat_with};
 pub use transform::{
     Axis, AxisTree, PerLeaf, grad, hessian, jacfwd, jacrev, jvp, linearize, value_and_grad, value_and_grad_aux, vjp,
     vmap, vmap_axes,
 };
-pub use tree::{Hole, Leaf, Path, Structure, Tree};
 
 /// What programs that use raxla import.
 pub mod prelude {

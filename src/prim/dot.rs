@@ -124,6 +124,9 @@ impl Primitive for DotGeneral {
     fn name(&self) -> &'static str {
         "dot_general"
     }
+    fn tag(&self) -> Tag<'_> {
+        Tag::Dot { batch_axes: self.batch.0.len() }
+    }
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
         self.check_axes(x)?;
         let dtype = self.result_dtype(x)?;

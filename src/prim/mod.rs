@@ -4,6 +4,7 @@
 //! `impl Primitive`. Transformations never match on a concrete primitive: they only call these rules.
 use crate::{
     aval::{Aval, DType},
+    graph::{Graph, Var},
     host::Host,
     lower::{Lower, Value},
     trace::{Tensor, fail},
@@ -14,6 +15,7 @@ mod argminmax;
 mod barrier;
 mod binary;
 mod bitcast;
+mod call;
 mod constant;
 mod control;
 mod convert;
@@ -33,6 +35,7 @@ pub use argminmax::*;
 pub use barrier::*;
 pub use binary::*;
 pub use bitcast::*;
+pub use call::*;
 pub use constant::*;
 pub use control::*;
 pub use convert::*;
@@ -161,6 +164,10 @@ pub trait Primitive: fmt::Debug + 'static {
     fn has_effect(&self) -> bool {
         false
     }
+    /// What the policies of [`remat`] see of it.
+    fn tag(&self) -> Tag<'_> {
+        Tag::Other
+    }
     /// The operation without the results that are not `used`, if that makes it smaller.
     fn prune(&self, _used: &[bool]) -> Option<Less> {
         None
@@ -250,4 +257,36 @@ pub(crate) fn is_number(d: DType) -> bool {
 /// Every dtype.
 pub(crate) fn any_dtype(_: DType) -> bool {
     true
+}
+
+/// Does running the graph do something besides computing its results?
+pub(crate) fn has_effect(g: &Graph) -> bool {
+    g.eqns.iter().any(|e| e.prim.has_effect())
+}
+
+/// Give graphs that were traced from the same operands one list of inputs: what any of them captured, then the operands.
+pub(crate) fn share_captured(graphs: Vec<(Graph, Vec<Tensor>)>) -> (Vec<Graph>, Vec<Tensor>) {
+    let mut all: Vec<Tensor> = vec![];
+    for t in graphs.iter().flat_map(|g| &g.1) {
+        if !all.contains(t) {
+            all.push(*t);
+        }
+    }
+    let share = |(mut g, captured): (Graph, Vec<Tensor>)| {
+        let own = g.ins.split_off(g.ins.len() - captured.len());
+        let mut ins: Vec<Var> = vec![];
+        for t in &all {
+            let at = captured.iter().position(|c| c == t);
+            ins.push(at.map_or_else(|| fresh_input(&mut g, t.aval()), |i| own[i]));
+        }
+        g.ins.splice(0..0, ins);
+        g
+    };
+    (graphs.into_iter().map(share).collect(), all)
+}
+
+/// A new value of a graph, to become an input that nothing reads.
+pub(crate) fn fresh_input(g: &mut Graph, a: Aval) -> Var {
+    g.avals.push(a);
+    (g.avals.len() - 1) as Var
 }

@@ -1,16 +1,19 @@
 //! Control flow: operations with inner graphs.
 use super::*;
 use crate::{
-    graph::{Graph, Var},
-    trace::{At, bind, inline, trace_tree},
+    trace::{At, avals_of, bind, inline, trace_rule, trace_tree},
     transform::{backward::depends, linearize::chosen},
     tree::{Path, Tree},
 };
 
+mod cond;
 mod scan;
 mod scan_ad;
+mod while_loop;
+pub use cond::{Cond, cond, switch};
 pub use scan::{Scan, ScanOptions, scan, scan_with};
-pub(super) use scan_ad::ROWS as SCAN_ROWS;
+pub use while_loop::{Bound, While, fori_loop, while_loop};
+pub(super) use {cond::ROWS as COND_ROWS, scan_ad::ROWS as SCAN_ROWS, while_loop::ROWS as WHILE_ROWS};
 
 /// The carry of a loop must leave the body with the structure and the types it entered with.
 #[track_caller]
@@ -33,5 +36,27 @@ fn check_carry<C: Tree<Tensor>>(op: &str, enters: &C, before: &[Aval], leaves: &
     if !changed.is_empty() {
         let help = "every step must return the carry with the types it got: cast or reshape it, or the initial value";
         fail(op, vec![], changed.join("; "), Some(help.into()))
+    }
+}
+
+/// Differentiate the body of a loop, whose `carry` carries stand behind `consts` operands and in front of its `outs`
+/// results; `f` takes which inputs are active and which outputs must have a tangent. A carry whose tangent becomes
+/// non-zero inside is active too: repeat until none is added. Returns also which inputs and outputs are active.
+fn grow_active<R>(
+    dx: &[Option<Tensor>],
+    consts: usize,
+    carry: usize,
+    outs: usize,
+    f: impl Fn(&[bool], &[bool]) -> (R, Vec<bool>),
+) -> (R, Vec<bool>, Vec<bool>) {
+    let mut active: Vec<bool> = dx.iter().map(Option::is_some).collect();
+    loop {
+        let force: Vec<bool> = (0..outs).map(|i| i < carry && active[consts + i]).collect();
+        let (result, active_out) = f(&active, &force);
+        let more: Vec<usize> = (0..carry).filter(|i| active_out[*i] && !active[consts + i]).collect();
+        if more.is_empty() {
+            return (result, active, active_out);
+        }
+        more.iter().for_each(|i| active[consts + i] = true);
     }
 }

@@ -334,7 +334,7 @@ impl Primitive for Scan {
         self.body.cost().times(self.length)
     }
     fn has_effect(&self) -> bool {
-        self.body.eqns.iter().any(|e| e.prim.has_effect())
+        has_effect(&self.body)
     }
     fn prune(&self, used: &[bool]) -> Option<Less> {
         // a carry stays if its final value is used, or if something that stays reads it

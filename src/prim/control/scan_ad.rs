@@ -1,12 +1,9 @@
 //! Derivatives of `scan`.
 use super::*;
-use crate::{
-    trace::trace_rule,
-    transform::{
-        backward::backward,
-        dce::dce,
-        linearize::{Split, jvp_of, linearize, spread_out},
-    },
+use crate::transform::{
+    backward::backward,
+    dce::dce,
+    linearize::{Split, jvp_of, linearize, spread_out},
 };
 
 /// Where a value that the linear loop needs in every step comes from.
@@ -18,26 +15,6 @@ enum Residual {
 }
 
 impl Scan {
-    /// Differentiate the body (`f` takes which inputs are active and which outputs must have a tangent). A carry whose
-    /// tangent becomes non-zero inside is active too: repeat until none is added.
-    fn differentiate<R>(
-        &self,
-        dx: &[Option<Tensor>],
-        f: impl Fn(&[bool], &[bool]) -> (R, Vec<bool>),
-    ) -> (R, Vec<bool>, Vec<bool>) {
-        let k = self.consts;
-        let mut active: Vec<bool> = dx.iter().map(Option::is_some).collect();
-        loop {
-            let force: Vec<bool> = (0..self.body.outs.len()).map(|i| i < self.carry && active[k + i]).collect();
-            let (result, active_out) = f(&active, &force);
-            let more: Vec<usize> = (0..self.carry).filter(|i| active_out[*i] && !active[k + i]).collect();
-            if more.is_empty() {
-                return (result, active, active_out);
-            }
-            more.iter().for_each(|i| active[k + i] = true);
-        }
-    }
-
     /// Tangents of the active operands: consts, carry, xs.
     fn tangents(&self, x: &[Tensor], dx: &[Option<Tensor>], active: &[bool]) -> [Vec<Tensor>; 3] {
         let (k, c) = self.bounds();
@@ -50,7 +27,10 @@ impl Scan {
     /// Forward mode: one loop that carries values and tangents.
     pub(super) fn with_tangents(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let (k, c) = self.bounds();
-        let (mut joint, active, active_out) = self.differentiate(dx, |active, force| jvp_of(&self.body, active, force));
+        let (mut joint, active, active_out) =
+            grow_active(dx, self.consts, self.carry, self.body.outs.len(), |active, force| {
+                jvp_of(&self.body, active, force)
+            });
         let [dk, dc, ds] = self.tangents(x, dx, &active);
         let n_out = self.body.outs.len();
         // inputs and outputs of `joint` are values, then tangents: bring both into the order of a loop's
@@ -73,11 +53,12 @@ impl Scan {
 
     /// One loop for the values, which also stacks what the loop of tangents needs.
     pub(super) fn linearized(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
-        let (Split { primal, mut linear, active_out }, active, _) = self.differentiate(dx, |active, force| {
-            let split = linearize(&self.body, active, force);
-            let out = split.active_out.clone();
-            (split, out)
-        });
+        let (Split { primal, mut linear, active_out }, active, _) =
+            grow_active(dx, self.consts, self.carry, self.body.outs.len(), |active, force| {
+                let split = linearize(&self.body, active, force);
+                let out = split.active_out.clone();
+                (split, out)
+            });
         let (y, residuals) = self.run_keeping(primal, x);
         if !active_out.contains(&true) {
             return (y, vec![None; active_out.len()]);

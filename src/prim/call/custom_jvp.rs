@@ -1,0 +1,129 @@
+//! Functions with a forward derivative of their own.
+use super::*;
+
+/// A function with a rule for its tangents. Operands: values that both use from outside (consts), the arguments.
+#[derive(Clone)]
+pub struct CustomJvp {
+    /// From consts and arguments to results.
+    body: Rc<Graph>,
+    /// From consts, arguments and tangents of the float arguments to results and tangents of the float results.
+    rule: Rc<Graph>,
+    consts: usize,
+}
+
+/// `f` with a derivative of its own: `rule(x, dx)` returns `f(x)` and its tangent in direction `dx`, which must be linear
+/// in `dx`. Reverse mode follows from it. JAX: `custom_jvp`.
+///
+/// Tangents of integer leaves are zeros. `f` must not be differentiated by tensors that it captures: make them arguments.
+///
+/// ```
+/// use raxla::{custom_jvp, grad, prelude::*};
+/// // log(1 + eˣ), whose derivative by the usual rules is NaN for large x
+/// let softplus = custom_jvp(
+///     |x: Tensor| (x.exp() + 1.0).log(),
+///     |x: Tensor, dx: Tensor| ((x.exp() + 1.0).log(), dx * x.logistic()),
+/// );
+/// let f = jit(move |x: Tensor| grad(&softplus)(x));
+/// assert_eq!(f.call((Array::from_slice([], &[1000f32])?,))?.to_vec::<f32>()?, [1.0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn custom_jvp<X, Y>(f: impl Fn(X) -> Y, rule: impl Fn(X, X) -> (Y, Y)) -> impl Fn(X) -> Y
+where
+    X: Tree<Tensor, With<Tensor> = X>,
+    Y: Tree<Tensor, With<Tensor> = Y>,
+{
+    let line = Location::caller();
+    move |x: X| {
+        let _at = At::line(line);
+        let avals = avals_of(&x);
+        let (body, captured, y) = trace_tree(&x, &avals, &f);
+        let floats = differentiable(&avals);
+        let n = avals.len();
+        let (outs, paths) = (body.out_avals(), y.paths());
+        let rule_avals = [avals.clone(), chosen(&avals, &floats)].concat();
+        let traced = trace(&rule_avals, |t| {
+            let dx = with_zeros(&t[n..], &avals);
+            let (y, dy) = rule(x.refill(t[..n].iter().copied()), x.refill(dx));
+            require_types("custom_jvp", "the rule's result", &paths, &avals_of(&y), &outs);
+            let wanted = differentiable(&outs);
+            let dy = chosen(&dy.leaves(), &wanted);
+            let types: Vec<Aval> = dy.iter().map(|t| t.aval()).collect();
+            require_types(
+                "custom_jvp",
+                "the rule's tangent",
+                &chosen(&paths, &wanted),
+                &types,
+                &chosen(&outs, &wanted),
+            );
+            [y.leaves(), dy].concat()
+        });
+        let (graphs, consts) = share_captured(vec![(body, captured), traced]);
+        let [body, rule] = graphs.try_into().expect("as many as given");
+        let call = CustomJvp { body: Rc::new(body), rule: Rc::new(rule), consts: consts.len() };
+        y.refill(bind(call, &[consts, x.leaves()].concat()))
+    }
+}
+
+impl fmt::Debug for CustomJvp {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "custom_jvp {}", self.body)
+    }
+}
+
+impl Primitive for CustomJvp {
+    fn name(&self) -> &'static str {
+        "custom_jvp"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        call_types(&self.body, x)
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        self.body.eval(x)
+    }
+    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        unreachable!("`jvp_whole` answers")
+    }
+    /// The rule's operations on tangents are linear in them, so this serves both modes.
+    fn jvp_whole(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+        require_constant("custom_jvp", &dx[..self.consts]);
+        let tangents = (self.consts..x.len()).filter(|i| x[*i].dtype().is_float());
+        let tangents = tangents.map(|i| dx[i].unwrap_or_else(|| zeros_of(&x[i].aval())));
+        let mut y = inline(&self.rule, &x.iter().copied().chain(tangents).collect::<Vec<_>>());
+        let dy = y.split_off(self.body.outs.len());
+        Some((y, spread_out(&dy, &differentiable(&self.body.out_avals()))))
+    }
+    fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
+        let tangents = (self.consts..x.len()).filter(|i| x[*i].dtype().is_float()).map(|i| mapped[i]);
+        let m: Vec<bool> = mapped.iter().copied().chain(tangents).collect();
+        let all = |g: &Graph, m: &[bool]| Rc::new(batched(g, n, m, &vec![true; g.outs.len()]).0);
+        bind(CustomJvp { body: all(&self.body, mapped), rule: all(&self.rule, &m), consts: self.consts }, x)
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
+        cx.graph(&self.body, x)
+    }
+    fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
+        self.body.cost()
+    }
+    fn has_effect(&self) -> bool {
+        has_effect(&self.body)
+    }
+}
+
+/// All primitives of this file.
+pub(in crate::prim) const ROWS: &[Row] = &[Row {
+    name: "custom_jvp",
+    dtypes: |d| matches!(d, DType::F32 | DType::F64),
+    cases: |d| {
+        vec![Case::new("product", vec![sample(d, &[3], 1), sample(d, &[3], 2)], |x| {
+            // the right derivative, written differently
+            let rule = |(x, n, y): (Tensor, Tensor, Tensor), (dx, _, dy): (Tensor, Tensor, Tensor)| {
+                let s = x.sin();
+                ((s * y, n + 1), (dx * x.cos() * y + s * dy, n))
+            };
+            let f = custom_jvp(|(x, n, y): (Tensor, Tensor, Tensor)| (x.sin() * y, n + 1), rule);
+            let (z, n) = f((x[0], full([], DType::I32, 1), x[1]));
+            vec![z, n]
+        })]
+    },
+}];

@@ -1,0 +1,256 @@
+//! Functions with a reverse derivative of their own.
+use super::*;
+
+/// A function with rules for reverse mode. Operands: values used from outside (consts), the arguments.
+#[derive(Clone)]
+pub struct CustomVjp {
+    /// From consts and arguments to results.
+    body: Rc<Graph>,
+    /// From consts and arguments to results and residuals.
+    forward: Rc<Graph>,
+    back: Back,
+}
+/// From consts, residuals and cotangents of the float results to cotangents of the float arguments.
+#[derive(Clone)]
+struct Back {
+    graph: Rc<Graph>,
+    consts: usize,
+    residuals: usize,
+}
+
+/// `f` with a reverse derivative of its own: `forward(x)` returns `f(x)` and what to keep, a tree of tensors;
+/// `backward(kept, ct)` returns the cotangent of `x`, given that of the result. JAX: `custom_vjp`.
+///
+/// Cotangents of integer leaves are ignored, and zeros where they are given. `f` must not be differentiated by tensors that
+/// it captures: make them arguments. Forward mode works if `backward` is linear in `ct` by operations that raxla can
+/// transpose.
+///
+/// ```
+/// use raxla::{custom_vjp, grad, prelude::*};
+/// // the identity, with a gradient clipped to [-1, 1]
+/// let clip_gradient = custom_vjp(|x: Tensor| x, |x: Tensor| (x, ()), |(), ct: Tensor| ct.maximum(-1.0).minimum(1.0));
+/// let f = jit(move |x: Tensor| grad(|x: Tensor| clip_gradient(x) * 5.0)(x));
+/// assert_eq!(f.call((Array::from_slice([], &[3f32])?,))?.to_vec::<f32>()?, [1.0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn custom_vjp<X, Y, R>(
+    f: impl Fn(X) -> Y,
+    forward: impl Fn(X) -> (Y, R),
+    backward: impl Fn(R, Y) -> X,
+) -> impl Fn(X) -> Y
+where
+    X: Tree<Tensor, With<Tensor> = X>,
+    Y: Tree<Tensor, With<Tensor> = Y>,
+    R: Tree<Tensor, With<Tensor> = R>,
+{
+    let line = Location::caller();
+    move |x: X| {
+        let _at = At::line(line);
+        let avals = avals_of(&x);
+        let (body, captured, y) = trace_tree(&x, &avals, &f);
+        let (outs, paths) = (body.out_avals(), y.paths());
+        let (fwd, fwd_captured, (y2, kept)) = trace_tree(&x, &avals, &forward);
+        let fwd_outs = fwd.out_avals();
+        let n = y2.leaves().len();
+        require_types("custom_vjp", "the forward rule's result", &paths, &fwd_outs[..n], &outs);
+        let kept_avals = &fwd_outs[n..];
+        let back_avals = [kept_avals, &chosen(&outs, &differentiable(&outs))].concat();
+        let back = trace(&back_avals, |t| {
+            let (residuals, ct) = t.split_at(kept_avals.len());
+            let d = backward(kept.refill(residuals.iter().copied()), y.refill(with_zeros(ct, &outs)));
+            let wanted = differentiable(&avals);
+            let (d, paths) = (d.leaves(), x.paths());
+            if d.len() != avals.len() {
+                fail(
+                    "custom_vjp",
+                    vec![],
+                    format!("the backward rule returns {} leaves, not {}", d.len(), avals.len()),
+                    None,
+                )
+            }
+            let d = chosen(&d, &wanted);
+            let types: Vec<Aval> = d.iter().map(|t| t.aval()).collect();
+            require_types(
+                "custom_vjp",
+                "the backward rule's result",
+                &chosen(&paths, &wanted),
+                &types,
+                &chosen(&avals, &wanted),
+            );
+            d
+        });
+        let (graphs, consts) = share_captured(vec![(body, captured), (fwd, fwd_captured), back]);
+        let [body, forward, back] = graphs.map_rc();
+        let back = Back { graph: back, consts: consts.len(), residuals: kept_avals.len() };
+        y.refill(bind(CustomVjp { body, forward, back }, &[consts, x.leaves()].concat()))
+    }
+}
+
+trait MapRc {
+    fn map_rc(self) -> [Rc<Graph>; 3];
+}
+impl MapRc for Vec<Graph> {
+    fn map_rc(self) -> [Rc<Graph>; 3] {
+        let shared: Vec<Rc<Graph>> = self.into_iter().map(Rc::new).collect();
+        shared.try_into().expect("three graphs")
+    }
+}
+
+impl CustomVjp {
+    /// Results and residuals.
+    fn run_forward(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> (Vec<Tensor>, Vec<Tensor>) {
+        require_constant("custom_vjp", &dx[..self.back.consts]);
+        let mut y = inline(&self.forward, x);
+        let residuals = y.split_off(self.body.outs.len());
+        (y, residuals)
+    }
+    /// Tangents of the float arguments.
+    fn tangents(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Tensor> {
+        let floats = (self.back.consts..x.len()).filter(|i| x[*i].dtype().is_float());
+        floats.map(|i| dx[i].unwrap_or_else(|| zeros_of(&x[i].aval()))).collect()
+    }
+}
+
+impl Back {
+    fn known(&self) -> usize {
+        self.consts + self.residuals
+    }
+    /// Tangents of the float results: the rule, which is linear in the cotangents, transposed.
+    fn transposed(&self, known: &[Tensor], dx: &[Tensor]) -> Vec<Tensor> {
+        let n = self.known();
+        let ct_avals = &self.graph.in_avals()[n..];
+        let value: Vec<Option<Tensor>> = known.iter().copied().map(Some).chain(vec![None; ct_avals.len()]).collect();
+        let d = backward(&self.graph, &value, &dx.iter().copied().map(Some).collect::<Vec<_>>());
+        d[n..].iter().zip(ct_avals).map(|(d, a)| d.unwrap_or_else(|| zeros_of(a))).collect()
+    }
+}
+
+impl fmt::Debug for CustomVjp {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "custom_vjp {}", self.body)
+    }
+}
+
+impl Primitive for CustomVjp {
+    fn name(&self) -> &'static str {
+        "custom_vjp"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        call_types(&self.body, x)
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        self.body.eval(x)
+    }
+    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        unreachable!("`jvp_whole` answers")
+    }
+    fn jvp_whole(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+        let (y, residuals) = self.run_forward(x, dx);
+        let known = [&x[..self.back.consts], &residuals].concat();
+        let dy = self.back.transposed(&known, &self.tangents(x, dx));
+        Some((y, spread_out(&dy, &differentiable(&self.body.out_avals()))))
+    }
+    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+        let (y, residuals) = self.run_forward(x, dx);
+        let args = [x[..self.back.consts].to_vec(), residuals, self.tangents(x, dx)].concat();
+        let dy = bind(Tangent { back: self.back.clone() }, &args);
+        Some((y, spread_out(&dy, &differentiable(&self.body.out_avals()))))
+    }
+    fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
+        let all = |g: &Graph, m: &[bool]| Rc::new(batched(g, n, m, &vec![true; g.outs.len()]).0);
+        let (body, forward) = (all(&self.body, mapped), all(&self.forward, mapped));
+        let k = self.back.consts;
+        let mut m = mapped[..k].to_vec();
+        m.resize(self.back.graph.ins.len(), true);
+        // the cotangent of an argument that all instances share is the sum over the instances
+        let shared: Vec<bool> = (k..x.len()).filter(|i| x[*i].dtype().is_float()).map(|i| !mapped[i]).collect();
+        let (over_batch, _) = batched(&self.back.graph, n, &m, &vec![true; shared.len()]);
+        let (graph, _) = trace_rule(&over_batch.in_avals(), |t| {
+            let d = inline(&over_batch, t).into_iter().zip(&shared);
+            d.map(|(d, shared)| if *shared { reduce_sum(d, [0]) } else { d }).collect()
+        });
+        let back = Back { graph: Rc::new(graph), ..self.back };
+        bind(CustomVjp { body, forward, back }, x)
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
+        cx.graph(&self.body, x)
+    }
+    fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
+        self.body.cost()
+    }
+    fn has_effect(&self) -> bool {
+        has_effect(&self.body)
+    }
+}
+
+/// The tangent of a [`CustomVjp`]: what the backward rule is the transpose of. Operands: consts, residuals, tangents.
+#[derive(Clone)]
+struct Tangent {
+    back: Back,
+}
+impl fmt::Debug for Tangent {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "custom_vjp_tangent {}", self.back.graph)
+    }
+}
+impl Tangent {
+    /// The same as a graph, if the rule can be transposed.
+    fn graph(&self, x: &[Aval]) -> Graph {
+        let n = self.back.known();
+        trace_rule(x, |t| self.back.transposed(&t[..n], &t[n..])).0
+    }
+}
+impl Primitive for Tangent {
+    fn name(&self) -> &'static str {
+        "custom_vjp_tangent"
+    }
+    fn infer(&self, _: &[Aval]) -> Result<Vec<Aval>, String> {
+        Ok(self.back.graph.in_avals().split_off(self.back.known()))
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        self.graph(&x.iter().map(|h| h.aval().clone()).collect::<Vec<_>>()).eval(x)
+    }
+    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        unreachable!("`jvp_whole` answers")
+    }
+    fn jvp_whole(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+        let avals: Vec<Aval> = x.iter().map(|t| t.aval()).collect();
+        Some(crate::transform::linearize::jvp_graph(&self.graph(&avals), x, dx))
+    }
+    fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
+        let n = self.back.known();
+        let known: Vec<Tensor> = x[..n].iter().map(Operand::known).collect();
+        let avals = &self.back.graph.in_avals()[n..];
+        let ct: Vec<Tensor> = ct.iter().zip(avals).map(|(ct, a)| ct.unwrap_or_else(|| zeros_of(a))).collect();
+        let d = inline(&self.back.graph, &[known, ct].concat());
+        vec![None; n].into_iter().chain(d.into_iter().map(Some)).collect()
+    }
+    fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
+        let instance = |(t, m): (&Tensor, &bool)| if *m { t.aval().unstacked() } else { t.aval() };
+        let avals: Vec<Aval> = x.iter().zip(mapped).map(instance).collect();
+        crate::transform::batch::batch_all(&self.graph(&avals), n, x, mapped)
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
+        cx.graph(&self.graph(&x.iter().map(|v| v.aval.clone()).collect::<Vec<_>>()), x)
+    }
+    fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
+        self.back.graph.cost()
+    }
+}
+
+/// All primitives of this file.
+pub(in crate::prim) const ROWS: &[Row] = &[Row {
+    name: "custom_vjp",
+    dtypes: |d| matches!(d, DType::F32 | DType::F64),
+    cases: |d| {
+        vec![Case::new("product", vec![sample(d, &[3], 1), sample(d, &[3], 2)], |x| {
+            // the right derivative, written differently
+            let f = |(x, n, y): (Tensor, Tensor, Tensor)| (x.sin() * y, n + 1);
+            let forward = |(x, n, y): (Tensor, Tensor, Tensor)| ((x.sin() * y, n + 1), vec![x.cos() * y, x.sin()]);
+            let backward = |kept: Vec<Tensor>, (ct, n): (Tensor, Tensor)| (ct * kept[0], n, kept[1] * ct);
+            let (z, n) = custom_vjp(f, forward, backward)((x[0], full([], DType::I32, 1), x[1]));
+            vec![z, n]
+        })]
+    },
+}];

@@ -1,0 +1,392 @@
+//! Rematerialization: keep little of a function's inside, and run it again on the way back.
+use super::*;
+use std::cell::OnceCell;
+
+/// Decides about an operation, given it and the types of its results.
+pub type Predicate = dyn Fn(&dyn Primitive, &[Aval]) -> bool;
+
+/// What [`remat`] keeps of a function's inside for reverse mode, beside its arguments.
+#[derive(Clone, Default)]
+pub enum Policy {
+    /// Nothing: everything is computed again.
+    #[default]
+    SaveNothing,
+    /// Everything that is needed, as without [`remat`].
+    SaveEverything,
+    /// Results of matrix products.
+    SaveDots,
+    /// Results of matrix products without batch axes: weights times activations, but not attention scores.
+    SaveDotsWithoutBatchAxes,
+    /// Values named by [`checkpoint_name`].
+    SaveNames(Vec<String>),
+    /// Results of operations for which this holds.
+    Custom(Rc<Predicate>),
+}
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Policy::SaveNothing => write!(f, "save nothing"),
+            Policy::SaveEverything => write!(f, "save everything"),
+            Policy::SaveDots => write!(f, "save dots"),
+            Policy::SaveDotsWithoutBatchAxes => write!(f, "save dots without batch axes"),
+            Policy::SaveNames(names) => write!(f, "save {}", names.join(", ")),
+            Policy::Custom(_) => write!(f, "custom"),
+        }
+    }
+}
+impl Policy {
+    fn saves(&self, prim: &dyn Primitive, results: &[Aval]) -> bool {
+        match (self, prim.tag()) {
+            (Policy::SaveEverything, _) => true,
+            (Policy::SaveDots, Tag::Dot { .. }) => true,
+            (Policy::SaveDotsWithoutBatchAxes, Tag::Dot { batch_axes }) => batch_axes == 0,
+            (Policy::SaveNames(names), Tag::Name(n)) => names.contains(n),
+            (Policy::Custom(f), _) => f(prim, results),
+            _ => false,
+        }
+    }
+}
+
+/// What a [`Policy`] sees of an operation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Tag<'a> {
+    /// Nothing special.
+    Other,
+    /// A matrix product with this many batch axes.
+    Dot {
+        /// Axes of both operands that the result keeps.
+        batch_axes: usize,
+    },
+    /// A value named by [`checkpoint_name`].
+    Name(&'a String),
+}
+
+/// Options of [`remat_with`].
+#[derive(Clone, Debug)]
+pub struct RematOptions {
+    /// What to keep.
+    pub policy: Policy,
+    /// Keep XLA from merging the second run with the first, which would keep everything after all. Only inside the body of
+    /// a `scan`, whose way back is a loop of its own, it can be switched off: that gives the compiler more freedom. JAX:
+    /// `prevent_cse`.
+    pub fenced: bool,
+}
+impl Default for RematOptions {
+    fn default() -> RematOptions {
+        RematOptions { policy: Policy::SaveNothing, fenced: true }
+    }
+}
+
+/// `f`, of which reverse mode keeps only the argument, and computes the rest again when it needs it: less memory for more
+/// work. JAX: `checkpoint`, also called `remat`.
+///
+/// ```
+/// use raxla::{grad, prelude::*, remat};
+/// let f = jit(|x: Tensor| grad(|x: Tensor| remat(|x: Tensor| x.sin().exp())(x).sum(0))(x));
+/// let g = jit(|x: Tensor| grad(|x: Tensor| x.sin().exp().sum(0))(x));
+/// let x = Array::from_slice([3], &[0.1f32, 0.2, 0.3])?;
+/// assert_eq!(f.call((&x,))?.to_vec::<f32>()?, g.call((&x,))?.to_vec::<f32>()?);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn remat<X, Y>(f: impl Fn(X) -> Y) -> impl Fn(X) -> Y
+where
+    X: Tree<Tensor, With<Tensor> = X>,
+    Y: Tree<Tensor, With<Tensor> = Y>,
+{
+    remat_with(RematOptions::default(), f)
+}
+
+/// [`remat`] with options: what to keep, for one.
+#[track_caller]
+pub fn remat_with<X, Y>(options: RematOptions, f: impl Fn(X) -> Y) -> impl Fn(X) -> Y
+where
+    X: Tree<Tensor, With<Tensor> = X>,
+    Y: Tree<Tensor, With<Tensor> = Y>,
+{
+    let line = Location::caller();
+    move |x: X| {
+        let _at = At::line(line);
+        let (body, captured, y) = trace_tree(&x, &avals_of(&x), &f);
+        let call = Remat { body: Rc::new(body), options: options.clone(), second_run: false };
+        y.refill(bind(call, &[x.leaves(), captured].concat()))
+    }
+}
+
+/// A call of a function whose inside is not to be kept.
+#[derive(Clone)]
+pub struct Remat {
+    body: Rc<Graph>,
+    options: RematOptions,
+    /// Is this the way back, which computes again what the first run did not keep?
+    second_run: bool,
+}
+impl fmt::Debug for Remat {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let run = if self.second_run { " again" } else { "" };
+        write!(f, "remat[{:?}{run}] {}", self.options.policy, self.body)
+    }
+}
+
+impl Remat {
+    fn with(&self, body: Graph) -> Remat {
+        Remat { body: Rc::new(body), ..self.clone() }
+    }
+
+    /// The first run, which keeps what the policy says, and the tangent, which computes the rest again.
+    fn linearized(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
+        let active: Vec<bool> = dx.iter().map(Option::is_some).collect();
+        let n_out = self.body.outs.len();
+        let split = linearize(&self.body, &active, &vec![false; n_out]);
+        let mut primal = split.primal;
+        let residuals = primal.outs.split_off(n_out);
+        let (saved, mut again): (Vec<Eqn>, Vec<Eqn>) = primal
+            .eqns
+            .iter()
+            .cloned()
+            .partition(|e| e.prim.has_effect() || self.options.policy.saves(&*e.prim, &primal.avals_of(&e.outs)));
+        let saved: Vec<Var> = saved.iter().flat_map(|e| e.outs.iter().copied()).collect();
+        again.retain(|e| e.outs.iter().all(|v| !saved.contains(v)));
+        // from the arguments and what was saved to the residuals
+        let again = Graph {
+            ins: [&primal.ins[..], &saved].concat(),
+            eqns: again,
+            outs: residuals,
+            avals: primal.avals.clone(),
+        };
+        let pruned = dce(&again, &vec![true; again.outs.len()]);
+        let (mut again, used) = (pruned.graph, pruned.used);
+        again.ins = chosen(&again.ins, &used);
+        primal.outs.extend(chosen(&saved, &used[x.len()..]));
+        let primal = dce(&primal, &vec![true; primal.outs.len()]).graph;
+        let mut y = bind(self.with(primal), x);
+        let kept = y.split_off(n_out);
+        if !split.active_out.contains(&true) {
+            return (y, vec![None; n_out]);
+        }
+        let known = [chosen(x, &used[..x.len()]), kept].concat();
+        let tangents: Vec<Tensor> = dx.iter().flatten().copied().collect();
+        let tangent = Tangent {
+            known: known.len(),
+            again: Rc::new(again),
+            linear: Rc::new(split.linear),
+            options: self.options.clone(),
+            joint: OnceCell::new(),
+        };
+        let dy = bind(tangent, &[known, tangents].concat());
+        (y, spread_out(&dy, &split.active_out))
+    }
+}
+
+/// The types of a call's results.
+pub(super) fn call_types(body: &Graph, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    let ins = body.in_avals();
+    if x == ins { Ok(body.out_avals()) } else { Err(format!("the function takes {ins:?}")) }
+}
+
+impl Primitive for Remat {
+    fn name(&self) -> &'static str {
+        "remat"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        call_types(&self.body, x)
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        self.body.eval(x)
+    }
+    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        unreachable!("`jvp_whole` answers")
+    }
+    fn jvp_whole(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+        let active: Vec<bool> = dx.iter().map(Option::is_some).collect();
+        let (joint, active_out) = jvp_of(&self.body, &active, &vec![false; self.body.outs.len()]);
+        let tangents: Vec<Tensor> = dx.iter().flatten().copied().collect();
+        let mut y = bind(self.with(joint), &[x, &tangents].concat());
+        let dy = y.split_off(self.body.outs.len());
+        Some((y, spread_out(&dy, &active_out)))
+    }
+    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+        Some(self.linearized(x, dx))
+    }
+    fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
+        let (body, _) = batched(&self.body, n, mapped, &vec![true; self.body.outs.len()]);
+        bind(self.with(body), x)
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
+        if !self.second_run || !self.options.fenced || x.is_empty() {
+            return cx.graph(&self.body, x);
+        }
+        let avals: Vec<Aval> = x.iter().map(|v| v.aval.clone()).collect();
+        let fenced = cx.op_with("optimization_barrier", x, "", vec![], &avals);
+        cx.graph(&self.body, &fenced)
+    }
+    fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
+        self.body.cost()
+    }
+    fn has_effect(&self) -> bool {
+        has_effect(&self.body)
+    }
+    fn prune(&self, used: &[bool]) -> Option<Less> {
+        let p = dce(&self.body, used);
+        let mut body = p.graph;
+        body.ins = chosen(&body.ins, &p.used);
+        Some(Less { prim: Rc::new(self.with(body)), ins: p.used, outs: used.to_vec() })
+    }
+}
+
+/// The tangent of a [`Remat`]. Operands: what is known (arguments and what was saved), then tangents.
+#[derive(Clone)]
+struct Tangent {
+    known: usize,
+    /// From what is known to the residuals of `linear`.
+    again: Rc<Graph>,
+    /// From tangents and residuals to tangents of the results.
+    linear: Rc<Graph>,
+    options: RematOptions,
+    joint: OnceCell<Rc<Graph>>,
+}
+impl fmt::Debug for Tangent {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "remat_tangent[{:?}] {} {}", self.options.policy, self.again, self.linear)
+    }
+}
+impl Tangent {
+    /// The same as an ordinary function.
+    fn call(&self, avals: &[Aval]) -> Remat {
+        let joint = self.joint.get_or_init(|| {
+            let (g, _) = trace_rule(avals, |x| {
+                let (known, dx) = x.split_at(self.known);
+                let residuals = inline(&self.again, known);
+                inline(&self.linear, &[dx, &residuals].concat())
+            });
+            Rc::new(g)
+        });
+        Remat { body: joint.clone(), options: self.options.clone(), second_run: true }
+    }
+    fn call_on(&self, x: &[Tensor]) -> Remat {
+        self.call(&x.iter().map(|t| t.aval()).collect::<Vec<_>>())
+    }
+}
+impl Primitive for Tangent {
+    fn name(&self) -> &'static str {
+        "remat_tangent"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        let tangents = self.linear.in_avals();
+        let n = x.len() - self.known;
+        if x[..self.known] != self.again.in_avals() || x[self.known..] != tangents[..n] {
+            return Err(format!("it takes {:?} and tangents {:?}", self.again.in_avals(), &tangents[..n]));
+        }
+        Ok(self.linear.out_avals())
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        self.call(&x.iter().map(|h| h.aval().clone()).collect::<Vec<_>>()).body.eval(x)
+    }
+    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        unreachable!("`jvp_whole` answers")
+    }
+    fn jvp_whole(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+        self.call_on(x).jvp_whole(x, dx)
+    }
+    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+        self.call_on(x).linearize(x, dx)
+    }
+    fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
+        let known: Vec<Tensor> = x[..self.known].iter().map(Operand::known).collect();
+        let args: Vec<Tensor> = known.iter().copied().chain(ct.iter().flatten().copied()).collect();
+        let avals: Vec<Aval> = args.iter().map(|t| t.aval()).collect();
+        let tangents = x.len() - self.known;
+        let mut some = vec![];
+        let (body, _) = trace_rule(&avals, |t| {
+            let (known, cts) = t.split_at(self.known);
+            let mut cts = cts.iter().copied();
+            let ct: Vec<Option<Tensor>> = ct.iter().map(|c| c.and_then(|_| cts.next())).collect();
+            let residuals = inline(&self.again, known).into_iter().map(Some);
+            let value: Vec<Option<Tensor>> = vec![None; tangents].into_iter().chain(residuals).collect();
+            let d = &backward(&self.linear, &value, &ct)[..tangents];
+            some = d.iter().map(Option::is_some).collect();
+            d.iter().flatten().copied().collect()
+        });
+        let d = bind(Remat { body: Rc::new(body), options: self.options.clone(), second_run: true }, &args);
+        [vec![None; self.known], spread_out(&d, &some)].concat()
+    }
+    fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
+        let instance = |(t, m): (&Tensor, &bool)| if *m { t.aval().unstacked() } else { t.aval() };
+        self.call(&x.iter().zip(mapped).map(instance).collect::<Vec<_>>()).batch(n, x, mapped)
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+        self.call(&x.iter().map(|v| v.aval.clone()).collect::<Vec<_>>()).lower(cx, x, y)
+    }
+    fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
+        [self.again.cost(), self.linear.cost()].into_iter().sum()
+    }
+}
+
+/// The identity, which gives a value a name.
+#[derive(Clone, Debug)]
+struct Name(String);
+/// `x`, with a name by which [`Policy::SaveNames`] finds it. JAX: `checkpoint_name`.
+#[track_caller]
+pub fn checkpoint_name(x: Tensor, name: &str) -> Tensor {
+    bind(Name(name.into()), &[x])[0]
+}
+impl Primitive for Name {
+    fn name(&self) -> &'static str {
+        "name"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        Ok(vec![x[0].clone()])
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        vec![x[0].clone()]
+    }
+    fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        vec![dx[0]]
+    }
+    fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        bind(self.clone(), x)
+    }
+    fn lower(&self, _: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
+        vec![x[0].clone()]
+    }
+    fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
+        Cost::default()
+    }
+    fn tag(&self) -> Tag<'_> {
+        Tag::Name(&self.0)
+    }
+}
+
+/// All primitives of this file.
+pub(in crate::prim) const ROWS: &[Row] = &[
+    Row {
+        name: "remat",
+        dtypes: |d| matches!(d, DType::F32 | DType::F64),
+        cases: |d| {
+            let f = |(x, w): (Tensor, Tensor)| {
+                let h = checkpoint_name(crate::einsum("ij,jk->ik", x, w), "h");
+                (h.sin().exp() * h, h.sum(0))
+            };
+            let case = move |label: &str, policy: Policy| {
+                let options = RematOptions { policy, ..RematOptions::default() };
+                Case::new(label, vec![sample(d, &[2, 3], 1), sample(d, &[3, 2], 2)], move |x| {
+                    let (a, b) = remat_with(options.clone(), f)((x[0], x[1]));
+                    vec![a, b]
+                })
+            };
+            vec![
+                case("save nothing", Policy::SaveNothing),
+                case("save everything", Policy::SaveEverything),
+                case("save dots", Policy::SaveDots),
+                case("save dots without batch axes", Policy::SaveDotsWithoutBatchAxes),
+                case("save names", Policy::SaveNames(vec!["h".into()])),
+                case("custom", Policy::Custom(Rc::new(|p, _| p.name() == "sin"))),
+            ]
+        },
+    },
+    Row {
+        name: "name",
+        dtypes: any_dtype,
+        cases: |d| vec![Case::new("values", vec![sample(d, &[3], 1)], |x| vec![checkpoint_name(x[0], "x")])],
+    },
+];

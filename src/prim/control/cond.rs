@@ -1,0 +1,363 @@
+//! `cond` and `switch`: one of several programs, chosen when it runs.
+use super::*;
+use crate::transform::{
+    backward::{backward, depends},
+    batch::{batch_all, batched},
+    dce::dce,
+    linearize::{Split, jvp_of, linearize, spread_out},
+};
+
+/// One of several programs. Operands: its number (an i32 scalar in range), then the inputs that all of them share.
+#[derive(Clone)]
+pub struct Cond {
+    branches: Vec<Rc<Graph>>,
+}
+
+/// `yes(operand)` where the scalar bool `condition` holds, else `no(operand)`: only one of them runs. JAX: `lax.cond`.
+///
+/// Under `vmap` with a condition that differs between instances both run, as in JAX. Use [`where_`](crate::where_) to
+/// choose element by element.
+///
+/// ```
+/// use raxla::{cond, prelude::*};
+/// let f = jit(|x: Tensor| cond(x.lt(0.0), |x: Tensor| -x, |x: Tensor| x.sqrt(), x));
+/// assert_eq!(f.call((Array::from_slice([], &[9f32])?,))?.to_vec::<f32>()?, [3.0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn cond<X, Y>(condition: Tensor, yes: impl FnOnce(X) -> Y, no: impl FnOnce(X) -> Y, operand: X) -> Y
+where
+    X: Tree<Tensor, With<Tensor> = X>,
+    Y: Tree<Tensor, With<Tensor> = Y>,
+{
+    let _at = At::caller();
+    let a = condition.aval();
+    if a != Aval::new(DType::Bool, []) {
+        let help = "to choose element by element, use `where_`";
+        fail("cond", vec![], format!("the condition is {a}, not a scalar bool"), Some(help.into()))
+    }
+    let avals = avals_of(&operand);
+    let (no, yes) = (trace_tree(&operand, &avals, no), trace_tree(&operand, &avals, yes));
+    choose("cond", condition.cast(DType::I32), operand.leaves(), vec![no, yes])
+}
+
+/// `branches[index](operand)`, where an index out of range is clamped: only one of them runs. JAX: `lax.switch`.
+///
+/// ```
+/// use raxla::{prelude::*, switch};
+/// let f = jit(|i: Tensor, x: Tensor| switch(i, &[&|x: Tensor| x, &|x: Tensor| x * x, &|x: Tensor| -x], x));
+/// let (i, x) = (Array::from_slice([], &[1i32])?, Array::from_slice([], &[9f32])?);
+/// assert_eq!(f.call((i, x))?.to_vec::<f32>()?, [81.0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn switch<X, Y>(index: Tensor, branches: &[&dyn Fn(X) -> Y], operand: X) -> Y
+where
+    X: Tree<Tensor, With<Tensor> = X>,
+    Y: Tree<Tensor, With<Tensor> = Y>,
+{
+    let _at = At::caller();
+    let a = index.aval();
+    if a.rank() != 0 || a.dtype.is_float() || a.dtype == DType::Bool {
+        fail("switch", vec![], format!("the index is {a}, not an integer scalar"), None)
+    }
+    if branches.is_empty() {
+        fail("switch", vec![], "there are no branches", None)
+    }
+    let avals = avals_of(&operand);
+    let index = index.cast(DType::I32);
+    let index = clamp(index.like(0), index, index.like(branches.len() - 1));
+    let traced = branches.iter().map(|f| trace_tree(&operand, &avals, f)).collect();
+    choose("switch", index, operand.leaves(), traced)
+}
+
+type Branch<Y> = (Graph, Vec<Tensor>, Y);
+
+/// Check that all branches return the same, and record the choice.
+#[track_caller]
+fn choose<Y>(op: &str, index: Tensor, operands: Vec<Tensor>, branches: Vec<Branch<Y>>) -> Y
+where
+    Y: Tree<Tensor, With<Tensor> = Y>,
+{
+    let name = |i: usize| match (op, i) {
+        ("cond", 0) => "`no`".to_string(),
+        ("cond", _) => "`yes`".to_string(),
+        _ => format!("branch {i}"),
+    };
+    let (first, rest) = branches.split_first().expect("at least one");
+    let (paths, types) = (first.2.paths(), first.0.out_avals());
+    for (i, (g, _, y)) in rest.iter().enumerate().map(|(i, b)| (i + 1, b)) {
+        if y.structure() != first.2.structure() || y.paths() != paths {
+            let reason =
+                format!("{} and {} return different structures: {paths:?} and {:?}", name(0), name(i), y.paths());
+            fail(op, vec![], reason, None)
+        }
+        let differ = paths.iter().zip(types.iter().zip(g.out_avals())).find(|(_, (a, b))| *a != b);
+        if let Some((path, (a, b))) = differ {
+            let leaf = if path.is_empty() { "the result".into() } else { format!("result `{path}`") };
+            let help = "all branches must return the same types: cast or reshape one side";
+            fail(op, vec![], format!("{leaf} is {a} in {} but {b} in {}", name(0), name(i)), Some(help.into()))
+        }
+    }
+    let mut structure = None;
+    let split = |(g, captured, y): Branch<Y>| {
+        structure.get_or_insert(y);
+        (g, captured)
+    };
+    let (graphs, captured) = share_captured(branches.into_iter().map(split).collect());
+    let chosen = Cond { branches: graphs.into_iter().map(Rc::new).collect() };
+    let y = bind(chosen, &[vec![index], captured, operands].concat());
+    structure.expect("at least one").refill(y)
+}
+
+/// Where a value that the linear branch needs comes from.
+enum Residual {
+    /// An operand of the choice.
+    Operand(usize),
+    /// A further result of the branch, kept in this slot.
+    Slot(usize),
+}
+
+impl Cond {
+    fn outs(&self) -> usize {
+        self.branches[0].outs.len()
+    }
+    /// Differentiate every branch; an output that has a tangent in one has it in all.
+    fn differentiate<R>(&self, active: &[bool], f: impl Fn(&Graph, &[bool]) -> (R, Vec<bool>)) -> (Vec<R>, Vec<bool>) {
+        let mut force = vec![false; self.outs()];
+        loop {
+            let (results, outs): (Vec<R>, Vec<Vec<bool>>) = self.branches.iter().map(|b| f(b, &force)).unzip();
+            let any: Vec<bool> = (0..self.outs()).map(|i| outs.iter().any(|o| o[i])).collect();
+            debug_assert!(active.contains(&true));
+            if outs.iter().all(|o| *o == any) {
+                return (results, any);
+            }
+            force = any;
+        }
+    }
+
+    /// Values now, with what the linear branches need as further results; tangents by a second choice.
+    fn linearized(&self, index: Tensor, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
+        let active: Vec<bool> = dx.iter().map(Option::is_some).collect();
+        let (splits, active_out) = self.differentiate(&active, |g, force| {
+            let split = linearize(g, &active, force);
+            let out = split.active_out.clone();
+            (split, out)
+        });
+        let n = self.outs();
+        let (slots, homes) = assign_slots(&splits, n);
+        let primal = |(split, homes): (&Split, &Vec<Residual>)| Rc::new(with_slots(&split.primal, n, homes, &slots));
+        let mut y = bind_at(Cond { branches: splits.iter().zip(&homes).map(primal).collect() }, index, x);
+        let kept = y.split_off(n);
+        if !active_out.contains(&true) {
+            return (y, vec![None; n]);
+        }
+        // inputs of every linear branch: tangents, the operands that any of them needs, the slots
+        let needed: Vec<usize> = (0..x.len())
+            .filter(|i| homes.iter().flatten().any(|h| matches!(h, Residual::Operand(j) if j == i)))
+            .collect();
+        let tangents: Vec<Tensor> = dx.iter().flatten().copied().collect();
+        let linear = |(split, homes): (Split, &Vec<Residual>)| {
+            let mut g = split.linear;
+            let residuals = g.ins.split_off(tangents.len());
+            let of = |test: &dyn Fn(&Residual) -> bool| homes.iter().position(test).map(|r| residuals[r]);
+            for i in &needed {
+                let v = of(&|h| matches!(h, Residual::Operand(j) if j == i))
+                    .unwrap_or_else(|| fresh_input(&mut g, x[*i].aval()));
+                g.ins.push(v);
+            }
+            for (s, a) in slots.iter().enumerate() {
+                let v = of(&|h| matches!(h, Residual::Slot(j) if *j == s))
+                    .unwrap_or_else(|| fresh_input(&mut g, a.clone()));
+                g.ins.push(v);
+            }
+            Rc::new(g)
+        };
+        let linear = Cond { branches: splits.into_iter().zip(&homes).map(linear).collect() };
+        let operands = needed.iter().map(|i| x[*i]);
+        let dy = bind_at(linear, index, &tangents.iter().copied().chain(operands).chain(kept).collect::<Vec<_>>());
+        (y, spread_out(&dy, &active_out))
+    }
+
+    /// Per operand, its cotangent: a choice between the transposed branches.
+    fn transposed(&self, ct: &[Option<Tensor>], index: Tensor, x: &[Operand]) -> Vec<Option<Tensor>> {
+        let cts: Vec<Tensor> = ct.iter().flatten().copied().collect();
+        let known: Vec<Tensor> = x.iter().filter(|x| !x.is_linear()).map(Operand::known).collect();
+        let args = [known.clone(), cts].concat();
+        let avals: Vec<Aval> = args.iter().map(|t| t.aval()).collect();
+        let linear: Vec<usize> = (0..x.len()).filter(|i| x[*i].is_linear()).collect();
+        let mut some = vec![false; linear.len()];
+        let back = |g: &Rc<Graph>| {
+            trace_rule(&avals, |t| {
+                let mut t = t.iter().copied();
+                let value: Vec<Option<Tensor>> =
+                    x.iter().map(|x| if x.is_linear() { None } else { t.next() }).collect();
+                let ct: Vec<Option<Tensor>> = ct.iter().map(|c| c.and_then(|_| t.next())).collect();
+                let d = backward(g, &value, &ct);
+                some.iter_mut().zip(&linear).for_each(|(s, i)| *s |= d[*i].is_some());
+                linear.iter().map(|i| d[*i].unwrap_or_else(|| zeros_of(&x[*i].aval()))).collect()
+            })
+            .0
+        };
+        let branches: Vec<Graph> = self.branches.iter().map(back).collect();
+        let branches = branches.iter().map(|g| Rc::new(dce(g, &some).graph)).collect();
+        let d = bind_at(Cond { branches }, index, &args);
+        let mut result = vec![None; x.len()];
+        chosen(&linear, &some).iter().zip(d).for_each(|(i, d)| result[*i] = Some(d));
+        result
+    }
+}
+
+fn bind_at(choice: Cond, index: Tensor, x: &[Tensor]) -> Vec<Tensor> {
+    bind(choice, &[&[index], x].concat())
+}
+
+/// One slot per residual that is not an operand; branches share slots of the same type, since only one of them runs.
+fn assign_slots(splits: &[Split], outs: usize) -> (Vec<Aval>, Vec<Vec<Residual>>) {
+    let mut slots: Vec<Aval> = vec![];
+    let mut assign = |split: &Split| {
+        let mut taken = vec![false; slots.len()];
+        let g = &split.primal;
+        let home = |v: &Var| {
+            if let Some(i) = g.ins.iter().position(|i| i == v) {
+                return Residual::Operand(i);
+            }
+            let s = (0..slots.len()).find(|s| !taken[*s] && slots[*s] == *g.aval(*v)).unwrap_or_else(|| {
+                slots.push(g.aval(*v).clone());
+                taken.push(false);
+                slots.len() - 1
+            });
+            taken[s] = true;
+            Residual::Slot(s)
+        };
+        g.outs[outs..].iter().map(home).collect()
+    };
+    let homes = splits.iter().map(&mut assign).collect();
+    (slots, homes)
+}
+
+/// The branch with its residuals in their slots, and zeros in those that it does not use.
+fn with_slots(primal: &Graph, outs: usize, homes: &[Residual], slots: &[Aval]) -> Graph {
+    let fill = |x: &[Tensor]| {
+        let mut y = inline(primal, x);
+        let residuals = y.split_off(outs);
+        let value =
+            |s: usize| homes.iter().position(|h| matches!(h, Residual::Slot(j) if *j == s)).map(|i| residuals[i]);
+        y.extend(slots.iter().enumerate().map(|(s, a)| value(s).unwrap_or_else(|| zeros_of(a))));
+        y
+    };
+    trace_rule(&primal.in_avals(), fill).0
+}
+
+impl fmt::Debug for Cond {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "cond")?;
+        self.branches.iter().try_for_each(|b| write!(f, " {b}"))
+    }
+}
+
+impl Primitive for Cond {
+    fn name(&self) -> &'static str {
+        "cond"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        if x[0] != Aval::new(DType::I32, []) {
+            return Err(format!("the index is {}, not i32[]", x[0]));
+        }
+        let (ins, outs) = (self.branches[0].in_avals(), self.branches[0].out_avals());
+        if x[1..] != ins || self.branches.iter().any(|b| b.in_avals() != ins || b.out_avals() != outs) {
+            return Err(format!("the branches take {ins:?} and return {outs:?}"));
+        }
+        Ok(outs)
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        self.branches[x[0].to_ints()[0] as usize].eval(&x[1..])
+    }
+    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        unreachable!("`jvp_whole` answers")
+    }
+    fn jvp_whole(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+        let active: Vec<bool> = dx[1..].iter().map(Option::is_some).collect();
+        let (joint, active_out) = self.differentiate(&active, |g, force| jvp_of(g, &active, force));
+        let tangents: Vec<Tensor> = dx.iter().flatten().copied().collect();
+        let mut y = bind(Cond { branches: joint.into_iter().map(Rc::new).collect() }, &[x, &tangents].concat());
+        let dy = y.split_off(self.outs());
+        Some((y, spread_out(&dy, &active_out)))
+    }
+    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+        Some(self.linearized(x[0], &x[1..], &dx[1..]))
+    }
+    fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
+        [vec![None], self.transposed(ct, x[0].known(), &x[1..])].concat()
+    }
+    fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
+        let (index, x, m) = (x[0], &x[1..], &mapped[1..]);
+        if !mapped[0] {
+            let outs: Vec<Vec<bool>> = self.branches.iter().map(|b| depends(b, m).1).collect();
+            let force: Vec<bool> = (0..self.outs()).map(|i| outs.iter().any(|o| o[i])).collect();
+            let branches = self.branches.iter().map(|b| Rc::new(batched(b, n, m, &force).0)).collect();
+            let y = bind_at(Cond { branches }, index, x).into_iter().zip(&force);
+            return y.map(|(t, mapped)| if *mapped { t } else { broadcast_leading(t, n) }).collect();
+        }
+        // instances choose differently: run all branches and select
+        let mut branches = self.branches.iter().map(|b| batch_all(b, n, x, m)).enumerate();
+        let (_, first) = branches.next().expect("at least one");
+        branches.fold(first, |y, (i, z)| {
+            let here = compare(Direction::Eq, index, index.like(i));
+            let one = |(y, z): (Tensor, Tensor)| select(broadcast_in_dim(here, z.dims(), vec![0]), z, y);
+            y.into_iter().zip(z).map(one).collect()
+        })
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+        let regions = self.branches.iter().map(|b| cx.region(&[], |cx, _| cx.graph(b, &x[1..]))).collect();
+        cx.op_with("case", &x[..1], "", regions, y)
+    }
+    /// Of the most expensive branch.
+    fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
+        let costs = self.branches.iter().map(|b| b.cost());
+        costs.max_by(|a, b| a.flops.total_cmp(&b.flops)).unwrap_or_default()
+    }
+    fn has_effect(&self) -> bool {
+        self.branches.iter().any(|b| has_effect(b))
+    }
+    fn prune(&self, used: &[bool]) -> Option<Less> {
+        let pruned: Vec<_> = self.branches.iter().map(|b| dce(b, used)).collect();
+        let ins: Vec<bool> = (0..self.branches[0].ins.len()).map(|i| pruned.iter().any(|p| p.used[i])).collect();
+        let without = |mut g: Graph| {
+            g.ins = chosen(&g.ins, &ins);
+            Rc::new(g)
+        };
+        let branches = pruned.into_iter().map(|p| without(p.graph)).collect();
+        Some(Less { prim: Rc::new(Cond { branches }), ins: [vec![true], ins].concat(), outs: used.to_vec() })
+    }
+}
+
+/// All primitives of this file.
+pub(in crate::prim) const ROWS: &[Row] = &[Row {
+    name: "cond",
+    dtypes: |d| matches!(d, DType::F32 | DType::F64),
+    cases: |d| {
+        let bool = |b: bool| Host::ints(DType::Bool, [], vec![b as i128]);
+        let branching = |x: &[Tensor]| {
+            let y = x[2];
+            let (a, b, c) =
+                cond(x[0], |x: Tensor| (x.sin() * y, y, x), |x: Tensor| (x * x, x.exp(), y.like(1.0)), x[1]);
+            vec![a, b, c]
+        };
+        let x = |b: bool| vec![bool(b), sample(d, &[3], 1), sample(d, &[3], 2)];
+        let switching = |x: &[Tensor]| {
+            let w = x[1];
+            let branches: [&dyn Fn(Tensor) -> Tensor; 3] = [&|x| x * w, &|x| x.tanh().exp(), &|x| x];
+            vec![switch(x[0], &branches, x[2])]
+        };
+        let number = |i: i128| vec![Host::ints(DType::I32, [], vec![i]), sample(d, &[2], 3), sample(d, &[2], 4)];
+        let numbers = [-1, 0, 1, 2, 7].map(|i| Case::new(format!("branch {i}"), number(i), switching));
+        let several = Case::new("several conditions", vec![sample(d, &[4], 5), sample(d, &[4, 3], 6)], |x| {
+            let f = |(c, x): (Tensor, Tensor)| cond(c.gt(0.0), |x: Tensor| x * c, |x: Tensor| x.sin(), x);
+            vec![crate::vmap(f)((x[0], x[1])), cond(x[0].sum(0).gt(0.0), |x: Tensor| x * 2.0, |x: Tensor| x, x[1])]
+        });
+        let mut cases = vec![Case::new("yes", x(true), branching), Case::new("no", x(false), branching), several];
+        cases.extend(numbers);
+        cases
+    },
+}];

@@ -1,0 +1,326 @@
+//! `while_loop` and `fori_loop`: loops whose length is known only when they run.
+use super::*;
+use crate::transform::{
+    backward::depends,
+    batch::{batch_graph, batched},
+    dce::dce,
+    linearize::{jvp_of, spread_out},
+};
+
+/// A loop that runs as long as a condition holds. Operands: values that condition and body share (consts), the initial
+/// carry. Results: the final carry.
+#[derive(Clone)]
+pub struct While {
+    /// From consts and carry to a scalar bool.
+    condition: Rc<Graph>,
+    /// From consts and carry to carry.
+    body: Rc<Graph>,
+    consts: usize,
+}
+
+/// Repeat `body` on a carried state as long as `condition` holds. JAX: `lax.while_loop`.
+///
+/// Forward mode and batching work; reverse mode does not, because the number of steps is unknown when the program is
+/// compiled: use [`scan`] or [`fori_loop`] with known bounds for that.
+///
+/// ```
+/// use raxla::{prelude::*, while_loop};
+/// let halve = jit(|x: Tensor| while_loop(|x: Tensor| x.gt(1.0), |x| x / 2.0, x));
+/// assert_eq!(halve.call((Array::from_slice([], &[20f32])?,))?.to_vec::<f32>()?, [0.625]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn while_loop<C>(condition: impl FnOnce(C) -> Tensor, body: impl FnOnce(C) -> C, init: C) -> C
+where
+    C: Tree<Tensor, With<Tensor> = C>,
+{
+    let _at = At::caller();
+    let carry = init.leaves();
+    let avals: Vec<Aval> = carry.iter().map(|t| t.aval()).collect();
+    let (cond_graph, cond_captured, _) = trace_tree(&init, &avals, condition);
+    let (body_graph, body_captured, out) = trace_tree(&init, &avals, body);
+    check_carry("while_loop", &init, &avals, &out, &body_graph.out_avals());
+    let holds = cond_graph.out_avals().swap_remove(0);
+    if holds != Aval::new(DType::Bool, []) {
+        let help = "reduce it to one: `.all(..)`, `.any(..)`, or a comparison of scalars";
+        fail("while_loop", vec![], format!("the condition returns {holds}, not a scalar bool"), Some(help.into()))
+    }
+    let (graphs, consts) = share_captured(vec![(cond_graph, cond_captured), (body_graph, body_captured)]);
+    let [condition, body] = graphs.try_into().expect("as many as given");
+    let looped = While { condition: Rc::new(condition), body: Rc::new(body), consts: consts.len() };
+    init.refill(bind(looped, &[consts, carry].concat()))
+}
+
+/// A bound of [`fori_loop`]: a number, or an integer scalar tensor.
+pub trait Bound: Copy {
+    /// The number, if it is known while tracing.
+    fn known(self) -> Option<i64>;
+    /// The bound as a tensor.
+    fn tensor(self, dtype: DType) -> Tensor;
+    /// The dtype of a tensor.
+    fn dtype(self) -> Option<DType>;
+}
+macro_rules! bounds {
+    ($($t:ty),*) => {$(
+        impl Bound for $t {
+            fn known(self) -> Option<i64> {
+                Some(self as i64)
+            }
+            #[track_caller]
+            fn tensor(self, dtype: DType) -> Tensor {
+                full([], dtype, self)
+            }
+            fn dtype(self) -> Option<DType> {
+                None
+            }
+        }
+    )*};
+}
+bounds!(i32, i64, usize);
+impl Bound for Tensor {
+    fn known(self) -> Option<i64> {
+        None
+    }
+    fn tensor(self, _: DType) -> Tensor {
+        self
+    }
+    fn dtype(self) -> Option<DType> {
+        Some(Tensor::dtype(self))
+    }
+}
+
+/// Repeat `body(i, carry)` for i = `from`, ..., `to` - 1. JAX: `lax.fori_loop`.
+///
+/// With numbers as bounds it is a [`scan`], which reverse mode can differentiate; with a tensor as bound it is a
+/// [`while_loop`]. The counter is an i32, or of the bounds' dtype.
+///
+/// ```
+/// use raxla::{fori_loop, prelude::*};
+/// let power = jit(|x: Tensor, n: Tensor| fori_loop(0, n, |_, y: Tensor| y * x, x.like(1.0)));
+/// let (x, n) = (Array::from_slice([], &[3f32])?, Array::from_slice([], &[4i32])?);
+/// assert_eq!(power.call((x, n))?.to_vec::<f32>()?, [81.0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn fori_loop<C>(from: impl Bound, to: impl Bound, body: impl FnOnce(Tensor, C) -> C, init: C) -> C
+where
+    C: Tree<Tensor, With<Tensor> = C>,
+{
+    let _at = At::caller();
+    let dtype = from.dtype().or(to.dtype()).unwrap_or(DType::I32);
+    let start = from.tensor(dtype);
+    if let (Some(from), Some(to)) = (from.known(), to.known()) {
+        let length = Some((to - from).max(0) as usize);
+        let options = ScanOptions { length, ..ScanOptions::default() };
+        let step = |(i, c): (Tensor, C), ()| ((i + 1, body(i, c)), ());
+        return scan_with(options, step, (start, init), ()).0.1;
+    }
+    let end = to.tensor(dtype);
+    for (name, bound) in [("lower", start.aval()), ("upper", end.aval())] {
+        if bound.rank() != 0 || bound.dtype != dtype || dtype.is_float() || dtype == DType::Bool {
+            let reason = format!("the {name} bound is {bound}, not an integer scalar of the other bound's dtype");
+            fail("fori_loop", vec![], reason, None)
+        }
+    }
+    while_loop(|(i, _): (Tensor, C)| i.lt(end), |(i, c)| (i + 1, body(i, c)), (start, init)).1
+}
+
+impl While {
+    fn carry(&self) -> usize {
+        self.body.outs.len()
+    }
+    /// `start` (per operand), and every carry that comes to depend on an operand in it.
+    fn reaching(&self, mut start: Vec<bool>) -> Vec<bool> {
+        loop {
+            let (_, outs) = depends(&self.body, &start);
+            let Some(i) = (0..self.carry()).find(|i| outs[*i] && !start[self.consts + i]) else { return start };
+            start[self.consts + i] = true;
+        }
+    }
+    /// One loop that carries values and tangents.
+    fn with_tangents(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
+        let (k, n) = (self.consts, self.carry());
+        let (mut body, active, active_out) =
+            grow_active(dx, k, n, n, |active, force| jvp_of(&self.body, active, force));
+        let dx: Vec<Option<Tensor>> =
+            (0..x.len()).map(|i| active[i].then(|| dx[i].unwrap_or_else(|| zeros_of(&x[i].aval())))).collect();
+        let (dk, dc) = (dx[..k].iter().flatten().count(), dx[k..].iter().flatten().count());
+        // inputs are values, then tangents: consts of both kinds come first
+        let reorder = |ins: &[Var]| {
+            let (x, d) = ins.split_at(k + n);
+            [&x[..k], &d[..dk], &x[k..], &d[dk..]].concat()
+        };
+        body.ins = reorder(&body.ins);
+        let mut condition = Graph::clone(&self.condition);
+        let tangents: Vec<Aval> = dx.iter().flatten().map(|d| d.aval()).collect();
+        let unused: Vec<Var> = tangents.into_iter().map(|a| fresh_input(&mut condition, a)).collect();
+        condition.ins = reorder(&[&self.condition.ins[..], &unused].concat());
+        let args = [
+            x[..k].to_vec(),
+            dx[..k].iter().flatten().copied().collect(),
+            x[k..].to_vec(),
+            dx[k..].iter().flatten().copied().collect(),
+        ];
+        let both = While { condition: Rc::new(condition), body: Rc::new(body), consts: k + dk };
+        let mut y = bind(both, &args.concat());
+        debug_assert_eq!(y.len(), n + dc);
+        let dy = y.split_off(n);
+        (y, spread_out(&dy, &active_out))
+    }
+    /// The loop over a batch whose instances stop at different times: it runs until all have stopped, and those that have
+    /// keep their state.
+    fn batch_until_all_stop(&self, n: usize, args: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
+        let k = self.consts;
+        let avals: Vec<Aval> = args.iter().map(|t| t.aval()).collect();
+        let all = vec![true; self.carry()];
+        let holds = |t: &[Tensor]| batch_graph(&self.condition, n, t, mapped)[0].0;
+        let (condition, _) = trace_rule(&avals, |t| vec![reduce_or(holds(t), [0])]);
+        let (next, _) = batched(&self.body, n, mapped, &all);
+        let (body, _) = trace_rule(&avals, |t| {
+            let running = holds(t);
+            let new = inline(&next, t);
+            let keep =
+                |(new, old): (Tensor, &Tensor)| select(broadcast_in_dim(running, new.dims(), vec![0]), new, *old);
+            new.into_iter().zip(&t[k..]).map(keep).collect()
+        });
+        bind(While { condition: Rc::new(condition), body: Rc::new(body), consts: k }, args)
+    }
+}
+
+impl fmt::Debug for While {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "while[consts={}] {} {}", self.consts, self.condition, self.body)
+    }
+}
+
+impl Primitive for While {
+    fn name(&self) -> &'static str {
+        "while"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        let (ins, outs) = (self.body.in_avals(), self.body.out_avals());
+        if x != ins || self.condition.in_avals() != ins {
+            return Err(format!("the body takes {ins:?}"));
+        }
+        if outs != ins[self.consts..] {
+            return Err(format!("the carry enters as {:?} but leaves as {outs:?}", &ins[self.consts..]));
+        }
+        Ok(outs)
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        let mut x = x.to_vec();
+        while self.condition.eval(&x)[0].to_ints() == [1] {
+            let carry = self.body.eval(&x);
+            x.truncate(self.consts);
+            x.extend(carry);
+        }
+        x.split_off(self.consts)
+    }
+    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        unreachable!("`jvp_whole` answers")
+    }
+    fn jvp_whole(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+        Some(self.with_tangents(x, dx))
+    }
+    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+        // values of an unknown number of steps cannot be kept: the loop of tangents computes them again
+        let y = bind(self.clone(), x);
+        Some((y, self.with_tangents(x, dx).1))
+    }
+    fn transpose(&self, _: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {
+        let help = "use `scan`, or `fori_loop` with numbers as bounds; or forward mode (`jvp`, `jacfwd`); or give the derivative with `custom_vjp`";
+        fail("while_loop", vec![], "reverse mode needs a loop whose number of steps is known", Some(help.into()))
+    }
+    fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
+        let k = self.consts;
+        let mut m = self.reaching(mapped.to_vec());
+        let stops_apart = depends(&self.condition, &m).1[0];
+        if stops_apart {
+            m[k..].fill(true);
+        }
+        let arg = |(i, t): (usize, &Tensor)| if m[i] && !mapped[i] { broadcast_leading(*t, n) } else { *t };
+        let args: Vec<Tensor> = x.iter().enumerate().map(arg).collect();
+        if stops_apart {
+            return self.batch_until_all_stop(n, &args, &m);
+        }
+        let (body, _) = batched(&self.body, n, &m, &m[k..]);
+        let (condition, _) = batched(&self.condition, n, &m, &[false]);
+        let y = bind(While { condition: Rc::new(condition), body: Rc::new(body), consts: k }, &args);
+        y.into_iter().zip(&m[k..]).map(|(t, m)| if *m { t } else { broadcast_leading(t, n) }).collect()
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+        let k = self.consts;
+        let avals: Vec<Aval> = x.iter().map(|v| v.aval.clone()).collect();
+        let condition = cx.region(&avals, |cx, a| cx.graph(&self.condition, a));
+        let body = cx.region(&avals, |cx, a| [&a[..k], &cx.graph(&self.body, a)].concat());
+        let mut out = cx.op_with("while", x, "", vec![condition, body], &avals);
+        debug_assert_eq!(out.len(), k + y.len());
+        out.split_off(k)
+    }
+    /// Of one step: how many there will be is unknown.
+    fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
+        [self.condition.cost(), self.body.cost()].into_iter().sum()
+    }
+    fn has_effect(&self) -> bool {
+        has_effect(&self.condition) || has_effect(&self.body)
+    }
+    fn prune(&self, used: &[bool]) -> Option<Less> {
+        let k = self.consts;
+        let read = dce(&self.condition, &[true]).used;
+        let mut outs: Vec<bool> = (0..used.len()).map(|i| used[i] || read[k + i]).collect();
+        let (mut body, used) = loop {
+            let p = dce(&self.body, &outs);
+            let more: Vec<usize> = (0..outs.len()).filter(|i| p.used[k + i] && !outs[*i]).collect();
+            if more.is_empty() {
+                break (p.graph, p.used);
+            }
+            more.iter().for_each(|i| outs[*i] = true);
+        };
+        let ins: Vec<bool> = (0..used.len()).map(|i| if i < k { used[i] || read[i] } else { outs[i - k] }).collect();
+        if !ins.contains(&false) {
+            return None;
+        }
+        let mut condition = Graph::clone(&self.condition);
+        condition.ins = chosen(&condition.ins, &ins);
+        body.ins = chosen(&body.ins, &ins);
+        let consts = ins[..k].iter().filter(|b| **b).count();
+        Some(Less { prim: Rc::new(While { condition: Rc::new(condition), body: Rc::new(body), consts }), ins, outs })
+    }
+}
+
+/// All primitives of this file.
+pub(in crate::prim) const ROWS: &[Row] = &[Row {
+    name: "while",
+    dtypes: |d| matches!(d, DType::F32 | DType::F64 | DType::I32),
+    cases: |d| {
+        // reverse mode is refused, so that no operand is differentiated both ways
+        vec![
+            Case::new("shared condition", vec![sample(d, &[3], 1), sample(d, &[3], 2)], |x| {
+                let (y, steps) = (x[1], full([], DType::I32, 4));
+                let (_, c) = while_loop(
+                    |(i, _): (Tensor, Tensor)| i.lt(steps),
+                    |(i, c)| (i + 1, c * y - c),
+                    (steps.like(0), x[0]),
+                );
+                vec![c]
+            })
+            .wrt([]),
+            Case::new("own conditions", vec![sample_in(d, &[], 3, 2.0, 90.0), sample_in(d, &[], 4, 2.0, 5.0)], |x| {
+                let bound = x[1];
+                let body = |(c, n, unused): (Tensor, Tensor, Tensor)| (c / 2, n + 1, unused + 1);
+                let (c, n, _) =
+                    while_loop(|(c, ..): (Tensor, Tensor, Tensor)| c.gt(bound), body, (x[0], x[0].like(0), x[0]));
+                vec![c, n]
+            })
+            .wrt([]),
+            Case::new("no step", vec![sample(d, &[3], 1)], |x| {
+                vec![fori_loop(full([], DType::I32, 5), 3, |_, c: Tensor| c + c, x[0])]
+            })
+            .wrt([]),
+            Case::new("counted", vec![sample(d, &[3], 1), Host::full(&Aval::new(DType::I32, []), 3.0)], |x| {
+                vec![fori_loop(1, x[1], |i, c: Tensor| c + i.cast(c.dtype()), x[0])]
+            })
+            .wrt([]),
+        ]
+    },
+}];
