@@ -291,7 +291,9 @@ proptest! {
 
     #[test]
     fn damaged_files_never_panic(
-        name in prop::sample::select(vec!["llama.gguf", "gpt2.gguf", "blocks.gguf"]),
+        name in prop::sample::select(vec![
+            "llama.gguf", "gpt2.gguf", "blocks.gguf", "../tokenizer/bpe.gguf", "../tokenizer/spm.gguf",
+        ]),
         // Most damage goes into the header, where it matters.
         edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), prop::bool::weighted(0.9)), 1..6),
         cut in prop::option::weighted(0.3, any::<prop::sample::Index>()),
