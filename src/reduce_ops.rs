@@ -146,7 +146,7 @@ reductions! {
 
 /// The largest element, as a constant to subtract before exponentiating: 0 where it is infinite.
 fn shift(x: Tensor, axes: &[usize]) -> Tensor {
-    let most = reduce_max(x, axes).stop_gradient();
+    let most = reduce_max(x.stop_gradient(), axes);
     select(most.is_finite(), most, most.like(0.0))
 }
 fn isizes(axes: &[usize]) -> Axes {
@@ -172,7 +172,7 @@ impl Tensor {
     pub fn softmax(self, axes: impl Into<Axes>) -> Tensor {
         let _at = At::caller();
         let axes = axes.into();
-        let e = (self - self.max_keep(axes.clone()).stop_gradient()).exp();
+        let e = (self - self.stop_gradient().max_keep(axes.clone())).exp();
         e / e.sum_keep(axes)
     }
     /// ln of [`Tensor::softmax`], more accurate than `x.softmax(..).log()`.
@@ -180,7 +180,7 @@ impl Tensor {
     pub fn log_softmax(self, axes: impl Into<Axes>) -> Tensor {
         let _at = At::caller();
         let axes = axes.into();
-        let x = self - self.max_keep(axes.clone()).stop_gradient();
+        let x = self - self.stop_gradient().max_keep(axes.clone());
         x - x.exp().sum_keep(axes).log()
     }
 }
@@ -188,7 +188,7 @@ impl Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{host::Host, trace::trace_graph};
+    use crate::{host::Host, prim::literal, testing::check_grads, trace::trace_graph};
 
     fn run(x: &Host, f: impl FnOnce(Tensor) -> Tensor) -> Host {
         let g = trace_graph(&[x.aval().clone()], |x| vec![f(x[0])]).expect("it traces");
@@ -241,6 +241,22 @@ mod tests {
         let l = run(&x, |x| x.log_softmax([-1])).to_f64();
         assert_eq!([l[4], l[5]], [-inf, 0.0]);
         assert!((l[0] + 2f64.ln()).abs() < 1e-7);
+    }
+
+    #[test]
+    fn derivatives_are_right_also_at_zeros_and_masked_elements() {
+        let x = Host::floats(DType::F64, [2, 3], vec![0.3, -1.2, 2.0, 0.0, 0.7, 0.1]);
+        let masked = |x: Tensor| {
+            let hidden = literal(Host::ints(DType::Bool, [2, 3], vec![0, 0, 1, 1, 0, 0]));
+            crate::where_(hidden, x.like(f64::NEG_INFINITY), x)
+        };
+        check_grads(|x| vec![x[0].prod(-1), x[0].mean(..), x[0].var(0)], std::slice::from_ref(&x), 2).unwrap();
+        check_grads(|x| vec![x[0].softmax(-1), x[0].logsumexp(0)], std::slice::from_ref(&x), 2).unwrap();
+        check_grads(|x| vec![masked(x[0]).softmax([0, 1])], std::slice::from_ref(&x), 2).unwrap();
+        check_grads(|x| vec![masked(x[0]).logsumexp(1), x[0].log_softmax(1)], &[x], 2).unwrap();
+        // two zeros: the product of the others does not reach them
+        let x = Host::floats(DType::F64, [3], vec![0.0, 2.0, 0.0]);
+        check_grads(|x| vec![x[0].prod(0)], &[x], 1).unwrap();
     }
 
     #[test]

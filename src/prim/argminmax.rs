@@ -33,28 +33,26 @@ impl ArgMinMax {
     /// The body of the reduction over pairs of (value, position): independent of the order in which XLA reduces.
     fn better(&self, cx: &mut Lower, a: &[Value]) -> Vec<Value> {
         let [x, i, y, j] = a else { unreachable!("two pairs") };
-        let (value, index) = (x.aval.clone(), i.aval.clone());
-        let bool = value.with_dtype(DType::Bool);
+        let bool = x.aval.with_dtype(DType::Bool);
         let compare = |cx: &mut Lower, a: &Value, direction, b: &Value| {
             Compare(direction).lower(cx, &[a.clone(), b.clone()], std::slice::from_ref(&bool)).swap_remove(0)
         };
-        let logic = |cx: &mut Lower, op: &str, a: Value, b: Value| cx.op(op, &[a, b], "", &bool);
-        let mut wins = compare(cx, x, if self.largest { Direction::Gt } else { Direction::Lt }, y);
-        let mut ties = compare(cx, x, Direction::Eq, y);
-        if value.dtype.is_float() {
-            let (x_nan, y_nan) = (compare(cx, x, Direction::Ne, x), compare(cx, y, Direction::Ne, y));
-            let y_number = cx.op("not", std::slice::from_ref(&y_nan), "", &bool);
-            let over_number = logic(cx, "and", x_nan.clone(), y_number);
-            wins = logic(cx, "or", wins, over_number);
-            let both = logic(cx, "and", x_nan, y_nan);
-            ties = logic(cx, "or", ties, both);
-        }
+        let wins = |cx: &mut Lower, a: &Value, b: &Value| {
+            let better = compare(cx, a, if self.largest { Direction::Gt } else { Direction::Lt }, b);
+            if !a.aval.dtype.is_float() {
+                return better;
+            }
+            let nan = compare(cx, a, Direction::Ne, a);
+            cx.op("or", &[better, nan], "", &bool)
+        };
+        let (x_wins, y_wins) = (wins(cx, x, y), wins(cx, y, x));
+        // neither (equals) or both (NaNs): the earlier one
+        let tie = compare(cx, &x_wins, Direction::Eq, &y_wins);
         let earlier = compare(cx, i, Direction::Lt, j);
-        let first = logic(cx, "and", ties, earlier);
-        let left = logic(cx, "or", wins, first);
+        let left = cx.op("select", &[tie, earlier, x_wins], "", &bool);
         vec![
-            cx.op("select", &[left.clone(), x.clone(), y.clone()], "", &value),
-            cx.op("select", &[left, i.clone(), j.clone()], "", &index),
+            cx.op("select", &[left.clone(), x.clone(), y.clone()], "", &x.aval),
+            cx.op("select", &[left, i.clone(), j.clone()], "", &i.aval),
         ]
     }
 }
