@@ -48,6 +48,7 @@ pub use transform::{
 
 /// What programs that use raxla import.
 pub mod prelude {
+    pub use crate::random::Key;
     pub use crate::{
         Array, Aval, DType, Host, Tensor, Tree, arange, causal, concat, einsum, full, jit, one_hot, ones, scope, stack,
         where_, zeros,

@@ -5,14 +5,14 @@
 //!
 //! Every function takes its key by value and a `Key` is not `Copy`, so that using one twice does not compile:
 //! ```compile_fail
-//! # use raxla::{prelude::*, random::Key};
+//! # use raxla::prelude::*;
 //! fn init(key: Key) -> (Tensor, Tensor) {
 //!     (key.normal([2], DType::F32), key.normal([2], DType::F32)) // error: use of moved value
 //! }
 //! ```
 //! Split it first:
 //! ```
-//! # use raxla::{prelude::*, random::Key};
+//! # use raxla::prelude::*;
 //! fn init(key: Key) -> (Tensor, Tensor) {
 //!     let [a, b] = key.split();
 //!     (a.normal([2], DType::F32), b.normal([2], DType::F32))

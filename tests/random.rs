@@ -1,6 +1,11 @@
 //! Random numbers equal those of `jax.random`, bit by bit. `scripts/make_random_fixtures.py` describes the
 //! vectors.
-use raxla::{prelude::*, prim::threefry2x32, random::Key, trace::trace_graph};
+use raxla::{
+    prelude::*,
+    prim::{Algorithm, rng_bit_generator, threefry2x32},
+    testing::check_vmap,
+    trace::trace_graph,
+};
 use serde_json::Value;
 
 /// One stored call of a function of `jax.random`.
@@ -248,6 +253,37 @@ fn keys_pass_through_jit_scan_and_split() {
     assert!((0..6).all(|i| (0..i).all(|j| rows[i] != rows[j])), "{rows:?}");
     assert_ne!(each[0].item::<u32>().expect("bits"), each[1].item::<u32>().expect("bits"));
     assert_eq!(folded.data().dims(), [2]);
+}
+
+#[test]
+fn bounds_of_integers_may_be_tensors_that_broadcast() {
+    let run = |f: &dyn Fn(Key, Tensor, Tensor) -> Tensor, low: Vec<i128>, high: Vec<i128>| {
+        let bound = |v: &Vec<i128>| Host::ints(DType::I64, [v.len()], v.clone());
+        let args = [Key::host(5).data().clone(), bound(&low), bound(&high)];
+        let avals: Vec<Aval> = args.iter().map(|h| h.aval().clone()).collect();
+        let graph = trace_graph(&avals, |x| vec![f(Key::from_data(x[0]), x[1], x[2])]).expect("it traces");
+        graph.eval(&args).swap_remove(0)
+    };
+    for (dtype, low, high) in [(DType::U8, 0, 256), (DType::I32, -5, 1 << 31), (DType::I64, -9, 1 << 40)] {
+        let tensors = run(&|k, low, high| k.randint([3, 4], dtype, low, high), vec![low; 4], vec![high; 1]);
+        let numbers = run(&|k, _, _| k.randint([3, 4], dtype, low, high), vec![], vec![]);
+        assert_eq!(tensors, numbers);
+    }
+    let columns = run(&|k, low, high| k.randint([50, 2], DType::I32, low, high), vec![0, 100], vec![3, 101]).to_ints();
+    assert!(columns.chunks(2).all(|c| (0..3).contains(&c[0]) && c[1] == 100), "{columns:?}");
+    assert!((0..3).all(|n| columns.iter().step_by(2).any(|c| *c == n)), "{columns:?}");
+}
+
+#[test]
+fn the_generators_of_xla_work_over_a_batch_of_states() {
+    let state = Host::ints(DType::U64, [2], vec![7, 1 << 40]);
+    for algorithm in [Algorithm::ThreeFry, Algorithm::Philox] {
+        let f = |x: &[Tensor]| {
+            let (state, bits) = rng_bit_generator(x[0], algorithm, [2, 3], DType::U32);
+            vec![state, bits]
+        };
+        check_vmap(f, std::slice::from_ref(&state)).unwrap();
+    }
 }
 
 #[test]

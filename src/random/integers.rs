@@ -1,9 +1,6 @@
 //! Random integers and orders.
 use super::*;
-use crate::{
-    host::int_range,
-    prim::{Gather, IndexDims, IndexMode, IndexOptions, gather, other_axes},
-};
+use crate::{host::int_range, prim::IndexMode};
 
 /// A bound of [`Key::randint`]: any integer, also one just beyond the dtype's range, or a tensor.
 pub trait IntBound: Copy {
@@ -97,16 +94,7 @@ impl Key {
             return self.shuffled(x, 0);
         }
         let order = self.shuffled(iota([x.dims()[i]], DType::I32, 0), 0);
-        // (rows of the operand, one index each)
-        let sizes = x.dims().iter().enumerate().map(|(a, d)| if a == i { 1 } else { *d }).collect();
-        let dims = IndexDims {
-            window: other_axes(x.rank(), &[i]),
-            collapsed: vec![i],
-            indexed: vec![i],
-            ..Default::default()
-        };
-        let options = IndexOptions { mode: IndexMode::InBounds, unique: true, ..Default::default() };
-        gather(x, order.expand_dims(-1), Gather { dims, sizes, options, fill: None })
+        x.take_with(order, axis, IndexMode::InBounds)
     }
     /// The elements of `x` along an axis in random order, another one for each line.
     #[track_caller]
