@@ -26,7 +26,9 @@ use crate::{
     aval::{Aval, DType},
     host::{Host, float_bits, float_from_bits},
     ops::Rhs,
-    prim::{broadcast_in_dim, full, iota, literal, sort, threefry2x32, zeros},
+    prim::{
+        broadcast_in_dim, concatenate, full, iota, literal, optimization_barrier, slice, sort, threefry2x32, zeros,
+    },
     trace::{At, Tensor, fail},
     tree::{Leaf, Tree},
 };
@@ -97,11 +99,10 @@ impl Key {
     #[track_caller]
     pub fn split_stacked(self, n: usize) -> Key {
         let _at = At::caller();
-        let words = self.hashes(&[n]).map(|w| w.reshape([n, 1]));
-        Key { data: crate::prim::concatenate(&words, 1) }
+        Key::fenced(self.hashes(&[n]).map(|w| w.reshape([n, 1])))
     }
     fn row(&self, i: usize) -> Key {
-        Key { data: crate::prim::slice(self.data, [i, 0], [i + 1, 2], [1, 1]).reshape([2]) }
+        Key { data: slice(self.data, [i, 0], [i + 1, 2], [1, 1]).reshape([2]) }
     }
     /// A new key that depends on this one and on a number (an integer scalar): a step, a layer, a device. The key itself
     /// can still be used, but not with the same number again.
@@ -113,8 +114,7 @@ impl Key {
         if data.rank() != 0 {
             fail("fold_in", vec![data.aval()], "the number must be a scalar", None);
         }
-        let words = threefry2x32(k0, k1, zeros([], DType::U32), data).map(|w| w.reshape([1]));
-        Key { data: crate::prim::concatenate(&words, 0) }
+        Key::fenced(threefry2x32(k0, k1, zeros([], DType::U32), data).map(|w| w.reshape([1])))
     }
 
     /// Random bits: unsigned integers of dtype u8, u16, u32 or u64.
@@ -132,6 +132,14 @@ impl Key {
         }
     }
 
+    /// The key(s) of these words, side by side in the last axis.
+    ///
+    /// Without the fence XLA would fuse the making of a key into everything that uses it, and so compute, and compile,
+    /// one hash more per use and level of splitting.
+    fn fenced(words: [Tensor; 2]) -> Key {
+        let axis = words[0].rank() - 1;
+        Key { data: optimization_barrier(concatenate(&words, axis)) }
+    }
     /// The two words as scalars.
     #[track_caller]
     fn words(&self) -> [Tensor; 2] {
@@ -140,7 +148,7 @@ impl Key {
             let help = "of several keys in one value, use one at a time: with `vmap` or `scan`".to_string();
             fail("key", vec![a], "a key is u32[2]", Some(help));
         }
-        [0, 1].map(|i| crate::prim::slice(self.data, [i], [i + 1], [1]).reshape([]))
+        [0, 1].map(|i| slice(self.data, [i], [i + 1], [1]).reshape([]))
     }
     /// The hash of each element's number in an array of this shape.
     #[track_caller]
