@@ -8,6 +8,7 @@ use crate::{
     lower::{ParamAttrs, stablehlo},
     runtime,
     trace::{Tensor, trace_graph},
+    transform::dce::dce,
     tree::{Hole, Structure, Tree},
 };
 use std::{
@@ -43,9 +44,9 @@ impl<A> Arg<A> for A {
         (self, true)
     }
 }
-impl<A: Clone> Arg<A> for &A {
+impl<A: Tree<Array, With<Array> = A>> Arg<A> for &A {
     fn arg(self) -> (A, bool) {
-        (self.clone(), false)
+        (self.map(Array::clone), false)
     }
 }
 
@@ -185,6 +186,7 @@ where
             out = Some(y.map(|_| Hole));
             leaves
         })?;
+        let graph = dce(&graph, &vec![true; graph.outs.len()]).graph;
         let traced = start.elapsed();
         let params = aliases(&graph, &donate);
         let text = stablehlo(&graph, &params, true);
@@ -312,6 +314,14 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
         let times = Times { compile: start.elapsed(), ..self.times };
         let (in_avals, out_avals) = (self.graph.in_avals(), self.graph.out_avals());
         Ok(Compiled { executable, in_avals, out_avals, donated: self.donated, out: self.out, times, args: PhantomData })
+    }
+}
+
+impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
+    /// What the plugin's compiler makes of it, as HLO text.
+    pub fn optimized_hlo(&self, client: &Client) -> Result<String> {
+        let options = platform_options(client, self.options.clone());
+        Ok(client.optimized_hlo_text(self.text.as_bytes(), &options)?)
     }
 }
 

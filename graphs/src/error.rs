@@ -87,3 +87,21 @@ impl LoadError {
         LoadError::Format { path: path.into(), reason: reason.into() }
     }
 }
+
+/// What can go wrong with a model, from finding its files to running it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Its files.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Tracing, compiling or running.
+    #[error(transparent)]
+    Framework(#[from] raxla::Error),
+    /// A request that makes no sense for this model: a token id outside the vocabulary, a prompt longer than the context.
+    #[error("{0}")]
+    Usage(String),
+}
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;

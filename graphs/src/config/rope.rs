@@ -2,6 +2,7 @@
 
 use super::HfConfig;
 use crate::LoadError;
+pub use raxla::nn::rope::RopeScaling;
 use serde_json::{Map, Value};
 
 /// How positions turn queries and keys.
@@ -13,71 +14,6 @@ pub struct Rope {
     pub partial_rotary_factor: f64,
     /// How the frequencies are stretched for contexts longer than those of the first training.
     pub scaling: RopeScaling,
-}
-
-/// The ways to stretch the frequencies, named as in transformers' `modeling_rope_utils`. An absent optional parameter
-/// is `None`: its default is a formula that belongs to the model.
-#[derive(Clone, Debug, PartialEq)]
-pub enum RopeScaling {
-    /// Not at all.
-    Default,
-    /// All frequencies divided by `factor`.
-    Linear {
-        /// The divisor.
-        factor: f64,
-    },
-    /// "NTK-aware": the base grows with the length of the text.
-    Dynamic {
-        /// How strongly it grows.
-        factor: f64,
-        /// The context length of the first training.
-        original_max_position_embeddings: usize,
-    },
-    /// YaRN: low frequencies are divided, high ones kept, with a ramp between, and attention is sharpened.
-    Yarn {
-        /// The divisor of low frequencies.
-        factor: f64,
-        /// The context length of the first training.
-        original_max_position_embeddings: usize,
-        /// The factor on cos and sin, if given outright.
-        attention_factor: Option<f64>,
-        /// Rotations over the original context above which a frequency is kept.
-        beta_fast: f64,
-        /// Rotations below which it is divided.
-        beta_slow: f64,
-        /// Numerator of the factor on cos and sin (DeepSeek's variant).
-        mscale: Option<f64>,
-        /// Its denominator.
-        mscale_all_dim: Option<f64>,
-        /// Whether the ends of the ramp are rounded to whole dimensions.
-        truncate: bool,
-    },
-    /// LongRoPE: measured divisors, one list for texts within the original context, one for longer ones.
-    LongRope {
-        /// Divisors for short texts, one per frequency.
-        short_factor: Vec<f32>,
-        /// Divisors for long texts.
-        long_factor: Vec<f32>,
-        /// The ratio of the contexts, from which the factor on cos and sin follows.
-        factor: Option<f64>,
-        /// The context length of the first training.
-        original_max_position_embeddings: usize,
-        /// The factor on cos and sin, if given outright.
-        attention_factor: Option<f64>,
-    },
-    /// LLaMA 3: low frequencies are divided, high ones kept, with a ramp between.
-    Llama3 {
-        /// The divisor of low frequencies.
-        factor: f64,
-        /// Wavelengths longer than `original / low_freq_factor` are divided.
-        low_freq_factor: f64,
-        /// Wavelengths shorter than `original / high_freq_factor` are kept.
-        high_freq_factor: f64,
-        /// The context length of the first training.
-        original_max_position_embeddings: usize,
-    },
-    /// A divisor for each frequency, as GGUF files store the outcome of the LLaMA 3 formula.
-    Divisors(Vec<f32>),
 }
 
 /// The `rope_type` of [`RopeScaling::Divisors`] in configurations made from GGUF files.

@@ -1,0 +1,33 @@
+//! `raxla cache`
+use crate::Result;
+use clap::Subcommand;
+use std::io::Write;
+
+/// Show or clear the cache of compiled programs
+#[derive(Subcommand)]
+pub enum Command {
+    /// Show where it is and how large
+    Info,
+    /// Remove all compiled programs
+    Clear,
+}
+
+impl Command {
+    /// Run the command.
+    pub fn run(self) -> Result {
+        let mut out = std::io::stdout();
+        let dir = raxla::cache::directory();
+        match self {
+            Command::Info => {
+                let (programs, bytes) = raxla::cache::usage();
+                let (mib, limit) = (bytes as f64 / (1 << 20) as f64, raxla::cache::LIMIT >> 20);
+                writeln!(out, "{}: {programs} programs, {mib:.1} MiB of at most {limit}", dir.display())?;
+            }
+            Command::Clear => {
+                let removed = raxla::cache::clear().map_err(|e| format!("{} cannot be cleared: {e}", dir.display()))?;
+                writeln!(out, "{removed} programs removed")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,79 @@
+//! `raxla chat`
+use crate::{
+    Result, generate,
+    options::{Global, ModelArgs, SamplingArgs},
+};
+use graphs::{Generation, template::Message};
+use std::{
+    io::{BufRead, IsTerminal, Write},
+    ops::ControlFlow,
+};
+
+/// Talk with a model
+///
+/// Reads one message per line and streams the answers. The model's own chat template makes the prompt.
+/// `/clear` begins anew, `/exit` or end of input ends.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Instructions that stand before the conversation
+    #[arg(long, value_name = "TEXT")]
+    system: Option<String>,
+    /// Most tokens of an answer
+    #[arg(short = 'n', long, default_value_t = 512, value_name = "N")]
+    max_new_tokens: usize,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    sampling: SamplingArgs,
+}
+
+impl Args {
+    /// Run the command.
+    pub fn run(self, global: &Global) -> Result {
+        let model = self.model.load(&global.client()?)?;
+        let tokenizer = model.tokenizer()?;
+        if tokenizer.chat_template.is_none() {
+            return Err(format!(
+                "{} has no chat template: use `raxla generate`, or an instruction-tuned model",
+                model.name
+            )
+            .into());
+        }
+        let options = Generation {
+            max_new_tokens: self.max_new_tokens,
+            sampling: self.sampling.sampling(),
+            ..Default::default()
+        };
+        let opening: Vec<Message> = self.system.iter().map(|s| Message::new("system", s)).collect();
+        let mut messages = opening.clone();
+        let (interactive, mut out) = (std::io::stdin().is_terminal(), std::io::stdout());
+        let mut lines = std::io::stdin().lock().lines();
+        loop {
+            if interactive {
+                write!(out, "> ")?;
+                out.flush()?;
+            }
+            let Some(line) = lines.next().transpose()? else { break };
+            match line.trim() {
+                "" => continue,
+                "/exit" | "/quit" => break,
+                "/clear" => {
+                    messages = opening.clone();
+                    continue;
+                }
+                text => messages.push(Message::new("user", text)),
+            }
+            let prompt = tokenizer.render_chat(&messages, true)?;
+            let made = model.generate(&prompt, false, &options, |piece| {
+                match write!(out, "{piece}").and_then(|()| out.flush()) {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(_) => ControlFlow::Break(()),
+                }
+            })?;
+            writeln!(out)?;
+            eprintln!("{}", generate::summary(&model, &made));
+            messages.push(Message::new("assistant", &made.text));
+        }
+        Ok(())
+    }
+}

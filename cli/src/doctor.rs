@@ -1,0 +1,188 @@
+//! `raxla doctor`
+use crate::{Result, options::Global, plugin::state};
+use raxla::Client;
+use std::{fmt::Write as _, io::Write, path::Path};
+use xla_extension::{FileState, PLUGIN_VARIABLES, Plugin, find_plugin, offline, raxla_home, status_of_all};
+
+/// Check this machine: plugins, devices, caches, and what to do about problems
+///
+/// Exits with 1 when something is wrong that keeps models from running.
+#[derive(clap::Args)]
+pub struct Args {
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// One section of the report.
+#[derive(serde::Serialize)]
+struct Report {
+    machine: String,
+    home: String,
+    free_bytes: Option<u64>,
+    offline: bool,
+    plugins: Vec<PluginLine>,
+    plugin_in_use: Option<InUse>,
+    models: Vec<String>,
+    compiled_programs: usize,
+    compiled_bytes: u64,
+    /// What is wrong, and the remedy.
+    problems: Vec<(String, String)>,
+}
+#[derive(serde::Serialize)]
+struct PluginLine {
+    kind: String,
+    package: String,
+    version: String,
+    state: &'static str,
+}
+#[derive(serde::Serialize)]
+struct InUse {
+    path: String,
+    pjrt: String,
+    platform: String,
+    devices: Vec<String>,
+}
+
+impl Args {
+    /// Run the command.
+    pub fn run(self, global: &Global) -> Result {
+        let report = examine(global);
+        let mut out = std::io::stdout();
+        match self.json {
+            true => writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?,
+            false => write!(out, "{}", text(&report))?,
+        }
+        match report.plugin_in_use {
+            Some(_) => Ok(()),
+            None => Err("no plugin works, so nothing can run: see the problems above".into()),
+        }
+    }
+}
+
+fn examine(global: &Global) -> Report {
+    let mut problems = vec![];
+    let home = raxla_home();
+    let plugins = status_of_all();
+    for s in plugins.iter().filter(|s| s.state == FileState::Corrupted) {
+        let what = format!("the installed {} ({}) is damaged", s.entry.library.package, s.path.display());
+        problems.push((what, format!("run `raxla plugin install {}`", s.entry.kind)));
+    }
+    for v in PLUGIN_VARIABLES {
+        if let Some(path) = std::env::var_os(v).filter(|p| !Path::new(p).is_file()) {
+            problems.push((
+                format!("{v} names {}, which is not a file", path.display()),
+                format!("unset {v}, or correct it"),
+            ));
+        }
+    }
+    if let Err(e) = writable(&home) {
+        let remedy = "make it writable, or set RAXLA_HOME to a directory that is".into();
+        problems.push((format!("{} cannot be written: {e}", home.display()), remedy));
+    }
+    let free_bytes = fs4::available_space(existing(&home)).ok();
+    if free_bytes.is_some_and(|b| b < 2 << 30) {
+        let remedy = "free some space, or set RAXLA_HOME to another disk".into();
+        problems.push((format!("less than 2 GiB are free for {}", home.display()), remedy));
+    }
+    let plugin_in_use = match in_use(global) {
+        Ok(found) => Some(found),
+        Err(e) => {
+            let full = e.to_string();
+            let (what, remedy) = full.split_once("\n  help: ").unwrap_or((&full, "run `raxla plugin install`"));
+            problems.push((what.into(), remedy.into()));
+            None
+        }
+    };
+    let (compiled_programs, compiled_bytes) = raxla::cache::usage();
+    let line = |s: &xla_extension::PluginStatus| PluginLine {
+        kind: s.entry.kind.clone(),
+        package: s.entry.library.package.clone(),
+        version: s.entry.library.version.clone(),
+        state: state(&s.state),
+    };
+    Report {
+        machine: machine(),
+        home: home.display().to_string(),
+        free_bytes,
+        offline: offline(),
+        plugins: plugins.iter().map(line).collect(),
+        plugin_in_use,
+        models: here(),
+        compiled_programs,
+        compiled_bytes,
+        problems,
+    }
+}
+
+fn in_use(global: &Global) -> Result<InUse> {
+    let path = find_plugin(&global.platform(), global.plugin())?;
+    let (major, minor) = Plugin::load(&path)?.api_version();
+    let client: Client = global.client()?;
+    Ok(InUse {
+        path: path.display().to_string(),
+        pjrt: format!("{major}.{minor}"),
+        platform: client.platform_name().into(),
+        devices: client.devices().iter().map(|d| d.to_string()).collect(),
+    })
+}
+
+/// The presets that are on this machine.
+fn here() -> Vec<String> {
+    let options = graphs::hub::HubOptions::from_env();
+    graphs::source::presets().iter().filter(|p| p.local(&options).is_some()).map(|p| p.name.clone()).collect()
+}
+
+/// Can files be made here?
+fn writable(dir: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(dir)?;
+    let probe = dir.join(format!(".probe-{}", std::process::id()));
+    std::fs::write(&probe, b"x")?;
+    std::fs::remove_file(probe)
+}
+
+/// The nearest directory that exists.
+fn existing(dir: &Path) -> &Path {
+    dir.ancestors().find(|d| d.exists()).unwrap_or(Path::new("/"))
+}
+
+fn machine() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model =
+        info.lines().find_map(|l| l.strip_prefix("model name")).and_then(|l| l.split_once(": ")).map_or("", |l| l.1);
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kib = memory.lines().find_map(|l| l.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<u64>().ok());
+    let memory = kib.map_or(String::new(), |k| format!(", {} GiB of memory", k >> 20));
+    format!("{} {}, {cores} cores {model}{memory}", std::env::consts::OS, std::env::consts::ARCH)
+}
+
+fn text(r: &Report) -> String {
+    let mut s = String::new();
+    let gib = |b: u64| b as f64 / (1u64 << 30) as f64;
+    let free = r.free_bytes.map_or(String::new(), |b| format!(" ({:.1} GiB free)", gib(b)));
+    let _ = writeln!(s, "raxla     {}", env!("CARGO_PKG_VERSION"));
+    let _ = writeln!(s, "machine   {}", r.machine);
+    let _ = writeln!(s, "home      {}{free}{}", r.home, if r.offline { ", offline" } else { "" });
+    for p in &r.plugins {
+        let _ = writeln!(s, "plugin    {:7} {} {}: {}", p.kind, p.package, p.version, p.state);
+    }
+    if let Some(u) = &r.plugin_in_use {
+        let _ = writeln!(s, "in use    {} (PJRT {}, platform {})", u.path, u.pjrt, u.platform);
+        u.devices.iter().for_each(|d| {
+            let _ = writeln!(s, "device    {d}");
+        });
+    }
+    r.models.iter().for_each(|m| {
+        let _ = writeln!(s, "model     {m}");
+    });
+    let mib = r.compiled_bytes as f64 / (1 << 20) as f64;
+    let _ = writeln!(s, "compiled  {} programs, {mib:.1} MiB", r.compiled_programs);
+    match r.problems.is_empty() {
+        true => s += "No problems found.\n",
+        false => r.problems.iter().for_each(|(what, remedy)| {
+            let _ = writeln!(s, "problem   {what}\n  help: {remedy}");
+        }),
+    }
+    s
+}

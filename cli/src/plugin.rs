@@ -1,0 +1,92 @@
+//! `raxla plugin`
+use crate::{Result, options::Global};
+use clap::Subcommand;
+use std::io::Write;
+use xla_extension::{FileState, Progress, entries, find_plugin, install, install_needs, kinds, status_of_all};
+
+/// List, install and find PJRT plugins
+#[derive(Subcommand)]
+pub enum Command {
+    /// List the plugins that raxla knows, and which are installed
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Download a plugin with pip and check its sha256
+    Install {
+        /// cpu, cuda12, cuda13 or tpu
+        #[arg(default_value = "cpu")]
+        kind: String,
+    },
+    /// Print the path of the plugin that would be used
+    Path {
+        /// cpu, cuda12, cuda13 or tpu [default: the platform in use]
+        kind: Option<String>,
+    },
+}
+
+impl Command {
+    /// Run the command.
+    pub fn run(self, global: &Global) -> Result {
+        let mut out = std::io::stdout();
+        match self {
+            Command::List { json } => list(&mut out, json)?,
+            Command::Install { kind } => {
+                // the first source that can be had; the second is for when the first is not
+                let mut errors = vec![];
+                for entry in entries(&kind)? {
+                    match install(entry, Progress::Stderr) {
+                        Ok(path) => {
+                            install_needs(entry, Progress::Stderr)?;
+                            writeln!(out, "{}", path.display())?;
+                            return Ok(());
+                        }
+                        Err(e) => errors.push(e.to_string()),
+                    }
+                }
+                return Err(errors.join("\n").into());
+            }
+            Command::Path { kind } => {
+                let path = find_plugin(&kind.unwrap_or_else(|| global.platform()), global.plugin())?;
+                writeln!(out, "{}", path.display())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a file's state means, in a word or two.
+pub fn state(s: &FileState) -> &'static str {
+    match s {
+        FileState::Verified => "installed",
+        FileState::Missing => "not installed",
+        FileState::Corrupted => "damaged: install it again",
+    }
+}
+
+fn list(out: &mut impl Write, json: bool) -> Result {
+    let all = status_of_all();
+    if json {
+        let rows = all.iter().map(|s| {
+            serde_json::json!({
+                "kind": s.entry.kind,
+                "package": s.entry.library.package,
+                "version": s.entry.library.version,
+                "pjrt": s.entry.pjrt,
+                "sha256": s.entry.library.sha256,
+                "path": s.path,
+                "state": state(&s.state),
+            })
+        });
+        writeln!(out, "{:#}", serde_json::Value::Array(rows.collect()))?;
+        return Ok(());
+    }
+    writeln!(out, "{:8} {:26} {:10} {:6} STATE", "KIND", "PACKAGE", "VERSION", "PJRT")?;
+    for s in &all {
+        let l = &s.entry.library;
+        writeln!(out, "{:8} {:26} {:10} {:6} {}", s.entry.kind, l.package, l.version, s.entry.pjrt, state(&s.state))?;
+    }
+    writeln!(out, "\nInstall one with `raxla plugin install {}`.", kinds().join("|"))?;
+    Ok(())
+}

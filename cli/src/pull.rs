@@ -1,0 +1,20 @@
+//! `raxla pull`
+use crate::Result;
+use graphs::{hub::HubOptions, source::Source};
+use std::io::Write;
+
+/// Download a model, and print where it is
+#[derive(clap::Args)]
+pub struct Args {
+    /// A preset (see `raxla models`) or `hf:org/name[@revision]`
+    model: String,
+}
+
+impl Args {
+    /// Run the command.
+    pub fn run(self) -> Result {
+        let source = Source::resolve(&self.model, &HubOptions::from_env())?;
+        writeln!(std::io::stdout(), "{}", source.path.display())?;
+        Ok(())
+    }
+}

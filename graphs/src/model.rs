@@ -1,0 +1,247 @@
+//! A loaded model: its parameters on a device, and the programs that run it.
+use crate::{
+    architecture::{Architecture, Cache, Input, by_name},
+    config::{GenerationConfig, HfConfig},
+    error::{Error, Result},
+    files::Files,
+    params,
+    sampling::Shape,
+    tokenizer::Tokenizer,
+};
+use raxla::{Array, Aval, Client, DType, Jit, Key, Tensor, Tree, full, jit, one_hot, prim};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+/// How to hold and run a model.
+#[derive(Clone, Debug, Default)]
+pub struct LoadOptions {
+    /// Dtype of parameters and activations; f32 when `None`.
+    pub dtype: Option<DType>,
+    /// One program for all layers, run in a loop: compiles fast, decodes slower. Else every layer is written out.
+    pub scanned: bool,
+    /// Show a progress bar on stderr.
+    pub progress: bool,
+}
+
+/// What [`Model::step`]'s program takes besides the parameters.
+pub type StepArgs<T> = (Vec<T>, T, T, T, Cache<T>, Option<T>, T, Key<T>);
+/// What it returns: next tokens `[b, 1]`, next position, cache, and which tokens occurred.
+pub type StepOut<T> = (T, T, Cache<T>, Option<T>);
+type StepFn =
+    dyn Fn(Vec<Tensor>, Tensor, Tensor, Tensor, Cache, Option<Tensor>, Tensor, Key) -> StepOut<Tensor> + Send + Sync;
+/// The program of one call: a prompt of some bucket length, or one token.
+pub type Step = Jit<StepArgs<Tensor>, Box<StepFn>>;
+type Forward = Jit<(Vec<Tensor>, Tensor), Box<dyn Fn(Vec<Tensor>, Tensor) -> (Tensor, Vec<Tensor>) + Send + Sync>>;
+
+/// A language model, ready to run.
+pub struct Model {
+    /// What was asked for: a directory, a file, a preset.
+    pub name: String,
+    /// Hugging Face's configuration.
+    pub config: HfConfig,
+    /// Ids that begin and end texts.
+    pub generation: GenerationConfig,
+    /// The tokenizer, if the files bring one; else the reason why not.
+    tokenizer: std::result::Result<Tokenizer, String>,
+    arch: Arc<dyn Architecture>,
+    params: Vec<Array>,
+    dtype: DType,
+    client: Client,
+    steps: Mutex<HashMap<Shape, Arc<Step>>>,
+    forward: Forward,
+    /// How long reading and uploading took.
+    pub load_time: Duration,
+}
+
+/// Logits of a sequence, and what led to them.
+pub struct Scores {
+    /// f32 `[1, t, vocab]`
+    pub logits: Array,
+    /// The residual stream before each layer and, last, after the final norm: `[1, t, d]` each, numbered as transformers'
+    /// `hidden_states`.
+    pub hidden_states: Vec<Array>,
+}
+
+impl Model {
+    /// Read a model's files and put its parameters on the first device of `client`.
+    ///
+    /// # Errors
+    /// Files that are missing, broken, or do not fit the architecture; see [`LoadError`](crate::LoadError).
+    pub fn load(files: Files, options: &LoadOptions, client: &Client) -> Result<Model> {
+        let start = Instant::now();
+        let Files { name, config, generation, mut weights, tokenizer } = files;
+        let family = by_name(&config)?;
+        let arch: Arc<dyn Architecture> = (family.build)(&config, options.scanned)?.into();
+        let dtype = options.dtype.unwrap_or(DType::F32);
+        if !matches!(dtype, DType::F32 | DType::F64 | DType::F16 | DType::BF16) {
+            return Err(Error::Usage(format!("models run in f32, f64, f16 or bf16, not {dtype}")));
+        }
+        weights.ensure_prefix(family.prefix, |name| name.starts_with("lm_head."));
+        let params = params::load(&arch.params(), &weights, family.ignored, dtype, client, options.progress)?;
+        let forward = forward(arch.clone()).on(client).named("forward");
+        let (steps, load_time) = (Mutex::default(), start.elapsed());
+        let client = client.clone();
+        Ok(Model { name, config, generation, tokenizer, arch, params, dtype, client, steps, forward, load_time })
+    }
+
+    /// The architecture.
+    pub fn architecture(&self) -> &dyn Architecture {
+        &*self.arch
+    }
+    /// The device's client.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+    /// The parameters, in the order of [`Architecture::params`].
+    pub fn params(&self) -> &[Array] {
+        &self.params
+    }
+    /// The tokenizer.
+    ///
+    /// # Errors
+    /// When the model's files bring none, or a broken one.
+    pub fn tokenizer(&self) -> Result<&Tokenizer> {
+        self.tokenizer.as_ref().map_err(|why| Error::Usage(why.clone()))
+    }
+
+    /// Logits and hidden states of a whole sequence.
+    pub fn scores(&self, tokens: &[u32]) -> Result<Scores> {
+        self.check_tokens(tokens)?;
+        let ids: Vec<i32> = tokens.iter().map(|t| *t as i32).collect();
+        let ids = Array::on(&self.client, [1, ids.len()], &ids)?;
+        let params = self.params.to_vec();
+        let (logits, hidden_states) = self.forward.call((&params, &ids))?;
+        Ok(Scores { logits, hidden_states })
+    }
+
+    /// Log-probability of each token after the first, given those before it.
+    pub fn log_likelihoods(&self, tokens: &[u32]) -> Result<Vec<f32>> {
+        let scores = self.scores(tokens)?;
+        let vocab = self.arch.sizes().vocab;
+        let logits = scores.logits.to_vec::<f32>()?;
+        let of = |(row, next): (&[f32], &u32)| {
+            let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let sum: f64 = row.iter().map(|x| ((x - top) as f64).exp()).sum();
+            ((row[*next as usize] - top) as f64 - sum.ln()) as f32
+        };
+        Ok(logits.chunks_exact(vocab).zip(&tokens[1..]).map(of).collect())
+    }
+
+    /// Every id is in the vocabulary, and the sequence fits the context.
+    pub(crate) fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
+        let sizes = self.arch.sizes();
+        if tokens.is_empty() {
+            return Err(Error::Usage("the prompt is empty: give at least one token".into()));
+        }
+        if let Some(t) = tokens.iter().find(|t| **t as usize >= sizes.vocab) {
+            return Err(Error::Usage(format!(
+                "token id {t} is outside the vocabulary: ids go from 0 to {}",
+                sizes.vocab - 1
+            )));
+        }
+        if tokens.len() > sizes.context {
+            let (n, context) = (tokens.len(), sizes.context);
+            return Err(Error::Usage(format!(
+                "the prompt has {n} tokens, but the model's context is {context}: shorten it"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Number of generation programs compiled so far.
+    pub fn compiles(&self) -> usize {
+        self.steps.lock().unwrap_or_else(|e| e.into_inner()).values().map(|s| s.compiles()).sum()
+    }
+
+    /// The program that takes some tokens and chooses the next one.
+    pub(crate) fn step(&self, shape: Shape) -> Arc<Step> {
+        let mut steps = self.steps.lock().unwrap_or_else(|e| e.into_inner());
+        steps
+            .entry(shape)
+            .or_insert_with(|| Arc::new(step(self.arch.clone(), shape).on(&self.client).named("step")))
+            .clone()
+    }
+
+    /// The types of the step's arguments for `t` new tokens and a cache of `slots`.
+    pub fn step_avals(&self, shape: Shape, t: usize, slots: usize) -> StepArgs<Aval> {
+        let int = Aval::new(DType::I32, []);
+        let vocab = self.arch.sizes().vocab;
+        (
+            self.params.iter().map(|a| a.aval().clone()).collect(),
+            Aval::new(DType::I32, [1, t]),
+            int.clone(),
+            int,
+            self.arch.cache(1, slots, self.dtype),
+            shape.penalty.then(|| Aval::new(DType::Bool, [1, vocab])),
+            Aval::new(DType::F32, [4]),
+            Key::from_data(Aval::new(DType::U32, [2])),
+        )
+    }
+
+    /// The lowered program for `t` new tokens and a cache of `slots`: what `raxla hlo` shows.
+    pub fn lower_step(
+        &self,
+        shape: Shape,
+        t: usize,
+        slots: usize,
+    ) -> Result<raxla::Lowered<StepArgs<Tensor>, StepOut<Tensor>>> {
+        Ok(self.step(shape).lower(&self.step_avals(shape, t, slots))?)
+    }
+
+    /// An empty cache.
+    pub(crate) fn new_cache(&self, slots: usize) -> Result<Cache<Array>> {
+        let zeros = |a: &Aval| Array::from_bytes(&self.client, a.clone(), &vec![0; a.bytes()]);
+        let spec = self.arch.cache(1, slots, self.dtype);
+        Ok(spec.try_map_named(|_, a| zeros(a))?)
+    }
+}
+
+/// Takes tokens `[b, t]` of which the first `count` are real, at position `start` of the sequence.
+fn step(arch: Arc<dyn Architecture>, shape: Shape) -> Step {
+    let f = move |params: Vec<Tensor>,
+                  tokens: Tensor,
+                  start: Tensor,
+                  count: Tensor,
+                  cache: Cache,
+                  seen: Option<Tensor>,
+                  numbers: Tensor,
+                  key: Key| {
+        let model = arch.decoder(&params);
+        let length = start + count;
+        let out = model.forward(Input { tokens, start, length, cache });
+        let [b, t, d] = out.hidden.shape();
+        let last = out.hidden.dynamic_slice_axis(1, count - 1, 1);
+        let logits = model.logits(last.reshape([b, 1, d])).squeeze(1);
+        let [_, vocab] = logits.shape();
+        let seen = seen.map(|seen| {
+            let real = prim::iota([1, t], DType::I32, 1).lt(count);
+            // padding counts as the first token, which is real
+            let first = tokens.slice_axis(1, 0..1);
+            let ids = raxla::where_(real, tokens, first);
+            let hits = one_hot(ids, vocab, DType::F32).sum(1).gt(0.0);
+            seen | hits
+        });
+        let key = key.fold_in(length.cast(DType::U32));
+        let next = shape.choose(logits, numbers, seen, key);
+        (next.reshape([b, 1]), length, out.cache, seen)
+    };
+    jit(Box::new(f) as Box<StepFn>)
+}
+
+fn forward(arch: Arc<dyn Architecture>) -> Forward {
+    let f = move |params: Vec<Tensor>, tokens: Tensor| {
+        let model = arch.decoder(&params);
+        let [_, t] = tokens.shape();
+        let (zero, length) = (full([], DType::I32, 0), full([], DType::I32, t));
+        let out = model.forward(Input { tokens, start: zero, length, cache: arch.no_cache() });
+        let states = match out.states {
+            raxla::nn::Layers::List(v) => v,
+            raxla::nn::Layers::Stacked(all, n) => (0..n).map(|i| all.slice_axis(0, i..i + 1).squeeze(0)).collect(),
+        };
+        (model.logits(out.hidden), states.into_iter().chain([out.hidden]).collect())
+    };
+    jit(Box::new(f) as Box<_>)
+}

@@ -1,0 +1,79 @@
+//! Activation functions.
+use crate::trace::{At, Tensor};
+use std::{f64::consts, str::FromStr};
+
+/// x · Φ(x), with Φ the normal distribution function (Hendrycks and Gimpel, 2016; arXiv 1606.08415).
+#[track_caller]
+pub fn gelu(x: Tensor) -> Tensor {
+    let _at = At::caller();
+    x * 0.5 * ((x * consts::FRAC_1_SQRT_2).erf() + 1.0)
+}
+/// The tanh approximation of [`gelu`]: GPT-2's `gelu_new`.
+#[track_caller]
+pub fn gelu_tanh(x: Tensor) -> Tensor {
+    let _at = At::caller();
+    let inner = (x + x * x * x * 0.044715) * (2.0 / consts::PI).sqrt();
+    x * 0.5 * (inner.tanh() + 1.0)
+}
+/// x · sigmoid(x), also called swish (Ramachandran et al., 2017; arXiv 1710.05941).
+#[track_caller]
+pub fn silu(x: Tensor) -> Tensor {
+    let _at = At::caller();
+    x * x.logistic()
+}
+/// max(x, 0)
+#[track_caller]
+pub fn relu(x: Tensor) -> Tensor {
+    x.maximum(0.0)
+}
+
+/// An activation function by its Hugging Face name (`hidden_act`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Activation {
+    Gelu,
+    GeluTanh,
+    QuickGelu,
+    Silu,
+    Relu,
+    Relu2,
+    Tanh,
+    Sigmoid,
+}
+impl Activation {
+    /// Apply it.
+    #[track_caller]
+    pub fn call(self, x: Tensor) -> Tensor {
+        let _at = At::caller();
+        match self {
+            Activation::Gelu => gelu(x),
+            Activation::GeluTanh => gelu_tanh(x),
+            Activation::QuickGelu => x * (x * 1.702).logistic(),
+            Activation::Silu => silu(x),
+            Activation::Relu => relu(x),
+            Activation::Relu2 => relu(x).powi(2),
+            Activation::Tanh => x.tanh(),
+            Activation::Sigmoid => x.logistic(),
+        }
+    }
+}
+impl FromStr for Activation {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Activation, String> {
+        Ok(match s {
+            "gelu" | "gelu_python" => Activation::Gelu,
+            "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" | "gelu_python_tanh" => Activation::GeluTanh,
+            "quick_gelu" => Activation::QuickGelu,
+            "silu" | "swish" => Activation::Silu,
+            "relu" => Activation::Relu,
+            "relu2" => Activation::Relu2,
+            "tanh" => Activation::Tanh,
+            "sigmoid" => Activation::Sigmoid,
+            _ => {
+                return Err(format!(
+                    "unknown activation `{s}`; known: gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, silu, relu, relu2, tanh, sigmoid"
+                ));
+            }
+        })
+    }
+}
