@@ -87,8 +87,7 @@ pub fn buckets(prompt: usize, total: usize) -> (usize, usize) {
 }
 
 /// One generation: its program, and the state between two calls.
-struct Run<'a> {
-    model: &'a Model,
+struct Run {
     program: Arc<Step>,
     params: Vec<Array>,
     one: Array,
@@ -101,9 +100,9 @@ struct Run<'a> {
     compile: Duration,
 }
 
-impl<'a> Run<'a> {
+impl Run {
     /// Take the prompt in; `self.token` is then the first new token, still being computed.
-    fn start(model: &'a Model, prompt: &[u32], total: usize, sampling: &Sampling) -> Result<Run<'a>> {
+    fn start(model: &Model, prompt: &[u32], total: usize, sampling: &Sampling) -> Result<Run> {
         let client = model.client();
         let shape = sampling.shape();
         let (t, slots) = buckets(prompt.len(), total);
@@ -112,7 +111,6 @@ impl<'a> Run<'a> {
         let vocab = model.architecture().sizes().vocab;
         let scalar = |x: i32| Array::on(client, [], &[x]);
         let mut run = Run {
-            model,
             program: model.step(shape),
             params: model.params().to_vec(),
             one: scalar(1)?,

@@ -96,6 +96,14 @@ impl std::str::FromStr for Repository {
     }
 }
 
+impl std::fmt::Display for Repository {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "{}", self.name)?;
+        self.file.iter().try_for_each(|file| write!(f, "/{file}"))?;
+        if self.revision == "main" { Ok(()) } else { write!(f, "@{}", self.revision) }
+    }
+}
+
 /// Files beside the weights that a model may need. Those that a repository has are fetched.
 const COMPANIONS: [&str; 8] = [
     "config.json",

@@ -18,6 +18,13 @@ pub struct Message {
     pub content: String,
 }
 
+impl Message {
+    /// What someone in this role said.
+    pub fn new(role: impl Into<String>, content: impl Into<String>) -> Message {
+        Message { role: role.into(), content: content.into() }
+    }
+}
+
 /// Steps of the template engine after which a template is taken to run forever.
 const FUEL: u64 = 10_000_000;
 

@@ -7,6 +7,7 @@ pub use stream::DecodeStream;
 
 use crate::LoadError;
 use crate::config::{GenerationConfig, HfConfig};
+use crate::template::{self, Message};
 use crate::weights::Weights;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -75,6 +76,19 @@ impl Tokenizer {
             }
         }
         Tokenizer { inner, path: path.to_path_buf(), bos, eos, chat_template }
+    }
+
+    /// The prompt of a conversation, by the model's chat template. Encode it without adding special tokens.
+    ///
+    /// # Errors
+    /// A model without a template, and what [`template::render`] reports.
+    pub fn render_chat(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, LoadError> {
+        let none = || LoadError::Template { reason: format!("{} brings none", self.path.display()) };
+        let template = self.chat_template.as_deref().ok_or_else(none)?;
+        let text = |id: Option<u32>| id.and_then(|id| self.token(id));
+        let (bos, eos) = (text(self.bos), text(self.eos.first().copied()));
+        let nothing = serde_json::Map::new();
+        template::render(template, messages, bos.as_deref(), eos.as_deref(), add_generation_prompt, &nothing)
     }
 
     /// The ids of `text`. `add_special` adds what the model expects around a text, such as its first token; a rendered
