@@ -34,7 +34,7 @@ pub use index_ops::Rows;
 pub use jit::{Compiled, Jit, Lowered, jit};
 pub use ops::{Rhs, where_};
 pub use param::Param;
-pub use prim::{IndexMode, Precision, iota, optimization_barrier};
+pub use prim::{IndexMode, Precision, Window, conv, iota, optimization_barrier};
 pub use prim::{Scalar, full, literal, ones, zeros};
 pub use random::Key;
 pub use reduce_ops::Axes;

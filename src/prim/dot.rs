@@ -41,6 +41,31 @@ pub fn dot_general(x: Tensor, y: Tensor, dot: DotGeneral) -> Tensor {
     bind1(dot, &[x, y])
 }
 
+/// Type rule: the dtype in which products of dtype `from` are summed and returned.
+pub(super) fn summed_as(from: DType, output: Option<DType>) -> Result<DType, String> {
+    let Some(to) = output else { return Ok(from) };
+    let same_kind = to.is_float() == from.is_float() && to.is_signed() == from.is_signed() && to != DType::Bool;
+    if same_kind && to.bits() >= from.bits() {
+        return Ok(to);
+    }
+    let (from, to) = (from.name(), to.name());
+    Err(format!("{from} products cannot be summed as {to}\nask for a type of the same kind, no narrower"))
+}
+/// The operands of a product as backends take them, and the type of their product. No backend multiplies 4-bit integers;
+/// the product of wider ones wraps to the same value.
+pub(super) fn widened(cx: &mut Lower, x: &[Value], y: &Aval) -> (Vec<Value>, Aval) {
+    let wide = |d: DType| match d {
+        DType::I4 => DType::I8,
+        DType::U4 => DType::U8,
+        d => d,
+    };
+    let widen = |x: &Value| {
+        let a = x.aval.with_dtype(wide(x.aval.dtype));
+        if a == x.aval { x.clone() } else { cx.op("convert", std::slice::from_ref(x), "", &a) }
+    };
+    (x.iter().map(widen).collect(), y.with_dtype(wide(y.dtype)))
+}
+
 const SIDES: [&str; 2] = ["left", "right"];
 
 impl DotGeneral {
@@ -87,15 +112,7 @@ impl DotGeneral {
             return Err(format!("the dtypes differ\ncast one side: `.cast(DType::{a:?})`"));
         }
         let natural = if a == b { a } else { DType::F8E5M2 };
-        let Some(to) = self.output else { return Ok(natural) };
-        let widens = to.is_float() == a.is_float() && to.is_signed() == a.is_signed() && to.bits() >= a.bits();
-        if !widens || to == DType::Bool {
-            let (from, to) = (natural.name(), to.name());
-            return Err(format!(
-                "{from} products cannot be summed as {to}\nask for a type of the same kind, no narrower"
-            ));
-        }
-        Ok(to)
+        summed_as(natural, self.output)
     }
 
     /// Cotangent of the left operand; `swapped` tells that `self` is the swapped form of what made `ct`.
@@ -189,17 +206,7 @@ impl Primitive for DotGeneral {
         vec![y.transpose(perm)]
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
-        // no backend multiplies 4-bit integers; the wider product wraps to the same value
-        let widen = |cx: &mut Lower, x: &Value| match x.aval.dtype {
-            DType::I4 => cx.op("convert", std::slice::from_ref(x), "", &x.aval.with_dtype(DType::I8)),
-            DType::U4 => cx.op("convert", std::slice::from_ref(x), "", &x.aval.with_dtype(DType::U8)),
-            _ => x.clone(),
-        };
-        let x = [widen(cx, &x[0]), widen(cx, &x[1])];
-        let wide = y[0].with_dtype(match y[0].dtype {
-            DType::I4 | DType::U4 => x[0].aval.dtype,
-            d => d,
-        });
+        let (x, wide) = widened(cx, x, &y[0]);
         let ((bl, br), (cl, cr)) = (&self.batch, &self.contract);
         let dims = format!(
             "lhs_batching_dimensions = {bl:?}, rhs_batching_dimensions = {br:?}, \

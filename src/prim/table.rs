@@ -84,6 +84,7 @@ pub const TABLE: &[&[Row]] = &[
     super::gather::ROWS,
     super::scatter::ROWS,
     super::dot::ROWS,
+    super::conv::ROWS,
     super::reduce::ROWS,
     super::argminmax::ROWS,
     super::cumulative::ROWS,

@@ -1,0 +1,462 @@
+//! Convolutions.
+use super::*;
+use crate::{
+    host::{Data, ravel, unravel},
+    lower::array,
+    trace::{At, bind1},
+};
+
+/// How a kernel moves over its input. A vector has one entry for each spatial axis; an empty one means the default.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Window {
+    /// Steps between positions of the kernel. By default 1.
+    pub strides: Vec<usize>,
+    /// Zeros before and after the (dilated) input; negative numbers cut off. By default none.
+    pub padding: Vec<(i64, i64)>,
+    /// Distance of neighbouring input elements, zeros in between: more than 1 in a transposed convolution. By default 1.
+    pub input_dilation: Vec<usize>,
+    /// Distance of neighbouring kernel elements ("atrous" convolution). By default 1.
+    pub kernel_dilation: Vec<usize>,
+    /// Number of groups in which input and output features are divided; each sees its own group only.
+    pub feature_groups: usize,
+    /// Number of groups in which the input's batch and the output features are divided: group i of the features is
+    /// computed from group i of the batch. Arises from derivatives of grouped convolutions.
+    pub batch_groups: usize,
+    /// How exactly to multiply.
+    pub precision: Precision,
+    /// The result's dtype, no narrower than the operands'. By default theirs.
+    pub output: Option<DType>,
+}
+impl Default for Window {
+    fn default() -> Window {
+        Window {
+            strides: vec![],
+            padding: vec![],
+            input_dilation: vec![],
+            kernel_dilation: vec![],
+            feature_groups: 1,
+            batch_groups: 1,
+            precision: Precision::Default,
+            output: None,
+        }
+    }
+}
+
+/// A convolution with all its options.
+///
+/// Each list of axes starts with two that are not spatial: batch and feature axis of the input and of the output; output
+/// and input feature axis of the kernel.
+#[derive(Clone, Debug)]
+pub struct Convolution {
+    input: Vec<usize>,
+    kernel: Vec<usize>,
+    output: Vec<usize>,
+    window: Window,
+}
+
+/// The convolution of `x` with `kernel` (more exactly, as everywhere in machine learning, their correlation).
+///
+/// `spec` names the axes: `n` batch, `c` features, `o` and `i` the kernel's output and input features, any other letters the
+/// spatial axes.
+///
+/// ```
+/// # use raxla::{prelude::*, prim::{conv, Window}, trace::trace_graph};
+/// # let avals = [Aval::new(DType::F32, [1, 28, 28, 3]), Aval::new(DType::F32, [5, 5, 3, 16])];
+/// # let g = trace_graph(&avals, |t| { let (x, kernel) = (t[0], t[1]);
+/// let window = Window { strides: vec![2, 2], padding: vec![(2, 2), (2, 2)], ..Default::default() };
+/// let y = conv("nhwc,hwio->nhwc", x, kernel, window);
+/// # vec![y] }).unwrap();
+/// # assert_eq!(g.out_avals()[0].to_string(), "f32[1, 14, 14, 16]");
+/// ```
+#[track_caller]
+pub fn conv(spec: &str, x: Tensor, kernel: Tensor, window: Window) -> Tensor {
+    let _at = At::caller();
+    let refuse = |why: &str| -> ! {
+        let help = "name the axes as in \"nhwc,hwio->nhwc\"".to_string();
+        fail(&format!("conv {spec:?}"), vec![x.aval(), kernel.aval()], why, Some(help))
+    };
+    let Some((left, output)) = spec.split_once("->") else { refuse("there is no `->`") };
+    let Some((input, kernel_axes)) = left.split_once(',') else { refuse("it does not name two operands") };
+    let spatial: Vec<char> = kernel_axes.chars().filter(|c| !"oi".contains(*c)).collect();
+    let axes = |names: &str, others: [char; 2]| -> Vec<usize> {
+        let names: Vec<char> = names.chars().collect();
+        let at = |c: &char| names.iter().position(|n| n == c);
+        let found: Option<Vec<usize>> = others.iter().chain(&spatial).map(at).collect();
+        let expected = others.iter().chain(&spatial).collect::<String>();
+        match found {
+            Some(axes) if axes.len() == names.len() => axes,
+            _ => refuse(&format!("its parts name different axes: expected {expected:?} in any order")),
+        }
+    };
+    let (input, output, axes) = (axes(input, ['n', 'c']), axes(output, ['n', 'c']), axes(kernel_axes, ['o', 'i']));
+    Convolution { input, kernel: axes, output, window }.of(x, kernel)
+}
+
+/// One spatial axis.
+#[derive(Clone, Copy)]
+struct Axis {
+    stride: usize,
+    padding: (i64, i64),
+    input_dilation: usize,
+    kernel_dilation: usize,
+}
+
+/// The size of an axis with zeros between its elements.
+fn dilated(n: usize, dilation: usize) -> i64 {
+    if n == 0 { 0 } else { ((n - 1) * dilation + 1) as i64 }
+}
+
+/// Axis `from` made the outer part of another, which is number `into` without it.
+fn merged(x: Tensor, from: usize, into: usize) -> Tensor {
+    x.move_axis(from as isize, into as isize).merge(into..into + 2)
+}
+/// The outer part of an axis, of size `n`, made an axis before it.
+fn divided(x: Tensor, axis: usize, n: usize) -> Tensor {
+    x.split_axis(axis as isize, [n, x.dims()[axis] / n])
+}
+
+impl Convolution {
+    #[track_caller]
+    fn of(&self, x: Tensor, kernel: Tensor) -> Tensor {
+        let mut c = self.clone();
+        let n = self.kernel.len().saturating_sub(2);
+        for list in [&mut c.window.strides, &mut c.window.input_dilation, &mut c.window.kernel_dilation] {
+            if list.is_empty() {
+                *list = vec![1; n];
+            }
+        }
+        if c.window.padding.is_empty() {
+            c.window.padding = vec![(0, 0); n];
+        }
+        bind1(c, &[x, kernel])
+    }
+
+    fn axis(&self, i: usize) -> Axis {
+        let w = &self.window;
+        let (input_dilation, kernel_dilation) = (w.input_dilation[i], w.kernel_dilation[i]);
+        Axis { stride: w.strides[i], padding: w.padding[i], input_dilation, kernel_dilation }
+    }
+
+    fn check_axes(&self, x: &[Aval]) -> Result<(), String> {
+        let lists = [("input", &self.input, &x[0]), ("kernel", &self.kernel, &x[1])];
+        for (name, axes, x) in lists {
+            if axes.len() != x.rank() {
+                return Err(format!("{} axes are named of the {name}'s {}", axes.len(), x.rank()));
+            }
+        }
+        let n = self.kernel.len() - 2;
+        let w = &self.window;
+        let numbers = [&w.strides, &w.input_dilation, &w.kernel_dilation];
+        if numbers.iter().any(|v| v.len() != n) || w.padding.len() != n {
+            return Err(format!("strides, padding and dilations need one entry for each of the {n} spatial axes"));
+        }
+        if numbers.iter().any(|v| v.contains(&0)) {
+            return Err("strides and dilations must be at least 1".into());
+        }
+        match self.kernel[2..].iter().find(|a| x[1].dims[**a] == 0) {
+            Some(a) => Err(format!("the kernel's axis {a} is 0")),
+            None => Ok(()),
+        }
+    }
+
+    fn check_groups(&self, x: &[Aval]) -> Result<(), String> {
+        let Window { feature_groups: f, batch_groups: b, .. } = self.window;
+        let (batch, features) = (x[0].dims[self.input[0]], x[0].dims[self.input[1]]);
+        let (out, into) = (x[1].dims[self.kernel[0]], x[1].dims[self.kernel[1]]);
+        if f == 0 || b == 0 || (f > 1 && b > 1) {
+            return Err(format!("{f} feature groups and {b} batch groups: one of them must be 1"));
+        }
+        if features % f != 0 || features / f != into {
+            let of = if f == 1 { String::new() } else { format!(" in {f} groups") };
+            return Err(format!("the input has {features} features{of} but the kernel takes {into}"));
+        }
+        if batch % b != 0 {
+            return Err(format!("a batch of {batch} cannot be divided into {b} groups"));
+        }
+        if out % f.max(b) != 0 {
+            return Err(format!("{out} output features cannot be divided into {} groups", f.max(b)));
+        }
+        Ok(())
+    }
+
+    fn spatial_size(&self, x: &[Aval], i: usize) -> Result<usize, String> {
+        let (a, axis) = (self.axis(i), self.input[2 + i]);
+        let (low, high) = a.padding;
+        let padded = dilated(x[0].dims[axis], a.input_dilation) + low + high;
+        let window = dilated(x[1].dims[self.kernel[2 + i]], a.kernel_dilation);
+        if padded < 0 {
+            return Err(format!("padding the input's axis {axis} by {low} and {high} leaves {padded} elements"));
+        }
+        Ok(if padded < window { 0 } else { ((padded - window) as usize) / a.stride + 1 })
+    }
+
+    /// Cotangent of the input. With groups, their axis moves between the features of kernel and output.
+    fn transpose_input(&self, ct: Tensor, x: &Aval, kernel: Tensor) -> Tensor {
+        let groups = self.window.feature_groups.max(self.window.batch_groups);
+        let turned = if groups == 1 {
+            kernel
+        } else {
+            let split = divided(kernel, self.kernel[0], groups);
+            merged(split, self.kernel[0], self.kernel[1])
+        };
+        let padding = |i: usize| {
+            let (a, out) = (self.axis(i), ct.dims()[self.output[2 + i]]);
+            let window = dilated(kernel.dims()[self.kernel[2 + i]], a.kernel_dilation);
+            let before = window - a.padding.0 - 1;
+            let after =
+                dilated(x.dims[self.input[2 + i]], a.input_dilation) + window - 1 - dilated(out, a.stride) - before;
+            (before, after)
+        };
+        let back = Convolution {
+            input: self.output.clone(),
+            kernel: [&[self.kernel[1], self.kernel[0]], &self.kernel[2..]].concat(),
+            output: self.input.clone(),
+            window: Window {
+                strides: self.window.input_dilation.clone(),
+                padding: (0..self.kernel.len() - 2).map(padding).collect(),
+                input_dilation: self.window.strides.clone(),
+                feature_groups: groups,
+                batch_groups: 1,
+                output: None,
+                ..self.window.clone()
+            },
+        };
+        let y = back.of(ct, reverse(turned, &self.kernel[2..]).cast(ct.dtype())).cast(x.dtype);
+        if self.window.batch_groups == 1 {
+            return y;
+        }
+        merged(divided(y, self.input[1], groups), self.input[1], self.input[0])
+    }
+
+    /// Cotangent of the kernel: a convolution in which batch and features change places.
+    fn transpose_kernel(&self, ct: Tensor, x: Tensor, kernel: &Aval) -> Tensor {
+        let swapped = |axes: &[usize]| [&[axes[1], axes[0]], &axes[2..]].concat();
+        let padding = |i: usize| {
+            let (a, out) = (self.axis(i), ct.dims()[self.output[2 + i]]);
+            let window = dilated(kernel.dims[self.kernel[2 + i]], a.kernel_dilation);
+            let input = dilated(x.dims()[self.input[2 + i]], a.input_dilation);
+            (a.padding.0, dilated(out, a.stride) - input + window - a.padding.0 - 1)
+        };
+        let back = Convolution {
+            input: swapped(&self.input),
+            kernel: swapped(&self.output),
+            output: swapped(&self.kernel),
+            window: Window {
+                strides: self.window.kernel_dilation.clone(),
+                padding: (0..self.kernel.len() - 2).map(padding).collect(),
+                kernel_dilation: self.window.strides.clone(),
+                feature_groups: self.window.batch_groups,
+                batch_groups: self.window.feature_groups,
+                output: None,
+                ..self.window.clone()
+            },
+        };
+        back.of(x.cast(ct.dtype()), ct).cast(kernel.dtype)
+    }
+
+    fn with_groups(&self, feature_groups: usize, batch_groups: usize) -> Convolution {
+        Convolution { window: Window { feature_groups, batch_groups, ..self.window.clone() }, ..self.clone() }
+    }
+}
+
+impl Primitive for Convolution {
+    fn name(&self) -> &'static str {
+        "convolution"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        if x[0].dtype != x[1].dtype {
+            return Err(format!("the dtypes differ\ncast one side: `.cast(DType::{:?})`", x[0].dtype));
+        }
+        require(&x[0], is_number, "a number")?;
+        self.check_axes(x)?;
+        self.check_groups(x)?;
+        let mut dims = vec![0; self.output.len()];
+        dims[self.output[0]] = x[0].dims[self.input[0]] / self.window.batch_groups;
+        dims[self.output[1]] = x[1].dims[self.kernel[0]];
+        for (i, axis) in self.output[2..].iter().enumerate() {
+            dims[*axis] = self.spatial_size(x, i)?;
+        }
+        Ok(vec![Aval::new(summed_as(x[0].dtype, self.window.output)?, dims)])
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        let y = self.infer(&[x[0].aval().clone(), x[1].aval().clone()]).expect("inferred").swap_remove(0);
+        let terms = self.terms(x[0].dims(), x[1].dims(), &y.dims);
+        let n = y.size();
+        vec![match (x[0].data(), x[1].data()) {
+            (Data::Float(a), Data::Float(b)) => {
+                let sum = |o: usize| terms(o).into_iter().map(|(i, j)| a[i] * b[j]).sum();
+                Host::floats(y.dtype, &*y.dims, (0..n).map(sum).collect())
+            }
+            (Data::Int(a), Data::Int(b)) => {
+                let product = |s: i128, (i, j): (usize, usize)| s.wrapping_add(a[i].wrapping_mul(b[j]));
+                Host::ints(y.dtype, &*y.dims, (0..n).map(|o| terms(o).into_iter().fold(0, product)).collect())
+            }
+            _ => unreachable!("the type rule admits equal dtypes only"),
+        }]
+    }
+    fn jvp(&self, x: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        vec![add_opt(dx[0].map(|d| self.of(d, x[1])), dx[1].map(|d| self.of(x[0], d)))]
+    }
+    fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
+        // an empty cotangent says nothing, and would make a kernel without elements
+        let Some(ct) = ct[0].filter(|ct| ct.size() > 0) else { return vec![None; 2] };
+        if x[0].is_linear() {
+            return vec![Some(self.transpose_input(ct, &x[0].aval(), x[1].known())), None];
+        }
+        vec![None, Some(self.transpose_kernel(ct, x[0].known(), &x[1].aval()))]
+    }
+    fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
+        if n == 0 {
+            let one = |(x, m): (&Tensor, &bool)| if *m { x.aval().unstacked() } else { x.aval() };
+            let avals: Vec<Aval> = x.iter().zip(mapped).map(one).collect();
+            let y = self.infer(&avals).expect("inferred when it was recorded").swap_remove(0);
+            return vec![zeros_of(&y.stacked(0))];
+        }
+        let (f, b) = (self.window.feature_groups, self.window.batch_groups);
+        let groups = f.max(b);
+        let ([i0, i1], k0, [o0, o1]) =
+            ([self.input[0], self.input[1]], self.kernel[0], [self.output[0], self.output[1]]);
+        // groups must stay outermost: take them off an axis of operand with a leading batch axis, put that in between
+        let between = |x: Tensor, axis: usize| merged(merged(divided(x, axis + 1, groups), 0, axis + 1), axis, axis);
+        let (y, at) = match (mapped[0], mapped[1]) {
+            (true, true) => {
+                let (into, c) = if b > 1 { (i0, self.with_groups(f, b * n)) } else { (i1, self.with_groups(f * n, b)) };
+                (divided(c.of(merged(x[0], 0, into), merged(x[1], 0, k0)), o1, n), o1)
+            }
+            (true, false) => {
+                let input = if b > 1 { between(x[0], i0) } else { merged(x[0], 0, i0) };
+                (divided(self.of(input, x[1]), o0, n), o0)
+            }
+            (false, _) if groups == 1 => (divided(self.of(x[0], merged(x[1], 0, k0)), o1, n), o1),
+            (false, _) => {
+                let y = self.of(x[0], between(x[1], k0));
+                (merged(divided(divided(y, o1, groups), o1 + 1, n), o1, o1 + 1), o1)
+            }
+        };
+        vec![y.move_axis(at as isize, 0)]
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+        let (x, wide) = widened(cx, x, &y[0]);
+        let w = &self.window;
+        let layout = |axes: &[usize], others: [&str; 2]| {
+            let name = |axis: usize| match axes.iter().position(|a| *a == axis).expect("every axis has a role") {
+                i @ (0 | 1) => others[i].to_string(),
+                i => (i - 2).to_string(),
+            };
+            (0..axes.len()).map(name).collect::<Vec<_>>().join(", ")
+        };
+        let (input, kernel) = (layout(&self.input, ["b", "f"]), layout(&self.kernel, ["o", "i"]));
+        let output = layout(&self.output, ["b", "f"]);
+        let n = w.padding.len();
+        let padding: Vec<String> = w.padding.iter().map(|(low, high)| format!("[{low}, {high}]")).collect();
+        let padding = if n == 0 { String::new() } else { format!("[{}]", padding.join(", ")) };
+        let (strides, lhs, rhs) = (array(&w.strides), array(&w.input_dilation), array(&w.kernel_dilation));
+        let (f, b, precision) = (w.feature_groups, w.batch_groups, w.precision.attr());
+        let attrs = format!(
+            "dimension_numbers = #stablehlo.conv<[{input}]x[{kernel}]->[{output}]>, window_strides = {strides}, \
+             padding = dense<{padding}> : tensor<{n}x2xi64>, lhs_dilation = {lhs}, rhs_dilation = {rhs}, \
+             feature_group_count = {f} : i64, batch_group_count = {b} : i64, {precision}"
+        );
+        let product = cx.op("convolution", &x, &attrs, &wide);
+        vec![if wide == y[0] { product } else { cx.op("convert", &[product], "", &y[0]) }]
+    }
+    fn cost(&self, x: &[Aval], y: &[Aval]) -> Cost {
+        let products: usize = self.kernel[1..].iter().map(|a| x[1].dims[*a]).product();
+        let bytes = x.iter().chain(y).map(|a| a.bytes() as f64).sum();
+        Cost { flops: 2.0 * products as f64 * y[0].size() as f64, bytes }
+    }
+}
+impl Convolution {
+    /// For each element of the output the pairs of input and kernel elements whose products it sums.
+    fn terms(&self, x: &[usize], k: &[usize], y: &[usize]) -> impl Fn(usize) -> Vec<(usize, usize)> {
+        let Window { feature_groups, batch_groups, .. } = self.window;
+        let summed: Vec<usize> = self.kernel[1..].iter().map(|a| k[*a]).collect();
+        let per_group = k[self.kernel[0]] / feature_groups.max(batch_groups);
+        let count: usize = summed.iter().product();
+        move |o: usize| {
+            let at = unravel(y, o);
+            let (image, feature) = (at[self.output[0]], at[self.output[1]]);
+            let group = feature / per_group;
+            let term = |t: usize| {
+                let t = unravel(&summed, t);
+                let (mut i, mut j) = (vec![0; x.len()], vec![0; k.len()]);
+                i[self.input[0]] = image + if batch_groups > 1 { group * y[self.output[0]] } else { 0 };
+                i[self.input[1]] = t[0] + if feature_groups > 1 { group * summed[0] } else { 0 };
+                (j[self.kernel[0]], j[self.kernel[1]]) = (feature, t[0]);
+                for s in 0..self.kernel.len() - 2 {
+                    let a = self.axis(s);
+                    let place = (at[self.output[2 + s]] * a.stride + t[1 + s] * a.kernel_dilation) as i64 - a.padding.0;
+                    let step = a.input_dilation as i64;
+                    if place < 0 || place % step != 0 || place / step >= x[self.input[2 + s]] as i64 {
+                        return None;
+                    }
+                    (i[self.input[2 + s]], j[self.kernel[2 + s]]) = ((place / step) as usize, t[1 + s]);
+                }
+                Some((ravel(x, &i), ravel(k, &j)))
+            };
+            (0..count).filter_map(term).collect()
+        }
+    }
+}
+
+/// All primitives of this file.
+pub(super) const ROWS: &[Row] = &[Row { name: "convolution", dtypes: is_number, cases }];
+
+fn cases(d: DType) -> Vec<Case> {
+    let case = |label: &str, spec: &'static str, x: &[usize], kernel: &[usize], window: Window| {
+        let inputs = vec![sample_in(d, x, 1, -2.0, 2.0), sample_in(d, kernel, 2, -2.0, 2.0)];
+        Case::new(label, inputs, move |x| vec![conv(spec, x[0], x[1], window.clone())])
+    };
+    let plain = Window::default;
+    let strided = Window { strides: vec![2, 3], padding: vec![(1, 0), (0, 2)], ..plain() };
+    let dilated = Window { input_dilation: vec![2], kernel_dilation: vec![3], padding: vec![(4, 1)], ..plain() };
+    let all = Window { strides: vec![2], ..dilated.clone() };
+    let wide = if d.is_float() && d.bits() < 32 { DType::F32 } else { d };
+    let mut cases = vec![
+        case("plain", "nchw,oihw->nchw", &[1, 2, 4, 3], &[2, 2, 3, 2], Window { output: Some(wide), ..plain() }),
+        case("strided", "nhwc,hwio->nhwc", &[2, 4, 5, 2], &[3, 2, 2, 1], strided),
+        case("dilated", "xnc,iox->cxn", &[4, 2, 1], &[1, 2, 2], dilated),
+        case("cut", "ncx,oix->ncx", &[1, 1, 6], &[1, 1, 2], Window { padding: vec![(-1, -2)], ..plain() }),
+        case("feature groups", "ncx,xio->nxc", &[2, 4, 5], &[2, 2, 6], Window { feature_groups: 2, ..all.clone() }),
+        case("batch groups", "nxc,xio->ncx", &[4, 5, 2], &[2, 2, 2], Window { batch_groups: 2, ..all }),
+        case("no space", "nc,io->nc", &[2, 3], &[3, 4], plain()),
+        case("nothing", "ncx,oix->ncx", &[1, 2, 1], &[2, 2, 3], plain()),
+    ];
+    if !matches!(d, DType::F32 | DType::F64 | DType::I32) {
+        // dtypes change the arithmetic, not the geometry, and convolutions compile slowly
+        cases.truncate(2);
+    }
+    cases
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::trace_graph;
+
+    #[test]
+    fn errors_name_axes_and_sizes() {
+        let why = |spec: &str, x: &[usize], kernel: &[usize], window: Window| {
+            let avals = [Aval::new(DType::F32, x), Aval::new(DType::F32, kernel)];
+            let e = trace_graph(&avals, |t| vec![conv(spec, t[0], t[1], window)]).unwrap_err();
+            assert_eq!(e.file, file!());
+            e.to_string()
+        };
+        let has = |text: String, part: &str| assert!(text.contains(part), "{text}");
+        let (plain, spec) = (Window::default, "ncx,oix->ncx");
+        has(why("ncx,oix", &[1, 2, 5], &[2, 2, 3], plain()), "there is no `->`");
+        has(why("ncx,oiy->ncx", &[1, 2, 5], &[2, 2, 3], plain()), "expected \"ncy\" in any order");
+        has(why(spec, &[1, 2, 5], &[2, 3, 3], plain()), "the input has 2 features but the kernel takes 3");
+        let grouped = Window { feature_groups: 2, ..plain() };
+        has(why(spec, &[1, 4, 5], &[2, 4, 3], grouped.clone()), "4 features in 2 groups but the kernel takes 4");
+        has(why(spec, &[1, 4, 5], &[3, 2, 3], grouped.clone()), "3 output features cannot be divided into 2 groups");
+        let both = Window { batch_groups: 2, ..grouped };
+        has(why(spec, &[1, 4, 5], &[2, 2, 3], both), "one of them must be 1");
+        has(why(spec, &[3, 2, 5], &[2, 2, 3], Window { batch_groups: 2, ..plain() }), "a batch of 3 cannot be divided");
+        has(why(spec, &[1, 2, 5], &[2, 2, 3], Window { strides: vec![1, 1], ..plain() }), "each of the 1 spatial axes");
+        has(why(spec, &[1, 2, 5], &[2, 2, 3], Window { strides: vec![0], ..plain() }), "must be at least 1");
+        has(why(spec, &[1, 2, 5], &[2, 2, 0], plain()), "the kernel's axis 2 is 0");
+        has(why(spec, &[1, 2, 5], &[2, 2, 1], Window { padding: vec![(-3, -3)], ..plain() }), "leaves -1 elements");
+        has(why(spec, &[1, 2], &[2, 2, 1], plain()), "3 axes are named of the input's 2");
+    }
+}
