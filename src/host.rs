@@ -101,6 +101,24 @@ impl Host {
         };
         Host { aval, data }
     }
+    /// Values of type `slice` along a new leading axis.
+    ///
+    /// # Panics
+    /// When a part has another type.
+    pub fn stack(slice: &Aval, parts: &[Host]) -> Host {
+        assert!(parts.iter().all(|p| p.aval() == slice), "all parts must be {slice}");
+        let a = slice.stacked(parts.len());
+        if a.dtype.is_float() {
+            return Host::floats(a.dtype, a.dims, parts.iter().flat_map(Host::to_f64).collect());
+        }
+        Host::ints(a.dtype, a.dims, parts.iter().flat_map(Host::to_ints).collect())
+    }
+    /// Number `i` along the leading axis.
+    pub fn at(&self, i: usize) -> Host {
+        let a = self.aval.unstacked();
+        let start = i * a.size();
+        self.pick(a.dims, |e| start + e)
+    }
     /// Each element converted to another dtype: rounded to nearest even, integers wrapped, floats to integers truncated
     /// and saturated (NaN gives 0), anything to bool compared with zero.
     pub fn cast(&self, dtype: DType) -> Host {

@@ -268,7 +268,8 @@ fn dense(h: &Host, listed: bool) -> String {
     }
 }
 
-fn float_literal(dtype: DType, x: f64) -> String {
+/// A float as MLIR writes it: exactly.
+pub(crate) fn float_literal(dtype: DType, x: f64) -> String {
     if !x.is_finite() {
         return format!("0x{:0width$X}", crate::host::float_bits(dtype, x), width = dtype.bits() / 4);
     }

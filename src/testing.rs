@@ -182,7 +182,7 @@ pub fn check_vmap(f: impl Fn(&[Tensor]) -> Vec<Tensor>, x: &[Host]) -> Result<()
         };
         let instances: Vec<Vec<Host>> = (0..INSTANCES).map(instance).collect();
         let operand = |i: usize| match mapped[i] {
-            true => stacked(&instances.iter().map(|v| v[i].clone()).collect::<Vec<_>>()),
+            true => Host::stack(x[i].aval(), &instances.iter().map(|v| v[i].clone()).collect::<Vec<_>>()),
             false => x[i].clone(),
         };
         let operands: Vec<Host> = (0..x.len()).map(operand).collect();
@@ -192,7 +192,7 @@ pub fn check_vmap(f: impl Fn(&[Tensor]) -> Vec<Tensor>, x: &[Host]) -> Result<()
         let have = graph_of(&over_axis, &operands)?.eval(&operands);
         let want: Vec<Vec<Host>> = instances.iter().map(|x| single.eval(x)).collect();
         for (i, have) in have.iter().enumerate() {
-            let want = stacked(&want.iter().map(|y| y[i].clone()).collect::<Vec<_>>());
+            let want = Host::stack(want[0][i].aval(), &want.iter().map(|y| y[i].clone()).collect::<Vec<_>>());
             close(have, &want, 1e-9)
                 .map_err(|e| format!("result {i} with mapped operands {mapped:?}: {e} in a loop"))?;
         }
@@ -207,12 +207,4 @@ fn variant(h: &Host, b: usize) -> Host {
         return Host::floats(h.dtype(), h.dims(), vec![h.to_f64()[0] * (1.0 - 0.0625 * b as f64)]);
     }
     h.pick(h.dims(), |i| (i + b) % n)
-}
-
-fn stacked(parts: &[Host]) -> Host {
-    let a = parts[0].aval().stacked(parts.len());
-    if a.dtype.is_float() {
-        return Host::floats(a.dtype, a.dims, parts.iter().flat_map(Host::to_f64).collect());
-    }
-    Host::ints(a.dtype, a.dims, parts.iter().flat_map(Host::to_ints).collect())
 }

@@ -38,7 +38,10 @@ impl Tensor {
             let stack = &s.borrow().traces;
             level(stack, self).map(|l| stack[l].graph.aval(self.var).clone())
         });
-        found.unwrap_or_else(|why| fail("read", vec![], why, None))
+        match found {
+            Ok(a) => a,
+            Err(why) => fail("read", vec![], why, None),
+        }
     }
     /// Element type.
     #[track_caller]
@@ -69,10 +72,11 @@ impl Tensor {
     #[track_caller]
     pub fn shape<const N: usize>(self) -> [usize; N] {
         let a = self.aval();
-        a.dims.clone().try_into().unwrap_or_else(|_| {
-            let help = format!("it has {} axes; destructure exactly that many", a.rank());
-            fail("shape", vec![a], format!("expected a tensor of rank {N}"), Some(help))
-        })
+        if let Ok(dims) = a.dims.clone().try_into() {
+            return dims;
+        }
+        let help = format!("it has {} axes; destructure exactly that many", a.rank());
+        fail("shape", vec![a], format!("expected a tensor of rank {N}"), Some(help))
     }
     /// The number of an axis that may count from the end.
     #[track_caller]
@@ -288,14 +292,17 @@ pub fn bind_rc(prim: Rc<dyn Primitive>, x: &[Tensor]) -> Vec<Tensor> {
         let outs = trace.record(prim.clone(), ins, outs, site);
         Ok(outs.iter().map(|v| trace.tensor(*v)).collect())
     });
-    result.unwrap_or_else(|(avals, why)| {
-        // a type rule may add a remedy after a line break
-        let (reason, help) = match why.split_once('\n') {
-            Some((r, h)) => (r.to_string(), Some(h.to_string())),
-            None => (why, None),
-        };
-        fail(prim.name(), avals, reason, help)
-    })
+    // (closures would hide the caller's line)
+    let (avals, why) = match result {
+        Ok(outs) => return outs,
+        Err(e) => e,
+    };
+    // a type rule may add a remedy after a line break
+    let (reason, help) = match why.split_once('\n') {
+        Some((r, h)) => (r.to_string(), Some(h.to_string())),
+        None => (why, None),
+    };
+    fail(prim.name(), avals, reason, help)
 }
 
 /// A tensor of an enclosing trace becomes an extra ("captured") input of this one; a constant is repeated instead.

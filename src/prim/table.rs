@@ -76,6 +76,7 @@ pub const TABLE: &[&[Row]] = &[
     super::call::REMAT_ROWS,
     super::call::CUSTOM_JVP_ROWS,
     super::call::CUSTOM_VJP_ROWS,
+    super::custom::ROWS,
     super::convert::ROWS,
     super::bitcast::ROWS,
     super::shape::ROWS,

@@ -45,6 +45,7 @@ where
         let traced = trace(&rule_avals, |t| {
             let dx = with_zeros(&t[n..], &avals);
             let (y, dy) = rule(x.refill(t[..n].iter().copied()), x.refill(dx));
+            let _at = At::line(line);
             require_types("custom_jvp", "the rule's result", &paths, &avals_of(&y), &outs);
             let wanted = differentiable(&outs);
             let dy = chosen(&dy.leaves(), &wanted);

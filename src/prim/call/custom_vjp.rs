@@ -59,6 +59,7 @@ where
         let back = trace(&back_avals, |t| {
             let (residuals, ct) = t.split_at(kept_avals.len());
             let d = backward(kept.refill(residuals.iter().copied()), y.refill(with_zeros(ct, &outs)));
+            let _at = At::line(line);
             let wanted = differentiable(&avals);
             let (d, paths) = (d.leaves(), x.paths());
             if d.len() != avals.len() {

@@ -1,7 +1,6 @@
 //! `scan`: a loop of known length.
 use super::*;
 use crate::{
-    host::Data,
     lower::array,
     transform::{
         batch::batched,
@@ -195,15 +194,6 @@ fn write_slice(cx: &mut Lower, into: &Value, y: &Value, at: &Value) -> Value {
     cx.op("dynamic_update_slice", &operands, "", &into.aval)
 }
 
-/// Host values of one type stacked along a new leading axis.
-fn stack(slice: &Aval, parts: &[Host]) -> Host {
-    let a = slice.stacked(parts.len());
-    match parts.first().map(Host::data) {
-        Some(Data::Int(_)) => Host::ints(a.dtype, a.dims, parts.iter().flat_map(Host::to_ints).collect()),
-        _ => Host::floats(a.dtype, a.dims, parts.iter().flat_map(Host::to_f64).collect()),
-    }
-}
-
 impl fmt::Debug for Scan {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let (c, k, n) = (self.carry, self.consts, self.length);
@@ -245,12 +235,8 @@ impl Primitive for Scan {
         let mut ys: Vec<Vec<Host>> = vec![vec![]; outs.len() - self.carry];
         for step in 0..self.length {
             let at = if self.reverse { self.length - 1 - step } else { step };
-            let slice = |h: &Host| {
-                let a = h.aval().unstacked();
-                let start = at * a.size();
-                h.pick(a.dims, |i| start + i)
-            };
-            let args: Vec<Host> = x[..k].iter().cloned().chain(carry).chain(x[c..].iter().map(slice)).collect();
+            let slices = x[c..].iter().map(|h| h.at(at));
+            let args: Vec<Host> = x[..k].iter().cloned().chain(carry).chain(slices).collect();
             carry = self.body.eval(&args);
             let new = carry.split_off(self.carry);
             ys.iter_mut().zip(new).for_each(|(ys, y)| ys.push(y));
@@ -258,7 +244,7 @@ impl Primitive for Scan {
         if self.reverse {
             ys.iter_mut().for_each(|ys| ys.reverse());
         }
-        carry.extend(ys.iter().zip(&outs[self.carry..]).map(|(ys, a)| stack(a, ys)));
+        carry.extend(ys.iter().zip(&outs[self.carry..]).map(|(ys, a)| Host::stack(a, ys)));
         carry
     }
     fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
