@@ -51,6 +51,11 @@ impl Primitive for Reshape {
     }
 }
 
+/// Work of an operation that only moves elements.
+pub(super) fn movement(x: &[Aval], y: &[Aval]) -> Cost {
+    Cost { flops: 0.0, bytes: x.iter().chain(y).map(|a| a.bytes() as f64).sum() }
+}
+
 /// Axes in another order: output axis i is input axis `perm[i]`.
 #[derive(Debug)]
 pub struct Transpose {
@@ -103,6 +108,9 @@ impl Primitive for Transpose {
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         vec![cx.op("transpose", x, &format!("permutation = {}", array(&self.perm)), &y[0])]
     }
+    fn cost(&self, x: &[Aval], y: &[Aval]) -> Cost {
+        movement(x, y)
+    }
 }
 
 /// Repetition along new or size-1 axes: input axis i becomes output axis `at[i]`.
@@ -150,6 +158,9 @@ impl Primitive for BroadcastInDim {
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         vec![cx.op("broadcast_in_dim", x, &format!("broadcast_dimensions = {}", array(&self.at)), &y[0])]
+    }
+    fn cost(&self, x: &[Aval], y: &[Aval]) -> Cost {
+        movement(x, y)
     }
 }
 
@@ -228,7 +239,16 @@ impl Primitive for Concatenate {
         vec![concatenate(&spread(n, x, mapped), self.axis + 1)]
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
-        vec![cx.op("concatenate", x, &format!("dimension = {} : i64", self.axis), &y[0])]
+        // empty operands add nothing, and XLA's compiler stumbles over them
+        let parts: Vec<Value> = x.iter().filter(|x| x.aval.size() > 0).cloned().collect();
+        match &parts[..] {
+            [] => vec![cx.splat(&y[0], 0.0)],
+            [only] => vec![only.clone()],
+            _ => vec![cx.op("concatenate", &parts, &format!("dimension = {} : i64", self.axis), &y[0])],
+        }
+    }
+    fn cost(&self, x: &[Aval], y: &[Aval]) -> Cost {
+        movement(x, y)
     }
 }
 /// The elements of all values, one after the other.
@@ -281,6 +301,9 @@ impl Primitive for Reverse {
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         vec![cx.op("reverse", x, &format!("dimensions = {}", array(&self.axes)), &y[0])]
+    }
+    fn cost(&self, x: &[Aval], y: &[Aval]) -> Cost {
+        movement(x, y)
     }
 }
 

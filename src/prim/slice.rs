@@ -77,8 +77,15 @@ impl Primitive for Slice {
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         let (start, limit, strides) = (array(&self.start), array(&self.limit), array(&self.strides));
+        if y[0].size() == 0 {
+            // XLA's compiler crashes on an empty slice of a concatenation
+            return vec![cx.splat(&y[0], 0.0)];
+        }
         let attrs = format!("start_indices = {start}, limit_indices = {limit}, strides = {strides}");
         vec![cx.op("slice", x, &attrs, &y[0])]
+    }
+    fn cost(&self, _: &[Aval], y: &[Aval]) -> Cost {
+        movement(y, y)
     }
 }
 
@@ -168,6 +175,9 @@ impl Primitive for Pad {
         let (low, high, interior) = (array(&low), array(&high), array(&interior));
         let attrs = format!("edge_padding_low = {low}, edge_padding_high = {high}, interior_padding = {interior}");
         vec![cx.op("pad", x, &attrs, &y[0])]
+    }
+    fn cost(&self, x: &[Aval], y: &[Aval]) -> Cost {
+        movement(x, y)
     }
 }
 
