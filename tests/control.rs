@@ -126,6 +126,20 @@ fn what_does_not_change_between_steps_is_not_stacked() {
 }
 
 #[test]
+fn broadcasts_are_made_again_rather_than_stacked() {
+    let g = trace(&[f32s(&[8]), f32s(&[3, 8])], |x| {
+        let wide = |t: Tensor| t.reshape([1, 8]).broadcast_to([5, 8]);
+        let body = |c: Tensor, scale: Tensor| (wide(c.sin()).sum(0) + (wide(scale) * wide(c)).sum(0), ());
+        let f = |xs: Tensor| scan(body, x[0], xs).0.sum(0);
+        vec![grad(f)(x[1])]
+    });
+    let forward = g.eqns.iter().find(|e| e.prim.name() == "scan").expect("a loop");
+    // of f32[5, 8] nothing is kept: only the carry, from which (and from xs) the way back makes the rest
+    let kept: Vec<Vec<usize>> = forward.outs[1..].iter().map(|v| g.aval(*v).dims.clone()).collect();
+    assert_eq!(kept, [vec![3, 8], vec![3, 8]], "{g}");
+}
+
+#[test]
 fn dead_carries_and_outputs_are_pruned() {
     use raxla::transform::dce::dce;
     let g = trace(&[f32s(&[]), f32s(&[5])], |x| {

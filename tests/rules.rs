@@ -1,9 +1,12 @@
 //! The rules of every primitive of the table: derivatives equal central differences (first and second order, forward and
-//! reverse mode), and batching equals a loop.
+//! reverse mode), batching equals a loop, and what the rules emit means the same to XLA as to the interpreter.
 use raxla::{
+    Axis, PerLeaf,
     prelude::*,
     prim::{Case, Row, TABLE, literal},
-    testing::{check_grads, check_vmap},
+    testing::{check_grads, check_vmap, close},
+    trace::trace_graph,
+    vjp, vmap_axes,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -48,5 +51,44 @@ fn derivatives_equal_central_differences() {
 fn batching_equals_a_loop() {
     on_every_case(&[DType::F64, DType::I32, DType::Bool], |case| {
         if case.inputs.is_empty() { Ok(()) } else { check_vmap(&case.f, &case.inputs) }
+    });
+}
+
+/// Cotangents of the operands of a case over a batch of two, where the first operand is mapped, that of the result being
+/// the result itself.
+fn batched_pullback(case: &Case, x: &[Tensor]) -> Vec<Tensor> {
+    let pull = |x: Vec<Tensor>| {
+        let mut x = x.into_iter();
+        let operand = |(i, h): (usize, &Host)| if case.wrt.contains(&i) { x.next() } else { Some(literal(h.clone())) };
+        let fixed: Vec<Option<Tensor>> = case.inputs.iter().enumerate().map(operand).collect();
+        let wrt: Vec<Tensor> = case.wrt.iter().map(|i| fixed[*i].expect("one per operand")).collect();
+        let f = |wrt: Vec<Tensor>| {
+            let mut all: Vec<Tensor> = fixed.iter().flatten().copied().collect();
+            case.wrt.iter().zip(wrt).for_each(|(i, t)| all[*i] = t);
+            (case.f)(&all)
+        };
+        let (y, pull) = vjp(f, wrt);
+        pull(y)
+    };
+    let axes = (0..x.len()).map(|i| if i == 0 { Axis::At(0) } else { Axis::Shared }).collect();
+    vmap_axes(pull, PerLeaf(axes), Axis::At(0))(x.to_vec())
+}
+
+#[test]
+fn derivatives_of_batches_equal_xla() {
+    on_every_case(&[DType::F32], |case| {
+        if case.wrt.is_empty() {
+            return Ok(());
+        }
+        let mut x: Vec<Host> = case.wrt.iter().map(|i| case.inputs[*i].clone()).collect();
+        x[0] = Host::stack(x[0].aval(), &[x[0].clone(), x[0].clone()]);
+        let avals: Vec<Aval> = x.iter().map(|h| h.aval().clone()).collect();
+        let want = trace_graph(&avals, |t| batched_pullback(case, t)).map_err(|e| e.to_string())?.eval(&x);
+        let arrays = x.iter().map(Array::from_host).collect::<raxla::Result<Vec<_>>>().map_err(|e| e.to_string())?;
+        let f = jit(|x: Vec<Tensor>| batched_pullback(case, &x));
+        let have = f.call((arrays,)).map_err(|e| e.to_string())?;
+        have.iter()
+            .zip(&want)
+            .try_for_each(|(have, want)| close(&have.to_host().map_err(|e| e.to_string())?, want, 1e-4))
     });
 }

@@ -19,6 +19,9 @@ impl Primitive for Convert {
     fn name(&self) -> &'static str {
         "convert"
     }
+    fn moves_only(&self) -> bool {
+        true
+    }
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
         Ok(vec![x[0].with_dtype(self.to)])
     }

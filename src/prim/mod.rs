@@ -168,6 +168,11 @@ pub trait Primitive: fmt::Debug + 'static {
     fn has_effect(&self) -> bool {
         false
     }
+    /// Does it only move elements, or convert them? Reverse mode makes such a value again, rather than keep it, when that
+    /// takes something no larger.
+    fn moves_only(&self) -> bool {
+        false
+    }
     /// What the policies of [`remat`] see of it.
     fn tag(&self) -> Tag<'_> {
         Tag::Other

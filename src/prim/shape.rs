@@ -24,6 +24,9 @@ impl Primitive for Reshape {
     fn name(&self) -> &'static str {
         "reshape"
     }
+    fn moves_only(&self) -> bool {
+        true
+    }
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
         let y = x[0].with_dims(self.dims.clone());
         if y.size() == x[0].size() {
@@ -127,6 +130,9 @@ pub fn broadcast_in_dim(x: Tensor, dims: impl Into<Vec<usize>>, at: Vec<usize>) 
 impl Primitive for BroadcastInDim {
     fn name(&self) -> &'static str {
         "broadcast_in_dim"
+    }
+    fn moves_only(&self) -> bool {
+        true
     }
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
         let fits = |(d, a): (&usize, &usize)| *a < self.dims.len() && (*d == 1 || *d == self.dims[*a]);

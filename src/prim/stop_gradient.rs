@@ -16,6 +16,9 @@ impl Primitive for StopGradient {
     fn name(&self) -> &'static str {
         "stop_gradient"
     }
+    fn moves_only(&self) -> bool {
+        true
+    }
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
         Ok(vec![x[0].clone()])
     }

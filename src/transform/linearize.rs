@@ -1,5 +1,5 @@
 //! Tangents: forward mode, and the split of a graph into what runs now and what is linear.
-use super::dce::{Pruned, dce};
+use super::residuals::fewest_residuals;
 use crate::{
     aval::Aval,
     graph::Graph,
@@ -100,24 +100,8 @@ pub fn linearize(g: &Graph, active: &[bool], force: &[bool]) -> Split {
     });
     debug_assert!(captured.is_empty(), "a graph is closed");
     let (linear, active_out) = linear.expect("trace runs the function");
-    drop_unused_residuals(primal, linear, active_out, g.outs.len())
-}
-
-/// Tangents that no result needs may have captured residuals: remove both.
-fn drop_unused_residuals(mut primal: Graph, linear: Graph, active_out: Vec<bool>, outs: usize) -> Split {
-    let Pruned { graph: mut linear, used } = dce(&linear, &vec![true; linear.outs.len()]);
-    let tangents = used.len() - (primal.outs.len() - outs);
-    let keep = |i: usize| i < tangents || used[i];
-    linear.ins = linear.ins.iter().enumerate().filter(|(i, _)| keep(*i)).map(|(_, v)| *v).collect();
-    primal.outs = primal
-        .outs
-        .iter()
-        .enumerate()
-        .filter(|(i, _)| *i < outs || used[tangents + i - outs])
-        .map(|(_, v)| *v)
-        .collect();
-    let kept = vec![true; primal.outs.len()];
-    Split { primal: dce(&primal, &kept).graph, linear, active_out }
+    let (primal, linear) = fewest_residuals(primal, linear, g.outs.len());
+    Split { primal, linear, active_out }
 }
 
 /// Those of `all` for which `which` is true.

@@ -7,6 +7,7 @@ pub mod dce;
 mod grad;
 mod jacobian;
 pub mod linearize;
+mod residuals;
 mod vmap;
 pub use grad::{grad, jvp, linearize, value_and_grad, value_and_grad_aux, vjp};
 pub use jacobian::{hessian, jacfwd, jacrev};
