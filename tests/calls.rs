@@ -20,7 +20,7 @@ fn trace(avals: &[Aval], f: impl Fn(&[Tensor]) -> Vec<Tensor>) -> Graph {
     trace_graph(avals, f).unwrap()
 }
 fn refusal(avals: &[Aval], f: impl Fn(&[Tensor]) -> Vec<Tensor>) -> TraceError {
-    let e = trace_graph(avals, f).err().expect("an error");
+    let e = trace_graph(avals, f).expect_err("an error");
     assert!(e.file.ends_with("tests/calls.rs"), "points at {}", e.file);
     e
 }

@@ -12,7 +12,7 @@ fn trace(avals: &[Aval], f: impl Fn(&[Tensor]) -> Vec<Tensor>) -> Graph {
 }
 /// The message of a function that must not be traceable, without the line.
 fn refusal(avals: &[Aval], f: impl Fn(&[Tensor]) -> Vec<Tensor>) -> String {
-    let e = trace_graph(avals, f).err().expect("an error");
+    let e = trace_graph(avals, f).expect_err("an error");
     assert!(e.file.ends_with("tests/control.rs"), "points at {}", e.file);
     e.to_string().lines().filter(|l| !l.starts_with("  at ")).collect::<Vec<_>>().join("\n")
 }

@@ -26,7 +26,7 @@ fn graph(avals: &[Aval], f: impl Fn(&[Tensor]) -> Vec<Tensor>) -> Graph {
     g
 }
 fn refusal(avals: &[Aval], f: impl Fn(&[Tensor]) -> Vec<Tensor>) -> TraceError {
-    let e = trace_graph(avals, f).err().expect("an error");
+    let e = trace_graph(avals, f).expect_err("an error");
     assert!(e.file.ends_with("tests/transform.rs"), "points at {}", e.file);
     e
 }

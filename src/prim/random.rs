@@ -106,7 +106,7 @@ pub struct RngBitGenerator {
     dims: Vec<usize>,
     dtype: DType,
 }
-/// The generator's next state, and random bits of an unsigned integer dtype. A `state` is u64[2]: a key and a counter.
+/// The generator's next state, and random bits of an unsigned integer dtype. A `state` is `u64[2]`: a key and a counter.
 ///
 /// Faster than a [`Key`](crate::random::Key) on accelerators, but it has no independent streams: `Key` is the default.
 #[track_caller]
