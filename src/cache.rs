@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
     time::SystemTime,
 };
 use xla_extension::{Client, CompileOptions, Executable, raxla_home};
@@ -17,6 +18,13 @@ pub const LIMIT: u64 = 2 << 30;
 /// Where the files are.
 pub fn directory() -> PathBuf {
     raxla_home().join("compiled")
+}
+
+static DISABLED: AtomicBool = AtomicBool::new(false);
+
+/// Neither read nor write the cache in this process from now on: for measuring compilation.
+pub fn disable() {
+    DISABLED.store(true, Ordering::Relaxed);
 }
 
 /// Number of compiled programs on disk, and their bytes.
@@ -37,7 +45,7 @@ pub fn clear() -> io::Result<usize> {
 
 /// Compile, or take the outcome of an earlier compilation of the same program.
 pub(crate) fn compile(client: &Client, text: &str, options: &CompileOptions) -> xla_extension::Result<Executable> {
-    let off = std::env::var("RAXLA_COMPILE_CACHE").is_ok_and(|v| v == "0");
+    let off = DISABLED.load(Ordering::Relaxed) || std::env::var("RAXLA_COMPILE_CACHE").is_ok_and(|v| v == "0");
     // other platforms' plugins keep caches of their own, and tie programs to devices
     if off || client.platform_name() != "cpu" {
         return client.compile(text.as_bytes(), options);

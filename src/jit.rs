@@ -310,9 +310,14 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
     /// Compile on this client.
     pub fn compile(self, client: &Client) -> Result<Compiled<Args, Out>> {
         let start = Instant::now();
-        let executable = cache::compile(client, &self.text, &platform_options(client, self.options))?;
-        let times = Times { compile: start.elapsed(), ..self.times };
         let (in_avals, out_avals) = (self.graph.in_avals(), self.graph.out_avals());
+        let mut options = platform_options(client, self.options);
+        if options.num_partitions == 1 {
+            // what we know need not be read back from the compiled program
+            options.parameters = Some(in_avals.iter().map(|a| (a.dtype, a.dims.clone())).collect());
+        }
+        let executable = cache::compile(client, &self.text, &options)?;
+        let times = Times { compile: start.elapsed(), ..self.times };
         Ok(Compiled { executable, in_avals, out_avals, donated: self.donated, out: self.out, times, args: PhantomData })
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     options::{Global, ModelArgs},
 };
 use clap::ValueEnum;
-use graphs::Sampling;
+use graphs::{Sampling, programs};
 use std::io::Write;
 
 /// Print a model's program at a stage of its compilation
@@ -41,12 +41,14 @@ impl Args {
     /// Run the command.
     pub fn run(self, global: &Global) -> Result {
         let client = global.client()?;
-        let model = self.model.load(&client)?;
         let tokens = if self.program == Program::Prefill { self.prompt_tokens } else { 1 };
         if tokens == 0 || tokens > self.slots {
             return Err(format!("--prompt-tokens must be within 1 and --slots ({})", self.slots).into());
         }
-        let lowered = model.lower_step(Sampling::default().shape(), tokens, self.slots)?;
+        let (arch, dtype) = self.model.architecture()?;
+        let shape = Sampling::default().shape();
+        let avals = programs::step_avals(&*arch, dtype, shape, tokens, self.slots);
+        let lowered = programs::step(arch, shape).on(&client).lower(&avals)?;
         let text = match self.stage {
             Stage::Graph => lowered.graph.to_string(),
             Stage::Stablehlo => lowered.text,

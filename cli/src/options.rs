@@ -1,9 +1,13 @@
 //! Options that several commands share.
 use crate::Result;
 use clap::Args;
-use graphs::{LoadOptions, Model, Sampling, source};
+use graphs::{
+    LoadOptions, Model, Sampling,
+    architecture::{Architecture, by_name},
+    source,
+};
 use raxla::{Client, DType, runtime};
-use std::{io::Read, path::PathBuf};
+use std::{io::Read, path::PathBuf, sync::Arc};
 
 /// Options of every command.
 #[derive(Args)]
@@ -63,9 +67,16 @@ pub struct ModelArgs {
 impl ModelArgs {
     /// Find or fetch the files, and load them.
     pub fn load(&self, client: &Client) -> Result<Model> {
-        let files = graphs::open(&self.model)?;
-        let options = LoadOptions { dtype: Some(self.dtype), scanned: self.scan, progress: true };
-        Ok(Model::load(files, &options, client)?)
+        Ok(Model::load(graphs::open(&self.model)?, &self.options(), client)?)
+    }
+    /// The architecture and its dtype, without reading the weights.
+    pub fn architecture(&self) -> Result<(Arc<dyn Architecture>, DType)> {
+        let config = graphs::open(&self.model)?.config;
+        let build = by_name(&config)?.build;
+        Ok((build(&config, self.scan)?.into(), self.options().dtype()?))
+    }
+    fn options(&self) -> LoadOptions {
+        LoadOptions { dtype: Some(self.dtype), scanned: self.scan, progress: true }
     }
 }
 

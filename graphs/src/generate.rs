@@ -2,7 +2,8 @@
 use crate::{
     architecture::Cache,
     error::{Error, Result},
-    model::{Model, Step},
+    model::Model,
+    programs::Step,
     sampling::Sampling,
 };
 use raxla::{Array, Key, Tree};

@@ -9,7 +9,7 @@ use crate::{
     config::HfConfig,
 };
 use raxla::{
-    DType, Param, Tensor, Tree, einsum,
+    DType, IndexMode, Param, Tensor, Tree, einsum,
     nn::{Activation, KvCache, LayerNorm, Layers, attention, causal_mask},
     prim, scope,
 };
@@ -201,7 +201,9 @@ impl Decoder for Gpt2 {
     fn forward(&self, input: Input) -> Output {
         let [_, t] = input.tokens.shape();
         let positions = prim::iota([t], DType::I32, 0) + input.start;
-        let x = scope("embed", || self.wte.take(input.tokens, 0) + self.wpe.take(positions, 0));
+        let x = scope("embed", || {
+            self.wte.take_with(input.tokens, 0, IndexMode::Clip) + self.wpe.take_with(positions, 0, IndexMode::Clip)
+        });
         let layer = |x: Tensor, (block, number): (Block, Tensor), cache: Option<KvCache>| {
             let (y, cache) = scope("block", || block.call(x, cache, number, input.start));
             (y, (cache, x))

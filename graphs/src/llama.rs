@@ -9,7 +9,7 @@ use crate::{
     config::HfConfig,
 };
 use raxla::{
-    DType, Param, Tensor, Tree, einsum,
+    DType, IndexMode, Param, Tensor, Tree, einsum,
     nn::{
         Activation, KvCache, Layers, RmsNorm, attention, causal_mask,
         rope::{Rope, RopeScaling, Rotation},
@@ -247,7 +247,7 @@ impl Block<Param> {
 impl Decoder for Llama {
     fn forward(&self, input: Input) -> Output {
         let [_, t] = input.tokens.shape();
-        let x = scope("embed", || self.embed.take(input.tokens, 0));
+        let x = scope("embed", || self.embed.take_with(input.tokens, 0, IndexMode::Clip));
         let positions = prim::iota([t], DType::I32, 0) + input.start;
         let rotation = self.config.rope.rotations(positions, input.length);
         let layer = |x: Tensor, block: Block, cache: Option<KvCache>| {

@@ -1,14 +1,15 @@
 //! A loaded model: its parameters on a device, and the programs that run it.
 use crate::{
-    architecture::{Architecture, Cache, Input, by_name},
+    architecture::{Architecture, Cache, by_name},
     config::{GenerationConfig, HfConfig},
     error::{Error, Result},
     files::Files,
     params,
+    programs::{Forward, Step, forward, step},
     sampling::Shape,
     tokenizer::Tokenizer,
 };
-use raxla::{Array, Aval, Client, DType, Jit, Key, Tensor, Tree, full, jit, one_hot, prim};
+use raxla::{Array, Aval, Client, DType, Tree};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
@@ -26,15 +27,18 @@ pub struct LoadOptions {
     pub progress: bool,
 }
 
-/// What [`Model::step`]'s program takes besides the parameters.
-pub type StepArgs<T> = (Vec<T>, T, T, T, Cache<T>, Option<T>, T, Key<T>);
-/// What it returns: next tokens `[b, 1]`, next position, cache, and which tokens occurred.
-pub type StepOut<T> = (T, T, Cache<T>, Option<T>);
-type StepFn =
-    dyn Fn(Vec<Tensor>, Tensor, Tensor, Tensor, Cache, Option<Tensor>, Tensor, Key) -> StepOut<Tensor> + Send + Sync;
-/// The program of one call: a prompt of some bucket length, or one token.
-pub type Step = Jit<StepArgs<Tensor>, Box<StepFn>>;
-type Forward = Jit<(Vec<Tensor>, Tensor), Box<dyn Fn(Vec<Tensor>, Tensor) -> (Tensor, Vec<Tensor>) + Send + Sync>>;
+impl LoadOptions {
+    /// The dtype to run in.
+    ///
+    /// # Errors
+    /// One that models cannot run in.
+    pub fn dtype(&self) -> Result<DType> {
+        match self.dtype.unwrap_or(DType::F32) {
+            d @ (DType::F32 | DType::F64 | DType::F16 | DType::BF16) => Ok(d),
+            d => Err(Error::Usage(format!("models run in f32, f64, f16 or bf16, not {d}"))),
+        }
+    }
+}
 
 /// A language model, ready to run.
 pub struct Model {
@@ -75,13 +79,10 @@ impl Model {
         let Files { name, config, generation, mut weights, tokenizer } = files;
         let family = by_name(&config)?;
         let arch: Arc<dyn Architecture> = (family.build)(&config, options.scanned)?.into();
-        let dtype = options.dtype.unwrap_or(DType::F32);
-        if !matches!(dtype, DType::F32 | DType::F64 | DType::F16 | DType::BF16) {
-            return Err(Error::Usage(format!("models run in f32, f64, f16 or bf16, not {dtype}")));
-        }
+        let dtype = options.dtype()?;
         weights.ensure_prefix(family.prefix, |name| name.starts_with("lm_head."));
         let params = params::load(&arch.params(), &weights, family.ignored, dtype, client, options.progress)?;
-        let forward = forward(arch.clone()).on(client).named("forward");
+        let forward = forward(arch.clone()).on(client);
         let (steps, load_time) = (Mutex::default(), start.elapsed());
         let client = client.clone();
         Ok(Model { name, config, generation, tokenizer, arch, params, dtype, client, steps, forward, load_time })
@@ -159,36 +160,7 @@ impl Model {
     /// The program that takes some tokens and chooses the next one.
     pub(crate) fn step(&self, shape: Shape) -> Arc<Step> {
         let mut steps = self.steps.lock().unwrap_or_else(|e| e.into_inner());
-        steps
-            .entry(shape)
-            .or_insert_with(|| Arc::new(step(self.arch.clone(), shape).on(&self.client).named("step")))
-            .clone()
-    }
-
-    /// The types of the step's arguments for `t` new tokens and a cache of `slots`.
-    pub fn step_avals(&self, shape: Shape, t: usize, slots: usize) -> StepArgs<Aval> {
-        let int = Aval::new(DType::I32, []);
-        let vocab = self.arch.sizes().vocab;
-        (
-            self.params.iter().map(|a| a.aval().clone()).collect(),
-            Aval::new(DType::I32, [1, t]),
-            int.clone(),
-            int,
-            self.arch.cache(1, slots, self.dtype),
-            shape.penalty.then(|| Aval::new(DType::Bool, [1, vocab])),
-            Aval::new(DType::F32, [4]),
-            Key::from_data(Aval::new(DType::U32, [2])),
-        )
-    }
-
-    /// The lowered program for `t` new tokens and a cache of `slots`: what `raxla hlo` shows.
-    pub fn lower_step(
-        &self,
-        shape: Shape,
-        t: usize,
-        slots: usize,
-    ) -> Result<raxla::Lowered<StepArgs<Tensor>, StepOut<Tensor>>> {
-        Ok(self.step(shape).lower(&self.step_avals(shape, t, slots))?)
+        steps.entry(shape).or_insert_with(|| Arc::new(step(self.arch.clone(), shape).on(&self.client))).clone()
     }
 
     /// An empty cache.
@@ -197,51 +169,4 @@ impl Model {
         let spec = self.arch.cache(1, slots, self.dtype);
         Ok(spec.try_map_named(|_, a| zeros(a))?)
     }
-}
-
-/// Takes tokens `[b, t]` of which the first `count` are real, at position `start` of the sequence.
-fn step(arch: Arc<dyn Architecture>, shape: Shape) -> Step {
-    let f = move |params: Vec<Tensor>,
-                  tokens: Tensor,
-                  start: Tensor,
-                  count: Tensor,
-                  cache: Cache,
-                  seen: Option<Tensor>,
-                  numbers: Tensor,
-                  key: Key| {
-        let model = arch.decoder(&params);
-        let length = start + count;
-        let out = model.forward(Input { tokens, start, length, cache });
-        let [b, t, d] = out.hidden.shape();
-        let last = out.hidden.dynamic_slice_axis(1, count - 1, 1);
-        let logits = model.logits(last.reshape([b, 1, d])).squeeze(1);
-        let [_, vocab] = logits.shape();
-        let seen = seen.map(|seen| {
-            let real = prim::iota([1, t], DType::I32, 1).lt(count);
-            // padding counts as the first token, which is real
-            let first = tokens.slice_axis(1, 0..1);
-            let ids = raxla::where_(real, tokens, first);
-            let hits = one_hot(ids, vocab, DType::F32).sum(1).gt(0.0);
-            seen | hits
-        });
-        let key = key.fold_in(length.cast(DType::U32));
-        let next = shape.choose(logits, numbers, seen, key);
-        (next.reshape([b, 1]), length, out.cache, seen)
-    };
-    jit(Box::new(f) as Box<StepFn>)
-}
-
-fn forward(arch: Arc<dyn Architecture>) -> Forward {
-    let f = move |params: Vec<Tensor>, tokens: Tensor| {
-        let model = arch.decoder(&params);
-        let [_, t] = tokens.shape();
-        let (zero, length) = (full([], DType::I32, 0), full([], DType::I32, t));
-        let out = model.forward(Input { tokens, start: zero, length, cache: arch.no_cache() });
-        let states = match out.states {
-            raxla::nn::Layers::List(v) => v,
-            raxla::nn::Layers::Stacked(all, n) => (0..n).map(|i| all.slice_axis(0, i..i + 1).squeeze(0)).collect(),
-        };
-        (model.logits(out.hidden), states.into_iter().chain([out.hidden]).collect())
-    };
-    jit(Box::new(f) as Box<_>)
 }
