@@ -7,7 +7,7 @@ use crate::{aval::Aval, trace::TraceError};
 pub enum Error {
     /// The traced function is wrong: a shape, a dtype, a rule.
     #[error("{0}")]
-    Trace(#[from] TraceError),
+    Trace(#[from] Box<TraceError>),
     /// The plugin refused or failed: loading, compiling, running, out of memory.
     #[error("{0}")]
     Runtime(#[from] xla_extension::Error),

@@ -152,6 +152,7 @@ macro_rules! updates {
         ///
         /// `updates` is a number, or a tensor that broadcasts to the shape of the rows.
         #[track_caller]
+        #[allow(clippy::should_implement_trait)] // `add` is what JAX calls it
         pub fn $f(self, updates: impl Rhs) -> Tensor {
             let _at = At::caller();
             self.update(updates, Combine::$combine)

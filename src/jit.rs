@@ -9,12 +9,12 @@ use crate::{
     runtime,
     trace::{Tensor, trace_graph},
     transform::dce::dce,
-    tree::{Hole, Structure, Tree},
+    tree::{Hole, Path, Structure, Tree},
 };
 use std::{
     collections::HashMap,
     marker::PhantomData,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 use xla_extension::{Client, CompileOptions, Executable, ExecuteOptions, OptionValue};
@@ -99,7 +99,15 @@ where
     client: Option<Client>,
     options: CompileOptions,
     must_donate: Vec<usize>,
-    programs: Mutex<HashMap<Key, Arc<Compiled<Args, F::Out>>>>,
+    programs: Mutex<HashMap<Key, Slot<Args, F::Out>>>,
+}
+
+/// A program, or its place while it is being compiled.
+type Slot<Args, Out> = Arc<Mutex<Option<Arc<Compiled<Args, Out>>>>>;
+
+/// A panic elsewhere leaves these maps whole.
+fn locked<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
+    m.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[derive(PartialEq, Eq, Hash, Clone)]
@@ -162,7 +170,8 @@ where
     }
     /// Number of programs compiled so far.
     pub fn compiles(&self) -> usize {
-        self.programs.lock().unwrap_or_else(|e| e.into_inner()).len()
+        let slots: Vec<_> = locked(&self.programs).values().cloned().collect();
+        slots.iter().filter(|s| locked(s).is_some()).count()
     }
 
     /// Trace and lower for these types of arguments, without compiling.
@@ -240,34 +249,49 @@ where
         self.program(&args, moved)
     }
 
+    /// Compile for arguments of these types, of which those numbered in `moved` will be passed by value. Later calls,
+    /// also from other threads, find the program or wait for it.
+    pub fn prepare(&self, args: &Args::With<Aval>, moved: &[usize]) -> Result<Arc<Compiled<Args, F::Out>>> {
+        let mut by_value = vec![];
+        args.visit(|path, _| by_value.push(argument(path).is_some_and(|i| moved.contains(&i))));
+        self.program_for(args, Key { structure: args.structure(), avals: args.leaves(), moved: by_value })
+    }
+
     fn program(&self, args: &Args::With<Array>, moved: Vec<bool>) -> Result<Arc<Compiled<Args, F::Out>>> {
         let mut avals = Vec::with_capacity(moved.len());
         args.visit(|_, a| avals.push(a.aval().clone()));
         let key = Key { structure: args.structure(), avals, moved };
-        let programs = || self.programs.lock().unwrap_or_else(|e| e.into_inner());
-        if let Some(hit) = programs().get(&key) {
+        if let Some(slot) = locked(&self.programs).get(&key)
+            && let Some(hit) = &*locked(slot)
+        {
             return Ok(hit.clone());
         }
-        // not under the lock: several programs may be compiled at once
-        let spec = args.map(|a| a.aval().clone());
-        let lowered = self.lower_for(&spec, key.moved.clone())?;
-        self.check_donation(args, &lowered)?;
+        self.program_for(&args.map(|a| a.aval().clone()), key)
+    }
+
+    fn program_for(&self, spec: &Args::With<Aval>, key: Key) -> Result<Arc<Compiled<Args, F::Out>>> {
+        // only this program's slot stays locked: others can be compiled at the same time
+        let slot = locked(&self.programs).entry(key.clone()).or_default().clone();
+        let mut slot = locked(&slot);
+        if let Some(made) = &*slot {
+            return Ok(made.clone());
+        }
+        let lowered = self.lower_for(spec, key.moved)?;
+        self.check_donation(spec, &lowered)?;
         let client = self.client.clone().map_or_else(runtime::client, Ok)?;
         let compiled = Arc::new(lowered.compile(&client)?);
         let t = &compiled.times;
         tracing::debug!(name = self.name, trace = ?t.trace, lower = ?t.lower, compile = ?t.compile, "compiled");
-        programs().insert(key, compiled.clone());
+        *slot = Some(compiled.clone());
         Ok(compiled)
     }
 
-    fn check_donation(&self, args: &Args::With<Array>, lowered: &Lowered<Args, F::Out>) -> Result<()> {
-        let mut leaf = 0;
-        let mut problem = None;
-        args.visit(|path, a| {
-            let path = path.to_string();
-            let argument = path.split('.').next().and_then(|i| i.parse().ok());
-            if argument.is_some_and(|i: usize| self.must_donate.contains(&i)) && !lowered.donated[leaf] {
-                problem.get_or_insert((path, a.aval().clone()));
+    fn check_donation(&self, args: &Args::With<Aval>, lowered: &Lowered<Args, F::Out>) -> Result<()> {
+        let (mut leaf, mut problem) = (0, None);
+        args.visit(|path, aval| {
+            let must = argument(path).is_some_and(|i| self.must_donate.contains(&i));
+            if must && !lowered.donated[leaf] && problem.is_none() {
+                problem = Some((path.to_string(), aval.clone()));
             }
             leaf += 1;
         });
@@ -280,6 +304,11 @@ where
             help: "pass it by value, and return an updated value of the same type",
         })
     }
+}
+
+/// The number of the argument that a leaf belongs to.
+fn argument(path: &Path) -> Option<usize> {
+    path.to_string().split('.').next()?.parse().ok()
 }
 
 /// How long the stages of one compilation took.

@@ -391,7 +391,7 @@ pub fn trace_rule(avals: &[Aval], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>) -> (
 }
 
 /// Record `f` as a graph, outside any trace: the error boundary. What the user's code did wrong is the `Err`.
-pub fn trace_graph(avals: &[Aval], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>) -> Result<Graph, TraceError> {
+pub fn trace_graph(avals: &[Aval], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>) -> Result<Graph, Box<TraceError>> {
     let at = AT.with(Cell::get);
     let traced = catch_unwind(AssertUnwindSafe(|| trace(avals, f)));
     AT.with(|a| a.set(at));
@@ -403,7 +403,7 @@ pub fn trace_graph(avals: &[Aval], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>) -> 
             }
             Ok(graph)
         }
-        Err(payload) => Err(*payload.downcast::<TraceError>().unwrap_or_else(|p| resume_unwind(p))),
+        Err(payload) => Err(payload.downcast::<TraceError>().unwrap_or_else(|p| resume_unwind(p))),
     }
 }
 

@@ -19,7 +19,7 @@ fn f64s(dims: &[usize], seed: u64) -> Host {
 fn trace(avals: &[Aval], f: impl Fn(&[Tensor]) -> Vec<Tensor>) -> Graph {
     trace_graph(avals, f).unwrap()
 }
-fn refusal(avals: &[Aval], f: impl Fn(&[Tensor]) -> Vec<Tensor>) -> TraceError {
+fn refusal(avals: &[Aval], f: impl Fn(&[Tensor]) -> Vec<Tensor>) -> Box<TraceError> {
     let e = trace_graph(avals, f).expect_err("an error");
     assert!(e.file.ends_with("tests/calls.rs"), "points at {}", e.file);
     e

@@ -107,8 +107,11 @@ pub struct Family {
     /// Ends of the names of tensors that are no parameters.
     pub ignored: &'static [&'static str],
     /// The specification, with scanned or unrolled layers.
-    pub build: fn(&HfConfig, bool) -> Result<Box<dyn Architecture>, LoadError>,
+    pub build: Build,
 }
+
+/// From a configuration, and whether to scan, to a specification.
+pub type Build = fn(&HfConfig, bool) -> Result<Box<dyn Architecture>, LoadError>;
 
 /// The architecture of this `model_type`.
 pub fn by_name(config: &HfConfig) -> Result<&'static Family, LoadError> {

@@ -139,7 +139,7 @@ impl CustomCall {
     /// };
     /// let g = trace_graph(&[Aval::new(DType::F32, [2])], |x| vec![twice(x[0])])?;
     /// assert_eq!(g.eval(&[Host::floats(DType::F32, [2], vec![1.0, 2.0])])[0].to_f64(), [2.0, 4.0]);
-    /// # Ok::<(), raxla::TraceError>(())
+    /// # Ok::<(), Box<raxla::TraceError>>(())
     /// ```
     #[track_caller]
     pub fn call(self, x: &[Tensor]) -> Vec<Tensor> {

@@ -15,6 +15,9 @@ pub struct Row {
     pub cases: fn(DType) -> Vec<Case>,
 }
 
+/// What a case does with its operands.
+pub type Application = Box<dyn Fn(&[Tensor]) -> Vec<Tensor>>;
+
 /// One application of a primitive to concrete operands.
 pub struct Case {
     /// What is special about it.
@@ -22,7 +25,7 @@ pub struct Case {
     /// Operands.
     pub inputs: Vec<Host>,
     /// The application.
-    pub f: Box<dyn Fn(&[Tensor]) -> Vec<Tensor>>,
+    pub f: Application,
     /// Operands (floats) it is differentiable in, at these inputs.
     pub wrt: Vec<usize>,
 }

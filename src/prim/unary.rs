@@ -26,6 +26,7 @@ macro_rules! unary {
         impl Tensor {
             $(#[$doc])*
             #[track_caller]
+            #[allow(clippy::should_implement_trait)] // `neg`; the operator calls it
             pub fn $f(self) -> Tensor {
                 bind1($P, &[self])
             }
