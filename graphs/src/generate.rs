@@ -1,15 +1,16 @@
 //! Generation: a prompt in, tokens and text out, one at a time.
 use crate::{
-    architecture::Cache,
+    architecture::{Cache, Sizes},
     error::{Error, Result},
     model::Model,
-    programs::Step,
-    sampling::Sampling,
+    programs::{Program, Step, StepArgs, step_avals},
+    sampling::{Sampling, Shape},
 };
-use raxla::{Array, Key, Tree};
+use raxla::{Array, Aval, Host, Key, Tree};
 use std::{
     ops::ControlFlow,
     sync::Arc,
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -66,7 +67,7 @@ pub struct Stats {
     pub first_token: Duration,
     /// From the first token to the last, compilation excluded.
     pub decode: Duration,
-    /// Tracing, lowering and compiling.
+    /// Waiting for programs to be traced, lowered and compiled.
     pub compile: Duration,
 }
 impl Stats {
@@ -87,66 +88,109 @@ pub fn buckets(prompt: usize, total: usize) -> (usize, usize) {
     (t, total.max(t).next_power_of_two().max(SMALLEST_CACHE))
 }
 
-/// One generation: its program, and the state between two calls.
+/// Numbers of the step's arguments whose memory it may reuse: the cache, and which tokens occurred.
+const CONSUMED: [usize; 2] = [4, 5];
+
+/// One generation: its programs, and the state between two calls.
 struct Run {
-    program: Arc<Step>,
+    decode: Decode,
     params: Vec<Array>,
     one: Array,
     numbers: Array,
     key: Key<Array>,
+    /// The newest token, perhaps still being computed.
     token: Array,
     position: Array,
     cache: Option<Cache<Array>>,
     seen: Option<Array>,
+    /// Time spent waiting for programs.
     compile: Duration,
 }
 
+/// The program for one token. It is compiled while the prompt's is, and runs.
+struct Decode {
+    step: Arc<Step>,
+    avals: StepArgs<Aval>,
+    program: Option<Arc<Program>>,
+    compiling: Option<JoinHandle<()>>,
+}
+
+impl Decode {
+    fn new(model: &Model, shape: Shape, slots: usize, ahead: bool) -> Decode {
+        let avals = step_avals(model.architecture(), model.dtype(), shape, 1, slots);
+        let step = model.step(shape);
+        let compiling = ahead.then(|| {
+            let (step, avals) = (step.clone(), Tree::map(&avals, Aval::clone));
+            // should it fail, the call that needs the program says so
+            std::thread::spawn(move || drop(step.prepare(&avals, &CONSUMED)))
+        });
+        Decode { step, avals, program: None, compiling }
+    }
+}
+impl Drop for Decode {
+    /// A process must not end while the plugin compiles: it would crash.
+    fn drop(&mut self) {
+        if let Some(thread) = self.compiling.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
 impl Run {
-    /// Take the prompt in; `self.token` is then the first new token, still being computed.
-    fn start(model: &Model, prompt: &[u32], total: usize, sampling: &Sampling) -> Result<Run> {
-        let client = model.client();
-        let shape = sampling.shape();
-        let (t, slots) = buckets(prompt.len(), total);
+    /// Take the prompt in, to be followed by at most `most` tokens.
+    fn start(model: &Model, prompt: &[u32], most: usize, sampling: &Sampling) -> Result<Run> {
+        let (client, shape) = (model.client(), sampling.shape());
+        let Sizes { vocab, context, .. } = model.architecture().sizes();
+        let (t, slots) = buckets(prompt.len(), (prompt.len() + most).min(context));
+        let decode = Decode::new(model, shape, slots, most > 1);
+        let begin = Instant::now();
+        let avals = step_avals(model.architecture(), model.dtype(), shape, t, slots);
+        let prefill = decode.step.prepare(&avals, &CONSUMED)?;
+        let compile = begin.elapsed();
         let mut ids: Vec<i32> = prompt.iter().map(|id| *id as i32).collect();
         ids.resize(t, 0);
-        let vocab = model.architecture().sizes().vocab;
         let scalar = |x: i32| Array::on(client, [], &[x]);
+        let upload = |h: &Host| Array::from_bytes(client, h.aval().clone(), &h.to_bytes());
         let mut run = Run {
-            program: model.step(shape),
+            decode,
             params: model.params().to_vec(),
             one: scalar(1)?,
             numbers: Array::on(client, [4], &sampling.numbers())?,
-            key: Key::host(sampling.seed)
-                .try_map_named(|_, h| Array::from_bytes(client, h.aval().clone(), &h.to_bytes()))?,
+            key: Key::host(sampling.seed).try_map_named(|_, h| upload(h))?,
             token: Array::on(client, [1, t], &ids)?,
             position: scalar(0)?,
             cache: Some(model.new_cache(slots)?),
             seen: shape.penalty.then(|| Array::on(client, [1, vocab], &vec![false; vocab])).transpose()?,
-            compile: Duration::ZERO,
+            compile,
         };
-        let count = scalar(prompt.len() as i32)?;
-        run.advance(&count)?;
+        run.advance(&prefill, &scalar(prompt.len() as i32)?)?;
         Ok(run)
     }
 
-    /// Queue one call of the program on the current token(s).
-    fn advance(&mut self, count: &Array) -> Result<()> {
+    /// Queue one call of a program on the current token(s).
+    fn advance(&mut self, program: &Program, count: &Array) -> Result<()> {
         let cache = self.cache.take().expect("given back by every call");
-        let seen = self.seen.take();
-        let args = (&self.params, &self.token, &self.position, count, cache, seen, &self.numbers, &self.key);
-        let (before, begin) = (self.program.compiles(), Instant::now());
-        let (token, position, cache, seen) = self.program.call(args)?;
-        if self.program.compiles() > before {
-            self.compile += begin.elapsed();
-        }
+        let (params, key) = (self.params.clone(), self.key.map(Array::clone));
+        let (token, position, numbers) = (self.token.clone(), self.position.clone(), self.numbers.clone());
+        let args = (params, token, position, count.clone(), cache, self.seen.take(), numbers, key);
+        let (token, position, cache, seen) = program.run(args)?;
         (self.token, self.position, self.cache, self.seen) = (token, position, Some(cache), seen);
         Ok(())
     }
 
     /// Queue the choice of the token after the current one.
     fn next(&mut self) -> Result<()> {
+        let program = match &self.decode.program {
+            Some(p) => p.clone(),
+            None => {
+                let begin = Instant::now();
+                let made = self.decode.step.prepare(&self.decode.avals, &CONSUMED)?;
+                self.compile += begin.elapsed();
+                self.decode.program.insert(made).clone()
+            }
+        };
         let one = self.one.clone();
-        self.advance(&one)
+        self.advance(&program, &one)
     }
 }
 
@@ -173,7 +217,7 @@ impl Model {
         if most == 0 {
             return Ok(Generated { tokens, text: String::new(), finish, stats });
         }
-        let mut run = Run::start(self, prompt, (prompt.len() + most).min(context), &options.sampling)?;
+        let mut run = Run::start(self, prompt, most, &options.sampling)?;
         let mut decode_start = None;
         while tokens.len() < most {
             let current = run.token.clone();
@@ -185,7 +229,6 @@ impl Model {
             let token = current.to_vec::<i32>()?[0] as u32;
             if decode_start.is_none() {
                 stats.first_token = start.elapsed();
-                stats.compile = std::mem::take(&mut run.compile);
             }
             if !options.ignore_eos && self.generation.eos.contains(&token) {
                 finish = Finish::Stop;
@@ -197,14 +240,13 @@ impl Model {
                 break;
             }
             if decode_start.is_none() && most > 1 {
-                let begin = Instant::now();
+                let (begin, before) = (Instant::now(), run.compile);
                 run.next()?;
-                decode_start = Some(begin + run.compile);
-                stats.compile += run.compile;
+                decode_start = Some(begin + (run.compile - before));
             }
         }
         stats.decode = decode_start.map_or(Duration::ZERO, |t| t.elapsed());
-        stats.new_tokens = tokens.len();
+        (stats.new_tokens, stats.compile) = (tokens.len(), run.compile);
         Ok(Generated { tokens, text: String::new(), finish, stats })
     }
 

@@ -92,6 +92,10 @@ impl Model {
     pub fn architecture(&self) -> &dyn Architecture {
         &*self.arch
     }
+    /// Dtype of parameters and activations.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
     /// The device's client.
     pub fn client(&self) -> &Client {
         &self.client

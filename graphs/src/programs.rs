@@ -3,7 +3,7 @@ use crate::{
     architecture::{Architecture, Cache, Input},
     sampling::Shape,
 };
-use raxla::{Aval, DType, Jit, Key, Tensor, full, jit, nn::Layers, one_hot, prim, where_};
+use raxla::{Aval, Compiled, DType, Jit, Key, Tensor, full, jit, nn::Layers, one_hot, prim, where_};
 use std::sync::Arc;
 
 /// What a step takes: parameters, tokens `[b, t]`, position of the first, number of real ones, cache, which tokens
@@ -15,6 +15,8 @@ type StepFn =
     dyn Fn(Vec<Tensor>, Tensor, Tensor, Tensor, Cache, Option<Tensor>, Tensor, Key) -> StepOut<Tensor> + Send + Sync;
 /// The program of one call: a prompt of some bucket length, or one token.
 pub type Step = Jit<StepArgs<Tensor>, Box<StepFn>>;
+/// One compiled step.
+pub type Program = Compiled<StepArgs<Tensor>, StepOut<Tensor>>;
 /// The program of a whole sequence: from tokens `[1, t]` to logits and hidden states.
 pub type Forward = Jit<(Vec<Tensor>, Tensor), Box<dyn Fn(Vec<Tensor>, Tensor) -> (Tensor, Vec<Tensor>) + Send + Sync>>;
 

@@ -1,0 +1,88 @@
+//! GPT-2 with random weights: prefill and decoding speed, one JSON object per figure, like the JAX and PyTorch programs
+//! it is to be compared with.
+//!
+//! `cargo bench -p graphs --bench gpt2 -- [--size 124M] [--dtype f32] [--prompt 128] [--new 64] [--scan]`
+use graphs::{Sampling, architecture::Architecture, gpt2, programs};
+use raxla::{Array, Aval, DType, Key, Tree, runtime};
+use std::{sync::Arc, time::Instant};
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    let option = |name: &str, default: &str| {
+        let at = args.iter().position(|a| a == name);
+        at.and_then(|i| args.get(i + 1)).cloned().unwrap_or_else(|| default.to_string())
+    };
+    let number = |name: &str, default: &str| option(name, default).parse::<usize>().expect("a number");
+    let (size, dtype) = (option("--size", "124M"), option("--dtype", "f32"));
+    let (prompt, new) = (number("--prompt", "128"), number("--new", "64"));
+    let scanned = args.iter().any(|a| a == "--scan");
+    let dtype_name = dtype.clone();
+    let dtype: DType = dtype.parse().expect("a dtype");
+
+    let client = runtime::client().expect("the CPU plugin");
+    let config = gpt2::Config::published(&size).expect("124M, 355M, 774M or 1.5B");
+    let arch: Arc<dyn Architecture> = Arc::new(config.spec(scanned));
+    let elements: usize = arch.params().iter().map(|(_, p)| p.aval.size()).sum();
+    let random = |a: &Aval| {
+        let host = raxla::prim::sample_in(a.dtype, &[a.size().min(4096)], 1, -0.03, 0.03).to_bytes();
+        let bytes: Vec<u8> = host.iter().copied().cycle().take(a.bytes()).collect();
+        Array::from_bytes(&client, a.clone(), &bytes).expect("it fits")
+    };
+    let params: Vec<Array> = arch.params().iter().map(|(_, p)| random(&p.aval.with_dtype(dtype))).collect();
+
+    let shape = Sampling::default().shape();
+    let step = programs::step(arch.clone(), shape).on(&client);
+    let slots = (prompt + new).next_multiple_of(64);
+    let new_cache = || {
+        let zeros = |a: &Aval| Array::from_bytes(&client, a.clone(), &vec![0; a.bytes()]).expect("it fits");
+        arch.cache(1, slots, dtype).map(zeros)
+    };
+    let scalar = |x: i32| Array::on(&client, [], &[x]).expect("a scalar");
+    let numbers = Array::on(&client, [4], &Sampling::default().numbers()).expect("four numbers");
+    let key = Key::host(0).to_device().expect("a key");
+    let ids: Vec<i32> = (0..prompt as i32).map(|i| (i * 7919) % 50257).collect();
+    let tokens = Array::on(&client, [1, prompt], &ids).expect("tokens");
+    let system = if scanned { "raxla-scan" } else { "raxla-unrolled" };
+    let out = |metric: &str, value: f64| {
+        println!(
+            r#"{{"system":"{system}","size":"{size}","dtype":"{dtype_name}","metric":"{metric}","value":{value}}}"#
+        );
+    };
+    let median = |mut all: Vec<f64>| {
+        all.sort_by(f64::total_cmp);
+        all[all.len() / 2]
+    };
+    let bytes = (elements * dtype.bits() / 8) as f64;
+    out("weights_gb", bytes / 1e9);
+
+    let prefill =
+        |cache| step.call((&params, &tokens, &scalar(0), &scalar(prompt as i32), cache, None, &numbers, &key));
+    let begin = Instant::now();
+    prefill(new_cache()).expect("prefill").0.ready().expect("prefill");
+    out("prefill_first_call_s", begin.elapsed().as_secs_f64());
+    let mut times = vec![];
+    for _ in 0..5 {
+        let cache = new_cache();
+        let begin = Instant::now();
+        prefill(cache).expect("prefill").0.ready().expect("prefill");
+        times.push(begin.elapsed().as_secs_f64());
+    }
+    out("prefill_tok_s", prompt as f64 / median(times));
+
+    let (mut token, mut position, mut cache, _) = prefill(new_cache()).expect("prefill");
+    let one = scalar(1);
+    let mut times = vec![];
+    for i in 0..new - 1 {
+        let begin = Instant::now();
+        (token, position, cache, _) =
+            step.call((&params, &token, &position, &one, cache, None, &numbers, &key)).expect("decode");
+        token.to_vec::<i32>().expect("a token");
+        match i {
+            0 => out("decode_first_call_s", begin.elapsed().as_secs_f64()),
+            _ => times.push(begin.elapsed().as_secs_f64()),
+        }
+    }
+    let t = median(times);
+    out("decode_tok_s", 1.0 / t);
+    out("decode_gb_s", bytes / t / 1e9);
+}
