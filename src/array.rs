@@ -9,7 +9,7 @@ use crate::{
 use bytemuck::{CheckedBitPattern, NoUninit};
 use half::{bf16, f16};
 use std::{fmt, sync::Arc};
-use xla_extension::{Buffer, Client};
+use xla_extension::{Buffer, Client, HostBuffer};
 
 /// A dense array on a device. Cheap to clone: clones share the memory.
 ///
@@ -68,6 +68,12 @@ impl Array {
         }
         let buffer = client.upload(bytes, aval.dtype, &aval.dims, &client.devices()[0])?;
         Ok(Array::from_buffer(buffer))
+    }
+    /// An array whose elements lie in host memory in another order: `strides` are the bytes between neighbours along each
+    /// axis. A transposed matrix needs no transposed copy this way. The memory is copied before this returns.
+    pub fn from_strided(client: &Client, aval: Aval, bytes: Arc<Vec<u8>>, strides: Vec<i64>) -> Result<Array> {
+        let host = HostBuffer { strides: Some(strides), ..HostBuffer::new(bytes, aval.dtype, &aval.dims) };
+        Ok(Array::from_buffer(client.upload_with(host, &client.devices()[0])?))
     }
     /// An array of a host value, on the default client.
     pub fn from_host(h: &Host) -> Result<Array> {

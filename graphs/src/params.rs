@@ -1,11 +1,10 @@
 //! From a checkpoint to parameters on a device.
-use crate::{LoadError, error::Result, weights::Weights};
+use crate::{error::Result, weights::Weights};
 use indicatif::{ProgressBar, ProgressStyle};
 use raxla::{Array, Client, DType, Param, param::Stored};
-use rayon::prelude::*;
-use std::{collections::BTreeMap, io::IsTerminal};
+use std::{collections::BTreeMap, io::IsTerminal, sync::Arc};
 
-/// Read all parameters in `dtype` and upload them. Never holds more than one parameter per thread besides them.
+/// Read all parameters in `dtype` and upload them. Besides them, no more than one parameter is in memory.
 ///
 /// `ignored` are ends of names of stored tensors that are no parameters.
 pub fn load(
@@ -24,16 +23,46 @@ pub fn load(
     let expected: Vec<_> = expected.into_iter().collect();
     let extra = |name: &str| ignored.iter().any(|i| name.ends_with(i)) || (tied && name == "lm_head.weight");
     weights.check(&expected, &extra)?;
-    let bar = bar(progress, params.iter().map(|(_, p)| p.aval.size() as u64).sum::<u64>() * dtype.bits() as u64 / 8);
-    let arrays = params.par_iter().map(|(_, p)| {
-        let bytes = read(p, weights, dtype)?;
-        let array = Array::from_bytes(client, p.aval.with_dtype(dtype), &bytes)?;
-        bar.inc(bytes.len() as u64);
-        Ok(array)
-    });
-    let arrays = arrays.collect::<Result<Vec<_>>>();
+    let bar = bar(progress, params.iter().map(|(_, p)| p.aval.with_dtype(dtype).bytes() as u64).sum());
+    // one parameter at a time passes through the same memory
+    let mut memory = vec![];
+    let mut arrays = vec![];
+    for (_, p) in params {
+        let aval = p.aval.with_dtype(dtype);
+        memory.resize(aval.bytes(), 0);
+        let names = p.checkpoint_names();
+        let part = aval.bytes() / names.len().max(1);
+        for (name, part) in names.iter().zip(memory.chunks_exact_mut(part.max(1))) {
+            weights.read_into(name, dtype, part)?;
+        }
+        let owner = Arc::new(memory);
+        arrays.push(Array::from_strided(client, aval, owner.clone(), strides(p, dtype))?);
+        memory = Arc::try_unwrap(owner).unwrap_or_default();
+        bar.inc(arrays[arrays.len() - 1].aval().bytes() as u64);
+    }
     bar.finish_and_clear();
-    arrays
+    Ok(arrays)
+}
+
+/// Bytes between neighbours along each axis of a parameter, in the order in which the checkpoint holds it.
+fn strides(p: &Param, dtype: DType) -> Vec<i64> {
+    let layers = p.is_stacked() as usize;
+    let own = &p.aval.dims[layers..];
+    // the stored order of the axes: outputs before inputs where the matrix is stored transposed
+    let order: Vec<usize> = match p.layout {
+        Stored::AsIs => (0..own.len()).collect(),
+        Stored::Transposed(inputs) => (inputs..own.len()).chain(0..inputs).collect(),
+    };
+    let mut strides = vec![0; own.len()];
+    let mut step = (dtype.bits() / 8) as i64;
+    for axis in order.into_iter().rev() {
+        strides[axis] = step;
+        step *= own[axis] as i64;
+    }
+    if layers == 1 {
+        strides.insert(0, step);
+    }
+    strides
 }
 
 fn bar(progress: bool, bytes: u64) -> ProgressBar {
@@ -45,59 +74,17 @@ fn bar(progress: bool, bytes: u64) -> ProgressBar {
     ProgressBar::new(bytes).with_style(style)
 }
 
-/// One parameter's bytes, in the parameter's own order.
-fn read(p: &Param, weights: &Weights, dtype: DType) -> Result<Vec<u8>, LoadError> {
-    let mut all: Vec<u8> = vec![];
-    for name in p.checkpoint_names() {
-        let stored = weights.read(&name, dtype)?;
-        let own = match p.layout {
-            Stored::AsIs => stored,
-            Stored::Transposed(_) => {
-                let dims = p.checkpoint_dims();
-                transpose(&stored, dims[0], dims[1], dtype.bits() / 8)
-            }
-        };
-        // without another copy for the common case of one layer
-        if all.is_empty() { all = own } else { all.extend_from_slice(&own) }
-    }
-    Ok(all)
-}
-
-/// A row-major matrix transposed, in tiles that fit the cache.
-fn transpose(x: &[u8], rows: usize, columns: usize, size: usize) -> Vec<u8> {
-    const TILE: usize = 32;
-    let mut y = vec![0; x.len()];
-    // each task writes whole rows of the result
-    y.par_chunks_mut(TILE * rows * size).enumerate().for_each(|(band, y)| {
-        let first = band * TILE;
-        let width = TILE.min(columns - first);
-        for r0 in (0..rows).step_by(TILE) {
-            for c in 0..width {
-                for r in r0..rows.min(r0 + TILE) {
-                    let (from, to) = ((r * columns + first + c) * size, (c * rows + r) * size);
-                    y[to..to + size].copy_from_slice(&x[from..from + size]);
-                }
-            }
-        }
-    });
-    y
-}
-
 #[cfg(test)]
 mod tests {
-    use super::transpose;
+    use super::*;
 
     #[test]
-    fn transposes_any_shape() {
-        for (rows, columns) in [(1, 1), (3, 70), (70, 3), (64, 33)] {
-            let x: Vec<u8> = (0..rows * columns).flat_map(|i| (i as u32).to_le_bytes()).collect();
-            let y = transpose(&x, rows, columns, 4);
-            for r in 0..rows {
-                for c in 0..columns {
-                    let at = (c * rows + r) * 4;
-                    assert_eq!(y[at..at + 4], ((r * columns + c) as u32).to_le_bytes());
-                }
-            }
-        }
+    fn transposed_parameters_are_read_across() {
+        let heads = Param::new([6, 2, 4], ["embed", "heads", "head"]).stored("w").transposed(1);
+        // stored as [2 * 4, 6]
+        assert_eq!(strides(&heads, DType::F32), [4, 4 * 6 * 4, 6 * 4]);
+        assert_eq!(strides(&heads.stacked(3), DType::BF16), [2 * 6 * 8, 2, 2 * 6 * 4, 2 * 6]);
+        let plain = Param::new([6, 8], ["embed", "mlp"]).stored("w");
+        assert_eq!(strides(&plain, DType::F32), [32, 4]);
     }
 }
