@@ -175,6 +175,7 @@ where
     }
 
     /// Trace and lower for these types of arguments, without compiling.
+    #[track_caller]
     pub fn lower<S>(&self, args: &S) -> Result<Lowered<Args, F::Out>>
     where
         S: Tree<Aval, With<Tensor> = Args>,
@@ -182,6 +183,7 @@ where
         self.lower_for(args, vec![])
     }
 
+    #[track_caller]
     fn lower_for<S>(&self, args: &S, donate: Vec<bool>) -> Result<Lowered<Args, F::Out>>
     where
         S: Tree<Aval, With<Tensor> = Args>,
@@ -238,12 +240,14 @@ where
     ///
     /// # Errors
     /// What is wrong in the traced function ([`Error::Trace`]), and what the plugin reports ([`Error::Runtime`]).
+    #[track_caller]
     pub fn call(&self, args: impl ArgTuple<Args::With<Array>>) -> Result<<F::Out as Tree<Tensor>>::With<Array>> {
         let (args, moved) = args.args();
         self.program(&args, moved)?.run(args)
     }
 
     /// The compiled program for these arguments, without running it.
+    #[track_caller]
     pub fn compile_for(&self, args: impl ArgTuple<Args::With<Array>>) -> Result<Arc<Compiled<Args, F::Out>>> {
         let (args, moved) = args.args();
         self.program(&args, moved)
@@ -251,12 +255,14 @@ where
 
     /// Compile for arguments of these types, of which those numbered in `moved` will be passed by value. Later calls,
     /// also from other threads, find the program or wait for it.
+    #[track_caller]
     pub fn prepare(&self, args: &Args::With<Aval>, moved: &[usize]) -> Result<Arc<Compiled<Args, F::Out>>> {
         let mut by_value = vec![];
         args.visit(|path, _| by_value.push(argument(path).is_some_and(|i| moved.contains(&i))));
         self.program_for(args, Key { structure: args.structure(), avals: args.leaves(), moved: by_value })
     }
 
+    #[track_caller]
     fn program(&self, args: &Args::With<Array>, moved: Vec<bool>) -> Result<Arc<Compiled<Args, F::Out>>> {
         let mut avals = Vec::with_capacity(moved.len());
         args.visit(|_, a| avals.push(a.aval().clone()));
@@ -269,6 +275,7 @@ where
         self.program_for(&args.map(|a| a.aval().clone()), key)
     }
 
+    #[track_caller]
     fn program_for(&self, spec: &Args::With<Aval>, key: Key) -> Result<Arc<Compiled<Args, F::Out>>> {
         // only this program's slot stays locked: others can be compiled at the same time
         let slot = locked(&self.programs).entry(key.clone()).or_default().clone();

@@ -391,6 +391,7 @@ pub fn trace_rule(avals: &[Aval], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>) -> (
 }
 
 /// Record `f` as a graph, outside any trace: the error boundary. What the user's code did wrong is the `Err`.
+#[track_caller]
 pub fn trace_graph(avals: &[Aval], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>) -> Result<Graph, Box<TraceError>> {
     let at = AT.with(Cell::get);
     let traced = catch_unwind(AssertUnwindSafe(|| trace(avals, f)));

@@ -1,0 +1,285 @@
+//! docs/errors.md is true: every variant has a section there, and every message below is shown word for word.
+//!
+//! A test that fails prints the message as it is now. What depends on environment variables runs in a child process.
+use graphs::{Generation, LoadError, LoadOptions, Model, Sampling, hub::HubOptions, source::Source, weights::Weights};
+use raxla::{
+    Array, Aval, Axis, DType, Host, Key, Tensor, cond, einsum, grad, jit, literal, runtime, scan, scope,
+    trace::trace_graph, vjp, vmap, vmap_axes, while_loop, zeros,
+};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+use xla_extension::{DType::F32, Plugin, find_plugin};
+
+const PAGE: &str = include_str!("../../docs/errors.md");
+
+/// The page shows this message, after what differs from run to run is replaced.
+#[track_caller]
+fn assert_shown(message: &str, replace: &[(&str, &str)]) {
+    let mut shown = message.to_string();
+    for (from, to) in replace {
+        shown = shown.replace(from, to);
+    }
+    // every line of the user's program is line 12 of src/model.rs
+    let parts: Vec<&str> = shown.split("graphs/tests/errors_documented.rs:").collect();
+    let rest =
+        parts[1..].iter().map(|p| format!("src/model.rs:12{}", p.trim_start_matches(|c: char| c.is_ascii_digit())));
+    let shown = parts[..1].iter().map(ToString::to_string).chain(rest).collect::<String>();
+    let wanted = format!("```text\nerror: {shown}\n```");
+    assert!(PAGE.contains(&wanted), "docs/errors.md lacks:\n{wanted}");
+}
+
+/// The variants of the enum `name`, read from its source.
+fn variants(source: &str, name: &str) -> Vec<String> {
+    let body = source.split(&format!("pub enum {name} {{")).nth(1).expect("the enum is in its file");
+    let body = body.split("\n}").next().expect("it ends");
+    let variant = |line: &str| {
+        let rest = line.strip_prefix("    ")?;
+        let end = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
+        (end > 0 && rest.starts_with(|c: char| c.is_uppercase())).then(|| rest[..end].to_string())
+    };
+    body.lines().filter_map(variant).collect()
+}
+
+#[test]
+fn every_variant_has_a_section() {
+    for (source, path, name, at_least) in [
+        (include_str!("../../src/error.rs"), "raxla", "Error", 4),
+        (include_str!("../src/error.rs"), "graphs", "Error", 3),
+        (include_str!("../src/error.rs"), "graphs", "LoadError", 10),
+        (include_str!("../../xla_extension/src/error.rs"), "xla_extension", "Code", 16),
+    ] {
+        let found = variants(source, name);
+        assert!(found.len() >= at_least, "{path}::{name}: {found:?}");
+        for variant in found {
+            let heading = format!("\n### {path}::{name}::{variant}\n");
+            let row = format!("\n| `{variant}` |");
+            let there = if name == "Code" { PAGE.contains(&row) } else { PAGE.contains(&heading) };
+            assert!(there, "docs/errors.md has nothing about {path}::{name}::{variant}");
+        }
+    }
+}
+
+type Program = fn(&[Tensor]) -> Vec<Tensor>;
+
+/// Wrong programs and the types of their arguments, in the order of the page.
+fn wrong_programs() -> Vec<(Vec<Aval>, Program)> {
+    let f32s = |dims: &[usize]| Aval::new(F32, dims);
+    let (m, i32s) = (f32s(&[4, 8]), |dims: &[usize]| Aval::new(DType::I32, dims));
+    vec![
+        (vec![m.clone(), f32s(&[4, 3])], |x| vec![scope("mlp", || x[0] + x[1])]),
+        (vec![m.clone(), Aval::new(DType::BF16, [4, 8])], |x| vec![x[0] * x[1]]),
+        (vec![i32s(&[3])], |x| vec![x[0].tanh()]),
+        (vec![m.clone()], |x| vec![x[0].sum(2)]),
+        (vec![m.clone()], |x| {
+            let [_batch, _time, _width] = x[0].shape();
+            vec![]
+        }),
+        (vec![m.clone()], |x| vec![x[0].reshape([5, 7])]),
+        (vec![m.clone()], |x| vec![x[0].slice_axis(1, 4..9)]),
+        (vec![m.clone()], |x| {
+            let [a, b] = x[0].unstack();
+            vec![a, b]
+        }),
+        (vec![m.clone(), f32s(&[3, 8])], |x| vec![einsum("bi,io->bo", x[0], x[1])]),
+        (vec![m.clone(), f32s(&[8, 3])], |x| vec![einsum("bi,io->bz", x[0], x[1])]),
+        (vec![m.clone(), f32s(&[2])], |x| vec![x[0].take(x[1], 0)]),
+        (vec![], |_| vec![literal(Host::floats(F32, [32768], vec![0.5; 32768]))]),
+        (vec![f32s(&[8]), f32s(&[3, 8])], |x| vec![scan(|h, _: Tensor| (h.expand_dims(0), ()), x[0], x[1]).0]),
+        (vec![f32s(&[3]), f32s(&[4])], |x| {
+            vec![scan(|c, (a, b): (Tensor, Tensor)| (c, a + b), x[0].sum(0), (x[0], x[1])).1]
+        }),
+        (vec![f32s(&[])], |x| vec![while_loop(|c| c, |c| c, x[0])]),
+        (vec![f32s(&[])], |x| vec![cond(x[0].gt(0.0), |x: Tensor| x, |x| x.gt(1.0), x[0])]),
+        (vec![f32s(&[])], |x| vec![grad(|x: Tensor| while_loop(|c| c.lt(9.0), |c| c * c, x))(x[0])]),
+        (vec![m.clone()], |x| vec![grad(|x: Tensor| x * x)(x[0])]),
+        (vec![i32s(&[3])], |x| vec![grad(|x: Tensor| x.sum(0))(x[0])]),
+        (vec![m.clone()], |x| vec![vjp(|x: Tensor| x.sum(0), x[0]).1(x[0])]),
+        (vec![f32s(&[2]), f32s(&[3])], |x| vec![vmap(|(a, b): (Tensor, Tensor)| a + b)((x[0], x[1]))]),
+        (vec![f32s(&[2])], |x| vec![vmap_axes(|a: Tensor| a * 2.0, Axis::Shared, Axis::At(0))(x[0])]),
+        (vec![], |_| vec![Key::new(0).split_stacked(3).normal([2], F32)]),
+    ]
+}
+
+#[test]
+fn messages_of_wrong_programs_are_shown() {
+    for (avals, program) in wrong_programs() {
+        let error = trace_graph(&avals, program).map(|g| g.to_string()).expect_err("it is wrong");
+        assert_shown(&error.to_string(), &[]);
+    }
+    let nested = trace_graph(&[Aval::new(F32, [2])], |x| {
+        let outer = x[0];
+        let _ = jit(move |y: Tensor| y + outer).lower(&(Aval::new(F32, [2]),)).map(|l| l.text);
+        vec![outer]
+    });
+    assert_shown(&nested.expect_err("it captures").to_string(), &[]);
+    let outside = std::panic::catch_unwind(|| zeros([2], F32)).expect_err("there is no trace");
+    assert_shown(outside.downcast_ref::<String>().expect("a message"), &[]);
+}
+
+#[test]
+fn messages_of_the_framework_are_shown() {
+    let x = Array::from_slice([2, 3], &[0f32; 6]).expect("a device");
+    assert_shown(&x.to_vec::<i32>().expect_err("it holds floats").to_string(), &[]);
+    let client = runtime::client().expect("a device");
+    let short = Array::from_bytes(&client, Aval::new(F32, [2, 3]), &[0; 20]).expect_err("4 bytes are missing");
+    assert_shown(&short.to_string(), &[]);
+    let f = jit(|x: Tensor| x.sum(0)).named("sum").donate([0]);
+    assert_shown(&f.call((x.clone(),)).expect_err("no result of that type").to_string(), &[]);
+    let compiled = jit(|x: Tensor| x.sum(0)).compile_for((&x,)).expect("it compiles");
+    let y = Array::from_slice([3], &[0f32; 3]).expect("a device");
+    assert_shown(&compiled.run((y.clone(),)).expect_err("another type").to_string(), &[]);
+    let huge = jit(|| zeros([1 << 42], F32)).call(()).and_then(|a| a.ready()).expect_err("16 TiB");
+    assert_shown(&huge.to_string(), &[]);
+}
+
+#[test]
+fn messages_of_the_runtime_are_shown() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let here = dir.path().to_str().expect("text").to_string();
+    let replace = [(here.as_str(), "/home/me")];
+    let missing = find_plugin("cpu", Some(&dir.path().join("plugin.so"))).expect_err("it is not there");
+    assert_shown(&missing.to_string(), &replace);
+    assert_shown(&find_plugin("rocm", None).expect_err("no such kind").to_string(), &replace);
+    fs::write(dir.path().join("plugin.so"), b"").expect("written");
+    assert_shown(&Plugin::load(&dir.path().join("plugin.so")).expect_err("empty").to_string(), &replace);
+    fs::write(dir.path().join("plugin.so"), b"hello").expect("written");
+    assert_shown(&Plugin::load(&dir.path().join("plugin.so")).expect_err("text").to_string(), &replace);
+    #[cfg(target_os = "linux")]
+    {
+        let maps = fs::read_to_string("/proc/self/maps").expect("Linux has it");
+        let libc = maps.lines().filter_map(|line| line.split_whitespace().nth(5)).find(|path| path.contains("libc."));
+        let libc = libc.expect("the C library is loaded");
+        let error = Plugin::load(Path::new(libc)).expect_err("no plugin");
+        assert_shown(&error.to_string(), &[(libc, "/usr/lib/libc.so.6")]);
+    }
+    let client = runtime::client().expect("a device");
+    let device = &client.devices()[0];
+    let add = "func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+        %0 = stablehlo.add %x, %x : tensor<4xf32>
+        return %0 : tensor<4xf32>
+    }";
+    let add = client.compile(add.as_bytes(), &Default::default()).expect("it compiles");
+    let run = |b: &xla_extension::Buffer| add.execute(&[&[b]], &Default::default()).map(|_| ()).expect_err("refused");
+    let ints = client.upload(&[0; 16], DType::I32, &[4], device).expect("memory");
+    assert_shown(&run(&ints).to_string(), &replace);
+    let gone = client.upload(&[0; 16], F32, &[4], device).expect("memory");
+    gone.delete().expect("it was there");
+    assert_shown(&run(&gone).to_string(), &replace);
+}
+
+/// Run by other tests in a child process: prints the error that the variable `CASE` names.
+#[test]
+fn child() {
+    let outcome = match env::var("CASE").as_deref() {
+        Ok("plugin") => find_plugin("cpu", None).and_then(|p| Plugin::load(&p)).map(|_| ()).map_err(|e| e.to_string()),
+        Ok(model) => graphs::open(model).map(|_| ()).map_err(|e| e.to_string()),
+        Err(_) => return,
+    };
+    println!("<<{}>>", outcome.expect_err("it must fail"));
+}
+
+fn in_child(case: &str, variables: &[(&str, &str)]) -> String {
+    let mut command = Command::new(env::current_exe().expect("this test"));
+    command.args(["--exact", "child", "--nocapture", "--test-threads=1"]).env("CASE", case);
+    for name in ["RAXLA_PLUGIN", "PJRT_PLUGIN_LIBRARY_PATH", "RAXLA_OFFLINE", "XLA_FLAGS"] {
+        command.env_remove(name);
+    }
+    let output = command.envs(variables.iter().copied()).output().expect("it starts");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let message = text.split_once("<<").and_then(|(_, rest)| rest.split_once(">>"));
+    message.unwrap_or_else(|| panic!("no message in {text}{}", String::from_utf8_lossy(&output.stderr))).0.to_string()
+}
+
+#[test]
+fn messages_that_depend_on_the_environment_are_shown() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let here = dir.path().to_str().expect("text");
+    let replace = [(here, "/home/me")];
+    assert_shown(&in_child("plugin", &[("RAXLA_HOME", here), ("RAXLA_OFFLINE", "1")]), &replace);
+    assert_shown(&in_child("smollm2-135m-instruct", &[("RAXLA_HOME", here), ("RAXLA_OFFLINE", "1")]), &replace);
+    assert_shown(&in_child("plugin", &[("RAXLA_HOME", here), ("RAXLA_PIP", "no-such-pip")]), &replace);
+    let plugin = find_plugin("cpu", None).expect("a plugin");
+    let plugin = plugin.to_str().expect("text");
+    let flags = in_child("plugin", &[("RAXLA_PLUGIN", plugin), ("XLA_FLAGS", "--xla_no_such_flag=1")]);
+    assert_shown(&flags, &[(plugin, "/home/me/plugin.so")]);
+}
+
+/// A copy of a small model whose files can be damaged.
+fn small_model(dir: &Path) -> PathBuf {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/llama_mha_tied");
+    let to = dir.join("model");
+    fs::create_dir_all(&to).expect("created");
+    for name in ["config.json", "model.safetensors"] {
+        fs::copy(from.join(name), to.join(name)).expect("copied");
+    }
+    to
+}
+
+fn edit(path: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(path).expect("it is there");
+    assert!(text.contains(from), "{from} is not in {text}");
+    fs::write(path, text.replace(from, to)).expect("written");
+}
+
+fn load(model: &Path) -> Result<Model, graphs::Error> {
+    let client = runtime::client().expect("a device");
+    let files = graphs::open(model.to_str().expect("text"))?;
+    Model::load(files, &LoadOptions::default(), &client)
+}
+
+#[test]
+fn messages_of_broken_models_are_shown() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let here = dir.path().to_str().expect("text").to_string();
+    let replace = [(here.as_str(), "/home/me")];
+    let shown = |error: graphs::Error| assert_shown(&error.to_string(), &replace);
+    let refused = |model: &Path| load(model).map(|m| m.name).expect_err("it is broken");
+    let model = small_model(dir.path());
+    edit(&model.join("config.json"), "\"model_type\": \"llama\"", "\"model_type\": \"mamba\"");
+    shown(refused(&model));
+    small_model(dir.path());
+    edit(&model.join("config.json"), "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3");
+    shown(refused(&model));
+    fs::remove_file(model.join("config.json")).expect("it was there");
+    shown(refused(&model));
+    small_model(dir.path());
+    let bytes = fs::read(model.join("model.safetensors")).expect("it is there");
+    fs::write(model.join("model.safetensors"), &bytes[..bytes.len() / 2]).expect("written");
+    shown(refused(&model));
+    fs::remove_file(model.join("model.safetensors")).expect("it was there");
+    shown(refused(&model));
+    small_model(dir.path());
+    fs::write(model.join("tokenizer.json"), "{}").expect("written");
+    shown(load(&model).and_then(|m| m.tokenizer().map(|_| ())).expect_err("its tokenizer is broken"));
+    let weights = Weights::open(&model).expect("whole");
+    shown(weights.read_f32("lm_head.weight").expect_err("it is tied").into());
+    shown(
+        graphs::template::render("{{ oops(", &[] as &[()], None, None, true, &Default::default())
+            .map(drop)
+            .expect_err("no template")
+            .into(),
+    );
+}
+
+#[test]
+fn messages_of_wrong_requests_are_shown() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let hub = HubOptions { offline: true, cache: dir.path().to_path_buf(), ..HubOptions::from_env() };
+    let replace = [(dir.path().to_str().expect("text"), "/home/me")];
+    let resolve = |name: &str| -> LoadError { Source::resolve(name, &hub).expect_err("it is not here") };
+    assert_shown(&resolve("gtp2-medium").to_string(), &replace);
+    assert_shown(&resolve("hf:HuggingFaceTB/SmolLM2-360M").to_string(), &replace);
+    let model = load(&small_model(dir.path())).expect("a model");
+    let generate = |tokens: &[u32], sampling: Sampling| {
+        let options = Generation { sampling, ..Generation::default() };
+        let go = |_| Ok(std::ops::ControlFlow::Continue(()));
+        model.generate_tokens(tokens, &options, go).map(|g| g.text).expect_err("it is wrong").to_string()
+    };
+    let vocab = model.architecture().sizes().vocab;
+    assert_shown(&generate(&[vocab as u32], Sampling::default()), &replace);
+    assert_shown(&generate(&vec![1; 5000], Sampling::default()), &replace);
+    assert_shown(&generate(&[1], Sampling { top_p: 1.5, ..Sampling::default() }), &replace);
+}
