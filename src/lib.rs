@@ -1,5 +1,163 @@
 //! raxla: JAX for Rust.
+//!
+//! A model is an ordinary Rust function on [`Tensor`]s. Tracing records it as a [`Graph`]; [`grad`], [`vmap`] and [`scan`] rewrite
+//! graphs; [`jit`] lowers a graph to StableHLO, and a PJRT plugin compiles and runs it on CPU, GPU or TPU. This page is a tour
+//! of five minutes. All its code is run by the tests.
+//!
+//! # Trace and compile
+//! [`Tensor`] is a value inside a trace: it has a shape and a dtype, but no elements. [`Array`] is data on a device: it has elements, but no
+//! arithmetic. `jit` turns a function of the first into a function of the second. It compiles once per type of arguments.
+//! ```
+//! use raxla::prelude::*;
+//!
+//! let f = jit(|x: Tensor, w: Tensor| einsum("bi,io->bo", x, w).tanh().sum(-1));
+//! let x = Array::from_slice([2, 3], &[1f32, 2., 3., 4., 5., 6.])?;
+//! let w = Array::from_slice([3, 1], &[0.1f32, 0.2, -0.1])?;
+//! let y = f.call((&x, &w))?; // borrowed: x and w stay; moved arguments may give their memory to results
+//! assert_eq!(y.dims(), [2]);
+//! assert!((y.to_vec::<f32>()?[0] - 0.2f32.tanh()).abs() < 1e-6);
+//! f.call((&x, &w))?;
+//! assert_eq!(f.compiles(), 1);
+//! # Ok::<(), raxla::Error>(())
+//! ```
+//! Every step can be looked at. A graph prints as one line per operation; [`Jit::lower`] needs no device, only types:
+//! ```
+//! use raxla::prelude::*;
+//! let f = jit(|x: Tensor, y: Tensor| x + y);
+//! let vector = Aval::new(DType::F32, [3]);
+//! let lowered = f.lower(&(vector.clone(), vector))?;
+//! assert_eq!(lowered.graph.to_string(), "graph(%0: f32[3], %1: f32[3]) {\n  %2: f32[3] = Add %0 %1\n  return %2\n}");
+//! assert!(lowered.text.contains("stablehlo.add"));
+//! # Ok::<(), raxla::Error>(())
+//! ```
+//! A number takes the dtype of the tensor it meets (`x * 2.0`). Tensors of different dtypes do not mix; [`Tensor::cast`] converts.
+//!
+//! # Structures
+//! Functions take and return trees: tuples, arrays, `Vec`, `Option`, and structs with [`derive(Tree)`](macro@Tree). A struct is generic in its leaf,
+//! so that one declaration serves the model in a trace, on a device, and as a specification of types ([`Aval`]) or of parameters
+//! ([`Param`]).
+//! ```
+//! use raxla::prelude::*;
+//!
+//! #[derive(Tree, Clone)]
+//! struct Linear<T = Tensor> {
+//!     w: T,         // [in, out]
+//!     b: Option<T>, // [out]
+//! }
+//! impl Linear {
+//!     fn call(&self, x: Tensor) -> Tensor {
+//!         let y = einsum("bi,io->bo", x, self.w);
+//!         self.b.map_or(y, |b| y + b)
+//!     }
+//! }
+//! let m = Linear { w: Array::from_slice([2, 2], &[1f32, 2., 3., 4.])?, b: None };
+//! assert_eq!(m.paths(), ["w"]);
+//! let x = Array::from_slice([1, 2], &[1f32, 1.])?;
+//! let y = jit(|m: Linear, x: Tensor| m.call(x)).call((&m, &x))?;
+//! assert_eq!(y.to_vec::<f32>()?, [4., 6.]);
+//! # Ok::<(), raxla::Error>(())
+//! ```
+//! Lengths, variants and fields marked `#[tree(skip)]` are part of a tree's [`Structure`]: another structure is another program.
+//!
+//! # Derivatives
+//! [`grad`] takes a function of a tree to the function that returns the derivative by every leaf. It is used inside a traced function, as
+//! everything below.
+//! ```
+//! use raxla::{prelude::*, value_and_grad};
+//!
+//! #[derive(Tree, Clone)]
+//! struct Line<T = Tensor> {
+//!     slope: T,
+//!     offset: T,
+//! }
+//! fn step(m: Line, x: Tensor, y: Tensor) -> (Line, Tensor) {
+//!     let loss = |m: Line| (m.slope * x + m.offset - y).powi(2).mean(0); // x and y are captured: constants of the loss
+//!     let (loss, g) = value_and_grad(loss)(m.clone());
+//!     (Line { slope: m.slope - g.slope * 0.1, offset: m.offset - g.offset * 0.1 }, loss)
+//! }
+//! let step = jit(step);
+//! let mut m = Line { slope: Array::scalar(0f32)?, offset: Array::scalar(0f32)? };
+//! let x = Array::from_slice([4], &[-1f32, 0., 1., 2.])?;
+//! let y = Array::from_slice([4], &[-1f32, 1., 3., 5.])?; // 2x + 1
+//! for _ in 0..200 {
+//!     m = step.call((m, &x, &y))?.0; // m is moved in: the new model takes over its memory
+//! }
+//! assert!((m.slope.item::<f32>()? - 2.0).abs() < 1e-3 && (m.offset.item::<f32>()? - 1.0).abs() < 1e-3);
+//! # Ok::<(), raxla::Error>(())
+//! ```
+//! The others: [`value_and_grad_aux`], [`vjp`], [`jvp`], [`linearize`], [`jacfwd`], [`jacrev`], [`hessian`]; [`remat`] recomputes instead of
+//! keeping; [`custom_vjp`] and [`custom_jvp`] replace a derivative. They nest in any order.
+//!
+//! # Batching and loops
+//! [`vmap`] adds an axis to a function. [`scan`] loops over an axis with a state; its body is compiled once. [`while_loop`], [`fori_loop`],
+//! [`cond`] and [`switch`] decide at run time.
+//! ```
+//! use raxla::{grad, prelude::*, scan, vmap};
+//!
+//! // f(x) = x^3, written as a loop; its derivative at many points
+//! let cube = |x: Tensor| scan(|p: Tensor, one: Tensor| (p * x * one, ()), x.like(1.0), ones([3], DType::F32)).0;
+//! let f = jit(move |xs: Tensor| vmap(grad(cube))(xs));
+//! let xs = Array::from_slice([3], &[1f32, 2., 3.])?;
+//! assert_eq!(f.call((&xs,))?.to_vec::<f32>()?, [3., 12., 27.]);
+//! # Ok::<(), raxla::Error>(())
+//! ```
+//!
+//! # Random numbers
+//! A [`Key`] is moved by what uses it, so that using one twice does not compile. The numbers equal those of `jax.random`.
+//! ```
+//! use raxla::prelude::*;
+//! let f = jit(|key: Key| {
+//!     let [a, b] = key.split();
+//!     (a.normal([3], DType::F32), b.randint([2], DType::I32, 0, 10))
+//! });
+//! let key = Key::host(42).to_device()?; // an argument: another seed does not compile again
+//! let (normal, ints) = f.call((key,))?;
+//! assert_eq!((normal.dims(), ints.dims()), ([3].as_slice(), [2].as_slice()));
+//! # Ok::<(), raxla::Error>(())
+//! ```
+//!
+//! # Errors
+//! Traced code returns no `Result`. A wrong operation ends tracing, and `call` returns the error, with your line and the [`scope`] around it:
+//! ```
+//! use raxla::prelude::*;
+//! let f = jit(|x: Tensor, y: Tensor| scope("mlp", || x + y));
+//! let error = f.lower(&(Aval::new(DType::F32, [4, 8]), Aval::new(DType::F32, [4, 3]))).map(|_| ()).unwrap_err();
+//! let text = error.to_string();
+//! assert!(text.starts_with("add of f32[4, 8] and f32[4, 3]: the shapes do not broadcast\n  at "), "{text}");
+//! assert!(text.ends_with(" in mlp\n  help: axis 1 is 8 on the left and 3 on the right"), "{text}");
+//! ```
+//! ```text
+//! add of f32[4, 8] and f32[4, 3]: the shapes do not broadcast
+//!   at src/model.rs:12 in mlp
+//!   help: axis 1 is 8 on the left and 3 on the right
+//! ```
+//! docs/errors.md in the repository has a section on every error.
+//!
+//! # Where things run
+//! The first [`Array`] or call loads the default plugin ([`runtime::client`]). [`runtime::client_with`] makes others, for [`Jit::on`] and [`Array::on`].
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `RAXLA_PLATFORM` | `cpu` (the default), `cuda12`, `cuda13` or `tpu` |
+//! | `RAXLA_PLUGIN`, else `PJRT_PLUGIN_LIBRARY_PATH` | a plugin's file, instead of an installed one |
+//! | `RAXLA_HOME` | where plugins, weights and compiled programs are kept; by default `raxla` in the user's cache directory |
+//! | `RAXLA_OFFLINE` | `1` forbids downloads |
+//! | `RAXLA_COMPILE_CACHE` | `0` turns off the [cache] of compiled programs on disk |
+//! | `RAXLA_VERBOSE` | `1` shows the plugin's own messages |
+//! | `RAXLA_PIP` | a program that takes pip's arguments, instead of `python3 -m pip` |
+//! | `XLA_FLAGS` | XLA's own flags; unknown ones are an error |
+//!
+//! # Further
+//! * Operations are methods of [`Tensor`] where there is one main operand, functions where there is none: [`einsum()`], [`concat`], [`where_`].
+//!   [`prim`] has the primitives that they are made of, and how to add one.
+//! * [`nn`] has the parts of models: norms, rotary embeddings, attention with a cache, stacks of layers, losses.
+//! * [`testing`] checks derivatives and batching of functions of yours.
+//! * The models are in the crate `graphs`. ARCHITECTURE.md says how everything works.
 extern crate self as raxla;
+
+#[doc = include_str!("../README.md")]
+#[cfg(doctest)]
+struct ReadmeDoctests;
 
 pub mod array;
 pub mod aval;

@@ -46,9 +46,8 @@ impl Default for ScanOptions {
 ///
 /// ```
 /// use raxla::{Graph, prelude::*, scan, trace::trace_graph};
-/// let running_sum = |xs: Tensor| scan(|total: Tensor, x: Tensor| (total + x, total + x), xs.like(0.0).sum_all(), xs);
-/// # trait SumAll { fn sum_all(self) -> Tensor; }
-/// # impl SumAll for Tensor { fn sum_all(self) -> Tensor { raxla::prim::reduce_sum(self, [0]) } }
+/// let zero = || full([], DType::F32, 0.0);
+/// let running_sum = |xs: Tensor| scan(|total: Tensor, x: Tensor| (total + x, total + x), zero(), xs);
 /// let g = trace_graph(&[Aval::new(DType::F32, [4])], |x| vec![running_sum(x[0]).1]).unwrap();
 /// let x = Host::floats(DType::F32, [4], vec![1.0, 2.0, 3.0, 4.0]);
 /// assert_eq!(g.eval(&[x])[0].to_f64(), [1.0, 3.0, 6.0, 10.0]);
