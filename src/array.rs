@@ -1,4 +1,7 @@
 //! Data on devices.
+//!
+//! An [`Array`] goes in and out of jitted functions. It is made of and read as slices, `ndarray` arrays, or bytes;
+//! elements are Rust numbers, `half::f16` and `half::bf16`. Reading waits for the computation that makes it.
 use crate::{
     aval::{Aval, DType},
     error::{Error, Result},

@@ -1,4 +1,7 @@
 //! What is known about a value while tracing: its dtype and its shape.
+//!
+//! An [`Aval`] ("abstract value", as in JAX) prints as `f32[4, 8]`. Shapes are always known while tracing: another
+//! shape is another program.
 use std::fmt;
 
 pub use xla_extension::DType;

@@ -1,4 +1,7 @@
 //! Einstein summation: contractions written by naming the axes.
+//!
+//! Letters that occur in both operands and in the result are batch axes, those missing in the result are summed.
+//! Two operands become one `dot_general`, and a transposition where the order of the result asks for it.
 use crate::{
     aval::DType,
     prim::{Direction, DotGeneral, Precision, compare, dot_general, iota, reduce_sum, select, zeros_of},

@@ -1,4 +1,4 @@
-//! What can go wrong outside a trace's own logic, with its remedy.
+//! The framework's error, with its remedy. docs/errors.md shows each as it looks.
 use crate::{aval::Aval, trace::TraceError};
 
 /// Any error of the framework. docs/errors.md has a section on each variant.

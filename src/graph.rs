@@ -1,4 +1,9 @@
 //! The IR: closed, typed, first-order programs in single-assignment form.
+//!
+//! A [`Graph`] has parameters, equations in order of execution, and results; a value is a number, its type is in
+//! one table. Loops and branches are equations whose primitive holds graphs. Graphs are made by tracing and
+//! rewritten by transformations; they print, check themselves ([`Graph::verify`]), and run on the host
+//! ([`Graph::eval`]), which is what the tests compare everything with.
 use crate::{
     aval::Aval,
     host::Host,

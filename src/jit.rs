@@ -1,4 +1,11 @@
 //! `jit`: trace, lower, compile once per type of arguments; then run.
+//!
+//! [`jit()`] makes a [`Jit`]: the function and its programs. [`Jit::call`] looks for a program by the structure and
+//! types of the arguments, and which of them were moved in. If there is none, [`Jit::lower`] makes a [`Lowered`]
+//! (graph and text), and that a [`Compiled`], which is kept. Moved arguments are donated: a result of the same type
+//! takes over their memory.
+//!
+//! Read it in this order: `Jit::call`, `program_for`, `lower_for`, `Lowered::compile`, `Compiled::run`.
 use crate::{
     array::Array,
     aval::Aval,

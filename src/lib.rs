@@ -1,12 +1,13 @@
 //! raxla: JAX for Rust.
 //!
-//! A model is an ordinary Rust function on [`Tensor`]s. Tracing records it as a [`Graph`]; [`grad`], [`vmap`] and [`scan`] rewrite
-//! graphs; [`jit`] lowers a graph to StableHLO, and a PJRT plugin compiles and runs it on CPU, GPU or TPU. This page is a tour
-//! of five minutes. All its code is run by the tests.
+//! A model is an ordinary Rust function on [`Tensor`]s. Tracing records it as a [`Graph`]; [`grad`], [`vmap`] and
+//! [`scan`] rewrite graphs; [`jit()`] lowers a graph to StableHLO, and a PJRT plugin compiles and runs it on CPU,
+//! GPU or TPU. This page is a tour of five minutes. All its code is run by the tests.
 //!
 //! # Trace and compile
-//! [`Tensor`] is a value inside a trace: it has a shape and a dtype, but no elements. [`Array`] is data on a device: it has elements, but no
-//! arithmetic. `jit` turns a function of the first into a function of the second. It compiles once per type of arguments.
+//! [`Tensor`] is a value inside a trace: it has a shape and a dtype, but no elements. [`Array`] is data on a
+//! device: it has elements, but no arithmetic. `jit` turns a function of the first into a function of the second.
+//! It compiles once per type of arguments.
 //! ```
 //! use raxla::prelude::*;
 //!
@@ -20,7 +21,8 @@
 //! assert_eq!(f.compiles(), 1);
 //! # Ok::<(), raxla::Error>(())
 //! ```
-//! Every step can be looked at. A graph prints as one line per operation; [`Jit::lower`] needs no device, only types:
+//! Every step can be looked at. A graph prints as one line per operation; [`Jit::lower`] needs no device, only
+//! types:
 //! ```
 //! use raxla::prelude::*;
 //! let f = jit(|x: Tensor, y: Tensor| x + y);
@@ -30,12 +32,13 @@
 //! assert!(lowered.text.contains("stablehlo.add"));
 //! # Ok::<(), raxla::Error>(())
 //! ```
-//! A number takes the dtype of the tensor it meets (`x * 2.0`). Tensors of different dtypes do not mix; [`Tensor::cast`] converts.
+//! A number takes the dtype of the tensor it meets (`x * 2.0`). Tensors of different dtypes do not mix;
+//! [`Tensor::cast`] converts.
 //!
 //! # Structures
-//! Functions take and return trees: tuples, arrays, `Vec`, `Option`, and structs with [`derive(Tree)`](macro@Tree). A struct is generic in its leaf,
-//! so that one declaration serves the model in a trace, on a device, and as a specification of types ([`Aval`]) or of parameters
-//! ([`Param`]).
+//! Functions take and return trees: tuples, arrays, `Vec`, `Option`, and structs with [`derive(Tree)`](macro@Tree).
+//! A struct is generic in its leaf, so that one declaration serves the model in a trace, on a device, and as a
+//! specification of types ([`Aval`]) or of parameters ([`Param`]).
 //! ```
 //! use raxla::prelude::*;
 //!
@@ -57,11 +60,12 @@
 //! assert_eq!(y.to_vec::<f32>()?, [4., 6.]);
 //! # Ok::<(), raxla::Error>(())
 //! ```
-//! Lengths, variants and fields marked `#[tree(skip)]` are part of a tree's [`Structure`]: another structure is another program.
+//! Lengths, variants and fields marked `#[tree(skip)]` are part of a tree's [`Structure`]: another structure is
+//! another program.
 //!
 //! # Derivatives
-//! [`grad`] takes a function of a tree to the function that returns the derivative by every leaf. It is used inside a traced function, as
-//! everything below.
+//! [`grad`] takes a function of a tree to the function that returns the derivative by every leaf. It is used inside
+//! a traced function, as everything below.
 //! ```
 //! use raxla::{prelude::*, value_and_grad};
 //!
@@ -85,12 +89,13 @@
 //! assert!((m.slope.item::<f32>()? - 2.0).abs() < 1e-3 && (m.offset.item::<f32>()? - 1.0).abs() < 1e-3);
 //! # Ok::<(), raxla::Error>(())
 //! ```
-//! The others: [`value_and_grad_aux`], [`vjp`], [`jvp`], [`linearize`], [`jacfwd`], [`jacrev`], [`hessian`]; [`remat`] recomputes instead of
-//! keeping; [`custom_vjp`] and [`custom_jvp`] replace a derivative. They nest in any order.
+//! The others: [`value_and_grad_aux`], [`vjp`], [`jvp`], [`linearize()`], [`jacfwd`], [`jacrev`], [`hessian`];
+//! [`remat`] recomputes instead of keeping; [`custom_vjp`] and [`custom_jvp`] replace a derivative. They nest in
+//! any order.
 //!
 //! # Batching and loops
-//! [`vmap`] adds an axis to a function. [`scan`] loops over an axis with a state; its body is compiled once. [`while_loop`], [`fori_loop`],
-//! [`cond`] and [`switch`] decide at run time.
+//! [`vmap`] adds an axis to a function. [`scan`] loops over an axis with a state; its body is compiled once.
+//! [`while_loop`], [`fori_loop`], [`cond`] and [`switch`] decide at run time.
 //! ```
 //! use raxla::{grad, prelude::*, scan, vmap};
 //!
@@ -103,7 +108,8 @@
 //! ```
 //!
 //! # Random numbers
-//! A [`Key`] is moved by what uses it, so that using one twice does not compile. The numbers equal those of `jax.random`.
+//! A [`Key`] is moved by what uses it, so that using one twice does not compile. The numbers equal those of
+//! `jax.random`.
 //! ```
 //! use raxla::prelude::*;
 //! let f = jit(|key: Key| {
@@ -117,7 +123,8 @@
 //! ```
 //!
 //! # Errors
-//! Traced code returns no `Result`. A wrong operation ends tracing, and `call` returns the error, with your line and the [`scope`] around it:
+//! Traced code returns no `Result`. A wrong operation ends tracing, and `call` returns the error, with your line
+//! and the [`scope`] around it:
 //! ```
 //! use raxla::prelude::*;
 //! let f = jit(|x: Tensor, y: Tensor| scope("mlp", || x + y));
@@ -131,10 +138,11 @@
 //!   at src/model.rs:12 in mlp
 //!   help: axis 1 is 8 on the left and 3 on the right
 //! ```
-//! docs/errors.md in the repository has a section on every error.
+//! `docs/errors.md` has a section on every error.
 //!
 //! # Where things run
-//! The first [`Array`] or call loads the default plugin ([`runtime::client`]). [`runtime::client_with`] makes others, for [`Jit::on`] and [`Array::on`].
+//! The first [`Array`] or call loads the default plugin ([`runtime::client`]). [`runtime::client_with`] makes
+//! others, for [`Jit::on`] and [`Array::on`].
 //!
 //! | variable | meaning |
 //! |---|---|
@@ -148,16 +156,21 @@
 //! | `XLA_FLAGS` | XLA's own flags; unknown ones are an error |
 //!
 //! # Further
-//! * Operations are methods of [`Tensor`] where there is one main operand, functions where there is none: [`einsum()`], [`concat`], [`where_`].
-//!   [`prim`] has the primitives that they are made of, and how to add one.
+//! * Operations are methods of [`Tensor`] where there is one main operand, functions where there is none:
+//!   [`einsum()`], [`concat()`], [`where_`]. [`prim`] has the primitives that they are made of, and how to add one.
 //! * [`nn`] has the parts of models: norms, rotary embeddings, attention with a cache, stacks of layers, losses.
 //! * [`testing`] checks derivatives and batching of functions of yours.
-//! * The models are in the crate `graphs`. ARCHITECTURE.md says how everything works.
+//! * The models are in the crate `graphs`. `docs/reading.md` follows one addition and one transformer through the
+//!   code; `ARCHITECTURE.md` says what is where and what must stay true.
 extern crate self as raxla;
 
 #[doc = include_str!("../README.md")]
 #[cfg(doctest)]
 struct ReadmeDoctests;
+
+#[doc = include_str!("../docs/reading.md")]
+#[cfg(doctest)]
+struct ReadingDoctests;
 
 pub mod array;
 pub mod aval;

@@ -1,4 +1,8 @@
 //! Graph to StableHLO module, as text with source locations.
+//!
+//! Each equation asks its primitive's `lower` to write its lines, through [`Lower`], which numbers values, writes
+//! constants once, and collects the locations that stand at the end of the module. The generic form of MLIR is used
+//! throughout: all operations look alike.
 use crate::{
     aval::{Aval, DType},
     graph::{Graph, Site},

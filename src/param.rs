@@ -1,4 +1,7 @@
 //! Parameters before they have values: shape, logical axes, initializer and checkpoint name, declared once.
+//!
+//! `Llama<Param>` is a model's declaration. Loading walks it and asks a checkpoint for each name; the shapes of the
+//! programs' arguments come from it too.
 use crate::{
     aval::{Aval, DType},
     tree::Leaf,

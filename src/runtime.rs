@@ -1,4 +1,8 @@
 //! Where programs run: the default client, made on first use.
+//!
+//! A [`Client`] is a loaded plugin with its devices. [`client`] is the process-wide one; [`set_client`] chooses it
+//! before first use, and [`client_with`] makes others, for [`Jit::on`](crate::Jit::on) and
+//! [`Array::on`](crate::Array::on).
 use crate::error::Result;
 use std::{
     path::PathBuf,

@@ -1,4 +1,12 @@
 //! Tensors, the trace stack, and `bind`: the one way an operation enters a graph.
+//!
+//! A thread has a stack of traces: `jit` opens the first, and `grad`, `vmap`, `scan` open inner ones for the
+//! closures they are given. [`bind`] records an operation in the innermost trace; an operand from further out
+//! becomes an extra input of it ("captured").
+//!
+//! Errors unwind as a [`TraceError`] through the user's code to [`trace_graph`], without a panic message. Rust sees
+//! a caller's line only through functions marked `#[track_caller]`, and not through closures: hence [`At`], which
+//! composites put up to point at their caller.
 use crate::{
     aval::{Aval, DType, Dims},
     graph::{Eqn, Graph, Site, Var},

@@ -1,4 +1,43 @@
 //! The open LLMs on raxla: models, loading, tokenizers, generation.
+//!
+//! ```no_run
+//! use graphs::{Generation, LoadOptions, Model, Sampling};
+//! use std::ops::ControlFlow;
+//!
+//! let client = raxla::runtime::client()?;
+//! // a directory, a .gguf file, hf:org/name, or a preset
+//! let files = graphs::open("smollm2-135m-instruct")?;
+//! let model = Model::load(files, &LoadOptions { progress: true, ..Default::default() }, &client)?;
+//!
+//! let sampling = Sampling { temperature: 0.8, top_p: 0.95, seed: 1, ..Default::default() };
+//! let options = Generation { max_new_tokens: 64, sampling, stop: vec!["\n\n".into()], ..Default::default() };
+//! let made = model.generate("The capital of France is", true, &options, |piece| {
+//!     print!("{piece}");
+//!     ControlFlow::Continue(())
+//! })?;
+//! eprintln!("\n{:.1} tokens/s", made.stats.tokens_per_second());
+//!
+//! // a conversation, by the model's own template
+//! use graphs::template::Message;
+//! let prompt = model.tokenizer()?.render_chat(&[Message::new("user", "What is 2 + 2?")], true)?;
+//! model.generate(&prompt, false, &options, |_| ControlFlow::Continue(()))?;
+//!
+//! // scores instead of text
+//! let tokens = model.tokenizer()?.encode("The capital of France is Paris.", true)?;
+//! let scores = model.scores(&tokens)?; // logits [1, t, vocab] and every hidden state
+//! assert_eq!(scores.logits.dims()[1], tokens.len());
+//! # Ok::<(), graphs::Error>(())
+//! ```
+//!
+//! # How to read it
+//! * A model is one file: [`llama`] and [`gpt2`]. Each has a config, a struct, a specification of its parameters
+//!   with their names in checkpoints, and a forward function. `docs/reading.md` goes through [`llama`] from the end
+//!   to the beginning.
+//! * [`architecture`] says what all models have in common, and lists them. [`programs`] makes the compiled programs
+//!   of any of them.
+//! * [`source`] and [`hub`] find files, [`config`], [`weights`], [`tokenizer`] and [`template`] understand them,
+//!   [`params`] brings weights to a device.
+//! * [`Model`] puts it together; [`Generation`] and [`Sampling`] say what to generate.
 #![deny(unsafe_code)]
 
 pub mod architecture;

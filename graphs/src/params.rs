@@ -1,4 +1,7 @@
 //! From a checkpoint to parameters on a device.
+//!
+//! Every name and shape is compared before anything is read. Then one parameter after the other is read, brought
+//! into the model's order (transposed, split into heads, stacked over layers), and uploaded.
 use crate::{error::Result, weights::Weights};
 use indicatif::{ProgressBar, ProgressStyle};
 use raxla::{Array, Client, DType, Param, param::Stored};

@@ -1,4 +1,23 @@
 //! The compiled programs of a model, whatever its architecture.
+//!
+//! A generation is one function, the [`step`], compiled for two types of arguments: a prompt of some bucket length
+//! (prefill), and one token (decode). It runs the model on the new tokens, and chooses the next one on the device.
+//! Without weights, its graph and its StableHLO can be had from types alone:
+//! ```
+//! use graphs::{Sampling, architecture::by_name, config::HfConfig, programs::{step, step_avals}};
+//! use raxla::DType;
+//! use std::sync::Arc;
+//!
+//! let config = r#"{"model_type": "llama", "vocab_size": 131, "hidden_size": 32, "intermediate_size": 56,
+//!     "num_hidden_layers": 2, "num_attention_heads": 4}"#;
+//! let config = HfConfig::parse(config, "config.json")?;
+//! let arch: Arc<dyn graphs::architecture::Architecture> = (by_name(&config)?.build)(&config, false)?.into();
+//! let shape = Sampling::default().shape();
+//! let decode = step_avals(&*arch, DType::F32, shape, 1, 64); // one token, 64 slots in the cache
+//! let lowered = step(arch, shape).lower(&decode)?;
+//! assert!(lowered.text.contains("stablehlo.dot_general"));
+//! # Ok::<(), graphs::Error>(())
+//! ```
 use crate::{
     architecture::{Architecture, Cache, Input},
     sampling::Shape,

@@ -1,4 +1,7 @@
 //! What models are built from. Plain functions and small trees; each says where it comes from.
+//!
+//! There is no module system: a part of a model is a struct with `#[derive(Tree)]` and a method, generic in its
+//! leaf, or just a function. What a model needs and is not here is written in the model's file.
 mod activation;
 mod attention;
 mod layers;
