@@ -7,7 +7,11 @@ use std::io::Write;
 #[derive(Subcommand)]
 pub enum Command {
     /// Show where it is and how large
-    Info,
+    Info {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Remove all compiled programs
     Clear,
 }
@@ -18,16 +22,27 @@ impl Command {
         let mut out = std::io::stdout();
         let dir = raxla::cache::directory();
         match self {
-            Command::Info => {
+            Command::Info { json: true } => {
+                let (programs, bytes) = raxla::cache::usage();
+                let limit = raxla::cache::LIMIT;
+                let all =
+                    serde_json::json!({ "path": dir, "programs": programs, "bytes": bytes, "limit_bytes": limit });
+                writeln!(out, "{all:#}")?;
+            }
+            Command::Info { json: false } => {
                 let (programs, bytes) = raxla::cache::usage();
                 let (mib, limit) = (bytes as f64 / (1 << 20) as f64, raxla::cache::LIMIT >> 20);
-                writeln!(out, "{}: {programs} programs, {mib:.1} MiB of at most {limit}", dir.display())?;
+                writeln!(out, "{}: {}, {mib:.1} MiB of at most {limit}", dir.display(), count(programs))?;
             }
             Command::Clear => {
                 let removed = raxla::cache::clear().map_err(|e| format!("{} cannot be cleared: {e}", dir.display()))?;
-                writeln!(out, "{removed} programs removed")?;
+                writeln!(out, "{} removed", count(removed))?;
             }
         }
         Ok(())
     }
+}
+
+fn count(programs: usize) -> String {
+    format!("{programs} program{}", if programs == 1 { "" } else { "s" })
 }

@@ -1,6 +1,6 @@
 //! `raxla chat`
 use crate::{
-    Result, generate,
+    Result, generate, note,
     options::{Global, ModelArgs, SamplingArgs},
 };
 use graphs::{Generation, template::Message};
@@ -10,10 +10,8 @@ use std::{
 };
 
 /// Talk with a model
-///
-/// Reads one message per line and streams the answers. The model's own chat template makes the prompt.
-/// `/clear` begins anew, `/exit` or end of input ends.
 #[derive(clap::Args)]
+#[command(after_help = DETAILS)]
 pub struct Args {
     /// Instructions that stand before the conversation
     #[arg(long, value_name = "TEXT")]
@@ -27,9 +25,23 @@ pub struct Args {
     sampling: SamplingArgs,
 }
 
+const DETAILS: &str = "\
+Reads one message per line and streams the answers. The model's own chat template makes the prompt,
+so the model must be instruction-tuned. `/clear` begins anew; `/exit` or end of input (Ctrl-D) ends.
+
+Examples:
+  raxla chat --system \"You answer in one sentence.\"
+  raxla chat --model hf:Qwen/Qwen2.5-0.5B-Instruct --temperature 0.7 --seed 1
+  echo \"What is the capital of France?\" | raxla chat";
+
 impl Args {
     /// Run the command.
     pub fn run(self, global: &Global) -> Result {
+        let options = Generation {
+            max_new_tokens: self.max_new_tokens,
+            sampling: self.sampling.sampling()?,
+            ..Default::default()
+        };
         let model = self.model.load(&global.client()?)?;
         let tokenizer = model.tokenizer()?;
         if tokenizer.chat_template.is_none() {
@@ -39,11 +51,6 @@ impl Args {
             )
             .into());
         }
-        let options = Generation {
-            max_new_tokens: self.max_new_tokens,
-            sampling: self.sampling.sampling(),
-            ..Default::default()
-        };
         let opening: Vec<Message> = self.system.iter().map(|s| Message::new("system", s)).collect();
         let mut messages = opening.clone();
         let (interactive, mut out) = (std::io::stdin().is_terminal(), std::io::stdout());
@@ -53,7 +60,8 @@ impl Args {
                 write!(out, "> ")?;
                 out.flush()?;
             }
-            let Some(line) = lines.next().transpose()? else { break };
+            let line = lines.next().transpose().map_err(|e| format!("the message cannot be read: {e}"))?;
+            let Some(line) = line else { break };
             match line.trim() {
                 "" => continue,
                 "/exit" | "/quit" => break,
@@ -69,9 +77,18 @@ impl Args {
                     Ok(()) => ControlFlow::Continue(()),
                     Err(_) => ControlFlow::Break(()),
                 }
-            })?;
+            });
+            let made = match made {
+                // most likely too long a conversation: whoever types can begin anew
+                Err(e @ graphs::Error::Usage(_)) if interactive => {
+                    note(format!("error: {e}\n  help: or begin anew with /clear"));
+                    messages.pop();
+                    continue;
+                }
+                other => other?,
+            };
             writeln!(out)?;
-            eprintln!("{}", generate::summary(&model, &made));
+            note(generate::summary(&model, &made));
             messages.push(Message::new("assistant", &made.text));
         }
         Ok(())

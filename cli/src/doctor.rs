@@ -2,14 +2,15 @@
 use crate::{Result, options::Global, plugin::state};
 use raxla::Client;
 use std::{fmt::Write as _, io::Write, path::Path};
-use xla_extension::{FileState, PLUGIN_VARIABLES, Plugin, find_plugin, offline, raxla_home, status_of_all};
+use xla_extension::{
+    FileState, PLUGIN_VARIABLES, Plugin, PluginStatus, find_plugin, offline, raxla_home, status_of_all,
+};
 
 /// Check this machine: plugins, devices, caches, and what to do about problems
-///
-/// Exits with 1 when something is wrong that keeps models from running.
 #[derive(clap::Args)]
+#[command(after_help = "Installs nothing. Exits with 1 when there is no plugin that works.")]
 pub struct Args {
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -26,8 +27,12 @@ struct Report {
     models: Vec<String>,
     compiled_programs: usize,
     compiled_bytes: u64,
-    /// What is wrong, and the remedy.
-    problems: Vec<(String, String)>,
+    problems: Vec<Problem>,
+}
+#[derive(serde::Serialize)]
+struct Problem {
+    what: String,
+    remedy: String,
 }
 #[derive(serde::Serialize)]
 struct PluginLine {
@@ -62,40 +67,33 @@ impl Args {
 
 fn examine(global: &Global) -> Report {
     let mut problems = vec![];
+    let mut problem = |what: String, remedy: String| problems.push(Problem { what, remedy });
     let home = raxla_home();
     let plugins = status_of_all();
     for s in plugins.iter().filter(|s| s.state == FileState::Corrupted) {
         let what = format!("the installed {} ({}) is damaged", s.entry.library.package, s.path.display());
-        problems.push((what, format!("run `raxla plugin install {}`", s.entry.kind)));
-    }
-    for v in PLUGIN_VARIABLES {
-        if let Some(path) = std::env::var_os(v).filter(|p| !Path::new(p).is_file()) {
-            problems.push((
-                format!("{v} names {}, which is not a file", path.display()),
-                format!("unset {v}, or correct it"),
-            ));
-        }
+        problem(what, format!("run `raxla plugin install {}`", s.entry.kind));
     }
     if let Err(e) = writable(&home) {
         let remedy = "make it writable, or set RAXLA_HOME to a directory that is".into();
-        problems.push((format!("{} cannot be written: {e}", home.display()), remedy));
+        problem(format!("{} cannot be written: {e}", home.display()), remedy);
     }
     let free_bytes = fs4::available_space(existing(&home)).ok();
     if free_bytes.is_some_and(|b| b < 2 << 30) {
         let remedy = "free some space, or set RAXLA_HOME to another disk".into();
-        problems.push((format!("less than 2 GiB are free for {}", home.display()), remedy));
+        problem(format!("less than 2 GiB are free for {}", home.display()), remedy);
     }
-    let plugin_in_use = match in_use(global) {
+    let plugin_in_use = match in_use(global, &plugins) {
         Ok(found) => Some(found),
         Err(e) => {
             let full = e.to_string();
             let (what, remedy) = full.split_once("\n  help: ").unwrap_or((&full, "run `raxla plugin install`"));
-            problems.push((what.into(), remedy.into()));
+            problem(what.into(), remedy.into());
             None
         }
     };
     let (compiled_programs, compiled_bytes) = raxla::cache::usage();
-    let line = |s: &xla_extension::PluginStatus| PluginLine {
+    let line = |s: &PluginStatus| PluginLine {
         kind: s.entry.kind.clone(),
         package: s.entry.library.package.clone(),
         version: s.entry.library.version.clone(),
@@ -115,8 +113,17 @@ fn examine(global: &Global) -> Report {
     }
 }
 
-fn in_use(global: &Global) -> Result<InUse> {
-    let path = find_plugin(&global.platform(), global.plugin())?;
+/// The plugin that would be used, tried. Nothing is installed: whoever asks what is wrong does not ask for downloads.
+fn in_use(global: &Global, plugins: &[PluginStatus]) -> Result<InUse> {
+    let platform = global.platform();
+    let named = |v: &str| std::env::var_os(v).is_some_and(|path| !path.is_empty());
+    let installed = |s: &PluginStatus| s.entry.kind == platform && s.state == FileState::Verified;
+    if global.plugin().is_none() && !PLUGIN_VARIABLES.iter().any(|v| named(v)) && !plugins.iter().any(installed) {
+        xla_extension::entries(&platform)?;
+        let remedy = format!("run `raxla plugin install {platform}`; commands that need it do so by themselves");
+        return Err(format!("no `{platform}` plugin is installed\n  help: {remedy}").into());
+    }
+    let path = find_plugin(&platform, global.plugin())?;
     let (major, minor) = Plugin::load(&path)?.api_version();
     let client: Client = global.client()?;
     Ok(InUse {
@@ -180,8 +187,8 @@ fn text(r: &Report) -> String {
     let _ = writeln!(s, "compiled  {} programs, {mib:.1} MiB", r.compiled_programs);
     match r.problems.is_empty() {
         true => s += "No problems found.\n",
-        false => r.problems.iter().for_each(|(what, remedy)| {
-            let _ = writeln!(s, "problem   {what}\n  help: {remedy}");
+        false => r.problems.iter().for_each(|p| {
+            let _ = writeln!(s, "problem   {}\n  help: {}", p.what, p.remedy);
         }),
     }
     s

@@ -1,6 +1,6 @@
 //! `raxla generate`
 use crate::{
-    Result,
+    Result, note,
     options::{Global, ModelArgs, SamplingArgs, prompt},
 };
 use graphs::{Finish, Generated, Generation, Model};
@@ -11,44 +11,53 @@ use std::{
 };
 
 /// Continue a text
-///
-/// Streams the text to standard output. Times go to standard error.
 #[derive(clap::Args)]
+#[command(after_help = DETAILS)]
 pub struct Args {
     /// The text to continue; from standard input when absent or `-`
     prompt: Option<String>,
     /// Read the text to continue from this file
-    #[arg(long, value_name = "F")]
+    #[arg(long, value_name = "F", conflicts_with = "prompt")]
     prompt_file: Option<PathBuf>,
     /// Stop after this many tokens
     #[arg(short = 'n', long, default_value_t = 128, value_name = "N")]
     max_new_tokens: usize,
     /// Stop before this text; may be given several times
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     stop: Vec<String>,
     /// Go on after the model's end token
     #[arg(long)]
     ignore_eos: bool,
+    /// Print one JSON object at the end instead of streaming text
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
     sampling: SamplingArgs,
-    /// Print one JSON object at the end instead of streaming text
-    #[arg(long)]
-    json: bool,
 }
+
+const DETAILS: &str = "\
+The text streams to standard output (after the prompt, if that is a terminal), one line about speed
+goes to standard error. Instruction-tuned models answer better through `raxla chat`.
+
+Examples:
+  raxla generate \"The capital of France is\"
+  raxla generate -n 40 --temperature 0.8 --top-p 0.95 --seed 7 \"Once upon a time\"
+  raxla generate --model ./model.Q4_K_M.gguf --stop $'\\n\\n' --json < prompt.txt
+  raxla generate -- \"- a prompt that begins with a hyphen\"";
 
 impl Args {
     /// Run the command.
     pub fn run(self, global: &Global) -> Result {
-        let text = prompt(self.prompt.as_deref(), self.prompt_file.as_ref())?;
-        let model = self.model.load(&global.client()?)?;
         let options = Generation {
             max_new_tokens: self.max_new_tokens,
-            sampling: self.sampling.sampling(),
+            sampling: self.sampling.sampling()?,
             stop: self.stop,
             ignore_eos: self.ignore_eos,
         };
+        let text = prompt(self.prompt.as_deref(), self.prompt_file.as_ref())?;
+        let model = self.model.load(&global.client()?)?;
         let mut out = std::io::stdout();
         let mut broken = None;
         if !self.json && out.is_terminal() {
@@ -75,7 +84,7 @@ impl Args {
         } else {
             writeln!(out)?;
         }
-        eprintln!("{}", summary(&model, &made));
+        note(summary(&model, &made));
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 use crate::{
     Result,
     options::{Global, ModelArgs},
+    usage,
 };
 use clap::ValueEnum;
 use graphs::{Sampling, programs};
@@ -9,22 +10,34 @@ use std::io::Write;
 
 /// Print a model's program at a stage of its compilation
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
-    #[command(flatten)]
-    model: ModelArgs,
     /// Which program: of the whole prompt, or of one token
     #[arg(long, value_enum, default_value = "decode")]
     program: Program,
     /// Which stage: raxla's graph, the StableHLO it becomes, or what XLA makes of it
     #[arg(long, value_enum, default_value = "stablehlo")]
     stage: Stage,
-    /// Tokens of the prompt
-    #[arg(long, default_value_t = 16, value_name = "N")]
+    /// Tokens that prefill takes in
+    #[arg(long, default_value_t = 16, value_name = "N", value_parser = count)]
     prompt_tokens: usize,
-    /// Slots of the cache
-    #[arg(long, default_value_t = 64, value_name = "N")]
+    /// Positions that the KV cache has room for
+    #[arg(long, default_value_t = 64, value_name = "N", value_parser = count)]
     slots: usize,
+    #[command(flatten)]
+    model: ModelArgs,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  raxla hlo --stage graph --scan
+  raxla hlo --program prefill --prompt-tokens 128 --slots 256 > prefill.mlir
+  raxla hlo --model ./my-llama --stage optimized";
+
+fn count(number: &str) -> std::result::Result<usize, String> {
+    number.parse().ok().filter(|n| *n > 0).ok_or_else(|| "it must be a whole number from 1 on".into())
+}
+
 #[derive(Clone, Copy, ValueEnum, PartialEq)]
 enum Program {
     Prefill,
@@ -40,11 +53,11 @@ enum Stage {
 impl Args {
     /// Run the command.
     pub fn run(self, global: &Global) -> Result {
-        let client = global.client()?;
         let tokens = if self.program == Program::Prefill { self.prompt_tokens } else { 1 };
-        if tokens == 0 || tokens > self.slots {
-            return Err(format!("--prompt-tokens must be within 1 and --slots ({})", self.slots).into());
+        if tokens > self.slots {
+            return Err(usage(format!("{tokens} --prompt-tokens do not fit {} --slots", self.slots)).into());
         }
+        let client = global.client()?;
         let (arch, dtype) = self.model.architecture()?;
         let shape = Sampling::default().shape();
         let avals = programs::step_avals(&*arch, dtype, shape, tokens, self.slots);

@@ -4,30 +4,45 @@ use crate::{
     options::{Global, ModelArgs},
 };
 use raxla::{Array, DType};
-use std::path::PathBuf;
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
 
 /// Write a model's logits for given tokens
-///
-/// The file holds f32 `logits` [1, T, V] and, with --hidden-states, `hidden_states.N` [1, T, D], numbered as transformers
-/// numbers them: 0 is the embedding, the last one comes after the final norm.
 #[derive(clap::Args)]
+#[command(after_help = DETAILS)]
 pub struct Args {
-    #[command(flatten)]
-    model: ModelArgs,
     /// Token ids, separated by commas
-    #[arg(long, value_name = "IDS", value_delimiter = ',', required = true, num_args = 1)]
+    #[arg(long, value_name = "IDS", value_delimiter = ',', required = true, num_args = 1, value_parser = token, allow_negative_numbers = true)]
     tokens: Vec<u32>,
-    /// Also write the residual stream before each layer
+    /// Also write the embeddings and what each layer makes of them
     #[arg(long)]
     hidden_states: bool,
     /// The safetensors file to write
     #[arg(long, value_name = "F")]
     out: PathBuf,
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+const DETAILS: &str = "\
+The file holds f32 `logits` [1, T, V] and, with --hidden-states, `hidden_states.N` [1, T, D],
+numbered as transformers numbers them: 0 is the embedding, the last one comes after the final norm.
+
+Example:
+  raxla logits --model ./my-llama --tokens \"1,3,5,7\" --hidden-states --out logits.safetensors";
+
+fn token(id: &str) -> std::result::Result<u32, String> {
+    id.trim().parse().map_err(|_| "token ids are whole numbers from 0 on".into())
 }
 
 impl Args {
     /// Run the command.
     pub fn run(self, global: &Global) -> Result {
+        // before what may take minutes
+        check_writable(&self.out)?;
         let model = self.model.load(&global.client()?)?;
         let scores = model.scores(&self.tokens)?;
         let mut tensors = vec![("logits".to_string(), scores.logits)];
@@ -52,12 +67,37 @@ fn f32_bytes(a: &Array) -> Result<Vec<u8>> {
     Ok(a.to_host()?.cast(DType::F32).to_bytes())
 }
 
+/// Where a file grows before it gets its name. `None` for what is no file, such as a pipe: that is written directly.
+fn temporary(path: &Path) -> Option<PathBuf> {
+    let other = path.metadata().is_ok_and(|m| !m.is_file());
+    (!other).then(|| path.with_extension(format!("part-{}", std::process::id())))
+}
+
+fn check_writable(path: &Path) -> Result {
+    let tried = match temporary(path) {
+        Some(temporary) => File::create(&temporary).and_then(|_| fs::remove_file(&temporary)),
+        None => File::options().write(true).open(path).map(drop),
+    };
+    tried.map_err(|e| unwritable(path, &e))
+}
+
 /// Write a file that is there whole or not at all.
-fn write_whole(path: &std::path::Path, bytes: &[u8]) -> Result {
-    let temporary = path.with_extension(format!("part-{}", std::process::id()));
-    let written = std::fs::write(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path));
+fn write_whole(path: &Path, bytes: &[u8]) -> Result {
+    let Some(temporary) = temporary(path) else {
+        return fs::write(path, bytes).map_err(|e| unwritable(path, &e));
+    };
+    let written = fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
     written.map_err(|e| {
-        let _ = std::fs::remove_file(&temporary);
-        format!("{} cannot be written: {e}", path.display()).into()
+        let _ = fs::remove_file(&temporary);
+        unwritable(path, &e)
     })
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Box<dyn std::error::Error + Send + Sync> {
+    let remedy = match error.kind() {
+        io::ErrorKind::NotFound => "make the directory first",
+        io::ErrorKind::StorageFull => "free some space, or write to another disk",
+        _ => "give another place to --out",
+    };
+    format!("{} cannot be written: {error}\n  help: {remedy}", path.display()).into()
 }

@@ -8,35 +8,43 @@ mod logits;
 mod models;
 mod options;
 mod plugin;
+mod probe;
 mod pull;
 
-use clap::{Parser, Subcommand};
-use std::process::ExitCode;
+use clap::{Parser, Subcommand, error::ErrorKind};
+use std::{fmt::Display, io::Write, process::ExitCode};
 
-/// JAX for Rust, with the open LLMs on top.
-///
-/// Models run as programs compiled by XLA, on CPU, GPU or TPU, through a PJRT plugin that is installed on first use.
 #[derive(Parser)]
-#[command(name = "raxla", version, propagate_version = true, after_help = EXAMPLES)]
+#[command(name = "raxla", version, about = ABOUT, after_help = EXAMPLES)]
 struct Cli {
-    #[command(flatten)]
-    global: options::Global,
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    global: options::Global,
 }
+
+const ABOUT: &str = "\
+JAX for Rust, with the open LLMs on top
+
+Language models run as programs compiled by XLA, on CPU, GPU or TPU, through a PJRT plugin. The
+plugin and the model are downloaded on first use.";
 
 const EXAMPLES: &str = "\
 Examples:
   raxla generate \"The capital of France is\"
-  raxla chat --model hf:HuggingFaceTB/SmolLM2-360M-Instruct
-  raxla generate --model ./my-llama --temperature 0.8 --top-p 0.95 < prompt.txt
+  raxla chat --temperature 0.7
+  raxla generate --model hf:HuggingFaceTB/SmolLM2-360M --temperature 0.8 --top-p 0.95 < prompt.txt
   raxla doctor
 
 Environment:
-  RAXLA_HOME     where plugins, models and compiled programs are kept (default: the user's cache directory)
-  RAXLA_OFFLINE  set to 1 to never download
-  RAXLA_PLUGIN   a PJRT plugin's file, instead of the installed one
-  HF_TOKEN, HF_HOME, HF_ENDPOINT  as Hugging Face's own tools read them
+  RAXLA_HOME           where plugins, models and programs are kept [default: ~/.cache/raxla]
+  RAXLA_OFFLINE        1: never download
+  RAXLA_PLATFORM       as --platform
+  RAXLA_PLUGIN         as --plugin
+  RAXLA_PIP            a program that takes pip's arguments, instead of `python3 -m pip`
+  RAXLA_COMPILE_CACHE  0: neither keep compiled programs nor use kept ones
+  XLA_FLAGS            XLA's own flags
+  HF_TOKEN, HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, ...: as Hugging Face's own tools read them
 
 Exit codes: 0 success, 1 failure, 2 wrong use of the command line";
 
@@ -44,19 +52,32 @@ Exit codes: 0 success, 1 failure, 2 wrong use of the command line";
 enum Command {
     Generate(generate::Args),
     Chat(chat::Args),
-    Logits(logits::Args),
+    Models(models::Args),
+    Pull(pull::Args),
     #[command(subcommand)]
     Plugin(plugin::Command),
     Doctor(doctor::Args),
-    Models(models::Args),
-    Pull(pull::Args),
-    Hlo(hlo::Args),
     #[command(subcommand)]
     Cache(cache::Command),
+    Logits(logits::Args),
+    Hlo(hlo::Args),
+    /// Start the plugin and end: what `probe.rs` tries in a child process
+    #[command(hide = true)]
+    Probe,
 }
 
 /// Any error of a command: printed after `error: `.
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Wrong use of the command line that clap cannot see: exit code 2.
+fn usage(what: impl Display) -> clap::Error {
+    clap::Error::raw(ErrorKind::ValueValidation, format!("{what}\n"))
+}
+
+/// A line for the user on standard error. Nobody is helped by an error about a closed one.
+fn note(line: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -65,23 +86,31 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Generate(a) => a.run(global),
         Command::Chat(a) => a.run(global),
-        Command::Logits(a) => a.run(global),
-        Command::Plugin(c) => c.run(global),
-        Command::Doctor(a) => a.run(global),
         Command::Models(a) => a.run(),
         Command::Pull(a) => a.run(),
-        Command::Hlo(a) => a.run(global),
+        Command::Plugin(c) => c.run(global),
+        Command::Doctor(a) => a.run(global),
         Command::Cache(c) => c.run(),
+        Command::Logits(a) => a.run(global),
+        Command::Hlo(a) => a.run(global),
+        Command::Probe => probe::child(global),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        // a reader that went away (`raxla generate .. | head`) is not a failure worth words
-        Err(e) if e.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe) => {
-            ExitCode::SUCCESS
-        }
-        Err(e) => {
-            eprintln!("error: {e}");
-            ExitCode::FAILURE
-        }
+        Err(e) => failure(e),
     }
+}
+
+fn failure(e: Box<dyn std::error::Error + Send + Sync>) -> ExitCode {
+    if let Some(usage) = e.downcast_ref::<clap::Error>() {
+        usage.exit();
+    }
+    // the commands give all other files' errors their names
+    match e.downcast_ref::<std::io::Error>() {
+        // a reader that went away (`raxla generate .. | head`) is not a failure worth words
+        Some(e) if e.kind() == std::io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+        Some(e) => note(format!("error: standard output cannot be written: {e}")),
+        None => note(format!("error: {e}")),
+    }
+    ExitCode::FAILURE
 }

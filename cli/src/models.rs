@@ -10,7 +10,7 @@ use std::io::Write;
 /// List the presets, the architectures, and what is already here
 #[derive(clap::Args)]
 pub struct Args {
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -32,7 +32,7 @@ impl Args {
         }
         let width = presets().iter().map(|p| p.name.len()).max().unwrap_or(0);
         for p in presets() {
-            let here = if p.local(&options).is_some() { "*" } else { " " };
+            let here = if p.local(&options).is_some() { '*' } else { ' ' };
             writeln!(out, "{here} {:width$}  {} ({})", p.name, p.about, origin(&p.origin))?;
         }
         writeln!(

@@ -1,5 +1,5 @@
 //! Options that several commands share.
-use crate::Result;
+use crate::{Result, note, probe, usage};
 use clap::Args;
 use graphs::{
     LoadOptions, Model, Sampling,
@@ -7,17 +7,22 @@ use graphs::{
     source,
 };
 use raxla::{Client, DType, runtime};
-use std::{io::Read, path::PathBuf, sync::Arc};
+use std::{
+    io::{IsTerminal, Read},
+    path::PathBuf,
+    sync::Arc,
+};
 
 /// Options of every command.
 #[derive(Args)]
+#[command(next_help_heading = "Plugin and log")]
 pub struct Global {
+    /// Run on cpu, cuda12, cuda13 or tpu [default: RAXLA_PLATFORM, else cpu]
+    #[arg(long, global = true, value_name = "NAME")]
+    platform: Option<String>,
     /// Use this PJRT plugin file instead of the installed one
     #[arg(long, global = true, value_name = "PATH")]
     plugin: Option<PathBuf>,
-    /// Where to run: cpu, cuda12, cuda13 or tpu [default: RAXLA_PLATFORM, else cpu]
-    #[arg(long, global = true, value_name = "NAME")]
-    platform: Option<String>,
     /// Show the plugin's own messages and raxla's log; twice for more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
@@ -31,7 +36,12 @@ impl Global {
             1 => tracing::Level::DEBUG,
             _ => tracing::Level::TRACE,
         };
-        tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().init();
+        tracing_subscriber::fmt()
+            .with_max_level(level)
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal())
+            .without_time()
+            .init();
         xla_extension::set_verbose(self.verbose > 0);
     }
     /// The platform's name.
@@ -44,6 +54,15 @@ impl Global {
     }
     /// Load the plugin, installing it if need be.
     pub fn client(&self) -> Result<Client> {
+        if std::env::var_os("XLA_FLAGS").is_some_and(|flags| !flags.is_empty()) {
+            probe::check(self)?;
+            // kept programs were compiled under other flags
+            raxla::cache::disable();
+        }
+        self.client_here()
+    }
+    /// As [`Global::client`], without trying in another process first.
+    pub fn client_here(&self) -> Result<Client> {
         let options = runtime::Options { platform: self.platform(), plugin: self.plugin.clone(), cpu_devices: None };
         Ok(runtime::client_with(&options)?)
     }
@@ -53,11 +72,12 @@ impl Global {
 #[derive(Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
-    /// A directory, a .gguf or .safetensors file, `hf:org/name[@revision]`, or a preset (see `raxla models`)
+    /// A preset (see `raxla models`), a directory, a .gguf or .safetensors file, hf:org/name[@revision], or
+    /// hf:org/name/file.gguf
     #[arg(short, long, default_value = source::DEFAULT_MODEL, value_name = "M")]
     pub model: String,
     /// Dtype of parameters and activations: f32, bf16, f16 or f64
-    #[arg(long, value_name = "D", default_value = "f32")]
+    #[arg(long, value_name = "D", default_value = "f32", value_parser = float)]
     dtype: DType,
     /// Scan over stacked layers: compiles faster, decodes slower
     #[arg(long)]
@@ -80,58 +100,66 @@ impl ModelArgs {
     }
 }
 
+fn float(name: &str) -> std::result::Result<DType, String> {
+    let known = [DType::F32, DType::BF16, DType::F16, DType::F64];
+    name.parse().ok().filter(|dtype| known.contains(dtype)).ok_or_else(|| "it is none of f32, bf16, f16, f64".into())
+}
+
 /// How to choose tokens.
 #[derive(Args)]
 #[command(next_help_heading = "Sampling")]
 pub struct SamplingArgs {
-    /// Divide logits by this; 0 always takes the most likely token
-    #[arg(long, default_value_t = 0.0, value_name = "T")]
+    /// Divide logits by T: higher is more varied; 0 always takes the most likely token
+    #[arg(long, default_value_t = 0.0, value_name = "T", allow_negative_numbers = true)]
     temperature: f32,
     /// Choose among the K most likely tokens; 0: among all
-    #[arg(long, default_value_t = 0, value_name = "K")]
+    #[arg(long, default_value_t = 0, value_name = "K", allow_negative_numbers = true)]
     top_k: usize,
-    /// Choose among the most likely tokens whose probabilities sum to P
-    #[arg(long, default_value_t = 1.0, value_name = "P")]
+    /// Choose among the most likely tokens whose probabilities sum to P; 1: among all
+    #[arg(long, default_value_t = 1.0, value_name = "P", allow_negative_numbers = true)]
     top_p: f32,
-    /// Choose among tokens at least P times as likely as the most likely one
-    #[arg(long, default_value_t = 0.0, value_name = "P")]
+    /// Choose among tokens at least P times as likely as the most likely one; 0: among all
+    #[arg(long, default_value_t = 0.0, value_name = "P", allow_negative_numbers = true)]
     min_p: f32,
-    /// Divide the logits of tokens that occurred before by R
-    #[arg(long, default_value_t = 1.0, value_name = "R")]
+    /// Divide the logits of tokens that occurred before by R; 1 changes nothing
+    #[arg(long, default_value_t = 1.0, value_name = "R", allow_negative_numbers = true)]
     repetition_penalty: f32,
-    /// Same seed, same text
-    #[arg(long, default_value_t = 0, value_name = "S")]
+    /// Same seed, same text; without a temperature it does not matter
+    #[arg(long, default_value_t = 0, value_name = "S", allow_negative_numbers = true)]
     seed: u64,
 }
 impl SamplingArgs {
-    /// As the library's type.
-    pub fn sampling(&self) -> Sampling {
-        Sampling {
+    /// As the library's type. Numbers out of range are wrong use of the command line.
+    pub fn sampling(&self) -> Result<Sampling> {
+        let sampling = Sampling {
             temperature: self.temperature,
             top_k: self.top_k,
             top_p: self.top_p,
             min_p: self.min_p,
             repetition_penalty: self.repetition_penalty,
             seed: self.seed,
-        }
+        };
+        sampling.check().map_err(|what| usage(format!("--{what}")))?;
+        Ok(sampling)
     }
 }
 
 /// A prompt from the command line, a file, or standard input.
 pub fn prompt(words: Option<&str>, file: Option<&PathBuf>) -> Result<String> {
-    let read_all = || -> std::io::Result<String> {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text)?;
-        Ok(text)
-    };
-    match (words, file) {
-        (Some("-"), None) | (None, None) => {
-            Ok(read_all().map_err(|e| format!("the prompt cannot be read from standard input: {e}"))?)
+    let from = match (words, file) {
+        (Some(words), _) if words != "-" => return Ok(words.to_string()),
+        (None, Some(path)) if path.as_os_str() != "-" => path,
+        _ => {
+            let mut stdin = std::io::stdin();
+            if stdin.is_terminal() {
+                note("Type the text to continue, then Ctrl-D.");
+            }
+            let mut text = String::new();
+            let read = stdin.read_to_string(&mut text);
+            read.map_err(|e| format!("the prompt cannot be read from standard input: {e}"))?;
+            return Ok(text);
         }
-        (Some(words), None) => Ok(words.to_string()),
-        (None, Some(path)) if path.as_os_str() == "-" => Ok(read_all()?),
-        (None, Some(path)) => Ok(std::fs::read_to_string(path)
-            .map_err(|e| format!("the prompt file {} cannot be read: {e}", path.display()))?),
-        (Some(_), Some(_)) => Err("give the prompt once: as words or with --prompt-file".into()),
-    }
+    };
+    let read = std::fs::read_to_string(from);
+    Ok(read.map_err(|e| format!("the prompt file {} cannot be read: {e}", from.display()))?)
 }

@@ -2,18 +2,23 @@
 use crate::{Result, options::Global};
 use clap::Subcommand;
 use std::io::Write;
-use xla_extension::{FileState, Progress, entries, find_plugin, install, install_needs, kinds, status_of_all};
+use xla_extension::{
+    Error, FileState, Pinned, Progress, entries, find_plugin, install, install_needs, kinds, status_of_all,
+};
 
 /// List, install and find PJRT plugins
 #[derive(Subcommand)]
 pub enum Command {
     /// List the plugins that raxla knows, and which are installed
     List {
-        /// As JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Download a plugin with pip and check its sha256
+    /// Download a plugin with pip, check its sha256, and print its path
+    #[command(
+        after_help = "The CUDA plugins bring ptxas and libdevice with them. Other commands install what they need by themselves."
+    )]
     Install {
         /// cpu, cuda12, cuda13 or tpu
         #[arg(default_value = "cpu")]
@@ -34,7 +39,7 @@ impl Command {
             Command::List { json } => list(&mut out, json)?,
             Command::Install { kind } => {
                 // the first source that can be had; the second is for when the first is not
-                let mut errors = vec![];
+                let mut failures = vec![];
                 for entry in entries(&kind)? {
                     match install(entry, Progress::Stderr) {
                         Ok(path) => {
@@ -42,10 +47,10 @@ impl Command {
                             writeln!(out, "{}", path.display())?;
                             return Ok(());
                         }
-                        Err(e) => errors.push(e.to_string()),
+                        Err(e) => failures.push((&entry.library, e)),
                     }
                 }
-                return Err(errors.join("\n").into());
+                return Err(none_installed(&kind, &failures).into());
             }
             Command::Path { kind } => {
                 let path = find_plugin(&kind.unwrap_or_else(|| global.platform()), global.plugin())?;
@@ -54,6 +59,15 @@ impl Command {
         }
         Ok(())
     }
+}
+
+fn none_installed(kind: &str, failures: &[(&Pinned, Error)]) -> String {
+    let mut text = format!("the `{kind}` plugin cannot be installed:");
+    for (pinned, error) in failures {
+        text += &format!("\n  {} {}: {}", pinned.package, pinned.version, error.message);
+    }
+    let remedy = failures.iter().find_map(|(_, error)| error.remedy.as_ref());
+    remedy.map_or(text.clone(), |remedy| format!("{text}\n  help: {remedy}"))
 }
 
 /// What a file's state means, in a word or two.

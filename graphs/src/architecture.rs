@@ -117,7 +117,11 @@ pub type Build = fn(&HfConfig, bool) -> Result<Box<dyn Architecture>, LoadError>
 pub fn by_name(config: &HfConfig) -> Result<&'static Family, LoadError> {
     ARCHITECTURES.iter().find(|f| f.model_type == config.model_type).ok_or_else(|| {
         let known: Vec<&str> = ARCHITECTURES.iter().map(|f| f.model_type).collect();
-        config.error(format!("the architecture `{}` is not known; known: {}", config.model_type, known.join(", ")))
+        config.error(format!(
+            "the architecture `{}` is not known\n  help: take a model of one of these: {}",
+            config.model_type,
+            known.join(", ")
+        ))
     })
 }
 

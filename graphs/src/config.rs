@@ -5,8 +5,8 @@ mod rope;
 
 pub use rope::{Rope, RopeScaling};
 
-use crate::LoadError;
 use crate::weights::Weights;
+use crate::{LoadError, error::with_help};
 use serde_json::{Map, Value};
 use std::path::Path;
 
@@ -37,7 +37,7 @@ impl HfConfig {
         match serde_json::from_str(text) {
             Ok(Value::Object(raw)) => HfConfig::new(raw, origin),
             Ok(_) => Err(bad("it is not a JSON object".to_string())),
-            Err(e) => Err(bad(format!("it is not valid JSON: {e}"))),
+            Err(e) => Err(bad(with_help(format!("it is not valid JSON: {e}")))),
         }
     }
 

@@ -84,7 +84,19 @@ impl LoadError {
     }
 
     pub(crate) fn format(path: impl Into<PathBuf>, reason: impl Into<String>) -> LoadError {
-        LoadError::Format { path: path.into(), reason: reason.into() }
+        LoadError::Format { path: path.into(), reason: with_help(reason.into()) }
+    }
+
+    pub(crate) fn tokenizer(path: impl Into<PathBuf>, reason: impl Into<String>) -> LoadError {
+        LoadError::Tokenizer { path: path.into(), reason: with_help(reason.into()) }
+    }
+}
+
+/// What helps against most files that cannot be understood, where the reason does not say better.
+pub(crate) fn with_help(reason: String) -> String {
+    match reason.contains("\n  help: ") {
+        true => reason,
+        false => reason + "\n  help: if the file is damaged or incomplete, copy or download it again",
     }
 }
 

@@ -266,6 +266,11 @@ impl Model {
     ) -> Result<Generated> {
         let tokenizer = self.tokenizer()?;
         let ids = tokenizer.encode(prompt, add_special)?;
+        let vocab = self.architecture().sizes().vocab;
+        if let Some(id) = ids.iter().find(|id| **id as usize >= vocab) {
+            let why = format!("the tokenizer knows a token {id}, but the model's ids go from 0 to {}", vocab - 1);
+            return Err(Error::Usage(why + "\n  help: put the tokenizer that belongs to the model beside its weights"));
+        }
         let mut stream = tokenizer.decode_stream(true);
         let mut out = Stop::new(&options.stop);
         let mut made = self.generate_tokens(&ids, options, |id| {

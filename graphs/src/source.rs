@@ -40,7 +40,7 @@ impl Source {
         let reason = if path.is_dir() || (path.is_file() && weights::kind(path).is_some()) {
             return Ok(source(path.to_path_buf()));
         } else if path.exists() {
-            format!("{model} is neither a folder nor a .safetensors or .gguf file")
+            format!("{model} is neither a folder nor a .safetensors or .gguf file\n  help: {FORMS}")
         } else {
             unknown(model)
         };
@@ -160,23 +160,25 @@ fn parse(text: &str) -> Result<Vec<Preset>, String> {
     entries.into_iter().map(preset).collect()
 }
 
+const FORMS: &str =
+    "give a folder, a .gguf or .safetensors file, hf:org/name, or a preset (`raxla models` lists the presets)";
+
 /// Says what `model` is not, and what it may have been meant to be.
 fn unknown(model: &str) -> String {
     let looks_like_path = model.contains(['/', '\\']) || weights::kind(Path::new(model)).is_some();
     if looks_like_path {
-        let hub = if model.parse::<Repository>().is_ok() {
-            format!("\n  help: for the hub's repository of that name write hf:{model}")
-        } else {
-            String::new()
+        let help = match model.parse::<Repository>() {
+            Ok(_) => format!("for the hub's repository of that name write hf:{model}"),
+            Err(_) => FORMS.to_string(),
         };
-        return format!("there is no file or folder {model}{hub}");
+        return format!("there is no file or folder {model}\n  help: {help}");
     }
     let mut near: Vec<(f64, &str)> =
         presets().iter().map(|p| (strsim::jaro_winkler(&model.to_lowercase(), &p.name), p.name.as_str())).collect();
     near.sort_by(|a, b| b.0.total_cmp(&a.0));
     let near: Vec<&str> = near.into_iter().take(3).filter(|(score, _)| *score > 0.7).map(|(_, name)| name).collect();
     let help = match near.as_slice() {
-        [] => "`raxla models` lists the presets; a folder, a .gguf file or hf:org/name will do as well".to_string(),
+        [] => FORMS.to_string(),
         near => format!("did you mean {}?", near.join(", ")),
     };
     format!("there is no preset, file or folder {model}\n  help: {help}")

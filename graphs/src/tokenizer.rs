@@ -52,7 +52,7 @@ impl Tokenizer {
     /// Builds the tokenizer that the metadata of a GGUF file describes: byte-level BPE (`gpt2`) with one of the known
     /// pre-tokenizers, or a SentencePiece BPE with byte fallback (`llama`).
     pub fn from_gguf(weights: &Weights) -> Result<Tokenizer, LoadError> {
-        let bad = |reason| LoadError::Tokenizer { path: weights.path().to_path_buf(), reason };
+        let bad = |reason: String| LoadError::tokenizer(weights.path(), reason);
         let metadata = weights.gguf().ok_or_else(|| bad("it is not a GGUF file".to_string()))?;
         let inner = gguf::build(metadata).map_err(bad)?;
         let id =
@@ -131,7 +131,7 @@ impl Tokenizer {
 }
 
 fn broken(path: &Path, error: tokenizers::Error) -> LoadError {
-    LoadError::Tokenizer { path: path.to_path_buf(), reason: error.to_string() }
+    LoadError::tokenizer(path, error.to_string())
 }
 
 fn load_inner(dir: &Path) -> Result<Inner, LoadError> {
@@ -153,7 +153,7 @@ fn load_inner(dir: &Path) -> Result<Inner, LoadError> {
         false => "copy the tokenizer files of the model next to its weights",
     };
     let reason = format!("there is neither tokenizer.json nor vocab.json with merges.txt\n  help: {help}");
-    Err(LoadError::Tokenizer { path: dir.to_path_buf(), reason })
+    Err(LoadError::tokenizer(dir, reason))
 }
 
 /// GPT-2's byte-level BPE. Its one special token is in the vocabulary.

@@ -66,8 +66,11 @@ impl Plugin {
         let prefix = |message: &str| format!("plugin {}: {message}", path.display());
         let fail = |message: &str| Error::new(Code::FailedPrecondition, prefix(message));
         // SAFETY: loading runs the library's initializers; the user chose this library as a PJRT plugin.
-        let library =
-            unsafe { libloading::Library::new(path) }.map_err(|error| fail(&format!("cannot load: {error}")))?;
+        let library = unsafe { libloading::Library::new(path) }.map_err(|error| {
+            fail(&format!("cannot load: {error}")).help(
+                "if it is damaged, install it again with `raxla plugin install`; if it needs libraries, install them",
+            )
+        })?;
         // Unloading a PJRT plugin is not supported: its threads outlive every client.
         let library = mem::ManuallyDrop::new(library);
         // SAFETY: GetPjrtApi has this signature in every PJRT plugin.

@@ -7,7 +7,7 @@ use hf_hub::{Cache, CacheRepo};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sha2::{Digest, Sha256};
 use std::fs;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -197,7 +197,8 @@ impl Meter {
         let terminal = io::stderr().is_terminal();
         let target = if visible && terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         if visible && !terminal {
-            eprintln!("fetching {name} ({:.1} MB)", size as f64 / 1e6);
+            // a closed stderr must not end the download
+            let _ = writeln!(io::stderr(), "fetching {name} ({:.1} MB)", size as f64 / 1e6);
         }
         let bar = ProgressBar::with_draw_target(Some(size), target).with_message(name.to_string());
         if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {eta}")

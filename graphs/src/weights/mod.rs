@@ -112,7 +112,10 @@ impl Weights {
     fn open_files(path: &Path, files: &[PathBuf]) -> Result<Weights, LoadError> {
         let mut weights = Weights { path: path.to_path_buf(), files: Vec::new(), tensors: BTreeMap::new(), gguf: None };
         for file in files {
-            let mapped = Mapped::open(file).map_err(|e| LoadError::io(file, e))?;
+            let mapped = Mapped::open(file).map_err(|e| match e.kind() {
+                std::io::ErrorKind::UnexpectedEof => LoadError::format(file, e.to_string()),
+                _ => LoadError::io(file, e),
+            })?;
             let bad = |reason| LoadError::format(file, reason);
             let is_gguf = mapped.starts_with(b"GGUF") || kind(file) == Some("gguf");
             let tensors = if is_gguf {

@@ -1,0 +1,46 @@
+//! Whether the plugin survives `XLA_FLAGS`. Over a value that it does not understand, XLA ends the process from inside
+//! the plugin, with pages of usage; so a child process tries first.
+use crate::{Result, options::Global};
+use std::{
+    env,
+    process::{Command, ExitStatus, Stdio},
+};
+
+/// In the child: start the plugin. Errors that come back as values are the parent's to report.
+pub fn child(global: &Global) -> Result {
+    let _ = global.client_here();
+    Ok(())
+}
+
+/// Fails, with the plugin's reason, if starting it with the user's `XLA_FLAGS` ends a process.
+pub fn check(global: &Global) -> Result {
+    // installed here, where the user sees it
+    let plugin = xla_extension::find_plugin(&global.platform(), global.plugin())?;
+    let outcome = env::current_exe().and_then(|raxla| {
+        let mut child = Command::new(raxla);
+        child.args(["probe", "--platform", &global.platform(), "--plugin"]).arg(plugin);
+        // the reason is a log line that is not shown otherwise
+        child.env("RAXLA_VERBOSE", "1").env_remove("TF_CPP_MIN_LOG_LEVEL").stdin(Stdio::null()).output()
+    });
+    match outcome {
+        Ok(child) if !child.status.success() => {
+            let reason = reason(&String::from_utf8_lossy(&child.stderr), child.status);
+            Err(format!(
+                "the plugin does not start with XLA_FLAGS={}: {reason}\n  \
+                 help: correct or unset XLA_FLAGS; flags are written --name=value, with spaces between them",
+                env::var_os("XLA_FLAGS").unwrap_or_default().to_string_lossy()
+            )
+            .into())
+        }
+        // a child that cannot be started says nothing about the plugin
+        _ => Ok(()),
+    }
+}
+
+/// The last words of the plugin, or how the process ended.
+fn reason(stderr: &str, status: ExitStatus) -> String {
+    let message = |line: &str| line.split_once("] ").map(|(_, message)| message.trim_end_matches('.').to_string());
+    let bad_value = stderr.lines().find(|line| line.contains("Couldn't interpret value"));
+    let fatal = || stderr.lines().find(|line| line.starts_with('F') && line.contains(".cc:"));
+    bad_value.or_else(fatal).and_then(message).unwrap_or_else(|| status.to_string())
+}

@@ -1,0 +1,143 @@
+//! Plugins that are damaged, absent, or started with flags that they refuse.
+
+use crate::common::*;
+use std::{fs, path::Path, process::Command};
+
+/// A command that needs a plugin, in a home of its own, with no plugin named.
+fn alone(home: &Path) -> Command {
+    let mut command = logits(&fixture("gpt2_plain"), "3,4", &home.join("out"));
+    command.env("RAXLA_HOME", home).env_remove("RAXLA_PLUGIN").env_remove("PJRT_PLUGIN_LIBRARY_PATH");
+    command
+}
+
+#[test]
+fn files_that_are_no_plugin() {
+    let home = tempfile::tempdir().unwrap();
+    let named = |name: &str, content: &[u8], wanted: &[&str]| {
+        let path = home.path().join(name);
+        fs::write(&path, content).unwrap();
+        let all: Vec<&str> = wanted.iter().copied().chain([name, "help: ", "`raxla plugin install"]).collect();
+        fails(alone(home.path()).arg("--plugin").arg(&path), 1, &all);
+        fails(alone(home.path()).env("RAXLA_PLUGIN", &path), 1, &all);
+        fails(alone(home.path()).env("PJRT_PLUGIN_LIBRARY_PATH", &path), 1, &all);
+    };
+    named("empty.so", b"", &["the file is empty (zero bytes)"]);
+    named("text.so", b"this is text", &["the file is not a shared library (no ELF header)"]);
+    named("half.so", b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0", &["cannot load"]);
+    let missing = ["the plugin /no/such.so (from --plugin) does not exist", "help: correct the path"];
+    fails(alone(home.path()).args(["--plugin", "/no/such.so"]), 1, &missing);
+    fails(alone(home.path()).env("RAXLA_PLUGIN", "/"), 1, &["the plugin / (from RAXLA_PLUGIN) is not a file"]);
+}
+
+/// A library that is no plugin: this process has some open.
+#[test]
+#[cfg(target_os = "linux")]
+fn another_library_is_no_plugin() {
+    let home = tempfile::tempdir().unwrap();
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
+    let libc = maps.lines().find_map(|l| l.split_whitespace().last().filter(|p| p.contains("libc.so"))).unwrap();
+    let wanted = ["it has no symbol GetPjrtApi, so it is not a PJRT plugin", "help: give the path of a PJRT plugin"];
+    fails(alone(home.path()).args(["--plugin", libc]), 1, &wanted);
+}
+
+#[test]
+fn nothing_installed_and_offline() {
+    let home = tempfile::tempdir().unwrap();
+    let wanted = [
+        "error: no `cpu` plugin found",
+        "RAXLA_PLUGIN is not set",
+        "PJRT_PLUGIN_LIBRARY_PATH is not set",
+        "lammps-jax-pjrt-cpu-0.11.2/pjrt_c_api_cpu_plugin.so is not there",
+        "RAXLA_OFFLINE forbids fetching it",
+        "help: unset RAXLA_OFFLINE once with a network",
+        "then run `raxla plugin install cpu`",
+    ];
+    fails(alone(home.path()).env("RAXLA_OFFLINE", "1"), 1, &wanted);
+    fails(
+        raxla(["plugin", "install"]).env("RAXLA_HOME", home.path()).env("RAXLA_OFFLINE", "1"),
+        1,
+        &[
+            "the `cpu` plugin cannot be installed:\n  lammps-jax-pjrt-cpu 0.11.2: ",
+            "is not there, and RAXLA_OFFLINE forbids fetching it",
+            "help: unset RAXLA_OFFLINE",
+        ],
+    );
+    for arguments in [
+        &["plugin", "install", "abacus"][..],
+        &["plugin", "path", "abacus"],
+        &["plugin", "path", "--platform", "abacus"],
+    ] {
+        fails(&mut raxla(arguments), 1, &["`abacus`", "cpu", "cuda12", "tpu"]);
+    }
+    fails(alone(home.path()).env("RAXLA_PLATFORM", "abacus"), 1, &["`abacus`", "cpu", "cuda12", "tpu"]);
+}
+
+#[test]
+fn an_installed_plugin_with_another_hash() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("plugins/lammps-jax-pjrt-cpu-0.11.2/pjrt_c_api_cpu_plugin.so");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let list = json(&mut raxla(["plugin", "list", "--json"]));
+    let size = fs::metadata(plugin()).unwrap().len();
+    assert!(
+        list.as_array()
+            .unwrap()
+            .iter()
+            .any(|p| path.ends_with(Path::new(p["path"].as_str().unwrap()).file_name().unwrap()))
+    );
+    // as long as the right one; all zeros, so that it takes no room
+    fs::File::create(&path).unwrap().set_len(size).unwrap();
+    let wanted = ["pjrt_c_api_cpu_plugin.so is corrupted (its sha256 differs)", "RAXLA_OFFLINE forbids", "help: "];
+    fails(alone(home.path()).env("RAXLA_OFFLINE", "1"), 1, &wanted);
+    let states = json(raxla(["plugin", "list", "--json"]).env("RAXLA_HOME", home.path()));
+    let state =
+        states.as_array().unwrap().iter().find(|p| p["path"] == path.to_str().unwrap()).unwrap()["state"].clone();
+    assert_eq!(state, "damaged: install it again");
+}
+
+#[test]
+fn flags_that_the_plugin_does_not_know_or_cannot_read() {
+    let out = tempfile::tempdir().unwrap();
+    let with = |flags: &str| {
+        let mut command = logits(&fixture("gpt2_plain"), "3,4", &out.path().join("out"));
+        command.env("XLA_FLAGS", flags);
+        command
+    };
+    let help = "help: correct or unset XLA_FLAGS";
+    for flag in ["--xla_no_such_flag=1", "--xla_cpu_nonsense", "--help"] {
+        let flag_name = flag.split('=').next().unwrap();
+        fails(&mut with(flag), 1, &[&format!("does not know the flag `{flag_name}`"), help]);
+    }
+    fails(
+        &mut with("/no/such/file"),
+        1,
+        &["`/no/such/file` is no flag, and as a file of flags it cannot be read", help],
+    );
+    for (flags, reason) in [
+        (
+            "--xla_backend_optimization_level=abc",
+            "Couldn't interpret value abc for flag xla_backend_optimization_level",
+        ),
+        ("--xla_cpu_enable_fast_math=maybe", "Couldn't interpret value maybe for flag xla_cpu_enable_fast_math"),
+        ("--xla_gpu_autotune_level=99999999999999", "Couldn't interpret value 99999999999999 for flag"),
+        ("--xla_dump_hlo_as_text=false --xla_backend_optimization_level=", "for flag xla_backend_optimization_level"),
+        ("--xla_dump_to", "--xla_dump_to"),
+    ] {
+        let wanted = [&format!("the plugin does not start with XLA_FLAGS={flags}: "), reason, help];
+        let text = fails(&mut with(flags), 1, &wanted);
+        assert_eq!(text.lines().count(), 2, "a line and its help, not XLA's pages: {text}");
+    }
+    let doctor = run(raxla(["doctor"]).env("XLA_FLAGS", "--xla_backend_optimization_level=abc"));
+    assert!(doctor.stdout.contains("problem   the plugin does not start with XLA_FLAGS="), "{}", doctor.stdout);
+    succeeds(&mut with("--xla_backend_optimization_level=1 --xla_cpu_enable_fast_math=false"));
+}
+
+#[test]
+fn flags_reach_programs_that_were_compiled_before() {
+    let place = tempfile::tempdir().unwrap();
+    let dump = place.path().join("dump");
+    let command = || logits(&fixture("gpt2_plain"), "3,4", &place.path().join("out"));
+    succeeds(&mut command());
+    succeeds(command().env("XLA_FLAGS", format!("--xla_dump_to={} --xla_dump_hlo_as_text", dump.display())));
+    assert!(fs::read_dir(&dump).unwrap().count() > 0, "it was compiled, not taken from the cache");
+}

@@ -1,0 +1,144 @@
+//! Wrong use of the command line, and files that cannot be read or written.
+
+use crate::common::*;
+use std::{
+    fs::{self, File},
+    path::Path,
+};
+
+/// Runs `generate` on a model that does not exist: usage is checked before anything is loaded.
+fn misused(arguments: &[&str], wanted: &[&str]) {
+    fails(raxla(["generate", "--model", "/no/such/model"]).args(arguments), 2, wanted);
+}
+
+#[test]
+fn options_are_checked_before_anything_is_loaded() {
+    misused(
+        &["--dtype", "nonsense", "Hi"],
+        &["invalid value 'nonsense' for '--dtype <D>'", "none of f32, bf16, f16, f64"],
+    );
+    misused(&["--dtype", "i8", "Hi"], &["invalid value 'i8' for '--dtype <D>'", "none of f32, bf16, f16, f64"]);
+    misused(&["--top-p", "2", "Hi"], &["error: --top-p must be above 0 and at most 1, not 2"]);
+    misused(&["--top-p", "0", "Hi"], &["error: --top-p must be above 0 and at most 1, not 0"]);
+    misused(&["--min-p", "-0.5", "Hi"], &["error: --min-p must be within 0 and 1, not -0.5"]);
+    misused(&["--temperature", "-1", "Hi"], &["error: --temperature must be 0 or more, not -1"]);
+    misused(&["--temperature", "nan", "Hi"], &["error: --temperature must be 0 or more, not NaN"]);
+    misused(&["--temperature", "hot", "Hi"], &["invalid value 'hot' for '--temperature <T>'"]);
+    misused(&["--repetition-penalty", "0", "Hi"], &["error: --repetition-penalty must be above 0, not 0"]);
+    misused(&["--top-k", "-1", "Hi"], &["invalid value '-1' for '--top-k <K>'"]);
+    misused(&["--max-new-tokens", "many", "Hi"], &["invalid value 'many' for '--max-new-tokens <N>'"]);
+    misused(&["--seed", "-1", "Hi"], &["invalid value '-1' for '--seed <S>'"]);
+}
+
+#[test]
+fn unknown_words_get_the_nearest_ones() {
+    misused(
+        &["--temprature", "1", "Hi"],
+        &["unexpected argument '--temprature'", "a similar argument exists: '--temperature'"],
+    );
+    fails(
+        &mut raxla(["generat"]),
+        2,
+        &["unrecognized subcommand 'generat'", "a similar subcommand exists: 'generate'"],
+    );
+    fails(
+        &mut raxla(["hlo", "--stage", "optimised"]),
+        2,
+        &["invalid value 'optimised'", "graph, stablehlo, optimized"],
+    );
+    misused(&["--prompt-file", "x", "Hi"], &["cannot be used with", "--prompt-file"]);
+    misused(&["one", "two"], &["unexpected argument 'two'"]);
+    misused(&["- a list"], &["unexpected argument '- ' found", "use '-- - '"]);
+    let long = ["hlo", "--program", "prefill", "--prompt-tokens", "99"];
+    fails(&mut raxla(long), 2, &["99 --prompt-tokens do not fit 64 --slots"]);
+    fails(&mut raxla(["hlo", "--slots", "0"]), 2, &["invalid value '0' for '--slots <N>'", "a whole number from 1 on"]);
+    let bare = run(&mut raxla([""; 0]));
+    assert_eq!((bare.code, bare.stdout.as_str()), (Some(2), ""));
+    assert!(
+        bare.stderr.contains("Usage: raxla") && bare.stderr.contains("raxla generate \"The capital"),
+        "{}",
+        bare.stderr
+    );
+}
+
+#[test]
+fn tokens_are_numbers_in_the_vocabulary_and_fit_the_context() {
+    let (model, out) = (fixture("gpt2_plain"), tempfile::tempdir().unwrap());
+    let out = out.path().join("out");
+    let with = |tokens: &str| logits(&model, tokens, &out);
+    fails(&mut with("3,x"), 2, &["invalid value 'x' for '--tokens <IDS>'", "token ids are whole numbers from 0 on"]);
+    fails(&mut with(""), 2, &["--tokens"]);
+    fails(&mut with("-3"), 2, &["invalid value '-3' for '--tokens <IDS>'", "token ids are whole numbers from 0 on"]);
+    fails(&mut with("3,4,89"), 1, &["token id 89 is outside the vocabulary: ids go from 0 to 88"]);
+    fails(&mut with("4294967295"), 1, &["token id 4294967295 is outside the vocabulary"]);
+    fails(&mut with(&["3"; 65].join(",")), 1, &["the prompt has 65 tokens, but the model's context is 64: shorten it"]);
+    assert!(!out.exists());
+    fails(&mut raxla(["logits", "--tokens", "3"]), 2, &["required arguments were not provided", "--out <F>"]);
+}
+
+#[test]
+fn prompts_must_fit_and_be_text() {
+    let model = speaker();
+    let generate = || {
+        let mut command = raxla(["generate", "--model"]);
+        command.arg(model.path());
+        command
+    };
+    fails(generate().arg("x".repeat(65)), 1, &["the prompt has 65 tokens, but the model's context is 64: shorten it"]);
+    fails(generate().arg(""), 1, &["the prompt is empty: give at least one token"]);
+    fails(&mut generate(), 1, &["the prompt is empty: give at least one token"]);
+    fails(
+        generate().args(["--prompt-file", "/no/such/prompt"]),
+        1,
+        &["the prompt file /no/such/prompt cannot be read", "No such file"],
+    );
+    fails(generate().args(["--prompt-file", "/"]), 1, &["the prompt file / cannot be read", "directory"]);
+    let binary = model.path().join("binary");
+    fs::write(&binary, b"\xff\xfe\x00").unwrap();
+    fails(generate().arg("--prompt-file").arg(&binary), 1, &["binary cannot be read", "UTF-8"]);
+    fails(generate().stdin(File::open(&binary).unwrap()), 1, &["cannot be read from standard input", "UTF-8"]);
+    let chat = raxla(["chat", "--model"]).arg(model.path()).stdin(File::open(&binary).unwrap()).output().unwrap();
+    check_failure(chat.into(), 1, &["the message cannot be read", "UTF-8"]);
+    // a conversation outgrows the context
+    let long = run_with(raxla(["chat", "--model"]).arg(model.path()), &"x".repeat(70));
+    check_failure(long, 1, &["tokens, but the model's context is 64"]);
+}
+
+#[test]
+fn results_must_have_a_place() {
+    let model = fixture("gpt2_plain");
+    let dir = tempfile::tempdir().unwrap();
+    // found before the model is even looked for
+    let absent = |out: &Path| logits(Path::new("/no/such/model"), "3", out);
+    fails(
+        &mut absent(&dir.path().join("no/out")),
+        1,
+        &["no/out cannot be written: No such file", "help: make the directory first"],
+    );
+    fails(
+        &mut absent(Path::new("/dev/null/out")),
+        1,
+        &["/dev/null/out cannot be written: Not a directory", "help: give another place to --out"],
+    );
+    fails(&mut absent(dir.path()), 1, &["cannot be written: Is a directory"]);
+    fails(&mut absent(Path::new("/proc/out")), 1, &["/proc/out cannot be written"]);
+    if cfg!(target_os = "linux") {
+        fails(
+            &mut logits(&model, "3", Path::new("/dev/full")),
+            1,
+            &["/dev/full cannot be written: No space left on device", "help: free some space"],
+        );
+    }
+    assert!(Path::new("/dev/full").metadata().is_ok_and(|m| !m.is_file()), "it is still the device");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_standard_output_is_an_error() {
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    let model = speaker();
+    let text = raxla(["generate", "-n", "4", "--model"]).arg(model.path()).arg("Hi").stdout(full()).output().unwrap();
+    check_failure(text.into(), 1, &["error: standard output cannot be written: No space left on device"]);
+    let list = raxla(["models"]).stdout(full()).output().unwrap();
+    check_failure(list.into(), 1, &["error: standard output cannot be written: No space left on device"]);
+}

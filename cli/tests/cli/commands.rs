@@ -1,0 +1,260 @@
+//! The commands that are not about text.
+
+use crate::common::*;
+use std::{fs, path::Path};
+
+/// Largest absolute difference over the standard deviation of the reference.
+fn deviation(have: &[u8], want: &[u8]) -> f64 {
+    assert_eq!(have.len(), want.len());
+    let floats = |bytes: &[u8]| -> Vec<f64> {
+        bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap()) as f64).collect()
+    };
+    let (have, want) = (floats(have), floats(want));
+    let mean = want.iter().sum::<f64>() / want.len() as f64;
+    let std = (want.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / want.len() as f64).sqrt();
+    have.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) / std
+}
+
+fn comma(tokens: &[u32], separator: &str) -> String {
+    tokens.iter().map(u32::to_string).collect::<Vec<_>>().join(separator)
+}
+
+#[test]
+fn logits_and_hidden_states_are_those_of_transformers() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["gpt2_plain", "llama_sharded"] {
+        let out = dir.path().join(name).with_extension("safetensors");
+        let tokens = reference_tokens(name, "tokens");
+        let stdout = succeeds(logits(&fixture(name), &comma(&tokens, ","), &out).arg("--hidden-states"));
+        assert_eq!(stdout, "");
+        let mut want = read_tensors(&fixture(name).join("reference.safetensors"));
+        want.retain(|name, _| name == "logits" || name.starts_with("hidden_states."));
+        let have = read_tensors(&out);
+        assert_eq!(have.keys().collect::<Vec<_>>(), want.keys().collect::<Vec<_>>(), "{name}");
+        for (part, (dtype, dims, bytes)) in &want {
+            assert_eq!((&have[part].0, &have[part].1), (dtype, dims), "{name} {part}");
+            let d = deviation(&have[part].2, bytes);
+            assert!(d <= 2e-5, "{name} {part} deviates by {d:.1e}");
+        }
+    }
+    let left: Vec<_> = fs::read_dir(dir.path()).unwrap().flatten().map(|e| e.file_name()).collect();
+    assert_eq!(left.len(), 2, "nothing temporary stays: {left:?}");
+}
+
+#[test]
+fn logits_of_half_precision_are_f32_and_hidden_states_are_extra() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("logits.safetensors");
+    fs::write(&out, "what was there before").unwrap();
+    let tokens = comma(&reference_tokens("llama_bf16", "tokens"), ", ");
+    succeeds(logits(&fixture("llama_bf16"), &tokens, &out).args(["--dtype", "bf16", "--scan"]));
+    let have = read_tensors(&out);
+    let want = read_tensors(&fixture("llama_bf16").join("reference.safetensors"));
+    assert_eq!(have.keys().collect::<Vec<_>>(), ["logits"]);
+    assert_eq!((have["logits"].0, &have["logits"].1), (safetensors::Dtype::F32, &want["logits"].1));
+    let d = deviation(&have["logits"].2, &want["logits"].2);
+    assert!(d > 1e-6 && d < 0.2, "rounded to bf16, not wrong: {d:.1e}");
+}
+
+#[test]
+fn what_is_no_file_is_written_without_a_temporary_one() {
+    let before = fs::metadata("/dev/stdout").map(|m| m.len()).ok();
+    let outcome = logits(&fixture("gpt2_plain"), "3,4", Path::new("/dev/stdout")).output().unwrap();
+    assert!(outcome.status.success(), "{}", String::from_utf8_lossy(&outcome.stderr));
+    assert!(safetensors::SafeTensors::deserialize(&outcome.stdout).unwrap().tensor("logits").is_ok());
+    assert_eq!(fs::metadata("/dev/stdout").map(|m| m.len()).ok(), before);
+}
+
+#[test]
+fn plugins_are_listed_and_found() {
+    let text = succeeds(&mut raxla(["plugin", "list"]));
+    for kind in ["cpu ", "cuda12 ", "cuda13 ", "tpu "] {
+        assert!(text.lines().any(|l| l.starts_with(kind)), "{kind} is not in {text}");
+    }
+    let path = plugin();
+    assert!(path.is_file());
+    let list = json(&mut raxla(["plugin", "list", "--json"]));
+    let found = list.as_array().unwrap().iter().find(|p| p["path"] == path.to_str().unwrap());
+    if let Some(found) = found {
+        assert_eq!((&found["kind"], &found["state"]), (&"cpu".into(), &"installed".into()));
+        assert_eq!(found["sha256"].as_str().unwrap().len(), 64);
+    }
+    assert!(found.is_some() || std::env::var_os("RAXLA_PLUGIN").is_some(), "{path:?} in {list}");
+    // what is named comes first, whatever it is
+    let named = fixture("README.md");
+    let shown = |text: String| fs::canonicalize(text.trim_end()).unwrap();
+    let by_option = succeeds(raxla(["plugin", "path", "--plugin"]).arg(&named));
+    let by_variable = succeeds(raxla(["plugin", "path"]).env("RAXLA_PLUGIN", &named));
+    assert_eq!([shown(by_option), shown(by_variable)], [(); 2].map(|()| fs::canonicalize(&named).unwrap()));
+}
+
+#[test]
+fn installing_what_is_there_prints_its_path() {
+    let text = succeeds(raxla(["plugin", "install"]).env_remove("RAXLA_PLUGIN"));
+    assert!(Path::new(text.trim_end()).is_file(), "{text}");
+}
+
+#[test]
+fn doctor_names_the_devices() {
+    plugin();
+    let text = succeeds(&mut raxla(["doctor"]));
+    for part in [
+        "raxla     ",
+        "machine   linux",
+        " cores ",
+        "home      ",
+        "plugin    cpu ",
+        "in use    ",
+        "platform cpu",
+        "device    ",
+        "compiled  ",
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    assert!(text.contains("No problems found.") || text.contains("problem   "), "{text}");
+    let report = json(&mut raxla(["doctor", "--json"]));
+    assert_eq!(report["plugin_in_use"]["platform"], "cpu");
+    assert_eq!(report["plugin_in_use"]["devices"].as_array().unwrap().len(), 1);
+    for key in [
+        "machine",
+        "home",
+        "free_bytes",
+        "offline",
+        "plugins",
+        "models",
+        "compiled_programs",
+        "compiled_bytes",
+        "problems",
+    ] {
+        assert!(!report[key].is_null(), "{key} is not in {report}");
+    }
+}
+
+#[test]
+fn doctor_finds_what_is_wrong_and_says_what_helps() {
+    let home = tempfile::tempdir().unwrap();
+    let doctor = |more: &[&str]| {
+        let mut command = raxla(["doctor"]);
+        command
+            .args(more)
+            .env("RAXLA_HOME", home.path())
+            .env_remove("RAXLA_PLUGIN")
+            .env_remove("PJRT_PLUGIN_LIBRARY_PATH");
+        run(&mut command)
+    };
+    let fresh = doctor(&[]);
+    assert_eq!(fresh.code, Some(1));
+    for part in [
+        "problem   no `cpu` plugin is installed",
+        "help: run `raxla plugin install cpu`",
+        "cpu     lammps-jax-pjrt-cpu 0.11.2: not installed",
+    ] {
+        assert!(fresh.stdout.contains(part), "{part} is not in {}", fresh.stdout);
+    }
+    assert!(fresh.stderr.contains("error: no plugin works"), "{}", fresh.stderr);
+    assert!(!home.path().join("plugins").exists(), "nothing is installed");
+    let broken = home.path().join("plugins/lammps-jax-pjrt-cpu-0.11.2/pjrt_c_api_cpu_plugin.so");
+    fs::create_dir_all(broken.parent().unwrap()).unwrap();
+    fs::write(&broken, "no plugin").unwrap();
+    let damaged = doctor(&[]);
+    assert!(damaged.stdout.contains("problem   the installed lammps-jax-pjrt-cpu"), "{}", damaged.stdout);
+    assert!(damaged.stdout.contains("is damaged\n  help: run `raxla plugin install cpu`"), "{}", damaged.stdout);
+    let named = doctor(&["--json", "--plugin", broken.to_str().unwrap()]);
+    let report: serde_json::Value = serde_json::from_str(&named.stdout).unwrap();
+    let problems = report["problems"].as_array().unwrap();
+    let what = |p: &&serde_json::Value| p["what"].as_str().unwrap().contains("not a shared library");
+    assert!(problems.iter().find(what).unwrap()["remedy"].as_str().unwrap().contains("raxla plugin install cpu"));
+}
+
+/// A hub cache that holds a fixture as a repository.
+fn hub_cache(repository: &str, fixture_name: &str) -> tempfile::TempDir {
+    let cache = tempfile::tempdir().unwrap();
+    let folder = cache.path().join(format!("models--{}", repository.replace('/', "--")));
+    let snapshot = folder.join("snapshots/0123456789abcdef");
+    fs::create_dir_all(folder.join("refs")).unwrap();
+    fs::create_dir_all(&snapshot).unwrap();
+    fs::write(folder.join("refs/main"), "0123456789abcdef").unwrap();
+    for entry in fs::read_dir(fixture(fixture_name)).unwrap().flatten() {
+        fs::copy(entry.path(), snapshot.join(entry.file_name())).unwrap();
+    }
+    cache
+}
+
+#[test]
+fn models_shows_what_is_here_and_pull_finds_it() {
+    let cache = hub_cache("openai-community/gpt2", "gpt2_plain");
+    let here = |arguments: &[&str]| {
+        let mut command = raxla(arguments);
+        command.env("HF_HUB_CACHE", cache.path()).env("RAXLA_OFFLINE", "1");
+        command
+    };
+    let text = succeeds(&mut here(&["models"]));
+    assert!(text.lines().any(|l| l.starts_with("* gpt2 ")), "{text}");
+    assert!(text.lines().any(|l| l.starts_with("  gpt2-medium ")), "{text}");
+    assert!(text.contains("these architectures loads: ") && text.contains("llama"), "{text}");
+    let all = json(&mut here(&["models", "--json"]));
+    let preset = all["presets"].as_array().unwrap().iter().find(|p| p["name"] == "gpt2").unwrap();
+    let path = preset["path"].as_str().unwrap();
+    assert!(Path::new(path).join("config.json").is_file());
+    for model in ["gpt2", "hf:openai-community/gpt2"] {
+        assert_eq!(succeeds(&mut here(&["pull", model])).trim_end(), path);
+    }
+    let out = cache.path().join("out");
+    succeeds(logits(Path::new("gpt2"), "3,4", &out).env("HF_HUB_CACHE", cache.path()).env("RAXLA_OFFLINE", "1"));
+}
+
+#[test]
+fn programs_are_shown_at_every_stage() {
+    let check = |stage: &str, program: &str, more: &[&str], wanted: &[&str]| {
+        let mut command = raxla(["hlo", "--stage", stage, "--program", program, "--model"]);
+        let text = succeeds(command.arg(fixture("llama_gqa_untied")).args(more));
+        for part in wanted {
+            let start: String = text.chars().take(300).collect();
+            assert!(text.contains(part), "{part} is not in the {stage} of {program}: {start} ..");
+        }
+    };
+    for (program, tokens) in [("prefill", 16), ("decode", 1)] {
+        check(
+            "graph",
+            program,
+            &[],
+            &["graph(%0: f32[67, 32], ", "DotGeneral", "# block/attn", &format!("i32[1, {tokens}]")],
+        );
+        let tokens = format!("tensor<1x{tokens}xi32>");
+        check("stablehlo", program, &[], &["module @", "@main(", "stablehlo.dot_general", &tokens]);
+        check("optimized", program, &[], &["HloModule ", "ENTRY "]);
+    }
+    let scanned = ["--scan", "--prompt-tokens", "8", "--slots", "32"];
+    check("stablehlo", "prefill", &scanned, &["stablehlo.while", "tensor<1x8xi32>", "x32x1x8xf32>"]);
+}
+
+#[test]
+fn compiled_programs_are_kept_until_cleared() {
+    let home = tempfile::tempdir().unwrap();
+    let plugin = plugin();
+    let here = |arguments: &[&str]| {
+        let mut command = raxla(arguments);
+        command.env("RAXLA_HOME", home.path()).env("RAXLA_PLUGIN", &plugin);
+        command
+    };
+    let usage = || json(&mut here(&["cache", "info", "--json"]));
+    assert_eq!((&usage()["programs"], &usage()["bytes"]), (&0.into(), &0.into()));
+    let out = home.path().join("out");
+    let model = fixture("gpt2_plain");
+    let run = || {
+        succeeds(logits(&model, "3,4", &out).env("RAXLA_HOME", home.path()).env("RAXLA_PLUGIN", &plugin));
+        fs::read(&out).unwrap()
+    };
+    let first = run();
+    assert_eq!(usage()["programs"], 1);
+    let text = succeeds(&mut here(&["cache", "info"]));
+    assert!(text.contains("compiled: 1 program, ") && text.contains(" MiB of at most 2048"), "{text}");
+    assert_eq!(first, run(), "the kept program computes the same");
+    // half a file, as a full disk or a crash would leave it, is not run
+    let kept = fs::read_dir(home.path().join("compiled")).unwrap().flatten().next().unwrap().path();
+    let half = fs::read(&kept).unwrap();
+    fs::write(&kept, &half[..half.len() / 2]).unwrap();
+    assert_eq!(first, run());
+    assert_eq!(succeeds(&mut here(&["cache", "clear"])), "1 program removed\n");
+    assert_eq!(usage()["programs"], 0);
+}

@@ -1,0 +1,148 @@
+//! `raxla generate` and `raxla chat`.
+
+use crate::common::*;
+use serde_json::Value;
+use std::{fs, path::Path, process::Command};
+
+fn generate(model: &Path, more: &[&str]) -> Command {
+    let mut command = raxla(["generate", "--model"]);
+    command.arg(model).args(more);
+    command
+}
+
+fn text(of: &Value) -> String {
+    of["text"].as_str().unwrap().to_string()
+}
+
+fn tokens(of: &Value) -> Vec<u32> {
+    of["tokens"].as_array().unwrap().iter().map(|t| t.as_u64().unwrap() as u32).collect()
+}
+
+/// The prompt of the fixture's reference, spelled.
+fn prompt() -> String {
+    spell(&reference_tokens("gpt2_plain", "tokens"))
+}
+
+#[test]
+fn greedy_tokens_are_those_of_transformers_and_the_text_is_theirs() {
+    let model = speaker();
+    let want = reference_tokens("gpt2_plain", "greedy");
+    let made = json(&mut generate(model.path(), &["-n", "16", "--json", "--", &prompt()]));
+    assert_eq!(tokens(&made), want);
+    assert_eq!(text(&made), spell(&want));
+    assert_eq!((&made["finish_reason"], &made["new_tokens"]), (&"length".into(), &16.into()));
+    assert_eq!(made["prompt"], prompt());
+    assert_eq!(made["prompt_tokens"], reference_tokens("gpt2_plain", "tokens").len());
+    for number in ["tokens_per_second", "time_to_first_token_ms", "compile_ms", "load_ms"] {
+        assert!(made[number].as_f64().unwrap() > 0.0, "{number}: {made}");
+    }
+}
+
+#[test]
+fn the_prompt_comes_as_words_from_a_file_or_from_standard_input() {
+    let model = speaker();
+    let file = model.path().join("prompt.txt");
+    fs::write(&file, prompt()).unwrap();
+    let short = ["-n", "16"];
+    let streamed = run(generate(model.path(), &short).arg("--").arg(prompt()));
+    assert_eq!(streamed.code, Some(0), "{}", streamed.stderr);
+    // the text alone, without the prompt, where stdout is no terminal
+    assert_eq!(streamed.stdout, spell(&reference_tokens("gpt2_plain", "greedy")) + "\n");
+    for part in ["16 tokens, ", " tokens/s; first token after ", "; compile ", " ms, load "] {
+        assert!(streamed.stderr.contains(part), "{}", streamed.stderr);
+    }
+    assert_eq!(streamed.stderr.lines().count(), 1, "{}", streamed.stderr);
+    assert_eq!(succeeds(generate(model.path(), &short).arg("--prompt-file").arg(&file)), streamed.stdout);
+    for from_stdin in [&[][..], &["-"], &["--prompt-file", "-"]] {
+        let outcome = run_with(generate(model.path(), &short).args(from_stdin), &prompt());
+        assert_eq!((outcome.code, &outcome.stdout), (Some(0), &streamed.stdout), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn stop_strings_are_not_shown() {
+    let model = speaker();
+    let whole = spell(&reference_tokens("gpt2_plain", "greedy"));
+    let stop: String = whole.chars().skip(5).take(2).collect();
+    let before = whole.split(&stop).next().unwrap();
+    let options = ["-n", "16", "--stop", "absent", "--stop", &stop];
+    assert_eq!(succeeds(generate(model.path(), &options).arg("--").arg(prompt())), format!("{before}\n"));
+    let made = json(generate(model.path(), &options).args(["--json", "--", &prompt()]));
+    assert_eq!((text(&made).as_str(), &made["finish_reason"]), (before, &"stop".into()));
+}
+
+#[test]
+fn a_seed_repeats_and_another_differs() {
+    let model = speaker();
+    let with =
+        |seed: &str| succeeds(&mut generate(model.path(), &["-n", "24", "--temperature", "3", "--seed", seed, "Hi"]));
+    assert_eq!(with("7"), with("7"));
+    assert_ne!(with("7"), with("8"));
+}
+
+#[test]
+fn sampling_among_one_token_is_greedy_and_a_penalty_avoids_repeats() {
+    let model = speaker();
+    let with = |more: &[&str]| {
+        tokens(&json(
+            generate(model.path(), &["-n", "16", "--ignore-eos", "--json"]).args(more).args(["--", &prompt()]),
+        ))
+    };
+    let greedy = reference_tokens("gpt2_plain", "greedy");
+    for one in [["--top-k", "1"], ["--top-p", "1e-6"], ["--min-p", "1"]] {
+        assert_eq!(with(&[&["--temperature", "2"], &one[..]].concat()), greedy, "{one:?}");
+    }
+    let mut all = with(&["--repetition-penalty", "1e6"]);
+    let count = all.len();
+    all.extend(reference_tokens("gpt2_plain", "tokens"));
+    all.sort();
+    all.dedup();
+    let mut prompt = reference_tokens("gpt2_plain", "tokens");
+    prompt.sort();
+    prompt.dedup();
+    assert_eq!(all.len(), count + prompt.len(), "no token occurs twice, nor again");
+}
+
+#[test]
+fn other_dtypes_and_scanned_layers_speak_too() {
+    let model = speaker();
+    let with = |more: &[&str]| succeeds(generate(model.path(), &["-n", "4"]).args(more).args(["--", &prompt()]));
+    let whole = spell(&reference_tokens("gpt2_plain", "greedy")[..4]) + "\n";
+    assert_eq!(with(&["--scan"]), whole);
+    assert!(!with(&["--dtype", "bf16"]).is_empty());
+}
+
+#[test]
+fn no_tokens_are_no_text() {
+    let model = speaker();
+    assert_eq!(succeeds(&mut generate(model.path(), &["-n", "0", "Hi"])), "\n");
+}
+
+#[test]
+fn chat_remembers_until_told_not_to() {
+    let model = speaker();
+    let talk = |more: &[&str], lines: &str| {
+        let outcome = run_with(raxla(["chat", "-n", "8", "--model"]).arg(model.path()).args(more), lines);
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        outcome
+    };
+    let chat = talk(&[], "hi\n\nyo\n/clear\nhi\n/exit\nnever read\n");
+    assert_eq!(chat.stderr.lines().filter(|l| l.contains("tokens/s")).count(), 3, "three answers: {}", chat.stderr);
+    let answer = |prompt: &str| succeeds(&mut generate(model.path(), &["-n", "8", prompt]));
+    let first = answer("u:hi\na:");
+    let second = answer(&format!("u:hi\na:{}\nu:yo\na:", first.strip_suffix('\n').unwrap()));
+    assert_eq!(chat.stdout, format!("{first}{second}{first}"));
+    let told = talk(&["--system", "be"], "hi\n");
+    assert_eq!(told.stdout, answer("s:be\nu:hi\na:"));
+}
+
+#[test]
+fn chat_needs_a_template() {
+    let model = speaker();
+    fs::write(model.path().join("tokenizer_config.json"), "{}").unwrap();
+    fails(
+        raxla(["chat", "--model"]).arg(model.path()),
+        1,
+        &["has no chat template", "use `raxla generate`, or an instruction-tuned model"],
+    );
+}

@@ -1,0 +1,12 @@
+//! The binary `raxla` as its users meet it: what it prints where, and how it ends.
+//!
+//! Models are the tiny checkpoints of `graphs`; the plugin is the one in the user's `RAXLA_HOME`.
+
+mod bad_models;
+mod bad_plugins;
+mod bad_usage;
+mod commands;
+mod common;
+mod generate;
+mod help;
+mod interrupts;
