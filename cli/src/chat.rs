@@ -61,7 +61,13 @@ impl Args {
                 out.flush()?;
             }
             let line = lines.next().transpose().map_err(|e| format!("the message cannot be read: {e}"))?;
-            let Some(line) = line else { break };
+            let Some(line) = line else {
+                if interactive {
+                    // after the mark that nobody answered
+                    writeln!(out)?;
+                }
+                break;
+            };
             match line.trim() {
                 "" => continue,
                 "/exit" | "/quit" => break,

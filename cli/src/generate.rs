@@ -39,7 +39,8 @@ pub struct Args {
 
 const DETAILS: &str = "\
 The text streams to standard output (after the prompt, if that is a terminal), one line about speed
-goes to standard error. Instruction-tuned models answer better through `raxla chat`.
+goes to standard error. A newline at the end of a prompt's file, or of standard input, is left out.
+Instruction-tuned models answer better through `raxla chat`.
 
 Examples:
   raxla generate \"The capital of France is\"

@@ -144,7 +144,8 @@ impl SamplingArgs {
     }
 }
 
-/// A prompt from the command line, a file, or standard input.
+/// A prompt from the command line, a file, or standard input. The newline that ends a file or the output of `echo` is
+/// no part of it: models continue a line that has ended quite differently.
 pub fn prompt(words: Option<&str>, file: Option<&PathBuf>) -> Result<String> {
     let from = match (words, file) {
         (Some(words), _) if words != "-" => return Ok(words.to_string()),
@@ -157,9 +158,15 @@ pub fn prompt(words: Option<&str>, file: Option<&PathBuf>) -> Result<String> {
             let mut text = String::new();
             let read = stdin.read_to_string(&mut text);
             read.map_err(|e| format!("the prompt cannot be read from standard input: {e}"))?;
-            return Ok(text);
+            return Ok(without_last_newline(text));
         }
     };
-    let read = std::fs::read_to_string(from);
+    let read = std::fs::read_to_string(from).map(without_last_newline);
     Ok(read.map_err(|e| format!("the prompt file {} cannot be read: {e}", from.display()))?)
+}
+
+fn without_last_newline(mut text: String) -> String {
+    let end = ["\r\n", "\n"].iter().find_map(|end| text.strip_suffix(end)).map(str::len);
+    text.truncate(end.unwrap_or(text.len()));
+    text
 }

@@ -89,6 +89,7 @@ fn list(out: &mut impl Write, json: bool) -> Result {
                 "version": s.entry.library.version,
                 "pjrt": s.entry.pjrt,
                 "sha256": s.entry.library.sha256,
+                "size": s.entry.library.size,
                 "path": s.path,
                 "state": state(&s.state),
             })

@@ -171,9 +171,19 @@ pub fn reference_tokens(fixture_name: &str, tensor: &str) -> Vec<u32> {
     tensors[tensor].2.chunks_exact(4).map(|b| u32::from_le_bytes(b.try_into().unwrap())).collect()
 }
 
-/// The path of the user's plugin, installed if need be.
+/// The path of the plugin that the user has or names, installed if need be.
 pub fn plugin() -> PathBuf {
     PathBuf::from(succeeds(&mut raxla(["plugin", "path"])).trim_end())
+}
+
+/// What a home says about the first choice for the CPU: its `path`, `size`, `state`, ...
+pub fn first_choice(home: &Path) -> serde_json::Value {
+    json(raxla(["plugin", "list", "--json"]).env("RAXLA_HOME", home))[0].clone()
+}
+
+/// Forgets the plugin that the user names.
+pub fn unnamed(command: &mut Command) -> &mut Command {
+    command.env_remove("RAXLA_PLUGIN").env_remove("PJRT_PLUGIN_LIBRARY_PATH")
 }
 
 /// `logits` of a checkpoint, the shortest command that runs a model.

@@ -42,7 +42,7 @@ fn greedy_tokens_are_those_of_transformers_and_the_text_is_theirs() {
 fn the_prompt_comes_as_words_from_a_file_or_from_standard_input() {
     let model = speaker();
     let file = model.path().join("prompt.txt");
-    fs::write(&file, prompt()).unwrap();
+    fs::write(&file, prompt() + "\r\n").unwrap();
     let short = ["-n", "16"];
     let streamed = run(generate(model.path(), &short).arg("--").arg(prompt()));
     assert_eq!(streamed.code, Some(0), "{}", streamed.stderr);
@@ -54,7 +54,7 @@ fn the_prompt_comes_as_words_from_a_file_or_from_standard_input() {
     assert_eq!(streamed.stderr.lines().count(), 1, "{}", streamed.stderr);
     assert_eq!(succeeds(generate(model.path(), &short).arg("--prompt-file").arg(&file)), streamed.stdout);
     for from_stdin in [&[][..], &["-"], &["--prompt-file", "-"]] {
-        let outcome = run_with(generate(model.path(), &short).args(from_stdin), &prompt());
+        let outcome = run_with(generate(model.path(), &short).args(from_stdin), &format!("{}\n", prompt()));
         assert_eq!((outcome.code, &outcome.stdout), (Some(0), &streamed.stdout), "{}", outcome.stderr);
     }
 }
