@@ -3,17 +3,11 @@ use crate::{
     aval::Aval,
     ops::Rhs,
     prim::{
-        Combine, Gather, IndexDims, IndexMode, IndexOptions, Scatter, dynamic_slice, dynamic_update_slice, full,
-        gather, other_axes, scatter, select, wide_indices,
+        Combine, Gather, IndexDims, IndexMode, IndexOptions, Scatter, from_the_end, full, gather, other_axes, scatter,
+        slice_at, update_at,
     },
     trace::{At, Tensor, fail},
 };
-
-/// Negative indices count from the end, as in NumPy.
-fn from_the_end(indices: Tensor, n: usize) -> Tensor {
-    let indices = wide_indices(&[indices])[0];
-    if !indices.dtype().is_signed() { indices } else { select(indices.lt(0), indices + n, indices) }
-}
 
 #[track_caller]
 fn integers(op: &str, x: Tensor, indices: Tensor) {
@@ -82,8 +76,8 @@ impl Tensor {
         gather(self, indices, Gather { dims, sizes, options: IndexOptions::default(), fill: None })
     }
 
-    /// The slice at a computed index (an integer scalar) along an axis, which disappears. An index that does not exist is
-    /// moved to the nearest that does, a negative one to 0.
+    /// The slice at a computed index (an integer scalar) along an axis, which disappears. A negative index counts
+    /// from the end; one that does not exist is then moved to the nearest that does.
     #[track_caller]
     pub fn dynamic_index(self, axis: isize, index: Tensor) -> Tensor {
         let _at = At::caller();
@@ -91,22 +85,22 @@ impl Tensor {
         self.dynamic_slice_axis(i, index, 1).squeeze(i)
     }
 
-    /// `size` elements along an axis from a computed start (an integer scalar). A start from which they would reach
-    /// outside is moved to the nearest that fits, a negative one to 0.
+    /// `size` elements along an axis from a computed start (an integer scalar). A negative start counts from the end; one
+    /// from which they would reach outside is then moved to the nearest that fits.
     #[track_caller]
     pub fn dynamic_slice_axis(self, axis: isize, start: Tensor, size: usize) -> Tensor {
         let _at = At::caller();
         let (i, mut sizes) = (self.axis(axis), self.dims());
         sizes[i] = size;
-        dynamic_slice(self, &start_along(self, i, start), sizes)
+        slice_at(self, &start_along(self, i, start), sizes)
     }
 
-    /// With the elements along an axis, from a computed start (an integer scalar), replaced by `update`. A start from
-    /// which it would reach outside is moved to the nearest that fits, a negative one to 0.
+    /// With the elements along an axis, from a computed start (an integer scalar), replaced by `update`. A negative start
+    /// counts from the end; one from which it would reach outside is then moved to the nearest that fits.
     #[track_caller]
     pub fn dynamic_update_axis(self, axis: isize, start: Tensor, update: Tensor) -> Tensor {
         let _at = At::caller();
-        dynamic_update_slice(self, update, &start_along(self, self.axis(axis), start))
+        update_at(self, update, &start_along(self, self.axis(axis), start))
     }
 
     /// Rows (slices along axis 0) at some indices, of any shape, to be read or updated: `x.at(i).add(y)`.
@@ -133,7 +127,7 @@ impl Tensor {
 
 /// A start in one axis, and 0 in the others.
 fn start_along(x: Tensor, axis: usize, start: Tensor) -> Vec<Tensor> {
-    let start = wide_indices(&[start])[0];
+    let start = from_the_end(start, x.dims()[axis]);
     let zero = || full([], start.dtype(), 0);
     (0..x.rank()).map(|i| if i == axis { start } else { zero() }).collect()
 }
@@ -245,6 +239,9 @@ mod tests {
         is(of(&[2, 3], |x| x.dynamic_slice_axis(1, ints(&[], &[2]), 2)), &[2, 2], &[1, 2, 4, 5]);
         let update = |x: Tensor| x.dynamic_update_axis(0, ints(&[], &[-4]), ints(&[1, 2], &[7, 8]));
         is(of(&[2, 2], update), &[2, 2], &[7, 8, 2, 3]);
+        // negative ones count from the end first
+        is(of(&[2, 3], |x| x.dynamic_index(1, ints(&[], &[-1]))), &[2], &[2, 5]);
+        is(of(&[2, 3], |x| x.dynamic_slice_axis(1, ints(&[], &[-2]), 2)), &[2, 2], &[1, 2, 4, 5]);
     }
 
     #[test]

@@ -132,6 +132,15 @@ methods! {
     maximum => |x, y| prim::max(x, y);
     /// The smaller of each pair; NaN if one is.
     minimum => |x, y| prim::min(x, y);
+    /// Remainder of x / y with the sign of y, as Python's `%` (Rust's, and the operator `%` of tensors, takes that of x).
+    modulo => |x, y| {
+        let rest = prim::rem(x, y);
+        let zero = x.like(0);
+        let negative = |x: Tensor| prim::compare(Direction::Lt, x, zero);
+        let other_sign = prim::compare(Direction::Ne, negative(rest), negative(y));
+        let wrong = prim::and(other_sign, prim::compare(Direction::Ne, rest, zero));
+        prim::select(wrong, prim::add(rest, y), rest)
+    };
     /// xʸ for floats.
     pow => |x, y| prim::pow(x, y);
     /// The angle of the point (y, x) where self is y, in radians.

@@ -3,7 +3,7 @@
 //! A `Tree<T>` is a structure whose leaves are of type `T`. `#[derive(Tree)]` on `struct Mlp<T = Tensor>` makes the one
 //! declaration serve `Mlp<Tensor>` (inside a trace), `Mlp<Array>` (on a device), `Mlp<Param>` (its specification), ...
 use crate::aval::Aval;
-use std::fmt;
+use std::{fmt, marker::PhantomData};
 
 pub use raxla_macros::Tree;
 
@@ -201,6 +201,16 @@ impl<T: Leaf, A: Tree<T>, const N: usize> Tree<T> for [A; N] {
     fn structure_at(&self, key: &mut Structure) {
         self.iter().for_each(|x| x.structure_at(key));
     }
+}
+
+/// No leaf: gives a struct without tensors its leaf type parameter, `struct Relu<T = Tensor>(PhantomData<T>)`.
+impl<T: Leaf> Tree<T> for PhantomData<T> {
+    type With<U: Leaf> = PhantomData<U>;
+    fn map_at<U: Leaf>(&self, _: &Path, _: &mut dyn FnMut(&Path, &T) -> U) -> PhantomData<U> {
+        PhantomData
+    }
+    fn visit_at<'a>(&'a self, _: &Path, _: &mut dyn FnMut(&Path, &'a T)) {}
+    fn structure_at(&self, _: &mut Structure) {}
 }
 
 macro_rules! tuple_tree {

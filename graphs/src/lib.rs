@@ -38,7 +38,7 @@
 //! * [`source`] and [`hub`] find files, [`config`], [`weights`], [`tokenizer`] and [`template`] understand them,
 //!   [`params`] brings weights to a device.
 //! * [`Model`] puts it together; [`Generation`] and [`Sampling`] say what to generate.
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 pub mod architecture;
 pub mod config;

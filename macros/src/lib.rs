@@ -4,7 +4,7 @@
 use proc_macro::TokenStream;
 use proc_macro2::TokenStream as Code;
 use quote::{format_ident, quote};
-use syn::{Data, DeriveInput, Fields, GenericParam, Ident, parse_macro_input, spanned::Spanned};
+use syn::{Data, DeriveInput, Fields, GenericParam, Ident, ext::IdentExt, parse_macro_input, spanned::Spanned};
 
 /// Implements `raxla::Tree<T>` for a struct or enum whose first generic parameter is the leaf type `T`.
 #[proc_macro_derive(Tree, attributes(tree))]
@@ -33,7 +33,7 @@ fn arms(pattern: &Code, fields: &Fields, leaf: &Ident, variant: Option<&Ident>) 
         let bound = format_ident!("field_{i}");
         let (label, path) = match &f.ident {
             Some(id) => (quote!(#id), {
-                let key = id.to_string();
+                let key = id.unraw().to_string();
                 quote!(&path.field(#key))
             }),
             None => {
@@ -53,7 +53,7 @@ fn arms(pattern: &Code, fields: &Fields, leaf: &Ident, variant: Option<&Ident>) 
         }
     }
     let tag = variant.map(|v| {
-        let v = v.to_string();
+        let v = v.unraw().to_string();
         quote!(key.note(&#v);)
     });
     Ok([

@@ -3,7 +3,7 @@ use crate::{
     aval::{Aval, DType},
     einsum::einsum,
     ops::where_,
-    prim::{self, full},
+    prim,
     trace::{At, Tensor},
     tree::Tree,
 };
@@ -55,8 +55,6 @@ impl KvCache {
     #[track_caller]
     pub fn write(&self, k: Tensor, v: Tensor, start: Tensor) -> KvCache {
         let _at = At::caller();
-        let zero = full([], DType::I32, 0);
-        let at = [zero, start, zero, zero];
-        KvCache { k: prim::dynamic_update_slice(self.k, k, &at), v: prim::dynamic_update_slice(self.v, v, &at) }
+        KvCache { k: self.k.dynamic_update_axis(1, start, k), v: self.v.dynamic_update_axis(1, start, v) }
     }
 }

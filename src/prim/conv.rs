@@ -284,7 +284,7 @@ impl Primitive for Convolution {
         let n = y.size();
         vec![match (x[0].data(), x[1].data()) {
             (Data::Float(a), Data::Float(b)) => {
-                let sum = |o: usize| terms(o).into_iter().map(|(i, j)| a[i] * b[j]).sum();
+                let sum = |o: usize| terms(o).into_iter().map(|(i, j)| a[i] * b[j]).reduce(|x, y| x + y).unwrap_or(0.0);
                 Host::floats(y.dtype, &*y.dims, (0..n).map(sum).collect())
             }
             (Data::Int(a), Data::Int(b)) => {

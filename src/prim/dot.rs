@@ -168,7 +168,8 @@ impl Primitive for DotGeneral {
         let n = batches * rows * columns;
         vec![match (a.data(), b.data()) {
             (Data::Float(a), Data::Float(b)) => {
-                let dot = |(i, j): (usize, usize)| (0..k).map(|c| a[i + c] * b[j + c]).sum();
+                let dot =
+                    |(i, j): (usize, usize)| (0..k).map(|c| a[i + c] * b[j + c]).reduce(|x, y| x + y).unwrap_or(0.0);
                 Host::floats(y.dtype, y.dims, (0..n).map(|e| dot(start(e))).collect())
             }
             (Data::Int(a), Data::Int(b)) => {

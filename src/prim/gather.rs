@@ -258,9 +258,6 @@ impl Primitive for Gather {
         vec![gather(x[0], x[1], how)]
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
-        if y[0].size() == 0 {
-            return vec![cx.splat(&y[0], 0.0)];
-        }
         let d = &self.dims;
         let dims = format!(
             "offset_dims = {:?}, collapsed_slice_dims = {:?}, operand_batching_dims = {:?}, \

@@ -3,7 +3,7 @@ use super::*;
 use crate::{
     host::{ravel, unravel},
     lower::array,
-    trace::bind1,
+    trace::{At, bind1},
 };
 
 /// A regular part of each axis.
@@ -77,10 +77,6 @@ impl Primitive for Slice {
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         let (start, limit, strides) = (array(&self.start), array(&self.limit), array(&self.strides));
-        if y[0].size() == 0 {
-            // XLA's compiler crashes on an empty slice of a concatenation
-            return vec![cx.splat(&y[0], 0.0)];
-        }
         let attrs = format!("start_indices = {start}, limit_indices = {limit}, strides = {strides}");
         vec![cx.op("slice", x, &attrs, &y[0])]
     }
@@ -186,11 +182,18 @@ impl Primitive for Pad {
 pub struct DynamicSlice {
     sizes: Vec<usize>,
 }
-/// The part of `x` of these sizes that starts at `start`, one integer scalar for each axis. A start from which the part
-/// would reach outside is moved to the nearest that fits, negative ones to 0. See also [`Tensor::dynamic_slice_axis`].
+/// The part of `x` of these sizes that starts at `start`, one integer scalar for each axis. Negative starts count from the
+/// end; one from which the part would reach outside is then moved to the nearest that fits. See also
+/// [`Tensor::dynamic_slice_axis`].
 #[track_caller]
 pub fn dynamic_slice(x: Tensor, start: &[Tensor], sizes: impl Into<Vec<usize>>) -> Tensor {
-    bind1(DynamicSlice { sizes: sizes.into() }, &[&[x], &wide_indices(start)[..]].concat())
+    let _at = At::caller();
+    slice_at(x, &from_the_ends(x, start), sizes)
+}
+/// As [`dynamic_slice`], but negative starts are moved to 0.
+#[track_caller]
+pub(crate) fn slice_at(x: Tensor, start: &[Tensor], sizes: impl Into<Vec<usize>>) -> Tensor {
+    bind1(DynamicSlice { sizes: sizes.into() }, &[&[x], start].concat())
 }
 impl Primitive for DynamicSlice {
     fn name(&self) -> &'static str {
@@ -205,11 +208,11 @@ impl Primitive for DynamicSlice {
         Slice { strides: vec![1; start.len()], start, limit }.eval(&x[..1])
     }
     fn jvp(&self, x: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
-        vec![dx[0].map(|d| dynamic_slice(d, &x[1..], &*self.sizes))]
+        vec![dx[0].map(|d| slice_at(d, &x[1..], &*self.sizes))]
     }
     fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
         let start: Vec<Tensor> = x[1..].iter().map(Operand::known).collect();
-        let ct_x = ct[0].map(|ct| dynamic_update_slice(zeros_of(&x[0].aval()), ct, &start));
+        let ct_x = ct[0].map(|ct| update_at(zeros_of(&x[0].aval()), ct, &start));
         [vec![ct_x], vec![None; start.len()]].concat()
     }
     fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
@@ -220,7 +223,7 @@ impl Primitive for DynamicSlice {
             let gather = Gather { dims, sizes: self.sizes.clone(), options, fill: None };
             return gather.batch(n, &[x[0], index_vectors(n, &x[1..], &mapped[1..])], &[mapped[0], true]);
         }
-        vec![dynamic_slice(x[0], &from_first(&x[1..]), [&[n], &self.sizes[..]].concat())]
+        vec![slice_at(x[0], &from_first(&x[1..]), [&[n], &self.sizes[..]].concat())]
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         vec![cx.op("dynamic_slice", x, &format!("slice_sizes = {}", array(&self.sizes)), &y[0])]
@@ -233,12 +236,18 @@ impl Primitive for DynamicSlice {
 /// A part of known size, at a position known only when the program runs, replaced.
 #[derive(Debug)]
 pub struct DynamicUpdateSlice;
-/// `x` with the part that starts at `start` (one integer scalar for each axis) replaced by `update`. A start from which
-/// the part would reach outside is moved to the nearest that fits, negative ones to 0. See also
+/// `x` with the part that starts at `start` (one integer scalar for each axis) replaced by `update`. Negative starts count
+/// from the end; one from which the part would reach outside is then moved to the nearest that fits. See also
 /// [`Tensor::dynamic_update_axis`].
 #[track_caller]
 pub fn dynamic_update_slice(x: Tensor, update: Tensor, start: &[Tensor]) -> Tensor {
-    bind1(DynamicUpdateSlice, &[&[x, update], &wide_indices(start)[..]].concat())
+    let _at = At::caller();
+    update_at(x, update, &from_the_ends(x, start))
+}
+/// As [`dynamic_update_slice`], but negative starts are moved to 0.
+#[track_caller]
+pub(crate) fn update_at(x: Tensor, update: Tensor, start: &[Tensor]) -> Tensor {
+    bind1(DynamicUpdateSlice, &[&[x, update], start].concat())
 }
 impl Primitive for DynamicUpdateSlice {
     fn name(&self) -> &'static str {
@@ -264,14 +273,14 @@ impl Primitive for DynamicUpdateSlice {
     }
     fn jvp(&self, x: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
         let part = |i: usize| dx[i].unwrap_or_else(|| zeros_of(&x[i].aval()));
-        vec![Some(dynamic_update_slice(part(0), part(1), &x[2..]))]
+        vec![Some(update_at(part(0), part(1), &x[2..]))]
     }
     fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
         let Some(ct) = ct[0] else { return vec![None; x.len()] };
         let start: Vec<Tensor> = x[2..].iter().map(Operand::known).collect();
         let update = x[1].aval();
-        let ct_x = x[0].is_linear().then(|| dynamic_update_slice(ct, zeros_of(&update), &start));
-        let ct_update = x[1].is_linear().then(|| dynamic_slice(ct, &start, update.dims.clone()));
+        let ct_x = x[0].is_linear().then(|| update_at(ct, zeros_of(&update), &start));
+        let ct_update = x[1].is_linear().then(|| slice_at(ct, &start, update.dims.clone()));
         [vec![ct_x, ct_update], vec![None; start.len()]].concat()
     }
     fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
@@ -283,7 +292,7 @@ impl Primitive for DynamicUpdateSlice {
             let scatter = Scatter { dims, combine: Combine::Set, options };
             return scatter.batch(n, &[parts[0], index_vectors(n, &x[2..], &mapped[2..]), parts[1]], &[true; 3]);
         }
-        vec![dynamic_update_slice(parts[0], parts[1], &from_first(&x[2..]))]
+        vec![update_at(parts[0], parts[1], &from_first(&x[2..]))]
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         vec![cx.op("dynamic_update_slice", x, "", &y[0])]
@@ -297,6 +306,17 @@ impl Primitive for DynamicUpdateSlice {
 pub(crate) fn wide_indices(x: &[Tensor]) -> Vec<Tensor> {
     let narrow = |d: DType| d.is_int() && d.bits() < 32;
     x.iter().map(|i| if narrow(i.dtype()) { i.cast(DType::I32) } else { *i }).collect()
+}
+/// Integer indices along an axis of size `n`, in a dtype that can count it, the negative ones counted from its end.
+pub(crate) fn from_the_end(indices: Tensor, n: usize) -> Tensor {
+    let indices = wide_indices(&[indices])[0];
+    if !indices.dtype().is_signed() { indices } else { select(indices.lt(0), indices + n, indices) }
+}
+/// The same for one start per axis.
+fn from_the_ends(x: Tensor, start: &[Tensor]) -> Vec<Tensor> {
+    let dims = x.dims();
+    // the type rule complains about starts that belong to no axis
+    start.iter().enumerate().map(|(axis, i)| dims.get(axis).map_or(*i, |n| from_the_end(*i, *n))).collect()
 }
 /// Type rule: this is the dtype of indices.
 pub(super) fn require_index(x: &Aval) -> Result<(), String> {

@@ -182,38 +182,48 @@ impl Primitive for IsFinite {
     }
 }
 
-/// Number of one bits of each element.
-#[derive(Debug)]
-pub struct PopulationCount;
-impl Tensor {
-    /// Number of one bits of each integer.
-    #[track_caller]
-    pub fn population_count(self) -> Tensor {
-        bind1(PopulationCount, &[self])
-    }
+/// One block per count of bits: documentation, method, StableHLO name, and meaning on the bits and their number.
+macro_rules! bit_count {
+    ($(#[$doc:meta])* $P:ident, $f:ident, $hlo:literal, $count:expr) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $P;
+        impl Tensor {
+            $(#[$doc])*
+            #[track_caller]
+            pub fn $f(self) -> Tensor {
+                bind1($P, &[self])
+            }
+        }
+        impl Primitive for $P {
+            fn name(&self) -> &'static str {
+                stringify!($f)
+            }
+            fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+                require(&x[0], whole_bytes, "an integer of at least 8 bits")?;
+                Ok(vec![x[0].clone()])
+            }
+            fn eval(&self, x: &[Host]) -> Vec<Host> {
+                let (width, count): (u32, fn(u64, u32) -> u32) = (x[0].dtype().bits() as u32, $count);
+                let mask = u64::MAX >> (64 - width);
+                vec![map1(&x[0], x[0].dtype(), |v| v, |v| count(v as u64 & mask, width) as i128)]
+            }
+            fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+                vec![None]
+            }
+            fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+                vec![x[0].$f()]
+            }
+            fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+                vec![cx.op($hlo, x, "", &y[0])]
+            }
+        }
+    };
 }
-impl Primitive for PopulationCount {
-    fn name(&self) -> &'static str {
-        "population_count"
-    }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
-        require(&x[0], whole_bytes, "an integer of at least 8 bits")?;
-        Ok(vec![x[0].clone()])
-    }
-    fn eval(&self, x: &[Host]) -> Vec<Host> {
-        let mask = (1i128 << x[0].dtype().bits()) - 1;
-        vec![map1(&x[0], x[0].dtype(), |v| v, |v| (v & mask).count_ones() as i128)]
-    }
-    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
-        vec![None]
-    }
-    fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
-        vec![x[0].population_count()]
-    }
-    fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
-        vec![cx.op("popcnt", x, "", &y[0])]
-    }
-}
+bit_count!(/** Number of one bits of each integer. */
+    PopulationCount, population_count, "popcnt", |bits, _| bits.count_ones());
+bit_count!(/** Number of zero bits above the highest one bit of each integer. JAX: `lax.clz`. */
+    LeadingZeros, leading_zeros, "count_leading_zeros", |bits, width| bits.leading_zeros() - (64 - width));
 
 /// Elementwise xⁿ for a constant integer n, by repeated multiplication.
 #[derive(Debug)]
@@ -325,6 +335,7 @@ pub(super) const ROWS: &[Row] = rows![
     "not", is_int_or_bool, -9.0..9.0, std::ops::Not::not;
     "is_finite", is_float, -3.0..3.0, Tensor::is_finite;
     "population_count", whole_bytes, -9.0..9.0, Tensor::population_count;
+    "leading_zeros", whole_bytes, -9.0..99.0, Tensor::leading_zeros;
     "integer_pow", is_number, -2.0..2.0, |x| x.powi(3);
     "integer_pow", is_float, 0.5..2.0, |x| x.powi(-2);
 ];

@@ -57,6 +57,7 @@ mod host;
 mod install;
 mod layout;
 mod manifest;
+mod mapped;
 mod named_value;
 mod options;
 mod pip;
@@ -85,6 +86,7 @@ pub use install::{
 };
 pub use layout::Layout;
 pub use manifest::{Entry, Need, Pinned, WithoutDevice, entries, kinds, manifest};
+pub use mapped::MappedFile;
 pub use named_value::NamedValue;
 pub use options::{CompileOptions, OptionValue};
 pub use plugin::{OLDEST_API, Plugin};

@@ -5,8 +5,6 @@
 mod convert;
 mod dequant;
 pub mod gguf;
-#[allow(unsafe_code)]
-mod mapped;
 pub(crate) mod names;
 mod report;
 mod safetensors;
@@ -17,17 +15,16 @@ pub use report::Mismatch;
 
 use crate::LoadError;
 use convert::Layout;
-use mapped::Mapped;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use xla_extension::DType;
+use xla_extension::{DType, MappedFile};
 
 /// An open checkpoint. Reading a tensor touches only that tensor's bytes.
 #[derive(Debug)]
 pub struct Weights {
     path: PathBuf,
-    files: Vec<Mapped>,
+    files: Vec<MappedFile>,
     tensors: BTreeMap<String, Stored>,
     gguf: Option<gguf::Metadata>,
 }
@@ -112,7 +109,7 @@ impl Weights {
     fn open_files(path: &Path, files: &[PathBuf]) -> Result<Weights, LoadError> {
         let mut weights = Weights { path: path.to_path_buf(), files: Vec::new(), tensors: BTreeMap::new(), gguf: None };
         for file in files {
-            let mapped = Mapped::open(file).map_err(|e| match e.kind() {
+            let mapped = MappedFile::open(file).map_err(|e| match e.kind() {
                 std::io::ErrorKind::UnexpectedEof => LoadError::format(file, e.to_string()),
                 _ => LoadError::io(file, e),
             })?;

@@ -1,0 +1,6 @@
+// name of f32: values
+module @main {
+func.func public @main(%arg0: tensor<3xf32>) -> (tensor<3xf32>) {
+  return %arg0 : tensor<3xf32>
+}
+}
