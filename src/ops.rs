@@ -86,6 +86,10 @@ impl std::ops::Neg for Tensor {
 }
 
 /// The right-hand side of a comparison or binary method: a tensor, or a number that takes the tensor's dtype.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot stand beside a tensor: it is neither a tensor nor a number",
+    label = "neither a tensor nor a number"
+)]
 pub trait Rhs: Copy {
     /// As a tensor beside `x`.
     fn beside(self, x: Tensor) -> Tensor;

@@ -24,14 +24,21 @@ use std::{
 
 /// A value inside a trace. Two integers: `Copy`, so model code needs no `&` and no `.clone()`.
 ///
-/// It has a shape and a dtype but no elements: those exist when the compiled program runs. It cannot leave its thread.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+/// It has a shape and a dtype but no elements: those exist when the compiled program runs. So `==` and `<` do not exist
+/// for tensors, which would have to answer while tracing; [`Tensor::eq`] and [`Tensor::lt`] give tensors of bools. It
+/// cannot leave its thread.
+#[derive(Clone, Copy)]
 pub struct Tensor {
     trace: u32,
     var: Var,
-    _not_send: PhantomData<*const ()>,
+    _not_send: PhantomData<*const OnlyInTheTracingThread>,
 }
 impl Leaf for Tensor {}
+/// Its name is what the compiler prints when a tensor is sent to another thread.
+enum OnlyInTheTracingThread {}
+
+/// Which value of which trace a tensor is.
+pub(crate) type TensorId = (u32, Var);
 impl fmt::Debug for Tensor {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "Tensor(%{})", self.var)
@@ -39,6 +46,10 @@ impl fmt::Debug for Tensor {
 }
 
 impl Tensor {
+    /// Equal for tensors that are the same value of the same trace.
+    pub(crate) fn id(self) -> TensorId {
+        (self.trace, self.var)
+    }
     /// Shape and dtype.
     #[track_caller]
     pub fn aval(self) -> Aval {
@@ -115,7 +126,7 @@ struct Trace {
     /// Equations without operands (constants): cheaper to repeat in an inner trace than to capture.
     constants: HashMap<Var, usize>,
     /// What constants of enclosing traces were repeated as.
-    repeated: HashMap<Tensor, Var>,
+    repeated: HashMap<TensorId, Var>,
 }
 impl Trace {
     fn fresh(&mut self, a: Aval) -> Var {
@@ -319,7 +330,7 @@ fn lift(stack: &mut [Trace], t: Tensor, top: usize) -> Result<Var, String> {
         return Ok(t.var);
     }
     let from = level(stack, t)?;
-    if let Some(v) = stack[top].repeated.get(&t) {
+    if let Some(v) = stack[top].repeated.get(&t.id()) {
         return Ok(*v);
     }
     let aval = stack[from].graph.aval(t.var).clone();
@@ -328,12 +339,12 @@ fn lift(stack: &mut [Trace], t: Tensor, top: usize) -> Result<Var, String> {
         let position = e.outs.iter().position(|v| *v == t.var).expect("the constant's own equation");
         let avals = stack[from].graph.avals_of(&e.outs);
         let v = stack[top].record(e.prim, vec![], avals, e.site)[position];
-        stack[top].repeated.insert(t, v);
+        stack[top].repeated.insert(t.id(), v);
         return Ok(v);
     }
     let v = stack[top].fresh(aval);
     stack[top].captured.push((t, v));
-    stack[top].repeated.insert(t, v);
+    stack[top].repeated.insert(t.id(), v);
     Ok(v)
 }
 

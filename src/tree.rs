@@ -84,7 +84,8 @@ impl Structure {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a tree of `{T}`",
     label = "not a tree of `{T}`",
-    note = "add `#[derive(Tree)]` to the type and give it a leaf type parameter: `struct Foo<T = Tensor>`"
+    note = "a type that holds tensors needs `#[derive(Tree)]` and a leaf type parameter: `struct Foo<T = Tensor>`",
+    note = "a field that holds none needs `#[tree(skip)]`"
 )]
 pub trait Tree<T: Leaf>: Sized {
     /// The same structure with other leaves: `Mlp<Tensor>::With<Array> = Mlp<Array>`.
@@ -151,6 +152,7 @@ pub trait Tree<T: Leaf>: Sized {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Leaf> Tree<T> for T {
     type With<U: Leaf> = U;
     fn map_at<U: Leaf>(&self, p: &Path, f: &mut dyn FnMut(&Path, &T) -> U) -> U {
@@ -162,6 +164,7 @@ impl<T: Leaf> Tree<T> for T {
     fn structure_at(&self, _: &mut Structure) {}
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Leaf, A: Tree<T>> Tree<T> for Vec<A> {
     type With<U: Leaf> = Vec<A::With<U>>;
     fn map_at<U: Leaf>(&self, p: &Path, f: &mut dyn FnMut(&Path, &T) -> U) -> Self::With<U> {
@@ -176,6 +179,7 @@ impl<T: Leaf, A: Tree<T>> Tree<T> for Vec<A> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Leaf, A: Tree<T>> Tree<T> for Option<A> {
     type With<U: Leaf> = Option<A::With<U>>;
     fn map_at<U: Leaf>(&self, p: &Path, f: &mut dyn FnMut(&Path, &T) -> U) -> Self::With<U> {
@@ -190,6 +194,7 @@ impl<T: Leaf, A: Tree<T>> Tree<T> for Option<A> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Leaf, A: Tree<T>, const N: usize> Tree<T> for [A; N] {
     type With<U: Leaf> = [A::With<U>; N];
     fn map_at<U: Leaf>(&self, p: &Path, f: &mut dyn FnMut(&Path, &T) -> U) -> Self::With<U> {
@@ -204,6 +209,7 @@ impl<T: Leaf, A: Tree<T>, const N: usize> Tree<T> for [A; N] {
 }
 
 /// No leaf: gives a struct without tensors its leaf type parameter, `struct Relu<T = Tensor>(PhantomData<T>)`.
+#[diagnostic::do_not_recommend]
 impl<T: Leaf> Tree<T> for PhantomData<T> {
     type With<U: Leaf> = PhantomData<U>;
     fn map_at<U: Leaf>(&self, _: &Path, _: &mut dyn FnMut(&Path, &T) -> U) -> PhantomData<U> {
@@ -216,6 +222,7 @@ impl<T: Leaf> Tree<T> for PhantomData<T> {
 macro_rules! tuple_tree {
     ($($t:ident . $i:tt),*) => {
         #[allow(unused_variables, clippy::unused_unit)]
+        #[diagnostic::do_not_recommend]
         impl<Z: Leaf, $($t: Tree<Z>),*> Tree<Z> for ($($t,)*) {
             type With<U: Leaf> = ($($t::With<U>,)*);
             fn map_at<U: Leaf>(&self, p: &Path, f: &mut dyn FnMut(&Path, &Z) -> U) -> Self::With<U> {

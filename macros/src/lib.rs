@@ -3,7 +3,7 @@
 //! Fields marked `#[tree(skip)]` are structure: `map` clones them, and their `Debug` text is part of jit's cache key.
 use proc_macro::TokenStream;
 use proc_macro2::TokenStream as Code;
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::{Data, DeriveInput, Fields, GenericParam, Ident, ext::IdentExt, parse_macro_input, spanned::Spanned};
 
 /// Implements `raxla::Tree<T>` for a struct or enum whose first generic parameter is the leaf type `T`.
@@ -47,9 +47,12 @@ fn arms(pattern: &Code, fields: &Fields, leaf: &Ident, variant: Option<&Ident>) 
             map.push(quote!(#label: ::core::clone::Clone::clone(#bound)));
             note.push(quote!(key.note(#bound);));
         } else {
-            map.push(quote!(#label: <#ty as ::raxla::Tree<#leaf>>::map_at(#bound, #path, f)));
-            visit.push(quote!(<#ty as ::raxla::Tree<#leaf>>::visit_at(#bound, #path, f);));
-            note.push(quote!(<#ty as ::raxla::Tree<#leaf>>::structure_at(#bound, key);));
+            // the compiler then complains about the field's type, once
+            let at = proc_macro2::Span::call_site().located_at(ty.span());
+            let tree = quote_spanned!(at=> <#ty as ::raxla::Tree<#leaf>>);
+            map.push(quote_spanned!(at=> #label: #tree::map_at(#bound, #path, f)));
+            visit.push(quote_spanned!(at=> #tree::visit_at(#bound, #path, f);));
+            note.push(quote_spanned!(at=> #tree::structure_at(#bound, key);));
         }
     }
     let tag = variant.map(|v| {
@@ -87,7 +90,12 @@ fn expand(input: &DeriveInput) -> syn::Result<Code> {
                 push(arms(&quote!(#name::#id), &v.fields, &leaf, Some(id))?);
             }
         }
-        Data::Union(_) => return Err(syn::Error::new(name.span(), "#[derive(Tree)] works on structs and enums")),
+        Data::Union(_) => {
+            return Err(syn::Error::new(
+                name.span(),
+                "#[derive(Tree)] works on structs and enums: which field of a union is valid is not known",
+            ));
+        }
     }
     let [map, visit, note] = all;
     Ok(quote! {

@@ -6,6 +6,11 @@ use crate::trace::bind1;
 pub const LARGEST_CONSTANT: usize = 64 << 10;
 
 /// A number written in the program; it takes the dtype of the tensor it meets.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot stand beside a tensor: it is no number",
+    label = "neither a tensor nor a number",
+    note = "data comes into a traced function as its argument: an `Array` outside is a `Tensor` inside"
+)]
 pub trait Scalar: Copy {
     /// The number as a scalar of this dtype.
     fn host(self, dtype: DType) -> Host;

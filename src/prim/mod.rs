@@ -277,7 +277,7 @@ pub(crate) fn has_effect(g: &Graph) -> bool {
 pub(crate) fn share_captured(graphs: Vec<(Graph, Vec<Tensor>)>) -> (Vec<Graph>, Vec<Tensor>) {
     let mut all: Vec<Tensor> = vec![];
     for t in graphs.iter().flat_map(|g| &g.1) {
-        if !all.contains(t) {
+        if !all.iter().any(|a| a.id() == t.id()) {
             all.push(*t);
         }
     }
@@ -285,7 +285,7 @@ pub(crate) fn share_captured(graphs: Vec<(Graph, Vec<Tensor>)>) -> (Vec<Graph>, 
         let own = g.ins.split_off(g.ins.len() - captured.len());
         let mut ins: Vec<Var> = vec![];
         for t in &all {
-            let at = captured.iter().position(|c| c == t);
+            let at = captured.iter().position(|c| c.id() == t.id());
             ins.push(at.map_or_else(|| fresh_input(&mut g, t.aval()), |i| own[i]));
         }
         g.ins.splice(0..0, ins);

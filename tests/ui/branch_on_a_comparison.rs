@@ -1,0 +1,9 @@
+use raxla::prelude::*;
+
+fn relu(x: Tensor) -> Tensor {
+    if x > 0.0 { x } else { x * 0.0 }
+}
+
+fn main() {
+    let _ = jit(relu);
+}

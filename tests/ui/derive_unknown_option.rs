@@ -1,0 +1,10 @@
+use raxla::prelude::*;
+
+#[derive(Tree)]
+struct Layer<T = Tensor> {
+    w: T,
+    #[tree(static)]
+    heads: usize,
+}
+
+fn main() {}

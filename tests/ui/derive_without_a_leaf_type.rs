@@ -1,0 +1,8 @@
+use raxla::prelude::*;
+
+#[derive(Tree)]
+struct Layer {
+    w: Tensor,
+}
+
+fn main() {}

@@ -1,0 +1,5 @@
+use raxla::prelude::*;
+
+fn main() {
+    let _ = jit(|x| x + 1.0);
+}
