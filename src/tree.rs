@@ -152,7 +152,6 @@ pub trait Tree<T: Leaf>: Sized {
     }
 }
 
-#[diagnostic::do_not_recommend]
 impl<T: Leaf> Tree<T> for T {
     type With<U: Leaf> = U;
     fn map_at<U: Leaf>(&self, p: &Path, f: &mut dyn FnMut(&Path, &T) -> U) -> U {
@@ -164,7 +163,6 @@ impl<T: Leaf> Tree<T> for T {
     fn structure_at(&self, _: &mut Structure) {}
 }
 
-#[diagnostic::do_not_recommend]
 impl<T: Leaf, A: Tree<T>> Tree<T> for Vec<A> {
     type With<U: Leaf> = Vec<A::With<U>>;
     fn map_at<U: Leaf>(&self, p: &Path, f: &mut dyn FnMut(&Path, &T) -> U) -> Self::With<U> {
@@ -179,7 +177,6 @@ impl<T: Leaf, A: Tree<T>> Tree<T> for Vec<A> {
     }
 }
 
-#[diagnostic::do_not_recommend]
 impl<T: Leaf, A: Tree<T>> Tree<T> for Option<A> {
     type With<U: Leaf> = Option<A::With<U>>;
     fn map_at<U: Leaf>(&self, p: &Path, f: &mut dyn FnMut(&Path, &T) -> U) -> Self::With<U> {
@@ -194,7 +191,6 @@ impl<T: Leaf, A: Tree<T>> Tree<T> for Option<A> {
     }
 }
 
-#[diagnostic::do_not_recommend]
 impl<T: Leaf, A: Tree<T>, const N: usize> Tree<T> for [A; N] {
     type With<U: Leaf> = [A::With<U>; N];
     fn map_at<U: Leaf>(&self, p: &Path, f: &mut dyn FnMut(&Path, &T) -> U) -> Self::With<U> {
@@ -209,7 +205,6 @@ impl<T: Leaf, A: Tree<T>, const N: usize> Tree<T> for [A; N] {
 }
 
 /// No leaf: gives a struct without tensors its leaf type parameter, `struct Relu<T = Tensor>(PhantomData<T>)`.
-#[diagnostic::do_not_recommend]
 impl<T: Leaf> Tree<T> for PhantomData<T> {
     type With<U: Leaf> = PhantomData<U>;
     fn map_at<U: Leaf>(&self, _: &Path, _: &mut dyn FnMut(&Path, &T) -> U) -> PhantomData<U> {
@@ -222,7 +217,6 @@ impl<T: Leaf> Tree<T> for PhantomData<T> {
 macro_rules! tuple_tree {
     ($($t:ident . $i:tt),*) => {
         #[allow(unused_variables, clippy::unused_unit)]
-        #[diagnostic::do_not_recommend]
         impl<Z: Leaf, $($t: Tree<Z>),*> Tree<Z> for ($($t,)*) {
             type With<U: Leaf> = ($($t::With<U>,)*);
             fn map_at<U: Leaf>(&self, p: &Path, f: &mut dyn FnMut(&Path, &Z) -> U) -> Self::With<U> {
