@@ -101,17 +101,19 @@ fn too_few_leaves_do_not_make_a_tree() {
     model().refill(vec![Hole]);
 }
 
+type Change<'a> = &'a dyn Fn(&mut Model<Aval>);
+
 #[test]
 fn everything_but_the_leaves_is_structure() {
-    let key = |m: &dyn Fn(&mut Model<Aval>)| -> Structure {
+    let key = |change: Change| -> Structure {
         let mut changed = model();
-        m(&mut changed);
+        change(&mut changed);
         changed.structure()
     };
     let same = key(&|_| {});
     assert_eq!(same, model().map(|_| Hole).structure());
     assert_eq!(same, key(&|m| m.r#type = Aval::new(DType::BF16, [])), "leaves are not structure");
-    let changes: [(&str, &dyn Fn(&mut Model<Aval>)); 6] = [
+    let changes: [(&str, Change); 6] = [
         ("a skipped field", &|m| m.layers[0].1.scale = 4),
         ("the length of a Vec", &|m| drop(m.layers.pop())),
         ("an Option", &|m| m.layers[0].1.b = None),
