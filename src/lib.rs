@@ -172,6 +172,10 @@ struct ReadmeDoctests;
 #[cfg(doctest)]
 struct ReadingDoctests;
 
+#[doc = include_str!("../docs/errors.md")]
+#[cfg(doctest)]
+struct ErrorDoctests;
+
 pub mod array;
 pub mod aval;
 pub mod cache;

@@ -3,8 +3,8 @@
 //! A test that fails prints the message as it is now. What depends on environment variables runs in a child process.
 use graphs::{Generation, LoadError, LoadOptions, Model, Sampling, hub::HubOptions, source::Source, weights::Weights};
 use raxla::{
-    Array, Aval, Axis, DType, Host, Key, Tensor, cond, einsum, grad, jit, literal, runtime, scan, scope,
-    trace::trace_graph, vjp, vmap, vmap_axes, while_loop, zeros,
+    Array, Aval, Axis, DType, Host, Key, Tensor, cond, custom_jvp, einsum, grad, jit, literal, prim::CustomCall,
+    runtime, scan, scope, trace::trace_graph, vjp, vmap, vmap_axes, while_loop, zeros,
 };
 use std::{
     env, fs,
@@ -97,6 +97,11 @@ fn wrong_programs() -> Vec<(Vec<Aval>, Program)> {
         (vec![m.clone()], |x| vec![grad(|x: Tensor| x * x)(x[0])]),
         (vec![i32s(&[3])], |x| vec![grad(|x: Tensor| x.sum(0))(x[0])]),
         (vec![m.clone()], |x| vec![vjp(|x: Tensor| x.sum(0), x[0]).1(x[0])]),
+        (vec![f32s(&[])], |x| {
+            let kernel = |x: Tensor| CustomCall::new("my_kernel", [x.aval()]).call(&[x])[0];
+            vec![grad(kernel)(x[0])]
+        }),
+        (vec![f32s(&[])], |x| vec![grad(custom_jvp(|x: Tensor| x, |x: Tensor, dx: Tensor| (x, dx * dx)))(x[0])]),
         (vec![f32s(&[2]), f32s(&[3])], |x| vec![vmap(|(a, b): (Tensor, Tensor)| a + b)((x[0], x[1]))]),
         (vec![f32s(&[2])], |x| vec![vmap_axes(|a: Tensor| a * 2.0, Axis::Shared, Axis::At(0))(x[0])]),
         (vec![], |_| vec![Key::new(0).split_stacked(3).normal([2], F32)]),
