@@ -2,7 +2,7 @@
 //!
 //! On by default, local, checksummed. A file that is damaged or no longer loads is compiled anew and replaced. The key is
 //! the program without its source locations, the options, the plugin and the processor. `RAXLA_COMPILE_CACHE=0` turns it
-//! off; `raxla cache` shows and clears it.
+//! off, and so does `XLA_FLAGS`; `raxla cache` shows and clears it.
 use sha2::{Digest, Sha256};
 use std::{
     fs, io,
@@ -45,7 +45,10 @@ pub fn clear() -> io::Result<usize> {
 
 /// Compile, or take the outcome of an earlier compilation of the same program.
 pub(crate) fn compile(client: &Client, text: &str, options: &CompileOptions) -> xla_extension::Result<Executable> {
-    let off = DISABLED.load(Ordering::Relaxed) || std::env::var("RAXLA_COMPILE_CACHE").is_ok_and(|v| v == "0");
+    let off = DISABLED.load(Ordering::Relaxed)
+        || std::env::var("RAXLA_COMPILE_CACHE").is_ok_and(|v| v == "0")
+        // programs on disk were compiled under other flags, and flags that dump something act while compiling
+        || std::env::var_os("XLA_FLAGS").is_some_and(|flags| !flags.is_empty());
     // other platforms' plugins keep caches of their own, and tie programs to devices
     if off || client.platform_name() != "cpu" {
         return client.compile(text.as_bytes(), options);

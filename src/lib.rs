@@ -153,7 +153,7 @@
 //! | `RAXLA_COMPILE_CACHE` | `0` turns off the [cache] of compiled programs on disk |
 //! | `RAXLA_VERBOSE` | `1` shows the plugin's own messages |
 //! | `RAXLA_PIP` | a program that takes pip's arguments, instead of `python3 -m pip` |
-//! | `XLA_FLAGS` | XLA's own flags; unknown ones are an error |
+//! | `XLA_FLAGS` | XLA's own flags; unknown ones are an error, and compiled programs are then not kept |
 //!
 //! # Further
 //! * Operations are methods of [`Tensor`] where there is one main operand, functions where there is none:

@@ -56,8 +56,6 @@ impl Global {
     pub fn client(&self) -> Result<Client> {
         if std::env::var_os("XLA_FLAGS").is_some_and(|flags| !flags.is_empty()) {
             probe::check(self)?;
-            // kept programs were compiled under other flags
-            raxla::cache::disable();
         }
         self.client_here()
     }
