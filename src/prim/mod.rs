@@ -171,9 +171,17 @@ pub trait Primitive: fmt::Debug + 'static {
         let bytes = x.iter().chain(y).map(|a| a.bytes() as f64).sum();
         Cost { flops: y.iter().map(|a| a.size() as f64).sum(), bytes }
     }
+    /// The programs inside it: loop bodies, branches, called functions.
+    fn graphs(&self) -> Vec<&Rc<Graph>> {
+        vec![]
+    }
+    /// The same operation with other programs inside, in the order of [`graphs`](Primitive::graphs) and of the same types.
+    fn with_graphs(&self, _graphs: Vec<Rc<Graph>>) -> Rc<dyn Primitive> {
+        unreachable!("{} has no inner graphs", self.name())
+    }
     /// Does it do something besides computing its results? Such equations are never removed or repeated.
     fn has_effect(&self) -> bool {
-        false
+        self.graphs().into_iter().any(|g| has_effect(g))
     }
     /// Does it only move elements, or convert them? Reverse mode makes such a value again, rather than keep it, when that
     /// takes something no larger.

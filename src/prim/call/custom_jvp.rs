@@ -106,6 +106,13 @@ impl Primitive for CustomJvp {
     fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
         self.body.cost()
     }
+    fn graphs(&self) -> Vec<&Rc<Graph>> {
+        vec![&self.body, &self.rule]
+    }
+    fn with_graphs(&self, graphs: Vec<Rc<Graph>>) -> Rc<dyn Primitive> {
+        let [body, rule] = graphs.try_into().expect("two graphs");
+        Rc::new(CustomJvp { body, rule, consts: self.consts })
+    }
     fn has_effect(&self) -> bool {
         has_effect(&self.body)
     }

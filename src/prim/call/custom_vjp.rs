@@ -180,6 +180,13 @@ impl Primitive for CustomVjp {
     fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
         self.body.cost()
     }
+    fn graphs(&self) -> Vec<&Rc<Graph>> {
+        vec![&self.body, &self.forward, &self.back.graph]
+    }
+    fn with_graphs(&self, graphs: Vec<Rc<Graph>>) -> Rc<dyn Primitive> {
+        let [body, forward, graph] = graphs.try_into().expect("three graphs");
+        Rc::new(CustomVjp { body, forward, back: Back { graph, ..self.back } })
+    }
     fn has_effect(&self) -> bool {
         has_effect(&self.body)
     }
@@ -237,6 +244,13 @@ impl Primitive for Tangent {
     }
     fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
         self.back.graph.cost()
+    }
+    fn graphs(&self) -> Vec<&Rc<Graph>> {
+        vec![&self.back.graph]
+    }
+    fn with_graphs(&self, graphs: Vec<Rc<Graph>>) -> Rc<dyn Primitive> {
+        let [graph] = graphs.try_into().expect("one graph");
+        Rc::new(Tangent { back: Back { graph, ..self.back } })
     }
 }
 

@@ -223,8 +223,12 @@ impl Primitive for Remat {
     fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
         self.body.cost()
     }
-    fn has_effect(&self) -> bool {
-        has_effect(&self.body)
+    fn graphs(&self) -> Vec<&Rc<Graph>> {
+        vec![&self.body]
+    }
+    fn with_graphs(&self, graphs: Vec<Rc<Graph>>) -> Rc<dyn Primitive> {
+        let [body] = graphs.try_into().expect("one graph");
+        Rc::new(Remat { body, ..self.clone() })
     }
     fn prune(&self, used: &[bool]) -> Option<Less> {
         let p = dce(&self.body, used);
@@ -319,6 +323,13 @@ impl Primitive for Tangent {
     }
     fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
         [self.again.cost(), self.linear.cost()].into_iter().sum()
+    }
+    fn graphs(&self) -> Vec<&Rc<Graph>> {
+        vec![&self.again, &self.linear]
+    }
+    fn with_graphs(&self, graphs: Vec<Rc<Graph>>) -> Rc<dyn Primitive> {
+        let [again, linear] = graphs.try_into().expect("two graphs");
+        Rc::new(Tangent { again, linear, joint: OnceCell::new(), ..self.clone() })
     }
 }
 

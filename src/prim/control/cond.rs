@@ -317,8 +317,11 @@ impl Primitive for Cond {
         let costs = self.branches.iter().map(|b| b.cost());
         costs.max_by(|a, b| a.flops.total_cmp(&b.flops)).unwrap_or_default()
     }
-    fn has_effect(&self) -> bool {
-        self.branches.iter().any(|b| has_effect(b))
+    fn graphs(&self) -> Vec<&Rc<Graph>> {
+        self.branches.iter().collect()
+    }
+    fn with_graphs(&self, branches: Vec<Rc<Graph>>) -> Rc<dyn Primitive> {
+        Rc::new(Cond { branches })
     }
     fn prune(&self, used: &[bool]) -> Option<Less> {
         let pruned: Vec<_> = self.branches.iter().map(|b| dce(b, used)).collect();

@@ -318,8 +318,12 @@ impl Primitive for Scan {
     fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
         self.body.cost().times(self.length)
     }
-    fn has_effect(&self) -> bool {
-        has_effect(&self.body)
+    fn graphs(&self) -> Vec<&Rc<Graph>> {
+        vec![&self.body]
+    }
+    fn with_graphs(&self, graphs: Vec<Rc<Graph>>) -> Rc<dyn Primitive> {
+        let [body] = graphs.try_into().expect("one graph");
+        Rc::new(Scan { body, ..self.clone() })
     }
     fn prune(&self, used: &[bool]) -> Option<Less> {
         // a carry stays if its final value is used, or if something that stays reads it

@@ -261,8 +261,12 @@ impl Primitive for While {
     fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
         [self.condition.cost(), self.body.cost()].into_iter().sum()
     }
-    fn has_effect(&self) -> bool {
-        has_effect(&self.condition) || has_effect(&self.body)
+    fn graphs(&self) -> Vec<&Rc<Graph>> {
+        vec![&self.condition, &self.body]
+    }
+    fn with_graphs(&self, graphs: Vec<Rc<Graph>>) -> Rc<dyn Primitive> {
+        let [condition, body] = graphs.try_into().expect("two graphs");
+        Rc::new(While { condition, body, consts: self.consts })
     }
     fn prune(&self, used: &[bool]) -> Option<Less> {
         let k = self.consts;
