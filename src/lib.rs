@@ -94,7 +94,8 @@
 //! any order.
 //!
 //! # Batching and loops
-//! [`vmap`] adds an axis to a function. [`scan`] loops over an axis with a state; its body is compiled once.
+//! [`vmap`] adds an axis to a function; [`vmap_with`] gives it a name, over which [`psum`], [`all_gather`],
+//! [`ppermute`], ... exchange values. [`scan`] loops over an axis with a state; its body is compiled once.
 //! [`while_loop`], [`fori_loop`], [`cond`] and [`switch`] decide at run time.
 //! ```
 //! use raxla::{grad, prelude::*, scan, vmap};
@@ -219,11 +220,14 @@ pub use trace::{Tensor, TraceError, scope};
 pub use tree::{Hole, Leaf, Path, Structure, Tree};
 
 // operations that take functions
+pub use prim::{
+    AxisNames, all_gather, all_to_all, axis_index, axis_size, pmax, pmean, pmin, ppermute, pshuffle, psum, psum_scatter,
+};
 pub use prim::{Bound, ScanOptions, cond, fori_loop, scan, scan_with, switch, while_loop};
 pub use prim::{Policy, RematOptions, checkpoint_name, custom_jvp, custom_vjp, remat, remat_with};
 pub use transform::{
-    Axis, AxisTree, PerLeaf, grad, hessian, jacfwd, jacrev, jvp, linearize, value_and_grad, value_and_grad_aux, vjp,
-    vmap, vmap_axes,
+    Axis, AxisTree, PerLeaf, VmapOptions, grad, hessian, jacfwd, jacrev, jvp, linearize, value_and_grad,
+    value_and_grad_aux, vjp, vmap, vmap_axes, vmap_with,
 };
 
 /// What programs that use raxla import.

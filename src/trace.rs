@@ -143,7 +143,8 @@ impl Trace {
     }
     fn record(&mut self, prim: Rc<dyn Primitive>, ins: Vec<Var>, outs: Vec<Aval>, site: Site) -> Vec<Var> {
         let outs: Vec<Var> = outs.into_iter().map(|a| self.fresh(a)).collect();
-        if ins.is_empty() && !prim.has_effect() {
+        // (a name may mean another axis in an inner trace)
+        if ins.is_empty() && !prim.has_effect() && prim.named_axes().is_empty() {
             self.constants.extend(outs.iter().map(|v| (*v, self.graph.eqns.len())));
         }
         self.graph.eqns.push(Eqn { prim, ins, outs: outs.clone(), site });
@@ -161,6 +162,7 @@ thread_local! {
     static STACK: RefCell<Stack> = RefCell::default();
     static AT: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
     static SCOPE: RefCell<Rc<str>> = RefCell::new(Rc::from(""));
+    static AXES: RefCell<Vec<NamedAxis>> = const { RefCell::new(vec![]) };
 }
 
 fn level(stack: &[Trace], t: Tensor) -> Result<usize, String> {
@@ -278,6 +280,44 @@ pub fn scope<R>(name: &str, f: impl FnOnce() -> R) -> R {
     SCOPE.with(|s| *s.borrow_mut() = inner);
     let _restore = Restore(outer);
     f()
+}
+
+/// An axis that collectives mean by name: of an enclosing [`vmap_with`](crate::vmap_with).
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedAxis {
+    /// Its name.
+    pub name: Rc<str>,
+    /// How many instances there are along it.
+    pub size: usize,
+}
+
+/// Run `f`, inside which collectives may mean this axis.
+pub fn with_axis<R>(axis: NamedAxis, f: impl FnOnce() -> R) -> R {
+    struct Pop(usize);
+    impl Drop for Pop {
+        fn drop(&mut self) {
+            AXES.with(|a| a.borrow_mut().truncate(self.0));
+        }
+    }
+    let _pop = Pop(AXES.with(|a| a.borrow().len()));
+    AXES.with(|a| a.borrow_mut().push(axis));
+    f()
+}
+
+/// The innermost axis of this name. `op` is who asks, for the message.
+#[track_caller]
+pub fn named_axis(op: &str, name: &str) -> NamedAxis {
+    let axes = AXES.with(|a| a.borrow().clone());
+    if let Some(axis) = axes.iter().rfind(|a| *a.name == *name) {
+        return axis.clone();
+    }
+    let known: Vec<String> = axes.iter().map(|a| format!("`{}`", a.name)).collect();
+    let reason = match known.is_empty() {
+        true => format!("there is no axis `{name}`: no axis has a name here"),
+        false => format!("there is no axis `{name}` among {}", known.join(", ")),
+    };
+    let help = format!("call it inside `vmap_with(VmapOptions {{ axis_name: Some(\"{name}\"), .. }}, ..)`");
+    fail(op, vec![], reason, Some(help))
 }
 
 /// Apply a primitive: choose the trace, lift the operands into it, infer types, record the equation.

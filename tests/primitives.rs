@@ -39,6 +39,9 @@ fn compare(what: &str, have: &Host, want: &Host) -> Result<(), String> {
     Ok(())
 }
 
+/// Collectives: batching over their axis turns them into other operations (tests/collectives.rs looks at the results).
+const GONE: [&str; 8] = ["psum", "pmax", "pmin", "axis_index", "all_gather", "psum_scatter", "ppermute", "all_to_all"];
+
 /// All cases of one row in these dtypes, as one program.
 fn check(row: &Row, dtypes: &[DType]) -> Result<(), String> {
     let cases: Vec<Case> = dtypes.iter().flat_map(|d| labelled(row, *d)).collect();
@@ -56,7 +59,7 @@ fn check(row: &Row, dtypes: &[DType]) -> Result<(), String> {
     })
     .map_err(|e| e.to_string())?;
     graph.verify()?;
-    if !graph.eqns.iter().any(|e| e.prim.name() == row.name) {
+    if !GONE.contains(&row.name) && !graph.eqns.iter().any(|e| e.prim.name() == row.name) {
         return Err(format!("the cases never use the primitive:\n{graph}"));
     }
     let want = graph.eval(&inputs);

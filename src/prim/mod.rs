@@ -14,7 +14,8 @@ use crate::{
     graph::{Graph, Var},
     host::Host,
     lower::{Lower, Value},
-    trace::{Tensor, fail},
+    trace::{NamedAxis, Tensor, fail},
+    transform::batch::{BatchAxis, Batched, in_front},
 };
 use std::{fmt, rc::Rc};
 
@@ -23,6 +24,7 @@ mod barrier;
 mod binary;
 mod bitcast;
 mod call;
+mod collective;
 mod constant;
 mod control;
 mod conv;
@@ -45,6 +47,7 @@ pub use barrier::*;
 pub use binary::*;
 pub use bitcast::*;
 pub use call::*;
+pub use collective::*;
 pub use constant::*;
 pub use control::*;
 pub use conv::*;
@@ -164,6 +167,15 @@ pub trait Primitive: fmt::Debug + 'static {
     /// The operation over a leading batch axis of size `n`: `mapped[i]` tells whether operand `i` has one (at least one
     /// does). Every result has it.
     fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor>;
+    /// As [`batch`](Primitive::batch), telling which results have the axis. Only for operations with inner graphs, and
+    /// for those that work over the axis by name: these are asked even if no operand has it.
+    fn batch_whole(&self, _axis: &BatchAxis, _x: &[Tensor], _mapped: &[bool]) -> Option<Batched> {
+        None
+    }
+    /// The axes of enclosing `vmap`s that it works over.
+    fn named_axes(&self) -> &[NamedAxis] {
+        &[]
+    }
     /// Emit StableHLO; `y` are the types of the results.
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value>;
     /// Work done. By default one operation per output element.

@@ -1,43 +1,75 @@
 //! Batching: a graph over one more leading axis.
 use crate::{
     graph::Graph,
-    prim::broadcast_leading,
+    prim::{Primitive, broadcast_leading},
     trace::{Tensor, bind_rc, trace_rule, with_site},
 };
+use std::rc::Rc;
 
-/// Replay a graph over a batch axis of size `n`; `mapped[i]` tells whether argument i has one, in front. Returns the
-/// results and whether they have it.
-pub fn batch_graph(g: &Graph, n: usize, args: &[Tensor], mapped: &[bool]) -> Vec<(Tensor, bool)> {
+/// The axis that a graph is batched over.
+#[derive(Clone, Debug)]
+pub struct BatchAxis {
+    /// How many instances there are.
+    pub size: usize,
+    /// The name by which collectives mean it ([`psum`](crate::psum)).
+    pub name: Option<Rc<str>>,
+}
+impl BatchAxis {
+    /// An axis that no collective can mean.
+    pub fn unnamed(size: usize) -> BatchAxis {
+        BatchAxis { size, name: None }
+    }
+    /// Does the operation, or one inside it, work over this axis by name?
+    fn is_named_in(&self, prim: &dyn Primitive) -> bool {
+        let Some(name) = &self.name else { return false };
+        prim.named_axes().iter().any(|a| a.name == *name)
+            || prim.graphs().iter().any(|g| g.eqns.iter().any(|e| self.is_named_in(&*e.prim)))
+    }
+}
+
+/// Results of a batched operation, and which of them have the batch axis, in front.
+pub type Batched = Vec<(Tensor, bool)>;
+
+/// Replay a graph over a batch axis; `mapped[i]` tells whether argument i has it, in front.
+pub fn batch_graph(g: &Graph, axis: &BatchAxis, args: &[Tensor], mapped: &[bool]) -> Batched {
     let mut env: Vec<Option<(Tensor, bool)>> = vec![None; g.avals.len()];
     let args = args.iter().copied().zip(mapped.iter().copied());
     g.ins.iter().zip(args).for_each(|(v, x)| env[*v as usize] = Some(x));
     let read = |env: &[Option<(Tensor, bool)>], v: &u32| env[*v as usize].expect("verified: defined before use");
     for e in &g.eqns {
         let (x, mapped): (Vec<Tensor>, Vec<bool>) = e.ins.iter().map(|v| read(&env, v)).unzip();
-        let any = mapped.contains(&true);
-        let y = with_site(&e.site, || if any { e.prim.batch(n, &x, &mapped) } else { bind_rc(e.prim.clone(), &x) });
-        e.outs.iter().zip(y).for_each(|(v, t)| env[*v as usize] = Some((t, any)));
+        let y = with_site(&e.site, || batch_one(&e.prim, axis, &x, &mapped));
+        e.outs.iter().zip(y).for_each(|(v, t)| env[*v as usize] = Some(t));
     }
     g.outs.iter().map(|v| read(&env, v)).collect()
 }
 
-/// As [`batch_graph`], with a batch axis on every result.
-pub fn batch_all(g: &Graph, n: usize, args: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
-    let spread = |(t, mapped)| if mapped { t } else { broadcast_leading(t, n) };
-    batch_graph(g, n, args, mapped).into_iter().map(spread).collect()
+fn batch_one(prim: &Rc<dyn Primitive>, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
+    let all = |y: Vec<Tensor>, m: bool| y.into_iter().map(|t| (t, m)).collect();
+    if !mapped.contains(&true) && !axis.is_named_in(&**prim) {
+        return all(bind_rc(prim.clone(), x), false);
+    }
+    prim.batch_whole(axis, x, mapped).unwrap_or_else(|| all(prim.batch(axis.size, x, mapped), true))
 }
 
-/// The graph over a batch axis of size `n` at the `mapped` inputs, and which outputs have one. Those in `force` get one.
-pub fn batched(g: &Graph, n: usize, mapped: &[bool], force: &[bool]) -> (Graph, Vec<bool>) {
-    let stacked = g.in_avals().into_iter().zip(mapped).map(|(a, m)| if *m { a.stacked(n) } else { a });
+/// A result with the batch axis, even if all instances share it.
+pub fn in_front(axis: &BatchAxis, (t, mapped): (Tensor, bool)) -> Tensor {
+    if mapped { t } else { broadcast_leading(t, axis.size) }
+}
+
+/// As [`batch_graph`], with a batch axis on every result.
+pub fn batch_all(g: &Graph, axis: &BatchAxis, args: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
+    batch_graph(g, axis, args, mapped).into_iter().map(|y| in_front(axis, y)).collect()
+}
+
+/// The graph over a batch axis at the `mapped` inputs, and which outputs have it. Those in `force` get it.
+pub fn batched(g: &Graph, axis: &BatchAxis, mapped: &[bool], force: &[bool]) -> (Graph, Vec<bool>) {
+    let stacked = g.in_avals().into_iter().zip(mapped).map(|(a, m)| if *m { a.stacked(axis.size) } else { a });
     let mut mapped_out = vec![];
     let (batched, captured) = trace_rule(&stacked.collect::<Vec<_>>(), |args| {
-        let outs = batch_graph(g, n, args, mapped).into_iter().zip(force);
-        let spread =
-            |((t, m), f): ((Tensor, bool), &bool)| if !m && *f { (broadcast_leading(t, n), true) } else { (t, m) };
-        let (outs, m): (Vec<Tensor>, Vec<bool>) = outs.map(spread).unzip();
-        mapped_out = m;
-        outs
+        let outs = batch_graph(g, axis, args, mapped);
+        mapped_out = outs.iter().zip(force).map(|(y, force)| y.1 || *force).collect();
+        outs.into_iter().zip(&mapped_out).map(|(y, m)| if *m { in_front(axis, y) } else { y.0 }).collect()
     });
     debug_assert!(captured.is_empty(), "a graph is closed");
     (batched, mapped_out)

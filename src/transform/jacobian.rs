@@ -1,6 +1,6 @@
 //! Full matrices of derivatives.
 use super::{
-    batch::batch_graph,
+    batch::{BatchAxis, batch_graph},
     grad::Linear,
     linearize::{jvp_of, spread_out},
 };
@@ -45,7 +45,7 @@ where
         let (joint, active_out) = jvp_of(&g, &active, &vec![false; g.outs.len()]);
         let args = [vec![x], captured, vec![basis(&a)]].concat();
         let mapped: Vec<bool> = (0..args.len()).map(|i| i + 1 == args.len()).collect();
-        let dy: Vec<Tensor> = batch_graph(&joint, a.size(), &args, &mapped)
+        let dy: Vec<Tensor> = batch_graph(&joint, &BatchAxis::unnamed(a.size()), &args, &mapped)
             .into_iter()
             .skip(g.outs.len())
             .map(|(t, mapped)| if mapped { t } else { broadcast_leading(t, a.size()) })
@@ -80,7 +80,7 @@ where
         let (pull, residuals) = trace_rule(std::slice::from_ref(&a), |ct| linear.pull(&[Some(ct[0])]));
         let args = [vec![basis(&a)], residuals].concat();
         let mapped: Vec<bool> = (0..args.len()).map(|i| i == 0).collect();
-        let rows = batch_graph(&pull, a.size(), &args, &mapped).into_iter().zip(&leaves);
+        let rows = batch_graph(&pull, &BatchAxis::unnamed(a.size()), &args, &mapped).into_iter().zip(&leaves);
         let jacobian = |((d, mapped), x): ((Tensor, bool), &Tensor)| {
             let dims = [&a.dims[..], &x.dims()].concat();
             if mapped { d.reshape(dims) } else { zeros_of(&d.aval().with_dims(dims)) }

@@ -18,4 +18,4 @@ mod residuals;
 mod vmap;
 pub use grad::{grad, jvp, linearize, value_and_grad, value_and_grad_aux, vjp};
 pub use jacobian::{hessian, jacfwd, jacrev};
-pub use vmap::{Axis, AxisTree, PerLeaf, vmap, vmap_axes};
+pub use vmap::{Axis, AxisTree, PerLeaf, VmapOptions, vmap, vmap_axes, vmap_with};

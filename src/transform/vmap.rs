@@ -1,12 +1,14 @@
 //! `vmap`: a function over one more axis.
-use super::{batch::batch_graph, grad::leaf_name};
+use super::{
+    batch::{BatchAxis, batch_graph, in_front},
+    grad::leaf_name,
+};
 use crate::{
     aval::Aval,
-    prim::broadcast_leading,
-    trace::{At, Tensor, fail, trace_tree},
+    trace::{At, NamedAxis, Tensor, fail, trace_tree, with_axis},
     tree::{Leaf, Tree},
 };
-use std::panic::Location;
+use std::{panic::Location, rc::Rc};
 
 /// Which axis of a tensor is mapped over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,25 +93,63 @@ where
     X: Tree<Tensor, With<Tensor> = X>,
     Y: Tree<Tensor, With<Tensor> = Y>,
 {
+    vmap_with(VmapOptions::default(), f, in_axes, out_axes)
+}
+
+/// Options of [`vmap_with`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct VmapOptions<'a> {
+    /// The name by which collectives ([`psum`](crate::psum), [`axis_index`](crate::axis_index), ...) inside the function
+    /// mean the mapped axis.
+    pub axis_name: Option<&'a str>,
+    /// How many instances there are; needed only when no leaf of the argument is mapped, otherwise checked against them.
+    pub axis_size: Option<usize>,
+}
+
+/// [`vmap_axes`] with options: a name and a size of the mapped axis. JAX: `vmap(f, in_axes, out_axes, axis_name, axis_size)`.
+///
+/// ```
+/// use raxla::{Axis, VmapOptions, pmean, prelude::*, vmap_with};
+/// // the distance of each instance from the mean of all
+/// let named = VmapOptions { axis_name: Some("batch"), ..VmapOptions::default() };
+/// let f = |x: Tensor| vmap_with(named, |x: Tensor| x - pmean(x, "batch"), Axis::At(0), Axis::At(0))(x);
+/// let x = Array::from_slice([3], &[1f32, 2., 6.])?;
+/// assert_eq!(jit(f).call((x,))?.to_vec::<f32>()?, [-2.0, -1.0, 3.0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn vmap_with<X, Y>(
+    options: VmapOptions,
+    f: impl Fn(X) -> Y,
+    in_axes: impl AxisTree<X>,
+    out_axes: impl AxisTree<Y>,
+) -> impl Fn(X) -> Y
+where
+    X: Tree<Tensor, With<Tensor> = X>,
+    Y: Tree<Tensor, With<Tensor> = Y>,
+{
     let line = Location::caller();
+    let (name, given) = (options.axis_name.map(Rc::<str>::from), options.axis_size);
     move |x: X| {
         let _at = At::line(line);
         let axes = in_axes.axes(&x);
-        let (n, args) = mapped_in_front(&x, &axes);
+        let (size, args) = mapped_in_front(&x, &axes, given);
+        let axis = BatchAxis { size, name: name.clone() };
         let mut mapped: Vec<bool> = axes.iter().map(|a| *a != Axis::Shared).collect();
         let avals = args.iter().zip(&mapped).map(|(t, m)| if *m { t.aval().unstacked() } else { t.aval() });
         let avals: Vec<Aval> = avals.collect();
-        let (g, captured, y) = trace_tree(&x, &avals, &f);
+        let run = || trace_tree(&x, &avals, &f);
+        let (g, captured, y) = match &name {
+            Some(name) => with_axis(NamedAxis { name: name.clone(), size }, run),
+            None => run(),
+        };
         mapped.resize(g.ins.len(), false);
-        let outs = batch_graph(&g, n, &[args, captured].concat(), &mapped);
-        let axes = out_axes.axes(&y);
-        let mut out = outs.into_iter().zip(axes);
+        let outs = batch_graph(&g, &axis, &[args, captured].concat(), &mapped);
+        let mut out = outs.into_iter().zip(out_axes.axes(&y));
         y.map_named(|path, _| {
-            let ((t, mapped), axis) = out.next().expect("one axis per leaf");
-            match axis {
-                Axis::At(i) => {
-                    from_front(if mapped { t } else { broadcast_leading(t, n) }, i, &leaf_name("the result", path))
-                }
+            let ((t, mapped), at) = out.next().expect("one axis per leaf");
+            match at {
+                Axis::At(i) => from_front(in_front(&axis, (t, mapped)), i, &leaf_name("the result", path)),
                 Axis::Shared if mapped => {
                     let reason =
                         format!("{} differs between instances: it cannot be shared", leaf_name("the result", path));
@@ -133,8 +173,8 @@ fn axis_number(axis: isize, rank: usize, what: &str) -> usize {
 
 /// The size of the mapped axis, and the leaves with it in front.
 #[track_caller]
-fn mapped_in_front(x: &impl Tree<Tensor>, axes: &[Axis]) -> (usize, Vec<Tensor>) {
-    let mut size: Option<(usize, String)> = None;
+fn mapped_in_front(x: &impl Tree<Tensor>, axes: &[Axis], given: Option<usize>) -> (usize, Vec<Tensor>) {
+    let mut size: Option<(usize, String)> = given.map(|n| (n, "the option `axis_size`".into()));
     let (mut args, mut at) = (vec![], axes.iter());
     x.visit(|path, t| {
         let Some(Axis::At(axis)) = at.next() else { return args.push(*t) };
@@ -152,7 +192,11 @@ fn mapped_in_front(x: &impl Tree<Tensor>, axes: &[Axis]) -> (usize, Vec<Tensor>)
         let others = (0..a.rank()).filter(|i| *i != axis);
         args.push(t.transpose(std::iter::once(axis).chain(others).collect::<Vec<_>>()));
     });
-    let Some((n, _)) = size else { fail("vmap", vec![], "no leaf of the argument is mapped", None) };
+    let Some((n, _)) = size else {
+        let help =
+            "map one with `Axis::At`, or say how many instances there are: `VmapOptions { axis_size: Some(n), .. }`";
+        fail("vmap", vec![], "no leaf of the argument is mapped", Some(help.into()))
+    };
     (n, args)
 }
 

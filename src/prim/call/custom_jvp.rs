@@ -94,11 +94,15 @@ impl Primitive for CustomJvp {
         let dy = y.split_off(self.body.outs.len());
         Some((y, spread_out(&dy, &differentiable(&self.body.out_avals()))))
     }
-    fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
+    fn batch(&self, _: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        unreachable!("`batch_whole` answers")
+    }
+    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
         let tangents = (self.consts..x.len()).filter(|i| x[*i].dtype().is_float()).map(|i| mapped[i]);
         let m: Vec<bool> = mapped.iter().copied().chain(tangents).collect();
-        let all = |g: &Graph, m: &[bool]| Rc::new(batched(g, n, m, &vec![true; g.outs.len()]).0);
-        bind(CustomJvp { body: all(&self.body, mapped), rule: all(&self.rule, &m), consts: self.consts }, x)
+        let all = |g: &Graph, m: &[bool]| Rc::new(batched(g, axis, m, &vec![true; g.outs.len()]).0);
+        let y = bind(CustomJvp { body: all(&self.body, mapped), rule: all(&self.rule, &m), consts: self.consts }, x);
+        Some(y.into_iter().map(|t| (t, true)).collect())
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
         cx.graph(&self.body, x)

@@ -158,21 +158,24 @@ impl Primitive for CustomVjp {
         let dy = bind(Tangent { back: self.back.clone() }, &args);
         Some((y, spread_out(&dy, &differentiable(&self.body.out_avals()))))
     }
-    fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
-        let all = |g: &Graph, m: &[bool]| Rc::new(batched(g, n, m, &vec![true; g.outs.len()]).0);
+    fn batch(&self, _: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        unreachable!("`batch_whole` answers")
+    }
+    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
+        let all = |g: &Graph, m: &[bool]| Rc::new(batched(g, axis, m, &vec![true; g.outs.len()]).0);
         let (body, forward) = (all(&self.body, mapped), all(&self.forward, mapped));
         let k = self.back.consts;
         let mut m = mapped[..k].to_vec();
         m.resize(self.back.graph.ins.len(), true);
         // the cotangent of an argument that all instances share is the sum over the instances
         let shared: Vec<bool> = (k..x.len()).filter(|i| x[*i].dtype().is_float()).map(|i| !mapped[i]).collect();
-        let (over_batch, _) = batched(&self.back.graph, n, &m, &vec![true; shared.len()]);
+        let (over_batch, _) = batched(&self.back.graph, axis, &m, &vec![true; shared.len()]);
         let (graph, _) = trace_rule(&over_batch.in_avals(), |t| {
             let d = inline(&over_batch, t).into_iter().zip(&shared);
             d.map(|(d, shared)| if *shared { reduce_sum(d, [0]) } else { d }).collect()
         });
         let back = Back { graph: Rc::new(graph), ..self.back };
-        bind(CustomVjp { body, forward, back }, x)
+        Some(bind(CustomVjp { body, forward, back }, x).into_iter().map(|t| (t, true)).collect())
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
         cx.graph(&self.body, x)
@@ -234,10 +237,13 @@ impl Primitive for Tangent {
         let d = inline(&self.back.graph, &[known, ct].concat());
         vec![None; n].into_iter().chain(d.into_iter().map(Some)).collect()
     }
-    fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
+    fn batch(&self, _: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        unreachable!("`batch_whole` answers")
+    }
+    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
         let instance = |(t, m): (&Tensor, &bool)| if *m { t.aval().unstacked() } else { t.aval() };
         let avals: Vec<Aval> = x.iter().zip(mapped).map(instance).collect();
-        crate::transform::batch::batch_all(&self.graph(&avals), n, x, mapped)
+        Some(crate::transform::batch::batch_graph(&self.graph(&avals), axis, x, mapped))
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
         cx.graph(&self.graph(&x.iter().map(|v| v.aval.clone()).collect::<Vec<_>>()), x)

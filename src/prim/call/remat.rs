@@ -208,9 +208,12 @@ impl Primitive for Remat {
     fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
         Some(self.linearized(x, dx))
     }
-    fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
-        let (body, _) = batched(&self.body, n, mapped, &vec![true; self.body.outs.len()]);
-        bind(self.with(body), x)
+    fn batch(&self, _: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        unreachable!("`batch_whole` answers")
+    }
+    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
+        let (body, out) = batched(&self.body, axis, mapped, &vec![false; self.body.outs.len()]);
+        Some(bind(self.with(body), x).into_iter().zip(out).collect())
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
         if !self.second_run || !self.options.fenced || x.is_empty() {
@@ -314,9 +317,12 @@ impl Primitive for Tangent {
         let d = bind(Remat { body: Rc::new(body), options: self.options.clone(), second_run: true }, &args);
         [vec![None; self.known], spread_out(&d, &some)].concat()
     }
-    fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
+    fn batch(&self, _: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        unreachable!("`batch_whole` answers")
+    }
+    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
         let instance = |(t, m): (&Tensor, &bool)| if *m { t.aval().unstacked() } else { t.aval() };
-        self.call(&x.iter().zip(mapped).map(instance).collect::<Vec<_>>()).batch(n, x, mapped)
+        self.call(&x.iter().zip(mapped).map(instance).collect::<Vec<_>>()).batch_whole(axis, x, mapped)
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         self.call(&x.iter().map(|v| v.aval.clone()).collect::<Vec<_>>()).lower(cx, x, y)

@@ -1,7 +1,7 @@
 //! `cond` and `switch`: one of several programs, chosen when it runs.
 use super::*;
 use crate::transform::{
-    backward::{backward, depends},
+    backward::backward,
     batch::{batch_all, batched},
     dce::dce,
     linearize::{Split, jvp_of, linearize, spread_out},
@@ -290,23 +290,29 @@ impl Primitive for Cond {
     fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
         [vec![None], self.transposed(ct, x[0].known(), &x[1..])].concat()
     }
-    fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
+    fn batch(&self, _: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        unreachable!("`batch_whole` answers")
+    }
+    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
         let (index, x, m) = (x[0], &x[1..], &mapped[1..]);
         if !mapped[0] {
-            let outs: Vec<Vec<bool>> = self.branches.iter().map(|b| depends(b, m).1).collect();
-            let force: Vec<bool> = (0..self.outs()).map(|i| outs.iter().any(|o| o[i])).collect();
-            let branches = self.branches.iter().map(|b| Rc::new(batched(b, n, m, &force).0)).collect();
-            let y = bind_at(Cond { branches }, index, x).into_iter().zip(&force);
-            return y.map(|(t, mapped)| if *mapped { t } else { broadcast_leading(t, n) }).collect();
+            // a result that has the axis in one branch has it in all
+            let run = |force: &[bool]| self.branches.iter().map(|b| batched(b, axis, m, force)).unzip();
+            let (_, outs): (Vec<Graph>, Vec<Vec<bool>>) = run(&vec![false; self.outs()]);
+            let any: Vec<bool> = (0..self.outs()).map(|i| outs.iter().any(|o| o[i])).collect();
+            let (branches, _): (Vec<Graph>, Vec<Vec<bool>>) = run(&any);
+            let branches = branches.into_iter().map(Rc::new).collect();
+            return Some(bind_at(Cond { branches }, index, x).into_iter().zip(any).collect());
         }
         // instances choose differently: run all branches and select
-        let mut branches = self.branches.iter().map(|b| batch_all(b, n, x, m)).enumerate();
+        let mut branches = self.branches.iter().map(|b| batch_all(b, axis, x, m)).enumerate();
         let (_, first) = branches.next().expect("at least one");
-        branches.fold(first, |y, (i, z)| {
+        let y = branches.fold(first, |y, (i, z)| {
             let here = compare(Direction::Eq, index, index.like(i));
             let one = |(y, z): (Tensor, Tensor)| select(broadcast_in_dim(here, z.dims(), vec![0]), z, y);
             y.into_iter().zip(z).map(one).collect()
-        })
+        });
+        Some(y.into_iter().map(|t| (t, true)).collect())
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         let regions = self.branches.iter().map(|b| cx.region(&[], |cx, _| cx.graph(b, &x[1..]))).collect();

@@ -2,7 +2,7 @@
 use super::*;
 use crate::{
     trace::{At, avals_of, bind, inline, trace_rule, trace_tree},
-    transform::{backward::depends, linearize::chosen},
+    transform::{backward::depends, batch::batched, linearize::chosen},
     tree::{Path, Tree},
 };
 
@@ -58,5 +58,25 @@ fn grow_active<R>(
             return (result, active, active_out);
         }
         more.iter().for_each(|i| active[consts + i] = true);
+    }
+}
+
+/// Batch the body of a loop, whose `carry` carries stand behind `consts` operands and in front of its results. A carry that
+/// comes to differ between instances inside has the axis from the start: repeat until none is added. Returns also which
+/// inputs and outputs have it.
+fn batch_carry(
+    body: &Graph,
+    axis: &BatchAxis,
+    mut mapped: Vec<bool>,
+    consts: usize,
+    carry: usize,
+) -> (Graph, Vec<bool>, Vec<bool>) {
+    loop {
+        let force: Vec<bool> = (0..body.outs.len()).map(|i| i < carry && mapped[consts + i]).collect();
+        let (batched, out) = batched(body, axis, &mapped, &force);
+        if out[..carry] == mapped[consts..consts + carry] {
+            return (batched, mapped, out);
+        }
+        mapped[consts..consts + carry].copy_from_slice(&out[..carry]);
     }
 }

@@ -2,10 +2,7 @@
 use super::*;
 use crate::{
     lower::array,
-    transform::{
-        batch::batched,
-        dce::{Pruned, dce},
-    },
+    transform::dce::{Pruned, dce},
 };
 
 /// A loop of known length. Operands: values the body shares (consts), the initial carry, the stacked xs. Results: the
@@ -258,26 +255,26 @@ impl Primitive for Scan {
     fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
         self.transposed(ct, x)
     }
-    fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
+    fn batch(&self, _: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        unreachable!("`batch_whole` answers")
+    }
+    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
         // the batch axis of stacked operands is axis 1; carries get one only if something mapped reaches them
         let (k, c) = self.bounds();
-        let m = self.reaching(mapped.to_vec());
+        let (body, m, mapped_out) = batch_carry(&self.body, axis, mapped.to_vec(), k, self.carry);
         let swap = |t: Tensor| t.transpose([&[1, 0], &(2..t.rank()).collect::<Vec<_>>()[..]].concat());
         let arg = |(i, t): (usize, &Tensor)| match (i, mapped[i]) {
             (i, true) if i >= c => swap(*t),
-            (i, false) if i >= k && i < c && m[i] => broadcast_leading(*t, n),
+            (i, false) if i >= k && i < c && m[i] => broadcast_leading(*t, axis.size),
             _ => *t,
         };
         let args: Vec<Tensor> = x.iter().enumerate().map(arg).collect();
-        let force: Vec<bool> = (0..self.body.outs.len()).map(|i| i < self.carry && m[k + i]).collect();
-        let (body, mapped_out) = batched(&self.body, n, &m, &force);
         let y = bind(Scan { body: Rc::new(body), ..self.clone() }, &args);
         let result = |(i, t): (usize, Tensor)| match mapped_out[i] {
-            true if i < self.carry => t,
-            true => swap(t),
-            false => broadcast_leading(t, n),
+            true if i >= self.carry => (swap(t), true),
+            m => (t, m),
         };
-        y.into_iter().enumerate().map(result).collect()
+        Some(y.into_iter().enumerate().map(result).collect())
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         let (k, c) = self.bounds();

@@ -1,8 +1,7 @@
 //! `while_loop` and `fori_loop`: loops whose length is known only when they run.
 use super::*;
 use crate::transform::{
-    backward::depends,
-    batch::{batch_graph, batched},
+    batch::{batch_all, batched},
     dce::dce,
     linearize::{jvp_of, spread_out},
 };
@@ -129,14 +128,6 @@ impl While {
     fn carry(&self) -> usize {
         self.body.outs.len()
     }
-    /// `start` (per operand), and every carry that comes to depend on an operand in it.
-    fn reaching(&self, mut start: Vec<bool>) -> Vec<bool> {
-        loop {
-            let (_, outs) = depends(&self.body, &start);
-            let Some(i) = (0..self.carry()).find(|i| outs[*i] && !start[self.consts + i]) else { return start };
-            start[self.consts + i] = true;
-        }
-    }
     /// One loop that carries values and tangents.
     fn with_tangents(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let (k, n) = (self.consts, self.carry());
@@ -167,15 +158,16 @@ impl While {
         let dy = y.split_off(n);
         (y, spread_out(&dy, &active_out))
     }
-    /// The loop over a batch whose instances stop at different times: it runs until all have stopped, and those that have
-    /// keep their state.
-    fn batch_until_all_stop(&self, n: usize, args: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
+    /// Condition and body over a batch whose instances stop at different times: the loop runs until all have stopped, and
+    /// those that have keep their state.
+    fn until_all_stop(&self, axis: &BatchAxis, mapped: &[bool]) -> (Graph, Graph) {
         let k = self.consts;
-        let avals: Vec<Aval> = args.iter().map(|t| t.aval()).collect();
-        let all = vec![true; self.carry()];
-        let holds = |t: &[Tensor]| batch_graph(&self.condition, n, t, mapped)[0].0;
+        let avals =
+            self.body.in_avals().into_iter().zip(mapped).map(|(a, m)| if *m { a.stacked(axis.size) } else { a });
+        let avals: Vec<Aval> = avals.collect();
+        let holds = |t: &[Tensor]| batch_all(&self.condition, axis, t, mapped)[0];
         let (condition, _) = trace_rule(&avals, |t| vec![reduce_or(holds(t), [0])]);
-        let (next, _) = batched(&self.body, n, mapped, &all);
+        let (next, _) = batched(&self.body, axis, mapped, &vec![true; self.carry()]);
         let (body, _) = trace_rule(&avals, |t| {
             let running = holds(t);
             let new = inline(&next, t);
@@ -183,7 +175,7 @@ impl While {
                 |(new, old): (Tensor, &Tensor)| select(broadcast_in_dim(running, new.dims(), vec![0]), new, *old);
             new.into_iter().zip(&t[k..]).map(keep).collect()
         });
-        bind(While { condition: Rc::new(condition), body: Rc::new(body), consts: k }, args)
+        (condition, body)
     }
 }
 
@@ -231,22 +223,21 @@ impl Primitive for While {
         let help = "use `scan`, or `fori_loop` with numbers as bounds; or forward mode (`jvp`, `jacfwd`); or give the derivative with `custom_vjp`";
         fail("while_loop", vec![], "reverse mode needs a loop whose number of steps is known", Some(help.into()))
     }
-    fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
+    fn batch(&self, _: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        unreachable!("`batch_whole` answers")
+    }
+    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
         let k = self.consts;
-        let mut m = self.reaching(mapped.to_vec());
-        let stops_apart = depends(&self.condition, &m).1[0];
-        if stops_apart {
+        let (mut body, mut m, _) = batch_carry(&self.body, axis, mapped.to_vec(), k, self.carry());
+        let (mut condition, stops_apart) = batched(&self.condition, axis, &m, &[false]);
+        if stops_apart[0] {
             m[k..].fill(true);
+            (condition, body) = self.until_all_stop(axis, &m);
         }
-        let arg = |(i, t): (usize, &Tensor)| if m[i] && !mapped[i] { broadcast_leading(*t, n) } else { *t };
+        let arg = |(i, t): (usize, &Tensor)| in_front(axis, (*t, mapped[i] || !m[i]));
         let args: Vec<Tensor> = x.iter().enumerate().map(arg).collect();
-        if stops_apart {
-            return self.batch_until_all_stop(n, &args, &m);
-        }
-        let (body, _) = batched(&self.body, n, &m, &m[k..]);
-        let (condition, _) = batched(&self.condition, n, &m, &[false]);
         let y = bind(While { condition: Rc::new(condition), body: Rc::new(body), consts: k }, &args);
-        y.into_iter().zip(&m[k..]).map(|(t, m)| if *m { t } else { broadcast_leading(t, n) }).collect()
+        Some(y.into_iter().zip(m[k..].iter().copied()).collect())
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         let k = self.consts;

@@ -1,0 +1,242 @@
+//! Collectives that collect or distribute slices.
+use super::*;
+
+/// The number of each instance along a named axis.
+#[derive(Clone)]
+pub struct AxisIndex {
+    axis: [NamedAxis; 1],
+}
+/// The number of this instance along the named axes, an i32 scalar; of several axes the last counts fastest. JAX:
+/// `lax.axis_index`.
+#[track_caller]
+pub fn axis_index(axes: impl AxisNames) -> Tensor {
+    let _at = At::caller();
+    let axes = axes.axes("axis_index");
+    let one = |axis: &NamedAxis| bind1(AxisIndex { axis: [axis.clone()] }, &[]);
+    let mixed = |number: Option<Tensor>, axis: &NamedAxis| match number {
+        Some(number) => Some(number * axis.size + one(axis)),
+        None => Some(one(axis)),
+    };
+    axes.iter().fold(None, mixed).unwrap_or_else(|| full([], DType::I32, 0))
+}
+/// How many instances there are along the named axes. JAX: `lax.axis_size`.
+#[track_caller]
+pub fn axis_size(axes: impl AxisNames) -> usize {
+    let _at = At::caller();
+    axes.axes("axis_size").iter().map(|a| a.size).product()
+}
+impl fmt::Debug for AxisIndex {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "axis_index[{}]", self.axis[0].name)
+    }
+}
+impl Primitive for AxisIndex {
+    fn name(&self) -> &'static str {
+        "axis_index"
+    }
+    fn infer(&self, _: &[Aval]) -> Result<Vec<Aval>, String> {
+        Ok(vec![Aval::new(DType::I32, [])])
+    }
+    fn eval(&self, _: &[Host]) -> Vec<Host> {
+        unbound(&self.axis[0])
+    }
+    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        vec![None]
+    }
+    fn batch(&self, _: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        unreachable!("it has no operands")
+    }
+    fn batch_whole(&self, axis: &BatchAxis, _: &[Tensor], _: &[bool]) -> Option<Batched> {
+        Some(vec![(iota([axis.size], DType::I32, 0), true)])
+    }
+    fn lower(&self, _: &mut Lower, _: &[Value], _: &[Aval]) -> Vec<Value> {
+        unbound(&self.axis[0])
+    }
+    fn named_axes(&self) -> &[NamedAxis] {
+        &self.axis
+    }
+}
+
+/// The values of all instances.
+#[derive(Clone)]
+pub struct AllGather {
+    axis: [NamedAxis; 1],
+    at: usize,
+    tiled: bool,
+}
+/// The values of all instances along the named axis, stacked along a new axis number `at`, or (`tiled`) concatenated along
+/// the existing axis `at`. JAX: `lax.all_gather`.
+///
+/// # Errors
+/// An axis that does not exist.
+#[track_caller]
+pub fn all_gather<X: Tree<Tensor, With<Tensor> = X>>(x: X, axis: &str, at: usize, tiled: bool) -> X {
+    let _at = At::caller();
+    let axis = [named_axis("all_gather", axis)];
+    on_leaves(x, |t| bind1(AllGather { axis: axis.clone(), at, tiled }, &[t]))
+}
+impl fmt::Debug for AllGather {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let tiled = if self.tiled { " tiled" } else { "" };
+        write!(f, "all_gather[{} axis={}{tiled}]", self.axis[0].name, self.at)
+    }
+}
+impl Primitive for AllGather {
+    fn name(&self) -> &'static str {
+        "all_gather"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        let (a, n) = (&x[0], self.axis[0].size);
+        if self.tiled {
+            let size = require_axis(a, self.at)?;
+            return Ok(vec![a.with_dims(inserted(&removed(&a.dims, self.at), self.at, size * n))]);
+        }
+        if self.at > a.rank() {
+            return Err(format!("a new axis cannot have number {} beside {} others", self.at, a.rank()));
+        }
+        Ok(vec![a.with_dims(inserted(&a.dims, self.at, n))])
+    }
+    fn eval(&self, _: &[Host]) -> Vec<Host> {
+        unbound(&self.axis[0])
+    }
+    fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        vec![dx[0].map(|d| bind1(self.clone(), &[d]))]
+    }
+    fn transpose(&self, ct: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {
+        let back = PsumScatter { axis: self.axis.clone(), at: self.at, tiled: self.tiled };
+        vec![ct[0].map(|ct| bind1(back, &[ct]))]
+    }
+    fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        bind(AllGather { at: self.at + 1, ..self.clone() }, x)
+    }
+    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
+        if axis.name.as_ref() != Some(&self.axis[0].name) {
+            return None;
+        }
+        let all = moved(instances(axis, x, mapped), 0, self.at);
+        if !self.tiled {
+            return Some(vec![(all, false)]);
+        }
+        let dims = all.dims();
+        let joined = inserted(&removed(&removed(&dims, self.at), self.at), self.at, dims[self.at] * dims[self.at + 1]);
+        Some(vec![(all.reshape(joined), false)])
+    }
+    fn lower(&self, _: &mut Lower, _: &[Value], _: &[Aval]) -> Vec<Value> {
+        unbound(&self.axis[0])
+    }
+    fn named_axes(&self) -> &[NamedAxis] {
+        &self.axis
+    }
+}
+
+/// The sum over instances, of which each gets a part.
+#[derive(Clone)]
+pub struct PsumScatter {
+    axis: [NamedAxis; 1],
+    at: usize,
+    tiled: bool,
+}
+/// The sum over the instances along the named axis, of which instance i gets part i of axis `at`: the axis is as long as
+/// there are instances and disappears, or (`tiled`) is a multiple of it and is divided. JAX: `lax.psum_scatter`.
+///
+/// # Errors
+/// An axis of another size.
+#[track_caller]
+pub fn psum_scatter<X: Tree<Tensor, With<Tensor> = X>>(x: X, axis: &str, at: usize, tiled: bool) -> X {
+    let _at = At::caller();
+    let axis = [named_axis("psum_scatter", axis)];
+    on_leaves(x, |t| bind1(PsumScatter { axis: axis.clone(), at, tiled }, &[t]))
+}
+impl fmt::Debug for PsumScatter {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let tiled = if self.tiled { " tiled" } else { "" };
+        write!(f, "psum_scatter[{} axis={}{tiled}]", self.axis[0].name, self.at)
+    }
+}
+impl Primitive for PsumScatter {
+    fn name(&self) -> &'static str {
+        "psum_scatter"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        let (a, axis) = (&x[0], &self.axis[0]);
+        require(a, is_number, "a number")?;
+        require_instances(a, self.at, axis, self.tiled)?;
+        let rest = removed(&a.dims, self.at);
+        let part = || inserted(&rest, self.at, a.dims[self.at] / axis.size.max(1));
+        Ok(vec![a.with_dims(if self.tiled { part() } else { rest.clone() })])
+    }
+    fn eval(&self, _: &[Host]) -> Vec<Host> {
+        unbound(&self.axis[0])
+    }
+    fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        vec![dx[0].map(|d| bind1(self.clone(), &[d]))]
+    }
+    fn transpose(&self, ct: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {
+        let back = AllGather { axis: self.axis.clone(), at: self.at, tiled: self.tiled };
+        vec![ct[0].map(|ct| bind1(back, &[ct]))]
+    }
+    fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        bind(PsumScatter { at: self.at + 1, ..self.clone() }, x)
+    }
+    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
+        if axis.name.as_ref() != Some(&self.axis[0].name) {
+            return None;
+        }
+        let sum = match mapped[0] {
+            true => reduce_sum(x[0], [0]),
+            false => mul(x[0], x[0].like(axis.size)),
+        };
+        if !self.tiled {
+            return Some(vec![(moved(sum, self.at, 0), true)]);
+        }
+        let dims = sum.dims();
+        let parts = inserted(&removed(&dims, self.at), self.at, dims[self.at] / axis.size.max(1));
+        Some(vec![(moved(sum.reshape(inserted(&parts, self.at, axis.size)), self.at, 0), true)])
+    }
+    fn lower(&self, _: &mut Lower, _: &[Value], _: &[Aval]) -> Vec<Value> {
+        unbound(&self.axis[0])
+    }
+    fn named_axes(&self) -> &[NamedAxis] {
+        &self.axis
+    }
+}
+
+/// All primitives of this file.
+pub(in crate::prim) const ROWS: &[Row] = &[
+    Row {
+        name: "axis_index",
+        dtypes: |d| d == DType::F64 || d == DType::I32,
+        cases: |d| {
+            vec![
+                over_axis("one", vec![sample(d, &[3, 2], 1)], move |x| vec![x[0] * axis_index("i").cast(d)]),
+                over_axis("in a loop", vec![sample(d, &[3, 2], 1)], move |x| {
+                    // the carry differs between instances only because of their numbers
+                    let step = |c: Tensor, ()| (c + axis_index("i"), c);
+                    let options = ScanOptions { length: Some(2), ..ScanOptions::default() };
+                    let (c, ys) = scan_with(options, step, full([], DType::I32, 1), ());
+                    vec![x[0] * c.cast(d), ys]
+                }),
+            ]
+        },
+    },
+    Row {
+        name: "all_gather",
+        dtypes: any_dtype,
+        cases: |d| {
+            vec![
+                over_axis("new axis", vec![sample(d, &[3, 2, 2], 1)], |x| vec![all_gather(x[0], "i", 1, false)]),
+                over_axis("tiled", vec![sample(d, &[3, 2, 2], 1)], |x| vec![all_gather(x[0], "i", 1, true)]),
+            ]
+        },
+    },
+    Row {
+        name: "psum_scatter",
+        dtypes: is_number,
+        cases: |d| {
+            vec![
+                over_axis("one", vec![sample(d, &[3, 2, 3], 1)], |x| vec![psum_scatter(x[0], "i", 1, false)]),
+                over_axis("tiled", vec![sample(d, &[3, 2, 6], 1)], |x| vec![psum_scatter(x[0], "i", 1, true)]),
+            ]
+        },
+    },
+];

@@ -1,0 +1,96 @@
+//! Collectives: operations over the instances along a named axis of [`vmap_with`](crate::vmap_with).
+//!
+//! Inside the function each of them looks like an operation on one instance. Batching over the named axis turns it into
+//! an ordinary operation along the batch axis: `psum` into a sum, `all_gather` into a transposition.
+use super::*;
+use crate::{
+    trace::{At, bind, bind1, named_axis},
+    tree::Tree,
+};
+
+mod exchange;
+mod gathering;
+mod reduction;
+pub use exchange::{AllToAll, PPermute, all_to_all, ppermute, pshuffle};
+pub use gathering::{AllGather, AxisIndex, PsumScatter, all_gather, axis_index, axis_size, psum_scatter};
+pub use reduction::{PReduce, PReduction, pmax, pmean, pmin, psum};
+pub(super) use {
+    exchange::ROWS as EXCHANGE_ROWS, gathering::ROWS as GATHERING_ROWS, reduction::ROWS as REDUCTION_ROWS,
+};
+
+/// Names of axes: one, or several that count as one.
+pub trait AxisNames {
+    /// The axes of these names. `op` is who asks, for the message.
+    fn axes(&self, op: &str) -> Vec<NamedAxis>;
+}
+impl AxisNames for &str {
+    #[track_caller]
+    fn axes(&self, op: &str) -> Vec<NamedAxis> {
+        vec![named_axis(op, self)]
+    }
+}
+impl AxisNames for &[&str] {
+    #[track_caller]
+    fn axes(&self, op: &str) -> Vec<NamedAxis> {
+        self.iter().map(|name| named_axis(op, name)).collect()
+    }
+}
+impl<const N: usize> AxisNames for [&str; N] {
+    #[track_caller]
+    fn axes(&self, op: &str) -> Vec<NamedAxis> {
+        (&self[..]).axes(op)
+    }
+}
+
+/// Apply a collective to every leaf.
+#[track_caller]
+fn on_leaves<X: Tree<Tensor, With<Tensor> = X>>(x: X, f: impl Fn(Tensor) -> Tensor) -> X {
+    x.refill(x.leaves().into_iter().map(f).collect::<Vec<_>>())
+}
+
+/// Only what is batched over its axis can run: the functions above refuse other names.
+fn unbound(axis: &NamedAxis) -> ! {
+    unreachable!("a collective over `{}` outlived its vmap", axis.name)
+}
+
+/// The operand with the batch axis in front.
+fn instances(axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Tensor {
+    in_front(axis, (x[0], mapped[0]))
+}
+
+/// `t` with axis `from` moved to place `to`.
+fn moved(t: Tensor, from: usize, to: usize) -> Tensor {
+    let mut perm = other_axes(t.rank(), &[from]);
+    perm.insert(to, from);
+    t.transpose(perm)
+}
+
+/// `dims` with a further size at this place.
+fn inserted(dims: &[usize], at: usize, size: usize) -> Vec<usize> {
+    [&dims[..at], &[size], &dims[at..]].concat()
+}
+
+/// `dims` without this place.
+fn removed(dims: &[usize], at: usize) -> Vec<usize> {
+    [&dims[..at], &dims[at + 1..]].concat()
+}
+
+/// Type rule: this axis is as long as there are instances (or a multiple of it).
+fn require_instances(x: &Aval, at: usize, axis: &NamedAxis, multiple: bool) -> Result<(), String> {
+    let n = require_axis(x, at)?;
+    if n == axis.size || (multiple && axis.size > 0 && n % axis.size == 0) {
+        return Ok(());
+    }
+    let what = if multiple { "a multiple of the" } else { "the" };
+    Err(format!("axis {at} has size {n}, not {what} {} instances of `{}`", axis.size, axis.name))
+}
+
+/// A case that runs a function over a named axis of three instances, along which every operand has its leading axis.
+fn over_axis(label: &str, inputs: Vec<Host>, f: impl Fn(&[Tensor]) -> Vec<Tensor> + Clone + 'static) -> Case {
+    Case::new(label, inputs, move |x| {
+        let named = crate::VmapOptions { axis_name: Some("i"), axis_size: Some(3) };
+        let leading = crate::Axis::At(0);
+        let f = f.clone();
+        crate::vmap_with(named, move |x: Vec<Tensor>| f(&x), leading, leading)(x.to_vec())
+    })
+}

@@ -1,0 +1,168 @@
+//! Reductions over instances.
+use super::*;
+
+/// How instances are combined.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PReduction {
+    /// Added.
+    Sum,
+    /// The largest.
+    Max,
+    /// The smallest.
+    Min,
+}
+
+/// A reduction over the instances along named axes.
+#[derive(Clone)]
+pub struct PReduce {
+    how: PReduction,
+    axes: Vec<NamedAxis>,
+}
+
+/// Sum over the instances along the named axes; every instance gets it. JAX: `lax.psum`.
+///
+/// ```
+/// use raxla::{Axis, VmapOptions, prelude::*, psum, vmap_with};
+/// // each instance's share of the total
+/// let named = VmapOptions { axis_name: Some("i"), ..VmapOptions::default() };
+/// let f = |x: Tensor| vmap_with(named, |x: Tensor| x / psum(x, "i"), Axis::At(0), Axis::At(0))(x);
+/// let x = Array::from_slice([3], &[1f32, 2., 5.])?;
+/// assert_eq!(jit(f).call((x,))?.to_vec::<f32>()?, [0.125, 0.25, 0.625]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn psum<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames) -> X {
+    reduce("psum", PReduction::Sum, x, axes)
+}
+/// Mean over the instances along the named axes. JAX: `lax.pmean`.
+#[track_caller]
+pub fn pmean<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames) -> X {
+    let _at = At::caller();
+    let axes = axes.axes("pmean");
+    let n: usize = axes.iter().map(|a| a.size).product();
+    let mean = |t: Tensor| {
+        if !t.dtype().is_float() {
+            fail("pmean", vec![t.aval()], "only floats have a mean", Some("convert it first with `.cast(..)`".into()))
+        }
+        bind1(PReduce { how: PReduction::Sum, axes: axes.clone() }, &[t]) / n as f64
+    };
+    on_leaves(x, mean)
+}
+/// Largest value among the instances along the named axes. At ties the tangent is the mean. JAX: `lax.pmax`.
+#[track_caller]
+pub fn pmax<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames) -> X {
+    reduce("pmax", PReduction::Max, x, axes)
+}
+/// Smallest value among the instances along the named axes. At ties the tangent is the mean. JAX: `lax.pmin`.
+#[track_caller]
+pub fn pmin<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames) -> X {
+    reduce("pmin", PReduction::Min, x, axes)
+}
+#[track_caller]
+fn reduce<X: Tree<Tensor, With<Tensor> = X>>(op: &str, how: PReduction, x: X, axes: impl AxisNames) -> X {
+    let _at = At::caller();
+    let axes = axes.axes(op);
+    on_leaves(x, |t| bind1(PReduce { how, axes: axes.clone() }, &[t]))
+}
+
+impl PReduce {
+    /// The same over all axes but that one.
+    fn without(&self, name: &str) -> PReduce {
+        PReduce { how: self.how, axes: self.axes.iter().filter(|a| *a.name != *name).cloned().collect() }
+    }
+    fn sum(&self, x: Tensor) -> Tensor {
+        bind1(PReduce { how: PReduction::Sum, axes: self.axes.clone() }, &[x])
+    }
+}
+impl fmt::Debug for PReduce {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let names: Vec<&str> = self.axes.iter().map(|a| &*a.name).collect();
+        write!(f, "{}[{}]", self.name(), names.join(", "))
+    }
+}
+impl Primitive for PReduce {
+    fn name(&self) -> &'static str {
+        match self.how {
+            PReduction::Sum => "psum",
+            PReduction::Max => "pmax",
+            PReduction::Min => "pmin",
+        }
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        if self.how == PReduction::Sum {
+            require(&x[0], is_number, "a number")?;
+        }
+        Ok(vec![x[0].clone()])
+    }
+    fn eval(&self, _: &[Host]) -> Vec<Host> {
+        unbound(&self.axes[0])
+    }
+    fn jvp(&self, x: &[Tensor], y: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        let chosen = |d: Tensor| {
+            let here = compare(Direction::Eq, x[0], y[0]);
+            let count = self.sum(here.cast(d.dtype()));
+            div(self.sum(select(here, d, zeros_of(&d.aval()))), count)
+        };
+        vec![dx[0].map(|d| if self.how == PReduction::Sum { self.sum(d) } else { chosen(d) })]
+    }
+    fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
+        match self.how {
+            PReduction::Sum => vec![ct[0].map(|ct| self.sum(ct))],
+            _ => not_linear(self.name(), vec![x[0].aval()]),
+        }
+    }
+    fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        bind(self.clone(), x)
+    }
+    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
+        let name = axis.name.as_ref()?;
+        if !self.axes.iter().any(|a| a.name == *name) {
+            return None;
+        }
+        let t = match (self.how, mapped[0]) {
+            (PReduction::Sum, true) => reduce_sum(x[0], [0]),
+            (PReduction::Sum, false) => mul(x[0], x[0].like(axis.size)),
+            (PReduction::Max, true) => reduce_max(x[0], [0]),
+            (PReduction::Min, true) => reduce_min(x[0], [0]),
+            (_, false) => x[0],
+        };
+        let rest = self.without(name);
+        Some(vec![(if rest.axes.is_empty() { t } else { bind1(rest, &[t]) }, false)])
+    }
+    fn lower(&self, _: &mut Lower, _: &[Value], _: &[Aval]) -> Vec<Value> {
+        unbound(&self.axes[0])
+    }
+    fn named_axes(&self) -> &[NamedAxis] {
+        &self.axes
+    }
+}
+
+/// All primitives of this file.
+pub(in crate::prim) const ROWS: &[Row] = &[
+    Row {
+        name: "psum",
+        dtypes: is_number,
+        cases: |d| {
+            vec![
+                over_axis("one", vec![sample(d, &[3, 2], 1)], |x| vec![psum(x[0], "i")]),
+                over_axis("in a loop", vec![sample(d, &[3, 2], 1)], |x| {
+                    let options = ScanOptions { length: Some(2), ..ScanOptions::default() };
+                    vec![scan_with(options, |c: Tensor, ()| (psum(c, "i") + x[0], ()), x[0].like(1), ()).0]
+                }),
+                over_axis("of what all instances share", vec![sample(d, &[3, 2], 1)], |x| {
+                    vec![x[0] * psum(x[0].like(2), "i")]
+                }),
+            ]
+        },
+    },
+    Row {
+        name: "pmax",
+        dtypes: any_dtype,
+        cases: |d| vec![over_axis("one", vec![sample(d, &[3, 2], 1)], |x| vec![pmax(x[0], "i")])],
+    },
+    Row {
+        name: "pmin",
+        dtypes: any_dtype,
+        cases: |d| vec![over_axis("one", vec![sample(d, &[3, 2], 1)], |x| vec![pmin(x[0], "i")])],
+    },
+];
