@@ -1,6 +1,6 @@
 //! Functions with derivatives of their own, and kernels from outside.
 use raxla::{
-    Graph, Policy, RematOptions, TraceError, checkpoint_name, custom_jvp, custom_vjp, grad, jacfwd, jacrev, jvp,
+    Graph, Policy, RematOptions, TraceError, checkpoint_name, cond, custom_jvp, custom_vjp, grad, jacfwd, jacrev, jvp,
     prelude::*,
     prim::{Batching, CustomCall, sample},
     remat, remat_with, scan,
@@ -151,6 +151,46 @@ fn custom_rules_inside_loops_and_batches() {
     // an argument that all instances share gets the sum of their cotangents
     check_vmap(|x| vjp(|x: Vec<Tensor>| f(&x), x.to_vec()).1(f(x)), &x).unwrap();
     check_grads(|x| vec![vmap(|y: Tensor| f(&[y.reshape([1, 3]), x[1]])[0])(x[0])], &x, 2).unwrap();
+}
+
+/// A loop, a branch and a recomputed function, of two arguments.
+fn loop_and_branch((x, w): (Tensor, Tensor)) -> (Tensor, Tensor) {
+    let step = |c: Tensor, x: Tensor| ((c * w).sin() + x, remat(|c: Tensor| (c * x).exp())(c));
+    let (c, ys) = scan(step, w, x);
+    (cond(c.sum(0).gt(0.0), |c: Tensor| c * w, |c: Tensor| c.cos(), c), ys)
+}
+
+#[test]
+fn rules_may_differentiate_what_they_stand_for() {
+    let x = [f64s(&[4, 3], 1), f64s(&[3], 2)];
+    // a tangent made together with the value, in one loop
+    let forward = |x: &[Tensor]| {
+        let (c, ys) = custom_jvp(loop_and_branch, |x, dx| jvp(loop_and_branch, x, dx))((x[0], x[1]));
+        vec![c.exp() * c, ys]
+    };
+    check_grads(forward, &x, 2).unwrap();
+    check_vmap(|x| vjp(|x: Vec<Tensor>| forward(&x), x.to_vec()).1(forward(x)), &x).unwrap();
+    // forward mode through a rule for reverse mode, which holds recomputed functions
+    let reverse = |x: &[Tensor]| {
+        let f = custom_vjp(loop_and_branch, |x| (loop_and_branch(x), x), |x, ct| vjp(loop_and_branch, x).1(ct));
+        let (c, ys) = f((x[0], x[1]));
+        vec![c, ys]
+    };
+    check_grads(reverse, &x, 2).unwrap();
+    // tangents may go through calls
+    let twice = custom_vjp(|x: Tensor| x * 2.0, |x: Tensor| (x * 2.0, ()), |(), ct: Tensor| ct * 2.0);
+    let thrice = custom_jvp(|x: Tensor| x * 3.0, |x: Tensor, dx: Tensor| (x * 3.0, dx * 3.0));
+    let f = custom_vjp(
+        |x: Tensor| x * 6.0,
+        |x: Tensor| (x * 6.0, ()),
+        |(), ct: Tensor| remat(|ct: Tensor| twice(thrice(ct)))(ct),
+    );
+    check_grads(|x| vec![f(x[0])], &x[1..], 2).unwrap();
+    let e = refusal(&[f32s(&[2, 3])], |x| {
+        let square = |x: Tensor, dx: Tensor| (x, remat(|dx: Tensor| dx * dx)(dx));
+        vec![grad(|x: Tensor| custom_jvp(|x: Tensor| x, square)(x).sum(..))(x[0])]
+    });
+    assert!(e.reason.contains("not linear in the tangents"), "{e}");
 }
 
 #[test]

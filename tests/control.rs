@@ -152,6 +152,13 @@ fn dead_carries_and_outputs_are_pruned() {
     assert_eq!((count(&p, "Sin"), count(&p, "Cos"), count(&p, "Exp"), count(&p, "Mul")), (1, 0, 0, 0), "{p}");
     let p = dce(&g, &[false, true, false, false, false]).graph;
     assert_eq!((count(&p, "Add"), count(&p, "Mul"), count(&p, "Exp")), (1, 1, 0), "{p}");
+    // what the body does not read is not handed to it
+    let g = trace(&[f32s(&[]), f32s(&[5]), f32s(&[5])], |x| {
+        vec![scan(|a: Tensor, (x, _): (Tensor, Tensor)| (a + x, ()), x[0], (x[1], x[2])).0]
+    });
+    let p = dce(&g, &[true]);
+    p.graph.verify().unwrap();
+    assert_eq!(p.used, [true, true, false], "{}", p.graph);
     let g = trace(&[f32s(&[])], |x| {
         let body = |(i, a, b): (Tensor, Tensor, Tensor)| (i + 1, a.sin(), b.cos());
         let (_, a, b) =

@@ -20,7 +20,9 @@ pub fn dce(g: &Graph, keep: &[bool]) -> Pruned {
         if !used.contains(&true) && !e.prim.has_effect() {
             continue;
         }
-        let e = if used.contains(&false) { without_unused(e, &used) } else { e.clone() };
+        // (programs inside may not read all they are given)
+        let smaller = used.contains(&false) || !e.prim.graphs().is_empty();
+        let e = if smaller { without_unused(e, &used) } else { e.clone() };
         e.ins.iter().for_each(|v| live[*v as usize] = true);
         eqns.push(e);
     }

@@ -66,6 +66,42 @@ where
     }
 }
 
+impl CustomJvp {
+    /// The tangents of the float arguments.
+    fn tangents(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Tensor> {
+        let floats = (self.consts..x.len()).filter(|i| x[*i].dtype().is_float());
+        floats.map(|i| dx[i].unwrap_or_else(|| zeros_of(&x[i].aval()))).collect()
+    }
+    /// Which inputs of the rule are tangents.
+    fn is_tangent(&self) -> Vec<bool> {
+        (0..self.rule.ins.len()).map(|i| i >= self.body.ins.len()).collect()
+    }
+    /// Do tangents enter an operation with inner graphs, which may also return values?
+    fn is_entangled(&self) -> bool {
+        let (touched, _) = depends(&self.rule, &self.is_tangent());
+        let enters = |e: &Eqn| !e.prim.graphs().is_empty() && e.ins.iter().any(|v| touched[*v as usize]);
+        self.rule.eqns.iter().any(enters)
+    }
+    /// Results and tangents, by splitting the rule: it is its own derivative in the direction of its tangents.
+    fn disentangled(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+        let split = linearize(&self.rule, &self.is_tangent(), &vec![false; self.rule.outs.len()]);
+        let n = self.body.outs.len();
+        let is_tangent = |i: usize| (n..self.rule.outs.len()).contains(&i);
+        let keep: Vec<bool> = (0..split.primal.outs.len()).map(|i| !is_tangent(i)).collect();
+        let Pruned { mut graph, used } = dce(&split.primal, &keep);
+        if used[x.len()..].contains(&true) || split.active_out[..n].contains(&true) {
+            not_linear("custom_jvp", x.iter().map(|t| t.aval()).collect())
+        }
+        graph.ins.truncate(x.len());
+        let mut y = inline(&graph, x);
+        let residuals = y.split_off(n);
+        let dy = inline(&split.linear, &[self.tangents(x, dx), residuals].concat());
+        let mut dy = spread_out(&dy, &split.active_out).split_off(n).into_iter();
+        let floats = differentiable(&self.body.out_avals());
+        Some((y, floats.into_iter().map(|float| if float { dy.next().flatten() } else { None }).collect()))
+    }
+}
+
 impl fmt::Debug for CustomJvp {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "custom_jvp {}", self.body)
@@ -85,14 +121,19 @@ impl Primitive for CustomJvp {
     fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
         unreachable!("`jvp_whole` answers")
     }
-    /// The rule's operations on tangents are linear in them, so this serves both modes.
     fn jvp_whole(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
         require_constant("custom_jvp", &dx[..self.consts]);
-        let tangents = (self.consts..x.len()).filter(|i| x[*i].dtype().is_float());
-        let tangents = tangents.map(|i| dx[i].unwrap_or_else(|| zeros_of(&x[i].aval())));
-        let mut y = inline(&self.rule, &x.iter().copied().chain(tangents).collect::<Vec<_>>());
+        let mut y = inline(&self.rule, &[x, &self.tangents(x, dx)].concat());
         let dy = y.split_off(self.body.outs.len());
         Some((y, spread_out(&dy, &differentiable(&self.body.out_avals()))))
+    }
+    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+        require_constant("custom_jvp", &dx[..self.consts]);
+        // what the rule does to tangents is linear as it stands, but for loops and calls that compute values as well
+        if self.is_entangled() { self.disentangled(x, dx) } else { self.jvp_whole(x, dx) }
+    }
+    fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
+        transpose_body(&self.body, ct, x)
     }
     fn batch(&self, _: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
         unreachable!("`batch_whole` answers")

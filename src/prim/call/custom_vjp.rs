@@ -158,6 +158,9 @@ impl Primitive for CustomVjp {
         let dy = bind(Tangent { back: self.back.clone() }, &args);
         Some((y, spread_out(&dy, &differentiable(&self.body.out_avals()))))
     }
+    fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
+        transpose_body(&self.body, ct, x)
+    }
     fn batch(&self, _: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
         unreachable!("`batch_whole` answers")
     }

@@ -4,9 +4,9 @@ use crate::{
     graph::Eqn,
     trace::{At, avals_of, bind, inline, trace, trace_rule, trace_tree},
     transform::{
-        backward::backward,
+        backward::{backward, depends},
         batch::batched,
-        dce::dce,
+        dce::{Pruned, dce},
         linearize::{chosen, differentiable, jvp_of, linearize, spread_out},
     },
     tree::Tree,
@@ -47,4 +47,11 @@ fn require_constant(op: &str, captured: &[Option<Tensor>]) {
 fn with_zeros(floats: &[Tensor], avals: &[Aval]) -> Vec<Tensor> {
     let spread = spread_out(floats, &differentiable(avals));
     spread.into_iter().zip(avals).map(|(d, a)| d.unwrap_or_else(|| zeros_of(a))).collect()
+}
+
+/// Cotangents of the linear operands of a call, through its body: a call whose operands are tangents needs no rule of its
+/// own.
+fn transpose_body(body: &Graph, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
+    let known: Vec<Option<Tensor>> = x.iter().map(|x| (!x.is_linear()).then(|| x.known())).collect();
+    backward(body, &known, ct)
 }

@@ -208,6 +208,22 @@ impl Primitive for Remat {
     fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
         Some(self.linearized(x, dx))
     }
+    fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
+        let known: Vec<Tensor> = x.iter().filter(|x| !x.is_linear()).map(Operand::known).collect();
+        let args: Vec<Tensor> = known.iter().copied().chain(ct.iter().flatten().copied()).collect();
+        let avals: Vec<Aval> = args.iter().map(|t| t.aval()).collect();
+        let mut some = vec![];
+        let (body, _) = trace_rule(&avals, |t| {
+            let mut t = t.iter().copied();
+            let value: Vec<Option<Tensor>> = x.iter().map(|x| if x.is_linear() { None } else { t.next() }).collect();
+            let ct: Vec<Option<Tensor>> = ct.iter().map(|c| c.and_then(|_| t.next())).collect();
+            let d = backward(&self.body, &value, &ct);
+            some = d.iter().map(Option::is_some).collect();
+            d.into_iter().flatten().collect()
+        });
+        let d = bind(Remat { second_run: true, ..self.with(body) }, &args);
+        spread_out(&d, &some)
+    }
     fn batch(&self, _: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
         unreachable!("`batch_whole` answers")
     }
