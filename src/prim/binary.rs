@@ -289,7 +289,8 @@ impl Primitive for Clamp {
         let part = |mask: Tensor, d: Option<Tensor>| d.map(|d| select(mask, d, zero));
         let from_low = part(and(compare(Direction::Gt, low, x), compare(Direction::Lt, low, high)), dx[0]);
         let inside = part(and(compare(Direction::Gt, x, low), compare(Direction::Lt, x, high)), dx[1]);
-        let from_high = part(compare(Direction::Lt, high, x), dx[2]);
+        // (also where the bounds are in the wrong order)
+        let from_high = part(compare(Direction::Lt, high, max(x, low)), dx[2]);
         vec![add_opt(add_opt(from_low, inside), from_high)]
     }
     fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
@@ -358,6 +359,10 @@ fn select_cases(d: DType) -> Vec<Case> {
 fn clamp_cases(d: DType) -> Vec<Case> {
     let low = sample_in(d, &[3, 4], 1, -2.0, -0.5);
     let high = sample_in(d, &[3, 4], 3, 0.5, 2.0);
-    let x = vec![low, sample_in(d, &[3, 4], 2, -3.0, 3.0), high];
-    vec![Case::new("values", x, |x| vec![clamp(x[0], x[1], x[2])])]
+    let x = sample_in(d, &[3, 4], 2, -3.0, 3.0);
+    let apply = |x: &[Tensor]| vec![clamp(x[0], x[1], x[2])];
+    vec![
+        Case::new("values", vec![low.clone(), x.clone(), high.clone()], apply),
+        Case::new("bounds in the wrong order", vec![high, x, low], apply),
+    ]
 }
