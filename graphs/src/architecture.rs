@@ -1,7 +1,7 @@
 //! What all models have in common: a specification of parameters, and a forward function.
 use crate::{LoadError, config::HfConfig, gpt2, llama};
 use raxla::{
-    Aval, DType, Param, Tensor, Tree,
+    Aval, DType, Param, RematOptions, Tensor, Tree,
     nn::{KvCache, Layers},
 };
 
@@ -18,6 +18,8 @@ pub struct Input {
     pub length: Tensor,
     /// What earlier calls left behind.
     pub cache: Cache,
+    /// For training: what reverse mode keeps of each layer; everything if `None`.
+    pub remat: Option<RematOptions>,
 }
 
 /// What a model computes.

@@ -106,8 +106,9 @@ pub struct Gpt2<T = Tensor> {
     pub layers: Layers<Block<T>>,
     /// Before the head.
     pub norm: LayerNorm<T>,
-    /// `[d, vocab]`: a second copy of the embedding, in the order that matrix-vector products want.
-    pub head: T,
+    /// `[d, vocab]`: a second copy of the embedding, in the order that matrix-vector products want. Without it the
+    /// embedding itself is the head, as training needs.
+    pub head: Option<T>,
     /// The numbers.
     #[tree(skip)]
     pub config: Config,
@@ -159,7 +160,7 @@ impl Gpt2<Param> {
             wpe: Param::new([n_positions, d], ["positions", "embed"]).normal(std).stored("transformer.wpe.weight"),
             layers: Layers::spec(&Block::spec(&config), n_layer, scanned),
             norm: norm("transformer.ln_f", d, eps),
-            head: Param::new([d, v], ["embed", "vocab"]).normal(std).stored(head).transposed(1),
+            head: Some(Param::new([d, v], ["embed", "vocab"]).normal(std).stored(head).transposed(1)),
             config,
         }
     }
@@ -208,12 +209,16 @@ impl Decoder for Gpt2 {
             let (y, cache) = scope("block", || block.call(x, cache, number, input.start));
             (y, (cache, x))
         };
-        let (x, parts) = self.layers.numbered().fold_with(x, &input.cache, layer);
+        let (x, parts) = self.layers.numbered().fold_with(x, &input.cache, input.remat.as_ref(), layer);
         let (cache, states) = parts.unzip();
         Output { hidden: scope("norm", || self.norm.call(x)), cache, states }
     }
     fn logits(&self, hidden: Tensor) -> Tensor {
-        scope("head", || einsum("btd,dv->btv", hidden, self.head).cast(DType::F32))
+        let logits = || match self.head {
+            Some(head) => einsum("btd,dv->btv", hidden, head),
+            None => einsum("btd,vd->btv", hidden, self.wte),
+        };
+        scope("head", || logits().cast(DType::F32))
     }
 }
 

@@ -121,8 +121,9 @@ pub struct Llama<T = Tensor> {
     pub layers: Layers<Block<T>>,
     /// Before the head.
     pub norm: RmsNorm<T>,
-    /// `[d, vocab]`. When tied, a second copy of the embedding: matrix-vector products want this order.
-    pub head: T,
+    /// `[d, vocab]`. When tied, a second copy of the embedding: matrix-vector products want this order. Without it the
+    /// embedding itself is the head, as training needs.
+    pub head: Option<T>,
     /// The numbers.
     #[tree(skip)]
     pub config: Config,
@@ -194,7 +195,7 @@ impl Llama<Param> {
             embed: Param::new([v, d], ["vocab", "embed"]).normal(std).stored("model.embed_tokens.weight"),
             layers: Layers::spec(&Block::spec(&config), num_hidden_layers, scanned),
             norm: norm("model.norm", d, eps),
-            head: Param::new([d, v], ["embed", "vocab"]).normal(std).stored(head).transposed(1),
+            head: Some(Param::new([d, v], ["embed", "vocab"]).normal(std).stored(head).transposed(1)),
             config,
         }
     }
@@ -254,12 +255,16 @@ impl Decoder for Llama {
             let (y, cache) = scope("block", || block.call(x, cache, rotation, input.start));
             (y, (cache, x))
         };
-        let (x, parts) = self.layers.fold_with(x, &input.cache, layer);
+        let (x, parts) = self.layers.fold_with(x, &input.cache, input.remat.as_ref(), layer);
         let (cache, states) = parts.unzip();
         Output { hidden: scope("norm", || self.norm.call(x)), cache, states }
     }
     fn logits(&self, hidden: Tensor) -> Tensor {
-        scope("head", || einsum("btd,dv->btv", hidden, self.head).cast(DType::F32))
+        let logits = || match self.head {
+            Some(head) => einsum("btd,dv->btv", hidden, head),
+            None => einsum("btd,vd->btv", hidden, self.embed),
+        };
+        scope("head", || logits().cast(DType::F32))
     }
 }
 

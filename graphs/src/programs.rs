@@ -51,7 +51,7 @@ pub fn step(arch: Arc<dyn Architecture>, shape: Shape) -> Step {
                   key: Key| {
         let model = arch.decoder(&params);
         let length = start + count;
-        let out = model.forward(Input { tokens, start, length, cache });
+        let out = model.forward(Input { tokens, start, length, cache, remat: None });
         let [b, t, d] = out.hidden.shape();
         let last = out.hidden.dynamic_slice_axis(1, count - 1, 1);
         let logits = model.logits(last.reshape([b, 1, d])).squeeze(1);
@@ -77,7 +77,7 @@ pub fn forward(arch: Arc<dyn Architecture>) -> Forward {
         let model = arch.decoder(&params);
         let [_, t] = tokens.shape();
         let (zero, length) = (full([], DType::I32, 0), full([], DType::I32, t));
-        let out = model.forward(Input { tokens, start: zero, length, cache: arch.no_cache() });
+        let out = model.forward(Input { tokens, start: zero, length, cache: arch.no_cache(), remat: None });
         let states = match out.states {
             Layers::List(v) => v,
             Layers::Stacked(all, n) => (0..n).map(|i| all.slice_axis(0, i..i + 1).squeeze(0)).collect(),

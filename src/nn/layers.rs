@@ -2,7 +2,7 @@
 use crate::{
     aval::{Aval, DType},
     param::Param,
-    prim::{full, iota, scan},
+    prim::{RematOptions, full, iota, remat_with, scan},
     trace::Tensor,
     tree::{Leaf, Path, Structure, Tree},
 };
@@ -113,18 +113,29 @@ impl<A: Tree<Tensor, With<Tensor> = A> + Clone> Layers<A> {
         }
     }
 
-    /// Pass `x` through the layers in order; each layer also takes its part of `state` and gives a result of its own.
+    /// Pass `x` through the layers in order; each layer also takes its part of `state` and gives a result of its own. With
+    /// `remat`, reverse mode keeps of each layer what these options say and computes the rest again ([`remat_with`]).
     ///
     /// # Panics
     /// When `state` has another number of layers or is held the other way: an error of the calling code.
     #[track_caller]
-    pub fn fold_with<C, S, Y>(&self, x: C, state: &Layers<S>, f: impl Fn(C, A, S) -> (C, Y)) -> (C, Layers<Y>)
+    pub fn fold_with<C, S, Y>(
+        &self,
+        x: C,
+        state: &Layers<S>,
+        remat: Option<&RematOptions>,
+        f: impl Fn(C, A, S) -> (C, Y),
+    ) -> (C, Layers<Y>)
     where
         C: Tree<Tensor, With<Tensor> = C> + Clone,
         S: Tree<Tensor, With<Tensor> = S> + Clone,
         Y: Tree<Tensor, With<Tensor> = Y>,
     {
         assert_eq!(self.len(), state.len(), "layers and their state differ in number");
+        let f = |x, a, s| match remat {
+            Some(options) => remat_with(options.clone(), |(x, a, s)| f(x, a, s))((x, a, s)),
+            None => f(x, a, s),
+        };
         match (self, state) {
             (Layers::Stacked(a, n), Layers::Stacked(s, _)) => {
                 let (x, y) = scan(|x, (a, s): (A, S)| f(x, a, s), x, (a.clone(), s.clone()));

@@ -1,0 +1,151 @@
+//! One training step of GPT-2 with random weights: what tracing, lowering and compiling cost, how large the program is, how
+//! long a step takes and how much memory it plans. One JSON object per figure.
+//!
+//! The step is what a user would write: `value_and_grad` of the loss, layers scanned and rematerialized, AdamW by hand,
+//! everything donated. `scripts/compare_train.py` runs it side by side with the same step in JAX.
+//!
+//! `cargo bench -p graphs --bench train -- [--size 124M] [--batch 2] [--seq 256] [--steps 3] [--no-remat] [--compile-only]`
+use graphs::{
+    architecture::{Decoder, Input},
+    gpt2::{Config, Gpt2},
+};
+use raxla::{
+    Array, Aval, DType, Param, RematOptions, Tensor, Tree, full, jit,
+    nn::{Layers, cross_entropy},
+    runtime, value_and_grad,
+};
+use std::time::Instant;
+
+/// AdamW's state: the number of steps, and both moments of every parameter.
+#[derive(Tree, Clone)]
+struct AdamW<T = Tensor> {
+    count: T,
+    mean: Gpt2<T>,
+    square: Gpt2<T>,
+}
+const LEARNING_RATE: f64 = 1e-4;
+const WEIGHT_DECAY: f64 = 1e-4;
+const BETA: [f64; 2] = [0.9, 0.999];
+
+impl AdamW {
+    /// Loshchilov and Hutter, 2019, "Decoupled Weight Decay Regularization"; as `optax.adamw`.
+    fn update(self, model: Gpt2, gradient: &Gpt2) -> (Gpt2, AdamW) {
+        let count = self.count + 1;
+        let moment = |old: Tensor, beta: f64, new: Tensor| old * beta + new * (1.0 - beta);
+        let unbiased = |beta: f64| full([], DType::F32, 1.0) - full([], DType::F32, beta).pow(count.cast(DType::F32));
+        let (first, second) = (unbiased(BETA[0]), unbiased(BETA[1]));
+        let g = gradient.leaves();
+        let mean: Vec<Tensor> = self.mean.leaves().iter().zip(&g).map(|(m, g)| moment(*m, BETA[0], *g)).collect();
+        let square: Vec<Tensor> =
+            self.square.leaves().iter().zip(&g).map(|(s, g)| moment(*s, BETA[1], *g * *g)).collect();
+        let step = |((p, m), s): ((&Tensor, &Tensor), &Tensor)| {
+            let direction = (*m / first) / ((*s / second).sqrt() + 1e-8) + *p * WEIGHT_DECAY;
+            *p - direction * LEARNING_RATE
+        };
+        let new: Vec<Tensor> = model.leaves().iter().zip(&mean).zip(&square).map(step).collect();
+        (model.refill(new), AdamW { count, mean: self.mean.refill(mean), square: self.square.refill(square) })
+    }
+}
+
+/// Mean loss of predicting each token of `[b, t + 1]` from those before it.
+fn loss(model: &Gpt2, tokens: Tensor, remat: Option<RematOptions>) -> Tensor {
+    let [_, n] = tokens.shape();
+    let (inputs, targets) = (tokens.slice_axis(1, 0..n - 1), tokens.slice_axis(1, 1..n));
+    let layers = model.layers.len();
+    let (start, length) = (full([], DType::I32, 0), full([], DType::I32, n - 1));
+    let cache = match &model.layers {
+        Layers::Stacked(..) => Layers::Stacked(None, layers),
+        Layers::List(_) => Layers::List(vec![None; layers]),
+    };
+    let out = model.forward(Input { tokens: inputs, start, length, cache, remat });
+    cross_entropy(model.logits(out.hidden), targets)
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    let option = |name: &str, default: &str| {
+        let at = args.iter().position(|a| a == name);
+        at.and_then(|i| args.get(i + 1)).cloned().unwrap_or_else(|| default.to_string())
+    };
+    let number = |name: &str, default: &str| option(name, default).parse::<usize>().expect("a number");
+    let has = |name: &str| args.iter().any(|a| a == name);
+    let (size, batch, seq, steps) =
+        (option("--size", "124M"), number("--batch", "2"), number("--seq", "256"), number("--steps", "3"));
+    let remat = (!has("--no-remat")).then(RematOptions::default);
+    let out = |metric: &str, value: f64| {
+        println!(r#"{{"system":"raxla-scan","size":"{size}","metric":"{metric}","value":{value}}}"#)
+    };
+
+    let client = runtime::client().expect("the CPU plugin");
+    let config = Config::published(&size).expect("124M, 355M, 774M or 1.5B");
+    let vocab = config.vocab_size;
+    // tied: the embedding is the head
+    let spec: Gpt2<Param> = Gpt2 { head: None, ..Gpt2::spec(config, true) };
+    let model: Gpt2<Aval> = spec.map(|p| p.aval.clone());
+    let scalar = Aval::new(DType::I32, []);
+    let state = AdamW { count: scalar, mean: model.clone(), square: model.clone() };
+    let tokens = Aval::new(DType::I32, [batch, seq + 1]);
+
+    let step = move |model: Gpt2, state: AdamW, tokens: Tensor| {
+        let (loss, gradient) = value_and_grad(|m: Gpt2| loss(&m, tokens, remat.clone()))(model.clone());
+        let (model, state) = state.update(model, &gradient);
+        (model, state, loss)
+    };
+    let step = jit(step).donate([0, 1]).on(&client);
+
+    let mut times = vec![];
+    for i in 0..20 {
+        let begin = Instant::now();
+        let lowered = step.lower(&(model.clone(), state.clone(), tokens.clone())).expect("it lowers");
+        times.push(begin.elapsed().as_secs_f64());
+        if i == 0 {
+            out("train_trace_lower_first_s", times[0]);
+            out("stablehlo_bytes", without_locations(&lowered.text).len() as f64);
+            out("stablehlo_ops", lowered.text.matches("stablehlo.").count() as f64);
+        }
+    }
+    out("train_trace_lower_s", median(times));
+    let begin = Instant::now();
+    let program = step.prepare(&(model.clone(), state.clone(), tokens), &[0, 1]).expect("it compiles");
+    out("train_prepare_s", begin.elapsed().as_secs_f64());
+    out("train_compile_s", program.times.compile.as_secs_f64());
+    let memory = program.executable().memory_stats().expect("statistics");
+    out("temp_bytes", memory.temporaries as f64);
+    if has("--compile-only") {
+        return;
+    }
+
+    let array = |a: &Aval, low: f64, high: f64| {
+        let host = raxla::prim::sample_in(a.dtype, &[a.size().min(4093)], 1, low, high).to_bytes();
+        let bytes: Vec<u8> = host.iter().copied().cycle().take(a.bytes()).collect();
+        Array::from_bytes(&client, a.clone(), &bytes).expect("it fits")
+    };
+    let zeros = |a: &Aval| Array::from_bytes(&client, a.clone(), &vec![0; a.bytes()]).expect("it fits");
+    let mut now = (model.map(|a| array(a, -0.03, 0.03)), state.map(zeros));
+    let ids: Vec<i32> = (0..batch * (seq + 1)).map(|i| ((i * 7919) % vocab) as i32).collect();
+    let tokens = Array::on(&client, [batch, seq + 1], &ids).expect("tokens");
+    let mut times = vec![];
+    let mut last = f32::NAN;
+    for _ in 0..=steps {
+        let begin = Instant::now();
+        let (model, state, loss) = step.call((now.0, now.1, &tokens)).expect("a step");
+        last = loss.item::<f32>().expect("the loss");
+        times.push(begin.elapsed().as_secs_f64());
+        now = (model, state);
+    }
+    out("loss", last.into());
+    let seconds = median(times.split_off(1));
+    out("train_step_s", seconds);
+    out("train_tok_s", (batch * seq) as f64 / seconds);
+}
+
+fn median(mut all: Vec<f64>) -> f64 {
+    all.sort_by(f64::total_cmp);
+    all[all.len() / 2]
+}
+
+/// The program without source locations, which JAX's text leaves out too.
+fn without_locations(text: &str) -> String {
+    let lines = text.lines().filter(|l| !l.starts_with("#loc"));
+    lines.map(|l| l.split(" loc(").next().unwrap_or(l)).collect::<Vec<_>>().join("\n")
+}

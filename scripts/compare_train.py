@@ -1,0 +1,117 @@
+"""A training step of GPT-2, in JAX and in raxla, side by side: tracing and lowering, size of the program, compiling,
+time per step, planned memory. Prints every figure of both and their ratio.
+
+usage: compare_train.py [--size 124M] [--batch 2] [--seq 256] [--steps 3] [--rounds 3] [--bench PATH]
+Both programs are the idiomatic one: value_and_grad, layers scanned and rematerialized, AdamW, parameters and state donated.
+They run alternately, `--rounds` times; medians are compared. `--bench` is the built program, by default
+`cargo bench -p graphs --bench train` builds it. Needs: pip install jax optax numpy.
+"""
+import argparse, functools, json, os, statistics, subprocess, sys, time
+
+SIZES = {"124M": (12, 12, 768, 50257), "355M": (24, 16, 1024, 50257), "774M": (36, 20, 1280, 50257)}
+
+
+def jax_side(a):
+    import jax, jax.numpy as jnp, numpy as np, optax
+    from jax import lax
+
+    layers, heads, d, vocab = SIZES[a.size]
+    rng = np.random.default_rng(0)
+    normal = lambda *s: jnp.asarray(rng.standard_normal(s, dtype=np.float32) * 0.02)
+    zeros, ones = (lambda *s: jnp.zeros(s, jnp.float32)), (lambda *s: jnp.ones(s, jnp.float32))
+    n = layers
+    block = dict(
+        ln1=(ones(n, d), zeros(n, d)), qkv=(normal(n, d, 3 * d), zeros(n, 3 * d)), proj=(normal(n, d, d), zeros(n, d)),
+        ln2=(ones(n, d), zeros(n, d)), fc=(normal(n, d, 4 * d), zeros(n, 4 * d)), out=(normal(n, 4 * d, d), zeros(n, d)))
+    params = dict(wte=normal(vocab, d), wpe=normal(1024, d), blk=block, lnf=(ones(d), zeros(d)))
+
+    def norm(x, p):
+        mean = x.mean(-1, keepdims=True)
+        var = ((x - mean) ** 2).mean(-1, keepdims=True)
+        return (x - mean) * lax.rsqrt(var + 1e-5) * p[0] + p[1]
+
+    def layer(x, p):
+        b, t, _ = x.shape
+        q, k, v = (y.reshape(b, t, heads, -1) for y in jnp.split(norm(x, p["ln1"]) @ p["qkv"][0] + p["qkv"][1], 3, -1))
+        scores = jnp.einsum("bthd,bshd->bhts", q, k) / np.sqrt(d // heads)
+        scores = jnp.where(jnp.arange(t)[None, :] <= jnp.arange(t)[:, None], scores, -1e30)
+        y = jnp.einsum("bhts,bshd->bthd", jax.nn.softmax(scores, -1), v).reshape(b, t, d)
+        x = x + y @ p["proj"][0] + p["proj"][1]
+        h = jax.nn.gelu(norm(x, p["ln2"]) @ p["fc"][0] + p["fc"][1], approximate=True)
+        return x + h @ p["out"][0] + p["out"][1], None
+
+    def loss(p, tokens):
+        inputs, targets = tokens[:, :-1], tokens[:, 1:]
+        x = p["wte"][inputs] + p["wpe"][: inputs.shape[1]]
+        x, _ = lax.scan(jax.checkpoint(layer), x, p["blk"])
+        logits = norm(x, p["lnf"]) @ p["wte"].T
+        return optax.softmax_cross_entropy_with_integer_labels(logits, targets).mean()
+
+    opt = optax.adamw(1e-4)
+    state = opt.init(params)
+
+    @functools.partial(jax.jit, donate_argnums=(0, 1))
+    def step(p, state, tokens):
+        value, g = jax.value_and_grad(loss)(p, tokens)
+        u, state = opt.update(g, state, p)
+        return optax.apply_updates(p, u), state, value
+
+    tokens = jnp.asarray(rng.integers(0, vocab, (a.batch, a.seq + 1)), jnp.int32)
+    r, t0 = {}, time.perf_counter()
+    lowered = step.lower(params, state, tokens)
+    r["train_trace_lower_first_s"] = time.perf_counter() - t0
+    text = lowered.as_text()
+    r["stablehlo_bytes"], r["stablehlo_ops"] = len(text), text.count("stablehlo.") + text.count(" call @")
+    times = []
+    for _ in range(3):  # without the caches of earlier traces
+        jax.clear_caches()
+        t0 = time.perf_counter()
+        lowered = step.lower(params, state, tokens)
+        times.append(time.perf_counter() - t0)
+    r["train_trace_lower_s"] = statistics.median(times)
+    t0 = time.perf_counter()
+    program = lowered.compile()
+    r["train_compile_s"] = time.perf_counter() - t0
+    r["temp_bytes"] = program.memory_analysis().temp_size_in_bytes
+    times = []
+    for _ in range(a.steps + 1):
+        t0 = time.perf_counter()
+        params, state, value = program(params, state, tokens)
+        r["loss"] = float(value)
+        times.append(time.perf_counter() - t0)
+    r["train_step_s"] = statistics.median(times[1:])
+    r["train_tok_s"] = a.batch * a.seq / r["train_step_s"]
+    print(json.dumps(r))
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--size", default="124M", choices=SIZES)
+    p.add_argument("--batch", type=int, default=2)
+    p.add_argument("--seq", type=int, default=256)
+    p.add_argument("--steps", type=int, default=3)
+    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--bench")
+    p.add_argument("--jax-only", action="store_true", help=argparse.SUPPRESS)
+    a = p.parse_args()
+    if a.jax_only:
+        return jax_side(a)
+    shape = ["--size", a.size, "--batch", str(a.batch), "--seq", str(a.seq), "--steps", str(a.steps)]
+    ours = [a.bench] if a.bench else ["cargo", "bench", "-q", "-p", "graphs", "--bench", "train", "--"]
+    env = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
+    env["RAXLA_COMPILE_CACHE"] = "0"
+    figures = {"jax": [], "raxla": []}
+    for i in range(a.rounds):
+        out = subprocess.run([sys.executable, __file__, "--jax-only", *shape], env=env, check=True, capture_output=True, text=True)
+        figures["jax"].append(json.loads(out.stdout.splitlines()[-1]))
+        out = subprocess.run([*ours, *shape], env=env, check=True, capture_output=True, text=True)
+        lines = [json.loads(l) for l in out.stdout.splitlines() if l.startswith("{")]
+        figures["raxla"].append({l["metric"]: l["value"] for l in lines})
+        print(f"round {i + 1} of {a.rounds} done", file=sys.stderr)
+    print(f"{'':28}{'JAX':>14}{'raxla':>14}{'raxla / JAX':>14}")
+    for metric in figures["jax"][0]:
+        j, r = (statistics.median(f[metric] for f in figures[s]) for s in ("jax", "raxla"))
+        print(f"{metric:28}{j:14.6g}{r:14.6g}{r / j:14.3f}")
+
+
+main()
