@@ -162,7 +162,7 @@
 //! * [`nn`] has the parts of models: norms, rotary embeddings, attention with a cache, stacks of layers, losses.
 //! * [`testing`] checks derivatives and batching of functions of yours.
 //! * The models are in the crate `graphs`. `docs/reading.md` follows one addition and one transformer through the
-//!   code; `ARCHITECTURE.md` says what is where and what must stay true.
+//!   code; `docs/autodidax.md` explains how the core works; `ARCHITECTURE.md` says what is where and what must stay true.
 extern crate self as raxla;
 
 #[doc = include_str!("../README.md")]
@@ -172,6 +172,10 @@ struct ReadmeDoctests;
 #[doc = include_str!("../docs/reading.md")]
 #[cfg(doctest)]
 struct ReadingDoctests;
+
+#[doc = include_str!("../docs/autodidax.md")]
+#[cfg(doctest)]
+struct AutodidaxDoctests;
 
 #[doc = include_str!("../docs/errors.md")]
 #[cfg(doctest)]

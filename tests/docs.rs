@@ -1,0 +1,141 @@
+//! The documents do not rot: excerpts of the source are what stands in the source, and links lead somewhere. (Their
+//! examples are doc-tests, see src/lib.rs.)
+use std::{fs, path::Path};
+
+const DOCUMENTS: [&str; 5] = ["README.md", "ARCHITECTURE.md", "docs/autodidax.md", "docs/errors.md", "docs/reading.md"];
+
+/// A block marked `rs`: its first line names the file that the rest is taken from.
+struct Excerpt<'a> {
+    /// Number of the block's second line in the document.
+    line: usize,
+    file: &'a str,
+    lines: Vec<&'a str>,
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+fn excerpts(document: &str) -> Vec<Excerpt<'_>> {
+    let mut found = vec![];
+    let mut lines = document.lines().enumerate();
+    while let Some((i, line)) = lines.next() {
+        if !line.starts_with("```") {
+            continue;
+        }
+        let block: Vec<&str> = lines.by_ref().map(|(_, l)| l).take_while(|l| *l != "```").collect();
+        if line == "```rs" {
+            let file = block.first().and_then(|l| l.strip_prefix("// "));
+            let file = file.unwrap_or_else(|| panic!("line {}: an excerpt begins with `// FILE`", i + 1));
+            found.push(Excerpt { line: i + 3, file, lines: block[1..].to_vec() });
+        }
+    }
+    found
+}
+
+/// Where an excerpt leaves its source: the number of lines that agree, and the first that does not, with the line of the
+/// source in its place.
+#[derive(Debug, PartialEq)]
+struct Differs {
+    agree: usize,
+    excerpt: usize,
+    source: usize,
+}
+
+/// The lines stand in the source in this order, all indented by as much more; a line `// ...` stands for any lines.
+fn occurs(excerpt: &[&str], source: &[&str]) -> Result<(), Differs> {
+    let indent = |l: &str| l.len() - l.trim_start().len();
+    let deepest = source.iter().map(|l| indent(l)).max().unwrap_or(0);
+    let mut best = Differs { agree: 0, excerpt: 0, source: 0 };
+    for by in 0..=deepest {
+        let source: Vec<Option<&str>> =
+            source.iter().map(|l| if l.is_empty() { Some(*l) } else { l.strip_prefix(&" ".repeat(by)) }).collect();
+        match occurs_indented(excerpt, &source) {
+            Ok(()) => return Ok(()),
+            Err(d) if d.agree > best.agree => best = d,
+            Err(_) => {}
+        }
+    }
+    Err(best)
+}
+
+fn occurs_indented(excerpt: &[&str], source: &[Option<&str>]) -> Result<(), Differs> {
+    let (mut from, mut begin) = (0, 0);
+    for part in excerpt.split(|l| l.trim() == "// ...") {
+        let agree = |start: usize| (0..part.len()).filter(|i| source.get(start + i) == Some(&Some(part[*i]))).count();
+        let Some(start) = (from..source.len()).find(|start| agree(*start) == part.len()) else {
+            let start = (from..source.len()).rev().max_by_key(|start| agree(*start)).unwrap_or(from);
+            let i = (0..part.len()).find(|i| source.get(start + i) != Some(&Some(part[*i]))).unwrap_or(0);
+            return Err(Differs { agree: begin + agree(start), excerpt: begin + i, source: start + i });
+        };
+        from = start + part.len();
+        begin += part.len() + 1;
+    }
+    Ok(())
+}
+
+#[test]
+fn excerpts_stand_in_the_source() {
+    let mut wrong = vec![];
+    for document in DOCUMENTS {
+        let text = read(document);
+        for e in excerpts(&text) {
+            let source = read(e.file);
+            let source: Vec<&str> = source.lines().collect();
+            if let Err(d) = occurs(&e.lines, &source) {
+                let (line, at, file) = (e.line + d.excerpt, d.source + 1, e.file);
+                let (have, want) = (e.lines.get(d.excerpt).unwrap_or(&""), source.get(d.source).unwrap_or(&""));
+                wrong.push(format!("{document}:{line} is not in {file}:\n  {have}\nclosest, {file}:{at}:\n  {want}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} excerpts differ from the source:\n\n{}\n", wrong.len(), wrong.join("\n\n"));
+}
+
+#[test]
+fn what_counts_as_an_excerpt() {
+    let source: Vec<&str> =
+        "impl A {\n    fn b() {\n        c();\n\n        d();\n        e();\n    }\n}".lines().collect();
+    let check = |text: &str| occurs(&text.lines().collect::<Vec<_>>(), &source);
+    assert_eq!(check("    fn b() {\n        c();\n\n        d();"), Ok(()));
+    assert_eq!(check("fn b() {\n    c();\n    // ...\n}"), Ok(()));
+    assert_eq!(check("impl A {\n    // ...\n        e();\n    // ...\n}"), Ok(()));
+    // altered, out of order, indented unevenly, with lines missing
+    assert_eq!(check("fn b() {\n    C();\n\n    d();"), Err(Differs { agree: 3, excerpt: 1, source: 2 }));
+    assert_eq!(check("fn b() {\n    // ...\n    e();\n    // ...\n    d();").unwrap_err().excerpt, 4);
+    assert_eq!(check("fn b() {\nc();"), Err(Differs { agree: 1, excerpt: 1, source: 2 }));
+    assert_eq!(check("    c();\n\n    e();"), Err(Differs { agree: 2, excerpt: 2, source: 4 }));
+    let document = "```rust\nlet x = 1;\n```\n\n```rs\n// src/a.rs\nfn b() {}\n```\n";
+    let found = excerpts(document);
+    assert_eq!(
+        (found.len(), found[0].line, found[0].file, &found[0].lines[..]),
+        (1, 7, "src/a.rs", &["fn b() {}"][..])
+    );
+}
+
+/// The name by which GitHub links to a heading.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim_start_matches('#').trim().to_lowercase();
+    kept.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[test]
+fn links_lead_somewhere() {
+    for document in DOCUMENTS {
+        let text = read(document);
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if target.contains("://") || target.contains(char::is_whitespace) {
+                continue;
+            }
+            let (file, place) = target.split_once('#').unwrap_or((target, ""));
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
+            let path = if file.is_empty() { folder } else { folder.parent().expect("a file").join(file) };
+            assert!(path.exists(), "{document} links to {target}, which does not exist");
+            if !place.is_empty() {
+                let there = fs::read_to_string(&path).unwrap();
+                let mut headings = there.lines().filter(|l| l.starts_with('#')).map(anchor);
+                assert!(headings.any(|h| h == place), "{document} links to {target}, but there is no such heading");
+            }
+        }
+    }
+}
