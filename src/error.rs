@@ -1,5 +1,5 @@
 //! The framework's error, with its remedy. docs/errors.md shows each as it looks.
-use crate::{aval::Aval, trace::TraceError};
+use crate::{aval::Aval, debug, trace::TraceError};
 
 /// Any error of the framework. docs/errors.md has a section on each variant.
 #[derive(Debug, thiserror::Error)]
@@ -10,7 +10,11 @@ pub enum Error {
     Trace(#[from] Box<TraceError>),
     /// The plugin refused or failed: loading, compiling, running, out of memory.
     #[error("{0}")]
-    Runtime(#[from] xla_extension::Error),
+    Runtime(xla_extension::Error),
+    /// A check of the program failed while it ran: [`debug_check`](crate::debug_check) or
+    /// [`debug_assert`](crate::debug_assert). The message names it, the leaf, and your line.
+    #[error("{0}")]
+    Check(String),
     /// Host data does not fit the array it should become, or the other way round.
     #[error("{what}: the data is {have}, but {want} is needed")]
     Mismatch {
@@ -33,6 +37,12 @@ pub enum Error {
         /// What to do.
         help: &'static str,
     },
+}
+
+impl From<xla_extension::Error> for Error {
+    fn from(e: xla_extension::Error) -> Error {
+        debug::unmarked(&e.message).map_or(Error::Runtime(e.clone()), |message| Error::Check(message.into()))
+    }
 }
 
 /// `Result` with the framework's [`Error`].

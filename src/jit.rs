@@ -9,7 +9,7 @@
 use crate::{
     array::Array,
     aval::Aval,
-    cache,
+    cache, debug,
     error::{Error, Result},
     graph::Graph,
     lower::{ParamAttrs, stablehlo},
@@ -243,10 +243,12 @@ where
     /// Run: with the program for these arguments' types, compiled now if there is none yet.
     ///
     /// Arguments come as a tuple. Those passed by value may be donated, those passed by reference are kept. Returns as
-    /// soon as the work is queued: errors while computing surface when a result is read.
+    /// soon as the work is queued: errors while computing surface when a result is read. A program that prints or checks
+    /// ([`debug`]) is waited for.
     ///
     /// # Errors
-    /// What is wrong in the traced function ([`Error::Trace`]), and what the plugin reports ([`Error::Runtime`]).
+    /// What is wrong in the traced function ([`Error::Trace`]), what the plugin reports ([`Error::Runtime`]), and the
+    /// message of a check of the program that failed ([`Error::Check`]).
     #[track_caller]
     pub fn call(&self, args: impl ArgTuple<Args::With<Array>>) -> Result<<F::Out as Tree<Tensor>>::With<Array>> {
         let (args, moved) = args.args();
@@ -359,6 +361,9 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
             // what we know need not be read back from the compiled program
             options.parameters = Some(in_avals.iter().map(|a| (a.dtype, a.dims.clone())).collect());
         }
+        if self.text.contains(debug::TARGET) {
+            runtime::register_callback(client)?;
+        }
         let executable = cache::compile(client, &self.text, &options)?;
         let times = Times { compile: start.elapsed(), ..self.times };
         Ok(Compiled { executable, in_avals, out_avals, donated: self.donated, out: self.out, times, args: PhantomData })
@@ -369,6 +374,9 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
     /// What the plugin's compiler makes of it, as HLO text.
     pub fn optimized_hlo(&self, client: &Client) -> Result<String> {
         let options = platform_options(client, self.options.clone());
+        if self.text.contains(debug::TARGET) {
+            runtime::register_callback(client)?;
+        }
         Ok(client.optimized_hlo_text(self.text.as_bytes(), &options)?)
     }
 }
@@ -425,7 +433,9 @@ impl<Args: Tree<Tensor>, Out: Tree<Tensor>> Compiled<Args, Out> {
         let buffers: Vec<_> = leaves.iter().map(|a| a.buffer()).collect();
         let options = ExecuteOptions { non_donatable: &kept, ..Default::default() };
         let outs = self.executable.execute(&[&buffers], &options)?;
-        let outs = outs.into_iter().next().unwrap_or_default();
+        let mut outs = outs.into_iter().next().unwrap_or_default();
+        // one result more tells that the calls of the host are done
+        outs.split_off(self.out_avals.len()).iter().try_for_each(|done| done.ready())?;
         Ok(self.out.refill(outs.into_iter().map(Array::from_buffer)))
     }
 }

@@ -141,6 +141,26 @@
 //! ```
 //! `docs/errors.md` has a section on every error.
 //!
+//! # Looking inside
+//! [`debug_print`] prints when the program runs; [`debug_check`] and [`debug_assert`] make it fail where something is
+//! wrong, and [`debug_nans`] finds the operation that makes a NaN.
+//! ```
+//! use raxla::{debug_check, debug_print, prelude::*};
+//! let f = jit(|x: Tensor| {
+//!     debug_print("x = {}, norm {norm:.2}", Norm { x, norm: (x * x).sum(0).sqrt() });
+//!     debug_check(x.log(), "log of x")
+//! });
+//! #[derive(Tree, Clone)]
+//! struct Norm<T = Tensor> {
+//!     x: T,
+//!     norm: T,
+//! }
+//! f.call((Array::from_slice([2], &[3f32, 4.])?,))?; // x = [3. 4.], norm 5.00
+//! let error = f.call((Array::from_slice([2], &[3f32, -4.])?,)).unwrap_err();
+//! assert!(error.to_string().contains("`log of x` (f32[2]) has 1 NaN of 2 elements, the first at [1]"));
+//! # Ok::<(), raxla::Error>(())
+//! ```
+//!
 //! # Where things run
 //! The first [`Array`] or call loads the default plugin ([`runtime::client`]). [`runtime::client_with`] makes
 //! others, for [`Jit::on`] and [`Array::on`].
@@ -184,6 +204,7 @@ struct ErrorDoctests;
 pub mod array;
 pub mod aval;
 pub mod cache;
+pub mod debug;
 mod einsum;
 pub mod error;
 pub mod graph;
@@ -216,6 +237,7 @@ pub use ops::{Rhs, where_};
 pub use param::Param;
 pub use prim::{IndexMode, Precision, Window, conv, iota, optimization_barrier};
 pub use prim::{Scalar, full, literal, ones, zeros};
+pub use prim::{debug_assert, debug_check, debug_nans, debug_print};
 pub use random::Key;
 pub use reduce_ops::Axes;
 pub use runtime::Client;

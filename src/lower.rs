@@ -36,6 +36,7 @@ pub struct Lower {
     constants: HashMap<String, Value>,
     locations: Option<Locations>,
     depth: usize,
+    last_effect: Option<Value>,
 }
 
 #[derive(Default)]
@@ -48,7 +49,8 @@ struct Locations {
 /// The StableHLO text of a graph as a module with the entry function `@main`.
 ///
 /// `params` has one entry per graph input, or is empty. With `locations`, every operation carries the user's line and
-/// scope as an MLIR `loc`.
+/// scope as an MLIR `loc`. A program that calls the host has one result more than the graph, the last one: whoever waits
+/// for it has waited for the calls.
 pub fn stablehlo(g: &Graph, params: &[ParamAttrs], locations: bool) -> String {
     let mut cx = Lower {
         body: String::new(),
@@ -57,10 +59,12 @@ pub fn stablehlo(g: &Graph, params: &[ParamAttrs], locations: bool) -> String {
         constants: HashMap::new(),
         locations: locations.then(Locations::default),
         depth: 1,
+        last_effect: None,
     };
     let args: Vec<Value> =
         g.in_avals().into_iter().enumerate().map(|(i, aval)| Value::new(format!("%arg{i}"), aval)).collect();
-    let outs = cx.graph(g, &args);
+    let mut outs = cx.graph(g, &args);
+    outs.extend(cx.last_effect.take());
     let attrs = |i: usize| match params.get(i).and_then(|p| p.alias) {
         Some(out) => format!(" {{tf.aliasing_output = {out} : i32}}"),
         None => String::new(),
@@ -173,19 +177,19 @@ impl Lower {
         Region(format!("{head}{text}{pad}  stablehlo.return{}\n", typed_names(&outs)))
     }
 
-    /// Write operations into a buffer of their own. Constants made inside are not visible outside.
+    /// Write operations into a buffer of their own. Constants and effects made inside are not visible outside.
     fn nested(
         &mut self,
         params: &[Aval],
         f: impl FnOnce(&mut Lower, &[Value]) -> Vec<Value>,
     ) -> (Vec<Value>, String, Vec<Value>) {
         let args: Vec<Value> = params.iter().map(|a| self.fresh_arg(a)).collect();
-        let outer = (std::mem::take(&mut self.body), std::mem::take(&mut self.constants));
+        let outer = (std::mem::take(&mut self.body), std::mem::take(&mut self.constants), self.last_effect.clone());
         self.depth += 1;
         let outs = f(self, &args);
         self.depth -= 1;
         let text = std::mem::replace(&mut self.body, outer.0);
-        self.constants = outer.1;
+        (self.constants, self.last_effect) = (outer.1, outer.2);
         (args, text, outs)
     }
 
@@ -226,6 +230,21 @@ impl Lower {
             [y] => vec![Value::new(format!("%{id}"), y.clone())],
             _ => y.iter().enumerate().map(|(i, y)| Value::new(format!("%{id}#{i}"), y.clone())).collect(),
         }
+    }
+
+    /// The number that the last call of the host returned: an operand of the next one, so that they happen in the order of
+    /// the program. Loops carry it, branches return it.
+    pub fn last_effect(&mut self) -> Value {
+        let start = Aval::new(DType::I32, []);
+        self.last_effect.clone().unwrap_or_else(|| self.splat(&start, 0.0))
+    }
+    /// What the next call of the host takes.
+    pub fn set_last_effect(&mut self, v: Value) {
+        self.last_effect = Some(v);
+    }
+    /// As [`Lower::last_effect`], for an operation that has effects or not: one value, or none.
+    pub fn last_effect_if(&mut self, has_effect: bool) -> Vec<Value> {
+        if has_effect { vec![self.last_effect()] } else { vec![] }
     }
 
     /// A constant; equal constants of one region are written once.

@@ -3,12 +3,20 @@
 //! A [`Client`] is a loaded plugin with its devices. [`client`] is the process-wide one; [`set_client`] chooses it
 //! before first use, and [`client_with`] makes others, for [`Jit::on`](crate::Jit::on) and
 //! [`Array::on`](crate::Array::on).
-use crate::error::Result;
+use crate::{
+    aval::Aval,
+    debug::{self, Callback, Kind, View},
+    error::{Error, Result},
+};
 use std::{
     path::PathBuf,
     sync::{Mutex, OnceLock},
 };
-use xla_extension::{NamedValue, Plugin, find_plugin};
+use xla_extension::{
+    Code, NamedValue, Plugin,
+    ffi::{self, Arg, Call},
+    find_plugin,
+};
 
 pub use xla_extension::{Client, Device};
 
@@ -50,4 +58,47 @@ pub fn client() -> Result<Client> {
 /// Make this the process-wide client. Returns `false`, and changes nothing, when there is one already.
 pub fn set_client(c: Client) -> bool {
     DEFAULT.set(c).is_ok()
+}
+
+/// Make programs of this client able to print and to check. Must come before one that does is compiled or loaded.
+///
+/// # Errors
+/// On a platform other than the CPU, whose compiled programs cannot call the host.
+pub(crate) fn register_callback(client: &Client) -> Result<()> {
+    if client.platform_name() != "cpu" {
+        let what = format!("programs that print or check do not work on {}", client.platform_name());
+        let e = xla_extension::Error::new(Code::Unimplemented, what);
+        return Err(Error::Runtime(
+            e.help("run it on the CPU (RAXLA_PLATFORM=cpu), or leave debug_print and the like out"),
+        ));
+    }
+    Ok(ffi::register(client.plugin(), debug::TARGET, call_back)?)
+}
+
+/// What a compiled program calls. The last operand and the result only order the calls.
+fn call_back(call: &mut Call) -> xla_extension::Result<()> {
+    let broken = |what: &str| xla_extension::Error::new(Code::Internal, format!("a call of the host {what}"));
+    let (_, args) = call.args.split_last().ok_or_else(|| broken("has no operands"))?;
+    let (attrs, kind) = (call.attrs, call.attrs.string("kind")?);
+    let callback = Callback {
+        kind: Kind::ALL.into_iter().find(|k| k.name() == kind).ok_or_else(|| broken("is of an unknown kind"))?,
+        text: attrs.string("text")?.into(),
+        paths: attrs.string("paths")?.split('\n').map(str::to_string).collect(),
+        at: attrs.string("at")?.into(),
+        batch: attrs.ints("batch")?.iter().map(|n| *n as usize).collect(),
+    };
+    let views = args.iter().map(view).collect::<xla_extension::Result<Vec<_>>>()?;
+    call.results[0].as_mut_bytes().fill(0);
+    callback.run(&views).map_err(|why| xla_extension::Error::new(Code::FailedPrecondition, debug::marked(&why)))
+}
+
+/// An argument of a call, with 4-bit integers unpacked to one byte each.
+fn view<'a>(arg: &Arg<'a>) -> xla_extension::Result<View<'a>> {
+    let dims: Vec<usize> = arg.dims().iter().map(|d| *d as usize).collect();
+    let (aval, bytes) = (Aval::new(arg.dtype(), dims), arg.as_bytes()?);
+    if aval.dtype.bits() != 4 {
+        return Ok(View { aval, bytes: bytes.into() });
+    }
+    let halves = bytes.iter().flat_map(|b| [b & 0xf, b >> 4]).take(aval.size());
+    Ok(View { bytes: halves.collect::<Vec<u8>>().into(), aval })
 }

@@ -227,6 +227,12 @@ fn here() -> &'static Location<'static> {
     AT.with(Cell::get).unwrap_or(Location::caller())
 }
 
+/// Where an operation bound now comes from.
+#[track_caller]
+pub(crate) fn site() -> Site {
+    Site { at: here(), scope: SCOPE.with(|s| s.borrow().clone()) }
+}
+
 /// While alive, operations report the line where this was made: composites (`softmax`, `einsum`, operators) point at
 /// their caller, even from inside closures, which `#[track_caller]` does not see through. The outermost one wins.
 pub struct At {
@@ -333,7 +339,7 @@ pub fn bind1(prim: impl Primitive, x: &[Tensor]) -> Tensor {
 /// As [`bind`], for a primitive that is already shared.
 #[track_caller]
 pub fn bind_rc(prim: Rc<dyn Primitive>, x: &[Tensor]) -> Vec<Tensor> {
-    let site = Site { at: here(), scope: SCOPE.with(|s| s.borrow().clone()) };
+    let site = site();
     let result = STACK.with(|s| -> Result<Vec<Tensor>, (Vec<Aval>, String)> {
         let stack = &mut s.borrow_mut().traces;
         let lost = |why: String| (vec![], why);
@@ -445,7 +451,7 @@ pub fn trace_dependent(avals: &[Aval], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>)
 /// As [`trace`], for the rules of operations with inner graphs: what `f` does is attributed to the current operation.
 #[track_caller]
 pub fn trace_rule(avals: &[Aval], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>) -> (Graph, Vec<Tensor>) {
-    let site = Site { at: here(), scope: SCOPE.with(|s| s.borrow().clone()) };
+    let site = site();
     trace(avals, |x| with_site(&site, || f(x)))
 }
 

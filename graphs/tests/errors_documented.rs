@@ -3,8 +3,9 @@
 //! A test that fails prints the message as it is now. What depends on environment variables runs in a child process.
 use graphs::{Generation, LoadError, LoadOptions, Model, Sampling, hub::HubOptions, source::Source, weights::Weights};
 use raxla::{
-    Array, Aval, Axis, DType, Host, Key, Tensor, cond, custom_jvp, einsum, grad, jit, literal, prim::CustomCall,
-    runtime, scan, scope, trace::trace_graph, vjp, vmap, vmap_axes, while_loop, zeros,
+    Array, Aval, Axis, DType, Host, Key, Tensor, Tree, cond, custom_jvp, debug_assert, debug_check, debug_nans, einsum,
+    grad, jit, literal, prim::CustomCall, runtime, scan, scope, trace::trace_graph, vjp, vmap, vmap_axes, while_loop,
+    zeros,
 };
 use std::{
     env, fs,
@@ -46,7 +47,7 @@ fn variants(source: &str, name: &str) -> Vec<String> {
 #[test]
 fn every_variant_has_a_section() {
     for (source, path, name, at_least) in [
-        (include_str!("../../src/error.rs"), "raxla", "Error", 4),
+        (include_str!("../../src/error.rs"), "raxla", "Error", 5),
         (include_str!("../src/error.rs"), "graphs", "Error", 3),
         (include_str!("../src/error.rs"), "graphs", "LoadError", 10),
         (include_str!("../../xla_extension/src/error.rs"), "xla_extension", "Code", 16),
@@ -136,6 +137,21 @@ fn messages_of_the_framework_are_shown() {
     let compiled = jit(|x: Tensor| x.sum(0)).compile_for((&x,)).expect("it compiles");
     let y = Array::from_slice([3], &[0f32; 3]).expect("a device");
     assert_shown(&compiled.run((y.clone(),)).expect_err("another type").to_string(), &[]);
+    #[derive(Tree, Clone)]
+    struct Layer<T = Tensor> {
+        w: T,
+        b: T,
+    }
+    let check = jit(|l: Layer| scope("mlp", || debug_check(l, "gradients"))).call((Layer {
+        w: Array::from_slice([2, 2], &[1f32, f32::NAN, f32::INFINITY, 0.0]).expect("a device"),
+        b: Array::from_slice([2], &[f32::NAN; 2]).expect("a device"),
+    },));
+    assert_shown(&check.map(|_| ()).expect_err("it is not finite").to_string(), &[]);
+    let log = jit(debug_nans(|x: Tensor| x.log())).call((Array::from_slice([2], &[1f32, -1.0]).expect("a device"),));
+    assert_shown(&log.expect_err("the logarithm of -1").to_string(), &[]);
+    let index = jit(|i: Tensor| debug_assert(i.lt(5), "index {} out of 5", i));
+    let index = index.call((Array::scalar(7i32).expect("a device"),)).expect_err("7 is not below 5");
+    assert_shown(&index.to_string(), &[]);
     let huge = jit(|| zeros([1 << 42], F32)).call(()).and_then(|a| a.ready()).expect_err("16 TiB");
     assert_shown(&huge.to_string(), &[]);
 }

@@ -195,16 +195,7 @@ impl Primitive for CustomCall {
                     Some(help.into()),
                 )
             }
-            Batching::Sequential => {
-                let slices: Vec<Tensor> = x.iter().zip(mapped).filter(|(_, m)| **m).map(|(t, _)| *t).collect();
-                let step = |(): (), slices: Vec<Tensor>| {
-                    let mut slices = slices.into_iter();
-                    let arg =
-                        |(t, m): (&Tensor, &bool)| if *m { slices.next().expect("one per mapped operand") } else { *t };
-                    ((), bind(self.clone(), &x.iter().zip(mapped).map(arg).collect::<Vec<_>>()))
-                };
-                scan(step, (), slices).1
-            }
+            Batching::Sequential => one_by_one(n, x, mapped, |x| bind(self.clone(), x)),
             Batching::LeadingAxes => {
                 let results = self.results.iter().map(|a| a.stacked(n)).collect();
                 // the reference is of one instance: loop over them
@@ -214,11 +205,21 @@ impl Primitive for CustomCall {
         }
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+        // kernels read row-major arrays, whatever order the compiler would like
+        let layout = |a: &Aval| {
+            let axes: Vec<usize> = (0..a.rank()).rev().collect();
+            let axes = if axes.is_empty() { String::new() } else { format!("{axes:?}") };
+            format!("dense<{axes}> : tensor<{}xindex>", a.rank())
+        };
+        let layouts = |a: &mut dyn Iterator<Item = &Aval>| a.map(layout).collect::<Vec<_>>().join(", ");
         let mut attrs = format!(
-            "call_target_name = {}, api_version = 4 : i32, backend_config = {}, has_side_effect = {}",
+            "call_target_name = {}, api_version = 4 : i32, backend_config = {}, has_side_effect = {}, \
+             operand_layouts = [{}], result_layouts = [{}]",
             quoted(&self.target),
             dictionary(&self.attributes),
-            self.has_effect
+            self.has_effect,
+            layouts(&mut x.iter().map(|v| &v.aval)),
+            layouts(&mut y.iter()),
         );
         if !self.aliases.is_empty() {
             let alias = |(result, operand): &(usize, usize)| {

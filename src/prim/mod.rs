@@ -31,6 +31,7 @@ mod conv;
 mod convert;
 mod cumulative;
 mod custom;
+mod debug;
 mod dot;
 mod gather;
 mod random;
@@ -54,6 +55,7 @@ pub use conv::*;
 pub use convert::*;
 pub use cumulative::*;
 pub use custom::*;
+pub use debug::*;
 pub use dot::*;
 pub use gather::*;
 pub use random::*;
@@ -224,6 +226,18 @@ pub fn add_opt(x: Option<Tensor>, y: Option<Tensor>) -> Option<Tensor> {
 /// Give every operand a leading batch axis of size `n`.
 pub fn spread(n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
     x.iter().zip(mapped).map(|(x, m)| if *m { *x } else { broadcast_leading(*x, n) }).collect()
+}
+
+/// One application for each of `n` instances, in a loop: batching for what must not be done at once.
+pub(crate) fn one_by_one(n: usize, x: &[Tensor], mapped: &[bool], f: impl Fn(&[Tensor]) -> Vec<Tensor>) -> Vec<Tensor> {
+    let slices: Vec<Tensor> = x.iter().zip(mapped).filter(|(_, m)| **m).map(|(t, _)| *t).collect();
+    let step = |(): (), slices: Vec<Tensor>| {
+        let mut slices = slices.into_iter();
+        let arg = |(t, m): (&Tensor, &bool)| if *m { slices.next().expect("one per mapped operand") } else { *t };
+        ((), f(&x.iter().zip(mapped).map(arg).collect::<Vec<_>>()))
+    };
+    let options = ScanOptions { length: Some(n), ..ScanOptions::default() };
+    scan_with(options, step, (), slices).1
 }
 
 /// `x` repeated along a new leading axis of size `n`.

@@ -20,7 +20,7 @@ impl BatchAxis {
         BatchAxis { size, name: None }
     }
     /// Does the operation, or one inside it, work over this axis by name?
-    fn is_named_in(&self, prim: &dyn Primitive) -> bool {
+    pub(crate) fn is_named_in(&self, prim: &dyn Primitive) -> bool {
         let Some(name) = &self.name else { return false };
         prim.named_axes().iter().any(|a| a.name == *name)
             || prim.graphs().iter().any(|g| g.eqns.iter().any(|e| self.is_named_in(&*e.prim)))

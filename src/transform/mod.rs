@@ -7,10 +7,11 @@
 //!   traces, one for values and one for what is linear in the tangents; [`backward`] walks the linear graph from
 //!   its end and calls `transpose`. What the linear graph uses of the values is what must be kept.
 //! * [`vmap`] replays a graph and calls `batch` ([`batch`]).
-//! * [`dce`] drops what no result needs.
+//! * [`dce`] drops what no result needs, [`effects`] what is more than computing results.
 pub mod backward;
 pub mod batch;
 pub mod dce;
+pub mod effects;
 mod grad;
 mod jacobian;
 pub mod linearize;

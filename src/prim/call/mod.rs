@@ -7,6 +7,7 @@ use crate::{
         backward::{backward, depends},
         batch::batched,
         dce::{Pruned, dce},
+        effects::without_effects,
         linearize::{chosen, differentiable, jvp_of, linearize, spread_out},
     },
     tree::Tree,

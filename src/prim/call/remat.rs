@@ -140,7 +140,8 @@ impl Remat {
         let split = linearize(&self.body, &active, &vec![false; n_out]);
         let mut primal = split.primal;
         let residuals = primal.outs.split_off(n_out);
-        let (saved, mut again): (Vec<Eqn>, Vec<Eqn>) = primal
+        // the second run has no effects; what cannot do without is saved
+        let (saved, mut again): (Vec<Eqn>, Vec<Eqn>) = without_effects(&primal)
             .eqns
             .iter()
             .cloned()

@@ -304,7 +304,10 @@ impl Primitive for Cond {
             let branches = branches.into_iter().map(Rc::new).collect();
             return Some(bind_at(Cond { branches }, index, x).into_iter().zip(any).collect());
         }
-        // instances choose differently: run all branches and select
+        // instances choose differently: run all branches and select, unless one has effects
+        if let Some(y) = apart_for_effects(self, axis, &[&[index], x].concat(), mapped) {
+            return Some(y);
+        }
         let mut branches = self.branches.iter().map(|b| batch_all(b, axis, x, m)).enumerate();
         let (_, first) = branches.next().expect("at least one");
         let y = branches.fold(first, |y, (i, z)| {
@@ -315,8 +318,20 @@ impl Primitive for Cond {
         Some(y.into_iter().map(|t| (t, true)).collect())
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
-        let regions = self.branches.iter().map(|b| cx.region(&[], |cx, _| cx.graph(b, &x[1..]))).collect();
-        cx.op_with("case", &x[..1], "", regions, y)
+        let effects = self.has_effect();
+        let branch = |b: &Rc<Graph>| {
+            cx.region(&[], |cx, _| {
+                let y = cx.graph(b, &x[1..]);
+                [cx.last_effect_if(effects), y].concat()
+            })
+        };
+        let regions = self.branches.iter().map(branch).collect();
+        let effect = cx.last_effect_if(effects);
+        let avals: Vec<Aval> = effect.iter().map(|v| v.aval.clone()).chain(y.iter().cloned()).collect();
+        let mut out = cx.op_with("case", &x[..1], "", regions, &avals);
+        let y = out.split_off(effect.len());
+        out.into_iter().for_each(|v| cx.set_last_effect(v));
+        y
     }
     /// Of the most expensive branch.
     fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {

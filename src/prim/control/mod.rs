@@ -80,3 +80,18 @@ fn batch_carry(
         mapped[consts..consts + carry].copy_from_slice(&out[..carry]);
     }
 }
+
+/// A loop or choice in which instances do different things, run for one instance after the other if it has effects: done
+/// at once, all would have the effects of all. `None` if it has none, or works over the axis itself.
+fn apart_for_effects<P: Primitive + Clone>(
+    prim: &P,
+    axis: &BatchAxis,
+    x: &[Tensor],
+    mapped: &[bool],
+) -> Option<Batched> {
+    if !prim.has_effect() || axis.is_named_in(prim) {
+        return None;
+    }
+    let y = one_by_one(axis.size, x, mapped, |x| bind(prim.clone(), x));
+    Some(y.into_iter().map(|t| (t, true)).collect())
+}

@@ -279,11 +279,14 @@ impl Primitive for Scan {
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         let (k, c) = self.bounds();
         let (consts, mut carry, xs) = (&x[..k], x[k..c].to_vec(), &x[c..]);
+        let effects = self.has_effect();
         let mut ys: Vec<Value> = y[self.carry..].iter().map(|a| cx.splat(a, 0.0)).collect();
         let looped = if self.length > self.unroll { self.length / self.unroll * self.unroll } else { 0 };
         if looped > 0 {
             let zero = cx.splat(&counter(), 0.0);
-            let operands = [&[zero], &carry[..], &ys, consts, xs].concat();
+            let effect = cx.last_effect_if(effects);
+            let e = effect.len();
+            let operands = [&[zero], &effect[..], &carry, &ys, consts, xs].concat();
             let avals: Vec<Aval> = operands.iter().map(|v| v.aval.clone()).collect();
             let condition = cx.region(&avals, |cx, a| {
                 let n = cx.splat(&counter(), looped as f64);
@@ -292,17 +295,19 @@ impl Primitive for Scan {
             });
             let (n, m) = (carry.len(), ys.len());
             let body = cx.region(&avals, |cx, a| {
-                let (mut carry, mut ys) = (a[1..][..n].to_vec(), a[1 + n..][..m].to_vec());
-                let (consts, xs) = a[1 + n + m..].split_at(k);
+                a[1..][..e].iter().for_each(|v| cx.set_last_effect(v.clone()));
+                let (mut carry, mut ys) = (a[1 + e..][..n].to_vec(), a[1 + e + n..][..m].to_vec());
+                let (consts, xs) = a[1 + e + n + m..].split_at(k);
                 for j in 0..self.unroll {
                     let at = self.lower_index(cx, &a[0], j);
                     [carry, ys] = self.lower_step(cx, &at, consts, &carry, xs, &ys);
                 }
                 let next = binary(cx, "add", a[0].clone(), self.unroll);
-                [&[next], &carry[..], &ys, consts, xs].concat()
+                [&[next], &cx.last_effect_if(effects)[..], &carry, &ys, consts, xs].concat()
             });
             let out = cx.op_with("while", &operands, "", vec![condition, body], &avals);
-            (carry, ys) = (out[1..][..n].to_vec(), out[1 + n..][..m].to_vec());
+            out[1..][..e].iter().for_each(|v| cx.set_last_effect(v.clone()));
+            (carry, ys) = (out[1 + e..][..n].to_vec(), out[1 + e + n..][..m].to_vec());
         }
         for step in looped..self.length {
             let at = if self.reverse { self.length - 1 - step } else { step };

@@ -3,6 +3,7 @@ use super::*;
 use crate::transform::{
     backward::backward,
     dce::dce,
+    effects::without_effects,
     linearize::{Split, jvp_of, linearize, spread_out},
 };
 
@@ -96,7 +97,7 @@ impl Scan {
         let at_input = |v: &Var| primal.ins[c..].iter().position(|i| i == v).map(|i| c + i);
         let at_output = |v: &Var| primal.outs[self.carry..].iter().position(|o| o == v).map(|i| self.carry + i);
         let mut outside = Graph { ins: primal.ins[..self.consts].to_vec(), ..primal.clone() };
-        outside.eqns.retain(|e| e.outs.iter().all(|v| !varying[*v as usize]));
+        outside.eqns.retain(|e| !e.prim.has_effect() && e.outs.iter().all(|v| !varying[*v as usize]));
         outside.outs = residuals.iter().filter(|v| !varying[**v as usize]).copied().collect();
         let outside = dce(&outside, &vec![true; outside.outs.len()]).graph;
         let mut shared = inline(&outside, &x[..self.consts]).into_iter();
@@ -180,7 +181,7 @@ impl Scan {
         let (k, c) = self.bounds();
         let is_known: Vec<bool> = linear.iter().map(|l| !l).collect();
         let carry: Vec<usize> = (k..c).filter(|i| is_known[*i]).collect();
-        let mut body = Graph::clone(&self.body);
+        let mut body = without_effects(&self.body);
         body.outs = carry.iter().map(|i| body.outs[i - k]).chain(carry.iter().map(|i| body.ins[*i])).collect();
         let mut body = dce(&body, &vec![true; body.outs.len()]).graph;
         body.ins = chosen(&body.ins, &is_known);

@@ -3,6 +3,7 @@ use super::*;
 use crate::transform::{
     batch::{batch_all, batched},
     dce::dce,
+    effects::without_effects,
     linearize::{jvp_of, spread_out},
 };
 
@@ -217,7 +218,9 @@ impl Primitive for While {
     fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
         // values of an unknown number of steps cannot be kept: the loop of tangents computes them again
         let y = bind(self.clone(), x);
-        Some((y, self.with_tangents(x, dx).1))
+        let pure = |g: &Graph| Rc::new(without_effects(g));
+        let again = While { condition: pure(&self.condition), body: pure(&self.body), consts: self.consts };
+        Some((y, again.with_tangents(x, dx).1))
     }
     fn transpose(&self, _: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {
         let help = "use `scan`, or `fori_loop` with numbers as bounds; or forward mode (`jvp`, `jacfwd`); or give the derivative with `custom_vjp`";
@@ -231,6 +234,10 @@ impl Primitive for While {
         let (mut body, mut m, _) = batch_carry(&self.body, axis, mapped.to_vec(), k, self.carry());
         let (mut condition, stops_apart) = batched(&self.condition, axis, &m, &[false]);
         if stops_apart[0] {
+            // those that have stopped must not go on having effects
+            if let Some(y) = apart_for_effects(self, axis, x, mapped) {
+                return Some(y);
+            }
             m[k..].fill(true);
             (condition, body) = self.until_all_stop(axis, &m);
         }
@@ -240,11 +247,25 @@ impl Primitive for While {
         Some(y.into_iter().zip(m[k..].iter().copied()).collect())
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
-        let k = self.consts;
-        let avals: Vec<Aval> = x.iter().map(|v| v.aval.clone()).collect();
-        let condition = cx.region(&avals, |cx, a| cx.graph(&self.condition, a));
-        let body = cx.region(&avals, |cx, a| [&a[..k], &cx.graph(&self.body, a)].concat());
-        let mut out = cx.op_with("while", x, "", vec![condition, body], &avals);
+        let (k, effects) = (self.consts, self.has_effect());
+        let operands = [cx.last_effect_if(effects), x.to_vec()].concat();
+        let avals: Vec<Aval> = operands.iter().map(|v| v.aval.clone()).collect();
+        let enter = |cx: &mut Lower, a: &[Value]| {
+            let (effect, a) = a.split_at(operands.len() - x.len());
+            effect.iter().for_each(|v| cx.set_last_effect(v.clone()));
+            a.to_vec()
+        };
+        let condition = cx.region(&avals, |cx, a| {
+            let a = enter(cx, a);
+            cx.graph(&self.condition, &a)
+        });
+        let body = cx.region(&avals, |cx, a| {
+            let a = enter(cx, a);
+            let carry = cx.graph(&self.body, &a);
+            [&cx.last_effect_if(effects), &a[..k], &carry].concat()
+        });
+        let out = cx.op_with("while", &operands, "", vec![condition, body], &avals);
+        let mut out = enter(cx, &out);
         debug_assert_eq!(out.len(), k + y.len());
         out.split_off(k)
     }

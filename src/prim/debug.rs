@@ -1,0 +1,270 @@
+//! Operations that say something on the host while the program runs: printing and checking.
+use super::*;
+use crate::{
+    debug::{Callback, Kind, TARGET, View, resolve},
+    graph::{Eqn, Site},
+    trace::{At, avals_of, bind, inline, site, trace_tree},
+    transform::linearize::chosen,
+    tree::Tree,
+};
+use std::panic::Location;
+
+/// Print parts of a tree when the program runs. JAX: `jax.debug.print`.
+///
+/// `{}` in the format string is the next child of the tree (of a tuple or struct; a tensor is its own child), `{a.b}` the
+/// part with that path; where there is none, the one part whose path ends so. A part with several leaves is printed with
+/// their names. `{:.3}` and `{loss:.2e}` fix the digits of floats. Values look as in NumPy; of large arrays only the ends
+/// are shown.
+///
+/// What is printed, and in which order, does not depend on how the program is compiled: a print is never dropped, and
+/// happens once for each time that its line is reached. Derivatives do not print again, and neither does the second run
+/// of [`remat`]. Under [`vmap`](crate::vmap) it prints once for each instance, if a value differs between them. Under
+/// `vmap` a [`cond`] or [`while_loop`] in which something is printed runs instance by instance.
+///
+/// [`Jit::call`](crate::Jit::call) of a program that prints returns when it has run. It works on the CPU.
+///
+/// ```
+/// use raxla::{debug_print, prelude::*};
+/// let f = jit(|x: Tensor| {
+///     let loss = (x * x).sum(0);
+///     debug_print("loss {:.3} of {}", (loss, x));
+///     loss
+/// });
+/// f.call((Array::from_slice([2], &[1f32, 2.5])?,))?; // loss 7.250 of [1.  2.5]
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn debug_print<X: Tree<Tensor>>(format: &str, values: X) {
+    let (text, paths, leaves) = fields(Kind::Print, format, &values);
+    bind(Debug::new(Kind::Print, text, paths, &site()), &leaves);
+}
+
+/// The tree `x`, whose floats must all be finite when the program runs: otherwise running it fails with
+/// [`Error::Check`](crate::Error::Check), which says `what`, the leaf, how many elements are NaN or infinite, where the
+/// first is, and your line. JAX: `checkify` with `float_checks`, or the option `debug_nans`.
+///
+/// The check is made also when the result is not used. For derivatives it is the identity. In other respects it is as
+/// [`debug_print`].
+///
+/// ```
+/// use raxla::{debug_check, prelude::*};
+/// let f = jit(|x: Tensor| debug_check(x.log(), "logarithm"));
+/// assert_eq!(f.call((Array::from_slice([2], &[1f32, 1.])?,))?.to_vec::<f32>()?, [0.0, 0.0]);
+/// let error = f.call((Array::from_slice([2], &[1f32, -1.])?,)).unwrap_err().to_string();
+/// assert!(error.starts_with("debug_check: `logarithm` (f32[2]) has 1 NaN of 2 elements, the first at [1]"), "{error}");
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn debug_check<X: Tree<Tensor>>(x: X, what: &str) -> X {
+    let _at = At::caller();
+    let (mut paths, mut leaves) = (vec![], vec![]);
+    x.visit(|path, t| {
+        if t.dtype().is_float() {
+            paths.push(path.to_string());
+            leaves.push(*t);
+        }
+    });
+    if !leaves.is_empty() {
+        bind(Debug::new(Kind::Check, what.into(), paths, &site()), &leaves);
+    }
+    x
+}
+
+/// `condition` (bools of any shape) must hold everywhere when the program runs: otherwise running it fails with
+/// [`Error::Check`](crate::Error::Check), which shows the message and your line. The message is a format string as in
+/// [`debug_print`]. JAX: `checkify.check`.
+///
+/// ```
+/// use raxla::{debug_assert, prelude::*};
+/// let f = jit(|i: Tensor, n: Tensor| {
+///     debug_assert(i.lt(n), "index {} out of {}", (i, n));
+///     i
+/// });
+/// let error = f.call((Array::scalar(7i32)?, Array::scalar(5i32)?)).unwrap_err().to_string();
+/// assert!(error.starts_with("debug_assert: index 7 out of 5\n  at "), "{error}");
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn debug_assert<X: Tree<Tensor>>(condition: Tensor, message: &str, values: X) {
+    let (text, paths, leaves) = fields(Kind::Assert, message, &values);
+    bind(Debug::new(Kind::Assert, text, paths, &site()), &[vec![condition], leaves].concat());
+}
+
+/// `f`, of which every operation is checked: where one makes a NaN, running the program fails with
+/// [`Error::Check`](crate::Error::Check), which names the operation, its line and its scope. JAX: the option
+/// `jax_debug_nans`.
+///
+/// Inner programs (bodies of loops, branches) are checked too, and derivatives when the function takes them, as in
+/// `debug_nans(grad(f))`. It is slow: every intermediate value is brought to the host.
+///
+/// ```
+/// use raxla::{debug_nans, prelude::*};
+/// let f = jit(debug_nans(|x: Tensor| scope("loss", || (x - 2.0).sqrt()).sum(0)));
+/// let error = f.call((Array::from_slice([2], &[3f32, 1.])?,)).unwrap_err().to_string();
+/// assert!(error.starts_with("debug_nans: the result of `sqrt` (f32[2]) has 1 NaN of 2 elements, the first at [1]"), "{error}");
+/// assert!(error.ends_with(" in loss"));
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn debug_nans<X, Y>(f: impl Fn(X) -> Y) -> impl Fn(X) -> Y
+where
+    X: Tree<Tensor, With<Tensor> = X>,
+    Y: Tree<Tensor, With<Tensor> = Y>,
+{
+    let line = Location::caller();
+    move |x: X| {
+        let _at = At::line(line);
+        let (g, captured, y) = trace_tree(&x, &avals_of(&x), &f);
+        y.refill(inline(&with_checks(&g), &[x.leaves(), captured].concat()))
+    }
+}
+
+/// The graph with a check for NaN behind every equation, also of inner graphs.
+fn with_checks(g: &Graph) -> Graph {
+    let mut eqns = vec![];
+    for e in &g.eqns {
+        let inner: Vec<Rc<Graph>> = e.prim.graphs().into_iter().map(|g| Rc::new(with_checks(g))).collect();
+        let floats: Vec<Var> = e.outs.iter().copied().filter(|v| g.aval(*v).dtype.is_float()).collect();
+        if !inner.is_empty() {
+            eqns.push(Eqn { prim: e.prim.with_graphs(inner), ..e.clone() });
+            continue;
+        }
+        eqns.push(e.clone());
+        // what only moves elements makes no NaN
+        if !floats.is_empty() && !e.prim.moves_only() {
+            let check = Debug::new(Kind::Nans, e.prim.name().into(), vec![String::new(); floats.len()], &e.site);
+            eqns.push(Eqn { prim: Rc::new(check), ins: floats, outs: vec![], site: e.site.clone() });
+        }
+    }
+    Graph { eqns, ..g.clone() }
+}
+
+/// The format string with full paths, and the leaves that it shows.
+#[track_caller]
+fn fields(kind: Kind, format: &str, values: &impl Tree<Tensor>) -> (String, Vec<String>, Vec<Tensor>) {
+    let (paths, leaves) = (values.paths(), values.leaves());
+    match resolve(format, &paths) {
+        Ok((text, shown)) => (text, chosen(&paths, &shown), chosen(&leaves, &shown)),
+        Err(why) => {
+            let help = "a field is `{}`, a path as `{0}` or `{layers.0.w}`, or one of them with digits, `{:.3}`; `{{` is a brace";
+            fail(kind.name(), vec![], format!("in the format string {format:?} {why}"), Some(help.into()))
+        }
+    }
+}
+
+/// A call of the host, which has no results.
+#[derive(Clone)]
+pub struct Debug(Callback);
+impl Debug {
+    fn new(kind: Kind, text: String, paths: Vec<String>, site: &Site) -> Debug {
+        let scope = if site.scope.is_empty() { String::new() } else { format!(" in {}", site.scope) };
+        // (a print needs no line: moving it does not change the program)
+        let at = match kind {
+            Kind::Print => String::new(),
+            _ => format!("{}:{}{scope}", site.at.file(), site.at.line()),
+        };
+        Debug(Callback { kind, text, paths, at, batch: vec![] })
+    }
+
+    /// What the host must know, as attributes of the call.
+    fn attributes(&self) -> Vec<(String, Attr)> {
+        let Callback { kind, text, paths, at, batch } = &self.0;
+        let batch: Vec<i64> = batch.iter().map(|n| *n as i64).collect();
+        let attrs: [(&str, Attr); 5] = [
+            ("at", at.as_str().into()),
+            ("batch", batch.as_slice().into()),
+            ("kind", kind.name().into()),
+            ("paths", paths.join("\n").as_str().into()),
+            ("text", text.as_str().into()),
+        ];
+        attrs.map(|(name, a)| (name.to_string(), a)).to_vec()
+    }
+}
+impl fmt::Debug for Debug {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}[{:?}", self.0.kind.name(), self.0.text)?;
+        if !self.0.batch.is_empty() {
+            write!(f, " batch={:?}", self.0.batch)?;
+        }
+        write!(f, "]")
+    }
+}
+
+impl Primitive for Debug {
+    fn name(&self) -> &'static str {
+        self.0.kind.name()
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        if self.0.kind == Kind::Assert {
+            require(&x[0], |d| d == DType::Bool, "a bool")?;
+        }
+        Ok(vec![])
+    }
+    /// Panics when a check fails.
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        self.0.run(&x.iter().map(View::of).collect::<Vec<_>>()).unwrap_or_else(|why| panic!("{why}"));
+        vec![]
+    }
+    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        vec![]
+    }
+    fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
+        let batch = [&[n], &self.0.batch[..]].concat();
+        bind(Debug(Callback { batch, ..self.0.clone() }), &spread(n, x, mapped))
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
+        let before = cx.last_effect();
+        let call = CustomCall {
+            attributes: self.attributes(),
+            has_effect: true,
+            ..CustomCall::new(TARGET, [before.aval.clone()])
+        };
+        let operands = [x, std::slice::from_ref(&before)].concat();
+        let after = call.lower(cx, &operands, std::slice::from_ref(&before.aval)).swap_remove(0);
+        cx.set_last_effect(after);
+        vec![]
+    }
+    fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
+        Cost::default()
+    }
+    fn has_effect(&self) -> bool {
+        true
+    }
+}
+
+/// All primitives of this file.
+pub(super) const ROWS: &[Row] = &[
+    Row {
+        name: "debug_print",
+        dtypes: any_dtype,
+        cases: |d| {
+            vec![
+                Case::new("two", vec![sample(d, &[2, 3], 1), sample(d, &[], 2)], |x| {
+                    debug_print("x {:.3} and {}", (x[0], x[1]));
+                    x.to_vec()
+                }),
+                Case::new("empty", vec![sample(d, &[0, 2], 3)], |x| {
+                    debug_print("{{}} {}", x[0]);
+                    x.to_vec()
+                }),
+            ]
+        },
+    },
+    Row {
+        name: "debug_check",
+        dtypes: is_float,
+        cases: |d| {
+            vec![Case::new("two", vec![sample(d, &[2, 3], 1), sample(d, &[], 2)], |x| debug_check(x.to_vec(), "x"))]
+        },
+    },
+    Row {
+        name: "debug_assert",
+        dtypes: any_dtype,
+        cases: |d| {
+            vec![Case::new("holds", vec![sample(d, &[2, 3], 1)], |x| {
+                debug_assert(x[0].eq(x[0]), "x is {}", x[0]);
+                x.to_vec()
+            })]
+        },
+    },
+];
