@@ -122,6 +122,12 @@ impl Graph {
         }
     }
 
+    /// Number of equations, those of the graphs inside included.
+    pub fn count(&self) -> usize {
+        let inside = |e: &Eqn| e.prim.graphs().into_iter().map(|g| g.count()).sum::<usize>();
+        self.eqns.len() + self.eqns.iter().map(inside).sum::<usize>()
+    }
+
     /// Floating-point operations and bytes moved, summed over the equations (a scan counts each of its steps).
     pub fn cost(&self) -> Cost {
         self.eqns.iter().map(|e| e.prim.cost(&self.avals_of(&e.ins), &self.avals_of(&e.outs))).sum()

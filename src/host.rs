@@ -141,6 +141,15 @@ impl Host {
             Data::Int(v) => v.first().is_some_and(|a| v.iter().all(|x| x == a)),
         }
     }
+    /// Is it the same value to the bit? `==` holds for 0 and -0, and not for NaN.
+    pub fn same_bits(&self, other: &Host) -> bool {
+        let same = match (&self.data, &other.data) {
+            (Data::Float(a), Data::Float(b)) => a.iter().map(|x| x.to_bits()).eq(b.iter().map(|x| x.to_bits())),
+            (Data::Int(a), Data::Int(b)) => a == b,
+            _ => false,
+        };
+        same && self.aval == other.aval
+    }
     /// The elements as the runtime wants them: row-major, little endian, one byte per bool or 4-bit integer.
     pub fn to_bytes(&self) -> Vec<u8> {
         let n = element_bytes(self.aval.dtype);

@@ -15,7 +15,7 @@ use crate::{
     lower::{ParamAttrs, stablehlo},
     runtime,
     trace::{Tensor, trace_graph},
-    transform::dce::dce,
+    transform::{Pass, optimize},
     tree::{Hole, Path, Structure, Tree},
 };
 use std::{
@@ -198,18 +198,20 @@ where
         let start = Instant::now();
         let avals = args.leaves();
         let mut out = None;
-        let graph = trace_graph(&avals, |t| {
+        let traced = trace_graph(&avals, |t| {
             let y = self.f.call(args.refill(t.iter().copied()));
             let leaves = y.leaves();
             out = Some(y.map(|_| Hole));
             leaves
         })?;
-        let graph = dce(&graph, &vec![true; graph.outs.len()]).graph;
-        let traced = start.elapsed();
+        let trace = start.elapsed();
+        let (graph, passes) = optimize(&traced);
         let params = aliases(&graph, &donate);
         let text = stablehlo(&graph, &params, true);
-        let times = Times { trace: traced, lower: start.elapsed() - traced, compile: Duration::ZERO };
+        let times = Times { trace, lower: start.elapsed() - trace, compile: Duration::ZERO };
         Ok(Lowered {
+            traced,
+            passes,
             graph,
             text,
             donated: params.iter().map(|p| p.alias.is_some()).collect(),
@@ -332,7 +334,7 @@ fn argument(path: &Path) -> Option<usize> {
 pub struct Times {
     /// Running the function on tensors.
     pub trace: Duration,
-    /// Writing StableHLO.
+    /// The passes on the graph, and writing StableHLO.
     pub lower: Duration,
     /// The plugin's compiler (or reading the compilation cache).
     pub compile: Duration,
@@ -340,7 +342,11 @@ pub struct Times {
 
 /// A traced and lowered function, not yet compiled: its graph and its StableHLO text.
 pub struct Lowered<Args, Out: Tree<Tensor>> {
-    /// The traced program.
+    /// The program as traced.
+    pub traced: Graph,
+    /// What the passes between tracing and lowering did.
+    pub passes: Vec<Pass>,
+    /// The program after them, which is what is lowered.
     pub graph: Graph,
     /// The StableHLO module.
     pub text: String,

@@ -6,6 +6,7 @@ use crate::{
 };
 use clap::ValueEnum;
 use graphs::{Sampling, programs};
+use raxla::{Graph, prim::Cost, transform::Pass};
 use std::io::Write;
 
 /// Print a model's program at a stage of its compilation
@@ -15,7 +16,7 @@ pub struct Args {
     /// Which program: of the whole prompt, or of one token
     #[arg(long, value_enum, default_value = "decode")]
     program: Program,
-    /// Which stage: raxla's graph, the StableHLO it becomes, or what XLA makes of it
+    /// Which stage: raxla's graph as traced, the same after its passes, the StableHLO it becomes, or what XLA makes of it
     #[arg(long, value_enum, default_value = "stablehlo")]
     stage: Stage,
     /// Tokens that prefill takes in
@@ -30,7 +31,7 @@ pub struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  raxla hlo --stage graph --scan
+  raxla hlo --stage graph --scan            # with a count of equations, operations and bytes
   raxla hlo --program prefill --prompt-tokens 128 --slots 256 > prefill.mlir
   raxla hlo --model ./my-llama --stage optimized";
 
@@ -45,9 +46,30 @@ enum Program {
 }
 #[derive(Clone, Copy, ValueEnum, PartialEq)]
 enum Stage {
+    Traced,
     Graph,
     Stablehlo,
     Optimized,
+}
+
+/// What a graph amounts to, and what each pass removed from it.
+fn summary(graph: &Graph, passes: &[Pass]) -> String {
+    let (count, Cost { flops, bytes }) = (graph.count(), graph.cost());
+    let traced: usize = count + passes.iter().map(|p| p.removed).sum::<usize>();
+    let removed: Vec<String> = passes.iter().map(|p| format!("{} {}", p.name, p.removed)).collect();
+    let passes = match &removed[..] {
+        [] => String::new(),
+        list => format!(" of {traced} traced; removed by {}", list.join(", ")),
+    };
+    let (flops, bytes) = (scaled(flops, "FLOP"), scaled(bytes, "B"));
+    format!("# {count} equations{passes}\n# {flops}, and {bytes} read and written unless operations are fused")
+}
+
+/// `12.3 GB` and the like.
+fn scaled(x: f64, unit: &str) -> String {
+    let prefixes = ["", "k", "M", "G", "T", "P"];
+    let step = (x.max(1.0).log10() as usize / 3).min(prefixes.len() - 1);
+    format!("{:.3} {}{unit}", x / 1e3f64.powi(step as i32), prefixes[step])
 }
 
 impl Args {
@@ -63,7 +85,8 @@ impl Args {
         let avals = programs::step_avals(&*arch, dtype, shape, tokens, self.slots);
         let lowered = programs::step(arch, shape).on(&client).lower(&avals)?;
         let text = match self.stage {
-            Stage::Graph => lowered.graph.to_string(),
+            Stage::Traced => format!("{}\n{}", lowered.traced, summary(&lowered.traced, &[])),
+            Stage::Graph => format!("{}\n{}", lowered.graph, summary(&lowered.graph, &lowered.passes)),
             Stage::Stablehlo => lowered.text,
             Stage::Optimized => lowered.optimized_hlo(&client)?,
         };

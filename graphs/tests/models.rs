@@ -1,10 +1,11 @@
 //! Models against transformers: tiny random checkpoints and what it computes with them (see fixtures/README.md).
-use graphs::{Generation, LoadOptions, Model};
-use raxla::runtime;
+use graphs::{Generation, LoadOptions, Model, architecture::Architecture, gpt2};
+use raxla::{Aval, DType, runtime};
 use safetensors::SafeTensors;
 use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 fn fixtures() -> Vec<PathBuf> {
@@ -154,4 +155,19 @@ fn what_makes_no_sense_is_refused_with_a_reason() {
     // a prompt that fills the context still has a next token; then it is over
     let made = model.generate_tokens(&[1; 64], &options, |_| Ok(ControlFlow::Continue(()))).unwrap();
     assert_eq!(made.tokens.len(), 1);
+}
+
+#[test]
+fn a_forward_pass_costs_twice_its_parameters_per_token() {
+    let arch: Arc<dyn Architecture> = Arc::new(gpt2::Config::published("124M").unwrap().spec(false));
+    let params: Vec<Aval> = arch.params().into_iter().map(|(_, p)| p.aval).collect();
+    // the embeddings are looked up; the head is as large as one of them
+    let count: usize =
+        arch.params().iter().filter(|(path, _)| !path.starts_with("wte")).map(|(_, p)| p.aval.size()).sum();
+    assert_eq!(count, 124_439_808);
+    let t = 64;
+    let lowered = graphs::programs::forward(arch).lower(&(params, Aval::new(DType::I32, [1, t]))).unwrap();
+    let ratio = lowered.graph.cost().flops / (2 * count * t) as f64;
+    // beside the products with parameters: attention, norms, activations
+    assert!((1.0..1.04).contains(&ratio), "{ratio}");
 }

@@ -15,10 +15,11 @@ fn map2(x: &[Host], y: DType, float: impl Fn(f64, f64) -> f64, int: impl Fn(i128
 }
 
 /// One block per operation: documentation, function, StableHLO name, kind of operands, meaning on floats and on integers
-/// (with the dtype), the tangent of the left operand's tangent `d` and of the right one's.
+/// (with the dtype), the tangent of the left operand's tangent `d` and of the right one's, and how it is folded.
 macro_rules! binary {
     ($(#[$doc:meta])* $P:ident, $f:ident, $hlo:literal, $kind:expr, $float:expr, $int:expr,
-     |$x:ident, $y:ident, $z:ident, $d:ident| ($left:expr, $right:expr) $(, transpose |$ct:ident, $op:ident| $tr:expr)?) => {
+     |$x:ident, $y:ident, $z:ident, $d:ident| ($left:expr, $right:expr) $(, transpose |$ct:ident, $op:ident| $tr:expr)?
+     $(, fold |$me:ident, $known:ident| $fold:expr)?) => {
         $(#[$doc])*
         #[derive(Debug)]
         pub struct $P;
@@ -63,6 +64,10 @@ macro_rules! binary {
             fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
                 vec![cx.op($hlo, x, "", &y[0])]
             }
+            $(fn fold(&self, $known: &Splats) -> Option<Known> {
+                let $me = self;
+                $fold
+            })?
         }
     };
 }
@@ -78,19 +83,26 @@ fn if_linear(x: &Operand, f: impl FnOnce() -> Tensor) -> Option<Tensor> {
 }
 
 binary!(/** x + y */ Add, add, "add", NUMBER, |a, b| a + b, |a, b, _| a + b, |x, y, z, d| (Some(d), Some(d)),
-    transpose |ct, x| vec![if_linear(&x[0], || ct), if_linear(&x[1], || ct)]);
+    transpose |ct, x| vec![if_linear(&x[0], || ct), if_linear(&x[1], || ct)],
+    // (0 + -0 is 0: only -0 changes nothing)
+    fold |add, x| exact(add, x).or_else(|| other_beside(x, -0.0)));
 binary!(/** x - y */ Sub, sub, "subtract", NUMBER, |a, b| a - b, |a, b, _| a - b, |x, y, z, d| (Some(d), Some(d.neg())),
-    transpose |ct, x| vec![if_linear(&x[0], || ct), if_linear(&x[1], || ct.neg())]);
+    transpose |ct, x| vec![if_linear(&x[0], || ct), if_linear(&x[1], || ct.neg())],
+    fold |sub, x| exact(sub, x).or_else(|| left_beside(x, 0.0)));
 binary!(/** x · y */ Mul, mul, "multiply", NUMBER, |a, b| a * b, |a, b, _| a.wrapping_mul(b),
     |x, y, z, d| (Some(mul(d, y)), Some(mul(x, d))),
-    transpose |ct, x| vec![if_linear(&x[0], || mul(ct, x[1].known())), if_linear(&x[1], || mul(x[0].known(), ct))]);
+    transpose |ct, x| vec![if_linear(&x[0], || mul(ct, x[1].known())), if_linear(&x[1], || mul(x[0].known(), ct))],
+    fold |mul, x| exact(mul, x).or_else(|| other_beside(x, 1.0)).or_else(|| absorbing(x, 0.0)));
 binary!(/** x / y. Integers round towards zero; division by zero gives all one bits. */
     Div, div, "divide", NUMBER, |a, b| a / b, |a, b, _| if b == 0 { -1 } else { a / b },
     |x, y, z, d| (Some(div(d, y)), Some(mul(d, div(z, y)).neg())),
-    transpose |ct, x| vec![Some(div(ct, x[1].known())), None]);
+    transpose |ct, x| vec![Some(div(ct, x[1].known())), None],
+    // (accelerators may divide floats with another rounding)
+    fold |div, x| exact_int(div, x).or_else(|| left_beside(x, 1.0)));
 binary!(/** Remainder of x / y with the sign of x; modulo 0 an integer stays as it is. */
     Rem, rem, "remainder", NUMBER, |a, b| a % b, |a, b, _| if b == 0 { a } else { a % b },
-    |x, y, z, d| (Some(d), Some(mul(d, mul(div(x, y).sign(), div(x, y).abs().floor())).neg())));
+    |x, y, z, d| (Some(d), Some(mul(d, mul(div(x, y).sign(), div(x, y).abs().floor())).neg())),
+    fold |rem, x| exact_int(rem, x));
 binary!(/** xʸ for floats. */ Pow, pow, "power", FLOAT, f64::powf, |_, _, _| unreachable!(),
     |x, y, z, d| (Some(d * select(y.eq(0.0), zeros_of(&y.aval()), mul(y, pow(x, select(y.eq(0.0), ones_like(y), y - 1.0))))),
                   Some(d * mul(select(x.eq(0.0), ones_like(x), x).log(), z))));
@@ -99,22 +111,27 @@ binary!(/** The angle of the point (y, x), in radians: `atan2(y, x)`. */ Atan2, 
     |x, y, z, d| (Some(d * div(y, x * x + y * y)), Some((d * div(x, x * x + y * y)).neg())));
 binary!(/** The larger of x and y; NaN if one is. At a tie the tangent is the mean of both. */
     Max, max, "maximum", ANY, |a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }, |a, b, _| a.max(b),
-    |x, y, z, d| (Some(d * share(x, y, z)), Some(d * share(y, x, z))));
+    |x, y, z, d| (Some(d * share(x, y, z)), Some(d * share(y, x, z))), fold |max, x| exact_order(max, x));
 binary!(/** The smaller of x and y; NaN if one is. At a tie the tangent is the mean of both. */
     Min, min, "minimum", ANY, |a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }, |a, b, _| a.min(b),
-    |x, y, z, d| (Some(d * share(x, y, z)), Some(d * share(y, x, z))));
-binary!(/** Bitwise and; on bools, logical. */ And, and, "and", BITS, |a, _| a, |a, b, _| a & b, |x, y, z, d| (None, None));
-binary!(/** Bitwise or; on bools, logical. */ Or, or, "or", BITS, |a, _| a, |a, b, _| a | b, |x, y, z, d| (None, None));
-binary!(/** Bitwise exclusive or; on bools, logical. */ Xor, xor, "xor", BITS, |a, _| a, |a, b, _| a ^ b, |x, y, z, d| (None, None));
+    |x, y, z, d| (Some(d * share(x, y, z)), Some(d * share(y, x, z))), fold |min, x| exact_order(min, x));
+binary!(/** Bitwise and; on bools, logical. */ And, and, "and", BITS, |a, _| a, |a, b, _| a & b, |x, y, z, d| (None, None),
+    fold |and, x| exact(and, x).or_else(|| other_beside(x, -1.0)).or_else(|| absorbing(x, 0.0)));
+binary!(/** Bitwise or; on bools, logical. */ Or, or, "or", BITS, |a, _| a, |a, b, _| a | b, |x, y, z, d| (None, None),
+    fold |or, x| exact(or, x).or_else(|| other_beside(x, 0.0)).or_else(|| absorbing(x, -1.0)));
+binary!(/** Bitwise exclusive or; on bools, logical. */ Xor, xor, "xor", BITS, |a, _| a, |a, b, _| a ^ b, |x, y, z, d| (None, None),
+    fold |xor, x| exact(xor, x).or_else(|| other_beside(x, 0.0)));
 binary!(/** x shifted left by y bits; by the width or more, 0. */ ShiftLeft, shift_left, "shift_left", INT, |a, _| a,
-    |a, b, t| if too_far(b, t) { 0 } else { a << b }, |x, y, z, d| (None, None));
+    |a, b, t| if too_far(b, t) { 0 } else { a << b }, |x, y, z, d| (None, None),
+    fold |shift, x| exact(shift, x).or_else(|| left_beside(x, 0.0)));
 binary!(/** x shifted right by y bits, filled with the sign; by the width or more, all sign. */
     ShiftRightArithmetic, shift_right_arithmetic, "shift_right_arithmetic", INT, |a, _| a,
     |a, b, t| crate::host::wrap(t, sign_extend(a, t) >> if too_far(b, t) { t.bits() as i128 - 1 } else { b }),
-    |x, y, z, d| (None, None));
+    |x, y, z, d| (None, None), fold |shift, x| exact(shift, x).or_else(|| left_beside(x, 0.0)));
 binary!(/** x shifted right by y bits, filled with zeros; by the width or more, 0. */
     ShiftRightLogical, shift_right_logical, "shift_right_logical", INT, |a, _| a,
-    |a, b, t| if too_far(b, t) { 0 } else { (a & ((1i128 << t.bits()) - 1)) >> b }, |x, y, z, d| (None, None));
+    |a, b, t| if too_far(b, t) { 0 } else { (a & ((1i128 << t.bits()) - 1)) >> b }, |x, y, z, d| (None, None),
+    fold |shift, x| exact(shift, x).or_else(|| left_beside(x, 0.0)));
 
 fn too_far(by: i128, t: DType) -> bool {
     by < 0 || by >= t.bits() as i128
@@ -206,6 +223,9 @@ impl Primitive for Compare {
         );
         vec![cx.op("compare", x, &attrs, &y[0])]
     }
+    fn fold(&self, x: &Splats) -> Option<Known> {
+        exact(self, x)
+    }
 }
 
 /// Elementwise choice: `yes` where the condition holds, else `no`.
@@ -259,6 +279,10 @@ impl Primitive for Select {
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         vec![cx.op("select", x, "", &y[0])]
     }
+    fn fold(&self, x: &Splats) -> Option<Known> {
+        let chosen = if is(x[0]?, 0.0) { 2 } else { 1 };
+        x[chosen].map(|h| Known::Splat(h.clone())).or(Some(Known::Operand(chosen)))
+    }
 }
 
 /// Elementwise min(max(x, low), high).
@@ -299,6 +323,9 @@ impl Primitive for Clamp {
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         vec![cx.op("clamp", x, "", &y[0])]
+    }
+    fn fold(&self, x: &Splats) -> Option<Known> {
+        exact_int(self, x)
     }
 }
 

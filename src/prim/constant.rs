@@ -70,6 +70,16 @@ impl Primitive for Full {
     fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
         Cost::default()
     }
+    fn fold(&self, _: &Splats) -> Option<Known> {
+        Some(Known::Splat(self.value.clone()))
+    }
+    fn same(&self, other: &dyn Primitive) -> Option<bool> {
+        as_this::<Full>(other).map(|o| self.dims == o.dims && self.value.same_bits(&o.value))
+    }
+}
+/// What makes a tensor of this shape with all elements equal to a scalar.
+pub(crate) fn splat(dims: &[usize], value: Host) -> Rc<dyn Primitive> {
+    Rc::new(Full { dims: dims.into(), value })
 }
 
 /// A tensor of given elements.
@@ -110,6 +120,12 @@ impl Primitive for Literal {
     }
     fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
         Cost::default()
+    }
+    fn fold(&self, _: &Splats) -> Option<Known> {
+        self.value.is_splat().then(|| Known::Splat(self.value.pick([], |_| 0)))
+    }
+    fn same(&self, other: &dyn Primitive) -> Option<bool> {
+        as_this::<Literal>(other).map(|o| self.value.same_bits(&o.value))
     }
 }
 

@@ -101,6 +101,24 @@ struct Axis {
     kernel_dilation: usize,
 }
 
+impl Axis {
+    /// Which of `n` input elements one element of the kernel meets at one position; none in the padding and in holes.
+    fn met(self, position: usize, element: usize, n: usize) -> Option<usize> {
+        let place = (position * self.stride + element * self.kernel_dilation) as i64 - self.padding.0;
+        let step = self.input_dilation as i64;
+        (place >= 0 && place % step == 0 && place / step < n as i64).then(|| (place / step) as usize)
+    }
+    /// How many elements of a kernel of size `k` meet one of `n` input elements, over all `m` positions.
+    fn meetings(self, n: usize, k: usize, m: usize) -> usize {
+        let most = k.saturating_mul(m);
+        if most > 1 << 20 {
+            // long axes: hardly any of them lies in the padding, and counting would take long
+            return most / self.input_dilation;
+        }
+        (0..m).map(|o| (0..k).filter(|t| self.met(o, *t, n).is_some()).count()).sum()
+    }
+}
+
 /// The size of an axis with zeros between its elements.
 fn dilated(n: usize, dilation: usize) -> i64 {
     if n == 0 { 0 } else { ((n - 1) * dilation + 1) as i64 }
@@ -360,10 +378,17 @@ impl Primitive for Convolution {
         let product = cx.op("convolution", &x, &attrs, &wide);
         vec![if wide == y[0] { product } else { cx.op("convert", &[product], "", &y[0]) }]
     }
+    /// A multiplication and an addition for each pair of elements that meet.
     fn cost(&self, x: &[Aval], y: &[Aval]) -> Cost {
-        let products: usize = self.kernel[1..].iter().map(|a| x[1].dims[*a]).product();
+        let (k, z) = (&x[1].dims, &y[0].dims);
+        let meetings = |s: usize| {
+            let (n, k, m) = (x[0].dims[self.input[2 + s]], k[self.kernel[2 + s]], z[self.output[2 + s]]);
+            self.axis(s).meetings(n, k, m) as f64
+        };
+        let spatial: f64 = (0..self.kernel.len() - 2).map(meetings).product();
         let bytes = x.iter().chain(y).map(|a| a.bytes() as f64).sum();
-        Cost { flops: 2.0 * products as f64 * y[0].size() as f64, bytes }
+        let features = (z[self.output[0]] * z[self.output[1]] * k[self.kernel[1]]) as f64;
+        Cost { flops: 2.0 * features * spatial, bytes }
     }
 }
 impl Convolution {
@@ -384,13 +409,8 @@ impl Convolution {
                 i[self.input[1]] = t[0] + if feature_groups > 1 { group * summed[0] } else { 0 };
                 (j[self.kernel[0]], j[self.kernel[1]]) = (feature, t[0]);
                 for s in 0..self.kernel.len() - 2 {
-                    let a = self.axis(s);
-                    let place = (at[self.output[2 + s]] * a.stride + t[1 + s] * a.kernel_dilation) as i64 - a.padding.0;
-                    let step = a.input_dilation as i64;
-                    if place < 0 || place % step != 0 || place / step >= x[self.input[2 + s]] as i64 {
-                        return None;
-                    }
-                    (i[self.input[2 + s]], j[self.kernel[2 + s]]) = ((place / step) as usize, t[1 + s]);
+                    let met = self.axis(s).met(at[self.output[2 + s]], t[1 + s], x[self.input[2 + s]])?;
+                    (i[self.input[2 + s]], j[self.kernel[2 + s]]) = (met, t[1 + s]);
                 }
                 Some((ravel(x, &i), ravel(k, &j)))
             };

@@ -46,6 +46,9 @@ impl Primitive for Convert {
         }
         vec![cx.op("convert", x, "", &y[0])]
     }
+    fn fold(&self, x: &Splats) -> Option<Known> {
+        x[0].and_then(|h| converted(h, self.to)).or(Some(Known::Operand(0)))
+    }
 }
 
 /// Floats rounded as if they had fewer bits.

@@ -39,7 +39,7 @@ impl Kind {
     fn ints(self, a: i128, b: i128, dtype: DType) -> i128 {
         match self {
             Kind::Sum => a + b,
-            Kind::Prod => crate::host::wrap(dtype, a * b),
+            Kind::Prod => crate::host::wrap(dtype, a.wrapping_mul(b)),
             Kind::Max => a.max(b),
             Kind::Min => a.min(b),
             Kind::LogSumExp => unreachable!("the type rule admits floats only"),

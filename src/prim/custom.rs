@@ -238,6 +238,18 @@ impl Primitive for CustomCall {
     fn has_effect(&self) -> bool {
         self.has_effect
     }
+    fn same(&self, other: &dyn Primitive) -> Option<bool> {
+        as_this::<CustomCall>(other).map(|o| {
+            let reference = match (&self.reference, &o.reference) {
+                (Some(a), Some(b)) => Rc::ptr_eq(a, b),
+                (a, b) => a.is_none() && b.is_none(),
+            };
+            let settings = |c: &CustomCall| (c.has_effect, c.batching, c.aliases.clone());
+            reference
+                && settings(self) == settings(o)
+                && (&self.target, &self.results, &self.attributes) == (&o.target, &o.results, &o.attributes)
+        })
+    }
 }
 
 /// A function of one instance (with `results` of these types), run on each of `n` along a leading axis of every operand and result.

@@ -17,7 +17,7 @@ use crate::{
     trace::{NamedAxis, Tensor, fail},
     transform::batch::{BatchAxis, Batched, in_front},
 };
-use std::{fmt, rc::Rc};
+use std::{any::Any, fmt, rc::Rc};
 
 mod argminmax;
 mod barrier;
@@ -34,6 +34,7 @@ mod custom;
 mod debug;
 mod dot;
 mod gather;
+mod known;
 mod random;
 mod reduce;
 mod scatter;
@@ -58,6 +59,8 @@ pub use custom::*;
 pub use debug::*;
 pub use dot::*;
 pub use gather::*;
+use known::*;
+pub use known::{Known, Splats, same};
 pub use random::*;
 pub use reduce::*;
 pub use scatter::*;
@@ -138,7 +141,7 @@ pub struct Less {
 }
 
 /// Everything the system knows about one operation, in one place. Its `Debug` text is its name with its parameters.
-pub trait Primitive: fmt::Debug + 'static {
+pub trait Primitive: fmt::Debug + Any {
     /// The operation's name, as StableHLO or JAX calls it.
     fn name(&self) -> &'static str;
     /// Types of the outputs. The only place operands are validated. An `Err` is the reason, optionally followed by a
@@ -208,6 +211,17 @@ pub trait Primitive: fmt::Debug + 'static {
     }
     /// The operation without the results that are not `used`, if that makes it smaller.
     fn prune(&self, _used: &[bool]) -> Option<Less> {
+        None
+    }
+    /// The one result, if it is known before the program runs, given what is known of the operands. Values and derivatives
+    /// must not change by a bit, on any platform; where in doubt, `None`.
+    fn fold(&self, _x: &Splats) -> Option<Known> {
+        None
+    }
+    /// Does the other operation of this name, given the same operands, compute the same, so that one can stand for both?
+    /// `None` where the `Debug` texts (and the inner graphs) tell. To be answered where they do not (closures, long
+    /// constants), and by what must run twice.
+    fn same(&self, _other: &dyn Primitive) -> Option<bool> {
         None
     }
 }

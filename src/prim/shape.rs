@@ -52,6 +52,9 @@ impl Primitive for Reshape {
     fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
         Cost::default()
     }
+    fn fold(&self, x: &Splats) -> Option<Known> {
+        moved(x).or(Some(Known::Operand(0)))
+    }
 }
 
 /// Work of an operation that only moves elements.
@@ -114,6 +117,9 @@ impl Primitive for Transpose {
     fn cost(&self, x: &[Aval], y: &[Aval]) -> Cost {
         movement(x, y)
     }
+    fn fold(&self, x: &Splats) -> Option<Known> {
+        moved(x)
+    }
 }
 
 /// Repetition along new or size-1 axes: input axis i becomes output axis `at[i]`.
@@ -167,6 +173,9 @@ impl Primitive for BroadcastInDim {
     }
     fn cost(&self, x: &[Aval], y: &[Aval]) -> Cost {
         movement(x, y)
+    }
+    fn fold(&self, x: &Splats) -> Option<Known> {
+        moved(x).or(Some(Known::Operand(0)))
     }
 }
 
@@ -256,6 +265,9 @@ impl Primitive for Concatenate {
     fn cost(&self, x: &[Aval], y: &[Aval]) -> Cost {
         movement(x, y)
     }
+    fn fold(&self, x: &Splats) -> Option<Known> {
+        merged(x)
+    }
 }
 /// The elements of all values, one after the other.
 pub(super) fn joined(x: &[Host]) -> Host {
@@ -310,6 +322,9 @@ impl Primitive for Reverse {
     }
     fn cost(&self, x: &[Aval], y: &[Aval]) -> Cost {
         movement(x, y)
+    }
+    fn fold(&self, x: &Splats) -> Option<Known> {
+        moved(x)
     }
 }
 

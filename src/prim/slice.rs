@@ -83,6 +83,9 @@ impl Primitive for Slice {
     fn cost(&self, _: &[Aval], y: &[Aval]) -> Cost {
         movement(y, y)
     }
+    fn fold(&self, x: &Splats) -> Option<Known> {
+        moved(x).or(Some(Known::Operand(0)))
+    }
 }
 
 /// Elements put around and between those of a tensor.
@@ -175,6 +178,9 @@ impl Primitive for Pad {
     fn cost(&self, x: &[Aval], y: &[Aval]) -> Cost {
         movement(x, y)
     }
+    fn fold(&self, x: &Splats) -> Option<Known> {
+        merged(x)
+    }
 }
 
 /// A part of known size at a position known only when the program runs.
@@ -230,6 +236,9 @@ impl Primitive for DynamicSlice {
     }
     fn cost(&self, _: &[Aval], y: &[Aval]) -> Cost {
         Cost { flops: 0.0, bytes: 2.0 * y[0].bytes() as f64 }
+    }
+    fn fold(&self, x: &Splats) -> Option<Known> {
+        moved(x)
     }
 }
 

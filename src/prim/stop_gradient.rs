@@ -37,6 +37,9 @@ impl Primitive for StopGradient {
     fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
         Cost::default()
     }
+    fn fold(&self, x: &Splats) -> Option<Known> {
+        moved(x)
+    }
 }
 
 /// All primitives of this file.

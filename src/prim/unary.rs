@@ -16,10 +16,11 @@ fn no_int(_: i128) -> i128 {
 }
 
 /// One block per operation: documentation, method, kind of operand, StableHLO name, meaning on floats and on integers,
-/// and the tangent as a function of operand `x`, result `y` and tangent `d` (`None`: the derivative is zero).
+/// the tangent as a function of operand `x`, result `y` and tangent `d` (`None`: the derivative is zero), and how it is
+/// folded.
 macro_rules! unary {
     ($(#[$doc:meta])* $P:ident, $f:ident, $hlo:literal, $kind:expr, $float:expr, $int:expr,
-     |$x:ident, $y:ident, $d:ident| $jvp:expr $(, transpose |$ct:ident| $tr:expr)?) => {
+     |$x:ident, $y:ident, $d:ident| $jvp:expr $(, transpose |$ct:ident| $tr:expr)? $(, fold $fold:ident)?) => {
         $(#[$doc])*
         #[derive(Debug)]
         pub struct $P;
@@ -61,6 +62,9 @@ macro_rules! unary {
             fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
                 vec![cx.op($hlo, x, "", &y[0])]
             }
+            $(fn fold(&self, x: &Splats) -> Option<Known> {
+                $fold(self, x)
+            })?
         }
     };
 }
@@ -68,7 +72,8 @@ const FLOAT: (fn(DType) -> bool, &str) = (is_float, "a float");
 const NUMBER: (fn(DType) -> bool, &str) = (is_number, "a number");
 const BITS: (fn(DType) -> bool, &str) = (is_int_or_bool, "an integer or bool");
 
-unary!(/** -x */ Neg, neg, "negate", NUMBER, |v| -v, |v| -v, |x, y, d| Some(d.neg()), transpose |ct| ct.neg());
+unary!(/** -x */ Neg, neg, "negate", NUMBER, |v| -v, |v| -v, |x, y, d| Some(d.neg()), transpose |ct| ct.neg(),
+    fold exact);
 unary!(/** eˣ */ Exp, exp, "exponential", FLOAT, f64::exp, no_int, |x, y, d| Some(mul(d, y)));
 unary!(/** eˣ - 1, accurate near 0 */ Expm1, expm1, "exponential_minus_one", FLOAT, f64::exp_m1, no_int,
     |x, y, d| Some(d * (y + 1.0)));
@@ -89,15 +94,17 @@ unary!(/** Error function 2/√π ∫₀ˣ e^(-t²) dt. */ Erf, erf, "chlo.erf",
 unary!(/** Inverse of the error function on (-1, 1). */ ErfInv, erf_inv, "chlo.erf_inv", FLOAT, erf_inv_f64, no_int,
     |x, y, d| Some(d * ((y * y).exp() / std::f64::consts::FRAC_2_SQRT_PI)));
 unary!(/** Absolute value. The derivative at 0 is 0. */ Abs, abs, "abs", (|d| d.is_signed() || d.is_float(), "a signed number"), f64::abs, |v| v.abs(),
-    |x, y, d| Some(d * x.sign()));
+    |x, y, d| Some(d * x.sign()), fold exact);
 unary!(/** -1, 0 or 1; NaN stays NaN. */ Sign, sign, "sign", (|d| d.is_signed() || d.is_float(), "a signed number"),
-    |v| if v == 0.0 || v.is_nan() { v } else { v.signum() }, i128::signum, |x, y, d| None);
-unary!(/** Largest integer not above x. */ Floor, floor, "floor", FLOAT, f64::floor, no_int, |x, y, d| None);
-unary!(/** Smallest integer not below x. */ Ceil, ceil, "ceil", FLOAT, f64::ceil, no_int, |x, y, d| None);
+    |v| if v == 0.0 || v.is_nan() { v } else { v.signum() }, i128::signum, |x, y, d| None, fold exact);
+unary!(/** Largest integer not above x. */ Floor, floor, "floor", FLOAT, f64::floor, no_int, |x, y, d| None,
+    fold exact);
+unary!(/** Smallest integer not below x. */ Ceil, ceil, "ceil", FLOAT, f64::ceil, no_int, |x, y, d| None,
+    fold exact);
 unary!(/** Nearest integer, ties to even (as Python and NumPy round). */ Round, round, "round_nearest_even", FLOAT,
-    f64::round_ties_even, no_int, |x, y, d| None);
+    f64::round_ties_even, no_int, |x, y, d| None, fold exact);
 unary!(/** Nearest integer, ties away from zero (as C rounds). */ RoundAway, round_away, "round_nearest_afz", FLOAT,
-    f64::round, no_int, |x, y, d| None);
+    f64::round, no_int, |x, y, d| None, fold exact);
 
 /// Inverse error function by Newton steps from a rational start: accurate to about one unit in the last place.
 fn erf_inv_f64(x: f64) -> f64 {
@@ -147,6 +154,9 @@ impl Primitive for Not {
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         vec![cx.op("not", x, "", &y[0])]
     }
+    fn fold(&self, x: &Splats) -> Option<Known> {
+        exact(self, x)
+    }
 }
 
 /// Is each element neither infinite nor NaN? Gives bools.
@@ -179,6 +189,9 @@ impl Primitive for IsFinite {
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         vec![cx.op("is_finite", x, "", &y[0])]
+    }
+    fn fold(&self, x: &Splats) -> Option<Known> {
+        exact(self, x)
     }
 }
 
@@ -217,6 +230,9 @@ macro_rules! bit_count {
             fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
                 vec![cx.op($hlo, x, "", &y[0])]
             }
+            fn fold(&self, x: &Splats) -> Option<Known> {
+                exact(self, x)
+            }
         }
     };
 }
@@ -250,7 +266,7 @@ impl Primitive for IntegerPow {
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         let dtype = x[0].dtype();
-        let int = |v| (0..self.n).fold(1i128, |p, _| crate::host::wrap(dtype, p * v));
+        let int = |v| (0..self.n).fold(1i128, |p, _| crate::host::wrap(dtype, p.wrapping_mul(v)));
         vec![map1(&x[0], dtype, |v| v.powi(self.n), int)]
     }
     fn jvp(&self, x: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
@@ -282,6 +298,16 @@ impl Primitive for IntegerPow {
                 cx.op("divide", &[one, r], "", &y[0])
             }
         }]
+    }
+    fn cost(&self, x: &[Aval], y: &[Aval]) -> Cost {
+        let n = self.n.unsigned_abs();
+        // repeated squaring, and a division for a negative power
+        let steps = n.checked_ilog2().map_or(0, |log| log + n.count_ones() - 1) + (self.n < 0) as u32;
+        let bytes = (x[0].bytes() + y[0].bytes()) as f64;
+        Cost { flops: steps as f64 * y[0].size() as f64, bytes }
+    }
+    fn fold(&self, x: &Splats) -> Option<Known> {
+        exact_int(self, x).or((self.n == 1).then_some(Known::Operand(0)))
     }
 }
 

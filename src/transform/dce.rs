@@ -11,24 +11,35 @@ pub struct Pruned {
 
 /// Keep the outputs in `keep` and what they need; operations with effects stay.
 pub fn dce(g: &Graph, keep: &[bool]) -> Pruned {
-    let outs: Vec<u32> = g.outs.iter().zip(keep).filter(|(_, k)| **k).map(|(v, _)| *v).collect();
+    let mut graph = g.clone();
+    let mut keep = keep.iter();
+    graph.outs.retain(|_| *keep.next().expect("one per output"));
+    let live = sweep(&mut graph);
+    let used = graph.ins.iter().map(|v| live[*v as usize]).collect();
+    Pruned { graph, used }
+}
+
+/// Remove what no result needs, in place. Returns which values are read.
+pub(super) fn sweep(g: &mut Graph) -> Vec<bool> {
     let mut live = vec![false; g.avals.len()];
-    outs.iter().for_each(|v| live[*v as usize] = true);
-    let mut eqns: Vec<Eqn> = vec![];
-    for e in g.eqns.iter().rev() {
-        let used: Vec<bool> = e.outs.iter().map(|v| live[*v as usize]).collect();
-        if !used.contains(&true) && !e.prim.has_effect() {
+    g.outs.iter().for_each(|v| live[*v as usize] = true);
+    let mut keep = vec![true; g.eqns.len()];
+    for (e, keep) in g.eqns.iter_mut().zip(&mut keep).rev() {
+        let used = e.outs.iter().filter(|v| live[**v as usize]).count();
+        if used == 0 && !e.prim.has_effect() {
+            *keep = false;
             continue;
         }
         // (programs inside may not read all they are given)
-        let smaller = used.contains(&false) || !e.prim.graphs().is_empty();
-        let e = if smaller { without_unused(e, &used) } else { e.clone() };
+        if used < e.outs.len() || !e.prim.graphs().is_empty() {
+            let used: Vec<bool> = e.outs.iter().map(|v| live[*v as usize]).collect();
+            *e = without_unused(e, &used);
+        }
         e.ins.iter().for_each(|v| live[*v as usize] = true);
-        eqns.push(e);
     }
-    eqns.reverse();
-    let used = g.ins.iter().map(|v| live[*v as usize]).collect();
-    Pruned { graph: Graph { avals: g.avals.clone(), ins: g.ins.clone(), eqns, outs }, used }
+    let mut keep = keep.into_iter();
+    g.eqns.retain(|_| keep.next() == Some(true));
+    live
 }
 
 fn without_unused(e: &Eqn, used: &[bool]) -> Eqn {

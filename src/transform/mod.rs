@@ -7,16 +7,39 @@
 //!   traces, one for values and one for what is linear in the tangents; [`backward`] walks the linear graph from
 //!   its end and calls `transpose`. What the linear graph uses of the values is what must be kept.
 //! * [`vmap`] replays a graph and calls `batch` ([`batch`]).
-//! * [`dce`] drops what no result needs, [`effects`] what is more than computing results.
+//! * [`dce`](mod@dce) drops what no result needs, [`fold`](mod@fold) computes what is known, [`cse`](mod@cse) merges what
+//!   is computed twice. `jit` runs all of them before it lowers a graph: [`optimize`](optimize()).
+//! * [`effects`] drops what is more than computing results.
+use crate::graph::Graph;
+use std::rc::Rc;
+
 pub mod backward;
 pub mod batch;
+pub mod cse;
 pub mod dce;
 pub mod effects;
+pub mod fold;
 mod grad;
 mod jacobian;
 pub mod linearize;
+mod optimize;
 mod residuals;
 mod vmap;
 pub use grad::{grad, jvp, linearize, value_and_grad, value_and_grad_aux, vjp};
 pub use jacobian::{hessian, jacfwd, jacrev};
+pub use optimize::{Pass, optimize};
 pub use vmap::{Axis, AxisTree, PerLeaf, VmapOptions, vmap, vmap_axes, vmap_with};
+
+/// A pass, applied to the graphs inside, then to the graph.
+fn everywhere(g: &Graph, pass: &mut dyn FnMut(&mut Graph)) -> Graph {
+    let mut g = g.clone();
+    for e in &mut g.eqns {
+        let inner: Vec<Rc<Graph>> = e.prim.graphs().into_iter().map(|g| Rc::new(everywhere(g, pass))).collect();
+        if !inner.is_empty() {
+            e.prim = e.prim.with_graphs(inner);
+        }
+    }
+    pass(&mut g);
+    debug_assert_eq!(g.verify(), Ok(()), "a pass made an invalid graph:\n{g}");
+    g
+}

@@ -44,7 +44,7 @@ fn unknown_words_get_the_nearest_ones() {
     fails(
         &mut raxla(["hlo", "--stage", "optimised"]),
         2,
-        &["invalid value 'optimised'", "graph, stablehlo, optimized"],
+        &["invalid value 'optimised'", "traced, graph, stablehlo, optimized"],
     );
     misused(&["--prompt-file", "x", "Hi"], &["cannot be used with", "--prompt-file"]);
     misused(&["one", "two"], &["unexpected argument 'two'"]);

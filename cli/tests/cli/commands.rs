@@ -215,12 +215,11 @@ fn programs_are_shown_at_every_stage() {
         }
     };
     for (program, tokens) in [("prefill", 16), ("decode", 1)] {
-        check(
-            "graph",
-            program,
-            &[],
-            &["graph(%0: f32[67, 32], ", "DotGeneral", "# block/attn", &format!("i32[1, {tokens}]")],
-        );
+        let tokens_type = format!("i32[1, {tokens}]");
+        let graph = ["graph(%0: f32[67, 32], ", "DotGeneral", "# block/attn", &tokens_type, " equations", "FLOP, and "];
+        check("traced", program, &[], &graph);
+        check("graph", program, &[], &graph);
+        check("graph", program, &[], &[" traced; removed by dce ", ", fold ", ", cse "]);
         let tokens = format!("tensor<1x{tokens}xi32>");
         check("stablehlo", program, &[], &["module @", "@main(", "stablehlo.dot_general", &tokens]);
         check("optimized", program, &[], &["HloModule ", "ENTRY "]);

@@ -45,6 +45,13 @@ impl Policy {
             _ => false,
         }
     }
+    fn same(&self, other: &Policy) -> bool {
+        match (self, other) {
+            (Policy::Custom(a), Policy::Custom(b)) => Rc::ptr_eq(a, b),
+            (Policy::SaveNames(a), Policy::SaveNames(b)) => a == b,
+            (a, b) => format!("{a:?}") == format!("{b:?}"),
+        }
+    }
 }
 
 /// What a [`Policy`] sees of an operation.
@@ -70,6 +77,11 @@ pub struct RematOptions {
     /// a `scan`, whose way back is a loop of its own, it can be switched off: that gives the compiler more freedom. JAX:
     /// `prevent_cse`.
     pub fenced: bool,
+}
+impl RematOptions {
+    fn same(&self, other: &RematOptions) -> bool {
+        self.fenced == other.fenced && self.policy.same(&other.policy)
+    }
 }
 impl Default for RematOptions {
     fn default() -> RematOptions {
@@ -250,6 +262,11 @@ impl Primitive for Remat {
         let [body] = graphs.try_into().expect("one graph");
         Rc::new(Remat { body, ..self.clone() })
     }
+    fn same(&self, other: &dyn Primitive) -> Option<bool> {
+        // two second runs are meant to be two
+        let first = |r: &Remat| !r.second_run || !r.options.fenced;
+        as_this::<Remat>(other).map(|o| first(self) && self.options.same(&o.options) && alike(self, o))
+    }
     fn prune(&self, used: &[bool]) -> Option<Less> {
         let p = dce(&self.body, used);
         let mut body = p.graph;
@@ -353,6 +370,11 @@ impl Primitive for Tangent {
     fn with_graphs(&self, graphs: Vec<Rc<Graph>>) -> Rc<dyn Primitive> {
         let [again, linear] = graphs.try_into().expect("two graphs");
         Rc::new(Tangent { again, linear, joint: OnceCell::new(), ..self.clone() })
+    }
+    fn same(&self, other: &dyn Primitive) -> Option<bool> {
+        // it computes again, like the second run that it becomes
+        let free = |o: &Tangent| !self.options.fenced && self.options.same(&o.options) && alike(self, o);
+        as_this::<Tangent>(other).map(free)
     }
 }
 

@@ -336,7 +336,8 @@ impl Primitive for Cond {
     /// Of the most expensive branch.
     fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
         let costs = self.branches.iter().map(|b| b.cost());
-        costs.max_by(|a, b| a.flops.total_cmp(&b.flops)).unwrap_or_default()
+        let order = |a: &Cost, b: &Cost| a.flops.total_cmp(&b.flops).then(a.bytes.total_cmp(&b.bytes));
+        costs.max_by(order).unwrap_or_default()
     }
     fn graphs(&self) -> Vec<&Rc<Graph>> {
         self.branches.iter().collect()

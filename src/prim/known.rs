@@ -1,0 +1,121 @@
+//! What can be known of a result before the program runs: the rules behind [`fold`](crate::transform::fold::fold).
+//!
+//! A rule answers only what every platform computes to the last bit. So floats are combined by additions and
+//! multiplications alone, which all round alike, and not where a number is subnormal (XLA's CPU programs flush those to
+//! zero), NaN (whose bits differ), or of 8 bits (computed in wider formats).
+use super::*;
+use crate::host::{Data, wrap};
+
+/// What an operation's result is, found while compiling.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Known {
+    /// This operand, where it has the type of the result.
+    Operand(usize),
+    /// All elements equal this scalar.
+    Splat(Host),
+}
+
+/// Which scalar all elements of each operand equal, as far as is known.
+pub type Splats<'a> = [Option<&'a Host>];
+
+/// Is this scalar computed alike everywhere?
+fn portable(h: &Host) -> bool {
+    let smallest_normal = match h.dtype() {
+        DType::F16 => 2f64.powi(-14),
+        DType::F32 | DType::BF16 => f32::MIN_POSITIVE as f64,
+        DType::F64 => f64::MIN_POSITIVE,
+        d => return !d.is_float(),
+    };
+    match h.data() {
+        Data::Float(v) => v[0] == 0.0 || v[0].abs() >= smallest_normal,
+        Data::Int(_) => true,
+    }
+}
+
+/// The result of an elementwise operation that every platform computes alike, if all operands are known.
+pub(super) fn exact(prim: &dyn Primitive, x: &Splats) -> Option<Known> {
+    let x: Vec<Host> = x.iter().map(|x| x.filter(|h| portable(h)).cloned()).collect::<Option<_>>()?;
+    let y = prim.eval(&x).swap_remove(0);
+    portable(&y).then_some(Known::Splat(y))
+}
+/// As [`exact`], for integers and bools alone.
+pub(super) fn exact_int(prim: &dyn Primitive, x: &Splats) -> Option<Known> {
+    x.iter().flatten().all(|h| !h.dtype().is_float()).then(|| exact(prim, x)).flatten()
+}
+/// As [`exact`], but not where two float zeros meet: which of them is the larger differs.
+pub(super) fn exact_order(prim: &dyn Primitive, x: &Splats) -> Option<Known> {
+    let zeros = x.iter().flatten().filter(|h| h.dtype().is_float() && (is(h, 0.0) || is(h, -0.0))).count();
+    (zeros < 2).then(|| exact(prim, x)).flatten()
+}
+
+/// Is the scalar this number? Of floats, to the bit: -0 is not 0.
+pub(super) fn is(h: &Host, x: f64) -> bool {
+    match h.data() {
+        Data::Float(v) => v[0].to_bits() == x.to_bits(),
+        Data::Int(v) => v[0] == wrap(h.dtype(), x as i128),
+    }
+}
+/// The left operand, if the right one is this number.
+pub(super) fn left_beside(x: &Splats, number: f64) -> Option<Known> {
+    x[1].filter(|h| is(h, number)).map(|_| Known::Operand(0))
+}
+/// The other operand, if one is this number.
+pub(super) fn other_beside(x: &Splats, number: f64) -> Option<Known> {
+    left_beside(x, number).or_else(|| x[0].filter(|h| is(h, number)).map(|_| Known::Operand(1)))
+}
+/// An integer that makes the result equal to itself, whatever the other operand is.
+pub(super) fn absorbing(x: &Splats, number: f64) -> Option<Known> {
+    let found = x.iter().flatten().find(|h| !h.dtype().is_float() && is(h, number));
+    found.map(|h| Known::Splat(Host::clone(h)))
+}
+
+/// The first operand, moved: what all its elements equal, those of the result do.
+pub(super) fn moved(x: &Splats) -> Option<Known> {
+    x[0].map(|h| Known::Splat(h.clone()))
+}
+/// All operands moved: what the elements of all of them equal.
+pub(super) fn merged(x: &Splats) -> Option<Known> {
+    let first = x[0]?;
+    x.iter().all(|h| h.is_some_and(|h| h.same_bits(first))).then(|| Known::Splat(first.clone()))
+}
+
+/// A scalar of another dtype: where the number stays the same, or where one rounding makes it.
+pub(super) fn converted(x: &Host, to: DType) -> Option<Known> {
+    let y = x.cast(to);
+    let once = matches!((x.dtype(), to), (DType::F32, DType::F16 | DType::BF16) | (DType::F64, DType::F32));
+    let same = match (x.data(), y.data()) {
+        (Data::Float(a), Data::Float(b)) => a[0] == b[0],
+        (Data::Int(a), Data::Float(b)) => b[0] as i128 == a[0],
+        (Data::Float(a), Data::Int(b)) => b[0] as f64 == a[0],
+        (Data::Int(_), Data::Int(_)) => true,
+    };
+    let bool = to == DType::Bool;
+    (portable(x) && portable(&y) && (same || once || bool)).then_some(Known::Splat(y))
+}
+
+/// Do two operations, given the same operands, compute the same, so that one can stand for both?
+pub fn same(a: &dyn Primitive, b: &dyn Primitive) -> bool {
+    a.name() == b.name() && a.same(b).unwrap_or_else(|| alike(a, b))
+}
+/// Are the texts equal, and the operations inside the same?
+pub(super) fn alike(a: &dyn Primitive, b: &dyn Primitive) -> bool {
+    let (x, y) = (a.graphs(), b.graphs());
+    x.len() == y.len()
+        && x.iter().zip(&y).all(|(x, y)| Rc::ptr_eq(x, y) || same_graph(x, y))
+        && format!("{a:?}") == format!("{b:?}")
+}
+fn same_graph(a: &Graph, b: &Graph) -> bool {
+    let types = |g: &Graph, vars: &[Var]| g.avals_of(vars);
+    let equal = |(d, e): (&crate::graph::Eqn, &crate::graph::Eqn)| {
+        d.ins == e.ins && d.outs == e.outs && types(a, &d.outs) == types(b, &e.outs) && same(&*d.prim, &*e.prim)
+    };
+    a.ins == b.ins
+        && a.outs == b.outs
+        && types(a, &a.ins) == types(b, &b.ins)
+        && a.eqns.len() == b.eqns.len()
+        && a.eqns.iter().zip(&b.eqns).all(equal)
+}
+/// The other operation, if it is of the same type.
+pub(super) fn as_this<T: 'static>(other: &dyn Primitive) -> Option<&T> {
+    (other as &dyn std::any::Any).downcast_ref()
+}
