@@ -42,7 +42,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn take(self, indices: Tensor, axis: isize) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("take");
         integers("take", self, indices);
         self.take_with(from_the_end(indices, self.dim(axis)), axis, IndexMode::Fill)
     }
@@ -50,7 +50,7 @@ impl Tensor {
     /// As [`Tensor::take`], with a choice of what happens at an index that does not exist. Negative indices do not.
     #[track_caller]
     pub fn take_with(self, indices: Tensor, axis: isize, mode: IndexMode) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("take");
         integers("take", self, indices);
         let (dims, sizes) = slices_along(&self.aval(), self.axis(axis), &indices.aval());
         let options = IndexOptions { mode, ..Default::default() };
@@ -61,7 +61,7 @@ impl Tensor {
     /// The shapes agree but for that axis. Negative and missing indices are treated as by [`Tensor::take`].
     #[track_caller]
     pub fn take_along_axis(self, indices: Tensor, axis: isize) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("take_along_axis");
         integers("take_along_axis", self, indices);
         let (a, i, axis) = (self.aval(), indices.aval(), self.axis(axis));
         let others = other_axes(a.rank(), &[axis]);
@@ -80,7 +80,7 @@ impl Tensor {
     /// from the end; one that does not exist is then moved to the nearest that does.
     #[track_caller]
     pub fn dynamic_index(self, axis: isize, index: Tensor) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("dynamic_index");
         let i = self.axis(axis) as isize;
         self.dynamic_slice_axis(i, index, 1).squeeze(i)
     }
@@ -89,7 +89,7 @@ impl Tensor {
     /// from which they would reach outside is then moved to the nearest that fits.
     #[track_caller]
     pub fn dynamic_slice_axis(self, axis: isize, start: Tensor, size: usize) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("dynamic_slice_axis");
         let (i, mut sizes) = (self.axis(axis), self.dims());
         sizes[i] = size;
         slice_at(self, &start_along(self, i, start), sizes)
@@ -99,7 +99,7 @@ impl Tensor {
     /// counts from the end; one from which it would reach outside is then moved to the nearest that fits.
     #[track_caller]
     pub fn dynamic_update_axis(self, axis: isize, start: Tensor, update: Tensor) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("dynamic_update_axis");
         update_at(self, update, &start_along(self, self.axis(axis), start))
     }
 

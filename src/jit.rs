@@ -9,13 +9,11 @@
 use crate::{
     array::Array,
     aval::Aval,
-    cache, debug,
     error::{Error, Result},
-    graph::Graph,
-    lower::{ParamAttrs, stablehlo},
+    lower::stablehlo,
     runtime,
-    trace::{Tensor, trace_graph},
-    transform::{Pass, optimize},
+    trace::{Tensor, catch, trace_graph},
+    transform::optimize,
     tree::{Hole, Path, Structure, Tree},
 };
 use std::{
@@ -24,77 +22,13 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
-use xla_extension::{Client, CompileOptions, Executable, ExecuteOptions, OptionValue};
+use xla_extension::{Client, CompileOptions};
 
-/// Functions that can be traced: closures over trees of tensors, of up to eight arguments.
-///
-/// The impls below carry no `Tree` bounds on purpose: `jit` does, so that a missing derive is reported as
-/// "`Foo` is not a tree of `Tensor`" and not as an unsatisfied bound on an anonymous closure.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be traced",
-    note = "annotate the closure's argument types; at most eight arguments"
-)]
-pub trait Traced<Args> {
-    /// What it returns.
-    type Out;
-    /// Call it.
-    fn call(&self, args: Args) -> Self::Out;
-}
-
-/// Arguments of a compiled function: by value (may be donated) or by reference (kept).
-pub trait Arg<A> {
-    /// The argument, and whether it was moved in.
-    fn arg(self) -> (A, bool);
-}
-impl<A> Arg<A> for A {
-    fn arg(self) -> (A, bool) {
-        (self, true)
-    }
-}
-impl<A: Tree<Array, With<Array> = A>> Arg<A> for &A {
-    fn arg(self) -> (A, bool) {
-        (self.map(Array::clone), false)
-    }
-}
-
-/// A tuple of [`Arg`]s that stands for the tuple `T` of arguments.
-pub trait ArgTuple<T> {
-    /// The arguments, and for each of their leaves whether it was moved in.
-    fn args(self) -> (T, Vec<bool>);
-}
-
-macro_rules! arities {
-    ($($t:ident $x:ident $v:ident $i:tt),*) => {
-        #[allow(clippy::too_many_arguments, clippy::unused_unit)]
-        impl<Func: Fn($($t),*) -> R, R, $($t),*> Traced<($($t,)*)> for Func {
-            type Out = R;
-            fn call(&self, ($($v,)*): ($($t,)*)) -> R {
-                self($($v),*)
-            }
-        }
-        #[allow(unused_mut, clippy::unused_unit)]
-        impl<$($t: Tree<Array>, $x: Arg<$t>),*> ArgTuple<($($t,)*)> for ($($x,)*) {
-            fn args(self) -> (($($t,)*), Vec<bool>) {
-                let mut moved = vec![];
-                $(
-                    let (arg, by_value) = self.$i.arg();
-                    arg.visit(|_, _| moved.push(by_value));
-                    let $v = arg;
-                )*
-                (($($v,)*), moved)
-            }
-        }
-    };
-}
-arities!();
-arities!(A XA a 0);
-arities!(A XA a 0, B XB b 1);
-arities!(A XA a 0, B XB b 1, C XC c 2);
-arities!(A XA a 0, B XB b 1, C XC c 2, D XD d 3);
-arities!(A XA a 0, B XB b 1, C XC c 2, D XD d 3, E XE e 4);
-arities!(A XA a 0, B XB b 1, C XC c 2, D XD d 3, E XE e 4, F XF f 5);
-arities!(A XA a 0, B XB b 1, C XC c 2, D XD d 3, E XE e 4, F XF f 5, G XG g 6);
-arities!(A XA a 0, B XB b 1, C XC c 2, D XD d 3, E XE e 4, F XF f 5, G XG g 6, H XH h 7);
+mod program;
+mod traced;
+use program::aliases;
+pub use program::{Compiled, Lowered, Times};
+pub use traced::{Arg, ArgTuple, Traced};
 
 /// A function with its compiled programs. Made by [`jit`].
 pub struct Jit<Args: Tree<Tensor>, F: Traced<Args>>
@@ -205,9 +139,13 @@ where
             leaves
         })?;
         let trace = start.elapsed();
-        let (graph, passes) = optimize(&traced);
-        let params = aliases(&graph, &donate);
-        let text = stablehlo(&graph, &params, true);
+        // (rules may trace while they are lowered)
+        let ((graph, passes), params, text) = catch(|| {
+            let optimized = optimize(&traced);
+            let params = aliases(&optimized.0, &donate);
+            let text = stablehlo(&optimized.0, &params, true);
+            (optimized, params, text)
+        })?;
         let times = Times { trace, lower: start.elapsed() - trace, compile: Duration::ZERO };
         Ok(Lowered {
             traced,
@@ -223,18 +161,6 @@ where
     }
 }
 
-/// Which result takes over which donated parameter: the first of the same type.
-fn aliases(graph: &Graph, donate: &[bool]) -> Vec<ParamAttrs> {
-    let mut free: Vec<bool> = vec![true; graph.outs.len()];
-    let outs = graph.out_avals();
-    let pick = |(v, donated): (&u32, bool)| {
-        let found = (0..outs.len()).find(|i| donated && free[*i] && outs[*i] == *graph.aval(*v));
-        found.inspect(|i| free[*i] = false)
-    };
-    let wanted = graph.ins.iter().enumerate().map(|(i, v)| (v, donate.get(i).copied().unwrap_or(false)));
-    wanted.map(pick).map(|alias| ParamAttrs { alias }).collect()
-}
-
 impl<Args: Tree<Tensor>, F: Traced<Args>> Jit<Args, F>
 where
     F::Out: Tree<Tensor>,
@@ -246,7 +172,7 @@ where
     ///
     /// Arguments come as a tuple. Those passed by value may be donated, those passed by reference are kept. Returns as
     /// soon as the work is queued: errors while computing surface when a result is read. A program that prints or checks
-    /// ([`debug`]) is waited for.
+    /// ([`debug`](crate::debug)) is waited for.
     ///
     /// # Errors
     /// What is wrong in the traced function ([`Error::Trace`]), what the plugin reports ([`Error::Runtime`]), and the
@@ -327,121 +253,4 @@ where
 /// The number of the argument that a leaf belongs to.
 fn argument(path: &Path) -> Option<usize> {
     path.to_string().split('.').next()?.parse().ok()
-}
-
-/// How long the stages of one compilation took.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Times {
-    /// Running the function on tensors.
-    pub trace: Duration,
-    /// The passes on the graph, and writing StableHLO.
-    pub lower: Duration,
-    /// The plugin's compiler (or reading the compilation cache).
-    pub compile: Duration,
-}
-
-/// A traced and lowered function, not yet compiled: its graph and its StableHLO text.
-pub struct Lowered<Args, Out: Tree<Tensor>> {
-    /// The program as traced.
-    pub traced: Graph,
-    /// What the passes between tracing and lowering did.
-    pub passes: Vec<Pass>,
-    /// The program after them, which is what is lowered.
-    pub graph: Graph,
-    /// The StableHLO module.
-    pub text: String,
-    donated: Vec<bool>,
-    out: Out::With<Hole>,
-    options: CompileOptions,
-    /// How long tracing and lowering took.
-    pub times: Times,
-    args: PhantomData<fn(Args)>,
-}
-impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
-    /// Compile on this client.
-    pub fn compile(self, client: &Client) -> Result<Compiled<Args, Out>> {
-        let start = Instant::now();
-        let (in_avals, out_avals) = (self.graph.in_avals(), self.graph.out_avals());
-        let mut options = platform_options(client, self.options);
-        if options.num_partitions == 1 {
-            // what we know need not be read back from the compiled program
-            options.parameters = Some(in_avals.iter().map(|a| (a.dtype, a.dims.clone())).collect());
-        }
-        if self.text.contains(debug::TARGET) {
-            runtime::register_callback(client)?;
-        }
-        let executable = cache::compile(client, &self.text, &options)?;
-        let times = Times { compile: start.elapsed(), ..self.times };
-        Ok(Compiled { executable, in_avals, out_avals, donated: self.donated, out: self.out, times, args: PhantomData })
-    }
-}
-
-impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
-    /// What the plugin's compiler makes of it, as HLO text.
-    pub fn optimized_hlo(&self, client: &Client) -> Result<String> {
-        let options = platform_options(client, self.options.clone());
-        if self.text.contains(debug::TARGET) {
-            runtime::register_callback(client)?;
-        }
-        Ok(client.optimized_hlo_text(self.text.as_bytes(), &options)?)
-    }
-}
-
-/// The options with what makes the platform keep the semantics of the primitives.
-fn platform_options(client: &Client, mut options: CompileOptions) -> CompileOptions {
-    if client.platform_name() == "cpu" {
-        // by default XLA's CPU backend drops NaN in minimum and maximum; options the user named win
-        options.env_overrides.insert(0, ("xla_cpu_enable_fast_min_max".into(), OptionValue::Bool(false)));
-    }
-    options
-}
-
-/// A compiled function for one structure and types of arguments.
-pub struct Compiled<Args, Out: Tree<Tensor>> {
-    executable: Executable,
-    in_avals: Vec<Aval>,
-    out_avals: Vec<Aval>,
-    donated: Vec<bool>,
-    out: Out::With<Hole>,
-    /// How long the stages took.
-    pub times: Times,
-    args: PhantomData<fn(Args)>,
-}
-impl<Args: Tree<Tensor>, Out: Tree<Tensor>> Compiled<Args, Out> {
-    /// The plugin's program: serialization, memory statistics, optimized HLO.
-    pub fn executable(&self) -> &Executable {
-        &self.executable
-    }
-    /// The types of the results' leaves.
-    pub fn out_avals(&self) -> &[Aval] {
-        &self.out_avals
-    }
-    /// Run it. Arguments must have the types it was compiled for.
-    pub fn run<A>(&self, args: A) -> Result<Out::With<Array>>
-    where
-        A: Tree<Array>,
-        Out::With<Hole>: Tree<Hole, With<Array> = Out::With<Array>>,
-    {
-        let mut leaves: Vec<&Array> = Vec::with_capacity(self.in_avals.len());
-        let mut mismatch = None;
-        args.visit(|path, a| {
-            if self.in_avals.get(leaves.len()) != Some(a.aval()) && mismatch.is_none() {
-                let want = self.in_avals.get(leaves.len()).map_or("nothing".into(), Aval::to_string);
-                mismatch = Some((path.to_string(), a.aval().to_string(), want));
-            }
-            leaves.push(a);
-        });
-        if let Some((path, have, want)) = mismatch {
-            return Err(Error::Mismatch { what: format!("argument `{path}` of a compiled function"), have, want });
-        }
-        // memory that someone else still holds is copied instead of overwritten
-        let kept: Vec<usize> = (0..leaves.len()).filter(|i| self.donated[*i] && !leaves[*i].is_unique()).collect();
-        let buffers: Vec<_> = leaves.iter().map(|a| a.buffer()).collect();
-        let options = ExecuteOptions { non_donatable: &kept, ..Default::default() };
-        let outs = self.executable.execute(&[&buffers], &options)?;
-        let mut outs = outs.into_iter().next().unwrap_or_default();
-        // one result more tells that the calls of the host are done
-        outs.split_off(self.out_avals.len()).iter().try_for_each(|done| done.ready())?;
-        Ok(self.out.refill(outs.into_iter().map(Array::from_buffer)))
-    }
 }

@@ -7,6 +7,7 @@ use crate::{
     aval::{Aval, DType},
     graph::{Graph, Site},
     host::{Data, Host},
+    trace::with_site,
 };
 use std::{collections::HashMap, fmt::Write, rc::Rc};
 
@@ -103,7 +104,8 @@ impl Lower {
             let empty = !e.prim.has_effect() && avals.iter().all(|a| a.size() == 0);
             let y = match empty {
                 true => avals.iter().map(|a| self.splat(a, 0.0)).collect(),
-                false => e.prim.lower(self, &x, &avals),
+                // (some rules trace: what is wrong then is reported at the equation's line)
+                false => with_site(&e.site, || e.prim.lower(self, &x, &avals)),
             };
             if let Some(l) = &mut self.locations {
                 l.current = outer;

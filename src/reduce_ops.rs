@@ -91,7 +91,7 @@ macro_rules! reductions {
             $(#[$doc])*
             #[track_caller]
             pub fn $f(self, axes: impl Into<Axes>) -> Tensor {
-                let _at = At::caller();
+                let _at = At::op(stringify!($f));
                 let ($x, $axes) = (self, axes.into().of(self));
                 $e
             }
@@ -100,7 +100,7 @@ macro_rules! reductions {
             /// The axes stay, with size 1.
             #[track_caller]
             pub fn $keep(self, axes: impl Into<Axes>) -> Tensor {
-                let _at = At::caller();
+                let _at = At::op(stringify!($keep));
                 let axes = axes.into();
                 let dims = kept(self, &axes.of(self));
                 self.$f(axes).reshape(dims)
@@ -157,20 +157,20 @@ impl Tensor {
     /// Position (i32) of the largest element along an axis, which disappears: the first of equals, or the first NaN.
     #[track_caller]
     pub fn argmax(self, axis: isize) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("argmax");
         prim::argmax(self, self.axis(axis), DType::I32)
     }
     /// Position (i32) of the smallest element along an axis, which disappears: the first of equals, or the first NaN.
     #[track_caller]
     pub fn argmin(self, axis: isize) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("argmin");
         prim::argmin(self, self.axis(axis), DType::I32)
     }
     /// eˣ / Σ eˣ over axes, without overflow. Where all elements are -∞ it is NaN, as in JAX: mask with a large
     /// finite number instead.
     #[track_caller]
     pub fn softmax(self, axes: impl Into<Axes>) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("softmax");
         let axes = axes.into();
         let e = (self - self.stop_gradient().max_keep(axes.clone())).exp();
         e / e.sum_keep(axes)
@@ -178,7 +178,7 @@ impl Tensor {
     /// ln of [`Tensor::softmax`], more accurate than `x.softmax(..).log()`.
     #[track_caller]
     pub fn log_softmax(self, axes: impl Into<Axes>) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("log_softmax");
         let axes = axes.into();
         let x = self - self.stop_gradient().max_keep(axes.clone());
         x - x.exp().sum_keep(axes).log()

@@ -68,7 +68,7 @@ impl Tensor {
     /// Without an axis of size 1.
     #[track_caller]
     pub fn squeeze(self, axis: isize) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("squeeze");
         let (i, mut dims) = (self.axis(axis), self.dims());
         if dims[i] != 1 {
             fail("squeeze", vec![self.aval()], format!("axis {axis} is {}, not 1", dims[i]), None)
@@ -80,7 +80,7 @@ impl Tensor {
     /// With a new axis of size 1, which becomes axis number `axis` of the result.
     #[track_caller]
     pub fn expand_dims(self, axis: isize) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("expand_dims");
         let mut dims = self.dims();
         let rank = dims.len() as isize + 1;
         if axis < -rank || axis >= rank {
@@ -93,7 +93,7 @@ impl Tensor {
     /// With two axes exchanged.
     #[track_caller]
     pub fn swap_axes(self, a: isize, b: isize) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("swap_axes");
         let mut perm: Vec<usize> = (0..self.rank()).collect();
         perm.swap(self.axis(a), self.axis(b));
         self.transpose(perm)
@@ -102,7 +102,7 @@ impl Tensor {
     /// With axis `from` moved to become axis `to`; the others keep their order.
     #[track_caller]
     pub fn move_axis(self, from: isize, to: isize) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("move_axis");
         let (from, to) = (self.axis(from), self.axis(to));
         let mut perm = other_axes(self.rank(), &[from]);
         perm.insert(to, from);
@@ -112,7 +112,7 @@ impl Tensor {
     /// The elements along one axis that are in `range`: `x.slice_axis(-1, ..n)`.
     #[track_caller]
     pub fn slice_axis(self, axis: isize, range: impl RangeBounds<usize>) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("slice_axis");
         let (i, mut limit) = (self.axis(axis), self.dims());
         let range = range_of("slice_axis", self, range, limit[i], &format!("axis {axis}, which is {}", limit[i]));
         let mut start = vec![0; limit.len()];
@@ -144,7 +144,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn split<P: Parts>(self, axis: isize, parts: P) -> P::Tensors {
-        let _at = At::caller();
+        let _at = At::op("split");
         let n = self.dim(axis);
         let sizes = parts.sizes(n);
         if sizes.iter().sum::<usize>() != n {
@@ -166,7 +166,7 @@ impl Tensor {
     /// Neighbouring axes made one: `x.merge(1..3)` turns `[b, h, d]` into `[b, h * d]`.
     #[track_caller]
     pub fn merge(self, axes: impl RangeBounds<usize>) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("merge");
         let dims = self.dims();
         let axes = range_of("merge", self, axes, dims.len(), &format!("its {} axes", dims.len()));
         let merged: usize = dims[axes.clone()].iter().product();
@@ -176,7 +176,7 @@ impl Tensor {
     /// One axis made several: `x.split_axis(1, [h, d])` turns `[b, h * d]` into `[b, h, d]`.
     #[track_caller]
     pub fn split_axis(self, axis: isize, sizes: impl Into<Vec<usize>>) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("split_axis");
         let (i, dims, sizes) = (self.axis(axis), self.dims(), sizes.into());
         if sizes.iter().product::<usize>() != dims[i] {
             let help = format!("their product is {}", sizes.iter().product::<usize>());
@@ -190,7 +190,7 @@ impl Tensor {
     /// order.
     #[track_caller]
     pub fn repeat(self, axis: isize, n: usize) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("repeat");
         let (i, dims) = (self.axis(axis), self.dims());
         let spread = [&dims[..=i], &[n], &dims[i + 1..]].concat();
         let at = other_axes(dims.len() + 1, &[i + 1]);
@@ -200,7 +200,7 @@ impl Tensor {
     /// The whole tensor `n` times along an axis: `[a, b]` becomes `[a, b, a, b]`.
     #[track_caller]
     pub fn tile(self, axis: isize, n: usize) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("tile");
         let (i, dims) = (self.axis(axis), self.dims());
         let spread = [&dims[..i], &[n], &dims[i..]].concat();
         let at = other_axes(dims.len() + 1, &[i]);
@@ -210,6 +210,7 @@ impl Tensor {
     /// The order of the elements along an axis reversed.
     #[track_caller]
     pub fn flip(self, axis: isize) -> Tensor {
+        let _at = At::op("flip");
         reverse(self, [self.axis(axis)])
     }
 
@@ -242,7 +243,7 @@ impl Tensor {
 /// Tensors one after the other along an existing axis.
 #[track_caller]
 pub fn concat(x: &[Tensor], axis: isize) -> Tensor {
-    let _at = At::caller();
+    let _at = At::op("concat");
     let Some(first) = x.first() else { fail("concat", vec![], "there is nothing to concatenate", None) };
     concatenate(x, first.axis(axis))
 }
@@ -250,7 +251,7 @@ pub fn concat(x: &[Tensor], axis: isize) -> Tensor {
 /// Tensors of one shape along a new axis, which becomes axis number `axis` of the result.
 #[track_caller]
 pub fn stack(x: &[Tensor], axis: isize) -> Tensor {
-    let _at = At::caller();
+    let _at = At::op("stack");
     let Some(first) = x.first() else { fail("stack", vec![], "there is nothing to stack", None) };
     if let Some(other) = x.iter().find(|t| t.aval() != first.aval()) {
         fail("stack", vec![first.aval(), other.aval()], "the types differ", None)

@@ -80,6 +80,7 @@ impl Tensor {
     /// Size of one axis; negative axes count from the end.
     #[track_caller]
     pub fn dim(self, axis: isize) -> usize {
+        let _at = At::op("dim");
         self.dims()[self.axis(axis)]
     }
     /// Number of elements.
@@ -104,7 +105,8 @@ impl Tensor {
         let i = if axis < 0 { axis + a.rank() as isize } else { axis };
         if i < 0 || i as usize >= a.rank() {
             let rank = a.rank();
-            fail("axis", vec![a], format!("there is no axis {axis} in a tensor of rank {rank}"), None)
+            let op = AT.get().and_then(|here| here.op).unwrap_or("axis");
+            fail(op, vec![a], format!("there is no axis {axis} in a tensor of rank {rank}"), None)
         }
         i as usize
     }
@@ -160,9 +162,18 @@ struct Stack {
 
 thread_local! {
     static STACK: RefCell<Stack> = RefCell::default();
-    static AT: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
+    static AT: Cell<Option<Here>> = const { Cell::new(None) };
     static SCOPE: RefCell<Rc<str>> = RefCell::new(Rc::from(""));
     static AXES: RefCell<Vec<NamedAxis>> = const { RefCell::new(vec![]) };
+    /// How many error boundaries there are around what runs now.
+    static BOUNDARIES: Cell<usize> = const { Cell::new(0) };
+}
+
+/// What the user called: from where, and its name if it has to do with axes.
+#[derive(Clone, Copy)]
+struct Here {
+    line: &'static Location<'static>,
+    op: Option<&'static str>,
 }
 
 fn level(stack: &[Trace], t: Tensor) -> Result<usize, String> {
@@ -209,14 +220,14 @@ impl fmt::Display for TraceError {
 }
 impl std::error::Error for TraceError {}
 
-/// Abandon tracing: the enclosing `jit` (or [`trace_graph`]) returns this error. Outside a trace it panics.
+/// Abandon tracing (or lowering): the enclosing `jit` (or [`trace_graph`]) returns this error. Outside them it panics.
 #[track_caller]
 pub fn fail(op: &str, operands: Vec<Aval>, reason: impl Into<String>, help: Option<String>) -> ! {
     let at = here();
     let scope = SCOPE.with(|s| s.borrow().to_string());
     let (op, reason) = (op.to_string(), reason.into());
     let e = TraceError { op, operands, reason, help, file: at.file(), line: at.line(), scope };
-    if STACK.with(|s| s.borrow().traces.is_empty()) {
+    if STACK.with(|s| s.borrow().traces.is_empty()) && BOUNDARIES.get() == 0 {
         panic!("{e}")
     }
     resume_unwind(Box::new(e))
@@ -224,7 +235,7 @@ pub fn fail(op: &str, operands: Vec<Aval>, reason: impl Into<String>, help: Opti
 
 #[track_caller]
 fn here() -> &'static Location<'static> {
-    AT.with(Cell::get).unwrap_or(Location::caller())
+    AT.get().map_or(Location::caller(), |here| here.line)
 }
 
 /// Where an operation bound now comes from.
@@ -245,29 +256,41 @@ impl At {
         At::line(Location::caller())
     }
     /// Point at this line.
-    pub fn line(here: &'static Location<'static>) -> At {
-        At { outermost: AT.with(|a| a.get().is_none().then(|| a.set(Some(here))).is_some()) }
+    pub fn line(line: &'static Location<'static>) -> At {
+        At::here(Here { line, op: None })
+    }
+    /// As [`At::caller`], with the name under which the user knows the operation: that of a wrong axis' message.
+    #[track_caller]
+    pub(crate) fn op(op: &'static str) -> At {
+        At::here(Here { line: Location::caller(), op: Some(op) })
+    }
+    fn here(here: Here) -> At {
+        let outermost = AT.get().is_none();
+        if outermost {
+            AT.set(Some(here));
+        }
+        At { outermost }
     }
 }
 impl Drop for At {
     fn drop(&mut self) {
         if self.outermost {
-            AT.with(|a| a.set(None));
+            AT.set(None);
         }
     }
 }
 
 /// Run `f` with every operation attributed to `site`: how transformations keep an equation's origin.
 pub fn with_site<R>(site: &Site, f: impl FnOnce() -> R) -> R {
-    struct Restore(Option<&'static Location<'static>>, Rc<str>);
+    struct Restore(Option<Here>, Rc<str>);
     impl Drop for Restore {
         fn drop(&mut self) {
-            AT.with(|a| a.set(self.0));
+            AT.set(self.0);
             SCOPE.with(|s| *s.borrow_mut() = self.1.clone());
         }
     }
     let _restore = Restore(
-        AT.with(|a| a.replace(Some(site.at))),
+        AT.replace(Some(Here { line: site.at, op: None })),
         SCOPE.with(|s| std::mem::replace(&mut *s.borrow_mut(), site.scope.clone())),
     );
     f()
@@ -418,9 +441,9 @@ fn run(policy: Policy, avals: &[Aval], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>)
     });
     let _pop = Pop(depth);
     // the caller's line belongs to the higher-order function, not to what the user's closure does inside
-    let outer_at = AT.with(|a| a.take());
+    let outer_at = AT.take();
     let outs = f(&ins);
-    AT.with(|a| a.set(outer_at));
+    AT.set(outer_at);
     let finished = STACK.with(|s| {
         let stack = &mut s.borrow_mut().traces;
         let outs = outs.iter().map(|t| lift(stack, *t, depth)).collect::<Result<Vec<Var>, _>>()?;
@@ -455,22 +478,25 @@ pub fn trace_rule(avals: &[Aval], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>) -> (
     trace(avals, |x| with_site(&site, || f(x)))
 }
 
-/// Record `f` as a graph, outside any trace: the error boundary. What the user's code did wrong is the `Err`.
+/// The error boundary: run what may trace. What the user's code did wrong is the `Err`.
+pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Box<TraceError>> {
+    let at = AT.get();
+    BOUNDARIES.set(BOUNDARIES.get() + 1);
+    let made = catch_unwind(AssertUnwindSafe(f));
+    BOUNDARIES.set(BOUNDARIES.get() - 1);
+    AT.set(at);
+    made.map_err(|payload| payload.downcast::<TraceError>().unwrap_or_else(|p| resume_unwind(p)))
+}
+
+/// Record `f` as a graph, outside any trace. What the user's code did wrong is the `Err`.
 #[track_caller]
 pub fn trace_graph(avals: &[Aval], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>) -> Result<Graph, Box<TraceError>> {
-    let at = AT.with(Cell::get);
-    let traced = catch_unwind(AssertUnwindSafe(|| trace(avals, f)));
-    AT.with(|a| a.set(at));
-    match traced {
-        Ok((graph, captured)) => {
-            if !captured.is_empty() {
-                let help = "inside a trace, call the plain function instead of its jitted form".to_string();
-                fail("jit", avals_of(&captured), "it uses tensors of an enclosing trace", Some(help));
-            }
-            Ok(graph)
-        }
-        Err(payload) => Err(payload.downcast::<TraceError>().unwrap_or_else(|p| resume_unwind(p))),
+    let (graph, captured) = catch(|| trace(avals, f))?;
+    if !captured.is_empty() {
+        let help = "inside a trace, call the plain function instead of its jitted form".to_string();
+        fail("jit", avals_of(&captured), "it uses tensors of an enclosing trace", Some(help));
     }
+    Ok(graph)
 }
 
 /// Record a function of trees as a graph over their leaves.

@@ -1,5 +1,7 @@
 //! `jit`: its cache, donation, compiling ahead of time, and what its errors say.
-use raxla::{Error, prelude::*, prim::literal, runtime};
+use raxla::{
+    Error, cond, custom_vjp, grad, linearize, prelude::*, prim::literal, remat, runtime, scan, vmap, while_loop,
+};
 use std::{
     cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -146,6 +148,92 @@ fn large_constants_are_refused_with_the_users_line() {
     assert_eq!(e.to_string(), text);
     let fits = Host::full(&f32s(&[16 * 1024]), 1.0);
     assert_eq!(floats(&jit(|x: Tensor| x + literal(fits.clone())).call((array(&[1.]),)).unwrap())[7], 2.0);
+}
+
+#[test]
+fn large_constants_are_refused_wherever_they_stand() {
+    let large = || literal(Host::full(&f32s(&[16 * 1024 + 1]), 1.0)).sum(0);
+    const LINE: u32 = line!() - 1;
+    type Program<'a> = &'a dyn Fn(Tensor) -> Tensor;
+    let programs: [(&str, Program); 8] = [
+        ("grad", &|x| grad(|x: Tensor| x * large())(x)),
+        ("scan", &|x| scan(|c: Tensor, _: Tensor| (c * large(), ()), x, ones([3], DType::F32)).0),
+        ("while", &|x| while_loop(|c: Tensor| c.lt(large()), |c| c + 1.0, x)),
+        ("cond", &|x| cond(x.gt(0.0), |x: Tensor| x, |x: Tensor| x * large(), x)),
+        ("vmap", &|x| vmap(|x: Tensor| x + large())(x.broadcast_to([2])).sum(0)),
+        ("remat", &|x| grad(remat(|x: Tensor| x * large()))(x)),
+        ("custom_vjp", &|x| grad(custom_vjp(|x: Tensor| x, |x: Tensor| (x, ()), |(), ct: Tensor| ct * large()))(x)),
+        ("nested", &|x| {
+            let step =
+                |c: Tensor, _: Tensor| (cond(c.gt(0.0), |c: Tensor| grad(|c: Tensor| c * large())(c), |c| c, c), ());
+            scan(step, x, ones([3], DType::F32)).0
+        }),
+    ];
+    for (name, f) in programs {
+        let e = jit(f).call((Array::scalar(1f32).unwrap(),)).unwrap_err().to_string();
+        assert!(e.starts_with("constant: f32[16385] is a constant of 64 KiB, above the limit of 64\n"), "{name}: {e}");
+        assert!(e.contains(&format!("\n  at tests/jit.rs:{LINE}\n  help: pass it to the function")), "{name}: {e}");
+    }
+    // nor does folding or batching make large ones of small ones
+    let small = Host::floats(DType::F32, [2], vec![1.0, 2.0]);
+    let f = jit(|x: Tensor| vmap(|x: Tensor| x + literal(small.clone()).sum(0))(x));
+    assert!(f.lower(&(f32s(&[1 << 20]),)).unwrap().text.len() < 4000);
+}
+
+/// Some rules trace while they are lowered: what is wrong then is an error as well, at the user's line.
+#[test]
+fn what_is_wrong_while_lowering_is_an_error() {
+    let line = line!() + 2;
+    let f = jit(|x: Tensor, dx: Tensor| {
+        linearize(custom_vjp(|x: Tensor| x, |x: Tensor| (x, ()), |(), ct: Tensor| ct.exp()), x).1(dx)
+    });
+    let x = array(&[1., 2.]);
+    let e = f.call((&x, &x)).unwrap_err();
+    let Error::Trace(e) = &e else { panic!("{e}") };
+    assert!(e.reason.contains("not linear in the tangents"), "{e}");
+    assert_eq!((e.file, e.line), ("tests/jit.rs", line));
+    // no trace is left open, and the next program is fine
+    assert_eq!(floats(&jit(|x: Tensor| x * 2.0).call((&x,)).unwrap()), [2., 4.]);
+}
+
+#[test]
+fn a_wrong_axis_is_reported_under_the_name_of_the_operation() {
+    let wrong = |f: fn(Tensor) -> Tensor| match jit(f).lower(&(f32s(&[2, 3]),)) {
+        Err(Error::Trace(e)) => (e.op, e.reason, e.file),
+        Err(e) => panic!("{e}"),
+        Ok(_) => panic!("there is no such axis"),
+    };
+    type Operation = fn(Tensor) -> Tensor;
+    let operations: [(&str, Operation); 14] = [
+        ("sum", |x| x.sum(2)),
+        ("mean_keep", |x| x.mean_keep([0, -3])),
+        ("softmax", |x| x.softmax(2)),
+        ("log_softmax", |x| x.log_softmax(2)),
+        ("argmax", |x| x.argmax(2)),
+        ("slice_axis", |x| x.slice_axis(2, 0..1)),
+        ("take", |x| x.take(arange(2, DType::I32), 2)),
+        ("flip", |x| x.flip(2)),
+        ("sort", |x| x.sort(-3)),
+        ("argsort", |x| x.argsort(2)),
+        ("move_axis", |x| x.move_axis(0, 2)),
+        ("concat", |x| concat(&[x, x], 2)),
+        ("squeeze", |x| x.squeeze(2)),
+        ("dim", |x| x.like(x.dim(2))),
+    ];
+    for (name, f) in operations {
+        let (op, reason, file) = wrong(f);
+        assert_eq!((op.as_str(), file), (name, "tests/jit.rs"));
+        assert!(reason.starts_with("there is no axis "), "{name}: {reason}");
+    }
+    assert_eq!(wrong(|x| x.like(x.axis(2))).0, "axis");
+}
+
+#[test]
+fn what_needs_too_much_memory_says_what_to_do() {
+    let f = jit(|x: Tensor| x.broadcast_to([1 << 40]) * 2.0);
+    let e = f.call((Array::scalar(1f32).unwrap(),)).and_then(|y| y.ready()).unwrap_err().to_string();
+    assert!(e.starts_with("Out of memory allocating 4398046511104 bytes"), "{e}");
+    assert!(e.ends_with("(arguments moved into the call), or compute again instead of keeping (remat)"), "{e}");
 }
 
 fn mlp(x: Tensor, w: Tensor) -> Tensor {

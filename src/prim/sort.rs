@@ -2,7 +2,7 @@
 use super::*;
 use crate::{
     host::{Data, strides, unravel},
-    trace::bind,
+    trace::{At, bind},
 };
 use std::cmp::Ordering;
 
@@ -54,11 +54,13 @@ impl Tensor {
     /// Ascending along an axis; NaN last.
     #[track_caller]
     pub fn sort(self, axis: isize) -> Tensor {
+        let _at = At::op("sort");
         sort(&[self], self.axis(axis), 1, false)[0]
     }
     /// The positions (i32) that sort along an axis; equals keep their order.
     #[track_caller]
     pub fn argsort(self, axis: isize) -> Tensor {
+        let _at = At::op("argsort");
         let axis = self.axis(axis);
         sort(&[self, iota(self.dims(), DType::I32, axis)], axis, 1, true)[1]
     }

@@ -88,7 +88,7 @@ impl Key {
     /// The slices of `x` along an axis in random order.
     #[track_caller]
     pub fn permute(self, x: Tensor, axis: isize) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("permute");
         let i = x.axis(axis);
         if x.rank() == 1 {
             return self.shuffled(x, 0);
@@ -99,7 +99,7 @@ impl Key {
     /// The elements of `x` along an axis in random order, another one for each line.
     #[track_caller]
     pub fn permute_independent(self, x: Tensor, axis: isize) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("permute_independent");
         self.shuffled(x, x.axis(axis))
     }
     /// Sorted by random keys, often enough that equal keys do not matter.

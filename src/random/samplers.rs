@@ -109,13 +109,13 @@ impl Key {
     /// Positions (i32) along an axis of `logits`, which disappears, each chosen with probability `softmax(logits)`.
     #[track_caller]
     pub fn categorical(self, logits: Tensor, axis: isize) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("categorical");
         self.categorical_many([], logits, axis)
     }
     /// Independent choices as [`Key::categorical`] makes, in new leading axes of these sizes.
     #[track_caller]
     pub fn categorical_many(self, dims: impl Into<Vec<usize>>, logits: Tensor, axis: isize) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("categorical");
         let (a, axis) = (logits.aval(), logits.axis(axis));
         let dims = dims.into();
         let noise = self.gumbel([&*dims, &a.dims].concat(), a.dtype);
@@ -124,7 +124,7 @@ impl Key {
     /// `k` different positions (i32) along an axis of `logits`, which disappears; they stand in a new leading axis.
     #[track_caller]
     pub fn categorical_distinct(self, k: usize, logits: Tensor, axis: isize) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("categorical_distinct");
         let noisy = self.gumbel(logits.dims(), logits.dtype()) + logits;
         let (_, positions) = noisy.move_axis(axis, -1).top_k(k);
         positions.move_axis(-1, 0)

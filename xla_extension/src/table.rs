@@ -6,6 +6,10 @@ use crate::{
 };
 use std::{mem, ptr};
 
+/// What to do when a device has no memory left.
+const OUT_OF_MEMORY: &str = "make what it computes smaller (batch, sequence, cache), use a narrower dtype, give memory back \
+                             (arguments moved into the call), or compute again instead of keeping (remat)";
+
 /// A copy of a plugin's function table. Functions that the plugin is too old to have are `None`.
 pub(crate) struct Table(pub(crate) PJRT_Api);
 
@@ -88,8 +92,11 @@ impl Table {
             if let Some(get) = self.0.PJRT_Error_Message {
                 get(&mut message);
             }
-            let error =
-                Error::new(Code::from_pjrt(code.code), named_value::string(message.message, message.message_size));
+            let message = named_value::string(message.message, message.message_size);
+            let mut error = Error::new(Code::from_pjrt(code.code), message);
+            if error.code == Code::ResourceExhausted {
+                error = error.help(OUT_OF_MEMORY);
+            }
             if let Some(free) = self.0.PJRT_Error_Destroy {
                 free(&mut destroy);
             }
