@@ -38,6 +38,8 @@ impl Scatter {
     /// The sizes of a window along the axes of the operand.
     fn sizes(&self, x: &Aval, updates: &Aval) -> Vec<usize> {
         let mut sizes = vec![1; x.rank()];
+        // (a batch may have no instances)
+        self.dims.batch.iter().for_each(|a| sizes[*a] = x.dims[*a].min(1));
         let axes = self.dims.window_in_operand(x.rank());
         axes.iter().zip(&self.dims.window).for_each(|(a, w)| sizes[*a] = updates.dims[*w]);
         sizes
@@ -112,7 +114,8 @@ impl Primitive for Scatter {
             return Err(format!("the updates need {rank} axes"));
         }
         let sizes = self.sizes(&x[0], &x[2]);
-        if let Some(a) = (0..x[0].rank()).find(|a| sizes[*a] > x[0].dims[*a]) {
+        let too_large = (0..x[0].rank()).find(|a| sizes[*a] > x[0].dims[*a]);
+        if let Some(a) = too_large.filter(|_| x[2].size() > 0) {
             return Err(format!("the window's size along axis {a} is {}, larger than {}", sizes[a], x[0].dims[a]));
         }
         let want = self.dims.result(&x[0], &x[1], &sizes);
@@ -204,8 +207,11 @@ impl Primitive for Scatter {
         vec![scatter(each(0), x[1], each(2), Scatter { dims, ..self.clone() })]
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+        if x[2].aval.size() == 0 {
+            return vec![x[0].clone()];
+        }
         let mut indices = x[1].clone();
-        if self.options.mode == IndexMode::Clip && indices.aval.size() > 0 {
+        if self.options.mode == IndexMode::Clip {
             let zero = cx.splat(&indices.aval, 0.0);
             let bounds = self.dims.bounds(cx, &y[0], &indices.aval, &self.sizes(&y[0], &x[2].aval));
             indices = cx.op("clamp", &[zero, indices, bounds], "", &x[1].aval);
@@ -277,6 +283,8 @@ fn cases(d: DType, combine: Combine) -> Vec<Case> {
         case("rows, clipped", &[4, 3], (&[3, 1], &[1, 9, -3]), &[3, 3], rows(), mode(IndexMode::Clip)),
         case("rows, unique", &[4, 3], (&[2, 1], &[1, 3]), &[2, 3], rows(), unique),
         case("no rows", &[4, 3], (&[0, 1], &[]), &[0, 3], rows(), mode(IndexMode::Fill)),
+        case("no rows, clipped", &[4, 3], (&[0, 1], &[]), &[0, 3], rows(), mode(IndexMode::Clip)),
+        case("no rows of none", &[0, 3], (&[0, 1], &[]), &[0, 3], rows(), mode(IndexMode::Fill)),
         case("windows", &[4, 3], (&[2, 2], &[0, 0, 3, 2]), &[2, 2, 1], blocks, mode(IndexMode::Clip)),
         case("along", &[2, 3, 4], (&[2, 3, 1], &[0, 3, 1, -2, 2, 4]), &[2, 2, 3], along, mode(IndexMode::Fill)),
     ];
