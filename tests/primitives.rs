@@ -5,6 +5,8 @@ use raxla::{
     trace::trace_graph,
 };
 
+mod kernels;
+
 /// Relative error allowed between XLA's approximations and the interpreter, which rounds exact results.
 fn tolerance(d: DType) -> f64 {
     match d {
@@ -44,7 +46,10 @@ const GONE: [&str; 8] = ["psum", "pmax", "pmin", "axis_index", "all_gather", "ps
 
 /// All cases of one row in these dtypes, as one program.
 fn check(row: &Row, dtypes: &[DType]) -> Result<(), String> {
-    let cases: Vec<Case> = dtypes.iter().flat_map(|d| labelled(row, *d)).collect();
+    compare_all(row, dtypes, |d| labelled(row, d))
+}
+fn compare_all(row: &Row, dtypes: &[DType], cases: impl Fn(DType) -> Vec<Case>) -> Result<(), String> {
+    let cases: Vec<Case> = dtypes.iter().flat_map(|d| cases(*d)).collect();
     let inputs: Vec<Host> = cases.iter().flat_map(|c| c.inputs.iter().cloned()).collect();
     let program = |x: &[Tensor]| {
         let mut x = x.iter().copied();
@@ -80,6 +85,7 @@ fn labelled(row: &Row, d: DType) -> Vec<Case> {
 fn the_interpreter_equals_xla() {
     let only = std::env::var("ROW").unwrap_or_default();
     raxla::debug::set_sink(Some(Box::new(|_| {})));
+    kernels::register();
     let mut failures = vec![];
     for row in TABLE.iter().copied().flatten().filter(|r| only.is_empty() || r.name == only) {
         let dtypes: Vec<DType> = DType::ALL.into_iter().filter(|d| (row.dtypes)(*d)).collect();
@@ -89,6 +95,45 @@ fn the_interpreter_equals_xla() {
         // one by one, to name every dtype that fails
         for d in dtypes {
             if let Err(why) = check(row, &[d]) {
+                failures.push(format!("{} of {d}: {why}", row.name));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// A case with NaN, infinities and both zeros among its floats.
+fn with_special_values(case: Case) -> Case {
+    let special = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 0.0];
+    let inputs = case.inputs.iter().enumerate().map(|(operand, h)| {
+        if !h.dtype().is_float() {
+            return h.clone();
+        }
+        let value = |(i, v): (usize, f64)| if i % 3 == operand % 3 { special[i / 3 % special.len()] } else { v };
+        Host::floats(h.dtype(), h.dims(), h.to_f64().into_iter().enumerate().map(value).collect())
+    });
+    Case { inputs: inputs.collect(), label: format!("special values, {}", case.label), ..case }
+}
+
+#[test]
+fn special_values_mean_the_same_to_xla() {
+    let only = std::env::var("ROW").unwrap_or_default();
+    raxla::debug::set_sink(Some(Box::new(|_| {})));
+    kernels::register();
+    let mut failures = vec![];
+    // checks fail at them, as they should; whether a convolution multiplies infinities with the zeros around its input
+    // depends on the dtype
+    let left_out = |name: &str| name.starts_with("debug_") || name == "convolution";
+    let rows = TABLE.iter().copied().flatten().filter(|r| !left_out(r.name));
+    for row in rows.filter(|r| only.is_empty() || r.name == only) {
+        let special = |d| labelled(row, d).into_iter().map(with_special_values).collect();
+        let dtypes = [DType::F64, DType::F32, DType::BF16].into_iter().filter(|d| (row.dtypes)(*d));
+        let dtypes: Vec<DType> = dtypes.collect();
+        if dtypes.is_empty() || compare_all(row, &dtypes, special).is_ok() {
+            continue;
+        }
+        for d in dtypes {
+            if let Err(why) = compare_all(row, &[d], special) {
                 failures.push(format!("{} of {d}: {why}", row.name));
             }
         }

@@ -57,6 +57,7 @@ pub(super) const ROWS: &[Row] = &[Row {
         vec![
             Case::new("two", inputs, |x| optimization_barrier(x.to_vec())),
             Case::new("one", vec![sample(d, &[], 3)], |x| vec![optimization_barrier(x[0])]),
+            Case::new("empty", vec![sample(d, &[0, 2], 4)], |x| vec![optimization_barrier(x[0])]),
         ]
     },
 }];

@@ -333,7 +333,8 @@ impl Primitive for Clamp {
 fn cases(dtype: DType, x: (f64, f64), y: (f64, f64), f: fn(Tensor, Tensor) -> Tensor) -> Vec<Case> {
     let pair = |dims: &[usize], s| vec![sample_in(dtype, dims, s, x.0, x.1), sample_in(dtype, dims, s + 40, y.0, y.1)];
     let apply = move |x: &[Tensor]| vec![f(x[0], x[1])];
-    let mut cases = vec![Case::new("values", pair(&[3, 4], 1), apply), Case::new("scalar", pair(&[], 2), apply)];
+    let shapes: [(&str, &[usize]); 4] = [("values", &[3, 4]), ("scalar", &[]), ("one", &[1, 1]), ("empty", &[0, 2])];
+    let mut cases: Vec<Case> = shapes.iter().map(|(label, dims)| Case::new(*label, pair(dims, 1), apply)).collect();
     if matches!(dtype, DType::F32 | DType::F64) {
         let s = [0.0, -0.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 1.5, -2.0];
         let (a, b) = s.iter().flat_map(|a| s.iter().map(move |b| (*a, *b))).unzip();
@@ -380,8 +381,11 @@ pub(super) const ROWS: &[Row] = rows![
     "ge", any_dtype, (-2.0, 2.0), (-2.0, 2.0), |x, y| compare(Direction::Ge, x, y);
 ];
 fn select_cases(d: DType) -> Vec<Case> {
-    let x = vec![sample(DType::Bool, &[3, 4], 1), sample(d, &[3, 4], 2), sample(d, &[3, 4], 3)];
-    vec![Case::new("values", x, |x| vec![select(x[0], x[1], x[2])])]
+    let case = |label: &str, dims: &[usize]| {
+        let x = vec![sample(DType::Bool, dims, 1), sample(d, dims, 2), sample(d, dims, 3)];
+        Case::new(label, x, |x| vec![select(x[0], x[1], x[2])])
+    };
+    vec![case("values", &[3, 4]), case("scalar", &[]), case("empty", &[0, 2])]
 }
 fn clamp_cases(d: DType) -> Vec<Case> {
     let low = sample_in(d, &[3, 4], 1, -2.0, -0.5);
@@ -391,5 +395,7 @@ fn clamp_cases(d: DType) -> Vec<Case> {
     vec![
         Case::new("values", vec![low.clone(), x.clone(), high.clone()], apply),
         Case::new("bounds in the wrong order", vec![high, x, low], apply),
+        Case::new("scalar", (1..4).map(|seed| sample(d, &[], seed)).collect(), apply),
+        Case::new("empty", vec![sample(d, &[0, 2], 1); 3], apply),
     ]
 }

@@ -57,6 +57,11 @@ fn whole_bytes(d: DType) -> bool {
     d.bits() >= 8 && d != DType::Bool
 }
 
+/// Another dtype of the same width.
+fn other_of(d: DType) -> DType {
+    let same = |t: &DType| whole_bytes(*t) && *t != d && t.bits() == d.bits();
+    DType::ALL.into_iter().find(same).unwrap_or(d)
+}
 fn cases(d: DType) -> Vec<Case> {
     let to = DType::ALL.into_iter().filter(move |t| whole_bytes(*t) && *t != d);
     let case = |t: DType| {
@@ -64,7 +69,8 @@ fn cases(d: DType) -> Vec<Case> {
         // its derivative is not that of the function it computes
         Case::new(t.name(), vec![sample(d, &[3, last], 1)], move |x| vec![x[0].bitcast(t)]).wrt([])
     };
-    to.map(case).collect()
+    let empty = Case::new("empty", vec![sample(d, &[0, 1], 2)], move |x| vec![x[0].bitcast(other_of(d))]).wrt([]);
+    to.map(case).chain([empty]).collect()
 }
 /// All primitives of this file.
 pub(super) const ROWS: &[Row] = &[Row { name: "bitcast_convert", dtypes: whole_bytes, cases }];

@@ -148,7 +148,23 @@ pub(super) const ROWS: &[Row] = &[
         dtypes: any_dtype,
         cases: |d| {
             let to = DType::ALL.into_iter().filter(move |t| *t != d);
-            to.map(|t| Case::new(t.name(), vec![sample(d, &[3, 4], 1)], move |x| vec![x[0].cast(t)])).collect()
+            let edges = if d.is_float() {
+                let big = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e30, -1e30, 3e9, 70000.0, 300.5, -300.5, 127.5];
+                Host::floats(d, [16], [&big[..], &[0.5, -0.5, 1.5, -0.0, 1e-6, 2.75]].concat())
+            } else {
+                let (low, high) = crate::host::int_range(d);
+                let all =
+                    [low, low / 2 - 1, -129, -1, 0, 1, 7, 8, 16, 128, 255, 256, 65535, 1 << 24 | 1, high / 2, high];
+                Host::ints(d, [16], all.iter().map(|i| *i.clamp(&low, &high)).collect())
+            };
+            let case = |t: DType| {
+                vec![
+                    Case::new(t.name(), vec![sample(d, &[3, 4], 1)], move |x| vec![x[0].cast(t)]),
+                    Case::new(format!("{}, edges", t.name()), vec![edges.clone()], move |x| vec![x[0].cast(t)]).wrt([]),
+                    Case::new(format!("{}, empty", t.name()), vec![sample(d, &[0], 2)], move |x| vec![x[0].cast(t)]),
+                ]
+            };
+            to.flat_map(case).collect()
         },
     },
 ];

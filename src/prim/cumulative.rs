@@ -224,6 +224,7 @@ fn cases(d: DType, f: fn(Tensor, usize, bool) -> Tensor) -> Vec<Case> {
         Case::new("middle", x(&[2, 4, 2], 3), move |x| vec![f(x[0], 1, false)]),
         Case::new("one", x(&[3, 1], 4), move |x| vec![f(x[0], 1, false)]),
         Case::new("empty", x(&[3, 0], 5), move |x| vec![f(x[0], 1, true)]),
+        Case::new("no lines", x(&[0, 3], 7), move |x| vec![f(x[0], 1, false)]),
     ];
     if matches!(d, DType::F32 | DType::F64) {
         // long enough for XLA to rewrite it into a tree

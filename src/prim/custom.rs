@@ -262,5 +262,43 @@ fn over_leading_axis(n: usize, results: Vec<Aval>, one: Rc<Reference>) -> Rc<Ref
     })
 }
 
-/// All primitives of this file. What a custom call does is up to its kernel: its test registers some.
-pub(super) const ROWS: &[Row] = &[Row { name: "custom_call", dtypes: |_| false, cases: |_| vec![] }];
+/// All primitives of this file. The tests register the kernel that the cases call: the attribute `factor` times the first
+/// operand, plus the second; all of one type.
+pub(super) const ROWS: &[Row] = &[Row { name: "custom_call", dtypes: |d| matches!(d, DType::F32 | DType::F64), cases }];
+
+fn cases(d: DType) -> Vec<Case> {
+    let factor = 2.5;
+    let kernel = move |x: &[Tensor], change: fn(&mut CustomCall)| {
+        let reference = move |x: &[Host]| {
+            let sums = x[0].to_f64().iter().zip(x[1].to_f64()).map(|(x, y)| factor * x + y).collect();
+            vec![Host::floats(d, x[0].dims(), sums)]
+        };
+        let mut call = CustomCall {
+            attributes: vec![("factor".into(), factor.into()), ("name".into(), "scale and \"add\"".into())],
+            reference: Some(Rc::new(reference)),
+            batching: Batching::LeadingAxes,
+            ..CustomCall::new("raxla_test_scale_and_add", [x[0].aval()])
+        };
+        change(&mut call);
+        call.call(x)
+    };
+    let inputs = |dims: &[usize]| vec![sample(d, dims, 1), sample(d, dims, 2)];
+    let case = |label: &str, dims: &[usize], change: fn(&mut CustomCall)| {
+        Case::new(label, inputs(dims), move |x| kernel(x, change)).wrt([])
+    };
+    let derived = Case::new("with a derivative", inputs(&[3]), move |x| {
+        let sum = move |x: &[Tensor]| vec![x[0] * factor + x[1]];
+        custom_jvp(move |x: Vec<Tensor>| kernel(&x, |_| ()), move |x: Vec<Tensor>, dx: Vec<Tensor>| (sum(&x), sum(&dx)))(
+            x.to_vec(),
+        )
+    });
+    vec![
+        case("in place", &[2, 3], |call| call.aliases = vec![(0, 1)]),
+        case("any leading axes", &[2, 3], |_| ()),
+        case("one by one", &[2, 3], |call| call.batching = Batching::Sequential),
+        case("with an effect", &[3], |call| call.has_effect = true),
+        case("scalar", &[], |_| ()),
+        case("empty", &[0, 2], |_| ()),
+        derived,
+    ]
+}

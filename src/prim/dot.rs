@@ -241,6 +241,9 @@ fn cases(d: DType) -> Vec<Case> {
         case("several axes", &[3, 2, 4, 2], &[2, 4, 3, 2], several),
         case("only batch", &[2, 3], &[3, 2], DotGeneral { batch: (vec![0, 1], vec![1, 0]), ..Default::default() }),
         case("nothing to sum", &[3, 0], &[0, 2], matrices()),
+        case("no rows", &[0, 3], &[3, 2], matrices()),
+        case("scalars", &[], &[], DotGeneral::default()),
+        case("ones", &[1, 1], &[1, 1], matrices()),
         case("precise", &[2, 3], &[3, 2], DotGeneral { precision: Precision::Highest, ..matrices() }),
     ];
     let wide = match d {

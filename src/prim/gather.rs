@@ -317,6 +317,14 @@ fn cases(d: DType) -> Vec<Case> {
         case("rows, filled", &[4, 3], some, rows(mode(IndexMode::Fill), None)).wrt([]), // with NaN
         case("rows, in bounds", &[4, 3], (&[3, 1], &[0, 2, 3]), rows(sorted, None)),
         case("no rows", &[0, 3], (&[0, 1], &[]), rows(mode(IndexMode::Fill), None)),
+        case("no rows of some, clipped", &[4, 3], (&[0, 1], &[]), rows(mode(IndexMode::Clip), None)),
+        case("one row", &[1, 3], (&[1, 1], &[-5]), rows(mode(IndexMode::Clip), None)),
+        case(
+            "of a scalar",
+            &[],
+            (&[2, 0], &[]),
+            Gather { dims: IndexDims::default(), sizes: vec![], ..rows(sorted, None) },
+        ),
         case("windows", &[4, 3], (&[3, 2], &[0, 1, 2, 3, 1, 0]), pairs),
         case("along", &[2, 3, 4], (&[2, 3, 1], &[0, 3, 1, -2, 2, 4]), along),
     ]

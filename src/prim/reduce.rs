@@ -180,6 +180,8 @@ fn cases(d: DType, f: fn(Tensor, Vec<usize>) -> Tensor) -> Vec<Case> {
         Case::new("all", vec![sample(d, &[2, 3], 3)], move |x| vec![f(x[0], vec![0, 1])]),
         Case::new("no elements", vec![sample(d, &[0, 3], 4)], move |x| vec![f(x[0], vec![0])]).wrt([]),
         Case::new("no results", vec![sample(d, &[0, 3], 5)], move |x| vec![f(x[0], vec![1])]),
+        Case::new("one element", vec![sample(d, &[3, 1], 6)], move |x| vec![f(x[0], vec![1])]),
+        Case::new("nothing at all", vec![sample(d, &[0, 3], 7)], move |x| vec![f(x[0], vec![1, 0])]).wrt([]),
     ];
     if matches!(d, DType::F32 | DType::F64) {
         let rows = [f64::NAN, 1.0, f64::INFINITY, 1.0, f64::NEG_INFINITY, f64::NEG_INFINITY, -0.0, 0.0];

@@ -378,13 +378,21 @@ pub(super) const ROWS: &[Row] = &[
             vec![
                 Case::new("split", vec![sample(d, &[6, 2], 1)], |x| vec![x[0].reshape([2, 3, 2])]),
                 Case::new("to scalar", vec![sample(d, &[1, 1], 2)], |x| vec![x[0].reshape([])]),
+                Case::new("from scalar", vec![sample(d, &[], 3)], |x| vec![x[0].reshape([1, 1])]),
+                Case::new("empty", vec![sample(d, &[0, 3], 4)], |x| vec![x[0].reshape([2, 0, 5])]),
             ]
         },
     },
     Row {
         name: "transpose",
         dtypes: any_dtype,
-        cases: |d| vec![Case::new("cycle", vec![sample(d, &[2, 3, 4], 1)], |x| vec![x[0].transpose([2, 0, 1])])],
+        cases: |d| {
+            vec![
+                Case::new("cycle", vec![sample(d, &[2, 3, 4], 1)], |x| vec![x[0].transpose([2, 0, 1])]),
+                Case::new("one", vec![sample(d, &[1, 1, 3], 2)], |x| vec![x[0].transpose([1, 2, 0])]),
+                Case::new("empty", vec![sample(d, &[0, 2], 3)], |x| vec![x[0].transpose([1, 0])]),
+            ]
+        },
     },
     Row {
         name: "broadcast_in_dim",
@@ -394,6 +402,11 @@ pub(super) const ROWS: &[Row] = &[
                 Case::new("new axes", vec![sample(d, &[3], 1)], |x| vec![broadcast_in_dim(x[0], [2, 3, 4], vec![1])]),
                 Case::new("stretch", vec![sample(d, &[1, 3], 2)], |x| vec![broadcast_in_dim(x[0], [2, 3], vec![0, 1])]),
                 Case::new("scalar", vec![sample(d, &[], 3)], |x| vec![broadcast_in_dim(x[0], [2, 3], vec![])]),
+                Case::new("one", vec![sample(d, &[1], 4)], |x| vec![broadcast_in_dim(x[0], [1, 1], vec![0])]),
+                Case::new("to nothing", vec![sample(d, &[1, 3], 5)], |x| {
+                    vec![broadcast_in_dim(x[0], [0, 2, 3], vec![0, 2])]
+                }),
+                Case::new("empty", vec![sample(d, &[0], 6)], |x| vec![broadcast_in_dim(x[0], [2, 0], vec![1])]),
             ]
         },
     },
@@ -405,13 +418,23 @@ pub(super) const ROWS: &[Row] = &[
             vec![
                 Case::new("columns", three, |x| vec![concatenate(x, 1)]),
                 Case::new("alone", vec![sample(d, &[3], 4)], |x| vec![concatenate(x, 0)]),
+                Case::new("empty", vec![sample(d, &[0, 2], 5), sample(d, &[0, 3], 6)], |x| vec![concatenate(x, 1)]),
+                Case::new("rows, of which one has none", vec![sample(d, &[0, 2], 7), sample(d, &[1, 2], 8)], |x| {
+                    vec![concatenate(x, 0)]
+                }),
             ]
         },
     },
     Row {
         name: "reverse",
         dtypes: any_dtype,
-        cases: |d| vec![Case::new("two of three", vec![sample(d, &[2, 3, 4], 1)], |x| vec![reverse(x[0], [2, 0])])],
+        cases: |d| {
+            vec![
+                Case::new("two of three", vec![sample(d, &[2, 3, 4], 1)], |x| vec![reverse(x[0], [2, 0])]),
+                Case::new("one", vec![sample(d, &[1, 2], 2)], |x| vec![reverse(x[0], [0])]),
+                Case::new("empty", vec![sample(d, &[0, 2], 3)], |x| vec![reverse(x[0], [0, 1])]),
+            ]
+        },
     },
     Row {
         name: "iota",
@@ -421,6 +444,8 @@ pub(super) const ROWS: &[Row] = &[
                 Case::new("vector", vec![], move |_| vec![iota([5], d, 0)]),
                 Case::new("rows", vec![], move |_| vec![iota([3, 2], d, 0)]),
                 Case::new("wraps", vec![], move |_| vec![iota([2, 300], d, 1)]),
+                Case::new("one", vec![], move |_| vec![iota([1, 2], d, 0)]),
+                Case::new("empty", vec![], move |_| vec![iota([2, 0], d, 0)]),
             ]
         },
     },

@@ -378,6 +378,8 @@ pub(super) const ROWS: &[Row] = &[
                 case("inside", &[4, 5], &[1, 2], &[3, 5], &[1, 1]),
                 case("strides", &[7, 5], &[1, 0], &[7, 5], &[3, 2]),
                 case("empty", &[4, 5], &[2, 0], &[2, 5], &[1, 2]),
+                case("of nothing", &[0, 3], &[0, 1], &[0, 3], &[2, 1]),
+                case("one", &[3, 1], &[2, 0], &[3, 1], &[5, 1]),
             ]
         },
     },
@@ -395,6 +397,8 @@ pub(super) const ROWS: &[Row] = &[
                 case("cut", &[4, 5], &[(-1, -2, 0), (2, -3, 1)]),
                 case("cut between", &[4], &[(-2, -1, 2)]),
                 case("from nothing", &[0, 2], &[(1, 2, 3), (0, 0, 0)]),
+                case("to nothing", &[2, 2], &[(-1, -1, 0), (0, 1, 0)]),
+                case("one", &[1], &[(2, 0, 3)]),
             ]
         },
     },
@@ -402,26 +406,40 @@ pub(super) const ROWS: &[Row] = &[
         name: "dynamic_slice",
         dtypes: any_dtype,
         cases: |d| {
-            let case = |label, start: &'static [i128]| {
+            let part = |label, dims: &[usize], start: &[i128], sizes: &'static [usize]| {
                 let starts = start.iter().map(|i| Host::ints(DType::I32, [], vec![*i]));
-                let inputs = std::iter::once(sample(d, &[4, 5], 1)).chain(starts).collect();
-                Case::new(label, inputs, |x| vec![dynamic_slice(x[0], &x[1..], [2, 3])])
+                let inputs = std::iter::once(sample(d, dims, 1)).chain(starts).collect();
+                Case::new(label, inputs, move |x| vec![dynamic_slice(x[0], &x[1..], sizes)])
             };
-            vec![case("inside", &[1, 2]), case("outside", &[-1, 4])]
+            let case = |label, start: &[i128]| part(label, &[4, 5], start, &[2, 3]);
+            vec![
+                case("inside", &[1, 2]),
+                case("outside", &[-1, 4]),
+                part("scalar", &[], &[], &[]),
+                part("all", &[2, 1], &[1, -1], &[2, 1]),
+                part("nothing", &[3, 2], &[9, 0], &[0, 2]),
+                part("of nothing", &[0, 2], &[1, 1], &[0, 1]),
+            ]
         },
     },
     Row {
         name: "dynamic_update_slice",
         dtypes: any_dtype,
         cases: |d| {
-            let case = |label, start: &'static [i128]| {
+            let part = |label, dims: &[usize], update: &[usize], start: &[i128]| {
                 let starts = start.iter().map(|i| Host::ints(DType::I8, [], vec![*i]));
-                let inputs = [sample(d, &[4, 5], 1), sample(d, &[2, 3], 2)].into_iter().chain(starts).collect();
+                let inputs = [sample(d, dims, 1), sample(d, update, 2)].into_iter().chain(starts).collect();
                 Case::new(label, inputs, |x| vec![dynamic_update_slice(x[0], x[1], &x[2..])])
             };
-            let scalar = vec![sample(d, &[], 1), sample(d, &[], 2)];
-            let scalar = Case::new("scalar", scalar, |x| vec![dynamic_update_slice(x[0], x[1], &[])]);
-            vec![case("inside", &[1, 2]), case("outside", &[3, -1]), scalar]
+            let case = |label, start: &[i128]| part(label, &[4, 5], &[2, 3], start);
+            vec![
+                case("inside", &[1, 2]),
+                case("outside", &[3, -1]),
+                part("scalar", &[], &[], &[]),
+                part("all", &[2, 1], &[2, 1], &[1, -1]),
+                part("nothing", &[3, 2], &[0, 2], &[9, 0]),
+                part("of nothing", &[0, 2], &[0, 1], &[1, 1]),
+            ]
         },
     },
 ];

@@ -243,6 +243,8 @@ fn sort_cases(d: DType) -> Vec<Case> {
         Case::new("last", x(&[3, 7], 1), |x| vec![x[0].sort(-1)]),
         Case::new("middle", x(&[2, 5, 3], 2), |x| vec![x[0].sort(1)]),
         Case::new("empty", x(&[0, 3], 3), |x| vec![x[0].sort(0)]),
+        Case::new("no lines", x(&[0, 3], 8), |x| vec![x[0].sort(1)]),
+        Case::new("one", x(&[2, 1], 9), |x| vec![x[0].sort(1)]),
         Case::new("positions", vec![Host::ints(d, [8], vec![0, 1, 0, 1, 1, 0, 0, 1])], |x| vec![x[0].argsort(0)]),
         Case::new("along", vec![sample(d, &[9], 4), sample(float, &[9], 5)], |x| sort(x, 0, 1, true)),
         Case::new(
@@ -269,6 +271,8 @@ fn top_k_cases(d: DType) -> Vec<Case> {
         Case::new("three", vec![sample(d, &[2, 7], 1)], top(3)),
         Case::new("all", vec![sample(d, &[5], 2)], top(5)),
         Case::new("none", vec![sample(d, &[2, 3], 3)], top(0)),
+        Case::new("no lines", vec![sample(d, &[0, 3], 4)], top(2)),
+        Case::new("one", vec![sample(d, &[2, 1], 5)], top(1)),
         Case::new("ties", vec![Host::ints(d, [8], vec![0, 1, 0, 1, 1, 0, 0, 1])], top(6)).wrt([]),
     ];
     if d.is_float() && d != DType::F8E4M3FN {

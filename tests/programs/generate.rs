@@ -241,6 +241,7 @@ impl Builder<'_> {
         let x = self.float();
         let op = match self.rng.below(20) {
             2 => self.rng.pick(ops::WATCHED),
+            3 | 4 => self.rng.pick(ops::KNOWN),
             0 if self.profile.jumps => self.rng.pick(ops::JUMPS),
             1 if self.profile.opaque => self.rng.pick(ops::OPAQUE),
             _ => self.rng.pick(ops::SMOOTH),

@@ -17,8 +17,12 @@ use generate::{MIXED, NARROW, Rng, SMOOTH, top};
 use program::{Case, Style};
 use random_calls::{new_axes, policy};
 use raxla::{
-    Array, Axis, Host, PerLeaf, RematOptions, Tensor, jacfwd, jacrev, jit, jvp, linearize, prim::TABLE, remat_with,
-    trace::trace_graph, transform::dce::dce, vjp, vmap_axes,
+    Array, Axis, Host, PerLeaf, RematOptions, Tensor, jacfwd, jacrev, jit, jvp, linearize,
+    prim::TABLE,
+    remat_with,
+    trace::trace_graph,
+    transform::{cse::cse, dce::dce, fold::fold, optimize},
+    vjp, vmap_axes,
 };
 use std::collections::BTreeSet;
 
@@ -340,6 +344,35 @@ fn pruned_programs_keep_what_is_wanted() {
         }
         Ok(())
     });
+}
+
+#[test]
+fn optimized_programs_are_the_same_to_the_bit() {
+    on_programs(6, mixed, |case, _| unchanged(&inputs(case), &graph(&inputs(case), program(case, Style::Raxla))?));
+}
+
+#[test]
+fn optimized_derivatives_are_the_same_to_the_bit() {
+    on_programs(6, smooth, |case, rng| {
+        let (n, x) = and_cotangents(case, rng);
+        unchanged(&x, &graph(&x, |x| with_cotangents(&x[..n], &x[n..], program(case, Style::Raxla)))?)
+    });
+}
+fn unchanged(x: &[Host], g: &raxla::Graph) -> Checked {
+    let want = g.eval(x);
+    let bits = |h: &Host| -> Vec<i128> {
+        let float = |v: f64| if v.is_nan() { -1 } else { v.to_bits() as i128 };
+        if h.dtype().is_float() { h.to_f64().into_iter().map(float).collect() } else { h.to_ints() }
+    };
+    for (pass, less) in [("fold", fold(g)), ("cse", cse(g)), ("optimize", optimize(g).0)] {
+        less.verify().map_err(|why| format!("{pass}: {why}\n{less}"))?;
+        let have = less.eval(x);
+        equal(pass, &have, &want, 0.0)?;
+        if have.iter().zip(&want).any(|(a, b)| bits(a) != bits(b)) {
+            return Err(Wrong::Failed(format!("{pass}: the bits differ: {have:?} against {want:?}\n{less}")));
+        }
+    }
+    Ok(())
 }
 
 /// The names of all primitives in a graph and in those inside it.

@@ -97,6 +97,18 @@ pub const JUMPS: &[Unary] = &[
 /// Those whose derivatives are not those of their values.
 pub const OPAQUE: &[Unary] =
     &[("stop_gradient", |x| x.stop_gradient()), ("reduce_precision", |x| x.reduce_precision(8, 12))];
+/// What is known before the program runs, and what is computed twice.
+pub const KNOWN: &[Unary] = &[
+    ("x·1+0", |x| x * 1.0 + 0.0),
+    ("0+1·x", |x| 0.0 + 1.0 * x),
+    ("x/1-0", |x| x / 1.0 - 0.0),
+    ("x+x·0", |x| x + x * 0.0),
+    ("x^1", |x| x.pow(1.0).maximum(f64::NEG_INFINITY)),
+    ("½(f(x)+f(x))", |x| (x.sin() * x.cos() + x.sin() * x.cos()) * 0.5),
+    ("x where true", |x| where_(x.like(1.0).gt(0.0), x, x * 2.0)),
+    ("x with 1s beside", |x| concat(&[x.reshape([x.size()]), full([2], x.dtype(), 1.0)], 0).sum(0) * 0.3),
+    ("x + the sum of 1s", |x| x + full([3], x.dtype(), 1.0).sum(0).broadcast_to(x.dims()) * 0.1),
+];
 /// The identity, with something said or checked on the host.
 pub const WATCHED: &[Unary] = &[
     ("printed", |x| {

@@ -145,6 +145,8 @@ pub(in crate::prim) const ROWS: &[Row] = &[
         cases: |d| {
             vec![
                 over_axis("one", vec![sample(d, &[3, 2], 1)], |x| vec![psum(x[0], "i")]),
+                over_axis("scalars", vec![sample(d, &[3], 3)], |x| vec![psum(x[0], "i")]),
+                over_axis("empty", vec![sample(d, &[3, 0], 4)], |x| vec![psum(x[0], "i")]),
                 over_axis("in a loop", vec![sample(d, &[3, 2], 1)], |x| {
                     let options = ScanOptions { length: Some(2), ..ScanOptions::default() };
                     vec![scan_with(options, |c: Tensor, ()| (psum(c, "i") + x[0], ()), x[0].like(1), ()).0]

@@ -214,6 +214,13 @@ fn cases(d: DType) -> Vec<Case> {
         Case::new("empty", vec![sample(d, &[3], 1), sample(d, &[0, 3], 2), sample(d, &[3], 3)], move |x| {
             steps(x, default)
         }),
+        Case::new("one step", vec![sample(d, &[3], 1), sample(d, &[1, 3], 2), sample(d, &[3], 3)], move |x| {
+            steps(x, default)
+        }),
+        Case::new("without a state", vec![sample(d, &[4], 1), sample(d, &[], 2)], |x| {
+            let w = x[1];
+            vec![scan(|(), x: Tensor| ((), (x * w).sin()), (), x[0]).1]
+        }),
         Case::new("without xs", vec![sample(d, &[3], 1)], |x| {
             let options = ScanOptions { length: Some(3), ..ScanOptions::default() };
             vec![scan_with(options, |c: Tensor, ()| (c.sin(), ()), x[0], ()).0]
