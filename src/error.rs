@@ -1,5 +1,5 @@
 //! The framework's error, with its remedy. docs/errors.md shows each as it looks.
-use crate::{aval::Aval, debug, trace::TraceError};
+use crate::{aval::Aval, debug, jit::Changes, trace::TraceError};
 
 /// Any error of the framework. docs/errors.md has a section on each variant.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +25,19 @@ pub enum Error {
         /// What it would have to be.
         want: String,
     },
+    /// A function whose programs are counted ([`Jit::allow_compiles`](crate::Jit::allow_compiles)) meets arguments that need
+    /// another one.
+    #[error("`{name}` needs another program, but {} allowed{changes}\n  help: {help}", are(*allowed))]
+    Recompile {
+        /// The function.
+        name: String,
+        /// How many programs it may have.
+        allowed: usize,
+        /// What is different from the nearest program that it has.
+        changes: Changes,
+        /// What to do.
+        help: &'static str,
+    },
     /// An argument that had to be donated shares no type with any result, or is also used elsewhere.
     #[error("the argument `{path}` ({aval}) cannot be donated: {reason}\n  help: {help}")]
     Donation {
@@ -42,6 +55,14 @@ pub enum Error {
 impl From<xla_extension::Error> for Error {
     fn from(e: xla_extension::Error) -> Error {
         debug::unmarked(&e.message).map_or(Error::Runtime(e.clone()), |message| Error::Check(message.into()))
+    }
+}
+
+fn are(allowed: usize) -> String {
+    match allowed {
+        0 => "none is".into(),
+        1 => "only 1 is".into(),
+        n => format!("only {n} are"),
     }
 }
 

@@ -24,8 +24,11 @@ use std::{
 };
 use xla_extension::{Client, CompileOptions};
 
+mod explain;
 mod program;
 mod traced;
+use explain::{Admission, History, Record};
+pub use explain::{Change, Changes, CompileReport, Explanation, StructureChange};
 use program::aliases;
 pub use program::{Compiled, Lowered, Times};
 pub use traced::{Arg, ArgTuple, Traced};
@@ -41,6 +44,7 @@ where
     options: CompileOptions,
     must_donate: Vec<usize>,
     programs: Mutex<HashMap<Key, Slot<Args, F::Out>>>,
+    history: Mutex<History>,
 }
 
 /// A program, or its place while it is being compiled.
@@ -80,6 +84,7 @@ where
         options: CompileOptions::default(),
         must_donate: vec![],
         programs: Mutex::default(),
+        history: Mutex::default(),
     }
 }
 
@@ -109,10 +114,48 @@ where
         self.must_donate = arguments.into();
         self
     }
+    /// At most `n` programs: arguments that need another one are an error, [`Error::Recompile`], that says what is different
+    /// about them.
+    pub fn allow_compiles(self, n: usize) -> Self {
+        locked(&self.history).allowed = Some(n);
+        self
+    }
+    /// One program only: `allow_compiles(1)`. For loops that must not compile once they run.
+    ///
+    /// ```
+    /// use raxla::{Error, prelude::*};
+    /// let f = jit(|x: Tensor| x * 2.0).named("twice").deny_recompile();
+    /// f.call((Array::from_slice([3], &[1f32, 2., 3.])?,))?;
+    /// let error = f.call((Array::from_slice([2], &[1f32, 2.])?,)).unwrap_err();
+    /// assert!(error.to_string().contains("argument `0` changed f32[3] -> f32[2]"), "{error}");
+    /// # Ok::<(), raxla::Error>(())
+    /// ```
+    pub fn deny_recompile(self) -> Self {
+        self.allow_compiles(1)
+    }
+    /// No further programs from now on: for after a warm-up.
+    pub fn freeze(&self) {
+        locked(&self.history).freeze();
+    }
     /// Number of programs compiled so far.
     pub fn compiles(&self) -> usize {
-        let slots: Vec<_> = locked(&self.programs).values().cloned().collect();
-        slots.iter().filter(|s| locked(s).is_some()).count()
+        locked(&self.history).compiled()
+    }
+    /// The programs compiled so far, and for each what is different from the nearest earlier one: shapes, dtypes, structure,
+    /// or what was moved in. With how long it took.
+    ///
+    /// ```
+    /// use raxla::prelude::*;
+    /// let f = jit(|x: Tensor| x * 2.0).named("twice");
+    /// f.call((Array::from_slice([3], &[1f32, 2., 3.])?,))?;
+    /// f.call((Array::from_slice([2], &[1f32, 2.])?,))?;
+    /// let explanation = f.explain();
+    /// assert_eq!(explanation.programs[1].changes.0[0].to_string(), "argument `0` changed f32[3] -> f32[2]");
+    /// assert!(explanation.to_string().starts_with("`twice`: 2 programs\n1. 1 leaf (trace "));
+    /// # Ok::<(), raxla::Error>(())
+    /// ```
+    pub fn explain(&self) -> Explanation {
+        locked(&self.history).explain(self.name)
     }
 
     /// Trace and lower for these types of arguments, without compiling.
@@ -220,12 +263,21 @@ where
         if let Some(made) = &*slot {
             return Ok(made.clone());
         }
+        let record = Record {
+            paths: spec.paths(),
+            avals: key.avals.clone(),
+            moved: key.moved.clone(),
+            facts: spec.facts(),
+            times: None,
+        };
+        let admission = Admission::ask(&self.history, self.name, record)?;
         let lowered = self.lower_for(spec, key.moved)?;
         self.check_donation(spec, &lowered)?;
         let client = self.client.clone().map_or_else(runtime::client, Ok)?;
         let compiled = Arc::new(lowered.compile(&client)?);
         let t = &compiled.times;
         tracing::debug!(name = self.name, trace = ?t.trace, lower = ?t.lower, compile = ?t.compile, "compiled");
+        admission.done(compiled.times);
         *slot = Some(compiled.clone());
         Ok(compiled)
     }

@@ -21,6 +21,8 @@
 //! assert_eq!(f.compiles(), 1);
 //! # Ok::<(), raxla::Error>(())
 //! ```
+//! [`Jit::explain`] says why there is another program, [`Jit::deny_recompile`] makes it an error.
+//!
 //! Every step can be looked at. A graph prints as one line per operation; [`Jit::lower`] needs no device, only
 //! types:
 //! ```
@@ -243,7 +245,7 @@ pub use reduce_ops::Axes;
 pub use runtime::Client;
 pub use shape_ops::{Parts, arange, causal, concat, eye, linspace, one_hot, stack};
 pub use trace::{Tensor, TraceError, scope};
-pub use tree::{Hole, Leaf, Path, Structure, Tree};
+pub use tree::{Fact, Hole, Leaf, Path, Structure, Tree};
 
 // operations that take functions
 pub use prim::{

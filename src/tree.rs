@@ -57,12 +57,51 @@ impl Leaf for Hole {}
 
 /// What distinguishes two trees besides their leaves: lengths, variants, skipped fields. Part of jit's cache key.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
-pub struct Structure(String);
+pub struct Structure {
+    text: String,
+    /// Each fact by itself, and where the walk is; noted only when asked for ([`Tree::facts`]).
+    facts: Option<(String, Vec<Fact>)>,
+}
+/// One thing that a tree has besides its leaves.
+#[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
+pub struct Fact {
+    /// Where, as in [`Path`].
+    pub path: String,
+    /// What it is: `length`, `variant`, `skipped field`, ...
+    pub what: &'static str,
+    /// Its `Debug` text.
+    pub value: String,
+}
 impl Structure {
-    /// Note one fact (a length, a variant's name, a skipped field).
-    pub fn note(&mut self, fact: &dyn fmt::Debug) {
+    /// Note one fact, with a word for what it is.
+    pub fn note(&mut self, what: &'static str, fact: &dyn fmt::Debug) {
         use fmt::Write;
-        write!(self.0, "{fact:?};").expect("writing to a String cannot fail");
+        let start = self.text.len();
+        write!(self.text, "{fact:?};").expect("writing to a String cannot fail");
+        if let Some((path, facts)) = &mut self.facts {
+            let value = self.text[start..self.text.len() - 1].to_string();
+            facts.push(Fact { path: path.clone(), what, value });
+        }
+    }
+    /// Note what stands below a named field.
+    pub fn field(&mut self, name: &str, below: impl FnOnce(&mut Structure)) {
+        self.at(&name, below)
+    }
+    /// Note what stands below a numbered element.
+    pub fn index(&mut self, i: usize, below: impl FnOnce(&mut Structure)) {
+        self.at(&i, below)
+    }
+    fn at(&mut self, key: &dyn fmt::Display, below: impl FnOnce(&mut Structure)) {
+        let outer = self.facts.as_mut().map(|(path, _)| {
+            let outer = path.len();
+            let dot = if outer == 0 { "" } else { "." };
+            *path += &format!("{dot}{key}");
+            outer
+        });
+        below(self);
+        if let (Some(outer), Some((path, _))) = (outer, &mut self.facts) {
+            path.truncate(outer);
+        }
     }
 }
 
@@ -140,6 +179,12 @@ pub trait Tree<T: Leaf>: Sized {
         self.structure_at(&mut key);
         key
     }
+    /// Everything but the leaves, fact by fact.
+    fn facts(&self) -> Vec<Fact> {
+        let mut key = Structure { facts: Some(Default::default()), ..Structure::default() };
+        self.structure_at(&mut key);
+        key.facts.map_or(vec![], |f| f.1)
+    }
     /// Inverse of [`Tree::leaves`]: this tree's structure with new leaves.
     ///
     /// # Panics
@@ -172,8 +217,8 @@ impl<T: Leaf, A: Tree<T>> Tree<T> for Vec<A> {
         self.iter().enumerate().for_each(|(i, x)| x.visit_at(&p.index(i), f));
     }
     fn structure_at(&self, key: &mut Structure) {
-        key.note(&self.len());
-        self.iter().for_each(|x| x.structure_at(key));
+        key.note("length", &self.len());
+        self.iter().enumerate().for_each(|(i, x)| key.index(i, |key| x.structure_at(key)));
     }
 }
 
@@ -186,7 +231,7 @@ impl<T: Leaf, A: Tree<T>> Tree<T> for Option<A> {
         self.iter().for_each(|x| x.visit_at(p, f));
     }
     fn structure_at(&self, key: &mut Structure) {
-        key.note(&self.is_some());
+        key.note("presence", &self.is_some());
         self.iter().for_each(|x| x.structure_at(key));
     }
 }
@@ -200,7 +245,7 @@ impl<T: Leaf, A: Tree<T>, const N: usize> Tree<T> for [A; N] {
         self.iter().enumerate().for_each(|(i, x)| x.visit_at(&p.index(i), f));
     }
     fn structure_at(&self, key: &mut Structure) {
-        self.iter().for_each(|x| x.structure_at(key));
+        self.iter().enumerate().for_each(|(i, x)| key.index(i, |key| x.structure_at(key)));
     }
 }
 
@@ -226,7 +271,7 @@ macro_rules! tuple_tree {
                 $(self.$i.visit_at(&p.index($i), f);)*
             }
             fn structure_at(&self, key: &mut Structure) {
-                $(self.$i.structure_at(key);)*
+                $(key.index($i, |key| self.$i.structure_at(key));)*
             }
         }
     };

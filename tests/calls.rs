@@ -6,7 +6,7 @@ use raxla::{
     remat, remat_with, scan,
     testing::*,
     trace::trace_graph,
-    vjp, vmap,
+    vjp, vmap, while_loop,
 };
 use std::rc::Rc;
 
@@ -191,6 +191,35 @@ fn rules_may_differentiate_what_they_stand_for() {
         vec![grad(|x: Tensor| custom_jvp(|x: Tensor| x, square)(x).sum(..))(x[0])]
     });
     assert!(e.reason.contains("not linear in the tangents"), "{e}");
+}
+
+/// √x by an iteration that reverse mode cannot differentiate; its rules use the function itself.
+fn root_by_jvp(x: Tensor) -> Tensor {
+    let rule = |x: Tensor, dx: Tensor| (root_by_jvp(x), dx / (root_by_jvp(x) * 2.0));
+    custom_jvp(newton, rule)(x)
+}
+fn root_by_vjp(x: Tensor) -> Tensor {
+    let forward = |x: Tensor| (root_by_vjp(x), root_by_vjp(x));
+    custom_vjp(newton, forward, |y: Tensor, ct: Tensor| ct / (y * 2.0))(x)
+}
+fn newton(a: Tensor) -> Tensor {
+    while_loop(|x: Tensor| (x * x - a).abs().gt(1e-12), |x| (x + a / x) / 2, a)
+}
+
+#[test]
+fn rules_may_call_the_function_they_belong_to() {
+    let x = Host::floats(DType::F64, [], vec![4.0]);
+    for f in [root_by_jvp, root_by_vjp] {
+        let g = trace(&[x.aval().clone()], |x| {
+            let third = grad(grad(grad(f)));
+            vec![grad(f)(x[0]), grad(grad(f))(x[0]), third(x[0]), grad(third)(x[0]), vmap(f)(x[0].reshape([1]))]
+        });
+        let y: Vec<f64> = g.eval(std::slice::from_ref(&x)).iter().map(|h| h.to_f64()[0]).collect();
+        let want = [0.25, -0.03125, 0.01171875, -0.00732421875, 2.0];
+        assert!(y.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-12), "{y:?}");
+        let e = refusal(&[f32s(&[])], |x| vec![grad(grad(grad(grad(grad(f)))))(x[0])]);
+        assert_eq!(e.reason, "its rule calls the function itself: it has derivatives up to order 4 only");
+    }
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn variants(source: &str, name: &str) -> Vec<String> {
 #[test]
 fn every_variant_has_a_section() {
     for (source, path, name, at_least) in [
-        (include_str!("../../src/error.rs"), "raxla", "Error", 5),
+        (include_str!("../../src/error.rs"), "raxla", "Error", 6),
         (include_str!("../src/error.rs"), "graphs", "Error", 3),
         (include_str!("../src/error.rs"), "graphs", "LoadError", 10),
         (include_str!("../../xla_extension/src/error.rs"), "xla_extension", "Code", 16),
@@ -137,6 +137,14 @@ fn messages_of_the_framework_are_shown() {
     let compiled = jit(|x: Tensor| x.sum(0)).compile_for((&x,)).expect("it compiles");
     let y = Array::from_slice([3], &[0f32; 3]).expect("a device");
     assert_shown(&compiled.run((y.clone(),)).expect_err("another type").to_string(), &[]);
+    #[derive(Tree, Clone)]
+    struct Batch<T = Tensor> {
+        tokens: T,
+    }
+    let step = jit(|scale: Tensor, b: Batch| b.tokens * scale).named("step").deny_recompile();
+    let batch = |t: usize| (Aval::new(DType::I32, []), Batch { tokens: Aval::new(DType::I32, [8, t]) });
+    step.prepare(&batch(128), &[]).expect("it compiles");
+    assert_shown(&step.prepare(&batch(131), &[]).map(|_| ()).expect_err("another length").to_string(), &[]);
     #[derive(Tree, Clone)]
     struct Layer<T = Tensor> {
         w: T,

@@ -31,6 +31,15 @@ fn arms(pattern: &Code, fields: &Fields, leaf: &Ident, variant: Option<&Ident>) 
     for (i, f) in fields.iter().enumerate() {
         let ty = &f.ty;
         let bound = format_ident!("field_{i}");
+        // where the field's part of the structure is noted
+        let below = |note: Code| match &f.ident {
+            Some(id) => {
+                let key = id.unraw().to_string();
+                quote!(key.field(#key, |key| #note);)
+            }
+            None if fields.len() == 1 => quote!(#note;),
+            None => quote!(key.index(#i, |key| #note);),
+        };
         let (label, path) = match &f.ident {
             Some(id) => (quote!(#id), {
                 let key = id.unraw().to_string();
@@ -45,19 +54,19 @@ fn arms(pattern: &Code, fields: &Fields, leaf: &Ident, variant: Option<&Ident>) 
         names.push(quote!(#label: #bound));
         if skipped(f)? {
             map.push(quote!(#label: ::core::clone::Clone::clone(#bound)));
-            note.push(quote!(key.note(#bound);));
+            note.push(below(quote!(key.note("skipped field", #bound))));
         } else {
             // the compiler then complains about the field's type, once
             let at = proc_macro2::Span::call_site().located_at(ty.span());
             let tree = quote_spanned!(at=> <#ty as ::raxla::Tree<#leaf>>);
             map.push(quote_spanned!(at=> #label: #tree::map_at(#bound, #path, f)));
             visit.push(quote_spanned!(at=> #tree::visit_at(#bound, #path, f);));
-            note.push(quote_spanned!(at=> #tree::structure_at(#bound, key);));
+            note.push(below(quote_spanned!(at=> #tree::structure_at(#bound, key))));
         }
     }
     let tag = variant.map(|v| {
         let v = v.unraw().to_string();
-        quote!(key.note(&#v);)
+        quote!(key.note("variant", &#v);)
     });
     Ok([
         quote!(#pattern { #(#names),* } => #pattern { #(#map),* },),

@@ -12,6 +12,7 @@ use crate::{
     tree::{Hole, Tree},
 };
 use std::{
+    fmt,
     marker::PhantomData,
     time::{Duration, Instant},
 };
@@ -38,6 +39,14 @@ pub struct Times {
     pub lower: Duration,
     /// The plugin's compiler (or reading the compilation cache).
     pub compile: Duration,
+}
+
+impl fmt::Display for Times {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let ms = |d: Duration| d.as_secs_f64() * 1e3;
+        let (trace, lower, compile) = (ms(self.trace), ms(self.lower), ms(self.compile));
+        write!(f, "trace {trace:.1} ms, lower {lower:.1} ms, compile {compile:.1} ms")
+    }
 }
 
 /// A traced and lowered function, not yet compiled: its graph and its StableHLO text.

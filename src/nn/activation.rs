@@ -1,5 +1,9 @@
 //! Activation functions.
-use crate::trace::{At, Tensor};
+use crate::{
+    ops::where_,
+    prim::custom_jvp,
+    trace::{At, Tensor},
+};
 use std::{f64::consts, str::FromStr};
 
 /// x · Φ(x), with Φ the normal distribution function (Hendrycks and Gimpel, 2016; arXiv 1606.08415).
@@ -21,10 +25,12 @@ pub fn silu(x: Tensor) -> Tensor {
     let _at = At::caller();
     x * x.logistic()
 }
-/// max(x, 0)
+/// max(x, 0). The derivative at 0 is 0, as in JAX (that of `maximum` is one half).
 #[track_caller]
 pub fn relu(x: Tensor) -> Tensor {
-    x.maximum(0.0)
+    let _at = At::caller();
+    let rule = |x: Tensor, dx: Tensor| (x.maximum(0.0), where_(x.gt(0.0), dx, 0.0));
+    custom_jvp(|x: Tensor| x.maximum(0.0), rule)(x)
 }
 
 /// An activation function by its Hugging Face name (`hidden_act`).

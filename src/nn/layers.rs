@@ -34,7 +34,7 @@ impl<T: Leaf, A: Tree<T>> Tree<T> for Layers<A> {
     fn structure_at(&self, key: &mut Structure) {
         match self {
             Layers::Stacked(a, n) => {
-                key.note(&("stacked", n));
+                key.note("stack", &("stacked", n));
                 a.structure_at(key);
             }
             Layers::List(v) => v.structure_at(key),

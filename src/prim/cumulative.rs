@@ -79,7 +79,9 @@ impl Kind {
             Kind::LogSumExp => {
                 let most = max(x, y);
                 let delta = x - y;
-                let z = select(compare(Direction::Ne, delta, delta), x + y, most + delta.abs().neg().exp().log1p());
+                // (not |delta|, which has no derivative at ties: that of a minimum is the mean)
+                let rest = min(delta, delta.neg()).exp().log1p();
+                let z = select(compare(Direction::Ne, delta, delta), x + y, most + rest);
                 let z0 = select(z.is_finite(), z, zeros_of(&z.aval()));
                 (z, dx * (x - z0).exp() + dy * (y - z0).exp())
             }

@@ -15,7 +15,10 @@ use crate::{
     host::Host,
     lower::{Lower, Value},
     trace::{NamedAxis, Tensor, fail},
-    transform::batch::{BatchAxis, Batched, in_front},
+    transform::{
+        batch::{BatchAxis, Batched, in_front},
+        runs::{Halves, Runs},
+    },
 };
 use std::{any::Any, fmt, rc::Rc};
 
@@ -35,6 +38,7 @@ mod debug;
 mod dot;
 mod gather;
 mod known;
+mod memory;
 mod random;
 mod reduce;
 mod scatter;
@@ -61,6 +65,7 @@ pub use dot::*;
 pub use gather::*;
 use known::*;
 pub use known::{Known, Splats, same};
+pub use memory::*;
 pub use random::*;
 pub use reduce::*;
 pub use scatter::*;
@@ -208,6 +213,11 @@ pub trait Primitive: fmt::Debug + Any {
     /// What the policies of [`remat`] see of it.
     fn tag(&self) -> Tag<'_> {
         Tag::Other
+    }
+    /// The operation in two runs, as [`remat`] needs it, given how its inner graphs are split. Without this rule, or where it
+    /// gives `None`, all of the operation is computed again.
+    fn in_two_runs(&self, _split: &dyn Fn(&Graph) -> Runs) -> Option<Halves> {
+        None
     }
     /// The operation without the results that are not `used`, if that makes it smaller.
     fn prune(&self, _used: &[bool]) -> Option<Less> {

@@ -71,8 +71,10 @@ fn number(dtype: DType, n: i128) -> Host {
 fn chosen(x: Tensor, y: Tensor, d: Tensor, axes: &[usize]) -> Option<Tensor> {
     let dims = x.dims();
     let y = broadcast_in_dim(y, dims.clone(), other_axes(dims.len(), axes));
-    let at = compare(Direction::Eq, x, y).cast(d.dtype());
-    Some(div(reduce_sum(mul(d, at), axes), reduce_sum(at, axes)))
+    let at = compare(Direction::Eq, x, y);
+    let number = reduce_sum(at.cast(d.dtype()), axes);
+    // chosen, not multiplied by 0 or 1: beside a NaN nothing is chosen, and the number is 0
+    Some(div(reduce_sum(select(at, d, zeros_of(&d.aval())), axes), number))
 }
 
 /// The tangent of a product: pairs (product, tangent) multiplied in a tree, which needs no division by elements.

@@ -93,8 +93,8 @@ unary!(/** Error function 2/√π ∫₀ˣ e^(-t²) dt. */ Erf, erf, "chlo.erf",
     |x, y, d| Some(d * ((x * x).neg().exp() * std::f64::consts::FRAC_2_SQRT_PI)));
 unary!(/** Inverse of the error function on (-1, 1). */ ErfInv, erf_inv, "chlo.erf_inv", FLOAT, erf_inv_f64, no_int,
     |x, y, d| Some(d * ((y * y).exp() / std::f64::consts::FRAC_2_SQRT_PI)));
-unary!(/** Absolute value. The derivative at 0 is 0. */ Abs, abs, "abs", (|d| d.is_signed() || d.is_float(), "a signed number"), f64::abs, |v| v.abs(),
-    |x, y, d| Some(d * x.sign()), fold exact);
+unary!(/** Absolute value. The derivative at 0 is 1, as in JAX. */ Abs, abs, "abs", (|d| d.is_signed() || d.is_float(), "a signed number"), f64::abs, |v| v.abs(),
+    |x, y, d| Some(select(x.ge(0.0), d, d.neg())), fold exact);
 unary!(/** -1, 0 or 1; NaN stays NaN. */ Sign, sign, "sign", (|d| d.is_signed() || d.is_float(), "a signed number"),
     |v| if v == 0.0 || v.is_nan() { v } else { v.signum() }, i128::signum, |x, y, d| None, fold exact);
 unary!(/** Largest integer not above x. */ Floor, floor, "floor", FLOAT, f64::floor, no_int, |x, y, d| None,

@@ -4,15 +4,17 @@ use std::rc::Rc;
 
 /// The graph without the operations, also of inner graphs, that have effects and no results. Those with results stay.
 pub fn without_effects(g: &Graph) -> Graph {
-    let pure = |e: &Eqn| {
-        if !e.prim.has_effect() {
-            return Some(e.clone());
-        }
-        let inner: Vec<Rc<Graph>> = e.prim.graphs().into_iter().map(|g| Rc::new(without_effects(g))).collect();
-        match inner.is_empty() {
-            true => (!e.outs.is_empty()).then(|| e.clone()),
-            false => Some(Eqn { prim: e.prim.with_graphs(inner), ..e.clone() }),
-        }
-    };
     Graph { eqns: g.eqns.iter().filter_map(pure).collect(), ..g.clone() }
+}
+
+/// As [`without_effects`], of one equation. `None` if nothing is left of it.
+pub(super) fn pure(e: &Eqn) -> Option<Eqn> {
+    if !e.prim.has_effect() {
+        return Some(e.clone());
+    }
+    let inner: Vec<Rc<Graph>> = e.prim.graphs().into_iter().map(|g| Rc::new(without_effects(g))).collect();
+    match inner.is_empty() {
+        true => (!e.outs.is_empty()).then(|| e.clone()),
+        false => Some(Eqn { prim: e.prim.with_graphs(inner), ..e.clone() }),
+    }
 }

@@ -9,6 +9,7 @@
 //! * [`vmap`] replays a graph and calls `batch` ([`batch`]).
 //! * [`dce`](mod@dce) drops what no result needs, [`fold`](mod@fold) computes what is known, [`cse`](mod@cse) merges what
 //!   is computed twice. `jit` runs all of them before it lowers a graph: [`optimize`](optimize()).
+//! * [`runs`] splits a graph in two for `remat`.
 //! * [`effects`] drops what is more than computing results.
 use crate::graph::Graph;
 use std::rc::Rc;
@@ -24,6 +25,7 @@ mod jacobian;
 pub mod linearize;
 mod optimize;
 mod residuals;
+pub mod runs;
 mod vmap;
 pub use grad::{grad, jvp, linearize, value_and_grad, value_and_grad_aux, vjp};
 pub use jacobian::{hessian, jacfwd, jacrev};

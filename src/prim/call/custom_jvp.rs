@@ -6,15 +6,18 @@ use super::*;
 pub struct CustomJvp {
     /// From consts and arguments to results.
     body: Rc<Graph>,
-    /// From consts, arguments and tangents of the float arguments to results and tangents of the float results.
-    rule: Rc<Graph>,
+    /// From consts, arguments and tangents of the float arguments to results and tangents of the float results. `None` in a
+    /// rule that calls its own function, once deep enough.
+    rule: Option<Rc<Graph>>,
     consts: usize,
 }
 
 /// `f` with a derivative of its own: `rule(x, dx)` returns `f(x)` and its tangent in direction `dx`, which must be linear
 /// in `dx`. Reverse mode follows from it. JAX: `custom_jvp`.
 ///
-/// Tangents of integer leaves are zeros. `f` must not be differentiated by tensors that it captures: make them arguments.
+/// Tangents of integer leaves are zeros. `f` must not be differentiated by tensors that it captures: make them arguments. The
+/// rule may call the function itself, as `fn f(x: Tensor) -> Tensor { custom_jvp(.., |x, dx| (f(x), ..))(x) }`; then there are
+/// derivatives up to order 4.
 ///
 /// ```
 /// use raxla::{custom_jvp, grad, prelude::*};
@@ -42,31 +45,39 @@ where
         let n = avals.len();
         let (outs, paths) = (body.out_avals(), y.paths());
         let rule_avals = [avals.clone(), chosen(&avals, &floats)].concat();
-        let traced = trace(&rule_avals, |t| {
-            let dx = with_zeros(&t[n..], &avals);
-            let (y, dy) = rule(x.refill(t[..n].iter().copied()), x.refill(dx));
-            let _at = At::line(line);
-            require_types("custom_jvp", "the rule's result", &paths, &avals_of(&y), &outs);
-            let wanted = differentiable(&outs);
-            let dy = chosen(&dy.leaves(), &wanted);
-            let types: Vec<Aval> = dy.iter().map(|t| t.aval()).collect();
-            require_types(
-                "custom_jvp",
-                "the rule's tangent",
-                &chosen(&paths, &wanted),
-                &types,
-                &chosen(&outs, &wanted),
-            );
-            [y.leaves(), dy].concat()
+        let in_rules = InRules::of(&rule, line);
+        let traced = in_rules.as_ref().map(|_| {
+            trace(&rule_avals, |t| {
+                let dx = with_zeros(&t[n..], &avals);
+                let (y, dy) = rule(x.refill(t[..n].iter().copied()), x.refill(dx));
+                let _at = At::line(line);
+                require_types("custom_jvp", "the rule's result", &paths, &avals_of(&y), &outs);
+                let wanted = differentiable(&outs);
+                let dy = chosen(&dy.leaves(), &wanted);
+                let types: Vec<Aval> = dy.iter().map(|t| t.aval()).collect();
+                require_types(
+                    "custom_jvp",
+                    "the rule's tangent",
+                    &chosen(&paths, &wanted),
+                    &types,
+                    &chosen(&outs, &wanted),
+                );
+                [y.leaves(), dy].concat()
+            })
         });
-        let (graphs, consts) = share_captured(vec![(body, captured), traced]);
-        let [body, rule] = graphs.try_into().expect("as many as given");
-        let call = CustomJvp { body: Rc::new(body), rule: Rc::new(rule), consts: consts.len() };
+        drop(in_rules);
+        let (graphs, consts) = share_captured([(body, captured)].into_iter().chain(traced).collect());
+        let mut graphs = graphs.into_iter().map(Rc::new);
+        let body = graphs.next().expect("given first");
+        let call = CustomJvp { body, rule: graphs.next(), consts: consts.len() };
         y.refill(bind(call, &[consts, x.leaves()].concat()))
     }
 }
 
 impl CustomJvp {
+    fn rule(&self) -> &Graph {
+        self.rule.as_deref().unwrap_or_else(|| no_rule("custom_jvp"))
+    }
     /// The tangents of the float arguments.
     fn tangents(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Tensor> {
         let floats = (self.consts..x.len()).filter(|i| x[*i].dtype().is_float());
@@ -74,19 +85,19 @@ impl CustomJvp {
     }
     /// Which inputs of the rule are tangents.
     fn is_tangent(&self) -> Vec<bool> {
-        (0..self.rule.ins.len()).map(|i| i >= self.body.ins.len()).collect()
+        (0..self.rule().ins.len()).map(|i| i >= self.body.ins.len()).collect()
     }
     /// Do tangents enter an operation with inner graphs, which may also return values?
     fn is_entangled(&self) -> bool {
-        let (touched, _) = depends(&self.rule, &self.is_tangent());
+        let (touched, _) = depends(self.rule(), &self.is_tangent());
         let enters = |e: &Eqn| !e.prim.graphs().is_empty() && e.ins.iter().any(|v| touched[*v as usize]);
-        self.rule.eqns.iter().any(enters)
+        self.rule().eqns.iter().any(enters)
     }
     /// Results and tangents, by splitting the rule: it is its own derivative in the direction of its tangents.
     fn disentangled(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
-        let split = linearize(&self.rule, &self.is_tangent(), &vec![false; self.rule.outs.len()]);
+        let split = linearize(self.rule(), &self.is_tangent(), &vec![false; self.rule().outs.len()]);
         let n = self.body.outs.len();
-        let is_tangent = |i: usize| (n..self.rule.outs.len()).contains(&i);
+        let is_tangent = |i: usize| (n..self.rule().outs.len()).contains(&i);
         let keep: Vec<bool> = (0..split.primal.outs.len()).map(|i| !is_tangent(i)).collect();
         let Pruned { mut graph, used } = dce(&split.primal, &keep);
         if used[x.len()..].contains(&true) || split.active_out[..n].contains(&true) {
@@ -123,7 +134,7 @@ impl Primitive for CustomJvp {
     }
     fn jvp_whole(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
         require_constant("custom_jvp", &dx[..self.consts]);
-        let mut y = inline(&self.rule, &[x, &self.tangents(x, dx)].concat());
+        let mut y = inline(self.rule(), &[x, &self.tangents(x, dx)].concat());
         let dy = y.split_off(self.body.outs.len());
         Some((y, spread_out(&dy, &differentiable(&self.body.out_avals()))))
     }
@@ -142,7 +153,8 @@ impl Primitive for CustomJvp {
         let tangents = (self.consts..x.len()).filter(|i| x[*i].dtype().is_float()).map(|i| mapped[i]);
         let m: Vec<bool> = mapped.iter().copied().chain(tangents).collect();
         let all = |g: &Graph, m: &[bool]| Rc::new(batched(g, axis, m, &vec![true; g.outs.len()]).0);
-        let y = bind(CustomJvp { body: all(&self.body, mapped), rule: all(&self.rule, &m), consts: self.consts }, x);
+        let rule = self.rule.as_ref().map(|rule| all(rule, &m));
+        let y = bind(CustomJvp { body: all(&self.body, mapped), rule, consts: self.consts }, x);
         Some(y.into_iter().map(|t| (t, true)).collect())
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
@@ -152,11 +164,12 @@ impl Primitive for CustomJvp {
         self.body.cost()
     }
     fn graphs(&self) -> Vec<&Rc<Graph>> {
-        vec![&self.body, &self.rule]
+        [&self.body].into_iter().chain(&self.rule).collect()
     }
     fn with_graphs(&self, graphs: Vec<Rc<Graph>>) -> Rc<dyn Primitive> {
-        let [body, rule] = graphs.try_into().expect("two graphs");
-        Rc::new(CustomJvp { body, rule, consts: self.consts })
+        let mut graphs = graphs.into_iter();
+        let body = graphs.next().expect("as many as there are");
+        Rc::new(CustomJvp { body, rule: graphs.next(), consts: self.consts })
     }
     fn has_effect(&self) -> bool {
         has_effect(&self.body)

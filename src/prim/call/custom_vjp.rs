@@ -6,6 +6,12 @@ use super::*;
 pub struct CustomVjp {
     /// From consts and arguments to results.
     body: Rc<Graph>,
+    consts: usize,
+    /// `None` in a rule that calls its own function, once deep enough.
+    rules: Option<Rules>,
+}
+#[derive(Clone)]
+struct Rules {
     /// From consts and arguments to results and residuals.
     forward: Rc<Graph>,
     back: Back,
@@ -23,7 +29,7 @@ struct Back {
 ///
 /// Cotangents of integer leaves are ignored, and zeros where they are given. `f` must not be differentiated by tensors that
 /// it captures: make them arguments. Forward mode works if `backward` is linear in `ct` by operations that raxla can
-/// transpose.
+/// transpose. `forward` may call the function itself; then there are derivatives up to order 4.
 ///
 /// ```
 /// use raxla::{custom_vjp, grad, prelude::*};
@@ -49,66 +55,72 @@ where
         let _at = At::line(line);
         let avals = avals_of(&x);
         let (body, captured, y) = trace_tree(&x, &avals, &f);
-        let (outs, paths) = (body.out_avals(), y.paths());
-        let (fwd, fwd_captured, (y2, kept)) = trace_tree(&x, &avals, &forward);
-        let fwd_outs = fwd.out_avals();
-        let n = y2.leaves().len();
-        require_types("custom_vjp", "the forward rule's result", &paths, &fwd_outs[..n], &outs);
-        let kept_avals = &fwd_outs[n..];
-        let back_avals = [kept_avals, &chosen(&outs, &differentiable(&outs))].concat();
-        let back = trace(&back_avals, |t| {
-            let (residuals, ct) = t.split_at(kept_avals.len());
-            let d = backward(kept.refill(residuals.iter().copied()), y.refill(with_zeros(ct, &outs)));
-            let _at = At::line(line);
-            let wanted = differentiable(&avals);
-            let (d, paths) = (d.leaves(), x.paths());
-            if d.len() != avals.len() {
-                fail(
-                    "custom_vjp",
-                    vec![],
-                    format!("the backward rule returns {} leaves, not {}", d.len(), avals.len()),
-                    None,
-                )
-            }
-            let d = chosen(&d, &wanted);
-            let types: Vec<Aval> = d.iter().map(|t| t.aval()).collect();
-            require_types(
-                "custom_vjp",
-                "the backward rule's result",
-                &chosen(&paths, &wanted),
-                &types,
-                &chosen(&avals, &wanted),
-            );
-            d
+        let outs = body.out_avals();
+        let in_rules = InRules::of(&backward, line);
+        let rules = in_rules.as_ref().map(|_| {
+            let (fwd, fwd_captured, (y2, kept)) = trace_tree(&x, &avals, &forward);
+            let fwd_outs = fwd.out_avals();
+            let n = y2.leaves().len();
+            require_types("custom_vjp", "the forward rule's result", &y.paths(), &fwd_outs[..n], &outs);
+            let residuals = &fwd_outs[n..];
+            let back = trace_backward(&backward, (&x, &y, &kept), (&avals, &outs, residuals), line);
+            ((fwd, fwd_captured), back, residuals.len())
         });
-        let (graphs, consts) = share_captured(vec![(body, captured), (fwd, fwd_captured), back]);
-        let [body, forward, back] = graphs.map_rc();
-        let back = Back { graph: back, consts: consts.len(), residuals: kept_avals.len() };
-        y.refill(bind(CustomVjp { body, forward, back }, &[consts, x.leaves()].concat()))
+        drop(in_rules);
+        let residuals = rules.as_ref().map_or(0, |r| r.2);
+        let rules = rules.into_iter().flat_map(|(forward, back, _)| [forward, back]);
+        let (graphs, captured) = share_captured([(body, captured)].into_iter().chain(rules).collect());
+        let (mut graphs, consts) = (graphs.into_iter().map(Rc::new), captured.len());
+        let body = graphs.next().expect("given first");
+        let rules = graphs.next().zip(graphs.next());
+        let rules = rules.map(|(forward, graph)| Rules { forward, back: Back { graph, consts, residuals } });
+        y.refill(bind(CustomVjp { body, consts, rules }, &[captured, x.leaves()].concat()))
     }
 }
 
-trait MapRc {
-    fn map_rc(self) -> [Rc<Graph>; 3];
-}
-impl MapRc for Vec<Graph> {
-    fn map_rc(self) -> [Rc<Graph>; 3] {
-        let shared: Vec<Rc<Graph>> = self.into_iter().map(Rc::new).collect();
-        shared.try_into().expect("three graphs")
-    }
+/// The backward rule as a graph, for an argument, result and residuals of these structures and types.
+fn trace_backward<X, Y, R>(
+    backward: impl Fn(R, Y) -> X,
+    (x, y, kept): (&X, &Y, &R),
+    (ins, outs, residuals): (&[Aval], &[Aval], &[Aval]),
+    line: &'static Location<'static>,
+) -> (Graph, Vec<Tensor>)
+where
+    X: Tree<Tensor, With<Tensor> = X>,
+    Y: Tree<Tensor, With<Tensor> = Y>,
+    R: Tree<Tensor, With<Tensor> = R>,
+{
+    trace(&[residuals, &chosen(outs, &differentiable(outs))].concat(), |t| {
+        let (residuals, ct) = t.split_at(residuals.len());
+        let d = backward(kept.refill(residuals.iter().copied()), y.refill(with_zeros(ct, outs))).leaves();
+        let _at = At::line(line);
+        if d.len() != ins.len() {
+            let reason = format!("the backward rule returns {} leaves, not {}", d.len(), ins.len());
+            fail("custom_vjp", vec![], reason, None)
+        }
+        let wanted = differentiable(ins);
+        let d = chosen(&d, &wanted);
+        let types: Vec<Aval> = d.iter().map(|t| t.aval()).collect();
+        let paths = chosen(&x.paths(), &wanted);
+        require_types("custom_vjp", "the backward rule's result", &paths, &types, &chosen(ins, &wanted));
+        d
+    })
 }
 
 impl CustomVjp {
+    fn rules(&self) -> &Rules {
+        self.rules.as_ref().unwrap_or_else(|| no_rule("custom_vjp"))
+    }
     /// Results and residuals.
     fn run_forward(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> (Vec<Tensor>, Vec<Tensor>) {
-        require_constant("custom_vjp", &dx[..self.back.consts]);
-        let mut y = inline(&self.forward, x);
+        require_constant("custom_vjp", &dx[..self.consts]);
+        let mut y = inline(&self.rules().forward, x);
         let residuals = y.split_off(self.body.outs.len());
         (y, residuals)
     }
     /// Tangents of the float arguments.
     fn tangents(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Tensor> {
-        let floats = (self.back.consts..x.len()).filter(|i| x[*i].dtype().is_float());
+        let floats = (self.consts..x.len()).filter(|i| x[*i].dtype().is_float());
         floats.map(|i| dx[i].unwrap_or_else(|| zeros_of(&x[i].aval()))).collect()
     }
 }
@@ -148,14 +160,14 @@ impl Primitive for CustomVjp {
     }
     fn jvp_whole(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
         let (y, residuals) = self.run_forward(x, dx);
-        let known = [&x[..self.back.consts], &residuals].concat();
-        let dy = self.back.transposed(&known, &self.tangents(x, dx));
+        let known = [&x[..self.consts], &residuals].concat();
+        let dy = self.rules().back.transposed(&known, &self.tangents(x, dx));
         Some((y, spread_out(&dy, &differentiable(&self.body.out_avals()))))
     }
     fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
         let (y, residuals) = self.run_forward(x, dx);
-        let args = [x[..self.back.consts].to_vec(), residuals, self.tangents(x, dx)].concat();
-        let dy = bind(Tangent { back: self.back.clone() }, &args);
+        let args = [x[..self.consts].to_vec(), residuals, self.tangents(x, dx)].concat();
+        let dy = bind(Tangent { back: self.rules().back.clone() }, &args);
         Some((y, spread_out(&dy, &differentiable(&self.body.out_avals()))))
     }
     fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
@@ -166,19 +178,21 @@ impl Primitive for CustomVjp {
     }
     fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
         let all = |g: &Graph, m: &[bool]| Rc::new(batched(g, axis, m, &vec![true; g.outs.len()]).0);
-        let (body, forward) = (all(&self.body, mapped), all(&self.forward, mapped));
-        let k = self.back.consts;
-        let mut m = mapped[..k].to_vec();
-        m.resize(self.back.graph.ins.len(), true);
+        let k = self.consts;
         // the cotangent of an argument that all instances share is the sum over the instances
         let shared: Vec<bool> = (k..x.len()).filter(|i| x[*i].dtype().is_float()).map(|i| !mapped[i]).collect();
-        let (over_batch, _) = batched(&self.back.graph, axis, &m, &vec![true; shared.len()]);
-        let (graph, _) = trace_rule(&over_batch.in_avals(), |t| {
-            let d = inline(&over_batch, t).into_iter().zip(&shared);
-            d.map(|(d, shared)| if *shared { reduce_sum(d, [0]) } else { d }).collect()
+        let rules = self.rules.as_ref().map(|Rules { forward, back }| {
+            let mut m = mapped[..k].to_vec();
+            m.resize(back.graph.ins.len(), true);
+            let over_batch = all(&back.graph, &m);
+            let (graph, _) = trace_rule(&over_batch.in_avals(), |t| {
+                let d = inline(&over_batch, t).into_iter().zip(&shared);
+                d.map(|(d, shared)| if *shared { reduce_sum(d, [0]) } else { d }).collect()
+            });
+            Rules { forward: all(forward, mapped), back: Back { graph: Rc::new(graph), ..*back } }
         });
-        let back = Back { graph: Rc::new(graph), ..self.back };
-        Some(bind(CustomVjp { body, forward, back }, x).into_iter().map(|t| (t, true)).collect())
+        let y = bind(CustomVjp { body: all(&self.body, mapped), consts: k, rules }, x);
+        Some(y.into_iter().map(|t| (t, true)).collect())
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
         cx.graph(&self.body, x)
@@ -187,11 +201,16 @@ impl Primitive for CustomVjp {
         self.body.cost()
     }
     fn graphs(&self) -> Vec<&Rc<Graph>> {
-        vec![&self.body, &self.forward, &self.back.graph]
+        let rules = self.rules.iter().flat_map(|r| [&r.forward, &r.back.graph]);
+        [&self.body].into_iter().chain(rules).collect()
     }
     fn with_graphs(&self, graphs: Vec<Rc<Graph>>) -> Rc<dyn Primitive> {
-        let [body, forward, graph] = graphs.try_into().expect("three graphs");
-        Rc::new(CustomVjp { body, forward, back: Back { graph, ..self.back } })
+        let mut graphs = graphs.into_iter();
+        let mut next = || graphs.next().expect("as many as there are");
+        let body = next();
+        let rules = self.rules.as_ref();
+        let rules = rules.map(|r| Rules { forward: next(), back: Back { graph: next(), ..r.back } });
+        Rc::new(CustomVjp { body, consts: self.consts, rules })
     }
     fn has_effect(&self) -> bool {
         has_effect(&self.body)

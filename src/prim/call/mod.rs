@@ -7,21 +7,26 @@ use crate::{
         backward::{backward, depends},
         batch::batched,
         dce::{Pruned, dce},
-        effects::without_effects,
         linearize::{chosen, differentiable, jvp_of, linearize, spread_out},
+        runs::{Saving, in_two_runs},
     },
     tree::Tree,
 };
-use std::panic::Location;
+use std::{cell::RefCell, panic::Location};
 
 mod custom_jvp;
 mod custom_vjp;
+mod policy;
 mod remat;
 pub use custom_jvp::{CustomJvp, custom_jvp};
 pub use custom_vjp::{CustomVjp, custom_vjp};
+pub use policy::{Policy, Predicate, Tag, checkpoint_name};
 use remat::call_types;
-pub use remat::{Policy, Predicate, Remat, RematOptions, Tag, checkpoint_name, remat, remat_with};
-pub(super) use {custom_jvp::ROWS as CUSTOM_JVP_ROWS, custom_vjp::ROWS as CUSTOM_VJP_ROWS, remat::ROWS as REMAT_ROWS};
+pub use remat::{Remat, RematOptions, remat, remat_with};
+pub(super) use {
+    custom_jvp::ROWS as CUSTOM_JVP_ROWS, custom_vjp::ROWS as CUSTOM_VJP_ROWS, policy::ROWS as NAME_ROWS,
+    remat::ROWS as REMAT_ROWS,
+};
 
 /// What a rule returned must have the types of what it stands for.
 #[track_caller]
@@ -42,6 +47,42 @@ fn require_constant(op: &str, captured: &[Option<Tensor>]) {
         let help = "pass it as an argument, or hold it constant with `.stop_gradient()`";
         fail(op, vec![], "the function is differentiated by a tensor that it uses from outside", Some(help.into()))
     }
+}
+
+/// The highest order of derivative of a function whose rule calls the function itself. Rules are traced when a function is
+/// called, not when it is differentiated, because closures may not live that long; so this recursion must end.
+const ORDERS: usize = 4;
+
+thread_local! {
+    static RULES: RefCell<Vec<(&'static Location<'static>, &'static str)>> = const { RefCell::new(vec![]) };
+}
+
+/// While alive, rules of one function (a type `F` made in one line) are being traced.
+struct InRules;
+impl InRules {
+    /// `None` if they are being traced [`ORDERS`] times already.
+    fn of<F>(_: &F, line: &'static Location<'static>) -> Option<InRules> {
+        let this = (line, std::any::type_name::<F>());
+        RULES.with_borrow_mut(|r| {
+            let open = r.iter().filter(|f| **f == this).count() < ORDERS;
+            open.then(|| {
+                r.push(this);
+                InRules
+            })
+        })
+    }
+}
+impl Drop for InRules {
+    fn drop(&mut self) {
+        RULES.with_borrow_mut(|r| r.pop());
+    }
+}
+
+/// Abandon tracing: the rule that is wanted was not traced.
+#[track_caller]
+fn no_rule(op: &str) -> ! {
+    let reason = format!("its rule calls the function itself: it has derivatives up to order {ORDERS} only");
+    fail(op, vec![], reason, Some("call a function with another rule, or with none, in the rule".into()))
 }
 
 /// Leaves for a whole tree from those of its floats, with zeros for the others.

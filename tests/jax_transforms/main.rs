@@ -1,0 +1,208 @@
+//! Functions and their transformations against what JAX computed (tests/fixtures/transforms.json): the interpreter and compiled
+//! programs alike. Each case is a function here and one of the same name in scripts/transform_cases/, the same mathematics.
+use raxla::{Host, Tree, grad, host::float_from_bits, prelude::*, trace::trace_graph};
+use serde_json::Value;
+use std::{collections::BTreeMap, panic, sync::Mutex, thread};
+
+/// A function of the inputs that the fixture has under this name, and the leaves of its result.
+pub struct Case {
+    name: &'static str,
+    f: fn(&[Tensor]) -> Vec<Tensor>,
+}
+/// `case!(name, |x, y| result)`
+macro_rules! case {
+    ($name:ident, |$($x:ident),*| $body:expr) => {
+        $crate::Case {
+            name: stringify!($name),
+            f: |inputs| {
+                let [$($x),*] = *inputs else { panic!("{} inputs", inputs.len()) };
+                $crate::leaves(&$body)
+            },
+        }
+    };
+}
+fn leaves(x: &impl Tree<Tensor>) -> Vec<Tensor> {
+    x.leaves()
+}
+
+/// The gradient of the sum of all elements of `f`.
+fn slopes(f: impl Fn(Tensor) -> Tensor) -> impl Fn(Tensor) -> Tensor {
+    grad(move |x| f(x).sum(..))
+}
+/// The gradient of the sum of all elements of `f` by both arguments.
+fn slopes2(f: impl Fn(Tensor, Tensor) -> Tensor) -> impl Fn(Tensor, Tensor) -> (Tensor, Tensor) {
+    let d = grad(move |(x, y)| f(x, y).sum(..));
+    move |x, y| d((x, y))
+}
+/// A scalar i32.
+fn int(n: i32) -> Tensor {
+    full([], DType::I32, n)
+}
+/// A scalar f64.
+fn float(x: f64) -> Tensor {
+    full([], DType::F64, x)
+}
+
+mod axes;
+mod batching;
+mod calls;
+mod convolution;
+mod derivatives;
+mod indexing;
+mod kinks;
+mod loops;
+mod nested;
+mod random;
+mod training;
+mod values;
+
+const GROUPS: &[&[Case]] = &[
+    values::CASES,
+    indexing::CASES,
+    convolution::CASES,
+    kinks::CASES,
+    derivatives::CASES,
+    batching::CASES,
+    loops::CASES,
+    calls::CASES,
+    random::CASES,
+    training::CASES,
+    axes::CASES,
+    nested::CASES,
+];
+
+/// Where raxla differs on purpose: the case, the number of the result, and what raxla gives.
+const DIFFERENT: &[(&str, usize, &[f64])] = &[
+    // x⁰ is 1 everywhere, so its derivative is 0, not y xʸ⁻¹ = 0 · ∞
+    ("power_at_zero", 0, &[0.0, 1.0, 0.0, f64::INFINITY, 0.0, -4.0, f64::NEG_INFINITY]),
+    ("constant_powers", 5, &[0.0; 5]),
+    // at ties the later element gets all of it
+    ("cummax_at_ties", 0, &[1.0, 2.0, 7.0, 0.0, 5.0, 6.0, 7.0]),
+    ("cummax_at_ties", 1, &[0.0, 0.0, 0.0, 0.0, 0.0, 21.0, 7.0]),
+    ("cummax_at_ties", 2, &[1.0, 6.0, 9.0, 9.0, 15.0, 30.0, 35.0]),
+    ("cummin_at_ties", 0, &[1.0, 2.0, 7.0, 0.0, 5.0, 6.0, 7.0]),
+    ("cummin_at_ties", 1, &[0.0, 0.0, 0.0, 0.0, 0.0, 21.0, 7.0]),
+    ("cummin_at_ties", 2, &[3.0, 4.0, 6.0, 6.0, 10.0, 6.0, 7.0]),
+    // -∞ adds nothing to a sum of exponentials, at the start of a row too, where JAX subtracts infinities
+    ("cumlogsumexp_of_infinities", 1, &[0.0, 0.0, 1.5378828427399904, 1.4621171572600098, 0.0]),
+];
+
+/// What JAX was given and gave.
+struct Expected {
+    inputs: Vec<Host>,
+    outputs: Vec<Host>,
+}
+
+fn fixture() -> BTreeMap<String, Expected> {
+    let file: Value = serde_json::from_str(include_str!("../fixtures/transforms.json")).unwrap();
+    let tensors = |v: &Value| v.as_array().unwrap().iter().map(host).collect();
+    let cases = file["cases"].as_array().unwrap().iter();
+    let expected = |c: &Value| Expected { inputs: tensors(&c["inputs"]), outputs: tensors(&c["outputs"]) };
+    let mut cases: BTreeMap<String, Expected> =
+        cases.map(|c| (c["name"].as_str().unwrap().to_string(), expected(c))).collect();
+    for (case, i, ours) in DIFFERENT {
+        let theirs = &mut cases.get_mut(*case).expect("a case").outputs[*i];
+        *theirs = Host::floats(theirs.dtype(), theirs.dims(), ours.to_vec());
+    }
+    cases
+}
+
+fn host(t: &Value) -> Host {
+    let d = DType::ALL.into_iter().find(|d| d.name() == t["dtype"].as_str().unwrap()).unwrap();
+    let dims: Vec<usize> = t["shape"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize).collect();
+    let values = t["values"].as_array().unwrap();
+    if d.is_float() {
+        return Host::floats(d, dims, values.iter().map(|v| float_from_bits(d, v.as_u64().unwrap())).collect());
+    }
+    let int = |v: &Value| v.as_u64().map(i128::from).or(v.as_i64().map(i128::from)).unwrap();
+    Host::ints(d, dims, values.iter().map(int).collect())
+}
+
+/// Floats within a part of the largest magnitude of the whole result, everything else exactly.
+fn check(have: &[Host], want: &[Host]) -> Result<(), String> {
+    if have.len() != want.len() {
+        return Err(format!("{} results instead of {}", have.len(), want.len()));
+    }
+    let mut wrong = vec![];
+    for (i, (have, want)) in have.iter().zip(want).enumerate() {
+        if have.aval() != want.aval() {
+            wrong.push(format!("result {i}: {} instead of {}", have.aval(), want.aval()));
+        } else if !near(have, want) {
+            wrong.push(format!("result {i}: {:?}\n        instead of {:?}", shown(have), shown(want)));
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n    ")) }
+}
+
+fn near(have: &Host, want: &Host) -> bool {
+    if !have.dtype().is_float() {
+        return have == want;
+    }
+    let (a, b) = (have.to_f64(), want.to_f64());
+    let largest = b.iter().filter(|x| x.is_finite()).fold(0.0, |m: f64, x| m.max(x.abs()));
+    let tolerance = match have.dtype() {
+        DType::F64 => 1e-12,
+        DType::F32 => 2e-6,
+        d => panic!("no result is {}", d.name()),
+    };
+    let equal = |(a, b): (&f64, &f64)| a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= tolerance * largest;
+    a.iter().zip(&b).all(equal)
+}
+
+fn shown(h: &Host) -> String {
+    if h.dtype().is_float() {
+        format!("{} {:?}", h.aval(), h.to_f64())
+    } else {
+        format!("{} {:?}", h.aval(), h.to_ints())
+    }
+}
+
+/// Run every case and compare; a case that panics fails like others.
+fn compare(run: fn(&Case, &[Host]) -> Result<Vec<Host>, String>) {
+    let expected = fixture();
+    let wanted = std::env::var("RAXLA_CASE").unwrap_or_default();
+    let cases = GROUPS.iter().flat_map(|g| g.iter()).filter(|c| c.name.contains(&wanted));
+    let (cases, failures) = (Mutex::new(cases), Mutex::new(vec![]));
+    let work = || {
+        while let Some(case) = { cases.lock().unwrap().next() } {
+            let Expected { inputs, outputs } = &expected[case.name];
+            let result = panic::catch_unwind(|| run(case, inputs)).unwrap_or_else(|_| Err("it panics".into()));
+            if let Err(why) = result.and_then(|have| check(&have, outputs)) {
+                failures.lock().unwrap().push(format!("{}: {why}", case.name));
+            }
+        }
+    };
+    thread::scope(|s| (0..2).for_each(|_| drop(s.spawn(work))));
+    let failures = failures.into_inner().unwrap();
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn every_case_of_the_fixture_is_here() {
+    let mut here: Vec<&str> = GROUPS.iter().flat_map(|g| g.iter()).map(|c| c.name).collect();
+    here.sort_unstable();
+    assert!(here.windows(2).all(|w| w[0] != w[1]), "two cases have one name");
+    let there = fixture();
+    let missing: Vec<&String> = there.keys().filter(|name| !here.contains(&name.as_str())).collect();
+    assert!(missing.is_empty(), "not written in Rust: {missing:?}");
+    assert_eq!(here.len(), there.len(), "cases that the fixture lacks");
+}
+
+#[test]
+fn the_interpreter_equals_jax() {
+    compare(|case, inputs| {
+        let avals: Vec<Aval> = inputs.iter().map(|h| h.aval().clone()).collect();
+        let graph = trace_graph(&avals, case.f).map_err(|e| e.to_string())?;
+        Ok(graph.eval(inputs))
+    });
+}
+
+#[test]
+fn compiled_programs_equal_jax() {
+    compare(|case, inputs| {
+        let f = jit(|x: Vec<Tensor>| (case.f)(&x));
+        let args: raxla::Result<Vec<Array>> = inputs.iter().map(Array::from_host).collect();
+        let out = args.and_then(|args| f.call((&args,))).map_err(|e| e.to_string())?;
+        out.iter().map(|a| a.to_host().map_err(|e| e.to_string())).collect()
+    });
+}
