@@ -144,7 +144,7 @@
 //! `docs/errors.md` has a section on every error.
 //!
 //! # Looking inside
-//! [`debug_print`] prints when the program runs; [`debug_check`] and [`debug_assert`] make it fail where something is
+//! [`debug_print`] prints when the program runs; [`debug_check`] and [`debug_assert()`] make it fail where something is
 //! wrong, and [`debug_nans`] finds the operation that makes a NaN.
 //! ```
 //! use raxla::{debug_check, debug_print, prelude::*};
