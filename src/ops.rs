@@ -149,6 +149,21 @@ methods! {
     pow => |x, y| prim::pow(x, y);
     /// The angle of the point (y, x) where self is y, in radians.
     atan2 => |x, y| prim::atan2(x, y);
+    /// ln(eˣ + eʸ), without overflow. JAX: `jnp.logaddexp`.
+    logaddexp => |x, y| prim::custom_jvp(logaddexp, |(x, y): (Tensor, Tensor), (dx, dy): (Tensor, Tensor)| {
+        let z = logaddexp((x, y));
+        // +∞ beside +∞ has the same share as any other pair of equals
+        let finite = |x: Tensor| where_(x.eq(f64::INFINITY), x.like(0.0), x);
+        (z, dx * (finite(x) - finite(z)).exp() + dy * (finite(y) - finite(z)).exp())
+    })((x, y));
+}
+
+fn logaddexp((x, y): (Tensor, Tensor)) -> Tensor {
+    let delta = x - y;
+    // (not |delta|, which has no derivative at ties: that of a minimum is the mean)
+    let sum = x.maximum(y) + delta.minimum(-delta).exp().log1p();
+    // equal infinities have no difference; their sum is right
+    where_(delta.ne(delta), x + y, sum)
 }
 
 /// `yes` where `condition` holds, else `no`; all three broadcast to one shape. JAX: `jnp.where`.
@@ -163,6 +178,18 @@ pub fn where_(condition: Tensor, yes: Tensor, no: impl Rhs) -> Tensor {
 }
 
 impl Tensor {
+    /// Each element limited to `[low, high]`; both broadcast. At a bound the derivative is one half, as in JAX
+    /// (`jnp.clip`; that of [`prim::clamp`] is 0).
+    #[track_caller]
+    pub fn clip(self, low: impl Rhs, high: impl Rhs) -> Tensor {
+        let _at = At::caller();
+        self.maximum(low).minimum(high)
+    }
+    /// Is each element NaN? Gives bools.
+    #[track_caller]
+    pub fn is_nan(self) -> Tensor {
+        prim::compare(Direction::Ne, self, self)
+    }
     /// A tensor of this shape and dtype with all elements equal to `value`.
     #[track_caller]
     pub fn like(self, value: impl Scalar) -> Tensor {

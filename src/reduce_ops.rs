@@ -122,6 +122,8 @@ reductions! {
         let centred = wide - wide_mean(wide, &axes).reshape(kept(x, &axes));
         wide_mean(centred * centred, &axes).cast(averaged(x.dtype()))
     };
+    /// Standard deviation over axes: the root of [`Tensor::var`].
+    std, std_keep => |x, axes| x.var(isizes(&axes)).sqrt();
     /// Largest element over axes; NaN if there is one. See [`Tensor::maximum`] for the larger of two.
     max, max_keep => |x, axes| {
         not_empty("max", x, &axes);

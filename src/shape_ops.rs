@@ -214,6 +214,15 @@ impl Tensor {
         reverse(self, [self.axis(axis)])
     }
 
+    /// The elements moved by `shift` along an axis; those that leave it come in again at the other end. JAX: `jnp.roll`.
+    #[track_caller]
+    pub fn roll(self, axis: isize, shift: isize) -> Tensor {
+        let _at = At::caller();
+        let n = self.dim(axis);
+        let cut = (-shift).rem_euclid(n.max(1) as isize) as usize;
+        concat(&[self.slice_axis(axis, cut..), self.slice_axis(axis, ..cut)], axis)
+    }
+
     /// The lower triangle of each matrix in the last two axes, zeros elsewhere. The triangle's last diagonal is
     /// `diagonal` above (or, negative, below) the main one.
     #[track_caller]

@@ -180,3 +180,9 @@ def deviation_of_equals(x):
 @case(these([3, 3, 1, 2]))
 def median_by_sorting(x):
     return slopes(lambda x: jnp.mean(jnp.sort(x)[1:3]))(x), slopes(lambda x: jnp.sort(x)[jnp.array([0, 0, 3])])(x)
+
+
+@case(these([1, 0, -2, 100, INF, INF, -INF, -INF, NAN]), these([1, 0, 3, -100, INF, 0, -INF, 1, 0]))
+def logaddexp_at_ties_and_infinities(x, y):
+    second = jax.vmap(jax.hessian(lambda x, y: jnp.logaddexp(x, y) * jnp.logaddexp(x, x)))
+    return jnp.logaddexp(x, y), slopes2(jnp.logaddexp)(x, y), slopes(jax.nn.softplus)(x), second(x[:4], y[:4])

@@ -32,6 +32,11 @@ pub fn relu(x: Tensor) -> Tensor {
     let rule = |x: Tensor, dx: Tensor| (x.maximum(0.0), where_(x.gt(0.0), dx, 0.0));
     custom_jvp(|x: Tensor| x.maximum(0.0), rule)(x)
 }
+/// ln(1 + eˣ)
+#[track_caller]
+pub fn softplus(x: Tensor) -> Tensor {
+    x.logaddexp(0.0)
+}
 
 /// An activation function by its Hugging Face name (`hidden_act`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

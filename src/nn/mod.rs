@@ -9,7 +9,7 @@ mod loss;
 mod norm;
 pub mod rope;
 
-pub use activation::{Activation, gelu, gelu_tanh, relu, silu};
+pub use activation::{Activation, gelu, gelu_tanh, relu, silu, softplus};
 pub use attention::{KvCache, attention, causal_mask};
 pub use layers::Layers;
 pub use loss::cross_entropy;

@@ -288,7 +288,7 @@ impl Primitive for Select {
 /// Elementwise min(max(x, low), high).
 #[derive(Debug)]
 pub struct Clamp;
-/// Each element of `x` limited to `[low, high]`; all of one shape and dtype. The method `clamp` broadcasts.
+/// Each element of `x` limited to `[low, high]`; all of one shape and dtype. [`Tensor::clip`] broadcasts.
 ///
 /// The tangent passes strictly inside the bounds only, as in JAX.
 #[track_caller]

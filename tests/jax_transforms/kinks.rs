@@ -1,13 +1,10 @@
 //! Derivatives where a function has a kink, a tie, a pole or no derivative.
 use crate::{Case, slopes, slopes2};
-use raxla::{hessian, jacfwd, jvp, nn, prelude::*, prim};
+use raxla::{hessian, jacfwd, jvp, nn, prelude::*, prim, vmap};
 
 /// Different cotangents for different elements.
 fn weigh(x: Tensor) -> Tensor {
     x * (arange(x.size(), x.dtype()) + 1.0).reshape(x.dims())
-}
-fn clip(x: Tensor) -> Tensor {
-    x.maximum(-0.5).minimum(0.75)
 }
 fn clamp(low: f64, x: Tensor, high: f64) -> Tensor {
     prim::clamp(x.like(low), x, x.like(high))
@@ -64,7 +61,7 @@ pub const CASES: &[Case] = &[
     }),
     case!(absolute_value, |x| [slopes(|x| x.abs())(x), slopes(|x| (x * x).sqrt())(x), slopes(|x| x.sign())(x),]),
     case!(clip_at_limits, |x| [
-        slopes(clip)(x),
+        slopes(|x| x.clip(-0.5, 0.75))(x),
         slopes(|x| clamp(-0.5, x, 0.75))(x),
         slopes(|low| prim::clamp(low, x, x.like(0.75)))(x.like(-0.5)),
         slopes(|high| prim::clamp(x.like(-0.5), x, high))(x.like(0.75)),
@@ -138,7 +135,7 @@ pub const CASES: &[Case] = &[
     ]),
     case!(deviation_of_equals, |x| [
         slopes(|x| x.var(1))(x),
-        slopes(|x| x.var(1).sqrt())(x),
+        slopes(|x| x.std(1))(x),
         slopes(|x| ((x - 1.0) * (x - 1.0)).sum(1).sqrt())(x),
     ]),
     case!(median_by_sorting, |x| {
@@ -147,5 +144,10 @@ pub const CASES: &[Case] = &[
             slopes(|x| x.sort(0).slice_axis(0, 1..3).mean(..))(x),
             slopes(|x| x.sort(0).take(concat(&[first, first, last], 0), 0))(x),
         ]
+    }),
+    case!(logaddexp_at_ties_and_infinities, |x, y| {
+        let f = |x: Tensor, y: Tensor| x.logaddexp(y);
+        let second = vmap(|(x, y): (Tensor, Tensor)| hessian(|x: Tensor| f(x, y) * f(x, x))(x));
+        (f(x, y), slopes2(f)(x, y), slopes(nn::softplus)(x), second((x.slice_axis(0, ..4), y.slice_axis(0, ..4))))
     }),
 ];

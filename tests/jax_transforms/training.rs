@@ -17,11 +17,6 @@ fn times(x: Tensor, w: Tensor) -> Tensor {
 fn squares(x: Tensor) -> Tensor {
     x.powi(2).sum(..)
 }
-/// ln(eˣ + 1)
-fn softplus(x: Tensor) -> Tensor {
-    stack(&[x, x.like(0.0)], 0).logsumexp(0)
-}
-
 #[derive(Tree, Clone)]
 struct Mlp<T = Tensor> {
     first: (T, T),
@@ -126,13 +121,13 @@ pub const CASES: &[Case] = &[
     }),
     case!(logistic_regression, |x, y, w| {
         let y = y.cast(DType::F64);
-        let nll = |w: Tensor| (softplus(times(x, w)) - y * times(x, w)).mean(..) + squares(w) * 0.01;
+        let nll = |w: Tensor| (nn::softplus(times(x, w)) - y * times(x, w)).mean(..) + squares(w) * 0.01;
         (nll(w), grad(nll)(w), hessian(nll)(w))
     }),
     case!(logistic_regression_by_gradient_descent, |x, y| {
         let y = y.cast(DType::F64);
         let start = || zeros([3], DType::F64);
-        let nll = |w: Tensor| (softplus(times(x, w)) - y * times(x, w)).mean(..);
+        let nll = |w: Tensor| (nn::softplus(times(x, w)) - y * times(x, w)).mean(..);
         let descend = |n: usize, rate: Tensor| fori_loop(0, n, |_, w: Tensor| w - rate * grad(nll)(w), start());
         (descend(20, float(0.5)), grad(|rate: Tensor| nll(descend(5, rate)))(float(0.5)))
     }),
