@@ -40,6 +40,7 @@ pub fn einsum_n(spec: &str, x: &[Tensor]) -> Tensor {
 pub fn einsum_with(spec: &str, x: &[Tensor], precision: Precision, output: Option<DType>) -> Tensor {
     let _at = At::caller();
     let (operands, result) = parse(spec, x);
+    require_one_dtype(spec, x);
     let mut terms: VecDeque<Term> =
         operands.into_iter().zip(x).map(|(letters, x)| Term { letters, x: *x }.diagonal()).collect();
     let mut product = terms.pop_front().expect("a spec names at least one operand");
@@ -50,6 +51,18 @@ pub fn einsum_with(spec: &str, x: &[Tensor], precision: Precision, output: Optio
     let sum = product.summed(&result, output);
     let y = sum.x.transpose(sum.axes(&result));
     y.cast(output.unwrap_or(y.dtype()))
+}
+
+/// Operands of one dtype, or of two kinds of 8-bit floats.
+#[track_caller]
+fn require_one_dtype(spec: &str, x: &[Tensor]) {
+    let f8 = |t: &Tensor| t.dtype().is_float() && t.dtype().bits() == 8;
+    let first = x.first().map(|t| t.dtype());
+    if x.iter().all(|t| Some(t.dtype()) == first) || x.iter().all(f8) {
+        return;
+    }
+    let help = first.map(|d| format!("cast one side: `.cast(DType::{d:?})`"));
+    fail(&format!("einsum {spec:?}"), x.iter().map(|t| t.aval()).collect(), "the dtypes differ", help)
 }
 
 /// A tensor and the letters of its axes.

@@ -189,7 +189,14 @@ impl Rows {
     fn update(self, updates: impl Rhs, combine: Combine) -> Tensor {
         let (x, i) = (self.x.aval(), self.indices.aval());
         let (dims, _) = slices_along(&x, 0, &i);
-        let updates = updates.beside(self.x).broadcast_to([&i.dims[..], &x.dims[1..]].concat());
+        let (updates, rows) = (updates.beside(self.x), [&i.dims[..], &x.dims[1..]].concat());
+        let u = updates.aval();
+        let fits = |(n, m): (&usize, &usize)| *n == 1 || n == m;
+        if u.rank() > rows.len() || !u.dims.iter().rev().zip(rows.iter().rev()).all(fits) {
+            let reason = format!("the updates do not broadcast to {rows:?}, the shape of the rows");
+            fail("at", vec![x, i, u], reason, None)
+        }
+        let updates = updates.broadcast_to(rows);
         scatter(self.x, self.indices.expand_dims(-1), updates, Scatter { dims, combine, options: self.options })
     }
 }

@@ -5,7 +5,18 @@ use crate::{
     trace::{At, Tensor, fail},
 };
 
-/// Stretch two tensors to their common shape, as NumPy does.
+/// The shape that two shapes broadcast to, as in NumPy; otherwise the axis where they differ.
+fn common(a: &[usize], b: &[usize]) -> Result<Vec<usize>, String> {
+    let n = a.len().max(b.len());
+    let pad = |d: &[usize]| [&vec![1; n - d.len()], d].concat();
+    let (a, b) = (pad(a), pad(b));
+    match (0..n).find(|i| a[*i] != 1 && b[*i] != 1 && a[*i] != b[*i]) {
+        Some(i) => Err(format!("axis {i} is {} on the left and {} on the right", a[i], b[i])),
+        None => Ok(a.into_iter().zip(b).map(|(a, b)| if a == 1 { b } else { a }).collect()),
+    }
+}
+
+/// Stretch two tensors to their common shape.
 #[track_caller]
 fn fit(op: &str, x: Tensor, y: Tensor) -> (Tensor, Tensor) {
     let (a, b) = (x.aval(), y.aval());
@@ -16,15 +27,10 @@ fn fit(op: &str, x: Tensor, y: Tensor) -> (Tensor, Tensor) {
         let help = format!("convert one side: `.cast(DType::{:?})`", a.dtype);
         fail(op, vec![a, b], "the dtypes differ", Some(help));
     }
-    let n = a.rank().max(b.rank());
-    let pad = |d: &[usize]| [&vec![1; n - d.len()], d].concat();
-    let (pa, pb) = (pad(&a.dims), pad(&b.dims));
-    let dims: Vec<usize> = pa.iter().zip(&pb).map(|(a, b)| if *a == 1 { *b } else { *a }).collect();
-    if let Some(i) = (0..n).find(|i| pa[*i] != 1 && pb[*i] != 1 && pa[*i] != pb[*i]) {
-        let help = format!("axis {i} is {} on the left and {} on the right", pa[i], pb[i]);
-        fail(op, vec![a, b], "the shapes do not broadcast", Some(help));
+    match common(&a.dims, &b.dims) {
+        Ok(dims) => (x.broadcast_to(dims.clone()), y.broadcast_to(dims)),
+        Err(help) => fail(op, vec![a, b], "the shapes do not broadcast", Some(help)),
     }
-    (x.broadcast_to(dims.clone()), y.broadcast_to(dims))
 }
 
 macro_rules! operator {
@@ -171,10 +177,19 @@ fn logaddexp((x, y): (Tensor, Tensor)) -> Tensor {
 pub fn where_(condition: Tensor, yes: Tensor, no: impl Rhs) -> Tensor {
     let _at = At::caller();
     let (yes, no) = fit("where", yes, no.beside(yes));
-    let (c, y) = fit("where", condition.cast(DType::I8), full(yes.dims(), DType::I8, 0));
-    let dims = y.dims();
-    let c = if c.dims() == condition.dims() { condition } else { condition.broadcast_to(dims.clone()) };
-    prim::select(c, yes.broadcast_to(dims.clone()), no.broadcast_to(dims))
+    let (c, a) = (condition.aval(), yes.aval());
+    if c.dtype != DType::Bool {
+        let help = "compare: `x.ne(0)` holds where x is not zero".to_string();
+        let reason = format!("the condition is {}, not bool", c.dtype.name());
+        fail("where", vec![c, a.clone(), a], reason, Some(help))
+    }
+    match common(&c.dims, &a.dims) {
+        Ok(dims) => {
+            let [c, yes, no] = [condition, yes, no].map(|t| t.broadcast_to(dims.clone()));
+            prim::select(c, yes, no)
+        }
+        Err(help) => fail("where", vec![c, a.clone(), a], "condition and values do not broadcast", Some(help)),
+    }
 }
 
 impl Tensor {
@@ -203,10 +218,33 @@ impl Tensor {
         if self.dims() == dims {
             return self;
         }
+        let a = self.aval();
         if rank > dims.len() {
-            fail("broadcast_to", vec![self.aval()], format!("it has more axes than {dims:?}"), None);
+            fail("broadcast_to", vec![a], format!("it has more axes than {dims:?}"), None);
         }
-        let at = (dims.len() - rank..dims.len()).collect();
-        broadcast_in_dim(self, dims, at)
+        let first = dims.len() - rank;
+        if let Some(i) = (0..rank).find(|i| a.dims[*i] != 1 && a.dims[*i] != dims[first + i]) {
+            let help = format!("axis {i} is {}, which only repeats to {} if it is 1", a.dims[i], dims[first + i]);
+            fail("broadcast_to", vec![a], format!("it does not broadcast to {dims:?}"), Some(help))
+        }
+        broadcast_in_dim(self, &*dims, (first..dims.len()).collect())
+    }
+    /// Each element limited to `[low, high]`, which broadcast. JAX: `jnp.clip`. The derivative passes strictly inside.
+    ///
+    /// ```
+    /// # use raxla::{prelude::*, trace::trace_graph};
+    /// # let g = trace_graph(&[Aval::new(DType::F32, [2, 3]), Aval::new(DType::F32, [2, 1])], |t| { let (x, low) = (t[0], t[1]);
+    /// let y = x.clamp(low, 1.0);
+    /// # vec![y] }).unwrap();
+    /// # let x = Host::floats(DType::F32, [2, 3], vec![-2., 0.5, 3., -2., 0.5, 3.]);
+    /// # let y = g.eval(&[x, Host::floats(DType::F32, [2, 1], vec![-1., 0.75])]);
+    /// # assert_eq!(y[0].to_f64(), [-1., 0.5, 1., 0.75, 0.75, 1.]);
+    /// ```
+    #[track_caller]
+    pub fn clamp(self, low: impl Rhs, high: impl Rhs) -> Tensor {
+        let _at = At::caller();
+        let (x, low) = fit("clamp", self, low.beside(self));
+        let (x, high) = fit("clamp", x, high.beside(self));
+        prim::clamp(low.broadcast_to(x.dims()), x, high)
     }
 }

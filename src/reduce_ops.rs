@@ -2,7 +2,7 @@
 use crate::{
     aval::DType,
     prim::{self, reduce_and, reduce_max, reduce_min, reduce_or, reduce_prod, reduce_sum, select},
-    trace::{At, Tensor, fail},
+    trace::{At, Tensor, fail, op_name},
 };
 
 /// The axes of a reduction: one (`-1`), several (`[0, -1]`), or all (`..`). Negative ones count from the end.
@@ -38,7 +38,13 @@ impl Axes {
     fn of(&self, x: Tensor) -> Vec<usize> {
         match self {
             Axes::All => (0..x.rank()).collect(),
-            Axes::These(axes) => axes.iter().map(|a| x.axis(*a)).collect(),
+            Axes::These(axes) => {
+                let found: Vec<usize> = axes.iter().map(|a| x.axis(*a)).collect();
+                if found.iter().enumerate().any(|(i, a)| found[..i].contains(a)) {
+                    fail(op_name("axes"), vec![x.aval()], format!("an axis is named twice in {axes:?}"), None)
+                }
+                found
+            }
         }
     }
 }
@@ -140,10 +146,20 @@ reductions! {
     all, all_keep => |x, axes| reduce_and(x.cast(DType::Bool), axes);
     /// ln Σ eˣ over axes, without overflow. Of nothing but -∞ it is -∞.
     logsumexp, logsumexp_keep => |x, axes| {
+        require_float(x);
         let most = shift(x, &axes);
         let sum = (x - most.reshape(kept(x, &axes))).exp().sum(isizes(&axes));
         sum.log() + most
     };
+}
+
+#[track_caller]
+fn require_float(x: Tensor) {
+    let a = x.aval();
+    if !a.dtype.is_float() {
+        let help = "convert it first with `.cast(..)`".to_string();
+        fail(op_name("exp"), vec![a.clone()], format!("{} is not a float", a.dtype.name()), Some(help))
+    }
 }
 
 /// The largest element, as a constant to subtract before exponentiating: 0 where it is infinite.
@@ -173,6 +189,7 @@ impl Tensor {
     #[track_caller]
     pub fn softmax(self, axes: impl Into<Axes>) -> Tensor {
         let _at = At::op("softmax");
+        require_float(self);
         let axes = axes.into();
         let e = (self - self.stop_gradient().max_keep(axes.clone())).exp();
         e / e.sum_keep(axes)
@@ -181,6 +198,7 @@ impl Tensor {
     #[track_caller]
     pub fn log_softmax(self, axes: impl Into<Axes>) -> Tensor {
         let _at = At::op("log_softmax");
+        require_float(self);
         let axes = axes.into();
         let x = self - self.stop_gradient().max_keep(axes.clone());
         x - x.exp().sum_keep(axes).log()
@@ -269,7 +287,7 @@ mod tests {
         assert_eq!((e.file, e.line), (file!(), line));
         assert_eq!(e.reason, "there is no axis 2 in a tensor of rank 2");
         let e = trace_graph(std::slice::from_ref(&a), |x| vec![x[0].sum([0, -2])]).expect_err("twice");
-        assert_eq!(e.reason, "an axis is named twice in [0, 0]");
+        assert_eq!(e.reason, "an axis is named twice in [0, -2]");
         let e = trace_graph(&[a], |x| vec![x[0].max(1)]).expect_err("empty");
         assert!(e.to_string().starts_with("max of f32[2, 0]: there are no elements along axes [1]"), "{e}");
     }

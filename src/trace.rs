@@ -59,7 +59,7 @@ impl Tensor {
         });
         match found {
             Ok(a) => a,
-            Err(why) => fail("read", vec![], why, None),
+            Err(why) => refuse("read", vec![], why),
         }
     }
     /// Element type.
@@ -105,8 +105,7 @@ impl Tensor {
         let i = if axis < 0 { axis + a.rank() as isize } else { axis };
         if i < 0 || i as usize >= a.rank() {
             let rank = a.rank();
-            let op = AT.get().and_then(|here| here.op).unwrap_or("axis");
-            fail(op, vec![a], format!("there is no axis {axis} in a tensor of rank {rank}"), None)
+            fail(op_name("axis"), vec![a], format!("there is no axis {axis} in a tensor of rank {rank}"), None)
         }
         i as usize
     }
@@ -177,7 +176,9 @@ struct Here {
 }
 
 fn level(stack: &[Trace], t: Tensor) -> Result<usize, String> {
-    stack.iter().rposition(|tr| tr.id == t.trace).ok_or_else(|| "a tensor outlived the trace that made it".into())
+    let escaped = "a tensor outlived the trace that made it\nreturn it from the function that made it: what a closure keeps \
+                   aside (in a `Cell`, a `Vec`) ends with its trace";
+    stack.iter().rposition(|tr| tr.id == t.trace).ok_or_else(|| escaped.into())
 }
 
 /// Why tracing failed, and where. `jit(..).call(..)` returns it as `Err`.
@@ -278,6 +279,11 @@ impl Drop for At {
             AT.set(None);
         }
     }
+}
+
+/// The name under which the user knows the operation, if [`At::op`] has one.
+pub(crate) fn op_name(otherwise: &'static str) -> &'static str {
+    AT.get().and_then(|here| here.op).unwrap_or(otherwise)
 }
 
 /// Run `f` with every operation attributed to `site`: how transformations keep an equation's origin.
@@ -385,12 +391,15 @@ pub fn bind_rc(prim: Rc<dyn Primitive>, x: &[Tensor]) -> Vec<Tensor> {
         Ok(outs) => return outs,
         Err(e) => e,
     };
-    // a type rule may add a remedy after a line break
-    let (reason, help) = match why.split_once('\n') {
-        Some((r, h)) => (r.to_string(), Some(h.to_string())),
-        None => (why, None),
-    };
-    fail(prim.name(), avals, reason, help)
+    refuse(prim.name(), avals, why)
+}
+/// [`fail`] with a reason that may have a remedy after a line break, as those of type rules.
+#[track_caller]
+fn refuse(op: &str, operands: Vec<Aval>, why: String) -> ! {
+    match why.split_once('\n') {
+        Some((reason, help)) => fail(op, operands, reason, Some(help.into())),
+        None => fail(op, operands, why, None),
+    }
 }
 
 /// A tensor of an enclosing trace becomes an extra ("captured") input of this one; a constant is repeated instead.
@@ -452,8 +461,7 @@ fn run(policy: Policy, avals: &[Aval], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>)
         t.graph.ins.extend(t.captured.iter().map(|c| c.1));
         Ok((t.graph, t.captured.into_iter().map(|c| c.0).collect()))
     });
-    let (graph, captured): (Graph, Vec<Tensor>) =
-        finished.unwrap_or_else(|why: String| fail("return", vec![], why, None));
+    let (graph, captured): (Graph, Vec<Tensor>) = finished.unwrap_or_else(|why: String| refuse("return", vec![], why));
     if cfg!(debug_assertions)
         && let Err(why) = graph.verify()
     {
@@ -491,6 +499,7 @@ pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Box<TraceError>> {
 /// Record `f` as a graph, outside any trace. What the user's code did wrong is the `Err`.
 #[track_caller]
 pub fn trace_graph(avals: &[Aval], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>) -> Result<Graph, Box<TraceError>> {
+    let _at = At::caller();
     let (graph, captured) = catch(|| trace(avals, f))?;
     if !captured.is_empty() {
         let help = "inside a trace, call the plain function instead of its jitted form".to_string();

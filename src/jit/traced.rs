@@ -17,6 +17,11 @@ pub trait Traced<Args> {
 }
 
 /// Arguments of a compiled function: by value (may be donated) or by reference (kept).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an argument of a compiled function that takes `{A}`",
+    label = "neither `{A}` nor `&{A}`",
+    note = "inside a traced function, where there are tensors, call the plain function instead of its compiled form"
+)]
 pub trait Arg<A> {
     /// The argument, and whether it was moved in.
     fn arg(self) -> (A, bool);
@@ -33,6 +38,11 @@ impl<A: Tree<Array, With<Array> = A>> Arg<A> for &A {
 }
 
 /// A tuple of [`Arg`]s that stands for the tuple `T` of arguments.
+#[diagnostic::on_unimplemented(
+    message = "a compiled function that takes `{T}` cannot be called with `{Self}`",
+    label = "not the arguments `{T}`",
+    note = "arguments stand in a tuple, also a single one: `f.call((x,))`; each is moved in, or borrowed to be kept: `f.call((&x,))`"
+)]
 pub trait ArgTuple<T> {
     /// The arguments, and for each of their leaves whether it was moved in.
     fn args(self) -> (T, Vec<bool>);

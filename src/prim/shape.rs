@@ -346,7 +346,9 @@ impl Primitive for Iota {
     }
     fn infer(&self, _: &[Aval]) -> Result<Vec<Aval>, String> {
         let y = Aval::new(self.dtype, self.dims.clone());
-        require(&y, is_number, "a number")?;
+        if self.dtype == DType::Bool {
+            return Err("bools do not count\ntake an integer dtype, and compare".into());
+        }
         require_axis(&y, self.axis)?;
         Ok(vec![y])
     }

@@ -260,7 +260,7 @@ impl Primitive for IntegerPow {
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
         require(&x[0], NUMBER.0, NUMBER.1)?;
         if self.n < 0 && !x[0].dtype.is_float() {
-            return Err("an integer has no negative power".into());
+            return Err("an integer has no negative power\nconvert it first with `.cast(..)`".into());
         }
         Ok(vec![x[0].clone()])
     }

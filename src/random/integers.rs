@@ -46,7 +46,8 @@ impl Key {
         let _at = At::caller();
         let dims = dims.into();
         if dtype.is_float() || dtype == DType::Bool {
-            fail("randint", vec![], format!("{} is not an integer", dtype.name()), None);
+            let help = "ask for `DType::I32`, and convert the result with `.cast(..)`".to_string();
+            fail("randint", vec![], format!("{} is not an integer", dtype.name()), Some(help));
         }
         if dtype.bits() >= 32 {
             let (high, beyond) = high.bound(dtype);

@@ -24,7 +24,8 @@ fn beside(dtype: DType, x: f64, above: bool) -> f64 {
 #[track_caller]
 fn require_float(op: &str, dtype: DType) {
     if !dtype.is_float() {
-        fail(op, vec![], format!("{} is not a float", dtype.name()), None);
+        let help = "ask for `DType::F32`, and convert the result with `.cast(..)`".to_string();
+        fail(op, vec![], format!("{} is not a float", dtype.name()), Some(help));
     }
 }
 

@@ -38,8 +38,13 @@ impl<X: Tree<Tensor>> AxisTree<X> for PerLeaf<X::With<Axis>>
 where
     X::With<Axis>: Tree<Axis>,
 {
-    fn axes(&self, _: &X) -> Vec<Axis> {
-        self.0.leaves()
+    fn axes(&self, x: &X) -> Vec<Axis> {
+        let (axes, leaves) = (self.0.leaves(), x.leaves().len());
+        if axes.len() != leaves {
+            let reason = format!("the axes in `PerLeaf` are {}, the leaves of the tree {leaves}", axes.len());
+            fail("vmap", vec![], reason, Some("give each leaf an axis, or `Axis::Shared`".into()))
+        }
+        axes
     }
 }
 macro_rules! tuples {

@@ -59,7 +59,8 @@ where
     let _at = At::caller();
     let a = index.aval();
     if a.rank() != 0 || a.dtype.is_float() || a.dtype == DType::Bool {
-        fail("switch", vec![], format!("the index is {a}, not an integer scalar"), None)
+        let help = "convert it first with `.cast(DType::I32)`; of several, use one at a time, with `vmap`";
+        fail("switch", vec![], format!("the index is {a}, not an integer scalar"), Some(help.into()))
     }
     if branches.is_empty() {
         fail("switch", vec![], "there are no branches", None)
@@ -88,9 +89,15 @@ where
     let (paths, types) = (first.2.paths(), first.0.out_avals());
     for (i, (g, _, y)) in rest.iter().enumerate().map(|(i, b)| (i + 1, b)) {
         if y.structure() != first.2.structure() || y.paths() != paths {
-            let reason =
-                format!("{} and {} return different structures: {paths:?} and {:?}", name(0), name(i), y.paths());
-            fail(op, vec![], reason, None)
+            let list = |p: &[String]| if p.is_empty() { "none".into() } else { p.join(", ") };
+            let (a, b) = (list(&paths), list(&y.paths()));
+            let reason = format!(
+                "the results have different structures: the leaves of {} are {a}, those of {} are {b}",
+                name(0),
+                name(i)
+            );
+            let help = "all branches must return the same lengths, variants and skipped fields";
+            fail(op, vec![], reason, Some(help.into()))
         }
         let differ = paths.iter().zip(types.iter().zip(g.out_avals())).find(|(_, (a, b))| *a != b);
         if let Some((path, (a, b))) = differ {

@@ -23,7 +23,7 @@ fn check_carry<C: Tree<Tensor>>(op: &str, enters: &C, before: &[Aval], leaves: &
         let list =
             |p: &[String]| p.iter().map(|p| if p.is_empty() { "a tensor" } else { p }).collect::<Vec<_>>().join(", ");
         let reason = format!(
-            "the carry changes its structure: it enters with {} but leaves with {}",
+            "the carry changes its structure: its leaves are {} at first but {} after a step",
             list(&paths.0),
             list(&paths.1)
         );

@@ -6,6 +6,7 @@ use crate::transform::{
     effects::without_effects,
     linearize::{jvp_of, spread_out},
 };
+use std::panic::Location;
 
 /// A loop that runs as long as a condition holds. Operands: values that condition and body share (consts), the initial
 /// carry. Results: the final carry.
@@ -57,8 +58,8 @@ pub trait Bound: Copy {
     fn known(self) -> Option<i64>;
     /// The bound as a tensor.
     fn tensor(self, dtype: DType) -> Tensor;
-    /// The dtype of a tensor.
-    fn dtype(self) -> Option<DType>;
+    /// The type of a tensor.
+    fn aval(self) -> Option<Aval>;
 }
 macro_rules! bounds {
     ($($t:ty),*) => {$(
@@ -70,7 +71,7 @@ macro_rules! bounds {
             fn tensor(self, dtype: DType) -> Tensor {
                 full([], dtype, self)
             }
-            fn dtype(self) -> Option<DType> {
+            fn aval(self) -> Option<Aval> {
                 None
             }
         }
@@ -84,8 +85,9 @@ impl Bound for Tensor {
     fn tensor(self, _: DType) -> Tensor {
         self
     }
-    fn dtype(self) -> Option<DType> {
-        Some(Tensor::dtype(self))
+    #[track_caller]
+    fn aval(self) -> Option<Aval> {
+        Some(Tensor::aval(self))
     }
 }
 
@@ -106,9 +108,29 @@ pub fn fori_loop<C>(from: impl Bound, to: impl Bound, body: impl FnOnce(Tensor, 
 where
     C: Tree<Tensor, With<Tensor> = C>,
 {
-    let _at = At::caller();
-    let dtype = from.dtype().or(to.dtype()).unwrap_or(DType::I32);
+    let line = Location::caller();
+    let _at = At::line(line);
+    // a number as bound takes the dtype of the other
+    let dtype = from.aval().or(to.aval()).map_or(DType::I32, |a| a.dtype);
+    for (name, bound) in [("lower", from.aval()), ("upper", to.aval())] {
+        let Some(a) = bound else { continue };
+        if a.rank() != 0 || !a.dtype.is_int() {
+            let help = "convert it first with `.cast(DType::I32)`; of several, use one at a time, with `vmap`";
+            fail("fori_loop", vec![], format!("the {name} bound is {a}, not an integer scalar"), Some(help.into()))
+        }
+        if a.dtype != dtype {
+            let reason = format!("the bounds have different dtypes: {} and {}", dtype.name(), a.dtype.name());
+            fail("fori_loop", vec![], reason, Some(format!("cast one of them: `.cast(DType::{dtype:?})`")))
+        }
+    }
     let start = from.tensor(dtype);
+    let (before, avals) = (init.refill(init.leaves()), avals_of(&init));
+    let body = |i: Tensor, c: C| {
+        let c = body(i, c);
+        let _at = At::line(line);
+        check_carry("fori_loop", &before, &avals, &c, &avals_of(&c));
+        c
+    };
     if let (Some(from), Some(to)) = (from.known(), to.known()) {
         let length = Some((to - from).max(0) as usize);
         let options = ScanOptions { length, ..ScanOptions::default() };
@@ -116,12 +138,6 @@ where
         return scan_with(options, step, (start, init), ()).0.1;
     }
     let end = to.tensor(dtype);
-    for (name, bound) in [("lower", start.aval()), ("upper", end.aval())] {
-        if bound.rank() != 0 || bound.dtype != dtype || dtype.is_float() || dtype == DType::Bool {
-            let reason = format!("the {name} bound is {bound}, not an integer scalar of the other bound's dtype");
-            fail("fori_loop", vec![], reason, None)
-        }
-    }
     while_loop(|(i, _): (Tensor, C)| i.lt(end), |(i, c)| (i + 1, body(i, c)), (start, init)).1
 }
 
