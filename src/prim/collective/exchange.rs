@@ -53,12 +53,6 @@ impl Primitive for PPermute {
         }
         Ok(vec![x[0].clone()])
     }
-    fn eval(&self, _: &[Host]) -> Vec<Host> {
-        unbound(&self.axis[0])
-    }
-    fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
-        vec![dx[0].map(|d| bind1(self.clone(), &[d]))]
-    }
     fn transpose(&self, ct: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {
         let pairs = self.pairs.iter().map(|(from, to)| (*to, *from)).collect();
         vec![ct[0].map(|ct| bind1(PPermute { axis: self.axis.clone(), pairs }, &[ct]))]
@@ -66,23 +60,17 @@ impl Primitive for PPermute {
     fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
         bind(self.clone(), x)
     }
-    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
-        if axis.name.as_ref() != Some(&self.axis[0].name) {
-            return None;
-        }
+    linear_collective!();
+}
+impl PPermute {
+    fn over(&self, axis: &BatchAxis, x: Tensor, mapped: bool) -> (Tensor, bool) {
         // (a number past the end reads zeros)
         let from = |to: usize| self.pairs.iter().find(|(_, t)| *t == to).map_or(axis.size, |(from, _)| *from);
         let rows = (0..axis.size).map(|to| from(to) as i128).collect();
         let rows = literal(Host::ints(DType::I32, [axis.size], rows));
-        let all = instances(axis, x, mapped);
+        let all = in_front(axis, (x, mapped));
         let zeros = zeros_of(&all.aval().unstacked().stacked(1));
-        Some(vec![(concatenate(&[all, zeros], 0).take_with(rows, 0, IndexMode::Clip), true)])
-    }
-    fn lower(&self, _: &mut Lower, _: &[Value], _: &[Aval]) -> Vec<Value> {
-        unbound(&self.axis[0])
-    }
-    fn named_axes(&self) -> &[NamedAxis] {
-        &self.axis
+        (concatenate(&[all, zeros], 0).take_with(rows, 0, IndexMode::Clip), true)
     }
 }
 
@@ -132,12 +120,6 @@ impl Primitive for AllToAll {
         dims[self.concat] *= axis.size;
         Ok(vec![a.with_dims(dims)])
     }
-    fn eval(&self, _: &[Host]) -> Vec<Host> {
-        unbound(&self.axis[0])
-    }
-    fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
-        vec![dx[0].map(|d| bind1(self.clone(), &[d]))]
-    }
     fn transpose(&self, ct: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {
         let back = AllToAll { split: self.concat, concat: self.split, ..self.clone() };
         vec![ct[0].map(|ct| bind1(back, &[ct]))]
@@ -145,15 +127,15 @@ impl Primitive for AllToAll {
     fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
         bind(AllToAll { split: self.split + 1, concat: self.concat + 1, ..self.clone() }, x)
     }
-    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
-        if axis.name.as_ref() != Some(&self.axis[0].name) {
-            return None;
-        }
-        let all = instances(axis, x, mapped);
+    linear_collective!();
+}
+impl AllToAll {
+    fn over(&self, axis: &BatchAxis, x: Tensor, mapped: bool) -> (Tensor, bool) {
+        let all = in_front(axis, (x, mapped));
         if !self.tiled {
             // [from, .., to, ..] -> [to, .., from, ..]
             let by_receiver = moved(all, self.split + 1, 0);
-            return Some(vec![(moved(by_receiver, 1, self.concat + 1), true)]);
+            return (moved(by_receiver, 1, self.concat + 1), true);
         }
         let mut dims = all.dims().split_off(1);
         dims[self.split] /= axis.size.max(1);
@@ -161,13 +143,7 @@ impl Primitive for AllToAll {
         let by_receiver = moved(all.reshape(parts), self.split + 1, 0);
         dims[self.concat] *= axis.size;
         let joined = moved(by_receiver, 1, self.concat + 1).reshape([&[axis.size], &dims[..]].concat());
-        Some(vec![(joined, true)])
-    }
-    fn lower(&self, _: &mut Lower, _: &[Value], _: &[Aval]) -> Vec<Value> {
-        unbound(&self.axis[0])
-    }
-    fn named_axes(&self) -> &[NamedAxis] {
-        &self.axis
+        (joined, true)
     }
 }
 

@@ -96,12 +96,6 @@ impl Primitive for AllGather {
         }
         Ok(vec![a.with_dims(inserted(&a.dims, self.at, n))])
     }
-    fn eval(&self, _: &[Host]) -> Vec<Host> {
-        unbound(&self.axis[0])
-    }
-    fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
-        vec![dx[0].map(|d| bind1(self.clone(), &[d]))]
-    }
     fn transpose(&self, ct: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {
         let back = PsumScatter { axis: self.axis.clone(), at: self.at, tiled: self.tiled };
         vec![ct[0].map(|ct| bind1(back, &[ct]))]
@@ -109,23 +103,17 @@ impl Primitive for AllGather {
     fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
         bind(AllGather { at: self.at + 1, ..self.clone() }, x)
     }
-    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
-        if axis.name.as_ref() != Some(&self.axis[0].name) {
-            return None;
-        }
-        let all = moved(instances(axis, x, mapped), 0, self.at);
+    linear_collective!();
+}
+impl AllGather {
+    fn over(&self, axis: &BatchAxis, x: Tensor, mapped: bool) -> (Tensor, bool) {
+        let all = moved(in_front(axis, (x, mapped)), 0, self.at);
         if !self.tiled {
-            return Some(vec![(all, false)]);
+            return (all, false);
         }
         let dims = all.dims();
         let joined = inserted(&removed(&removed(&dims, self.at), self.at), self.at, dims[self.at] * dims[self.at + 1]);
-        Some(vec![(all.reshape(joined), false)])
-    }
-    fn lower(&self, _: &mut Lower, _: &[Value], _: &[Aval]) -> Vec<Value> {
-        unbound(&self.axis[0])
-    }
-    fn named_axes(&self) -> &[NamedAxis] {
-        &self.axis
+        (all.reshape(joined), false)
     }
 }
 
@@ -165,12 +153,6 @@ impl Primitive for PsumScatter {
         let part = || inserted(&rest, self.at, a.dims[self.at] / axis.size.max(1));
         Ok(vec![a.with_dims(if self.tiled { part() } else { rest.clone() })])
     }
-    fn eval(&self, _: &[Host]) -> Vec<Host> {
-        unbound(&self.axis[0])
-    }
-    fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
-        vec![dx[0].map(|d| bind1(self.clone(), &[d]))]
-    }
     fn transpose(&self, ct: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {
         let back = AllGather { axis: self.axis.clone(), at: self.at, tiled: self.tiled };
         vec![ct[0].map(|ct| bind1(back, &[ct]))]
@@ -178,26 +160,20 @@ impl Primitive for PsumScatter {
     fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
         bind(PsumScatter { at: self.at + 1, ..self.clone() }, x)
     }
-    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
-        if axis.name.as_ref() != Some(&self.axis[0].name) {
-            return None;
-        }
-        let sum = match mapped[0] {
-            true => reduce_sum(x[0], [0]),
-            false => mul(x[0], x[0].like(axis.size)),
+    linear_collective!();
+}
+impl PsumScatter {
+    fn over(&self, axis: &BatchAxis, x: Tensor, mapped: bool) -> (Tensor, bool) {
+        let sum = match mapped {
+            true => reduce_sum(x, [0]),
+            false => mul(x, x.like(axis.size)),
         };
         if !self.tiled {
-            return Some(vec![(moved(sum, self.at, 0), true)]);
+            return (moved(sum, self.at, 0), true);
         }
         let dims = sum.dims();
         let parts = inserted(&removed(&dims, self.at), self.at, dims[self.at] / axis.size.max(1));
-        Some(vec![(moved(sum.reshape(inserted(&parts, self.at, axis.size)), self.at, 0), true)])
-    }
-    fn lower(&self, _: &mut Lower, _: &[Value], _: &[Aval]) -> Vec<Value> {
-        unbound(&self.axis[0])
-    }
-    fn named_axes(&self) -> &[NamedAxis] {
-        &self.axis
+        (moved(sum.reshape(inserted(&parts, self.at, axis.size)), self.at, 0), true)
     }
 }
 

@@ -42,6 +42,29 @@ impl<const N: usize> AxisNames for [&str; N] {
     }
 }
 
+/// The rules that linear collectives over one axis have in common. Each has a method `over`, the rule for a batch along
+/// that axis: it takes the axis, the operand, and whether instances differ in it.
+macro_rules! linear_collective {
+    () => {
+        fn eval(&self, _: &[Host]) -> Vec<Host> {
+            unbound(&self.axis[0])
+        }
+        fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+            vec![dx[0].map(|d| bind1(self.clone(), &[d]))]
+        }
+        fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
+            (axis.name.as_ref() == Some(&self.axis[0].name)).then(|| vec![self.over(axis, x[0], mapped[0])])
+        }
+        fn lower(&self, _: &mut Lower, _: &[Value], _: &[Aval]) -> Vec<Value> {
+            unbound(&self.axis[0])
+        }
+        fn named_axes(&self) -> &[NamedAxis] {
+            &self.axis
+        }
+    };
+}
+use linear_collective;
+
 /// Apply a collective to every leaf.
 #[track_caller]
 fn on_leaves<X: Tree<Tensor, With<Tensor> = X>>(x: X, f: impl Fn(Tensor) -> Tensor) -> X {
@@ -51,11 +74,6 @@ fn on_leaves<X: Tree<Tensor, With<Tensor> = X>>(x: X, f: impl Fn(Tensor) -> Tens
 /// Only what is batched over its axis can run: the functions above refuse other names.
 fn unbound(axis: &NamedAxis) -> ! {
     unreachable!("a collective over `{}` outlived its vmap", axis.name)
-}
-
-/// The operand with the batch axis in front.
-fn instances(axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Tensor {
-    in_front(axis, (x[0], mapped[0]))
 }
 
 /// `t` with axis `from` moved to place `to`.
