@@ -1,6 +1,8 @@
 //! How compile time grows with depth: GPT-2's decoding step, scanned and unrolled. No weights are needed.
 //!
 //! `cargo bench -p graphs --bench depth`; `-- --width 768 --heads 12` chooses the layers' size.
+mod common;
+use common::Args;
 use graphs::{Sampling, gpt2, programs};
 use raxla::{DType, runtime};
 use std::{sync::Arc, time::Duration};
@@ -35,12 +37,8 @@ fn published() -> gpt2::Config {
 fn main() {
     // the point is to compile
     raxla::cache::disable();
-    let args: Vec<String> = std::env::args().collect();
-    let option = |name: &str, default: usize| {
-        let at = args.iter().position(|a| a == name);
-        at.and_then(|i| args.get(i + 1)).and_then(|v| v.parse().ok()).unwrap_or(default)
-    };
-    let (width, heads) = (option("--width", 768), option("--heads", 12));
+    let args = Args::read();
+    let (width, heads) = (args.number("--width", "768"), args.number("--heads", "12"));
     println!(
         "{:>9} {:>6} {:>10} {:>10} {:>12} {:>12}",
         "", "layers", "trace ms", "lower ms", "compile ms", "StableHLO KB"

@@ -2,20 +2,17 @@
 //! it is to be compared with.
 //!
 //! `cargo bench -p graphs --bench gpt2 -- [--size 124M] [--dtype f32] [--prompt 128] [--new 64] [--scan]`
+mod common;
+use common::{Args, median};
 use graphs::{Sampling, architecture::Architecture, gpt2, programs};
 use raxla::{Array, Aval, DType, Key, Tree, runtime};
 use std::{sync::Arc, time::Instant};
 
 fn main() {
-    let args: Vec<String> = std::env::args().collect();
-    let option = |name: &str, default: &str| {
-        let at = args.iter().position(|a| a == name);
-        at.and_then(|i| args.get(i + 1)).cloned().unwrap_or_else(|| default.to_string())
-    };
-    let number = |name: &str, default: &str| option(name, default).parse::<usize>().expect("a number");
-    let (size, dtype) = (option("--size", "124M"), option("--dtype", "f32"));
-    let (prompt, new) = (number("--prompt", "128"), number("--new", "64"));
-    let scanned = args.iter().any(|a| a == "--scan");
+    let args = Args::read();
+    let (size, dtype) = (args.option("--size", "124M"), args.option("--dtype", "f32"));
+    let (prompt, new) = (args.number("--prompt", "128"), args.number("--new", "64"));
+    let scanned = args.has("--scan");
     let dtype_name = dtype.clone();
     let dtype: DType = dtype.parse().expect("a dtype");
 
@@ -47,10 +44,6 @@ fn main() {
         println!(
             r#"{{"system":"{system}","size":"{size}","dtype":"{dtype_name}","metric":"{metric}","value":{value}}}"#
         );
-    };
-    let median = |mut all: Vec<f64>| {
-        all.sort_by(f64::total_cmp);
-        all[all.len() / 2]
     };
     let bytes = (elements * dtype.bits() / 8) as f64;
     out("weights_gb", bytes / 1e9);

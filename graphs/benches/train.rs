@@ -5,6 +5,8 @@
 //! everything donated. `scripts/compare_train.py` runs it side by side with the same step in JAX.
 //!
 //! `cargo bench -p graphs --bench train -- [--size 124M] [--batch 2] [--seq 256] [--steps 3] [--no-remat] [--compile-only]`
+mod common;
+use common::{Args, median};
 use graphs::{
     architecture::{Decoder, Input},
     gpt2::{Config, Gpt2},
@@ -62,16 +64,14 @@ fn loss(model: &Gpt2, tokens: Tensor, remat: Option<RematOptions>) -> Tensor {
 }
 
 fn main() {
-    let args: Vec<String> = std::env::args().collect();
-    let option = |name: &str, default: &str| {
-        let at = args.iter().position(|a| a == name);
-        at.and_then(|i| args.get(i + 1)).cloned().unwrap_or_else(|| default.to_string())
-    };
-    let number = |name: &str, default: &str| option(name, default).parse::<usize>().expect("a number");
-    let has = |name: &str| args.iter().any(|a| a == name);
-    let (size, batch, seq, steps) =
-        (option("--size", "124M"), number("--batch", "2"), number("--seq", "256"), number("--steps", "3"));
-    let remat = (!has("--no-remat")).then(RematOptions::default);
+    let args = Args::read();
+    let (size, batch, seq, steps) = (
+        args.option("--size", "124M"),
+        args.number("--batch", "2"),
+        args.number("--seq", "256"),
+        args.number("--steps", "3"),
+    );
+    let remat = (!args.has("--no-remat")).then(RematOptions::default);
     let out = |metric: &str, value: f64| {
         println!(r#"{{"system":"raxla-scan","size":"{size}","metric":"{metric}","value":{value}}}"#)
     };
@@ -111,7 +111,7 @@ fn main() {
     out("train_compile_s", program.times.compile.as_secs_f64());
     let memory = program.executable().memory_stats().expect("statistics");
     out("temp_bytes", memory.temporaries as f64);
-    if has("--compile-only") {
+    if args.has("--compile-only") {
         return;
     }
 
@@ -137,11 +137,6 @@ fn main() {
     let seconds = median(times.split_off(1));
     out("train_step_s", seconds);
     out("train_tok_s", (batch * seq) as f64 / seconds);
-}
-
-fn median(mut all: Vec<f64>) -> f64 {
-    all.sort_by(f64::total_cmp);
-    all[all.len() / 2]
 }
 
 /// The program without source locations, which JAX's text leaves out too.
