@@ -237,7 +237,7 @@ pub use index_ops::Rows;
 pub use jit::{Compiled, Jit, Lowered, jit};
 pub use ops::{Rhs, where_};
 pub use param::Param;
-pub use prim::{IndexMode, Precision, Window, conv, iota, optimization_barrier};
+pub use prim::{IndexMode, Padding, Precision, Window, conv, iota, optimization_barrier};
 pub use prim::{Scalar, full, literal, ones, zeros};
 pub use prim::{debug_assert, debug_check, debug_nans, debug_print};
 pub use random::Key;

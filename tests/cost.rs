@@ -41,13 +41,13 @@ fn convolutions_count_what_meets_the_input() {
     // 6 × 6 positions of a 3 × 3 kernel over 3 features, for 4 features and 2 images
     assert_eq!(run(&[2, 3, 8, 8], &[4, 3, 3, 3], Window::default()), 2.0 * (2 * 4 * 36) as f64 * (3 * 9) as f64);
     // padding to the same size: of 8 positions the outer two miss one of three elements, along either axis
-    let same = Window { padding: vec![(1, 1), (1, 1)], ..Window::default() };
+    let same = Window { padding: vec![(1, 1), (1, 1)].into(), ..Window::default() };
     assert_eq!(run(&[2, 3, 8, 8], &[4, 3, 3, 3], same), 2.0 * (2 * 4 * 3) as f64 * (22 * 22) as f64);
     // each group of features by itself
     let groups = Window { feature_groups: 3, ..Window::default() };
     assert_eq!(run(&[2, 3, 8, 8], &[6, 1, 3, 3], groups), 2.0 * (2 * 6 * 36) as f64 * 9.0);
     // a transposed convolution: every input element meets every kernel element once, whatever is put between
-    let transposed = Window { input_dilation: vec![2, 2], padding: vec![(2, 2), (2, 2)], ..Window::default() };
+    let transposed = Window { input_dilation: vec![2, 2], padding: vec![(2, 2), (2, 2)].into(), ..Window::default() };
     assert_eq!(run(&[1, 1, 5, 5], &[1, 1, 3, 3], transposed), 2.0 * 25.0 * 9.0);
 }
 

@@ -11,8 +11,8 @@ use crate::{
 pub struct Window {
     /// Steps between positions of the kernel. By default 1.
     pub strides: Vec<usize>,
-    /// Zeros before and after the (dilated) input; negative numbers cut off. By default none.
-    pub padding: Vec<(i64, i64)>,
+    /// Zeros around the input. By default none.
+    pub padding: Padding,
     /// Distance of neighbouring input elements, zeros in between: more than 1 in a transposed convolution. By default 1.
     pub input_dilation: Vec<usize>,
     /// Distance of neighbouring kernel elements ("atrous" convolution). By default 1.
@@ -27,11 +27,53 @@ pub struct Window {
     /// The result's dtype, no narrower than the operands'. By default theirs.
     pub output: Option<DType>,
 }
+/// Zeros around the input of a convolution, named as in JAX.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Padding {
+    /// None: the kernel stays within the input.
+    #[default]
+    Valid,
+    /// As many as give one result per `stride` elements of the input, an odd one behind it. Not for a dilated input.
+    Same,
+    /// As `Same`, an odd one before it.
+    SameLower,
+    /// So many before and after the (dilated) input, one pair per spatial axis; negative numbers cut off.
+    Explicit(Vec<(i64, i64)>),
+}
+impl From<Vec<(i64, i64)>> for Padding {
+    fn from(pairs: Vec<(i64, i64)>) -> Padding {
+        if pairs.is_empty() { Padding::Valid } else { Padding::Explicit(pairs) }
+    }
+}
+impl FromIterator<(i64, i64)> for Padding {
+    fn from_iter<I: IntoIterator<Item = (i64, i64)>>(pairs: I) -> Padding {
+        pairs.into_iter().collect::<Vec<_>>().into()
+    }
+}
+impl Padding {
+    /// The numbers, once a primitive holds them.
+    fn pairs(&self) -> &[(i64, i64)] {
+        match self {
+            Padding::Explicit(pairs) => pairs,
+            _ => &[],
+        }
+    }
+    /// The numbers for one axis of `n` elements, over which a kernel that spans `window` moves by `stride`.
+    fn pair(&self, n: usize, window: i64, stride: usize) -> (i64, i64) {
+        let all = (n.div_ceil(stride.max(1)) as i64 - 1) * stride as i64 + window - n as i64;
+        let half = all.max(0) / 2;
+        match self {
+            Padding::Same => (half, all.max(0) - half),
+            Padding::SameLower => (all.max(0) - half, half),
+            _ => (0, 0),
+        }
+    }
+}
 impl Default for Window {
     fn default() -> Window {
         Window {
             strides: vec![],
-            padding: vec![],
+            padding: Padding::Valid,
             input_dilation: vec![],
             kernel_dilation: vec![],
             feature_groups: 1,
@@ -60,10 +102,10 @@ pub struct Convolution {
 /// spatial axes.
 ///
 /// ```
-/// # use raxla::{prelude::*, prim::{conv, Window}, trace::trace_graph};
+/// # use raxla::{prelude::*, prim::{conv, Padding, Window}, trace::trace_graph};
 /// # let avals = [Aval::new(DType::F32, [1, 28, 28, 3]), Aval::new(DType::F32, [5, 5, 3, 16])];
 /// # let g = trace_graph(&avals, |t| { let (x, kernel) = (t[0], t[1]);
-/// let window = Window { strides: vec![2, 2], padding: vec![(2, 2), (2, 2)], ..Default::default() };
+/// let window = Window { strides: vec![2, 2], padding: Padding::Same, ..Default::default() };
 /// let y = conv("nhwc,hwio->nhwc", x, kernel, window);
 /// # vec![y] }).unwrap();
 /// # assert_eq!(g.out_avals()[0].to_string(), "f32[1, 14, 14, 16]");
@@ -143,8 +185,19 @@ impl Convolution {
                 *list = vec![1; n];
             }
         }
-        if c.window.padding.is_empty() {
-            c.window.padding = vec![(0, 0); n];
+        if !matches!(c.window.padding, Padding::Explicit(_)) {
+            if c.window.padding != Padding::Valid && c.window.input_dilation.iter().any(|d| *d != 1) {
+                let help = "give it as numbers: `padding: vec![(before, after), ..].into()`";
+                let reason = "`Padding::Same` says nothing about a dilated input";
+                fail("convolution", vec![x.aval(), kernel.aval()], reason, Some(help.into()))
+            }
+            let size = |t: Tensor, axes: &[usize], i: usize| t.dims().get(axes[2 + i]).copied().unwrap_or(0);
+            let pair = |i: usize| {
+                let span = |d: &usize| dilated(size(kernel, &self.kernel, i), *d);
+                let (window, stride) = (c.window.kernel_dilation.get(i).map_or(0, span), c.window.strides.get(i));
+                c.window.padding.pair(size(x, &self.input, i), window, stride.copied().unwrap_or(1))
+            };
+            c.window.padding = (0..n).map(pair).collect();
         }
         bind1(c, &[x, kernel])
     }
@@ -152,7 +205,7 @@ impl Convolution {
     fn axis(&self, i: usize) -> Axis {
         let w = &self.window;
         let (input_dilation, kernel_dilation) = (w.input_dilation[i], w.kernel_dilation[i]);
-        Axis { stride: w.strides[i], padding: w.padding[i], input_dilation, kernel_dilation }
+        Axis { stride: w.strides[i], padding: w.padding.pairs()[i], input_dilation, kernel_dilation }
     }
 
     fn check_axes(&self, x: &[Aval]) -> Result<(), String> {
@@ -165,7 +218,7 @@ impl Convolution {
         let n = self.kernel.len() - 2;
         let w = &self.window;
         let numbers = [&w.strides, &w.input_dilation, &w.kernel_dilation];
-        if numbers.iter().any(|v| v.len() != n) || w.padding.len() != n {
+        if numbers.iter().any(|v| v.len() != n) || w.padding.pairs().len() != n {
             return Err(format!("strides, padding and dilations need one entry for each of the {n} spatial axes"));
         }
         if numbers.iter().any(|v| v.contains(&0)) {
@@ -365,8 +418,8 @@ impl Primitive for Convolution {
         };
         let (input, kernel) = (layout(&self.input, ["b", "f"]), layout(&self.kernel, ["o", "i"]));
         let output = layout(&self.output, ["b", "f"]);
-        let n = w.padding.len();
-        let padding: Vec<String> = w.padding.iter().map(|(low, high)| format!("[{low}, {high}]")).collect();
+        let n = w.padding.pairs().len();
+        let padding: Vec<String> = w.padding.pairs().iter().map(|(low, high)| format!("[{low}, {high}]")).collect();
         let padding = if n == 0 { String::new() } else { format!("[{}]", padding.join(", ")) };
         let (strides, lhs, rhs) = (array(&w.strides), array(&w.input_dilation), array(&w.kernel_dilation));
         let (f, b, precision) = (w.feature_groups, w.batch_groups, w.precision.attr());
@@ -428,15 +481,23 @@ fn cases(d: DType) -> Vec<Case> {
         Case::new(label, inputs, move |x| vec![conv(spec, x[0], x[1], window.clone())])
     };
     let plain = Window::default;
-    let strided = Window { strides: vec![2, 3], padding: vec![(1, 0), (0, 2)], ..plain() };
-    let dilated = Window { input_dilation: vec![2], kernel_dilation: vec![3], padding: vec![(4, 1)], ..plain() };
+    let strided = Window { strides: vec![2, 3], padding: vec![(1, 0), (0, 2)].into(), ..plain() };
+    let dilated = Window { input_dilation: vec![2], kernel_dilation: vec![3], padding: vec![(4, 1)].into(), ..plain() };
     let all = Window { strides: vec![2], ..dilated.clone() };
     let wide = if d.is_float() && d.bits() < 32 { DType::F32 } else { d };
     let mut cases = vec![
         case("plain", "nchw,oihw->nchw", &[1, 2, 4, 3], &[2, 2, 3, 2], Window { output: Some(wide), ..plain() }),
         case("strided", "nhwc,hwio->nhwc", &[2, 4, 5, 2], &[3, 2, 2, 1], strided),
         case("dilated", "xnc,iox->cxn", &[4, 2, 1], &[1, 2, 2], dilated),
-        case("cut", "ncx,oix->ncx", &[1, 1, 6], &[1, 1, 2], Window { padding: vec![(-1, -2)], ..plain() }),
+        case(
+            "same",
+            "ncx,oix->ncx",
+            &[1, 1, 6],
+            &[1, 1, 4],
+            Window { strides: vec![2], padding: Padding::Same, ..plain() },
+        ),
+        case("same, lower", "ncx,oix->ncx", &[1, 1, 5], &[1, 1, 2], Window { padding: Padding::SameLower, ..plain() }),
+        case("cut", "ncx,oix->ncx", &[1, 1, 6], &[1, 1, 2], Window { padding: vec![(-1, -2)].into(), ..plain() }),
         case("feature groups", "ncx,xio->nxc", &[2, 4, 5], &[2, 2, 6], Window { feature_groups: 2, ..all.clone() }),
         case("batch groups", "nxc,xio->ncx", &[4, 5, 2], &[2, 2, 2], Window { batch_groups: 2, ..all }),
         case("no space", "nc,io->nc", &[2, 3], &[3, 4], plain()),
@@ -476,7 +537,10 @@ mod tests {
         has(why(spec, &[1, 2, 5], &[2, 2, 3], Window { strides: vec![1, 1], ..plain() }), "each of the 1 spatial axes");
         has(why(spec, &[1, 2, 5], &[2, 2, 3], Window { strides: vec![0], ..plain() }), "must be at least 1");
         has(why(spec, &[1, 2, 5], &[2, 2, 0], plain()), "the kernel's axis 2 is 0");
-        has(why(spec, &[1, 2, 5], &[2, 2, 1], Window { padding: vec![(-3, -3)], ..plain() }), "leaves -1 elements");
+        has(
+            why(spec, &[1, 2, 5], &[2, 2, 1], Window { padding: vec![(-3, -3)].into(), ..plain() }),
+            "leaves -1 elements",
+        );
         has(why(spec, &[1, 2], &[2, 2, 1], plain()), "3 axes are named of the input's 2");
     }
 }

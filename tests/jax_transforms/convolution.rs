@@ -9,7 +9,7 @@ fn plain() -> Window {
     Window::default()
 }
 fn strided(strides: &[usize], padding: &[(i64, i64)]) -> Window {
-    Window { strides: strides.to_vec(), padding: padding.to_vec(), ..plain() }
+    Window { strides: strides.to_vec(), padding: padding.to_vec().into(), ..plain() }
 }
 fn grouped(feature_groups: usize) -> Window {
     Window { feature_groups, ..plain() }
@@ -33,7 +33,7 @@ pub const CASES: &[Case] = &[
     }),
     case!(conv_grouped, |x, w, depthwise| (
         conv(LINE, x, w, grouped(2)),
-        conv(LINE, x, depthwise, Window { padding: vec![(1, 0)], ..grouped(4) }),
+        conv(LINE, x, depthwise, Window { padding: vec![(1, 0)].into(), ..grouped(4) }),
     )),
     case!(conv_gradient, |x, w| slopes2(|x, w| conv(LINE, x, w, strided(&[2], &[(2, 1)])).sin())(x, w)),
     case!(conv_gradient_dilated, |x, w| {
@@ -45,7 +45,7 @@ pub const CASES: &[Case] = &[
         slopes2(move |x, w| conv(PLANE, x, w, window.clone()).sin())(x, w)
     }),
     case!(conv_gradient_grouped, |x, w| {
-        slopes2(|x, w| conv(LINE, x, w, Window { padding: vec![(1, 1)], ..grouped(2) }).sin())(x, w)
+        slopes2(|x, w| conv(LINE, x, w, Window { padding: vec![(1, 1)].into(), ..grouped(2) }).sin())(x, w)
     }),
     case!(conv_gradient_batch_groups, |x, w| {
         slopes2(|x, w| conv(LINE, x, w, Window { batch_groups: 2, ..plain() }).sin())(x, w)

@@ -118,7 +118,7 @@ impl Builder<'_> {
         let kernel = self.of_type(&kernel, &[]);
         let window = Window {
             strides: vec![self.rng.between(1, 2)],
-            padding: vec![(self.rng.below(2) as i64, self.rng.between(1, 2) as i64)],
+            padding: vec![(self.rng.below(2) as i64, self.rng.between(1, 2) as i64)].into(),
             input_dilation: vec![self.rng.between(1, 2)],
             kernel_dilation: vec![self.rng.between(1, 2)],
             feature_groups: groups,
