@@ -156,7 +156,7 @@ methods! {
     /// The angle of the point (y, x) where self is y, in radians.
     atan2 => |x, y| prim::atan2(x, y);
     /// ln(eˣ + eʸ), without overflow. JAX: `jnp.logaddexp`.
-    logaddexp => |x, y| prim::custom_jvp(logaddexp, |(x, y): (Tensor, Tensor), (dx, dy): (Tensor, Tensor)| {
+    logaddexp => |x, y| prim::composite_jvp(logaddexp, |(x, y): (Tensor, Tensor), (dx, dy): (Tensor, Tensor)| {
         let z = logaddexp((x, y));
         // +∞ beside +∞ has the same share as any other pair of equals
         let finite = |x: Tensor| where_(x.eq(f64::INFINITY), x.like(0.0), x);
@@ -195,6 +195,16 @@ pub fn where_(condition: Tensor, yes: Tensor, no: impl Rhs) -> Tensor {
 impl Tensor {
     /// Each element limited to `[low, high]`; both broadcast. At a bound the derivative is one half, as in JAX
     /// (`jnp.clip`; that of [`prim::clamp`] is 0).
+    ///
+    /// ```
+    /// # use raxla::{prelude::*, trace::trace_graph};
+    /// # let g = trace_graph(&[Aval::new(DType::F32, [2, 3]), Aval::new(DType::F32, [2, 1])], |t| { let (x, low) = (t[0], t[1]);
+    /// let y = x.clip(low, 1.0);
+    /// # vec![y] }).unwrap();
+    /// # let x = Host::floats(DType::F32, [2, 3], vec![-2., 0.5, 3., -2., 0.5, 3.]);
+    /// # let y = g.eval(&[x, Host::floats(DType::F32, [2, 1], vec![-1., 0.75])]);
+    /// # assert_eq!(y[0].to_f64(), [-1., 0.5, 1., 0.75, 0.75, 1.]);
+    /// ```
     #[track_caller]
     pub fn clip(self, low: impl Rhs, high: impl Rhs) -> Tensor {
         let _at = At::caller();
@@ -228,23 +238,5 @@ impl Tensor {
             fail("broadcast_to", vec![a], format!("it does not broadcast to {dims:?}"), Some(help))
         }
         broadcast_in_dim(self, &*dims, (first..dims.len()).collect())
-    }
-    /// Each element limited to `[low, high]`, which broadcast. JAX: `jnp.clip`. The derivative passes strictly inside.
-    ///
-    /// ```
-    /// # use raxla::{prelude::*, trace::trace_graph};
-    /// # let g = trace_graph(&[Aval::new(DType::F32, [2, 3]), Aval::new(DType::F32, [2, 1])], |t| { let (x, low) = (t[0], t[1]);
-    /// let y = x.clamp(low, 1.0);
-    /// # vec![y] }).unwrap();
-    /// # let x = Host::floats(DType::F32, [2, 3], vec![-2., 0.5, 3., -2., 0.5, 3.]);
-    /// # let y = g.eval(&[x, Host::floats(DType::F32, [2, 1], vec![-1., 0.75])]);
-    /// # assert_eq!(y[0].to_f64(), [-1., 0.5, 1., 0.75, 0.75, 1.]);
-    /// ```
-    #[track_caller]
-    pub fn clamp(self, low: impl Rhs, high: impl Rhs) -> Tensor {
-        let _at = At::caller();
-        let (x, low) = fit("clamp", self, low.beside(self));
-        let (x, high) = fit("clamp", x, high.beside(self));
-        prim::clamp(low.broadcast_to(x.dims()), x, high)
     }
 }

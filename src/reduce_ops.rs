@@ -190,9 +190,20 @@ impl Tensor {
     pub fn softmax(self, axes: impl Into<Axes>) -> Tensor {
         let _at = At::op("softmax");
         require_float(self);
-        let axes = axes.into();
-        let e = (self - self.stop_gradient().max_keep(axes.clone())).exp();
-        e / e.sum_keep(axes)
+        let axes = isizes(&axes.into().of(self));
+        let value = |x: Tensor| {
+            let e = (x - x.max_keep(axes.clone())).exp();
+            e / e.sum_keep(axes.clone())
+        };
+        if !self.dtype().is_float() {
+            return value(self);
+        }
+        // its tangent needs no other value than itself: reverse mode keeps one
+        let rule = |x: Tensor, dx: Tensor| {
+            let y = value(x);
+            (y, y * (dx - (y * dx).sum_keep(axes.clone())))
+        };
+        prim::composite_jvp(value, rule)(self)
     }
     /// ln of [`Tensor::softmax`], more accurate than `x.softmax(..).log()`.
     #[track_caller]

@@ -383,7 +383,7 @@ fn gradients_stay_the_same() {
     let h = optimized(&g);
     let x: Vec<Host> = avals.iter().enumerate().map(|(i, a)| sample(DType::F32, &a.dims, i as u64 + 1)).collect();
     assert!(same_values(&h.eval(&x), &g.eval(&x)));
-    assert!(h.count() < g.count() - 8, "{} of {}", h.count(), g.count());
+    assert!(h.count() + 8 <= g.count(), "{} of {}", h.count(), g.count());
 }
 
 #[test]

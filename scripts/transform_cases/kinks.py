@@ -184,5 +184,6 @@ def median_by_sorting(x):
 
 @case(these([1, 0, -2, 100, INF, INF, -INF, -INF, NAN]), these([1, 0, 3, -100, INF, 0, -INF, 1, 0]))
 def logaddexp_at_ties_and_infinities(x, y):
+    # (not at 100, where the cancelling terms leave f32 with four digits)
     second = jax.vmap(jax.hessian(lambda x, y: jnp.logaddexp(x, y) * jnp.logaddexp(x, x)))
-    return jnp.logaddexp(x, y), slopes2(jnp.logaddexp)(x, y), slopes(jax.nn.softplus)(x), second(x[:4], y[:4])
+    return jnp.logaddexp(x, y), slopes2(jnp.logaddexp)(x, y), slopes(jax.nn.softplus)(x), second(x[:3], y[:3])

@@ -1,7 +1,7 @@
 //! Activation functions.
 use crate::{
     ops::where_,
-    prim::custom_jvp,
+    prim::composite_jvp,
     trace::{At, Tensor},
 };
 use std::{f64::consts, str::FromStr};
@@ -30,7 +30,7 @@ pub fn silu(x: Tensor) -> Tensor {
 pub fn relu(x: Tensor) -> Tensor {
     let _at = At::caller();
     let rule = |x: Tensor, dx: Tensor| (x.maximum(0.0), where_(x.gt(0.0), dx, 0.0));
-    custom_jvp(|x: Tensor| x.maximum(0.0), rule)(x)
+    composite_jvp(|x: Tensor| x.maximum(0.0), rule)(x)
 }
 /// ln(1 + eˣ)
 #[track_caller]

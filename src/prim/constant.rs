@@ -99,7 +99,7 @@ impl Primitive for Literal {
     fn infer(&self, _: &[Aval]) -> Result<Vec<Aval>, String> {
         let a = self.value.aval();
         if a.bytes() > LARGEST_CONSTANT {
-            let kib = a.bytes() / 1024;
+            let kib = a.bytes().div_ceil(1024);
             return Err(format!(
                 "{a} is a constant of {kib} KiB, above the limit of 64\npass it to the function as an argument"
             ));

@@ -148,6 +148,6 @@ pub const CASES: &[Case] = &[
     case!(logaddexp_at_ties_and_infinities, |x, y| {
         let f = |x: Tensor, y: Tensor| x.logaddexp(y);
         let second = vmap(|(x, y): (Tensor, Tensor)| hessian(|x: Tensor| f(x, y) * f(x, x))(x));
-        (f(x, y), slopes2(f)(x, y), slopes(nn::softplus)(x), second((x.slice_axis(0, ..4), y.slice_axis(0, ..4))))
+        (f(x, y), slopes2(f)(x, y), slopes(nn::softplus)(x), second((x.slice_axis(0, ..3), y.slice_axis(0, ..3))))
     }),
 ];

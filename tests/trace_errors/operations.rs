@@ -48,8 +48,8 @@ fn of_elementwise_operations() {
         ),
         (
             vec![f(&[3]), f(&[2])],
-            |x| vec![wrong!(x[0].clamp(x[1], 1.0))],
-            "clamp of f32[3] and f32[2]: the shapes do not broadcast\n  help: axis 0 is 3 on the left and 2 on the right",
+            |x| vec![wrong!(x[0].clip(x[1], 1.0))],
+            "maximum of f32[3] and f32[2]: the shapes do not broadcast\n  help: axis 0 is 3 on the left and 2 on the right",
         ),
         (
             vec![i(&[3])],
@@ -201,7 +201,11 @@ fn of_shapes() {
 fn of_reductions_and_orderings() {
     check(vec![
         (vec![f(&[4, 8])], |x| vec![wrong!(x[0].sum(2))], "sum of f32[4, 8]: there is no axis 2 in a tensor of rank 2"),
-        (vec![f(&[4, 8])], |x| vec![wrong!(x[0].mean([0, -2]))], "mean of f32[4, 8]: an axis is named twice in [0, -2]"),
+        (
+            vec![f(&[4, 8])],
+            |x| vec![wrong!(x[0].mean([0, -2]))],
+            "mean of f32[4, 8]: an axis is named twice in [0, -2]",
+        ),
         (
             vec![f(&[4, 0])],
             |x| vec![wrong!(x[0].max(1))],

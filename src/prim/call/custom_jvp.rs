@@ -74,6 +74,17 @@ where
     }
 }
 
+/// [`custom_jvp`] for operations that raxla composes: what `f` and `rule` do is attributed to the current operation.
+#[track_caller]
+pub(crate) fn composite_jvp<X, Y>(f: impl Fn(X) -> Y, rule: impl Fn(X, X) -> (Y, Y)) -> impl Fn(X) -> Y
+where
+    X: Tree<Tensor, With<Tensor> = X>,
+    Y: Tree<Tensor, With<Tensor> = Y>,
+{
+    let (site, same) = (site(), site());
+    custom_jvp(move |x| with_site(&site, || f(x)), move |x, dx| with_site(&same, || rule(x, dx)))
+}
+
 impl CustomJvp {
     fn rule(&self) -> &Graph {
         self.rule.as_deref().unwrap_or_else(|| no_rule("custom_jvp"))

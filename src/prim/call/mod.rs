@@ -2,7 +2,7 @@
 use super::*;
 use crate::{
     graph::Eqn,
-    trace::{At, avals_of, bind, inline, trace, trace_rule, trace_tree},
+    trace::{At, avals_of, bind, inline, site, trace, trace_rule, trace_tree, with_site},
     transform::{
         backward::{backward, depends},
         batch::batched,
@@ -18,6 +18,7 @@ mod custom_jvp;
 mod custom_vjp;
 mod policy;
 mod remat;
+pub(crate) use custom_jvp::composite_jvp;
 pub use custom_jvp::{CustomJvp, custom_jvp};
 pub use custom_vjp::{CustomVjp, custom_vjp};
 pub use policy::{Policy, Predicate, Tag, checkpoint_name};
