@@ -183,6 +183,7 @@
 //!   [`einsum()`], [`concat()`], [`where_`]. [`prim`] has the primitives that they are made of, and how to add one.
 //! * [`nn`] has the parts of models: norms, rotary embeddings, attention with a cache, stacks of layers, losses.
 //! * [`testing`] checks derivatives and batching of functions of yours.
+//! * `docs/for_jax_users.md` says for the functions of JAX what they are called here, and what is different.
 //! * The models are in the crate `graphs`. `docs/reading.md` follows one addition and one transformer through the
 //!   code; `docs/autodidax.md` explains how the core works; `ARCHITECTURE.md` says what is where and what must stay true.
 extern crate self as raxla;
@@ -194,6 +195,10 @@ struct ReadmeDoctests;
 #[doc = include_str!("../docs/reading.md")]
 #[cfg(doctest)]
 struct ReadingDoctests;
+
+#[doc = include_str!("../docs/for_jax_users.md")]
+#[cfg(doctest)]
+struct ForJaxUsersDoctests;
 
 #[doc = include_str!("../docs/autodidax.md")]
 #[cfg(doctest)]

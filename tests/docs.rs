@@ -1,8 +1,9 @@
-//! The documents do not rot: excerpts of the source are what stands in the source, and links lead somewhere. (Their
-//! examples are doc-tests, see src/lib.rs.)
+//! The documents do not rot: excerpts of the source are what stands in the source, links lead somewhere, and what the tables
+//! for JAX users name is run. (Examples are doc-tests, see src/lib.rs.)
 use std::{fs, path::Path};
 
-const DOCUMENTS: [&str; 5] = ["README.md", "ARCHITECTURE.md", "docs/autodidax.md", "docs/errors.md", "docs/reading.md"];
+const DOCUMENTS: [&str; 6] =
+    ["README.md", "ARCHITECTURE.md", "docs/autodidax.md", "docs/errors.md", "docs/for_jax_users.md", "docs/reading.md"];
 
 /// A block marked `rs`: its first line names the file that the rest is taken from.
 struct Excerpt<'a> {
@@ -138,4 +139,81 @@ fn links_lead_somewhere() {
             }
         }
     }
+}
+
+/// A section of the page for JAX users: what its tables name, and its code that is run.
+#[derive(Debug, Default)]
+struct Section<'a> {
+    heading: &'a str,
+    /// The second cells of the tables' rows.
+    cells: Vec<&'a str>,
+    code: String,
+}
+
+fn sections(document: &str) -> Vec<Section<'_>> {
+    let mut found = vec![Section::default()];
+    let mut lines = document.lines();
+    while let Some(line) = lines.next() {
+        if line.starts_with("## ") {
+            found.push(Section { heading: line, ..Section::default() });
+        }
+        let section = found.last_mut().expect("begun with one");
+        if line.starts_with("```") {
+            for code in lines.by_ref().take_while(|l| *l != "```").filter(|_| line == "```rust") {
+                if code.starts_with("use ") {
+                    continue;
+                }
+                section.code += code.split("//").next().unwrap_or("");
+                section.code.push('\n');
+            }
+        } else if line.starts_with("| ") && line != "| JAX | raxla | |" {
+            section.cells.push(cells(line)[1]);
+        }
+    }
+    found
+}
+
+/// The cells of a row. A `\|` is no border.
+fn cells(row: &str) -> Vec<&str> {
+    let borders: Vec<usize> = row.match_indices('|').map(|m| m.0).filter(|i| !row[..*i].ends_with('\\')).collect();
+    borders.windows(2).map(|b| row[b[0] + 1..b[1]].trim()).collect()
+}
+
+/// The names in the code of a cell: words, but for the single letters that stand for anything.
+fn names(cell: &str) -> Vec<&str> {
+    let code = cell.split('`').skip(1).step_by(2);
+    code.flat_map(words).filter(|w| w.len() > 1 && !w.starts_with(|c: char| c.is_ascii_digit())).collect()
+}
+fn words(code: &str) -> Vec<&str> {
+    code.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| !w.is_empty()).collect()
+}
+
+#[test]
+fn what_jax_users_are_told_is_run() {
+    // commands and environment variables are told, not called
+    const TOLD: [&str; 5] = ["RAXLA_PLATFORM", "RAXLA_HOME", "XLA_FLAGS", "raxla", "doctor"];
+    let text = read("docs/for_jax_users.md");
+    let sections = sections(&text);
+    let (mut rows, mut missing) = (0, vec![]);
+    for s in &sections {
+        let run = words(&s.code);
+        rows += s.cells.len();
+        for cell in &s.cells {
+            let names = names(cell).into_iter().filter(|n| !TOLD.contains(n) && !run.contains(n));
+            missing.extend(names.map(|n| format!("{}: `{n}` of {cell}", s.heading)));
+        }
+        assert!(s.cells.iter().all(|c| c.is_empty()) || s.code.contains("assert"), "{} asserts nothing", s.heading);
+    }
+    assert!(missing.is_empty(), "in no code of the section:\n{}", missing.join("\n"));
+    assert!(rows > 150, "only {rows} rows were found");
+}
+
+#[test]
+fn what_counts_as_a_name() {
+    assert_eq!(cells(r"| `a \|b\|` | x | |"), [r"`a \|b\|`", "x", ""]);
+    assert_eq!(names("`x.at(i).set(v)`, not `IndexMode::Clip`, `&`"), ["at", "set", "IndexMode", "Clip"]);
+    let text = "## A\n| JAX | raxla | |\n|---|---|---|\n| f | `g` | |\n```rust\nuse g;\nassert!(h) // g\n```\n```text\ng\n```\n## B\n";
+    let found = sections(text);
+    assert_eq!((found.len(), found[1].heading, &found[1].cells[..]), (3, "## A", &["`g`"][..]));
+    assert_eq!(found[1].code, "assert!(h) \n", "imports, comments and other blocks do not count");
 }
