@@ -1,5 +1,10 @@
 //! The framework's error, with its remedy. docs/errors.md shows each as it looks.
-use crate::{aval::Aval, debug, jit::Changes, trace::TraceError};
+use crate::{
+    aval::Aval,
+    debug,
+    jit::{Buckets, Changes},
+    trace::TraceError,
+};
 
 /// Any error of the framework. docs/errors.md has a section on each variant.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +52,35 @@ pub enum Error {
         aval: Aval,
         /// Why.
         reason: &'static str,
+        /// What to do.
+        help: &'static str,
+    },
+    /// An argument of a function with buckets ([`Jit::bucketed`](crate::Jit::bucketed)) is longer than the largest of them.
+    #[error(
+        "the argument `{path}` of `{name}` is {length} long (axis {axis} of {aval}), and its buckets end before: {buckets}\n  \
+         help: add a larger bucket, or cut or split the argument"
+    )]
+    TooLong {
+        /// The function.
+        name: String,
+        /// The leaf.
+        path: String,
+        /// Its type.
+        aval: Aval,
+        /// The axis that is padded.
+        axis: usize,
+        /// Its size.
+        length: usize,
+        /// The buckets.
+        buckets: Buckets,
+    },
+    /// A list of buckets is wrong, or does not go with the function, its arguments or results.
+    #[error("{what}: {reason}\n  help: {help}")]
+    Buckets {
+        /// The list or the function.
+        what: String,
+        /// What is wrong with it.
+        reason: String,
         /// What to do.
         help: &'static str,
     },

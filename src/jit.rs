@@ -24,9 +24,11 @@ use std::{
 };
 use xla_extension::{Client, CompileOptions};
 
+mod buckets;
 mod explain;
 mod program;
 mod traced;
+pub use buckets::{Bucketed, Buckets, Front, LengthLast};
 use explain::{Admission, History, Record};
 pub use explain::{Change, Changes, CompileReport, Explanation, StructureChange};
 use program::aliases;
@@ -136,6 +138,9 @@ where
     /// No further programs from now on: for after a warm-up.
     pub fn freeze(&self) {
         locked(&self.history).freeze();
+    }
+    fn client(&self) -> Result<Client> {
+        self.client.clone().map_or_else(runtime::client, Ok)
     }
     /// Number of programs compiled so far.
     pub fn compiles(&self) -> usize {
@@ -273,8 +278,7 @@ where
         let admission = Admission::ask(&self.history, self.name, record)?;
         let lowered = self.lower_for(spec, key.moved)?;
         self.check_donation(spec, &lowered)?;
-        let client = self.client.clone().map_or_else(runtime::client, Ok)?;
-        let compiled = Arc::new(lowered.compile(&client)?);
+        let compiled = Arc::new(lowered.compile(&self.client()?)?);
         let t = &compiled.times;
         tracing::debug!(name = self.name, trace = ?t.trace, lower = ?t.lower, compile = ?t.compile, "compiled");
         admission.done(compiled.times);

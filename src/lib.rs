@@ -21,7 +21,8 @@
 //! assert_eq!(f.compiles(), 1);
 //! # Ok::<(), raxla::Error>(())
 //! ```
-//! [`Jit::explain`] says why there is another program, [`Jit::deny_recompile`] makes it an error.
+//! [`Jit::explain`] says why there is another program, [`Jit::deny_recompile`] makes it an error. [`Jit::bucketed`] pads
+//! arguments of varying length to a few sizes.
 //!
 //! Every step can be looked at. A graph prints as one line per operation; [`Jit::lower`] needs no device, only
 //! types:

@@ -156,7 +156,7 @@ fn further_programs_can_be_denied() {
     assert_eq!(
         e.to_string(),
         "`step` needs another program, but only 1 is allowed\n  argument `0` changed f32[3] -> f32[4]\n  help: pad it to one \
-         of a few sizes (`Buckets`), or allow more programs (`Jit::allow_compiles`)"
+         of a few sizes (`Jit::bucketed`), or allow more programs (`Jit::allow_compiles`)"
     );
     let help = |e: Error| e.to_string().split_once("help: ").unwrap().1.to_string();
     let halves = Array::from_host(&Host::full(&Aval::new(DType::F16, [3]), 1.0)).unwrap();

@@ -4,8 +4,8 @@
 use graphs::{Generation, LoadError, LoadOptions, Model, Sampling, hub::HubOptions, source::Source, weights::Weights};
 use raxla::{
     Array, Aval, Axis, DType, Host, Key, Tensor, Tree, cond, custom_jvp, debug_assert, debug_check, debug_nans, einsum,
-    grad, jit, literal, prim::CustomCall, runtime, scan, scope, trace::trace_graph, vjp, vmap, vmap_axes, while_loop,
-    zeros,
+    grad, jit, jit::Buckets, literal, prim::CustomCall, runtime, scan, scope, trace::trace_graph, vjp, vmap, vmap_axes,
+    while_loop, zeros,
 };
 use std::{
     env, fs,
@@ -145,6 +145,7 @@ fn messages_of_the_framework_are_shown() {
     let batch = |t: usize| (Aval::new(DType::I32, []), Batch { tokens: Aval::new(DType::I32, [8, t]) });
     step.prepare(&batch(128), &[]).expect("it compiles");
     assert_shown(&step.prepare(&batch(131), &[]).map(|_| ()).expect_err("another length").to_string(), &[]);
+    wrong_buckets();
     #[derive(Tree, Clone)]
     struct Layer<T = Tensor> {
         w: T,
@@ -162,6 +163,26 @@ fn messages_of_the_framework_are_shown() {
     assert_shown(&index.to_string(), &[]);
     let huge = jit(|| zeros([1 << 42], F32)).call(()).and_then(|a| a.ready()).expect_err("16 TiB");
     assert_shown(&huge.to_string(), &[]);
+}
+
+fn wrong_buckets() {
+    #[derive(Tree, Clone)]
+    struct Batch<T = Tensor> {
+        tokens: T,
+        targets: T,
+    }
+    assert_shown(&Buckets::new([64, 32]).expect_err("they go down").to_string(), &[]);
+    let ints = |t: usize| Array::from_slice([8, t], &vec![0i32; 8 * t]).expect("a device");
+    let call = |t: [usize; 2], out_axis| {
+        let step = |scale: Tensor, b: Batch, _length: Tensor| (b.tokens * b.targets * scale).sum(1);
+        let buckets = Buckets::powers_of_two(32, 128).expect("they go up");
+        let step = jit(step).named("step").bucketed(buckets, (Axis::Shared, Axis::At(1)), out_axis);
+        let batch = Batch { tokens: ints(t[0]), targets: ints(t[1]) };
+        step.call((Array::scalar(1i32).expect("a device"), batch)).expect_err("wrong").to_string()
+    };
+    assert_shown(&call([131, 131], Axis::Shared), &[]);
+    assert_shown(&call([5, 6], Axis::Shared), &[]);
+    assert_shown(&call([5, 5], Axis::At(0)), &[]);
 }
 
 #[test]

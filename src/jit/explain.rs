@@ -62,7 +62,7 @@ impl Change {
     fn remedy(&self) -> &'static str {
         match self {
             Change::Type { before, now, .. } if before.dtype == now.dtype => {
-                "pad it to one of a few sizes (`Buckets`), or allow more programs (`Jit::allow_compiles`)"
+                "pad it to one of a few sizes (`Jit::bucketed`), or allow more programs (`Jit::allow_compiles`)"
             }
             Change::Type { .. } => "convert it to one dtype before the call",
             Change::Moved { .. } => "pass it the same way in every call: by value or by reference",

@@ -111,7 +111,7 @@ pub struct Compiled<Args, Out: Tree<Tensor>> {
     in_avals: Vec<Aval>,
     out_avals: Vec<Aval>,
     donated: Vec<bool>,
-    out: Out::With<Hole>,
+    pub(super) out: Out::With<Hole>,
     /// How long the stages took.
     pub times: Times,
     args: PhantomData<fn(Args)>,

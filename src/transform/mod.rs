@@ -30,6 +30,7 @@ mod vmap;
 pub use grad::{grad, jvp, linearize, value_and_grad, value_and_grad_aux, vjp};
 pub use jacobian::{hessian, jacfwd, jacrev};
 pub use optimize::{Pass, optimize};
+pub(crate) use vmap::ONE_PER_LEAF;
 pub use vmap::{Axis, AxisTree, PerLeaf, VmapOptions, vmap, vmap_axes, vmap_with};
 
 /// A pass, applied to the graphs inside, then to the graph.

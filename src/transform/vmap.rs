@@ -20,46 +20,53 @@ pub enum Axis {
 }
 impl Leaf for Axis {}
 
-/// Mapped axes of all leaves of a tree `X`: one [`Axis`] for all, a tuple with one entry per element of a tuple, or
+/// Mapped axes of all leaves of a tree `X` of `T`: one [`Axis`] for all, a tuple with one entry per element of a tuple, or
 /// [`PerLeaf`].
-pub trait AxisTree<X> {
-    /// One axis per leaf.
-    fn axes(&self, x: &X) -> Vec<Axis>;
+pub trait AxisTree<X, T: Leaf = Tensor> {
+    /// One axis per leaf; or why that cannot be.
+    fn axes(&self, x: &X) -> Result<Vec<Axis>, String>;
 }
-impl<X: Tree<Tensor>> AxisTree<X> for Axis {
-    fn axes(&self, x: &X) -> Vec<Axis> {
-        vec![*self; x.leaves().len()]
+impl<T: Leaf, X: Tree<T>> AxisTree<X, T> for Axis {
+    fn axes(&self, x: &X) -> Result<Vec<Axis>, String> {
+        Ok(vec![*self; count(x)])
     }
 }
 /// The mapped axis of every leaf, in a tree of the same structure.
 #[derive(Clone, Debug)]
 pub struct PerLeaf<T>(pub T);
-impl<X: Tree<Tensor>> AxisTree<X> for PerLeaf<X::With<Axis>>
+impl<T: Leaf, X: Tree<T>> AxisTree<X, T> for PerLeaf<X::With<Axis>>
 where
     X::With<Axis>: Tree<Axis>,
 {
-    fn axes(&self, x: &X) -> Vec<Axis> {
-        let (axes, leaves) = (self.0.leaves(), x.leaves().len());
-        if axes.len() != leaves {
-            let reason = format!("the axes in `PerLeaf` are {}, the leaves of the tree {leaves}", axes.len());
-            fail("vmap", vec![], reason, Some("give each leaf an axis, or `Axis::Shared`".into()))
-        }
-        axes
+    fn axes(&self, x: &X) -> Result<Vec<Axis>, String> {
+        let (axes, leaves) = (self.0.leaves(), count(x));
+        let wrong = || format!("the axes in `PerLeaf` are {}, the leaves of the tree {leaves}", axes.len());
+        if axes.len() == leaves { Ok(axes) } else { Err(wrong()) }
     }
 }
+fn count<T: Leaf>(x: &impl Tree<T>) -> usize {
+    let mut n = 0;
+    x.visit(|_, _| n += 1);
+    n
+}
+/// What to do about axes that do not go with the leaves.
+pub(crate) const ONE_PER_LEAF: &str = "give each leaf an axis, or `Axis::Shared`";
 macro_rules! tuples {
     ($($t:ident $x:ident $i:tt),*) => {
-        impl<$($x,)* $($t: AxisTree<$x>),*> AxisTree<($($x,)*)> for ($($t,)*) {
-            fn axes(&self, x: &($($x,)*)) -> Vec<Axis> {
-                [$(self.$i.axes(&x.$i)),*].concat()
+        impl<Z: Leaf, $($x,)* $($t: AxisTree<$x, Z>),*> AxisTree<($($x,)*), Z> for ($($t,)*) {
+            fn axes(&self, x: &($($x,)*)) -> Result<Vec<Axis>, String> {
+                Ok([$(self.$i.axes(&x.$i)?),*].concat())
             }
         }
     };
 }
-tuples!(A X 0);
-tuples!(A X 0, B Y 1);
-tuples!(A X 0, B Y 1, C Z 2);
-tuples!(A X 0, B Y 1, C Z 2, D W 3);
+tuples!(A S 0);
+tuples!(A S 0, B T 1);
+tuples!(A S 0, B T 1, C U 2);
+tuples!(A S 0, B T 1, C U 2, D V 3);
+tuples!(A S 0, B T 1, C U 2, D V 3, E W 4);
+tuples!(A S 0, B T 1, C U 2, D V 3, E W 4, F X 5);
+tuples!(A S 0, B T 1, C U 2, D V 3, E W 4, F X 5, G Y 6);
 
 /// Map `f` over the leading axis of every leaf of its argument: what it does to one element, done to all at once. Results
 /// have the axis in front. What the closure captures is shared by all instances. JAX: `vmap`.
@@ -137,7 +144,10 @@ where
     let (name, given) = (options.axis_name.map(Rc::<str>::from), options.axis_size);
     move |x: X| {
         let _at = At::line(line);
-        let axes = in_axes.axes(&x);
+        let per_leaf = |axes: Result<Vec<Axis>, String>| {
+            axes.unwrap_or_else(|reason| fail("vmap", vec![], reason, Some(ONE_PER_LEAF.into())))
+        };
+        let axes = per_leaf(in_axes.axes(&x));
         let (size, args) = mapped_in_front(&x, &axes, given);
         let axis = BatchAxis { size, name: name.clone() };
         let mut mapped: Vec<bool> = axes.iter().map(|a| *a != Axis::Shared).collect();
@@ -150,7 +160,7 @@ where
         };
         mapped.resize(g.ins.len(), false);
         let outs = batch_graph(&g, &axis, &[args, captured].concat(), &mapped);
-        let mut out = outs.into_iter().zip(out_axes.axes(&y));
+        let mut out = outs.into_iter().zip(per_leaf(out_axes.axes(&y)));
         y.map_named(|path, _| {
             let ((t, mapped), at) = out.next().expect("one axis per leaf");
             match at {
