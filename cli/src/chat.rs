@@ -4,9 +4,11 @@ use crate::{
     options::{Global, ModelArgs, SamplingArgs},
 };
 use graphs::{Generation, template::Message};
+use serde_json::Value;
 use std::{
     io::{BufRead, IsTerminal, Write},
     ops::ControlFlow,
+    path::{Path, PathBuf},
 };
 
 /// Talk with a model
@@ -16,6 +18,9 @@ pub struct Args {
     /// Instructions that stand before the conversation
     #[arg(long, value_name = "TEXT")]
     system: Option<String>,
+    /// Functions that the model may call: a file with a JSON list of their schemas
+    #[arg(long, value_name = "FILE.json")]
+    tools: Option<PathBuf>,
     /// Most tokens of an answer
     #[arg(short = 'n', long, default_value_t = 512, value_name = "N")]
     max_new_tokens: usize,
@@ -28,10 +33,13 @@ pub struct Args {
 const DETAILS: &str = "\
 Reads one message per line and streams the answers. The model's own chat template makes the prompt,
 so the model must be instruction-tuned. `/clear` begins anew; `/exit` or end of input (Ctrl-D) ends.
+With --tools, `/tool TEXT` gives the model what a function that it called returned. Nothing is called by
+raxla itself.
 
 Examples:
   raxla chat --system \"You answer in one sentence.\"
   raxla chat --model hf:Qwen/Qwen2.5-0.5B-Instruct --temperature 0.7 --seed 1
+  raxla chat --model hf:Qwen/Qwen3-0.6B --tools tools.json
   echo \"What is the capital of France?\" | raxla chat";
 
 impl Args {
@@ -51,6 +59,8 @@ impl Args {
             )
             .into());
         }
+        let extra = self.tools.as_deref().map(tools).transpose()?;
+        let extra = extra.into_iter().map(|tools| ("tools".to_string(), tools)).collect();
         let opening: Vec<Message> = self.system.iter().map(|s| Message::new("system", s)).collect();
         let mut messages = opening.clone();
         let (interactive, mut out) = (std::io::stdin().is_terminal(), std::io::stdout());
@@ -75,9 +85,12 @@ impl Args {
                     messages = opening.clone();
                     continue;
                 }
-                text => messages.push(Message::new("user", text)),
+                text => messages.push(match text.strip_prefix("/tool ") {
+                    Some(result) => Message::new("tool", result.trim()),
+                    None => Message::new("user", text),
+                }),
             }
-            let prompt = tokenizer.render_chat(&messages, true)?;
+            let prompt = tokenizer.render_chat_with(&messages, true, &extra)?;
             let made = model.generate(&prompt, false, &options, |piece| {
                 match write!(out, "{piece}").and_then(|()| out.flush()) {
                     Ok(()) => ControlFlow::Continue(()),
@@ -100,3 +113,23 @@ impl Args {
         Ok(())
     }
 }
+
+/// The list of schemas in a file. A schema is `{"type": "function", "function": {...}}`, or the inside of it alone.
+fn tools(path: &Path) -> Result<Value> {
+    let bad = |reason: String| format!("--tools {}: {reason}\n  help: {TOOLS}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|e| bad(e.to_string()))?;
+    let list: Vec<Value> = serde_json::from_str(&text).map_err(|e| bad(e.to_string()))?;
+    let schema = |tool: Value| match tool.get("function").is_some() {
+        true => tool,
+        false => serde_json::json!({ "type": "function", "function": tool }),
+    };
+    let list: Vec<Value> = list.into_iter().map(schema).collect();
+    let nameless = list.iter().position(|tool| !tool["function"]["name"].is_string());
+    match nameless {
+        Some(i) => Err(bad(format!("entry {i} has no `name`")).into()),
+        None => Ok(Value::Array(list)),
+    }
+}
+
+const TOOLS: &str = "it must hold a list like \
+    [{\"name\": \"add\", \"description\": \"...\", \"parameters\": {\"type\": \"object\", \"properties\": {}}}]";

@@ -1,12 +1,13 @@
 //! Chat templates: the Jinja programs with which models turn a conversation into a prompt.
 
+mod python;
+
 use crate::LoadError;
-use minijinja::value::{Kwargs, ValueKind};
+use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Output, State, Value};
 use serde::Serialize;
-use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
+use serde_json::Value as Json;
 use std::collections::BTreeMap;
-use std::io;
 
 /// One turn of a conversation. Templates also take richer messages (with tool calls, or content in parts): anything
 /// serializable with the keys that the template looks for.
@@ -52,12 +53,18 @@ pub fn render<M: Serialize>(
         Err(Error::new(ErrorKind::InvalidOperation, reason))
     });
     env.add_function("strftime_now", strftime_now);
-    env.add_filter("tojson", tojson);
+    env.add_filter("tojson", python::tojson);
+    env.add_filter("string", |value: Value| python::text(&value));
+    env.add_filter("trim", trim);
+    // in Python whatever can be counted and indexed
+    env.add_test("sequence", |value: &Value| {
+        matches!(value.kind(), ValueKind::Seq | ValueKind::String | ValueKind::Map)
+    });
     let template = env.template_from_str(&template).map_err(bad)?;
     // transformers always defines these two.
     let mut variables = BTreeMap::from([("tools", Value::from(())), ("documents", Value::from(()))]);
     variables.extend(extra.iter().map(|(name, value)| (name.as_str(), Value::from_serialize(value))));
-    variables.insert("messages", Value::from_serialize(messages));
+    variables.insert("messages", Value::from_serialize(with_reasoning(messages)?));
     variables.insert("add_generation_prompt", add_generation_prompt.into());
     for (name, token) in [("bos_token", bos), ("eos_token", eos)] {
         if let Some(token) = token {
@@ -65,6 +72,23 @@ pub fn render<M: Serialize>(
         }
     }
     template.render(variables).map_err(bad)
+}
+
+/// What a model thought has had several names: templates of today read the first, GPT-OSS's the second.
+const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
+
+fn with_reasoning<M: Serialize>(messages: &[M]) -> Result<Json, LoadError> {
+    let unserializable = |e: serde_json::Error| LoadError::Template { reason: format!("a message is no JSON: {e}") };
+    let mut messages = serde_json::to_value(messages).map_err(unserializable)?;
+    for message in messages.as_array_mut().into_iter().flatten().filter_map(Json::as_object_mut) {
+        let Some(thought) = REASONING.iter().find_map(|name| message.get(*name).filter(|v| !v.is_null())).cloned()
+        else {
+            continue;
+        };
+        message.entry("thinking").or_insert_with(|| thought.clone());
+        message.insert("reasoning_content".into(), thought);
+    }
+    Ok(messages)
 }
 
 fn bad(error: Error) -> LoadError {
@@ -96,15 +120,21 @@ fn without_generation_marks(template: &str) -> String {
     out + rest
 }
 
-/// Prints truth values and none as Python does.
+/// Prints what is not a text as Python does.
 fn python_format(out: &mut Output, state: &State, value: &Value) -> Result<(), Error> {
-    let text = match value.kind() {
-        ValueKind::None => "None",
-        ValueKind::Bool if value.is_true() => "True",
-        ValueKind::Bool => "False",
-        _ => return minijinja::escape_formatter(out, state, value),
-    };
-    out.write_str(text).map_err(Error::from)
+    match value.kind() {
+        ValueKind::String | ValueKind::Undefined => minijinja::escape_formatter(out, state, value),
+        _ => out.write_str(&python::text(value)).map_err(Error::from),
+    }
+}
+
+/// The filter `trim`: of anything that has a text.
+fn trim(value: Value, chars: Option<String>) -> String {
+    let text = python::text(&value);
+    match chars {
+        Some(chars) => text.trim_matches(|c| chars.contains(c)).to_string(),
+        None => text.trim().to_string(),
+    }
 }
 
 fn strftime_now(format: &str) -> Result<String, Error> {
@@ -114,35 +144,4 @@ fn strftime_now(format: &str) -> Result<String, Error> {
     written
         .map_err(|_| Error::new(ErrorKind::InvalidOperation, format!("strftime_now: {format:?} is no time format")))?;
     Ok(text)
-}
-
-/// Python's `json.dumps(value, ensure_ascii=False, indent=indent)`. The engine's own filter escapes HTML.
-fn tojson(value: Value, kwargs: Kwargs) -> Result<Value, Error> {
-    let indent: Option<usize> = kwargs.get("indent")?;
-    let mut out = Vec::new();
-    let written = match indent {
-        Some(n) => {
-            let indent = " ".repeat(n.min(64));
-            value.serialize(&mut Serializer::with_formatter(&mut out, PrettyFormatter::with_indent(indent.as_bytes())))
-        }
-        None => value.serialize(&mut Serializer::with_formatter(&mut out, Spaced)),
-    };
-    written.map_err(|e| Error::new(ErrorKind::BadSerialization, e.to_string()))?;
-    let text = String::from_utf8(out).map_err(|e| Error::new(ErrorKind::BadSerialization, e.to_string()))?;
-    Ok(Value::from_safe_string(text))
-}
-
-/// JSON on one line, with the spaces that Python puts after commas and colons.
-struct Spaced;
-
-impl Formatter for Spaced {
-    fn begin_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        if first { Ok(()) } else { writer.write_all(b", ") }
-    }
-    fn begin_object_key<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        if first { Ok(()) } else { writer.write_all(b", ") }
-    }
-    fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        writer.write_all(b": ")
-    }
 }

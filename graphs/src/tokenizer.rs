@@ -26,6 +26,8 @@ pub struct Tokenizer {
     pub eos: Vec<u32>,
     /// The Jinja template that turns a conversation into a prompt. See [`crate::template::render`].
     pub chat_template: Option<String>,
+    /// The one to take in its place where there are tools, if that is another one.
+    pub tool_template: Option<String>,
 }
 
 impl Tokenizer {
@@ -46,7 +48,7 @@ impl Tokenizer {
         let own = |key| config.token(key).and_then(|t| inner.token_to_id(&t));
         let bos = own("bos_token").or(generation.bos);
         let eos = own("eos_token").into_iter().chain(generation.eos);
-        Ok(Tokenizer::new(inner, dir, bos, eos, config.chat_template(dir)?))
+        Ok(Tokenizer::new(inner, dir, bos, eos, config.chat_templates(dir)?))
     }
 
     /// Builds the tokenizer that the metadata of a GGUF file describes: byte-level BPE (`gpt2`) with one of the known
@@ -58,8 +60,8 @@ impl Tokenizer {
         let id =
             |name: &str| metadata.uint(&format!("tokenizer.ggml.{name}_token_id")).and_then(|n| u32::try_from(n).ok());
         let eos = ["eos", "eot", "eom"].into_iter().filter_map(id);
-        let template = metadata.str("tokenizer.chat_template").map(str::to_string);
-        Ok(Tokenizer::new(inner, weights.path(), id("bos"), eos, template))
+        let template = |suffix| metadata.str(&format!("tokenizer.chat_template{suffix}")).map(str::to_string);
+        Ok(Tokenizer::new(inner, weights.path(), id("bos"), eos, [template(""), template(".tool_use")]))
     }
 
     fn new(
@@ -67,7 +69,7 @@ impl Tokenizer {
         path: &Path,
         bos: Option<u32>,
         ends: impl Iterator<Item = u32>,
-        chat_template: Option<String>,
+        [chat_template, tool_template]: [Option<String>; 2],
     ) -> Tokenizer {
         let mut eos = Vec::new();
         for id in ends {
@@ -75,7 +77,7 @@ impl Tokenizer {
                 eos.push(id);
             }
         }
-        Tokenizer { inner, path: path.to_path_buf(), bos, eos, chat_template }
+        Tokenizer { inner, path: path.to_path_buf(), bos, eos, chat_template, tool_template }
     }
 
     /// The prompt of a conversation, by the model's chat template. Encode it without adding special tokens.
@@ -83,12 +85,24 @@ impl Tokenizer {
     /// # Errors
     /// A model without a template, and what [`template::render`] reports.
     pub fn render_chat(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, LoadError> {
+        self.render_chat_with(messages, add_generation_prompt, &Map::new())
+    }
+
+    /// The same for richer messages (see [`Message`]) and with more variables: `tools` (a list of JSON schemas of functions),
+    /// `documents`, `enable_thinking`, and what else the template looks for.
+    pub fn render_chat_with<M: serde::Serialize>(
+        &self,
+        messages: &[M],
+        add_generation_prompt: bool,
+        extra: &Map<String, Value>,
+    ) -> Result<String, LoadError> {
+        let has_tools = extra.get("tools").is_some_and(|tools| !tools.is_null());
         let none = || LoadError::Template { reason: format!("{} brings none", self.path.display()) };
-        let template = self.chat_template.as_deref().ok_or_else(none)?;
+        let template = self.tool_template.as_ref().filter(|_| has_tools).or(self.chat_template.as_ref());
         let text = |id: Option<u32>| id.and_then(|id| self.token(id));
         let (bos, eos) = (text(self.bos), text(self.eos.first().copied()));
-        let nothing = serde_json::Map::new();
-        template::render(template, messages, bos.as_deref(), eos.as_deref(), add_generation_prompt, &nothing)
+        let template = template.ok_or_else(none)?;
+        template::render(template, messages, bos.as_deref(), eos.as_deref(), add_generation_prompt, extra)
     }
 
     /// The ids of `text`. `add_special` adds what the model expects around a text, such as its first token; a rendered
@@ -178,11 +192,7 @@ impl Settings {
         let mut all = Map::new();
         for name in ["special_tokens_map.json", "tokenizer_config.json"] {
             let path = dir.join(name);
-            let text = match std::fs::read_to_string(&path) {
-                Ok(text) => text,
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(e) => return Err(LoadError::io(path, e)),
-            };
+            let Some(text) = read(&path)? else { continue };
             let own: Map<String, Value> =
                 serde_json::from_str(&text).map_err(|e| LoadError::format(path, e.to_string()))?;
             all.extend(own.into_iter().filter(|(_, v)| !v.is_null()));
@@ -201,22 +211,35 @@ impl Settings {
         value.as_str().or_else(|| value.get("content")?.as_str()).map(str::to_string)
     }
 
-    /// The template of its own file, else that of the settings: a string, or a list of named ones with a `default`.
-    fn chat_template(&self, dir: &Path) -> Result<Option<String>, LoadError> {
-        let path = dir.join("chat_template.jinja");
-        match std::fs::read_to_string(&path) {
-            Ok(text) => return Ok(Some(text)),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-            Err(e) => return Err(LoadError::io(path, e)),
-        }
-        let named = |list: &Vec<Value>| {
-            let default = list.iter().find(|t| t.get("name").and_then(Value::as_str) == Some("default"));
-            default.or(list.first())?.get("template")?.as_str().map(str::to_string)
-        };
-        Ok(match self.0.get("chat_template") {
-            Some(Value::String(template)) => Some(template.clone()),
-            Some(Value::Array(list)) => named(list),
+    /// The template, and the one for tools: of files of their own, else of the settings: a string, or a list of named ones
+    /// (`default`, `tool_use`).
+    fn chat_templates(&self, dir: &Path) -> Result<[Option<String>; 2], LoadError> {
+        let own = |name: &str| read(&dir.join(name));
+        // as models save it that also see
+        let json = own("chat_template.json")?.and_then(|text| serde_json::from_str::<Value>(&text).ok());
+        let json = json.as_ref().and_then(|v| v.get("chat_template"));
+        let named = |name: &str| match json.or(self.0.get("chat_template")) {
+            Some(Value::String(template)) if name == "default" => Some(template.clone()),
+            Some(Value::Array(list)) => {
+                let found = list.iter().find(|t| t.get("name").and_then(Value::as_str) == Some(name));
+                let found = found.or(list.first().filter(|_| name == "default"));
+                found?.get("template")?.as_str().map(str::to_string)
+            }
             _ => None,
+        };
+        let tools = own("additional_chat_templates/tool_use.jinja")?;
+        Ok(match own("chat_template.jinja")? {
+            Some(template) => [Some(template), tools],
+            None => [named("default"), tools.or(named("tool_use"))],
         })
+    }
+}
+
+/// A text file, if it is there.
+fn read(path: &Path) -> Result<Option<String>, LoadError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(LoadError::io(path, e)),
     }
 }

@@ -75,7 +75,12 @@ fn special_ids_and_the_template_come_from_all_files_beside_the_tokenizer() {
         r#"{"chat_template": "other", "eos_token": "<|endoftext|>"}"#,
     )
     .unwrap();
+    assert_eq!(BPE.tool_template.as_deref(), Some("tools"));
     let dressed = Tokenizer::from_dir(dir.path()).unwrap();
+    assert_eq!(dressed.tool_template, None);
+    std::fs::remove_file(dir.path().join("chat_template.jinja")).unwrap();
+    std::fs::write(dir.path().join("chat_template.json"), r#"{"chat_template": "third"}"#).unwrap();
+    assert_eq!(Tokenizer::from_dir(dir.path()).unwrap().chat_template.as_deref(), Some("third"));
     assert_eq!((dressed.eos.as_slice(), dressed.chat_template.as_deref()), ([0].as_slice(), Some("own")));
 }
 

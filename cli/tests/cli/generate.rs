@@ -137,6 +137,32 @@ fn chat_remembers_until_told_not_to() {
 }
 
 #[test]
+fn chat_tells_the_model_of_tools() {
+    let model = speaker();
+    let template = "{% for m in messages %}{{ m.role[0] }}:{{ m.content }}\n{% endfor %}a:";
+    let with_tools = format!("{{{{ tools|map(attribute='function')|map(attribute='name')|join }}}}\n{template}");
+    let named = [("default", template), ("tool_use", &with_tools)];
+    let named = named.map(|(name, template)| serde_json::json!({ "name": name, "template": template }));
+    let config = serde_json::json!({ "chat_template": named });
+    fs::write(model.path().join("tokenizer_config.json"), config.to_string()).unwrap();
+    let tools = model.path().join("tools.json");
+    let chat = |lines: &str| {
+        run_with(raxla(["chat", "-n", "4", "--model"]).arg(model.path()).arg("--tools").arg(&tools), lines)
+    };
+    fs::write(&tools, r#"[{"name": "ad"}, {"type": "function", "function": {"name": "go"}}]"#).unwrap();
+    let told = chat("hi\n/tool 7\n");
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    let answer = |prompt: &str| succeeds(&mut generate(model.path(), &["-n", "4", prompt]));
+    let first = answer("adgo\nu:hi\na:");
+    let second = answer(&format!("adgo\nu:hi\na:{}\nt:7\na:", first.strip_suffix('\n').unwrap()));
+    assert_eq!(told.stdout, format!("{first}{second}"));
+    for (text, reason) in [("[", "EOF"), ("[{}]", "entry 0 has no `name`"), ("{}", "expected a sequence")] {
+        fs::write(&tools, text).unwrap();
+        check_failure(chat("hi\n"), 1, &["tools.json: ", reason, "help: it must hold a list like"]);
+    }
+}
+
+#[test]
 fn chat_needs_a_template() {
     let model = speaker();
     fs::write(model.path().join("tokenizer_config.json"), "{}").unwrap();
