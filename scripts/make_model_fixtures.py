@@ -31,7 +31,8 @@ import shutil
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from transformers import (AutoModelForCausalLM, Gemma2Config, Gemma3TextConfig, GemmaConfig, GPT2Config, LlamaConfig, MistralConfig, MixtralConfig,
+                          Qwen2Config, Qwen3Config, Qwen3MoeConfig)
 from transformers.utils import logging
 
 OUT = pathlib.Path(__file__).resolve().parent.parent / "graphs/tests/fixtures"
@@ -56,6 +57,11 @@ def rope(kind, theta=10000.0, **kw):
 def specs():
     llama = lambda fields, **options: (LlamaConfig, LLAMA | fields, options)
     gpt2 = lambda fields, **options: (GPT2Config, GPT2 | fields, options)
+    other = lambda cls: lambda fields, **options: (cls, LLAMA | fields, options)
+    mistral, qwen2, qwen3 = other(MistralConfig), other(Qwen2Config), other(Qwen3Config)
+    mixtral, qwen3moe = other(MixtralConfig), other(Qwen3MoeConfig)
+    gemma, gemma2, gemma3 = other(GemmaConfig), other(Gemma2Config), other(Gemma3TextConfig)
+    nested = lambda local, whole: dict(rope_parameters=dict(sliding_attention=dict(rope_type="default", rope_theta=local), full_attention=whole))
     return {
         "llama_mha_tied": llama(dict(num_key_value_heads=4, tie_word_embeddings=True, vocab_size=131)),
         "llama_gqa_untied": llama(dict(num_key_value_heads=1, num_hidden_layers=3, vocab_size=67), ragged=True),
@@ -88,6 +94,45 @@ def specs():
                                         activation_function="relu", tie_word_embeddings=False)),
         "gpt2_hub": gpt2(dict(n_layer=2, n_positions=32), edit=first_gpt2),
         "gpt2_f16": gpt2({}, dtype=torch.float16),
+        "mistral_window": mistral(dict(sliding_window=5, num_hidden_layers=3, vocab_size=91), prompt=17),
+        "mistral_head_dim_tied": mistral(dict(sliding_window=None, head_dim=12, tie_word_embeddings=True, num_key_value_heads=1)),
+        "mistral_v4_sharded": mistral(dict(sliding_window=7, num_key_value_heads=4) | rope("default", 1e6), edit=transformers_4, prompt=13),
+        "qwen2_tied": qwen2(dict(tie_word_embeddings=True, vocab_size=103)),
+        "qwen2_window": qwen2(dict(use_sliding_window=True, sliding_window=6, max_window_layers=1, num_hidden_layers=3,
+                                   num_key_value_heads=1), prompt=17),
+        "qwen2_v4": qwen2(dict(num_key_value_heads=4, vocab_size=71) | rope("default", 1e6), edit=qwen_4, dtype=torch.bfloat16),
+        "qwen3_head_dim": qwen3(dict(head_dim=24, tie_word_embeddings=True)),
+        "qwen3_bias_one_head": qwen3(dict(head_dim=8, attention_bias=True, num_key_value_heads=1, num_hidden_layers=3, vocab_size=67)),
+        "qwen3_yarn_v4": qwen3(dict(head_dim=16, max_position_embeddings=256) | rope(
+            "yarn", 1e6, factor=4.0, original_max_position_embeddings=64), edit=qwen_4, prompt=19),
+        "mixtral_top2": mixtral(dict(num_local_experts=4, intermediate_size=20, sliding_window=None)),
+        "mixtral_window_one_head": mixtral(dict(num_local_experts=5, num_experts_per_tok=3, intermediate_size=17, sliding_window=5,
+                                                num_key_value_heads=1, tie_word_embeddings=True, num_hidden_layers=3, vocab_size=67), prompt=17),
+        "mixtral_v4_sharded": mixtral(dict(num_local_experts=3, num_experts_per_tok=1, intermediate_size=24, head_dim=12) | rope("default", 1e6),
+                                      edit=transformers_4, dtype=torch.bfloat16),
+        "qwen3moe_top3": qwen3moe(dict(num_experts=6, num_experts_per_tok=3, moe_intermediate_size=12, head_dim=12, norm_topk_prob=True)),
+        "qwen3moe_mixed": qwen3moe(dict(num_experts=4, num_experts_per_tok=2, moe_intermediate_size=15, head_dim=8, decoder_sparse_step=2,
+                                        num_hidden_layers=4, mlp_only_layers=[3], intermediate_size=24, num_key_value_heads=1, vocab_size=71)),
+        "qwen3moe_bias": qwen3moe(dict(num_experts=5, num_experts_per_tok=1, moe_intermediate_size=16, head_dim=16, attention_bias=True,
+                                       tie_word_embeddings=True)),
+        "gemma_tied": gemma(dict(head_dim=12, num_key_value_heads=1)),
+        "gemma_untied_gelu": gemma(dict(head_dim=8, tie_word_embeddings=False, hidden_act="gelu", num_hidden_layers=3, vocab_size=67)),
+        "gemma_v4": gemma(dict(head_dim=16, num_key_value_heads=4, vocab_size=71), edit=gemma_4, dtype=torch.bfloat16),
+        "gemma2_windows": gemma2(dict(head_dim=12, sliding_window=5, num_hidden_layers=4, query_pre_attn_scalar=20,
+                                      attn_logit_softcapping=3.0, final_logit_softcapping=5.0), prompt=17),
+        "gemma2_caps_one_head": gemma2(dict(head_dim=8, sliding_window=64, num_key_value_heads=1, query_pre_attn_scalar=8,
+                                            attn_logit_softcapping=2.0, final_logit_softcapping=None, tie_word_embeddings=False)),
+        "gemma2_v4": gemma2(dict(head_dim=16, sliding_window=4, num_hidden_layers=3, vocab_size=71, query_pre_attn_scalar=16,
+                                 attn_logit_softcapping=None), edit=gemma_4, prompt=13),
+        "gemma3_pattern": gemma3(dict(head_dim=12, sliding_window=5, num_hidden_layers=7, query_pre_attn_scalar=20) |
+                                 nested(10000.0, dict(rope_type="default", rope_theta=1e6)), prompt=17),
+        "gemma3_linear": gemma3(dict(head_dim=16, sliding_window=6, num_hidden_layers=3, num_key_value_heads=1, query_pre_attn_scalar=16,
+                                     layer_types=["sliding_attention", "full_attention", "sliding_attention"]) |
+                                nested(500.0, dict(rope_type="linear", rope_theta=1e5, factor=8.0)), prompt=19),
+        "gemma3_v4": gemma3(dict(head_dim=8, sliding_window=4, num_hidden_layers=4, vocab_size=71, query_pre_attn_scalar=8,
+                                 layer_types=["sliding_attention", "sliding_attention", "full_attention", "sliding_attention"],
+                                 final_logit_softcapping=8.0) |
+                            nested(10000.0, dict(rope_type="linear", rope_theta=1e6, factor=4.0)), edit=gemma3_4, prompt=13),
     }
 
 
@@ -99,6 +144,29 @@ def transformers_4(path, config, tensors):
         config["rope_scaling"] = None if rope["rope_type"] == "default" else rope
     config["torch_dtype"] = config.pop("dtype")
     config["transformers_version"] = "4.46.3"
+
+
+def qwen_4(path, config, tensors):
+    """As transformers 4 wrote them: without layer_types; whether there is a window is a field of its own."""
+    transformers_4(path, config, tensors)
+    config.pop("layer_types", None)
+
+
+def gemma_4(path, config, tensors):
+    """As transformers 4 wrote them: `hidden_activation` counts, the `hidden_act` beside it does not."""
+    transformers_4(path, config, tensors)
+    config.pop("layer_types", None)
+    config["hidden_activation"] = config.pop("hidden_act", config.get("hidden_activation"))
+    config["hidden_act"] = "gelu"
+
+
+def gemma3_4(path, config, tensors):
+    """The first Gemma 3: a base of its own for the local layers, and a pattern instead of layer types."""
+    rope = config["rope_parameters"]
+    config["rope_local_base_freq"] = rope["sliding_attention"]["rope_theta"]
+    config["rope_parameters"] = rope["full_attention"]
+    gemma_4(path, config, tensors)
+    config["sliding_window_pattern"] = 3
 
 
 def first_llama(path, config, tensors):
@@ -132,16 +200,15 @@ def randomize(model, seed, std):
             noise = torch.randn(p.shape, generator=g)
             if name.endswith("bias"):
                 p.copy_(0.3 * noise)
-            elif p.ndim == 1:
-                p.copy_(1 + 0.3 * noise)
+            elif p.ndim == 1:   # Gemma's gains are what is added to 1
+                p.copy_(0.3 * noise + (not model.config.model_type.startswith("gemma")))
             else:
                 p.copy_((0.6 if "wpe" in name else 0.4 if "wte" in name or "embed_tokens" in name else std) * noise)
 
 
 def write_checkpoint(path, config, options, seed):
     shutil.rmtree(path, ignore_errors=True)
-    cls = LlamaForCausalLM if isinstance(config, LlamaConfig) else GPT2LMHeadModel
-    model = cls(config)
+    model = AutoModelForCausalLM.from_config(config)
     randomize(model, seed, options.get("std", 0.25))
     model.to(options.get("dtype", torch.float32)).save_pretrained(path, max_shard_size=options.get("shard", "1GB"))
     (path / "generation_config.json").unlink()
@@ -185,7 +252,7 @@ def decisive(model, tokens, distinct=6):
     if lead < LEAD or EOS in found or len(set(found[0].tolist())) < distinct:
         return None
     others = [greedy(model, tokens, cache=False)]
-    if model.config.model_type == "llama" and model.model.rotary_emb.rope_type == "dynamic":
+    if getattr(model.config, "rope_parameters", None) and model.config.rope_parameters.get("rope_type") == "dynamic":
         others.append(greedy(model, tokens, cache=True, freeze=True))
     return (found, first) if all(lead >= LEAD and torch.equal(found, ids) for ids, lead, _ in others) else None
 

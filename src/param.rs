@@ -44,12 +44,14 @@ pub struct Param {
     pub axes: Vec<&'static str>,
     /// Initial value.
     pub init: Init,
-    /// Name in a checkpoint; each `{}` stands for the layer's number. Empty: not in a checkpoint.
+    /// Name in a checkpoint; each `{}` stands for a number: of the layer, then of the expert. Empty: not in a checkpoint.
     pub name: String,
     /// Order of the elements in the checkpoint.
     pub layout: Stored,
-    /// Rank in the checkpoint, when axes are merged there.
+    /// Shape in the checkpoint, when axes are merged there.
     flat: Option<Vec<usize>>,
+    /// How many leading axes count things that a checkpoint holds one by one: layers, experts.
+    stacks: usize,
 }
 impl Leaf for Param {}
 
@@ -57,7 +59,15 @@ impl Param {
     /// An f32 parameter of zeros, not in any checkpoint, whose axes have these sizes and roles.
     pub fn new<const N: usize>(dims: [usize; N], axes: [&'static str; N]) -> Param {
         let aval = Aval::new(DType::F32, dims);
-        Param { aval, axes: axes.to_vec(), init: Init::Zeros, name: String::new(), layout: Stored::AsIs, flat: None }
+        Param {
+            aval,
+            axes: axes.to_vec(),
+            init: Init::Zeros,
+            name: String::new(),
+            layout: Stored::AsIs,
+            flat: None,
+            stacks: 0,
+        }
     }
     /// Initialized to ones.
     pub fn ones(self) -> Param {
@@ -77,6 +87,19 @@ impl Param {
         let flat = Some(vec![o.iter().product(), i.iter().product()]);
         Param { layout: Stored::Transposed(inputs), flat, ..self }
     }
+    /// A bias of zeros over the output axes of this matrix, whose first `inputs` axes are inputs. Stored as one axis.
+    pub fn bias(&self, inputs: usize) -> Param {
+        let dims = &self.aval.dims[inputs..];
+        Param {
+            aval: self.aval.with_dims(dims),
+            axes: self.axes[inputs..].to_vec(),
+            init: Init::Zeros,
+            name: String::new(),
+            layout: Stored::AsIs,
+            flat: Some(vec![dims.iter().product()]),
+            stacks: 0,
+        }
+    }
     /// Stored with axes merged to this shape.
     pub fn merged(self, dims: impl Into<Vec<usize>>) -> Param {
         Param { flat: Some(dims.into()), ..self }
@@ -89,28 +112,29 @@ impl Param {
     pub fn under(self, prefix: &str) -> Param {
         if self.name.is_empty() { self } else { Param { name: format!("{prefix}{}", self.name), ..self } }
     }
-    /// The shape a checkpoint holds it in (of one layer, for a stacked parameter).
+    /// The shape a checkpoint holds each of its parts in.
     pub fn checkpoint_dims(&self) -> Vec<usize> {
-        let own = &self.aval.dims[self.is_stacked() as usize..];
+        let own = &self.aval.dims[self.stacks..];
         self.flat.clone().unwrap_or_else(|| own.to_vec())
     }
-    /// The parameter of `layers` equal layers, held as one array with a leading layer axis.
-    pub fn stacked(self, layers: usize) -> Param {
-        Param { aval: self.aval.stacked(layers), axes: [&["layers"], &self.axes[..]].concat(), ..self }
+    /// The parameter of `n` equal things (layers, experts) that a checkpoint holds one by one, as one array with a leading
+    /// axis of this role. Layers go outermost: stack experts first.
+    pub fn stacked(self, n: usize, role: &'static str) -> Param {
+        Param { aval: self.aval.stacked(n), axes: [&[role], &self.axes[..]].concat(), stacks: self.stacks + 1, ..self }
     }
-    /// Does it hold all layers at once?
-    pub fn is_stacked(&self) -> bool {
-        self.axes.first() == Some(&"layers")
+    /// How many leading axes count things that a checkpoint holds one by one.
+    pub fn stacks(&self) -> usize {
+        self.stacks
     }
     /// The parameter of layer number `i`.
     pub fn of_layer(self, i: usize) -> Param {
         Param { name: self.name.replacen("{}", &i.to_string(), 1), ..self }
     }
-    /// The names a checkpoint holds its parts under: one, or one per layer.
+    /// The names a checkpoint holds its parts under, in the order of their elements.
     pub fn checkpoint_names(&self) -> Vec<String> {
-        match self.is_stacked() {
-            true => (0..self.aval.dims[0]).map(|i| self.name.replacen("{}", &i.to_string(), 1)).collect(),
-            false => vec![self.name.clone()],
-        }
+        let each = |names: Vec<String>, n: &usize| {
+            names.iter().flat_map(|name| (0..*n).map(|i| name.replacen("{}", &i.to_string(), 1))).collect()
+        };
+        self.aval.dims[..self.stacks].iter().fold(vec![self.name.clone()], each)
     }
 }

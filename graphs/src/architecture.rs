@@ -1,5 +1,5 @@
 //! What all models have in common: a specification of parameters, and a forward function.
-use crate::{LoadError, config::HfConfig, gpt2, llama};
+use crate::{LoadError, config::HfConfig, gemma, gpt2, llama, mistral, moe, qwen};
 use raxla::{
     Aval, DType, Param, RematOptions, Tensor, Tree,
     nn::{KvCache, Layers},
@@ -90,7 +90,55 @@ pub const ARCHITECTURES: &[Family] = &[
         model_type: "llama",
         prefix: "model.",
         ignored: &["rotary_emb.inv_freq"],
-        build: |config, scanned| Ok(Box::new(llama::Config::read(config)?.spec(scanned))),
+        build: |config, scanned| Ok(Box::new(llama::build(config, scanned)?)),
+    },
+    Family {
+        model_type: "mistral",
+        prefix: "model.",
+        ignored: &["rotary_emb.inv_freq"],
+        build: |config, scanned| Ok(Box::new(mistral::build(config, scanned)?)),
+    },
+    Family {
+        model_type: "qwen2",
+        prefix: "model.",
+        ignored: &["rotary_emb.inv_freq"],
+        build: |config, scanned| Ok(Box::new(qwen::build2(config, scanned)?)),
+    },
+    Family {
+        model_type: "qwen3",
+        prefix: "model.",
+        ignored: &["rotary_emb.inv_freq"],
+        build: |config, scanned| Ok(Box::new(qwen::build3(config, scanned)?)),
+    },
+    Family {
+        model_type: "mixtral",
+        prefix: "model.",
+        ignored: &["rotary_emb.inv_freq"],
+        build: |config, scanned| Ok(Box::new(moe::mixtral(config, scanned)?)),
+    },
+    Family {
+        model_type: "qwen3_moe",
+        prefix: "model.",
+        ignored: &["rotary_emb.inv_freq"],
+        build: |config, scanned| Ok(Box::new(moe::qwen3(config, scanned)?)),
+    },
+    Family {
+        model_type: "gemma",
+        prefix: "model.",
+        ignored: &["rotary_emb.inv_freq"],
+        build: |config, scanned| Ok(Box::new(gemma::build1(config, scanned)?)),
+    },
+    Family {
+        model_type: "gemma2",
+        prefix: "model.",
+        ignored: &["rotary_emb.inv_freq"],
+        build: |config, scanned| Ok(Box::new(gemma::build2(config, scanned)?)),
+    },
+    Family {
+        model_type: "gemma3_text",
+        prefix: "model.",
+        ignored: &["rotary_emb.inv_freq"],
+        build: |config, scanned| Ok(Box::new(gemma::build3(config, scanned)?)),
     },
     Family {
         model_type: "gpt2",

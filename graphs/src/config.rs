@@ -56,6 +56,17 @@ impl HfConfig {
         Ok(config)
     }
 
+    /// The same with these values (a JSON object) where a key is absent: what the family's class in transformers takes. A key
+    /// that is `null` stays so.
+    ///
+    /// # Panics
+    /// When `defaults` is no JSON object: an error of the calling code.
+    pub fn with_defaults(&self, defaults: &str) -> HfConfig {
+        let mut all: Map<String, Value> = serde_json::from_str(defaults).expect("defaults are a JSON object");
+        all.extend(self.raw.clone());
+        HfConfig { raw: all, ..self.clone() }
+    }
+
     /// The value of `key`; `null` counts as absent.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.raw.get(key).filter(|v| !v.is_null())

@@ -49,8 +49,7 @@ pub fn load(
 
 /// Bytes between neighbours along each axis of a parameter, in the order in which the checkpoint holds it.
 fn strides(p: &Param, dtype: DType) -> Vec<i64> {
-    let layers = p.is_stacked() as usize;
-    let own = &p.aval.dims[layers..];
+    let (stacks, own) = p.aval.dims.split_at(p.stacks());
     // the stored order of the axes: outputs before inputs where the matrix is stored transposed
     let order: Vec<usize> = match p.layout {
         Stored::AsIs => (0..own.len()).collect(),
@@ -62,8 +61,9 @@ fn strides(p: &Param, dtype: DType) -> Vec<i64> {
         strides[axis] = step;
         step *= own[axis] as i64;
     }
-    if layers == 1 {
+    for n in stacks.iter().rev() {
         strides.insert(0, step);
+        step *= *n as i64;
     }
     strides
 }
@@ -86,7 +86,7 @@ mod tests {
         let heads = Param::new([6, 2, 4], ["embed", "heads", "head"]).stored("w").transposed(1);
         // stored as [2 * 4, 6]
         assert_eq!(strides(&heads, DType::F32), [4, 4 * 6 * 4, 6 * 4]);
-        assert_eq!(strides(&heads.stacked(3), DType::BF16), [2 * 6 * 8, 2, 2 * 6 * 4, 2 * 6]);
+        assert_eq!(strides(&heads.stacked(3, "layers"), DType::BF16), [2 * 6 * 8, 2, 2 * 6 * 4, 2 * 6]);
         let plain = Param::new([6, 8], ["embed", "mlp"]).stored("w");
         assert_eq!(strides(&plain, DType::F32), [32, 4]);
     }

@@ -15,11 +15,27 @@ use crate::{
 /// broadcasts to `[t, s]`: true where a query may look. The softmax is computed in f32. Returns `[b, t, heads, k]`.
 #[track_caller]
 pub fn attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scale: f64) -> Tensor {
+    attention_with(q, k, v, mask, AttentionOptions { scale, soft_cap: None })
+}
+
+/// Options of [`attention_with`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AttentionOptions {
+    /// Factor on the scores.
+    pub scale: f64,
+    /// Scores are squashed into (-cap, cap): `cap · tanh(score / cap)` (Gemma 2, arXiv 2408.00118).
+    pub soft_cap: Option<f64>,
+}
+
+/// [`attention`] with options.
+#[track_caller]
+pub fn attention_with(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, options: AttentionOptions) -> Tensor {
     let _at = At::caller();
     let [b, t, h, d] = q.shape();
     let [_, _, groups, _] = k.shape();
     let grouped = q.reshape([b, t, groups, h / groups, d]);
-    let scores = einsum("btgrd,bsgd->bgrts", grouped, k).cast(DType::F32) * scale;
+    let scores = einsum("btgrd,bsgd->bgrts", grouped, k).cast(DType::F32) * options.scale;
+    let scores = options.soft_cap.map_or(scores, |cap| (scores / cap).tanh() * cap);
     // the lowest finite number, not -inf: a row that may look nowhere must not become NaN
     let p = where_(mask, scores, f32::MIN).softmax(-1).cast(v.dtype());
     einsum("bgrts,bsgd->btgrd", p, v).reshape([b, t, h, d])
@@ -33,6 +49,17 @@ pub fn causal_mask(t: usize, s: usize, start: Tensor) -> Tensor {
     let _at = At::caller();
     let query = prim::iota([t, 1], DType::I32, 0) + start;
     prim::iota([1, s], DType::I32, 1).le(query)
+}
+
+/// The mask of attention to the latest `size` positions, the query's own included (Beltagy et al., 2020; arXiv 2004.05150).
+///
+/// `start` is an i32 scalar. Returns bools `[t, s]`; to be combined with [`causal_mask`].
+#[track_caller]
+pub fn window_mask(t: usize, s: usize, start: Tensor, size: usize) -> Tensor {
+    let _at = At::caller();
+    let query = prim::iota([t, 1], DType::I32, 0) + start;
+    // (no position is further away than an i32 can say)
+    prim::iota([1, s], DType::I32, 1).gt(query - size.min(i32::MAX as usize))
 }
 
 /// Keys and values of the positions seen so far, of one layer: `[b, slots, kv_heads, k]` each.

@@ -60,7 +60,7 @@ impl<P: Tree<Param, With<Param> = P>> Layers<P> {
     /// The specification of `n` equal layers.
     pub fn spec(layer: &P, n: usize, scanned: bool) -> Layers<P> {
         match scanned {
-            true => Layers::Stacked(layer.map(|p| p.clone().stacked(n)), n),
+            true => Layers::Stacked(layer.map(|p| p.clone().stacked(n, "layers")), n),
             false => Layers::List((0..n).map(|i| layer.map(|p| p.clone().of_layer(i))).collect()),
         }
     }

@@ -37,6 +37,9 @@ pub struct RmsNorm<T = Tensor> {
     /// ε, added to the mean square.
     #[tree(skip)]
     pub eps: f32,
+    /// Is the scale `1 + gain`, applied before rounding to the dtype of `x` (Gemma)?
+    #[tree(skip)]
+    pub centered: bool,
 }
 impl RmsNorm {
     /// Normalize `x` of shape `[.., d]`.
@@ -45,6 +48,9 @@ impl RmsNorm {
         let _at = At::caller();
         let wide = x.cast(DType::F32);
         let y = wide * ((wide * wide).mean_keep(-1) + self.eps).rsqrt();
-        self.gain * y.cast(x.dtype())
+        match self.centered {
+            true => (y * (self.gain.cast(DType::F32) + 1.0)).cast(x.dtype()),
+            false => self.gain * y.cast(x.dtype()),
+        }
     }
 }

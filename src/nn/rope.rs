@@ -204,6 +204,12 @@ impl Rope {
 }
 
 impl Rotation {
+    /// The first where the scalar bool holds, else the second; both turn the same number of dimensions.
+    #[track_caller]
+    pub fn select(condition: Tensor, yes: Rotation, no: Rotation) -> Rotation {
+        let _at = At::caller();
+        Rotation { cos: where_(condition, yes.cos, no.cos), sin: where_(condition, yes.sin, no.sin) }
+    }
     /// Turn queries or keys `[b, t, heads, k]`; dimensions of a head beyond the rotated ones stay as they are.
     #[track_caller]
     pub fn apply(self, x: Tensor) -> Tensor {

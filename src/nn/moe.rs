@@ -1,0 +1,174 @@
+//! Mixture of experts: each token goes through a few of many networks, chosen by a router (Shazeer et al., 2017; arXiv
+//! 1701.06538).
+//!
+//! [`route`] chooses; [`experts`] runs the chosen ones, in one of three ways ([`Dispatch`]) that give the same values.
+use crate::{
+    aval::DType,
+    prim::{self, IndexMode, scan},
+    shape_ops::{arange, one_hot},
+    trace::{At, Tensor, fail},
+    transform::{Axis, vmap, vmap_axes},
+    tree::Tree,
+};
+
+/// Which experts each token goes to, and with which weights.
+#[derive(Clone, Copy, Debug)]
+pub struct Routing {
+    /// `[n, k]`, f32.
+    pub weights: Tensor,
+    /// `[n, k]`, i32.
+    pub experts: Tensor,
+}
+
+/// The `k` most probable experts of each token, from the router's scores `[n, experts]`. The weights are their
+/// probabilities, of all experts or (`normalized`) of the chosen ones.
+#[track_caller]
+pub fn route(scores: Tensor, k: usize, normalized: bool) -> Routing {
+    let _at = At::caller();
+    let (weights, experts) = scores.cast(DType::F32).softmax(-1).top_k(k);
+    let weights = if normalized { weights / weights.sum_keep(-1) } else { weights };
+    Routing { weights, experts }
+}
+
+/// The load-balancing loss (Fedus et al., 2021; arXiv 2101.03961, eq. 4): the number of experts times the sum over them of
+/// the share of choices that they get and their mean probability. It is `k` when all are used alike. `scores` are the
+/// router's, `[n, experts]`.
+#[track_caller]
+pub fn load_balancing_loss(scores: Tensor, k: usize) -> Tensor {
+    let _at = At::caller();
+    let [_, e] = scores.shape();
+    let probabilities = scores.cast(DType::F32).softmax(-1);
+    let (_, chosen) = probabilities.top_k(k);
+    let share = one_hot(chosen, e, DType::F32).mean(0).sum(0);
+    (share * probabilities.mean(0)).sum(0) * e as f64
+}
+
+/// How chosen experts are run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Dispatch {
+    /// Every expert on every token, weighted by zero where it was not chosen. No data moves; the most work.
+    Dense,
+    /// Tokens are sorted by expert and padded to blocks that have one expert each; a loop over the blocks reads only the
+    /// weights that it needs. The least work.
+    Grouped,
+    /// Each expert has places for `factor` times its even share of the choices, filled in the order of the tokens; choices
+    /// beyond are dropped. All shapes are known, so that experts can be spread over devices (Lepikhin et al., 2020; arXiv
+    /// 2006.16668). With `None`, there are places for everything and nothing is dropped.
+    Capacity(Option<f64>),
+}
+
+/// For each token, the weighted sum of what its experts make of it.
+///
+/// `x` is `[n, d]`; the leaves of `weights` have a leading axis of experts; `f` takes tokens `[m, d]` and the weights of one
+/// expert, and returns `[m, d]`.
+///
+/// # Errors
+/// Leaves that differ in their number of experts; a routing of other tokens.
+#[track_caller]
+pub fn experts<W>(
+    x: Tensor,
+    routing: Routing,
+    weights: W,
+    dispatch: Dispatch,
+    f: impl Fn(Tensor, W) -> Tensor,
+) -> Tensor
+where
+    W: Tree<Tensor, With<Tensor> = W> + Clone,
+{
+    let _at = At::caller();
+    let [n, _] = x.shape();
+    let [tokens, _] = routing.weights.shape();
+    if tokens != n {
+        fail("experts", vec![x.aval(), routing.weights.aval()], "the routing is of other tokens", None)
+    }
+    let Some(e) = weights.leaves().first().map(|w| w.dim(0)) else {
+        fail("experts", vec![x.aval()], "the experts have no weights", None)
+    };
+    match dispatch {
+        Dispatch::Dense => dense(x, routing, weights, e, f),
+        Dispatch::Grouped => grouped(x, routing, weights, e, f),
+        Dispatch::Capacity(factor) => {
+            let [_, k] = routing.experts.shape();
+            let places = factor.map_or(n, |c| (c * (n * k) as f64 / e as f64).ceil() as usize);
+            by_places(x, routing, weights, e, places.clamp(1, n.max(1)), f)
+        }
+    }
+}
+
+fn dense<W>(x: Tensor, routing: Routing, weights: W, e: usize, f: impl Fn(Tensor, W) -> Tensor) -> Tensor
+where
+    W: Tree<Tensor, With<Tensor> = W>,
+{
+    // [n, e]: the weight of each expert, zero for those not chosen
+    let share = (one_hot(routing.experts, e, DType::F32) * routing.weights.expand_dims(-1)).sum(1);
+    let y = vmap_axes(|(x, w): (Tensor, W)| f(x, w), (Axis::Shared, Axis::At(0)), Axis::At(0))((x, weights));
+    crate::einsum("end,ne->nd", y, share.cast(y.dtype()))
+}
+
+/// The sum over each token's choices of the row at its place, times its weight (`[n, k]`).
+fn combine(rows: Tensor, place: Tensor, weights: Tensor) -> Tensor {
+    let ([_, d], [n, k]) = (rows.shape(), weights.shape());
+    let taken = rows.take_with(place, 0, IndexMode::Clip).reshape([n, k, d]);
+    crate::einsum("nkd,nk->nd", taken, weights.cast(rows.dtype()))
+}
+
+/// For each of `n * k` choices, in order: how many choices before it fell on the same expert; and how many fell on each.
+fn ranks(chosen: Tensor, e: usize) -> (Tensor, Tensor) {
+    let hits = one_hot(chosen, e, DType::I32);
+    let before = prim::cumsum(hits, 0, false) - hits;
+    ((before * hits).sum(1), hits.sum(0))
+}
+
+/// The rows of `x` `[n, d]`, each `k` times, written to their places among `size`; zeros elsewhere.
+fn scattered(x: Tensor, place: Tensor, k: usize, size: usize) -> Tensor {
+    let [_, d] = x.shape();
+    prim::full([size, d], x.dtype(), 0.0).at(place).mode(IndexMode::Fill).unique().set(x.repeat(0, k))
+}
+
+fn grouped<W>(x: Tensor, routing: Routing, weights: W, e: usize, f: impl Fn(Tensor, W) -> Tensor) -> Tensor
+where
+    W: Tree<Tensor, With<Tensor> = W> + Clone,
+{
+    let ([n, d], [_, k]) = (x.shape(), routing.experts.shape());
+    let chosen = routing.experts.reshape([n * k]);
+    let (rank, count) = ranks(chosen, e);
+    let size = (n * k / e).next_power_of_two().clamp(1, 128);
+    // an expert's last block may be partly empty: at most one block more than full ones for each
+    let blocks = (n * k / size + e).min(n * k);
+    let own = (count + (size - 1)) / size;
+    let end = prim::cumsum(own, 0, false);
+    let place = (end - own).take_with(chosen, 0, IndexMode::Clip) * size + rank;
+    let filled = scattered(x, place, k, blocks * size).reshape([blocks, size, d]);
+    // the expert of block j: as many have ended before it
+    let block = arange(blocks, DType::I32).expand_dims(-1);
+    let expert = block.ge(end.expand_dims(0)).cast(DType::I32).sum(1).minimum(e - 1);
+    let step = |(): (), (x, expert): (Tensor, Tensor)| {
+        let own = weights.map(|w| w.dynamic_index(0, expert));
+        ((), f(x, own))
+    };
+    let (_, y) = scan(step, (), (filled, expert));
+    combine(y.reshape([blocks * size, d]), place, routing.weights)
+}
+
+fn by_places<W>(
+    x: Tensor,
+    routing: Routing,
+    weights: W,
+    e: usize,
+    places: usize,
+    f: impl Fn(Tensor, W) -> Tensor,
+) -> Tensor
+where
+    W: Tree<Tensor, With<Tensor> = W>,
+{
+    let ([n, d], [_, k]) = (x.shape(), routing.experts.shape());
+    let chosen = routing.experts.reshape([n * k]);
+    let (rank, _) = ranks(chosen, e);
+    let fits = rank.lt(places);
+    let place = crate::where_(fits, chosen * places + rank, (e * places) as i32);
+    let filled = scattered(x, place, k, e * places).reshape([e, places, d]);
+    let y = vmap(|(x, w): (Tensor, W)| f(x, w))((filled, weights));
+    // (a choice without a place reads some other row, and counts nothing)
+    let kept = routing.weights * fits.reshape([n, k]).cast(DType::F32);
+    combine(y.reshape([e * places, d]), place, kept)
+}
