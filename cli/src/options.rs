@@ -2,7 +2,7 @@
 use crate::{Result, note, probe, usage};
 use clap::Args;
 use graphs::{
-    LoadOptions, Model, Sampling,
+    Files, LoadOptions, Model, Sampling,
     architecture::{Architecture, by_name},
     source,
 };
@@ -80,18 +80,24 @@ pub struct ModelArgs {
     /// Scan over stacked layers: compiles faster, decodes slower
     #[arg(long)]
     scan: bool,
+    /// Draw the weights at random instead of reading them: a preset then needs no files
+    #[arg(long)]
+    random_weights: bool,
 }
 
 impl ModelArgs {
     /// Find or fetch the files, and load them.
     pub fn load(&self, client: &Client) -> Result<Model> {
-        Ok(Model::load(graphs::open(&self.model)?, &self.options(), client)?)
+        Ok(Model::load(self.open()?, &self.options(), client)?)
     }
     /// The architecture and its dtype, without reading the weights.
     pub fn architecture(&self) -> Result<(Arc<dyn Architecture>, DType)> {
-        let config = graphs::open(&self.model)?.config;
+        let config = self.open()?.config;
         let build = by_name(&config)?.build;
         Ok((build(&config, self.scan)?.into(), self.options().dtype()?))
+    }
+    fn open(&self) -> Result<Files> {
+        Ok(if self.random_weights { graphs::open_random(&self.model, 0)? } else { graphs::open(&self.model)? })
     }
     fn options(&self) -> LoadOptions {
         LoadOptions { dtype: Some(self.dtype), scanned: self.scan, progress: true }

@@ -35,7 +35,7 @@ impl HfConfig {
     pub fn parse(text: &str, origin: &str) -> Result<HfConfig, LoadError> {
         let bad = |reason| LoadError::Config { file: origin.to_string(), reason };
         match serde_json::from_str(text) {
-            Ok(Value::Object(raw)) => HfConfig::new(raw, origin),
+            Ok(Value::Object(raw)) => HfConfig::from_map(raw, origin),
             Ok(_) => Err(bad("it is not a JSON object".to_string())),
             Err(e) => Err(bad(with_help(format!("it is not valid JSON: {e}")))),
         }
@@ -46,7 +46,8 @@ impl HfConfig {
         from_gguf::config(weights)
     }
 
-    fn new(raw: Map<String, Value>, origin: &str) -> Result<HfConfig, LoadError> {
+    /// From the parsed object; `origin` is what errors call it.
+    pub fn from_map(raw: Map<String, Value>, origin: &str) -> Result<HfConfig, LoadError> {
         let mut config =
             HfConfig { model_type: String::new(), architectures: Vec::new(), raw, origin: origin.to_string() };
         config.model_type = config.str("model_type")?.to_string();

@@ -3,7 +3,7 @@ use crate::{
     LoadError,
     config::{GenerationConfig, HfConfig},
     hub::HubOptions,
-    source::Source,
+    source::{Source, preset},
     tokenizer::Tokenizer,
     weights::Weights,
 };
@@ -16,10 +16,44 @@ pub struct Files {
     pub config: HfConfig,
     /// Ids that begin and end texts.
     pub generation: GenerationConfig,
-    /// The weights, memory-mapped.
-    pub weights: Weights,
+    /// Where the weights come from.
+    pub weights: WeightSource,
     /// The tokenizer; or why there is none, which matters only once text is asked for.
     pub tokenizer: Result<Tokenizer, String>,
+}
+
+/// Where a model's weights come from.
+pub enum WeightSource {
+    /// A checkpoint, memory-mapped.
+    Stored(Weights),
+    /// Nowhere: they are drawn from the parameters' initial distributions, with this seed.
+    Random(u64),
+}
+
+/// The configuration of `model` with random weights of this seed. A preset brings its configuration along: nothing is
+/// downloaded. A folder's tokenizer is used, if there is one.
+pub fn open_random(model: &str, seed: u64) -> Result<Files, LoadError> {
+    let (config, tokenizer) = match preset(model) {
+        Some(preset) => (
+            preset.config.clone(),
+            preset.local(&HubOptions::from_env()).map(|path| Source { name: model.into(), path }),
+        ),
+        None => {
+            let source = Source::resolve(model, &HubOptions::from_env())?;
+            let config = match source.path.is_dir() {
+                true => HfConfig::load(&source.path)?,
+                false => source.config(&source.weights()?)?,
+            };
+            (config, Some(source))
+        }
+    };
+    let tokenizer = match tokenizer {
+        Some(source) => source.own_tokenizer(),
+        None => Err(LoadError::Source { reason: format!("the tokenizer of {model} is not on this machine") }),
+    };
+    let generation = GenerationConfig::new(Default::default(), &config);
+    let tokenizer = tokenizer.map_err(|e| e.to_string());
+    Ok(Files { name: model.to_string(), config, generation, weights: WeightSource::Random(seed), tokenizer })
 }
 
 /// Find `model` (see [`Source::resolve`]), download it if need be, and open its files.
@@ -43,7 +77,7 @@ impl Files {
             name: source.name.clone(),
             config,
             generation,
-            weights,
+            weights: WeightSource::Stored(weights),
             tokenizer: tokenizer.map_err(|e| e.to_string()),
         })
     }

@@ -63,7 +63,7 @@ pub mod tokenizer;
 pub mod weights;
 
 pub use error::{Error, LoadError, Result};
-pub use files::{Files, open};
+pub use files::{Files, WeightSource, open, open_random};
 pub use generate::{Finish, Generated, Generation, Stats, buckets};
 pub use model::{LoadOptions, Model, Scores};
 pub use sampling::{Sampling, Shape};

@@ -3,7 +3,7 @@ use crate::{
     architecture::{Architecture, Cache, by_name},
     config::{GenerationConfig, HfConfig},
     error::{Error, Result},
-    files::Files,
+    files::{Files, WeightSource},
     params,
     programs::{Forward, Step, forward, step},
     sampling::Shape,
@@ -76,12 +76,17 @@ impl Model {
     /// Files that are missing, broken, or do not fit the architecture; see [`LoadError`](crate::LoadError).
     pub fn load(files: Files, options: &LoadOptions, client: &Client) -> Result<Model> {
         let start = Instant::now();
-        let Files { name, config, generation, mut weights, tokenizer } = files;
+        let Files { name, config, generation, weights, tokenizer } = files;
         let family = by_name(&config)?;
         let arch: Arc<dyn Architecture> = (family.build)(&config, options.scanned)?.into();
         let dtype = options.dtype()?;
-        weights.ensure_prefix(family.prefix, |name| name.starts_with("lm_head."));
-        let params = params::load(&arch.params(), &weights, family.ignored, dtype, client, options.progress)?;
+        let params = match weights {
+            WeightSource::Stored(mut weights) => {
+                weights.ensure_prefix(family.prefix, |name| name.starts_with("lm_head."));
+                params::load(&arch.params(), &weights, family.ignored, dtype, client, options.progress)?
+            }
+            WeightSource::Random(seed) => params::random(&arch.params(), seed, dtype, client)?,
+        };
         let forward = forward(arch.clone()).on(client);
         let (steps, load_time) = (Mutex::default(), start.elapsed());
         let client = client.clone();

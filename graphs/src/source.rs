@@ -6,6 +6,7 @@ use crate::hub::{HubOptions, Repository};
 use crate::tokenizer::Tokenizer;
 use crate::weights::{self, Weights};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -62,6 +63,11 @@ impl Source {
         GenerationConfig::load(self.folder(), config)
     }
 
+    /// As [`tokenizer`](Source::tokenizer), where the weights are not open.
+    pub fn own_tokenizer(&self) -> Result<Tokenizer, LoadError> {
+        if self.path.is_dir() { Tokenizer::from_dir(&self.path) } else { self.tokenizer(&self.weights()?) }
+    }
+
     /// The tokenizer: the one that lies beside the weights, or the one in the metadata of a GGUF file.
     pub fn tokenizer(&self, weights: &Weights) -> Result<Tokenizer, LoadError> {
         let beside = self.folder().join("tokenizer.json").is_file();
@@ -82,7 +88,7 @@ impl Source {
 }
 
 /// A model with a short name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Preset {
     /// The name, for `--model`.
     pub name: String,
@@ -92,6 +98,8 @@ pub struct Preset {
     pub license: String,
     /// Where it comes from.
     pub origin: Origin,
+    /// What its config.json says.
+    pub config: HfConfig,
 }
 
 /// Where a preset comes from.
@@ -147,6 +155,7 @@ fn parse(text: &str) -> Result<Vec<Preset>, String> {
         license: String,
         file: Option<Pinned>,
         hub: Option<String>,
+        config: Map<String, Value>,
     }
     let entries: BTreeMap<String, Entry> = toml::from_str(text).map_err(|e| e.to_string())?;
     let preset = |(name, entry): (String, Entry)| {
@@ -155,7 +164,11 @@ fn parse(text: &str) -> Result<Vec<Preset>, String> {
             (None, Some(hub)) => Origin::Hub(hub.parse().map_err(|e: LoadError| e.to_string())?),
             _ => return Err(format!("preset {name} needs either `file` or `hub`")),
         };
-        Ok(Preset { name, about: entry.about, license: entry.license, origin })
+        // TOML has no null
+        let null = |(key, value): (String, Value)| (key, if value == "none" { Value::Null } else { value });
+        let config = HfConfig::from_map(entry.config.into_iter().map(null).collect(), &format!("the preset {name}"));
+        let config = config.map_err(|e| e.to_string())?;
+        Ok(Preset { name, about: entry.about, license: entry.license, origin, config })
     };
     entries.into_iter().map(preset).collect()
 }
@@ -193,8 +206,9 @@ mod tests {
         let all = parse(include_str!("../models.toml")).unwrap();
         assert!(all.len() > 10);
         assert!(matches!(preset(DEFAULT_MODEL).unwrap().origin, Origin::File(_)));
-        assert!(parse("[x]\nabout = ''\nlicense = ''").unwrap_err().contains("either `file` or `hub`"));
-        assert!(parse("[x]\nabout = ''\nlicense = ''\nhub = 'nowhere'").unwrap_err().contains("no repository"));
+        let start = "[x]\nabout = ''\nlicense = ''\nconfig = { model_type = 'llama' }\n";
+        assert!(parse(start).unwrap_err().contains("either `file` or `hub`"));
+        assert!(parse(&format!("{start}hub = 'nowhere'")).unwrap_err().contains("no repository"));
     }
 
     #[test]

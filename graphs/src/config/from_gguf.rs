@@ -28,7 +28,7 @@ pub(super) fn config(weights: &Weights) -> Result<HfConfig, LoadError> {
         "gpt2" => keys.gpt2(&mut raw)?,
         _ => keys.llama(&mut raw)?,
     }
-    HfConfig::new(raw, &origin)
+    HfConfig::from_map(raw, &origin)
 }
 
 struct Keys<'a> {
