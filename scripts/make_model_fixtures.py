@@ -52,7 +52,7 @@ def rope(kind, theta=10000.0, **kw):
     return dict(rope_parameters=dict(rope_type=kind, rope_theta=theta, **kw))
 
 
-# name: (config class, config fields, options). Options: dtype of the saved weights, std of the matrices, prompt length, shard size,
+# name: (config class, config fields, options). Options: dtype of the saved weights, std of the matrices and of the embedding (`embed`), prompt length, shard size,
 # `edit`: a function that turns the saved directory into the form other writers produce, ragged: write ragged.safetensors.
 def specs():
     llama = lambda fields, **options: (LlamaConfig, LLAMA | fields, options)
@@ -96,7 +96,7 @@ def specs():
         "gpt2_f16": gpt2({}, dtype=torch.float16),
         "mistral_window": mistral(dict(sliding_window=5, num_hidden_layers=3, vocab_size=91), prompt=17),
         "mistral_head_dim_tied": mistral(dict(sliding_window=None, head_dim=12, tie_word_embeddings=True, num_key_value_heads=1)),
-        "mistral_v4_sharded": mistral(dict(sliding_window=7, num_key_value_heads=4) | rope("default", 1e6), edit=transformers_4, prompt=13),
+        "mistral_v4": mistral(dict(sliding_window=7, num_key_value_heads=4) | rope("default", 1e6), edit=transformers_4, prompt=13),
         "qwen2_tied": qwen2(dict(tie_word_embeddings=True, vocab_size=103)),
         "qwen2_window": qwen2(dict(use_sliding_window=True, sliding_window=6, max_window_layers=1, num_hidden_layers=3,
                                    num_key_value_heads=1), prompt=17),
@@ -108,7 +108,7 @@ def specs():
         "mixtral_top2": mixtral(dict(num_local_experts=4, intermediate_size=20, sliding_window=None)),
         "mixtral_window_one_head": mixtral(dict(num_local_experts=5, num_experts_per_tok=3, intermediate_size=17, sliding_window=5,
                                                 num_key_value_heads=1, tie_word_embeddings=True, num_hidden_layers=3, vocab_size=67), prompt=17),
-        "mixtral_v4_sharded": mixtral(dict(num_local_experts=3, num_experts_per_tok=1, intermediate_size=24, head_dim=12) | rope("default", 1e6),
+        "mixtral_v4": mixtral(dict(num_local_experts=3, num_experts_per_tok=1, intermediate_size=24, head_dim=12) | rope("default", 1e6),
                                       edit=transformers_4, dtype=torch.bfloat16),
         "qwen3moe_top3": qwen3moe(dict(num_experts=6, num_experts_per_tok=3, moe_intermediate_size=12, head_dim=12, norm_topk_prob=True)),
         "qwen3moe_mixed": qwen3moe(dict(num_experts=4, num_experts_per_tok=2, moe_intermediate_size=15, head_dim=8, decoder_sparse_step=2,
@@ -119,20 +119,20 @@ def specs():
         "gemma_untied_gelu": gemma(dict(head_dim=8, tie_word_embeddings=False, hidden_act="gelu", num_hidden_layers=3, vocab_size=67)),
         "gemma_v4": gemma(dict(head_dim=16, num_key_value_heads=4, vocab_size=71), edit=gemma_4, dtype=torch.bfloat16),
         "gemma2_windows": gemma2(dict(head_dim=12, sliding_window=5, num_hidden_layers=4, query_pre_attn_scalar=20,
-                                      attn_logit_softcapping=3.0, final_logit_softcapping=5.0), prompt=17),
+                                      attn_logit_softcapping=3.0, final_logit_softcapping=2.0), prompt=17, embed=0.1),
         "gemma2_caps_one_head": gemma2(dict(head_dim=8, sliding_window=64, num_key_value_heads=1, query_pre_attn_scalar=8,
                                             attn_logit_softcapping=2.0, final_logit_softcapping=None, tie_word_embeddings=False)),
         "gemma2_v4": gemma2(dict(head_dim=16, sliding_window=4, num_hidden_layers=3, vocab_size=71, query_pre_attn_scalar=16,
-                                 attn_logit_softcapping=None), edit=gemma_4, prompt=13),
+                                 attn_logit_softcapping=None), edit=gemma_4, prompt=13, embed=0.1),
         "gemma3_pattern": gemma3(dict(head_dim=12, sliding_window=5, num_hidden_layers=7, query_pre_attn_scalar=20) |
-                                 nested(10000.0, dict(rope_type="default", rope_theta=1e6)), prompt=17),
+                                 nested(10000.0, dict(rope_type="default", rope_theta=1e6)), prompt=17, embed=0.1),
         "gemma3_linear": gemma3(dict(head_dim=16, sliding_window=6, num_hidden_layers=3, num_key_value_heads=1, query_pre_attn_scalar=16,
                                      layer_types=["sliding_attention", "full_attention", "sliding_attention"]) |
-                                nested(500.0, dict(rope_type="linear", rope_theta=1e5, factor=8.0)), prompt=19),
+                                nested(500.0, dict(rope_type="linear", rope_theta=1e5, factor=8.0)), prompt=19, embed=0.1),
         "gemma3_v4": gemma3(dict(head_dim=8, sliding_window=4, num_hidden_layers=4, vocab_size=71, query_pre_attn_scalar=8,
                                  layer_types=["sliding_attention", "sliding_attention", "full_attention", "sliding_attention"],
                                  final_logit_softcapping=8.0) |
-                            nested(10000.0, dict(rope_type="linear", rope_theta=1e6, factor=4.0)), edit=gemma3_4, prompt=13),
+                            nested(10000.0, dict(rope_type="linear", rope_theta=1e6, factor=4.0)), edit=gemma3_4, prompt=13, embed=0.1),
     }
 
 
@@ -192,8 +192,8 @@ def first_gpt2(path, config, tensors):
         tensors[f"h.{i}.attn.bias"] = torch.ones(n, n).tril().reshape(1, 1, n, n)
 
 
-def randomize(model, seed, std):
-    """Draws every parameter anew, by its kind; `std` is that of the matrices."""
+def randomize(model, seed, std, embed):
+    """Draws every parameter anew, by its kind; `std` is that of the matrices, `embed` that of the token embedding."""
     g = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, p in model.named_parameters():
@@ -203,13 +203,13 @@ def randomize(model, seed, std):
             elif p.ndim == 1:   # Gemma's gains are what is added to 1
                 p.copy_(0.3 * noise + (not model.config.model_type.startswith("gemma")))
             else:
-                p.copy_((0.6 if "wpe" in name else 0.4 if "wte" in name or "embed_tokens" in name else std) * noise)
+                p.copy_((0.6 if "wpe" in name else embed if "wte" in name or "embed_tokens" in name else std) * noise)
 
 
 def write_checkpoint(path, config, options, seed):
     shutil.rmtree(path, ignore_errors=True)
     model = AutoModelForCausalLM.from_config(config)
-    randomize(model, seed, options.get("std", 0.25))
+    randomize(model, seed, options.get("std", 0.25), options.get("embed", 0.4))
     model.to(options.get("dtype", torch.float32)).save_pretrained(path, max_shard_size=options.get("shard", "1GB"))
     (path / "generation_config.json").unlink()
     if "edit" in options:
@@ -221,7 +221,8 @@ def write_checkpoint(path, config, options, seed):
 
 
 def load(path):
-    model, report = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation="eager", output_loading_info=True)
+    model, report = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation="eager",
+                                                         experts_implementation="eager", output_loading_info=True)
     assert not report["missing_keys"] and not report["mismatched_keys"], report
     return model.eval()
 

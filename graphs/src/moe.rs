@@ -27,7 +27,7 @@ use raxla::{
 const MIXTRAL: &str = r#"{"num_key_value_heads": 8, "max_position_embeddings": 131072, "rms_norm_eps": 1e-5,
     "num_experts_per_tok": 2, "num_local_experts": 8}"#;
 const QWEN: &str = r#"{"num_key_value_heads": 4, "max_position_embeddings": 32768, "num_experts_per_tok": 8,
-    "num_experts": 128, "moe_intermediate_size": 768, "norm_topk_prob": false, "decoder_sparse_step": 1}"#;
+    "moe_intermediate_size": 768, "norm_topk_prob": false, "decoder_sparse_step": 1}"#;
 
 /// The numbers of the experts of a layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,7 +69,9 @@ pub fn mixtral(c: &HfConfig, scanned: bool) -> Result<Spec<Moe<Param>>, LoadErro
 pub fn qwen3(c: &HfConfig, scanned: bool) -> Result<Spec<Moe<Param>>, LoadError> {
     let c = &c.with_defaults(QWEN);
     let common = Common::read(c)?;
-    let (count, per_token) = (c.uint("num_experts")?, c.uint("num_experts_per_tok")?);
+    // transformers 5 writes `num_local_experts`, earlier ones `num_experts`
+    let count = c.uint_or("num_experts", c.uint_or("num_local_experts", 128)?)?;
+    let per_token = c.uint("num_experts_per_tok")?;
     let width = c.uint("moe_intermediate_size")?;
     let sizes = Experts { count, per_token, width, normalized: c.bool_or("norm_topk_prob", false)? }.checked(c)?;
     let names = ["mlp", "gate_proj", "up_proj", "down_proj"];

@@ -13,7 +13,7 @@ fn fixtures() -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
     let mut found: Vec<PathBuf> = entries.filter(|p| p.join("reference.safetensors").exists()).collect();
     found.sort();
-    assert!(found.len() >= 20, "only {} fixtures", found.len());
+    assert!(found.len() >= 40, "only {} fixtures", found.len());
     found
 }
 
