@@ -71,7 +71,7 @@ fn equal_experts_are_one_dense_network() {
 fn choices_beyond_the_capacity_are_dropped() {
     // the router sends every token to expert 0, which has places for half of them
     let x = sample(DType::F64, &[8, 4], 1);
-    let kept = eval(&[x.clone()], |t| {
+    let kept = eval(std::slice::from_ref(&x), |t| {
         let scores =
             full([8, 2], DType::F64, 0.0) + where_(arange(2, DType::I32).eq(0), full([2], DType::F64, 1.0), 0.0);
         let routing = route(scores, 1, true);

@@ -79,7 +79,7 @@ pub fn qwen3(c: &HfConfig, scanned: bool) -> Result<Spec<Moe<Param>>, LoadError>
     let every = c.uint("decoder_sparse_step")?;
     let kept: Vec<u64> =
         c.get("mlp_only_layers").and_then(|v| v.as_array()).into_iter().flatten().filter_map(|v| v.as_u64()).collect();
-    let is_sparse = |layer: usize| (layer + 1) % every == 0 && !kept.contains(&(layer as u64));
+    let is_sparse = |layer: usize| (layer + 1).is_multiple_of(every) && !kept.contains(&(layer as u64));
     let mlps =
         (0..common.num_hidden_layers).map(|i| if is_sparse(i) { sparse.clone() } else { plain.clone() }).collect();
     let attention = Attention::spec(&common, [c.bool_or("attention_bias", false)?; 2]).normed(&common);
