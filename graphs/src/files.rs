@@ -31,7 +31,7 @@ pub enum WeightSource {
 }
 
 /// The configuration of `model` with random weights of this seed. A preset brings its configuration along: nothing is
-/// downloaded. A folder's tokenizer is used, if there is one.
+/// downloaded. Its tokenizer is used, if it is on this machine; else texts are taken as bytes.
 pub fn open_random(model: &str, seed: u64) -> Result<Files, LoadError> {
     let (config, tokenizer) = match preset(model) {
         Some(preset) => (
@@ -47,9 +47,9 @@ pub fn open_random(model: &str, seed: u64) -> Result<Files, LoadError> {
             (config, Some(source))
         }
     };
-    let tokenizer = match tokenizer {
-        Some(source) => source.own_tokenizer(),
-        None => Err(LoadError::Source { reason: format!("the tokenizer of {model} is not on this machine") }),
+    let tokenizer = match tokenizer.map(|source| source.own_tokenizer()) {
+        Some(Ok(tokenizer)) => Ok(tokenizer),
+        _ => config.uint("vocab_size").and_then(Tokenizer::bytes),
     };
     let generation = GenerationConfig::new(Default::default(), &config);
     let tokenizer = tokenizer.map_err(|e| e.to_string());

@@ -1,5 +1,6 @@
 //! Text to token ids and back, from any of the forms in which models bring their tokenizer.
 
+mod bytes;
 mod gguf;
 mod stream;
 

@@ -172,3 +172,13 @@ fn chat_needs_a_template() {
         &["has no chat template", "use `raxla generate`, or an instruction-tuned model"],
     );
 }
+
+#[test]
+fn random_weights_need_a_configuration_only() {
+    let home = tempfile::tempdir().unwrap();
+    let config = r#"{"model_type": "qwen3", "vocab_size": 300, "hidden_size": 32, "intermediate_size": 40, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 24}"#;
+    std::fs::write(home.path().join("config.json"), config).unwrap();
+    let made = json(&mut generate(home.path(), &["--random-weights", "-n", "4", "--json", "hi"]));
+    assert_eq!((&made["new_tokens"], &made["prompt_tokens"]), (&4.into(), &2.into()));
+}

@@ -1,0 +1,59 @@
+//! Every preset's configuration makes the model that was published: its number of parameters is the one that is known.
+use graphs::architecture::by_name;
+use std::collections::HashSet;
+
+/// Numbers of parameters, a tied head not counted.
+const PUBLISHED: &[(&str, usize)] = &[
+    ("gpt2", 124_439_808),
+    ("gpt2-medium", 354_823_168),
+    ("gpt2-large", 774_030_080),
+    ("gpt2-xl", 1_557_611_200),
+    ("smollm2-135m", 134_515_008),
+    ("llama-2-7b", 6_738_415_616),
+    ("llama-2-13b", 13_015_864_320),
+    ("llama-2-70b", 68_976_648_192),
+    ("llama-3.1-8b", 8_030_261_248),
+    ("llama-3.1-70b", 70_553_706_496),
+    ("llama-3.2-1b", 1_235_814_400),
+    ("llama-3.2-3b", 3_212_749_824),
+    ("gemma-2b", 2_506_172_416),
+    ("gemma-7b", 8_537_680_896),
+    ("gemma-2-2b", 2_614_341_888),
+    ("gemma-2-9b", 9_241_705_984),
+    ("gemma-2-27b", 27_227_128_320),
+    ("gemma-3-270m", 268_098_176),
+    ("gemma-3-1b", 999_885_952),
+    ("mistral-7b-v0.1", 7_241_732_096),
+    ("mistral-7b-v0.3", 7_248_023_552),
+    ("mixtral-8x7b", 46_702_792_704),
+    ("qwen2.5-0.5b", 494_032_768),
+    ("qwen2.5-72b", 72_706_203_648),
+    ("qwen3-0.6b", 596_049_920),
+    ("qwen3-8b", 8_190_735_360),
+    ("qwen3-30b-a3b", 30_532_122_624),
+];
+
+fn parameters(name: &str) -> usize {
+    let preset = graphs::source::preset(name).unwrap_or_else(|| panic!("there is no preset {name}"));
+    let arch = (by_name(&preset.config).unwrap().build)(&preset.config, true).unwrap();
+    let mut seen = HashSet::new();
+    // (a tied head has the name of the embedding)
+    arch.params().iter().filter(|(_, p)| seen.insert(p.name.clone())).map(|(_, p)| p.aval.size()).sum()
+}
+
+#[test]
+fn published_sizes() {
+    let wrong: Vec<_> = PUBLISHED
+        .iter()
+        .map(|(name, want)| (name, parameters(name), want))
+        .filter(|(_, have, want)| have != *want)
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
+fn every_preset_is_a_model() {
+    let all = graphs::source::presets();
+    assert!(all.len() > 80);
+    all.iter().for_each(|p| assert!(parameters(&p.name) > 100_000_000, "{}", p.name));
+}
