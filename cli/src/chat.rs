@@ -1,7 +1,8 @@
 //! `raxla chat`
 use crate::{
-    Result, generate, note,
+    Result, note,
     options::{Global, ModelArgs, SamplingArgs},
+    report,
 };
 use graphs::{Generation, template::Message};
 use serde_json::Value;
@@ -107,8 +108,8 @@ impl Args {
                 other => other?,
             };
             writeln!(out)?;
-            note(generate::summary(&model, &made));
             messages.push(Message::new("assistant", &made.text));
+            note(report::summary(&model, &[made]));
         }
         Ok(())
     }

@@ -1,9 +1,11 @@
 //! `raxla generate`
 use crate::{
     Result, note,
-    options::{Global, ModelArgs, SamplingArgs, prompt},
+    options::{Global, ModelArgs, SamplingArgs, prompt, prompts},
+    report::{json, summary},
+    usage,
 };
-use graphs::{Finish, Generated, Generation, Model};
+use graphs::{Generated, Generation, Model};
 use std::{
     io::{IsTerminal, Write},
     ops::ControlFlow,
@@ -19,6 +21,9 @@ pub struct Args {
     /// Read the text to continue from this file
     #[arg(long, value_name = "F", conflicts_with = "prompt")]
     prompt_file: Option<PathBuf>,
+    /// Continue every line of this file (`-`: of standard input), all at once
+    #[arg(long, value_name = "F", conflicts_with_all = ["prompt", "prompt_file"])]
+    batch: Option<PathBuf>,
     /// Stop after this many tokens
     #[arg(short = 'n', long, default_value_t = 128, value_name = "N")]
     max_new_tokens: usize,
@@ -28,44 +33,90 @@ pub struct Args {
     /// Go on after the model's end token
     #[arg(long)]
     ignore_eos: bool,
+    /// Continue the text this many times, all at once
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    samples: usize,
     /// Print one JSON object at the end instead of streaming text
     #[arg(long)]
     json: bool,
+    /// Tell in JSON how likely each token was, and the N most likely ones in its place
+    #[arg(long, value_name = "N")]
+    logprobs: Option<usize>,
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
     sampling: SamplingArgs,
+    #[command(flatten)]
+    running: Running,
+}
+
+/// How to run it. The text stays the same.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Running")]
+struct Running {
+    /// Take prompts in by pieces of N tokens: less memory for long ones
+    #[arg(long, value_name = "N")]
+    prefill_chunk: Option<usize>,
+    /// Generate all tokens after the first in one program; they are shown at the end
+    #[arg(long)]
+    device_loop: bool,
 }
 
 const DETAILS: &str = "\
 The text streams to standard output (after the prompt, if that is a terminal), one line about speed
 goes to standard error. A newline at the end of a prompt's file, or of standard input, is left out.
-Instruction-tuned models answer better through `raxla chat`.
+Several texts (--batch, --samples) come at the end, as one JSON object per line. Instruction-tuned
+models answer better through `raxla chat`.
 
 Examples:
   raxla generate \"The capital of France is\"
   raxla generate -n 40 --temperature 0.8 --top-p 0.95 --seed 7 \"Once upon a time\"
   raxla generate --model ./model.Q4_K_M.gguf --stop $'\\n\\n' --json < prompt.txt
+  raxla generate --temperature 1 --samples 4 \"My favourite animal is\"
+  raxla generate --batch questions.txt -n 32 > answers.jsonl
   raxla generate -- \"- a prompt that begins with a hyphen\"";
 
 impl Args {
     /// Run the command.
     pub fn run(self, global: &Global) -> Result {
+        let options = self.options()?;
+        let several = self.batch.is_some() || self.samples > 1;
+        let texts = match &self.batch {
+            Some(file) => prompts(file)?,
+            None => vec![prompt(self.prompt.as_deref(), self.prompt_file.as_ref())?],
+        };
+        let model = self.model.load(&global.client()?)?;
+        if several { many(&model, &texts, &options) } else { self.one(&model, &texts[0], &options) }
+    }
+
+    /// The library's options. What makes no sense is wrong use of the command line.
+    fn options(&self) -> Result<Generation> {
         let options = Generation {
             max_new_tokens: self.max_new_tokens,
             sampling: self.sampling.sampling()?,
-            stop: self.stop,
+            stop: self.stop.clone(),
             ignore_eos: self.ignore_eos,
+            logprobs: self.logprobs,
+            samples: self.samples,
+            prefill_chunk: self.running.prefill_chunk,
+            device_loop: self.running.device_loop,
         };
-        let text = prompt(self.prompt.as_deref(), self.prompt_file.as_ref())?;
-        let model = self.model.load(&global.client()?)?;
+        options.check().map_err(|what| usage(format!("--{what}")))?;
+        if self.logprobs.is_some() && !self.json && self.batch.is_none() && self.samples == 1 {
+            return Err(usage("--logprobs are told in JSON: add --json").into());
+        }
+        Ok(options)
+    }
+
+    /// One text, as it comes.
+    fn one(&self, model: &Model, text: &str, options: &Generation) -> Result {
         let mut out = std::io::stdout();
         let mut broken = None;
         if !self.json && out.is_terminal() {
             write!(out, "{text}")?;
             out.flush()?;
         }
-        let made = model.generate(&text, true, &options, |piece| {
+        let made = model.generate(text, true, options, |piece| {
             if self.json {
                 return ControlFlow::Continue(());
             }
@@ -81,47 +132,24 @@ impl Args {
             return Err(e.into());
         }
         if self.json {
-            writeln!(out, "{}", json(&model, &text, &made))?;
+            writeln!(out, "{}", json(model, text, &made))?;
         } else {
             writeln!(out)?;
         }
-        note(summary(&model, &made));
+        note(summary(model, &[made]));
         Ok(())
     }
 }
 
-fn json(model: &Model, prompt: &str, made: &Generated) -> serde_json::Value {
-    let s = &made.stats;
-    let finish = match made.finish {
-        Finish::Stop => "stop",
-        Finish::Length => "length",
-        Finish::Callback => "interrupted",
-    };
-    serde_json::json!({
-        "model": model.name,
-        "prompt": prompt,
-        "text": made.text,
-        "tokens": made.tokens,
-        "finish_reason": finish,
-        "prompt_tokens": s.prompt_tokens,
-        "new_tokens": s.new_tokens,
-        "tokens_per_second": s.tokens_per_second(),
-        "time_to_first_token_ms": s.first_token.as_secs_f64() * 1e3,
-        "compile_ms": s.compile.as_secs_f64() * 1e3,
-        "load_ms": model.load_time.as_secs_f64() * 1e3,
-    })
-}
-
-/// One line about speed.
-pub fn summary(model: &Model, made: &Generated) -> String {
-    let s = &made.stats;
-    let ms = |d: std::time::Duration| d.as_secs_f64() * 1e3;
-    format!(
-        "{} tokens, {:.1} tokens/s; first token after {:.0} ms; compile {:.0} ms, load {:.0} ms",
-        s.new_tokens,
-        s.tokens_per_second(),
-        ms(s.first_token),
-        ms(s.compile),
-        ms(model.load_time),
-    )
+/// Several texts, one line each.
+fn many(model: &Model, texts: &[String], options: &Generation) -> Result {
+    let all: Vec<Generated> = model.generate_texts(texts, true, options, |_, _| ControlFlow::Continue(()))?;
+    let mut out = std::io::stdout();
+    for (row, made) in all.iter().enumerate() {
+        let mut line = json(model, &texts[row / options.samples], made);
+        line["sample"] = (row % options.samples).into();
+        writeln!(out, "{line}")?;
+    }
+    note(summary(model, &all));
+    Ok(())
 }

@@ -10,6 +10,7 @@ mod options;
 mod plugin;
 mod probe;
 mod pull;
+mod report;
 
 use clap::{Parser, Subcommand, error::ErrorKind};
 use std::{fmt::Display, io::Write, process::ExitCode};

@@ -109,13 +109,19 @@ fn float(name: &str) -> std::result::Result<DType, String> {
     name.parse().ok().filter(|dtype| known.contains(dtype)).ok_or_else(|| "it is none of f32, bf16, f16, f64".into())
 }
 
+fn bias(text: &str) -> std::result::Result<(u32, f32), String> {
+    let (id, bias) = text.split_once('=').ok_or("it must be a token's id, `=`, and a number")?;
+    let id = id.parse().map_err(|_| format!("token ids are whole numbers from 0 on, not `{id}`"))?;
+    Ok((id, bias.parse().map_err(|_| format!("`{bias}` is no number"))?))
+}
+
 /// How to choose tokens.
 #[derive(Args)]
 #[command(next_help_heading = "Sampling")]
 pub struct SamplingArgs {
     /// Divide logits by T: higher is more varied; 0 always takes the most likely token
     #[arg(long, default_value_t = 0.0, value_name = "T", allow_negative_numbers = true)]
-    temperature: f32,
+    pub temperature: f32,
     /// Choose among the K most likely tokens; 0: among all
     #[arg(long, default_value_t = 0, value_name = "K", allow_negative_numbers = true)]
     top_k: usize,
@@ -128,6 +134,15 @@ pub struct SamplingArgs {
     /// Divide the logits of tokens that occurred before by R; 1 changes nothing
     #[arg(long, default_value_t = 1.0, value_name = "R", allow_negative_numbers = true)]
     repetition_penalty: f32,
+    /// Subtract P from the logits of tokens that were generated before; 0 changes nothing
+    #[arg(long, default_value_t = 0.0, value_name = "P", allow_negative_numbers = true)]
+    presence_penalty: f32,
+    /// Subtract P from a token's logit for each time that it was generated; 0 changes nothing
+    #[arg(long, default_value_t = 0.0, value_name = "P", allow_negative_numbers = true)]
+    frequency_penalty: f32,
+    /// Add B to the logit of token ID; may be given several times
+    #[arg(long, value_name = "ID=B", value_parser = bias)]
+    logit_bias: Vec<(u32, f32)>,
     /// Same seed, same text; without a temperature it does not matter
     #[arg(long, default_value_t = 0, value_name = "S", allow_negative_numbers = true)]
     seed: u64,
@@ -141,6 +156,9 @@ impl SamplingArgs {
             top_p: self.top_p,
             min_p: self.min_p,
             repetition_penalty: self.repetition_penalty,
+            presence_penalty: self.presence_penalty,
+            frequency_penalty: self.frequency_penalty,
+            logit_bias: self.logit_bias.iter().copied().collect(),
             seed: self.seed,
         };
         sampling.check().map_err(|what| usage(format!("--{what}")))?;
@@ -167,6 +185,17 @@ pub fn prompt(words: Option<&str>, file: Option<&PathBuf>) -> Result<String> {
     };
     let read = std::fs::read_to_string(from).map(without_last_newline);
     Ok(read.map_err(|e| format!("the prompt file {} cannot be read: {e}", from.display()))?)
+}
+
+/// The prompts of a batch: the lines of a file, or of standard input.
+pub fn prompts(file: &PathBuf) -> Result<Vec<String>> {
+    let text = prompt(None, Some(file))?;
+    let lines: Vec<String> = text.lines().map(str::to_string).collect();
+    match lines.iter().position(String::is_empty) {
+        None if lines.is_empty() => Err("the batch has no prompt: give one per line".into()),
+        None => Ok(lines),
+        Some(at) => Err(format!("line {} of the batch is empty: give one prompt per line", at + 1).into()),
+    }
 }
 
 fn without_last_newline(mut text: String) -> String {

@@ -30,13 +30,19 @@ fn main() {
     let shape = Sampling::default().shape();
     let step = programs::step(arch.clone(), shape).on(&client);
     let slots = (prompt + new).next_multiple_of(64);
-    let new_cache = || {
+    let avals = programs::step_avals(&*arch, dtype, shape, [1, prompt], slots).3;
+    let new_state = || {
         let zeros = |a: &Aval| Array::from_bytes(&client, a.clone(), &vec![0; a.bytes()]).expect("it fits");
-        arch.cache(1, slots, dtype).map(zeros)
+        avals.map(zeros)
     };
-    let scalar = |x: i32| Array::on(&client, [], &[x]).expect("a scalar");
-    let numbers = Array::on(&client, [4], &Sampling::default().numbers()).expect("four numbers");
-    let key = Key::host(0).to_device().expect("a key");
+    let one = |x: usize| Array::on(&client, [1], &[x as i32]).expect("a number");
+    let request = programs::Request {
+        prompt: one(prompt),
+        sample: one(0),
+        numbers: Array::on(&client, [6], &Sampling::default().numbers()).expect("six numbers"),
+        bias: None,
+        key: Key::host(0).to_device().expect("a key"),
+    };
     let ids: Vec<i32> = (0..prompt as i32).map(|i| (i * 7919) % 50257).collect();
     let tokens = Array::on(&client, [1, prompt], &ids).expect("tokens");
     let system = if scanned { "raxla-scan" } else { "raxla-unrolled" };
@@ -48,28 +54,26 @@ fn main() {
     let bytes = (elements * dtype.bits() / 8) as f64;
     out("weights_gb", bytes / 1e9);
 
-    let prefill =
-        |cache| step.call((&params, &tokens, &scalar(0), &scalar(prompt as i32), cache, None, &numbers, &key));
+    let prefill = |state| step.call((&params, &tokens, &one(prompt), state, &request));
     let begin = Instant::now();
-    prefill(new_cache()).expect("prefill").0.ready().expect("prefill");
+    prefill(new_state()).expect("prefill").0.token.ready().expect("prefill");
     out("prefill_first_call_s", begin.elapsed().as_secs_f64());
     let mut times = vec![];
     for _ in 0..5 {
-        let cache = new_cache();
+        let state = new_state();
         let begin = Instant::now();
-        prefill(cache).expect("prefill").0.ready().expect("prefill");
+        prefill(state).expect("prefill").0.token.ready().expect("prefill");
         times.push(begin.elapsed().as_secs_f64());
     }
     out("prefill_tok_s", prompt as f64 / median(times));
 
-    let (mut token, mut position, mut cache, _) = prefill(new_cache()).expect("prefill");
-    let one = scalar(1);
+    let (mut chosen, mut state) = prefill(new_state()).expect("prefill");
+    let count = one(1);
     let mut times = vec![];
     for i in 0..new - 1 {
         let begin = Instant::now();
-        (token, position, cache, _) =
-            step.call((&params, &token, &position, &one, cache, None, &numbers, &key)).expect("decode");
-        token.to_vec::<i32>().expect("a token");
+        (chosen, state) = step.call((&params, &chosen.token, &count, state, &request)).expect("decode");
+        chosen.token.to_vec::<i32>().expect("a token");
         match i {
             0 => out("decode_first_call_s", begin.elapsed().as_secs_f64()),
             _ => times.push(begin.elapsed().as_secs_f64()),

@@ -1,18 +1,16 @@
 //! A loaded model: its parameters on a device, and the programs that run it.
 use crate::{
-    architecture::{Architecture, Cache, by_name},
+    architecture::{Architecture, by_name},
     config::{GenerationConfig, HfConfig},
     error::{Error, Result},
     files::{Files, WeightSource},
     params,
-    programs::{Forward, Step, forward, step},
-    sampling::Shape,
+    programs::{Forward, Programs, forward},
     tokenizer::Tokenizer,
 };
-use raxla::{Array, Aval, Client, DType, Tree};
+use raxla::{Array, Client, DType};
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -50,11 +48,11 @@ pub struct Model {
     pub generation: GenerationConfig,
     /// The tokenizer, if the files bring one; else the reason why not.
     tokenizer: std::result::Result<Tokenizer, String>,
-    arch: Arc<dyn Architecture>,
+    pub(crate) arch: Arc<dyn Architecture>,
     params: Vec<Array>,
     dtype: DType,
     client: Client,
-    steps: Mutex<HashMap<Shape, Arc<Step>>>,
+    pub(crate) programs: Programs,
     forward: Forward,
     /// How long reading and uploading took.
     pub load_time: Duration,
@@ -88,9 +86,9 @@ impl Model {
             WeightSource::Random(seed) => params::random(&arch.params(), seed, dtype, client)?,
         };
         let forward = forward(arch.clone()).on(client);
-        let (steps, load_time) = (Mutex::default(), start.elapsed());
+        let (programs, load_time) = (Programs::default(), start.elapsed());
         let client = client.clone();
-        Ok(Model { name, config, generation, tokenizer, arch, params, dtype, client, steps, forward, load_time })
+        Ok(Model { name, config, generation, tokenizer, arch, params, dtype, client, programs, forward, load_time })
     }
 
     /// The architecture.
@@ -163,19 +161,6 @@ impl Model {
 
     /// Number of generation programs compiled so far.
     pub fn compiles(&self) -> usize {
-        self.steps.lock().unwrap_or_else(|e| e.into_inner()).values().map(|s| s.compiles()).sum()
-    }
-
-    /// The program that takes some tokens and chooses the next one.
-    pub(crate) fn step(&self, shape: Shape) -> Arc<Step> {
-        let mut steps = self.steps.lock().unwrap_or_else(|e| e.into_inner());
-        steps.entry(shape).or_insert_with(|| Arc::new(step(self.arch.clone(), shape).on(&self.client))).clone()
-    }
-
-    /// An empty cache.
-    pub(crate) fn new_cache(&self, slots: usize) -> Result<Cache<Array>> {
-        let zeros = |a: &Aval| Array::from_bytes(&self.client, a.clone(), &vec![0; a.bytes()]);
-        let spec = self.arch.cache(1, slots, self.dtype);
-        Ok(spec.try_map_named(|_, a| zeros(a))?)
+        self.programs.compiles()
     }
 }

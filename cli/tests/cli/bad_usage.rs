@@ -25,6 +25,16 @@ fn options_are_checked_before_anything_is_loaded() {
     misused(&["--temperature", "nan", "Hi"], &["error: --temperature must be 0 or more, not NaN"]);
     misused(&["--temperature", "hot", "Hi"], &["invalid value 'hot' for '--temperature <T>'"]);
     misused(&["--repetition-penalty", "0", "Hi"], &["error: --repetition-penalty must be above 0, not 0"]);
+    misused(&["--presence-penalty", "3", "Hi"], &["error: --presence-penalty must be within -2 and 2, not 3"]);
+    misused(&["--frequency-penalty", "-9", "Hi"], &["error: --frequency-penalty must be within -2 and 2, not -9"]);
+    misused(&["--logit-bias", "7", "Hi"], &["'7' for '--logit-bias <ID=B>'", "a token's id, `=`, and a number"]);
+    misused(&["--logit-bias", "x=1", "Hi"], &["token ids are whole numbers from 0 on, not `x`"]);
+    misused(&["--logit-bias", "7=hot", "Hi"], &["`hot` is no number"]);
+    misused(&["--logit-bias", "7=inf", "Hi"], &["error: --logit-bias of token 7 must be a finite number, not inf"]);
+    misused(&["--samples", "0", "Hi"], &["error: --samples must be 1 or more, not 0"]);
+    misused(&["--prefill-chunk", "0", "Hi"], &["error: --prefill-chunk must be 1 or more, not 0"]);
+    misused(&["--logprobs", "2", "Hi"], &["error: --logprobs are told in JSON: add --json"]);
+    misused(&["--batch", "x", "Hi"], &["cannot be used with", "--batch"]);
     misused(&["--top-k", "-1", "Hi"], &["invalid value '-1' for '--top-k <K>'"]);
     misused(&["--max-new-tokens", "many", "Hi"], &["invalid value 'many' for '--max-new-tokens <N>'"]);
     misused(&["--seed", "-1", "Hi"], &["invalid value '-1' for '--seed <S>'"]);

@@ -71,6 +71,57 @@ fn stop_strings_are_not_shown() {
     assert_eq!((text(&made).as_str(), &made["finish_reason"]), (before, &"stop".into()));
 }
 
+/// One JSON object per line.
+fn lines(command: &mut Command) -> Vec<Value> {
+    succeeds(command).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_batch_is_one_line_per_prompt_and_sample() {
+    let model = speaker();
+    let file = model.path().join("prompts.txt");
+    let prompts = ["Hi", "What is this?", "a", "A longer line, to be continued"];
+    fs::write(&file, prompts.join("\n") + "\n").unwrap();
+    let options = ["-n", "8", "--temperature", "2", "--seed", "3", "--ignore-eos"];
+    let single = |prompt: &str| json(generate(model.path(), &options).args(["--json", prompt]));
+    let with = |more: &[&str]| {
+        let all = lines(generate(model.path(), &options).args(more).arg("--batch").arg(&file));
+        all.iter().map(|made| (made["prompt"].to_string(), made["sample"].clone(), tokens(made))).collect::<Vec<_>>()
+    };
+    let all = with(&[]);
+    assert_eq!(all.len(), prompts.len());
+    for ((prompt, sample, tokens_of), want) in all.iter().zip(prompts) {
+        assert_eq!((prompt, sample), (&Value::from(want).to_string(), &0.into()));
+        assert_eq!(*tokens_of, tokens(&single(want)));
+    }
+    let two = with(&["--samples", "2"]);
+    assert_eq!(two.iter().step_by(2).collect::<Vec<_>>(), all.iter().collect::<Vec<_>>());
+    assert!(two.chunks(2).all(|two| two[0].2 != two[1].2 && two[1].1 == 1));
+    assert_eq!(with(&["--device-loop", "--prefill-chunk", "4"]), all);
+    let samples = lines(generate(model.path(), &options).args(["--samples", "2", "Hi"]));
+    assert_eq!(samples.iter().map(tokens).collect::<Vec<_>>(), [two[0].2.clone(), two[1].2.clone()]);
+    fs::write(&file, "one\n\nthree").unwrap();
+    fails(generate(model.path(), &[]).arg("--batch").arg(&file), 1, &["error: line 2 of the batch is empty"]);
+}
+
+#[test]
+fn log_probabilities_are_told_with_alternatives() {
+    let model = speaker();
+    let made = json(&mut generate(model.path(), &["-n", "3", "--json", "--logprobs", "2", "--", &prompt()]));
+    let told = made["logprobs"].as_array().unwrap();
+    assert_eq!(told.len(), 3);
+    for (token, told) in tokens(&made).into_iter().zip(told) {
+        let top = told["top"].as_array().unwrap();
+        assert_eq!((&told["token"], &told["spelled"]), (&token.into(), &spell(&[token]).into()));
+        assert_eq!((top.len(), &top[0]["token"], &top[0]["logprob"]), (2, &token.into(), &told["logprob"]));
+        assert!(top[1]["logprob"].as_f64() <= told["logprob"].as_f64() && told["logprob"].as_f64() < Some(0.0));
+    }
+    let greedy = reference_tokens("gpt2_plain", "greedy");
+    let bias = format!("{}=-100", greedy[0]);
+    let biased = json(&mut generate(model.path(), &["-n", "3", "--json", "--logit-bias", &bias, "--", &prompt()]));
+    assert!(tokens(&biased)[0] != greedy[0] && biased.get("logprobs").is_none());
+}
+
 #[test]
 fn a_seed_repeats_and_another_differs() {
     let model = speaker();

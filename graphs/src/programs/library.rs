@@ -1,0 +1,56 @@
+//! The programs of one loaded model.
+use super::{Loop, State, Step, decode_loop, step};
+use crate::{model::Model, sampling::Shape};
+use raxla::{Jit, Tensor, jit};
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Arc, Mutex},
+};
+
+/// From a state and numbers of rows to the state of these rows.
+pub type Pick = Jit<(State, Tensor), Box<dyn Fn(State, Tensor) -> State + Send + Sync>>;
+
+/// Functions that were jitted before, by what is fixed in them.
+struct Shelf<K, J>(Mutex<HashMap<K, Arc<J>>>);
+impl<K, J> Default for Shelf<K, J> {
+    fn default() -> Shelf<K, J> {
+        Shelf(Mutex::default())
+    }
+}
+impl<K: Hash + Eq, J> Shelf<K, J> {
+    fn get(&self, key: K, make: impl FnOnce() -> J) -> Arc<J> {
+        let mut all = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        all.entry(key).or_insert_with(|| Arc::new(make())).clone()
+    }
+    fn sum(&self, f: impl Fn(&J) -> usize) -> usize {
+        self.0.lock().unwrap_or_else(|e| e.into_inner()).values().map(|j| f(j)).sum()
+    }
+}
+
+/// The programs of one loaded model, made when they are first needed.
+#[derive(Default)]
+pub(crate) struct Programs {
+    steps: Shelf<Shape, Step>,
+    loops: Shelf<(Shape, usize), Loop>,
+    picks: Shelf<(), Pick>,
+}
+impl Programs {
+    /// The program that takes some tokens and chooses the next one.
+    pub fn step(&self, model: &Model, shape: Shape) -> Arc<Step> {
+        self.steps.get(shape, || step(model.arch.clone(), shape).on(model.client()))
+    }
+    /// The program that generates up to `room` tokens.
+    pub fn decode_loop(&self, model: &Model, shape: Shape, room: usize) -> Arc<Loop> {
+        self.loops.get((shape, room), || decode_loop(model.arch.clone(), shape, room).on(model.client()))
+    }
+    /// The program that repeats, leaves out, or exchanges rows.
+    pub fn pick(&self, model: &Model) -> Arc<Pick> {
+        let pick = |state: State, rows: Tensor| state.pick(rows);
+        self.picks.get((), || jit(Box::new(pick) as Box<_>).named("pick").on(model.client()))
+    }
+    /// Number of programs compiled so far.
+    pub fn compiles(&self) -> usize {
+        self.steps.sum(|j| j.compiles()) + self.loops.sum(|j| j.compiles()) + self.picks.sum(|j| j.compiles())
+    }
+}
