@@ -17,6 +17,11 @@
 //! })?;
 //! eprintln!("\n{:.1} tokens/s", made.stats.tokens_per_second());
 //!
+//! // several prompts at once, three samples of each
+//! let three = Generation { samples: 3, ..options.clone() };
+//! let all = model.generate_texts(&["Once", "Once upon a time"], true, &three, |_row, _piece| ControlFlow::Continue(()))?;
+//! assert_eq!(all.len(), 6);
+//!
 //! // a conversation, by the model's own template
 //! use graphs::template::Message;
 //! let prompt = model.tokenizer()?.render_chat(&[Message::new("user", "What is 2 + 2?")], true)?;
