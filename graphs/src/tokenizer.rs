@@ -1,7 +1,11 @@
 //! Text to token ids and back, from any of the forms in which models bring their tokenizer.
 
+mod byte_level;
 mod bytes;
+mod folder;
 mod gguf;
+mod model_file;
+mod sentencepiece;
 mod stream;
 
 pub use stream::DecodeStream;
@@ -12,9 +16,8 @@ use crate::template::{self, Message};
 use crate::weights::Weights;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
-use tokenizers::decoders::byte_level::ByteLevel;
-use tokenizers::models::bpe::BPE;
-use tokenizers::{AddedToken, Tokenizer as Inner};
+use tokenizers::Tokenizer as Inner;
+use tokenizers::processors::template::TemplateProcessing;
 
 /// A model's tokenizer, its special ids and its chat template.
 #[derive(Debug)]
@@ -32,24 +35,23 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Loads the tokenizer of a Hugging Face directory: `tokenizer.json`, or GPT-2's `vocab.json` and `merges.txt`
-    /// (also under the names that OpenAI gave them, `encoder.json` and `vocab.bpe`). Special ids come from
-    /// tokenizer_config.json, generation_config.json and config.json, the template from tokenizer_config.json or
-    /// chat_template.jinja.
+    /// Loads the tokenizer of a Hugging Face directory: `tokenizer.json`; GPT-2's `vocab.json` and `merges.txt` (also under
+    /// the names that OpenAI gave them, `encoder.json` and `vocab.bpe`); or SentencePiece's `tokenizer.model`, as transformers
+    /// converts it. Special ids and added tokens come from tokenizer_config.json, generation_config.json and config.json, the
+    /// template from tokenizer_config.json or chat_template.jinja.
     pub fn from_dir(dir: &Path) -> Result<Tokenizer, LoadError> {
-        let mut inner = load_inner(dir)?;
+        let folder::Opened { mut inner, bos, eos, chat_templates } = folder::open(dir)?;
         // Saved training settings must not shorten or fill up a prompt.
         let settings = inner.with_padding(None).with_truncation(None).map(|_| ());
         settings.map_err(|e| broken(dir, e))?;
-        let config = Settings::read(dir)?;
         let generation = match HfConfig::load(dir) {
             Ok(config) => GenerationConfig::load(dir, &config)?,
             Err(_) => GenerationConfig::default(),
         };
-        let own = |key| config.token(key).and_then(|t| inner.token_to_id(&t));
-        let bos = own("bos_token").or(generation.bos);
-        let eos = own("eos_token").into_iter().chain(generation.eos);
-        Ok(Tokenizer::new(inner, dir, bos, eos, config.chat_templates(dir)?))
+        let id = |token: Option<String>| token.and_then(|t| inner.token_to_id(&t));
+        let bos = id(bos).or(generation.bos);
+        let eos = id(eos).into_iter().chain(generation.eos);
+        Ok(Tokenizer::new(inner, dir, bos, eos, chat_templates))
     }
 
     /// Builds the tokenizer that the metadata of a GGUF file describes: byte-level BPE (`gpt2`) with one of the known
@@ -149,98 +151,16 @@ fn broken(path: &Path, error: tokenizers::Error) -> LoadError {
     LoadError::tokenizer(path, error.to_string())
 }
 
-fn load_inner(dir: &Path) -> Result<Inner, LoadError> {
-    let json = dir.join("tokenizer.json");
-    if json.is_file() {
-        return Inner::from_file(&json).map_err(|e| broken(&json, e));
+/// Lets `encode` put `bos` before and `eos` after a text, and nothing else.
+fn surround(inner: &mut Inner, bos: Option<&str>, eos: Option<&str>) -> tokenizers::Result<()> {
+    if bos.is_none() && eos.is_none() {
+        inner.with_post_processor(None::<TemplateProcessing>);
+        return Ok(());
     }
-    for (vocab, merges) in [("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe")] {
-        let (vocab, merges) = (dir.join(vocab), dir.join(merges));
-        if vocab.is_file() && merges.is_file() {
-            return gpt2(&vocab, &merges).map_err(|e| broken(&vocab, e));
-        }
-    }
-    let help = match dir.join("tokenizer.model").is_file() {
-        true => {
-            "raxla does not read tokenizer.model; in transformers \
-             `AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)` makes tokenizer.json of it"
-        }
-        false => "copy the tokenizer files of the model next to its weights",
-    };
-    let reason = format!("there is neither tokenizer.json nor vocab.json with merges.txt\n  help: {help}");
-    Err(LoadError::tokenizer(dir, reason))
-}
-
-/// GPT-2's byte-level BPE. Its one special token is in the vocabulary.
-fn gpt2(vocab: &Path, merges: &Path) -> Result<Inner, tokenizers::Error> {
-    let bpe = BPE::from_file(&vocab.to_string_lossy(), &merges.to_string_lossy()).build()?;
-    let mut inner = Inner::new(bpe);
-    let byte_level = || ByteLevel::default().add_prefix_space(false);
-    inner.with_pre_tokenizer(Some(byte_level())).with_decoder(Some(byte_level()));
-    if inner.token_to_id(END_OF_TEXT).is_some() {
-        inner.add_special_tokens([AddedToken::from(END_OF_TEXT, true)])?;
-    }
-    Ok(inner)
-}
-
-const END_OF_TEXT: &str = "<|endoftext|>";
-
-/// tokenizer_config.json, or special_tokens_map.json where that is all there is.
-struct Settings(Map<String, Value>);
-
-impl Settings {
-    fn read(dir: &Path) -> Result<Settings, LoadError> {
-        let mut all = Map::new();
-        for name in ["special_tokens_map.json", "tokenizer_config.json"] {
-            let path = dir.join(name);
-            let Some(text) = read(&path)? else { continue };
-            let own: Map<String, Value> =
-                serde_json::from_str(&text).map_err(|e| LoadError::format(path, e.to_string()))?;
-            all.extend(own.into_iter().filter(|(_, v)| !v.is_null()));
-        }
-        // GPT-2's own files have no settings at all.
-        if all.is_empty() && !dir.join("tokenizer.json").is_file() {
-            all.insert("bos_token".into(), END_OF_TEXT.into());
-            all.insert("eos_token".into(), END_OF_TEXT.into());
-        }
-        Ok(Settings(all))
-    }
-
-    /// A special token: a string, or an object with its `content`.
-    fn token(&self, key: &str) -> Option<String> {
-        let value = self.0.get(key)?;
-        value.as_str().or_else(|| value.get("content")?.as_str()).map(str::to_string)
-    }
-
-    /// The template, and the one for tools: of files of their own, else of the settings: a string, or a list of named ones
-    /// (`default`, `tool_use`).
-    fn chat_templates(&self, dir: &Path) -> Result<[Option<String>; 2], LoadError> {
-        let own = |name: &str| read(&dir.join(name));
-        // as models save it that also see
-        let json = own("chat_template.json")?.and_then(|text| serde_json::from_str::<Value>(&text).ok());
-        let json = json.as_ref().and_then(|v| v.get("chat_template"));
-        let named = |name: &str| match json.or(self.0.get("chat_template")) {
-            Some(Value::String(template)) if name == "default" => Some(template.clone()),
-            Some(Value::Array(list)) => {
-                let found = list.iter().find(|t| t.get("name").and_then(Value::as_str) == Some(name));
-                let found = found.or(list.first().filter(|_| name == "default"));
-                found?.get("template")?.as_str().map(str::to_string)
-            }
-            _ => None,
-        };
-        let tools = own("additional_chat_templates/tool_use.jinja")?;
-        Ok(match own("chat_template.jinja")? {
-            Some(template) => [Some(template), tools],
-            None => [named("default"), tools.or(named("tool_use"))],
-        })
-    }
-}
-
-/// A text file, if it is there.
-fn read(path: &Path) -> Result<Option<String>, LoadError> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(LoadError::io(path, e)),
-    }
+    let id = |token: &str| inner.token_to_id(token).unwrap_or_default();
+    let special: Vec<(String, u32)> = [bos, eos].into_iter().flatten().map(|t| (t.to_string(), id(t))).collect();
+    let pattern: Vec<String> = [bos, Some("$A"), eos].into_iter().flatten().map(str::to_string).collect();
+    let template = TemplateProcessing::builder().try_single(pattern)?.special_tokens(special).build()?;
+    inner.with_post_processor(Some(template));
+    Ok(())
 }

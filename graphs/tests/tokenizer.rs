@@ -29,6 +29,37 @@ fn assert_ids(tokenizer: &Tokenizer, reference: &str) {
     }
 }
 
+/// Compares with the reference on the awkward texts, and says which differ.
+fn differing(tokenizer: &Tokenizer, reference: &str) -> Vec<String> {
+    let all = std::fs::read_to_string(data("awkward/texts.json")).unwrap();
+    let all: Value = serde_json::from_str(&all).unwrap();
+    let (texts, ids) = (all["texts"].as_array().unwrap(), all[reference].as_array().unwrap());
+    assert_eq!((texts.len(), ids.len()), (200, 200));
+    let mut wrong = vec![];
+    for (text, ids) in texts.iter().zip(ids) {
+        let text = text.as_str().unwrap();
+        let got = tokenizer.encode(text, true).unwrap();
+        if !ids.is_null() && json!(got) != *ids {
+            wrong.push(format!("{text:?}\n  got      {got:?}\n  expected {ids}"));
+        }
+    }
+    wrong
+}
+
+#[test]
+fn awkward_texts_get_the_reference_ids_in_every_form() {
+    let mut wrong = vec![];
+    for name in ["unigram", "unigram_bytes", "llama", "gemma", "llama3", "qwen2"] {
+        let tokenizer = Tokenizer::from_dir(&data("awkward").join(name)).unwrap();
+        wrong.extend(differing(&tokenizer, name).into_iter().map(|w| format!("{name}: {w}")));
+    }
+    for name in ["llama", "gemma", "llama3"] {
+        let tokenizer = gguf(&format!("awkward/{name}.gguf"));
+        wrong.extend(differing(&tokenizer, name).into_iter().map(|w| format!("{name}.gguf: {w}")));
+    }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
 #[test]
 fn tokenizer_json_gives_the_reference_ids_whatever_truncation_it_was_saved_with() {
     assert_ids(&BPE, "bpe");
@@ -92,6 +123,73 @@ fn decoding_skips_special_tokens_on_request() {
     assert_eq!(BPE.decode(&[100_000], true).unwrap(), "");
 }
 
+/// Everything that settings say about special tokens.
+#[test]
+fn the_settings_decide_what_surrounds_a_text() {
+    let opened = |form: &str, settings: Value| {
+        let dir = tempfile::tempdir().unwrap();
+        for file in std::fs::read_dir(data("awkward").join(form)).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), dir.path().join(file.file_name())).unwrap();
+        }
+        std::fs::write(dir.path().join("tokenizer_config.json"), settings.to_string()).unwrap();
+        Tokenizer::from_dir(dir.path())
+    };
+    for (form, bos, eos) in [("llama", 1, 2), ("gemma", 2, 1)] {
+        let ids = |settings| opened(form, settings).unwrap().encode("God", true).unwrap();
+        let [first, .., last] = ids(json!({ "add_eos_token": true }))[..] else { panic!() };
+        assert_eq!((first, last), (bos, eos));
+        let plain = ids(json!({ "add_bos_token": false }));
+        assert_eq!(ids(json!({}))[1..], plain);
+        assert!(!plain.contains(&bos));
+    }
+    let llama3 = |settings| opened("llama3", settings).unwrap().encode("God", true).unwrap();
+    let names = json!({ "bos_token": "<s>", "eos_token": "</s>" });
+    let with = |key: &str, value: bool| {
+        let mut all = names.clone();
+        all[key] = value.into();
+        all
+    };
+    let usual = llama3(names.clone());
+    assert_eq!(llama3(with("add_bos_token", false)), usual[1..]);
+    assert_eq!(llama3(with("add_eos_token", true))[..usual.len()], usual);
+    assert_eq!(llama3(with("add_eos_token", true)).len(), usual.len() + 1);
+    // a space before the first text only
+    let new = opened("llama", json!({ "legacy": false })).unwrap();
+    let old = opened("llama", json!({ "legacy": true })).unwrap();
+    assert_eq!(new.encode("God", true).unwrap(), old.encode("God", true).unwrap());
+    assert!(new.encode("a<|x|>God", true).unwrap() != old.encode("a<|x|>God", true).unwrap());
+    assert_eq!(new.decode(&new.encode("a<|x|>God", false).unwrap(), false).unwrap(), "a<|x|>God");
+    // added tokens: behind the vocabulary, in place of a piece, and where they cannot be
+    let size = old.vocab_size();
+    let token = |text: &str, special: bool| json!({ "content": text, "special": special, "lstrip": true });
+    let more = opened(
+        "llama",
+        json!({ "added_tokens_decoder": {
+        (size.to_string()): token("<pad>", true), (size + 1).to_string(): token("<more>", false), "3": token("<mine>", true),
+    } }),
+    );
+    let more = more.unwrap();
+    assert_eq!(
+        (more.id("<pad>"), more.id("<more>"), more.id("<mine>")),
+        (Some(size as u32), Some(size as u32 + 1), Some(3))
+    );
+    assert_eq!(more.encode("a  <more>", false).unwrap().len(), 2, "the spaces belong to the token");
+    let wrong = opened("llama", json!({ "added_tokens_decoder": { "9999": token("<far>", true) } })).unwrap_err();
+    assert!(wrong.to_string().contains("gives \"<far>\" the id 9999, but its id is"), "{wrong}");
+}
+
+#[test]
+fn sentencepiece_files_decode_what_they_encode() {
+    for form in ["llama", "gemma", "unigram_bytes"] {
+        let tokenizer = Tokenizer::from_dir(&data("awkward").join(form)).unwrap();
+        for text in ["the Light", "  two\t\tspaces \n\n", "日本語 🦀 é"] {
+            let ids = tokenizer.encode(text, false).unwrap();
+            assert_eq!(tokenizer.decode(&ids, true).unwrap(), text, "{form}: {ids:?}");
+        }
+    }
+}
+
 #[test]
 fn to_json_is_the_same_tokenizer() {
     for (tokenizer, reference) in [(gguf("bpe.gguf"), "bpe"), (gguf("spm.gguf"), "spm")] {
@@ -115,8 +213,14 @@ fn refusal(files: &[(&str, &str)]) -> String {
 
 #[test]
 fn broken_tokenizers_are_errors_that_name_the_file() {
-    assert!(refusal(&[]).contains("neither tokenizer.json nor vocab.json with merges.txt\n  help: copy"));
-    assert!(refusal(&[("tokenizer.model", "")]).contains("save_pretrained"));
+    assert!(
+        refusal(&[])
+            .contains("neither tokenizer.json nor tokenizer.model nor vocab.json with merges.txt\n  help: copy")
+    );
+    for (broken, reason) in [("", "it holds no pieces"), ("\n\u{5}ab", "it is no SentencePiece model, or damaged")] {
+        let text = refusal(&[("tokenizer.model", broken)]);
+        assert!(text.contains("tokenizer.model cannot be loaded") && text.contains(reason), "{text}");
+    }
     for broken in ["", "{", "[]", r#"{"model": {"type": "Unheard"}}"#] {
         assert!(refusal(&[("tokenizer.json", broken)]).contains("tokenizer.json cannot be loaded"), "{broken}");
     }
@@ -169,6 +273,35 @@ fn skipped_special_tokens_do_not_disturb_the_stream() {
     let mut stream = BPE.decode_stream(true);
     let text: String = ids.iter().map(|id| stream.push(*id).unwrap()).collect();
     assert_eq!(text + &stream.finish().unwrap(), "a b 🦀");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Opening may fail, but neither it nor encoding may panic.
+    #[test]
+    fn damaged_sentencepiece_files_never_panic(
+        name in prop::sample::select(vec!["unigram", "unigram_bytes", "llama", "gemma"]),
+        // The end holds the settings and the character map.
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), any::<bool>()), 1..6),
+        cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
+    ) {
+        let mut file = std::fs::read(data("awkward").join(name).join("tokenizer.model")).unwrap();
+        for (at, byte, at_end) in edits {
+            let at = if at_end { file.len() - 1 - at.index(1200) } else { at.index(file.len()) };
+            file[at] = byte;
+        }
+        if let Some(cut) = cut {
+            file.truncate(cut.index(file.len()));
+        }
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("tokenizer.model"), file).unwrap();
+        if let Ok(tokenizer) = Tokenizer::from_dir(dir.path()) {
+            for text in ["", "the Light <tool>\u{ff21}\u{bd}\tx", "e\u{301} \u{1f980}\n"] {
+                let _ = tokenizer.encode(text, true).map(|ids| tokenizer.decode(&ids, false));
+            }
+        }
+    }
 }
 
 proptest! {
