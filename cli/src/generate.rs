@@ -5,7 +5,7 @@ use crate::{
     report::{json, summary},
     usage,
 };
-use graphs::{Generated, Generation, Model};
+use graphs::{Draft, Generated, Generation, Model};
 use std::{
     io::{IsTerminal, Write},
     ops::ControlFlow,
@@ -50,7 +50,7 @@ pub struct Args {
     running: Running,
 }
 
-/// How to run it. The text stays the same.
+/// How to run it. Greedy text stays the same.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Running")]
 struct Running {
@@ -60,7 +60,24 @@ struct Running {
     /// Generate all tokens after the first in one program; they are shown at the end
     #[arg(long)]
     device_loop: bool,
+    /// Let this smaller model, of the same vocabulary, draft tokens that the model keeps or rejects
+    #[arg(long, value_name = "M", conflicts_with_all = ["device_loop", "batch"])]
+    draft: Option<String>,
+    /// As --draft, with no model: what followed when the latest tokens occurred before in the text
+    #[arg(long, conflicts_with_all = ["draft", "device_loop", "batch"])]
+    lookup: bool,
+    /// How many tokens to draft at a time
+    #[arg(long, default_value_t = 4, value_name = "N")]
+    draft_tokens: usize,
 }
+impl Running {
+    fn drafts(&self) -> bool {
+        self.draft.is_some() || self.lookup
+    }
+}
+
+/// How many of the latest tokens `--lookup` looks for.
+const LOOKUP: usize = 3;
 
 const DETAILS: &str = "\
 The text streams to standard output (after the prompt, if that is a terminal), one line about speed
@@ -73,6 +90,7 @@ Examples:
   raxla generate -n 40 --temperature 0.8 --top-p 0.95 --seed 7 \"Once upon a time\"
   raxla generate --model ./model.Q4_K_M.gguf --stop $'\\n\\n' --json < prompt.txt
   raxla generate --temperature 1 --samples 4 \"My favourite animal is\"
+  raxla generate --model smollm2-1.7b-instruct --draft smollm2-135m-instruct \"Once upon a time\"
   raxla generate --batch questions.txt -n 32 > answers.jsonl
   raxla generate -- \"- a prompt that begins with a hyphen\"";
 
@@ -85,8 +103,11 @@ impl Args {
             Some(file) => prompts(file)?,
             None => vec![prompt(self.prompt.as_deref(), self.prompt_file.as_ref())?],
         };
-        let model = self.model.load(&global.client()?)?;
-        if several { many(&model, &texts, &options) } else { self.one(&model, &texts[0], &options) }
+        let client = global.client()?;
+        let model = self.model.load(&client)?;
+        let other = self.running.draft.as_ref().map(|name| self.model.load_other(name, &client)).transpose()?;
+        let draft = other.as_ref().map(Draft::Model).or(self.running.lookup.then_some(Draft::Lookup(LOOKUP)));
+        if several { many(&model, &texts, &options) } else { self.one(&model, &texts[0], &options, draft) }
     }
 
     /// The library's options. What makes no sense is wrong use of the command line.
@@ -105,18 +126,24 @@ impl Args {
         if self.logprobs.is_some() && !self.json && self.batch.is_none() && self.samples == 1 {
             return Err(usage("--logprobs are told in JSON: add --json").into());
         }
+        if self.running.drafts() && self.samples > 1 {
+            return Err(usage("tokens are drafted for one text: leave out --samples").into());
+        }
+        if self.running.drafts() && self.running.draft_tokens == 0 {
+            return Err(usage("--draft-tokens must be 1 or more, not 0").into());
+        }
         Ok(options)
     }
 
     /// One text, as it comes.
-    fn one(&self, model: &Model, text: &str, options: &Generation) -> Result {
+    fn one(&self, model: &Model, text: &str, options: &Generation, draft: Option<Draft>) -> Result {
         let mut out = std::io::stdout();
         let mut broken = None;
         if !self.json && out.is_terminal() {
             write!(out, "{text}")?;
             out.flush()?;
         }
-        let made = model.generate(text, true, options, |piece| {
+        let show = |piece: &str| {
             if self.json {
                 return ControlFlow::Continue(());
             }
@@ -127,7 +154,11 @@ impl Args {
                     ControlFlow::Break(())
                 }
             }
-        })?;
+        };
+        let made = match draft {
+            Some(draft) => model.generate_speculative(draft, self.running.draft_tokens, text, true, options, show)?,
+            None => model.generate(text, true, options, show)?,
+        };
         if let Some(e) = broken {
             return Err(e.into());
         }

@@ -90,6 +90,10 @@ impl ModelArgs {
     pub fn load(&self, client: &Client) -> Result<Model> {
         Ok(Model::load(self.open()?, &self.options(), client)?)
     }
+    /// Another model, held in the same way.
+    pub fn load_other(&self, name: &str, client: &Client) -> Result<Model> {
+        Ok(Model::load(self.open_named(name)?, &self.options(), client)?)
+    }
     /// The architecture and its dtype, without reading the weights.
     pub fn architecture(&self) -> Result<(Arc<dyn Architecture>, DType)> {
         let config = self.open()?.config;
@@ -97,7 +101,10 @@ impl ModelArgs {
         Ok((build(&config, self.scan)?.into(), self.options().dtype()?))
     }
     fn open(&self) -> Result<Files> {
-        Ok(if self.random_weights { graphs::open_random(&self.model, 0)? } else { graphs::open(&self.model)? })
+        self.open_named(&self.model)
+    }
+    fn open_named(&self, name: &str) -> Result<Files> {
+        Ok(if self.random_weights { graphs::open_random(name, 0)? } else { graphs::open(name)? })
     }
     fn options(&self) -> LoadOptions {
         LoadOptions { dtype: Some(self.dtype), scanned: self.scan, progress: true }

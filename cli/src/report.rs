@@ -24,6 +24,9 @@ pub fn json(model: &Model, prompt: &str, made: &Generated) -> Value {
         "compile_ms": s.compile.as_secs_f64() * 1e3,
         "load_ms": model.load_time.as_secs_f64() * 1e3,
     });
+    if s.drafted > 0 {
+        (all["drafted_tokens"], all["accepted_tokens"]) = (s.drafted.into(), s.accepted.into());
+    }
     if !made.logprobs.is_empty() {
         let told = made.tokens.iter().zip(&made.logprobs).map(|(id, told)| token(model, *id, told));
         all["logprobs"] = told.collect();
@@ -48,8 +51,12 @@ pub fn summary(model: &Model, all: &[Generated]) -> String {
     // rows are generated side by side
     let speed: f64 = all.iter().map(|made| made.stats.tokens_per_second()).sum();
     let s = all.iter().map(|made| made.stats).max_by_key(|s| s.decode).unwrap_or_default();
+    let drafted = match s.drafted {
+        0 => String::new(),
+        n => format!("; {} of {n} drafted tokens kept", s.accepted),
+    };
     format!(
-        "{new} tokens, {speed:.1} tokens/s; first token after {:.0} ms; compile {:.0} ms, load {:.0} ms",
+        "{new} tokens, {speed:.1} tokens/s{drafted}; first token after {:.0} ms; compile {:.0} ms, load {:.0} ms",
         ms(s.first_token),
         ms(s.compile),
         ms(model.load_time),

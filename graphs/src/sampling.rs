@@ -143,6 +143,10 @@ impl Shape {
     pub fn with_logprobs(self, n: Option<usize>) -> Shape {
         Shape { logprobs: n, ..self }
     }
+    /// The same, without penalties.
+    pub fn without_counts(self) -> Shape {
+        Shape { repetition: false, generated: false, ..self }
+    }
     /// For how many of the most likely tokens log-probabilities are told, if any are.
     pub fn logprobs(self) -> Option<usize> {
         self.logprobs
@@ -221,7 +225,7 @@ impl Shape {
 }
 
 /// Log-probabilities of a token and of the `n` most likely ones, from logits `[vocab]`.
-fn logprobs(logits: Tensor, token: Tensor, n: usize) -> Logprobs {
+pub(crate) fn logprobs(logits: Tensor, token: Tensor, n: usize) -> Logprobs {
     let all = logits.log_softmax(-1);
     let [vocab] = all.shape();
     let n = n.min(vocab);

@@ -34,6 +34,10 @@ fn options_are_checked_before_anything_is_loaded() {
     misused(&["--samples", "0", "Hi"], &["error: --samples must be 1 or more, not 0"]);
     misused(&["--prefill-chunk", "0", "Hi"], &["error: --prefill-chunk must be 1 or more, not 0"]);
     misused(&["--logprobs", "2", "Hi"], &["error: --logprobs are told in JSON: add --json"]);
+    misused(&["--lookup", "--draft-tokens", "0", "Hi"], &["error: --draft-tokens must be 1 or more, not 0"]);
+    misused(&["--lookup", "--samples", "2", "Hi"], &["error: tokens are drafted for one text: leave out --samples"]);
+    misused(&["--lookup", "--draft", "x", "Hi"], &["cannot be used with", "--draft <M>"]);
+    misused(&["--lookup", "--device-loop", "Hi"], &["cannot be used with", "--device-loop"]);
     misused(&["--batch", "x", "Hi"], &["cannot be used with", "--batch"]);
     misused(&["--top-k", "-1", "Hi"], &["invalid value '-1' for '--top-k <K>'"]);
     misused(&["--max-new-tokens", "many", "Hi"], &["invalid value 'many' for '--max-new-tokens <N>'"]);

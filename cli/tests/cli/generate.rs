@@ -105,6 +105,42 @@ fn a_batch_is_one_line_per_prompt_and_sample() {
 }
 
 #[test]
+fn drafted_text_is_the_same() {
+    let (model, draft) = (speaker(), speaker());
+    edit_tensors(draft.path(), |tensors| {
+        // another, and worse, model
+        let (_, _, bytes) = tensors.get_mut("transformer.wpe.weight").unwrap();
+        bytes.fill(0);
+    });
+    let with = |more: &[&str]| json(generate(model.path(), &["-n", "16", "--json"]).args(more).args(["--", &prompt()]));
+    let plain = with(&[]);
+    let other = draft.path().to_str().unwrap();
+    for draft in [&["--draft", other][..], &["--draft", other, "--draft-tokens", "2"], &["--lookup"]] {
+        let made = with(draft);
+        assert_eq!((tokens(&made), text(&made)), (tokens(&plain), text(&plain)), "{draft:?}");
+        assert!(made["accepted_tokens"].as_u64() <= made["drafted_tokens"].as_u64());
+    }
+    assert!(plain.get("drafted_tokens").is_none());
+    let shown = run(generate(model.path(), &["-n", "16", "--draft", model.path().to_str().unwrap()]).arg("Hi"));
+    assert!(shown.stderr.contains(" drafted tokens kept; first token"), "{}", shown.stderr);
+    let path = draft.path().join("tokenizer.json");
+    let swapped = fs::read_to_string(&path).unwrap().replace("\"H\":", "\"?!\":");
+    fs::write(&path, swapped).unwrap();
+    fails(
+        generate(model.path(), &["--draft", other]).arg("Hi"),
+        1,
+        &["has another token 36 than the model: they must share a vocabulary", "help: take a draft of the same family"],
+    );
+    let llama = copy("llama_gqa_untied");
+    fs::copy(model.path().join("tokenizer.json"), llama.path().join("tokenizer.json")).unwrap();
+    fails(
+        generate(model.path(), &["--draft", llama.path().to_str().unwrap()]).arg("Hi"),
+        1,
+        &["has 67 tokens, the model 89: they must share a vocabulary"],
+    );
+}
+
+#[test]
 fn log_probabilities_are_told_with_alternatives() {
     let model = speaker();
     let made = json(&mut generate(model.path(), &["-n", "3", "--json", "--logprobs", "2", "--", &prompt()]));

@@ -39,7 +39,7 @@ impl Model {
             return Ok(records.into_iter().map(|r| r.made).collect());
         }
         let eos = if options.ignore_eos { &[][..] } else { &self.generation.eos };
-        let mut run = Run::start(self, &plan, options, left(&records) > 1 && !options.device_loop)?;
+        let mut run = Run::start(self, &plan, options.shape(), options, left(&records) > 1 && !options.device_loop)?;
         let mut take = |records: &mut Vec<Record>, tokens: Vec<_>| -> Result<()> {
             let mut rows = records.iter_mut().enumerate().zip(tokens);
             rows.try_for_each(|((row, record), token)| record.push(token, eos, |token| on_token(row, token)))

@@ -5,6 +5,7 @@
 mod batch;
 mod device;
 mod run;
+mod speculative;
 mod stop;
 
 use crate::{
@@ -16,6 +17,7 @@ use std::{ops::ControlFlow, time::Duration};
 
 pub use batch::strip_padding;
 pub use run::buckets;
+pub use speculative::Draft;
 
 /// What to generate, and when to stop.
 #[derive(Clone, Debug)]
@@ -112,6 +114,10 @@ pub struct Stats {
     pub prompt_tokens: usize,
     /// Tokens generated.
     pub new_tokens: usize,
+    /// Tokens that a draft proposed.
+    pub drafted: usize,
+    /// How many of them were kept.
+    pub accepted: usize,
     /// From the call to the first token, compilation included.
     pub first_token: Duration,
     /// From the first token to the last, compilation excluded.

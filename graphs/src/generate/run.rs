@@ -4,7 +4,7 @@ use crate::{
     error::Result,
     model::Model,
     programs::{Program, Request, State, StepArgs, step_avals},
-    sampling::{Chosen, Logprobs, Sampling},
+    sampling::{Chosen, Logprobs, Sampling, Shape},
 };
 use raxla::{Array, Aval, Client, Host, Key, Tree};
 use std::{
@@ -26,7 +26,7 @@ pub fn buckets(prompt: usize, total: usize) -> (usize, usize) {
 }
 
 /// Numbers of the step's arguments whose memory it may reuse: the state.
-pub(super) const CONSUMED: [usize; 1] = [3];
+const CONSUMED: [usize; 1] = [3];
 
 /// A program that is compiled while others run.
 pub(super) struct Later<P> {
@@ -124,8 +124,8 @@ pub(super) struct Run {
 
 impl Run {
     /// Take the prompts in, and queue the choice of the first tokens. `ahead`: the program for one token will be needed.
-    pub fn start(model: &Model, plan: &Plan, options: &Generation, ahead: bool) -> Result<Run> {
-        let (client, shape) = (model.client(), options.shape());
+    pub fn start(model: &Model, plan: &Plan, shape: Shape, options: &Generation, ahead: bool) -> Result<Run> {
+        let client = model.client();
         let step = model.programs.step(model, shape);
         let avals = |rows, t| step_avals(model.architecture(), model.dtype(), shape, [rows, t], plan.slots);
         let (one_each, decoding) = (avals(plan.rows(), 1), step.clone());
@@ -201,6 +201,24 @@ impl Run {
     pub fn take_state(&mut self) -> State<Array> {
         self.state.take().expect("given back by every call")
     }
+    /// What such a program returned.
+    pub fn put_state(&mut self, state: State<Array>) {
+        self.state = Some(state);
+    }
+}
+
+/// Call a program; if it had to be compiled, the time counts as waiting for it.
+pub(super) fn timed<Y>(
+    waited: &mut Duration,
+    compiles: impl Fn() -> usize,
+    call: impl FnOnce() -> raxla::Result<Y>,
+) -> Result<Y> {
+    let (begin, before) = (Instant::now(), compiles());
+    let y = call()?;
+    if compiles() != before {
+        *waited += begin.elapsed();
+    }
+    Ok(y)
 }
 
 /// What is asked for, with `samples` rows per prompt.

@@ -1,5 +1,5 @@
 //! The programs of one loaded model.
-use super::{Loop, State, Step, decode_loop, step};
+use super::{Draft, Loop, State, Step, Verify, decode_loop, draft, step, verify};
 use crate::{model::Model, sampling::Shape};
 use raxla::{Jit, Tensor, jit};
 use std::{
@@ -34,6 +34,8 @@ pub(crate) struct Programs {
     steps: Shelf<Shape, Step>,
     loops: Shelf<(Shape, usize), Loop>,
     picks: Shelf<(), Pick>,
+    drafts: Shelf<(Shape, usize), Draft>,
+    verifications: Shelf<Shape, Verify>,
 }
 impl Programs {
     /// The program that takes some tokens and chooses the next one.
@@ -49,8 +51,20 @@ impl Programs {
         let pick = |state: State, rows: Tensor| state.pick(rows);
         self.picks.get((), || jit(Box::new(pick) as Box<_>).named("pick").on(model.client()))
     }
+    /// The program that drafts `n` tokens.
+    pub fn draft(&self, model: &Model, shape: Shape, n: usize) -> Arc<Draft> {
+        self.drafts.get((shape, n), || draft(model.arch.clone(), shape, n).on(model.client()))
+    }
+    /// The program that keeps or rejects drafted tokens.
+    pub fn verify(&self, model: &Model, shape: Shape) -> Arc<Verify> {
+        self.verifications.get(shape, || verify(model.arch.clone(), shape).on(model.client()))
+    }
     /// Number of programs compiled so far.
     pub fn compiles(&self) -> usize {
-        self.steps.sum(|j| j.compiles()) + self.loops.sum(|j| j.compiles()) + self.picks.sum(|j| j.compiles())
+        self.steps.sum(Jit::compiles)
+            + self.loops.sum(Jit::compiles)
+            + self.picks.sum(Jit::compiles)
+            + self.drafts.sum(Jit::compiles)
+            + self.verifications.sum(Jit::compiles)
     }
 }
