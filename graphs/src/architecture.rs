@@ -1,5 +1,5 @@
 //! What all models have in common: a specification of parameters, and a forward function.
-use crate::{LoadError, config::HfConfig, gemma, gpt2, llama, mistral, moe, qwen};
+use crate::{LoadError, config::HfConfig, gemma, gpt2, llama, mistral, moe, parts::Windows, qwen};
 use raxla::{
     Aval, DType, Param, RematOptions, Tensor, Tree,
     nn::{KvCache, Layers},
@@ -68,14 +68,18 @@ pub trait Architecture: Send + Sync {
     /// Are its layers scanned (else: unrolled)?
     fn is_scanned(&self) -> bool;
 
-    /// The type of its cache, with this many slots.
+    /// Which of its layers look at a window.
+    fn windows(&self) -> &Windows;
+
+    /// The type of its cache, with this many slots; fewer in layers that look at a window.
     fn cache(&self, batch: usize, slots: usize, dtype: DType) -> Cache<Aval> {
+        self.cache_with_spare(batch, slots, 0, dtype)
+    }
+    /// A cache from which up to `spare` of the latest positions can be taken back: the next call starts before them.
+    fn cache_with_spare(&self, batch: usize, slots: usize, spare: usize, dtype: DType) -> Cache<Aval> {
         let s = self.sizes();
-        let layer = Some(KvCache::spec(batch, slots, s.kv_heads, s.head_dim, dtype));
-        match self.is_scanned() {
-            true => Layers::Stacked(Tree::map(&layer, |a: &Aval| a.stacked(s.layers)), s.layers),
-            false => Layers::List(vec![layer; s.layers]),
-        }
+        let whole = KvCache::spec(batch, slots, s.kv_heads, s.head_dim, dtype);
+        self.windows().cache(whole, spare, self.is_scanned())
     }
     /// No cache: the sequence is computed at once.
     fn no_cache(&self) -> Cache {
@@ -183,6 +187,8 @@ pub struct Spec<P> {
     pub sizes: Sizes,
     /// Are its layers scanned?
     pub scanned: bool,
+    /// Which of them look at a window.
+    pub windows: Windows,
 }
 impl<P: Tree<Param> + Send + Sync> Architecture for Spec<P>
 where
@@ -201,5 +207,8 @@ where
     }
     fn is_scanned(&self) -> bool {
         self.scanned
+    }
+    fn windows(&self) -> &Windows {
+        &self.windows
     }
 }

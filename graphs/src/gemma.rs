@@ -11,12 +11,12 @@ use crate::{
     LoadError,
     architecture::{Decoder, Input, Output, Spec},
     config::HfConfig,
-    parts::{Attention, Common, Mlp, Windows, embed, in_layer, logits, positions, run_layers, visible},
+    parts::{Attention, Common, Mlp, Windows, embed, in_layer, logits, positions, run_layers},
 };
 use raxla::{
     Param, Tensor, Tree,
     nn::{
-        AttentionOptions, KvCache, Layers, RmsNorm,
+        AttentionOptions, KvCache, Layers, RmsNorm, Sight,
         rope::{Rope, RopeScaling, Rotation},
     },
     scope,
@@ -67,7 +67,7 @@ impl Config {
             head: Some(c.head()),
             config: self.clone(),
         };
-        Spec { params, sizes: c.sizes(), scanned }
+        Spec { params, sizes: c.sizes(), scanned, windows: self.windows }
     }
 }
 
@@ -157,14 +157,12 @@ impl Decoder for Gemma {
         let global = common.rope.rotations(at, input.length);
         let local = local_rope.as_ref().map(|rope| rope.rotations(at, input.length));
         let layer = |x: Tensor, block: Block, number, cache| {
-            let is_local = windows.is_local(number);
-            let rotation = match (local, is_local) {
+            let rotation = match (local, windows.is_local(number)) {
                 (Some(local), Some(condition)) => Rotation::select(condition, local, global),
                 (Some(local), None) if windows.local.contains(&true) => local,
                 _ => global,
             };
-            let mask = windows.mask(is_local, x.dim(1), visible(&cache, x), input.start);
-            block.call(x, cache, rotation, mask, input.start)
+            block.call(x, cache, rotation, windows.sight(number, &input))
         };
         let x = embed(self.embed, input.tokens) * (common.hidden_size as f64).sqrt();
         run_layers(&self.layers, x, &input, layer, |x| self.norm.call(x))
@@ -176,16 +174,9 @@ impl Decoder for Gemma {
 }
 
 impl Block {
-    fn call(
-        &self,
-        x: Tensor,
-        cache: Option<KvCache>,
-        rotation: Rotation,
-        mask: Tensor,
-        start: Tensor,
-    ) -> (Tensor, Option<KvCache>) {
+    fn call(&self, x: Tensor, cache: Option<KvCache>, rotation: Rotation, at: Sight) -> (Tensor, Option<KvCache>) {
         let behind = |norm: &Option<RmsNorm>, x: Tensor| norm.as_ref().map_or(x, |norm| norm.call(x));
-        let (attended, cache) = scope("attn", || self.attn.call(self.attn_norm.call(x), cache, rotation, mask, start));
+        let (attended, cache) = scope("attn", || self.attn.call(self.attn_norm.call(x), cache, rotation, at));
         let x = x + behind(&self.attn_post, attended);
         (x + behind(&self.mlp_post, scope("mlp", || self.mlp.call(self.mlp_norm.call(x)))), cache)
     }

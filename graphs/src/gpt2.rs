@@ -7,10 +7,11 @@ use crate::{
     LoadError,
     architecture::{Decoder, Input, Output, Sizes, Spec},
     config::HfConfig,
+    parts::Windows,
 };
 use raxla::{
     DType, IndexMode, Param, Tensor, Tree, einsum,
-    nn::{Activation, KvCache, LayerNorm, Layers, attention, causal_mask},
+    nn::{Activation, AttentionOptions, KvCache, LayerNorm, Layers, Seen, Sight},
     prim, scope,
 };
 
@@ -91,7 +92,7 @@ impl Config {
             kv_heads: self.n_head,
             head_dim: self.n_embd / self.n_head,
         };
-        Spec { params: Gpt2::spec(self, scanned), sizes, scanned }
+        Spec { windows: Windows::none(sizes.layers), params: Gpt2::spec(self, scanned), sizes, scanned }
     }
 }
 
@@ -205,8 +206,9 @@ impl Decoder for Gpt2 {
         let x = scope("embed", || {
             self.wte.take_with(input.tokens, 0, IndexMode::Clip) + self.wpe.take_with(positions, 0, IndexMode::Clip)
         });
+        let sight = Sight { start: input.start, length: input.length, window: None };
         let layer = |x: Tensor, (block, number): (Block, Tensor), cache: Option<KvCache>| {
-            let (y, cache) = scope("block", || block.call(x, cache, number, input.start));
+            let (y, cache) = scope("block", || block.call(x, cache, number, sight));
             (y, (cache, x))
         };
         let (x, parts) = self.layers.numbered().fold_with(x, &input.cache, input.remat.as_ref(), layer);
@@ -224,21 +226,20 @@ impl Decoder for Gpt2 {
 
 impl Block {
     /// `number` is the layer's, an i32 scalar.
-    fn call(&self, x: Tensor, cache: Option<KvCache>, number: Tensor, start: Tensor) -> (Tensor, Option<KvCache>) {
-        let (attended, cache) = scope("attn", || self.attend(self.ln1.call(x), cache, number, start));
+    fn call(&self, x: Tensor, cache: Option<KvCache>, number: Tensor, at: Sight) -> (Tensor, Option<KvCache>) {
+        let (attended, cache) = scope("attn", || self.attend(self.ln1.call(x), cache, number, at));
         let x = x + attended;
         (x + scope("mlp", || self.mlp(self.ln2.call(x))), cache)
     }
-    fn attend(&self, x: Tensor, cache: Option<KvCache>, number: Tensor, start: Tensor) -> (Tensor, Option<KvCache>) {
+    fn attend(&self, x: Tensor, cache: Option<KvCache>, number: Tensor, at: Sight) -> (Tensor, Option<KvCache>) {
         let [q, k, v] = (einsum("btd,dshk->sbthk", x, self.wqkv) + self.bqkv.expand_dims(1).expand_dims(1)).unstack();
-        let cache = cache.map(|c| c.write(k, v, start));
-        let (k, v) = cache.as_ref().map_or((k, v), |c| (c.k, c.v));
+        let (seen, cache) = Seen::new(cache, k, v, at);
         let scale = if self.config.scale_attn_weights { 1.0 / (q.dim(-1) as f64).sqrt() } else { 1.0 };
         let q = match self.config.scale_attn_by_inverse_layer_idx {
             true => q / (number + 1).cast(q.dtype()),
             false => q,
         };
-        let y = attention(q, k, v, causal_mask(x.dim(1), k.dim(1), start), scale);
+        let y = seen.attend(q, at, AttentionOptions { scale, soft_cap: None });
         (einsum("bthk,hkd->btd", y, self.wo) + self.bo, cache)
     }
     fn mlp(&self, x: Tensor) -> Tensor {

@@ -9,7 +9,7 @@ use crate::{
     LoadError,
     architecture::{Decoder, Input, Output, Spec},
     config::HfConfig,
-    parts::{Attention, Block, Common, Mlp, Windows, embed, logits, positions, run_layers, visible},
+    parts::{Attention, Block, Common, Mlp, Windows, embed, logits, positions, run_layers},
 };
 use raxla::{
     Param, Tensor, Tree,
@@ -44,7 +44,7 @@ impl Config {
             head: Some(c.head()),
             config: self.clone(),
         };
-        Spec { params, sizes: c.sizes(), scanned }
+        Spec { params, sizes: c.sizes(), scanned, windows: self.windows }
     }
 }
 
@@ -68,10 +68,8 @@ impl Decoder for Llama {
     fn forward(&self, input: Input) -> Output {
         let Config { common, windows } = &self.config;
         let rotation = common.rope.rotations(positions(&input), input.length);
-        let layer = |x: Tensor, block: Block, number, cache| {
-            let mask = windows.mask(windows.is_local(number), x.dim(1), visible(&cache, x), input.start);
-            block.call(x, cache, rotation, mask, input.start)
-        };
+        let layer =
+            |x: Tensor, block: Block, number, cache| block.call(x, cache, rotation, windows.sight(number, &input));
         run_layers(&self.layers, embed(self.embed, input.tokens), &input, layer, |x| self.norm.call(x))
     }
     fn logits(&self, hidden: Tensor) -> Tensor {

@@ -11,13 +11,13 @@ use crate::{
     LoadError,
     architecture::{Decoder, Input, Output, Spec},
     config::HfConfig,
-    parts::{Attention, Common, Mlp, Windows, embed, in_layer, logits, positions, run_layers, visible},
+    parts::{Attention, Common, Mlp, Windows, embed, in_layer, logits, positions, run_layers},
     qwen,
 };
 use raxla::{
     Param, Tensor, Tree, einsum,
     nn::{
-        Activation, KvCache, Layers, RmsNorm,
+        Activation, KvCache, Layers, RmsNorm, Sight,
         moe::{Dispatch, experts, route},
         rope::Rotation,
     },
@@ -112,9 +112,9 @@ fn spec(
         layers,
         norm: common.norm("model.norm"),
         head: Some(common.head()),
-        config: Config { common, windows },
+        config: Config { common, windows: windows.clone() },
     };
-    Spec { params, sizes, scanned }
+    Spec { params, sizes, scanned, windows }
 }
 
 /// The numbers of a model.
@@ -232,10 +232,8 @@ impl Decoder for Moe {
     fn forward(&self, input: Input) -> Output {
         let Config { common, windows } = &self.config;
         let rotation = common.rope.rotations(positions(&input), input.length);
-        let layer = |x: Tensor, block: Block, number, cache| {
-            let mask = windows.mask(windows.is_local(number), x.dim(1), visible(&cache, x), input.start);
-            block.call(x, cache, rotation, mask, input.start)
-        };
+        let layer =
+            |x: Tensor, block: Block, number, cache| block.call(x, cache, rotation, windows.sight(number, &input));
         run_layers(&self.layers, embed(self.embed, input.tokens), &input, layer, |x| self.norm.call(x))
     }
     fn logits(&self, hidden: Tensor) -> Tensor {
@@ -244,15 +242,8 @@ impl Decoder for Moe {
 }
 
 impl Block {
-    fn call(
-        &self,
-        x: Tensor,
-        cache: Option<KvCache>,
-        rotation: Rotation,
-        mask: Tensor,
-        start: Tensor,
-    ) -> (Tensor, Option<KvCache>) {
-        let (attended, cache) = scope("attn", || self.attn.call(self.attn_norm.call(x), cache, rotation, mask, start));
+    fn call(&self, x: Tensor, cache: Option<KvCache>, rotation: Rotation, at: Sight) -> (Tensor, Option<KvCache>) {
+        let (attended, cache) = scope("attn", || self.attn.call(self.attn_norm.call(x), cache, rotation, at));
         let x = x + attended;
         let inner = self.mlp_norm.call(x);
         let y = scope("mlp", || match &self.mlp {

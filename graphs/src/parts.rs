@@ -7,11 +7,10 @@ use crate::{
     config::HfConfig,
 };
 use raxla::{
-    DType, Host, IndexMode, Param, Tensor, Tree, einsum, literal,
+    Aval, DType, Host, IndexMode, Param, Tensor, Tree, einsum, full, literal,
     nn::{
-        Activation, AttentionOptions, KvCache, Layers, RmsNorm, attention_with, causal_mask,
+        Activation, AttentionOptions, KvCache, Layers, RmsNorm, Seen, Sight,
         rope::{Rope, RopeScaling, Rotation},
-        window_mask,
     },
     prim, scope, where_,
 };
@@ -205,21 +204,13 @@ impl Attention<Param> {
     }
 }
 impl Attention {
-    /// Attend from `x` `[b, t, d]` to it and to what the cache holds. `mask` is bool `[t, s]`.
-    pub fn call(
-        &self,
-        x: Tensor,
-        cache: Option<KvCache>,
-        rotation: Rotation,
-        mask: Tensor,
-        start: Tensor,
-    ) -> (Tensor, Option<KvCache>) {
+    /// Attend from `x` `[b, t, d]` to it and to what the cache holds.
+    pub fn call(&self, x: Tensor, cache: Option<KvCache>, rotation: Rotation, at: Sight) -> (Tensor, Option<KvCache>) {
         let (q, k) = (self.q.call("btd,dhk->bthk", x), self.k.call("btd,dhk->bthk", x));
         let (q, k) = self.qk_norm.as_ref().map_or((q, k), |(of_q, of_k)| (of_q.call(q), of_k.call(k)));
         let (q, k, v) = (rotation.apply(q), rotation.apply(k), self.v.call("btd,dhk->bthk", x));
-        let cache = cache.map(|c| c.write(k, v, start));
-        let (k, v) = cache.as_ref().map_or((k, v), |c| (c.k, c.v));
-        (self.o.call("bthk,hkd->btd", attention_with(q, k, v, mask, self.options)), cache)
+        let (seen, cache) = Seen::new(cache, k, v, at);
+        (self.o.call("bthk,hkd->btd", seen.attend(q, at, self.options)), cache)
     }
 }
 
@@ -281,15 +272,8 @@ impl Block<Param> {
 }
 impl Block {
     /// From and to `[b, t, d]`.
-    pub fn call(
-        &self,
-        x: Tensor,
-        cache: Option<KvCache>,
-        rotation: Rotation,
-        mask: Tensor,
-        start: Tensor,
-    ) -> (Tensor, Option<KvCache>) {
-        let (attended, cache) = scope("attn", || self.attn.call(self.attn_norm.call(x), cache, rotation, mask, start));
+    pub fn call(&self, x: Tensor, cache: Option<KvCache>, rotation: Rotation, at: Sight) -> (Tensor, Option<KvCache>) {
+        let (attended, cache) = scope("attn", || self.attn.call(self.attn_norm.call(x), cache, rotation, at));
         let x = x + attended;
         (x + scope("mlp", || self.mlp.call(self.mlp_norm.call(x))), cache)
     }
@@ -363,25 +347,40 @@ impl Windows {
         }
         Ok(Windows { size, local: kinds.iter().map(|k| *k == "sliding_attention").collect() })
     }
+    /// Do all layers look alike?
+    fn uniform(&self) -> bool {
+        self.local.windows(2).all(|w| w[0] == w[1])
+    }
     /// Is layer `number` (an i32 scalar) one of them? `None`: all layers are the same.
     pub fn is_local(&self, number: Tensor) -> Option<Tensor> {
-        let uniform = self.local.windows(2).all(|w| w[0] == w[1]);
         let table = || Host::ints(DType::Bool, [self.local.len()], self.local.iter().map(|l| *l as i128).collect());
-        (!uniform).then(|| literal(table()).take_with(number, 0, IndexMode::Clip))
+        (!self.uniform()).then(|| literal(table()).take_with(number, 0, IndexMode::Clip))
     }
-    /// The mask of a layer, `[t, s]`, given what [`is_local`](Windows::is_local) says.
-    pub fn mask(&self, local: Option<Tensor>, t: usize, s: usize, start: Tensor) -> Tensor {
-        let causal = causal_mask(t, s, start);
-        let window = || causal & window_mask(t, s, start, self.size);
-        match local {
-            None if self.local.contains(&true) => window(),
-            None => causal,
-            Some(local) => where_(local, window(), causal),
+    /// Where the queries of layer `number` stand and look.
+    pub fn sight(&self, number: Tensor, input: &Input) -> Sight {
+        let Input { start, length, .. } = *input;
+        // (no position is further away than an i32 can say)
+        let size = || full([], DType::I32, self.size.min(i32::MAX as usize));
+        let window = match self.is_local(number) {
+            Some(local) => Some(where_(local, size(), i32::MAX)),
+            None => self.local.contains(&true).then(size),
+        };
+        Sight { start, length, window }
+    }
+    /// The cache of each layer, with `slots` for a whole sequence. Layers that look at a window hold no more than it, and
+    /// `spare` positions that may still be taken back; in a stack, if all do.
+    pub fn cache(&self, whole: KvCache<Aval>, spare: usize, stacked: bool) -> Layers<Option<KvCache<Aval>>> {
+        let [batch, slots, heads, dim] = *whole.k.dims else { unreachable!("a cache has four axes") };
+        let size = self.size.saturating_add(spare);
+        let ring = KvCache { ring: true, ..KvCache::spec(batch, size.min(slots), heads, dim, whole.k.dtype) };
+        let of = |local: bool| Some(if local && size < slots { ring.clone() } else { whole.clone() });
+        match stacked {
+            true => {
+                let layer = of(self.uniform() && self.local.contains(&true));
+                let n = self.local.len();
+                Layers::Stacked(layer.map(|c| c.map(|a: &Aval| a.stacked(n))), n)
+            }
+            false => Layers::List(self.local.iter().map(|local| of(*local)).collect()),
         }
     }
-}
-
-/// How many positions a layer's attention sees: the cache's slots, or the call's own tokens.
-pub fn visible(cache: &Option<KvCache>, x: Tensor) -> usize {
-    cache.as_ref().map_or(x.dim(1), |c| c.k.dim(1))
 }

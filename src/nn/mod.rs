@@ -11,7 +11,7 @@ mod norm;
 pub mod rope;
 
 pub use activation::{Activation, gelu, gelu_tanh, relu, silu, softplus};
-pub use attention::{AttentionOptions, KvCache, attention, attention_with, causal_mask, window_mask};
+pub use attention::{AttentionOptions, KvCache, Seen, Sight, attention, attention_with, causal_mask};
 pub use layers::Layers;
 pub use loss::cross_entropy;
 pub use norm::{LayerNorm, RmsNorm};
