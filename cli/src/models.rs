@@ -40,7 +40,7 @@ impl Args {
             "\n* is on this machine. Any checkpoint of these architectures loads: {}.",
             architectures.join(", ")
         )?;
-        writeln!(out, "Name it as a directory, a .gguf or .safetensors file, or hf:org/name.")?;
+        writeln!(out, "Name it as a directory, a .gguf, .safetensors or .bin file, or hf:org/name.")?;
         Ok(())
     }
 }

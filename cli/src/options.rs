@@ -70,8 +70,8 @@ impl Global {
 #[derive(Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
-    /// A preset (see `raxla models`), a directory, a .gguf or .safetensors file, hf:org/name[@revision], or
-    /// hf:org/name/file.gguf
+    /// A preset (see `raxla models`), a directory, a .gguf, .safetensors or .bin file, hf:org/name[@revision],
+    /// or hf:org/name/file.gguf
     #[arg(short, long, default_value = source::DEFAULT_MODEL, value_name = "M")]
     pub model: String,
     /// Dtype of parameters and activations: f32, bf16, f16 or f64

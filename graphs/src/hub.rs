@@ -115,8 +115,6 @@ const COMPANIONS: [&str; 8] = [
     "merges.txt",
     "chat_template.jinja",
 ];
-const WHOLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
 
 impl Repository {
     /// Downloads the model, except for what the cache holds of this very commit, and returns its folder, or the file
@@ -158,15 +156,12 @@ impl Repository {
         if let Some(file) = &self.file {
             return there(folder.join(file));
         }
-        let index = folder.join(INDEX);
-        let whole = if folder.join(WHOLE).is_file() {
-            true
-        } else if index.is_file() {
-            weights::shards(&index).is_ok_and(|s| s.files.iter().all(|f| f.is_file()))
-        } else {
-            let entries = std::fs::read_dir(folder).ok()?;
-            entries.flatten().filter(|e| weights::kind(&e.path()).is_some()).count() == 1
-        };
+        let entries = std::fs::read_dir(folder).ok()?;
+        let names: Vec<String> = entries.flatten().filter_map(|e| e.file_name().into_string().ok()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let found = weights::checkpoint(&names).ok()??;
+        let whole = !weights::is_index(found)
+            || weights::shards(&folder.join(found)).is_ok_and(|s| s.files.iter().all(|f| f.is_file()));
         whole.then(|| folder.to_path_buf())
     }
 
@@ -183,7 +178,7 @@ impl Repository {
         }
         for name in weights {
             let path = get(&name)?;
-            if name == INDEX {
+            if weights::is_index(&name) {
                 for shard in weights::shards(&path)?.files {
                     get(&shard.file_name().unwrap_or_default().to_string_lossy())?;
                 }
@@ -198,30 +193,21 @@ impl Repository {
         let names: Vec<&str> =
             listing.siblings.iter().map(|s| s.rfilename.as_str()).filter(|n| is_plain_file_name(n)).collect();
         let checkpoints: Vec<&str> = names.iter().copied().filter(|n| weights::kind(Path::new(n)).is_some()).collect();
-        let chosen = match &self.file {
-            Some(file) => names.iter().find(|n| *n == file),
-            None => [WHOLE, INDEX].iter().find(|n| names.contains(n)).or(if checkpoints.len() == 1 {
-                checkpoints.first()
-            } else {
-                None
-            }),
+        let (chosen, several) = match (&self.file, weights::checkpoint(&names)) {
+            (Some(file), _) => (names.iter().find(|n| *n == file).copied(), checkpoints),
+            (None, Ok(found)) => (found, vec![]),
+            (None, Err(several)) => (None, several),
         };
         if let Some(chosen) = chosen {
             return Ok(vec![chosen.to_string()]);
         }
-        let reason = match (&self.file, checkpoints.as_slice()) {
-            (Some(file), _) => format!(
-                "the repository has no file {file:?}; of its files these are weights: {}",
-                checkpoints.join(", ")
-            ),
+        let reason = match (&self.file, several.as_slice()) {
+            (Some(file), _) => {
+                format!("the repository has no file {file:?}; of its files these are weights: {}", several.join(", "))
+            }
             (None, []) => {
-                let other = names.iter().find(|n| n.ends_with(".bin") || n.ends_with(".pt") || n.ends_with(".pth"));
-                let instead = other.map(|n| format!(", only {n}")).unwrap_or_default();
-                format!(
-                    "the repository has no weights as safetensors or GGUF{instead}\n  \
-                     help: transformers `AutoModelForCausalLM.from_pretrained(\"{}\").save_pretrained(DIR)` makes some",
-                    self.name
-                )
+                let help = "raxla reads safetensors, GGUF and PyTorch's .bin; take a repository that has one of these";
+                format!("the repository has no weights that raxla reads\n  help: {help}")
             }
             (None, several) => {
                 format!(

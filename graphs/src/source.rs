@@ -28,7 +28,7 @@ impl Source {
     /// Finds the model `model`, downloading it if need be:
     /// * `hf:org/name`, `hf:org/name@revision`, `hf:org/name/file.gguf`: a repository of the hub;
     /// * a preset of `models.toml` (see [`presets`]);
-    /// * a folder with config.json, weights and tokenizer; a `.safetensors` file in such a folder; a `.gguf` file.
+    /// * a folder with config.json, weights and tokenizer; a file of weights in such a folder; a `.gguf` file.
     pub fn resolve(model: &str, options: &HubOptions) -> Result<Source, LoadError> {
         let source = |path| Source { name: model.to_string(), path };
         if let Some(repository) = model.strip_prefix("hf:") {
@@ -41,7 +41,7 @@ impl Source {
         let reason = if path.is_dir() || (path.is_file() && weights::kind(path).is_some()) {
             return Ok(source(path.to_path_buf()));
         } else if path.exists() {
-            format!("{model} is neither a folder nor a .safetensors or .gguf file\n  help: {FORMS}")
+            format!("{model} is neither a folder nor a file of weights\n  help: {FORMS}")
         } else {
             unknown(model)
         };
@@ -174,7 +174,7 @@ fn parse(text: &str) -> Result<Vec<Preset>, String> {
 }
 
 const FORMS: &str =
-    "give a folder, a .gguf or .safetensors file, hf:org/name, or a preset (`raxla models` lists the presets)";
+    "give a folder, a .gguf, .safetensors or PyTorch file, hf:org/name, or a preset (`raxla models` lists the presets)";
 
 /// Says what `model` is not, and what it may have been meant to be.
 fn unknown(model: &str) -> String {

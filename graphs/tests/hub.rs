@@ -232,13 +232,26 @@ fn one_gguf_file_of_several_can_be_named() {
     assert!(ambiguous.contains("several files of weights") && ambiguous.contains("hf:org/name/a.gguf"), "{ambiguous}");
     assert_eq!(std::fs::read(hub.fetch("org/name/b.gguf").unwrap()).unwrap(), b"GGUF-b");
     assert!(hub.fetch("org/name/c.gguf").unwrap_err().contains("has no file \"c.gguf\""));
-    hub.state().files = BTreeMap::from([("pytorch_model.bin".to_string(), vec![0])]);
+    hub.state().files = BTreeMap::from([("tf_model.h5".to_string(), vec![0])]);
     let error = hub.fetch("org/name").unwrap_err();
-    assert!(
-        error.contains("no weights as safetensors or GGUF, only pytorch_model.bin")
-            && error.contains("save_pretrained"),
-        "{error}"
-    );
+    assert!(error.contains("no weights that raxla reads") && error.contains("safetensors, GGUF"), "{error}");
+}
+
+#[test]
+fn pytorch_files_come_where_there_is_nothing_else() {
+    let index = br#"{"weight_map": {"x": "pytorch_model-00001-of-00001.bin"}}"#;
+    let shard: (&str, &[u8]) = ("pytorch_model-00001-of-00001.bin", b"PK");
+    let files = [("config.json", CONFIG), ("pytorch_model.bin.index.json", index), shard, ("training_args.bin", b"PK")];
+    let hub = Hub::new(&files);
+    let path = hub.fetch("org/name").unwrap();
+    assert!(path.join(shard.0).is_file() && !path.join("training_args.bin").exists());
+    let cached = || "org/name".parse::<Repository>().unwrap().cached(&hub.options());
+    assert_eq!(cached(), Some(path.clone()));
+    std::fs::remove_file(path.join(shard.0)).unwrap();
+    assert_eq!(cached(), None);
+
+    let hub = Hub::new(&[("pytorch_model.bin", b"PK"), ("optimizer.bin", b"PK"), ("README.md", b"#")]);
+    assert!(hub.fetch("org/name").unwrap().join("pytorch_model.bin").is_file());
 }
 
 #[test]

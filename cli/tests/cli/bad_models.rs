@@ -170,7 +170,7 @@ fn models_that_are_not_there() {
     unknown("hf:nowhere", &["is no repository of the hub", "hf:org/name"]);
     unknown(
         &format!("{}/README.md", fixture("").display()),
-        &["is neither a folder nor a .safetensors or .gguf file", "help: give a folder"],
+        &["is neither a folder nor a file of weights", "help: give a folder"],
     );
     let empty = tempfile::tempdir().unwrap();
     refused(empty.path(), &["safetensors"]);

@@ -1,16 +1,20 @@
-//! Checkpoints: safetensors (one file or shards) and GGUF, memory-mapped, converted on reading.
+//! Checkpoints: safetensors and PyTorch's files (one file or shards), and GGUF; memory-mapped, converted on reading.
 //!
 //! Whatever the file, the names, shapes and element order are those of Hugging Face's checkpoint of the same model.
 
 mod convert;
 mod dequant;
+mod find;
 pub mod gguf;
 pub(crate) mod names;
 mod report;
 mod safetensors;
+mod torch;
+mod view;
 
 pub use convert::Encoding;
 pub use dequant::Block;
+pub(crate) use find::{checkpoint, is_index, is_plain_file_name, kind, shards};
 pub use report::Mismatch;
 
 use crate::LoadError;
@@ -18,6 +22,7 @@ use convert::Layout;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use view::View;
 use xla_extension::{DType, MappedFile};
 
 /// An open checkpoint. Reading a tensor touches only that tensor's bytes.
@@ -38,6 +43,7 @@ struct Stored {
     dims: Vec<usize>,
     range: Range<usize>,
     layout: Layout,
+    view: View,
     /// Part of the configuration: readable, but not listed among the parameters.
     hidden: bool,
 }
@@ -59,8 +65,8 @@ impl Info<'_> {
 }
 
 impl Weights {
-    /// Opens a checkpoint: a `.safetensors` file, a `.gguf` file, or a directory with `model.safetensors` or
-    /// `model.safetensors.index.json` and its shards (or else a single file of either kind).
+    /// Opens a checkpoint: a `.safetensors`, `.gguf` or PyTorch file (`.bin`, `.pt`, `.pth`), or a directory with
+    /// `model.safetensors`, `pytorch_model.bin`, or an index of either and its shards (or else a single file of weights).
     ///
     /// Only headers are read. A file that is truncated or whose header contradicts itself is an error here, not later.
     pub fn open(path: impl AsRef<Path>) -> Result<Weights, LoadError> {
@@ -69,40 +75,31 @@ impl Weights {
     }
 
     fn open_dir(dir: &Path) -> Result<Weights, LoadError> {
-        let single = dir.join("model.safetensors");
-        if single.is_file() {
-            return Weights::open_files(dir, &[single]);
-        }
-        let index = dir.join("model.safetensors.index.json");
-        if index.is_file() {
-            let shards = shards(&index)?;
-            let weights = Weights::open_files(dir, &shards.files)?;
-            let absent = shards.tensors.iter().find(|name| !weights.tensors.contains_key(*name));
-            return match absent {
-                Some(name) => {
-                    Err(LoadError::format(index, format!("it lists tensor `{name}`, which none of its files holds")))
-                }
-                None => Ok(weights),
-            };
-        }
         let entries = std::fs::read_dir(dir).map_err(|e| LoadError::io(dir, e))?;
-        let mut found: Vec<PathBuf> = entries.flatten().map(|e| e.path()).filter(|p| kind(p).is_some()).collect();
-        found.sort();
-        match found.as_slice() {
-            [one] => Weights::open_files(one, &found),
-            [] => Err(LoadError::format(
-                dir,
-                "the directory has no weights, neither model.safetensors nor model.safetensors.index.json nor any other \
-                 .safetensors or .gguf file\n  \
-                 help: weights in another format (pytorch_model.bin) must be saved as safetensors first",
-            )),
-            many => Err(LoadError::format(
-                dir,
-                format!(
-                    "the directory has several files of weights and no index\n  help: name one of them: {}",
-                    many.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ")
-                ),
-            )),
+        let files = entries.flatten().filter(|e| e.path().is_file());
+        let names: Vec<String> = files.filter_map(|e| e.file_name().into_string().ok()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let found = checkpoint(&names).map_err(|several| {
+            let paths: Vec<String> = several.iter().map(|name| dir.join(name).display().to_string()).collect();
+            let help = format!("name one of them: {}", paths.join(", "));
+            LoadError::format(dir, format!("the directory has several files of weights and no index\n  help: {help}"))
+        })?;
+        let found = found.ok_or_else(|| {
+            let help = "give a folder with model.safetensors, pytorch_model.bin or a .gguf file";
+            LoadError::format(dir, format!("the directory has no weights\n  help: {help}"))
+        })?;
+        let path = dir.join(found);
+        if !is_index(found) {
+            let whole = find::STANDARD.contains(&found);
+            return Weights::open_files(if whole { dir } else { &path }, &[path.clone()]);
+        }
+        let shards = shards(&path)?;
+        let weights = Weights::open_files(dir, &shards.files)?;
+        match shards.tensors.iter().find(|name| !weights.tensors.contains_key(*name)) {
+            Some(name) => {
+                Err(LoadError::format(path, format!("it lists tensor `{name}`, which none of its files holds")))
+            }
+            None => Ok(weights),
         }
     }
 
@@ -115,11 +112,14 @@ impl Weights {
             })?;
             let bad = |reason| LoadError::format(file, reason);
             let is_gguf = mapped.starts_with(b"GGUF") || kind(file) == Some("gguf");
-            let tensors = if is_gguf {
-                weights.read_gguf(&mapped).map_err(bad)?
-            } else {
-                safetensors::tensors(&mapped).map_err(bad)?
+            let is_torch = [b"PK".as_slice(), torch::BEFORE_ZIP].iter().any(|magic| mapped.starts_with(magic));
+            let tensors = match kind(file) {
+                _ if is_gguf => weights.read_gguf(&mapped),
+                Some("bin" | "pt" | "pth") => torch::tensors(&mapped),
+                _ if is_torch => torch::tensors(&mapped),
+                _ => safetensors::tensors(&mapped),
             };
+            let tensors = tensors.map_err(bad)?;
             for (name, stored) in tensors {
                 let stored = Stored { file: weights.files.len(), ..stored };
                 if weights.tensors.insert(name.clone(), stored).is_some() {
@@ -151,7 +151,7 @@ impl Weights {
                 }
             }
             let hidden = names::ROPE_FACTORS.contains(&name.as_str());
-            stored.push((name, Stored { file: 0, encoding, dims, range, layout, hidden }));
+            stored.push((name, Stored { file: 0, encoding, dims, range, layout, view: View::Whole, hidden }));
         }
         self.gguf = Some(metadata);
         Ok(stored)
@@ -185,7 +185,7 @@ impl Weights {
     /// A tensor's values as they are stored, without a copy. `None` if there is no such tensor, or if its values are
     /// stored in another order than Hugging Face's.
     pub fn bytes(&self, name: &str) -> Option<&[u8]> {
-        let stored = self.tensors.get(name).filter(|s| s.layout == Layout::Same)?;
+        let stored = self.tensors.get(name).filter(|s| s.layout == Layout::Same && s.view == View::Whole)?;
         Some(self.slice(stored))
     }
 
@@ -251,7 +251,15 @@ impl Weights {
 
     fn convert(&self, stored: &Stored, dtype: DType, out: &mut [u8]) {
         let rows = stored.dims.first().copied().unwrap_or(1);
-        convert::convert(stored.encoding, stored.layout, rows, self.slice(stored), dtype, out);
+        let (encoding, layout) = (stored.encoding, stored.layout);
+        match (&stored.view, encoding) {
+            (View::Strided(_), Encoding::Plain(plain)) => {
+                let file = &self.files[stored.file];
+                let values = stored.view.gather(file, stored.range.clone(), &stored.dims, plain.bits() / 8);
+                convert::convert(encoding, layout, rows, &values, dtype, out);
+            }
+            _ => convert::convert(encoding, layout, rows, self.slice(stored), dtype, out),
+        }
         self.files[stored.file].forget(stored.range.clone());
     }
 
@@ -292,45 +300,4 @@ impl Weights {
             self.names().filter(|n| !known.contains(n) && !allow_unexpected(n)).map(str::to_string).collect();
         if mismatch.is_empty() { Ok(()) } else { Err(mismatch.into()) }
     }
-}
-
-/// `safetensors` or `gguf`, by the extension.
-pub(crate) fn kind(path: &Path) -> Option<&'static str> {
-    let extension = path.extension()?.to_str()?;
-    ["safetensors", "gguf"].into_iter().find(|k| extension.eq_ignore_ascii_case(k))
-}
-
-/// What a `model.safetensors.index.json` lists.
-pub(crate) struct Shards {
-    /// Paths of the shards, each once.
-    pub(crate) files: Vec<PathBuf>,
-    tensors: Vec<String>,
-}
-
-/// Reads an index. Its file names must stay inside the directory it lies in.
-pub(crate) fn shards(index: &Path) -> Result<Shards, LoadError> {
-    #[derive(serde::Deserialize)]
-    struct Index {
-        weight_map: BTreeMap<String, String>,
-    }
-    let text = std::fs::read_to_string(index).map_err(|e| LoadError::io(index, e))?;
-    let parsed: Index = serde_json::from_str(&text).map_err(|e| LoadError::format(index, e.to_string()))?;
-    let mut names: Vec<&String> = parsed.weight_map.values().collect();
-    names.sort();
-    names.dedup();
-    let dir = index.parent().unwrap_or(Path::new(""));
-    let mut files = Vec::with_capacity(names.len());
-    for name in names {
-        if !is_plain_file_name(name) {
-            return Err(LoadError::format(index, format!("{name:?} is not a file name")));
-        }
-        files.push(dir.join(name));
-    }
-    Ok(Shards { files, tensors: parsed.weight_map.into_keys().collect() })
-}
-
-/// A name without directories: what comes from a file or a server must not lead elsewhere.
-pub(crate) fn is_plain_file_name(name: &str) -> bool {
-    let mut parts = Path::new(name).components();
-    matches!((parts.next(), parts.next()), (Some(std::path::Component::Normal(_)), None)) && !name.contains('\\')
 }

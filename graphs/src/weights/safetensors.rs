@@ -2,6 +2,7 @@
 
 use super::Stored;
 use super::convert::{Encoding, Layout};
+use super::view::View;
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 use xla_extension::DType;
@@ -44,6 +45,7 @@ pub(super) fn tensors(file: &[u8]) -> Result<Vec<(String, Stored)>, String> {
             dims: info.shape.clone(),
             range,
             layout: Layout::Same,
+            view: View::Whole,
             hidden: false,
         };
         (name, stored)

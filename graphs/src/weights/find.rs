@@ -1,0 +1,79 @@
+//! Which files are checkpoints, by their names.
+
+use crate::LoadError;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The names that programs look for, in this order.
+pub(super) const STANDARD: [&str; 4] =
+    ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
+
+/// What training leaves beside a model.
+const NO_WEIGHTS: [&str; 5] = ["training_args.", "optimizer.", "scheduler.", "scaler.", "rng_state"];
+
+/// Of the files of a folder or repository, the checkpoint: one with a standard name, or else the only file of weights.
+/// `Err` lists several that are not shards of one.
+pub(crate) fn checkpoint<'a>(names: &[&'a str]) -> Result<Option<&'a str>, Vec<&'a str>> {
+    if let Some(standard) = STANDARD.iter().find_map(|s| names.iter().find(|n| *n == s)) {
+        return Ok(Some(standard));
+    }
+    // PyTorch's files come last: many have none of the model's weights
+    for kinds in [&["safetensors", "gguf"][..], &["bin", "pt", "pth"]] {
+        let of_kind = |name: &str| kind(Path::new(name)).is_some_and(|k| kinds.contains(&k));
+        let other = |name: &str| NO_WEIGHTS.iter().any(|n| name.starts_with(n));
+        let mut found: Vec<&str> = names.iter().copied().filter(|n| of_kind(n) && !other(n)).collect();
+        found.sort_unstable();
+        match found.as_slice() {
+            [] => {}
+            [one] => return Ok(Some(one)),
+            _ => return Err(found),
+        }
+    }
+    Ok(None)
+}
+
+/// Is it a list of shards?
+pub(crate) fn is_index(name: &str) -> bool {
+    name.ends_with(".index.json")
+}
+
+/// The kinds of checkpoints, by the extension.
+pub(crate) fn kind(path: &Path) -> Option<&'static str> {
+    let extension = path.extension()?.to_str()?;
+    ["safetensors", "gguf", "bin", "pt", "pth"].into_iter().find(|k| extension.eq_ignore_ascii_case(k))
+}
+
+/// What an index lists.
+pub(crate) struct Shards {
+    /// Paths of the shards, each once.
+    pub(crate) files: Vec<PathBuf>,
+    pub(super) tensors: Vec<String>,
+}
+
+/// Reads an index. Its file names must stay inside the directory it lies in.
+pub(crate) fn shards(index: &Path) -> Result<Shards, LoadError> {
+    #[derive(serde::Deserialize)]
+    struct Index {
+        weight_map: BTreeMap<String, String>,
+    }
+    let text = std::fs::read_to_string(index).map_err(|e| LoadError::io(index, e))?;
+    let parsed: Index = serde_json::from_str(&text).map_err(|e| LoadError::format(index, e.to_string()))?;
+    let mut names: Vec<&String> = parsed.weight_map.values().collect();
+    names.sort();
+    names.dedup();
+    let dir = index.parent().unwrap_or(Path::new(""));
+    let mut files = Vec::with_capacity(names.len());
+    for name in names {
+        if !is_plain_file_name(name) {
+            return Err(LoadError::format(index, format!("{name:?} is not a file name")));
+        }
+        files.push(dir.join(name));
+    }
+    Ok(Shards { files, tensors: parsed.weight_map.into_keys().collect() })
+}
+
+/// A name without directories: what comes from a file or a server must not lead elsewhere.
+pub(crate) fn is_plain_file_name(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    matches!((parts.next(), parts.next()), (Some(std::path::Component::Normal(_)), None)) && !name.contains('\\')
+}
