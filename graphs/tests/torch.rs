@@ -127,7 +127,7 @@ fn pickles_that_lie_are_refused() {
     };
     // {"w": a view of FloatStorage "0" with this offset, shape and strides}
     let tensor = |len: u8, view: &[u8]| {
-        let storage = b"}X\x01\0\0\0wctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\00X\x03\0\0\0cpuK";
+        let storage = b"}X\x01\0\0\0wctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK";
         [storage.as_slice(), &[len], b"tQ", view, b"\x89NtRs."].concat()
     };
     let good = archive(&[("m/data.pkl", &tensor(4, b"K\x00K\x04\x85K\x01\x85")), ("m/data/0", &[0; 16])]);

@@ -91,7 +91,7 @@ impl Weights {
         let path = dir.join(found);
         if !is_index(found) {
             let whole = find::STANDARD.contains(&found);
-            return Weights::open_files(if whole { dir } else { &path }, &[path.clone()]);
+            return Weights::open_files(if whole { dir } else { &path }, std::slice::from_ref(&path));
         }
         let shards = shards(&path)?;
         let weights = Weights::open_files(dir, &shards.files)?;

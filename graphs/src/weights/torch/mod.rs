@@ -112,8 +112,8 @@ fn place(tensor: &Tensor, file: usize, entry: Option<Range<usize>>) -> Result<St
     let n = n
         .filter(|n| *n <= file.saturating_mul(4))
         .ok_or_else(|| format!("of shape {dims:?} is larger than the file"))?;
-    let steps = dims.iter().zip(strides).map(|(d, s)| d.saturating_sub(1).checked_mul(*s));
-    let last = steps.fold(Some(*offset), |at, step| at?.checked_add(step?));
+    let mut steps = dims.iter().zip(strides).map(|(d, s)| d.saturating_sub(1).checked_mul(*s));
+    let last = steps.try_fold(*offset, |at, step| at.checked_add(step?));
     let end = if n == 0 { Some(0) } else { last.and_then(|l| l.checked_add(1)?.checked_mul(size)) };
     if end.is_none_or(|end| end > entry.len()) {
         return Err(format!("of shape {dims:?} and strides {strides:?} reaches beyond its storage"));
