@@ -1,11 +1,13 @@
 """Makes graphs/tests/data/gguf: small GGUF files and what they must be read as.
 
-    pip install gguf safetensors numpy
+    pip install gguf safetensors numpy torch
     python scripts/make_gguf_fixtures.py
 
 blocks.gguf         one tensor of random blocks per ggml type; blocks.safetensors holds their values by `gguf.quants`
 llama.gguf, llama/  the same LLaMA, as llama.cpp's converter writes it and as transformers does (config.json, F16 weights)
 gpt2.gguf, gpt2/    the same for GPT-2
+families/           checkpoints of graphs/tests/fixtures, by the rules of llama.cpp's convert_hf_to_gguf.py: matrices in 16 bits, the
+                    rest as F32. Names are those of the package gguf.
 """
 
 import json
@@ -13,8 +15,10 @@ import pathlib
 
 import gguf
 import numpy as np
+import torch
 from gguf import GGMLQuantizationType as Type
 from safetensors.numpy import save_file
+from safetensors.torch import load_file
 
 OUT = pathlib.Path(__file__).parent.parent / "graphs" / "tests" / "data" / "gguf"
 # Where the f16 scales of a block are, in bytes: random bytes there would be infinities and NaNs.
@@ -163,7 +167,123 @@ def gpt2(rng):
     model(rng, "gpt2", shapes, config, fill, translate)
 
 
+FIXTURES = OUT.parent.parent / "fixtures"
+# checkpoint: the architecture's name in GGUF files
+FAMILIES = {
+    "llama_v4": "llama", "mistral_head_dim_tied": "llama", "mixtral_top2": "llama", "qwen2_tied": "qwen2", "qwen3_head_dim": "qwen3",
+    "qwen3moe_top3": "qwen3moe", "gemma_tied": "gemma", "gemma2_windows": "gemma2", "gemma3_pattern": "gemma3",
+}  # fmt: skip
+EXPERTS = {
+    "w1": "ffn_gate_exps", "w2": "ffn_down_exps", "w3": "ffn_up_exps",
+    "gate_proj": "ffn_gate_exps", "down_proj": "ffn_down_exps", "up_proj": "ffn_up_exps",
+}  # fmt: skip
+
+
+def rope_of(config):
+    """The parameters of the rotary embedding (of the global layers), in either dialect of transformers."""
+    rope = config.get("rope_parameters") or dict(config.get("rope_scaling") or {}, rope_theta=config.get("rope_theta", 10000.0))
+    return rope.get("full_attention", rope)
+
+
+def header(w, arch, c):
+    """What `set_gguf_parameters` of the family's class writes."""
+    w.add_block_count(c["num_hidden_layers"])
+    w.add_context_length(c["max_position_embeddings"])
+    w.add_embedding_length(c["hidden_size"])
+    w.add_feed_forward_length(c["intermediate_size"])
+    w.add_head_count(c["num_attention_heads"])
+    w.add_head_count_kv(c["num_key_value_heads"])
+    w.add_layer_norm_rms_eps(c["rms_norm_eps"])
+    w.add_vocab_size(c["vocab_size"])
+    w.add_bos_token_id(c["bos_token_id"])
+    w.add_eos_token_id(c["eos_token_id"])
+    head = c.get("head_dim") or c["hidden_size"] // c["num_attention_heads"]
+    if c.get("head_dim"):
+        w.add_key_length(head)
+        w.add_value_length(head)
+    rope = rope_of(c)
+    if arch not in ("gemma", "gemma2"):
+        w.add_rope_freq_base(rope["rope_theta"])
+    if arch == "llama":
+        w.add_rope_dimension_count(head)
+    if rope.get("rope_type") == "linear":
+        w.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
+        w.add_rope_scaling_factor(rope["factor"])
+    experts = c.get("num_local_experts") or c.get("num_experts")
+    if experts:
+        w.add_expert_count(experts)
+        w.add_expert_used_count(c["num_experts_per_tok"])
+    if arch == "qwen3moe":
+        w.add_expert_feed_forward_length(c["moe_intermediate_size"])
+    if arch == "gemma2":
+        w.add_attn_logit_softcapping(c["attn_logit_softcapping"])
+        w.add_final_logit_softcapping(c["final_logit_softcapping"])
+    if arch in ("gemma2", "gemma3"):
+        w.add_sliding_window(c["sliding_window"])
+
+
+def rope_freqs(c):
+    """The divisors of the frequencies that LLaMA 3's scaling means."""
+    rope = rope_of(c)
+    if rope.get("rope_type") != "llama3":
+        return None
+    dim = c.get("head_dim") or c["hidden_size"] // c["num_attention_heads"]
+    freqs = 1.0 / (rope["rope_theta"] ** (torch.arange(0, dim, 2, dtype=torch.float32) / dim))
+    low, high, old = rope["low_freq_factor"], rope["high_freq_factor"], rope["original_max_position_embeddings"]
+    factors = []
+    for freq in freqs:
+        wavelength = 2 * np.pi / freq
+        if wavelength < old / high:
+            factors.append(1)
+        elif wavelength > old / low:
+            factors.append(rope["factor"])
+        else:
+            smooth = (old / wavelength - low) / (high - low)
+            factors.append(1 / ((1 - smooth) / rope["factor"] + smooth))
+    return np.array(factors, dtype=np.float32)
+
+
+def family(name, arch):
+    c = json.loads((FIXTURES / name / "config.json").read_text())
+    tensors = load_file(FIXTURES / name / "model.safetensors")
+    writer = gguf.GGUFWriter(OUT / "families" / f"{name}.gguf", arch)
+    header(writer, arch, c)
+    kind = {v: k for k, v in gguf.MODEL_ARCH_NAMES.items()}[arch]
+    names = gguf.get_tensor_name_map(kind, c["num_hidden_layers"])
+    stacks = {}
+
+    def add(own, tensor):
+        wide = tensor.to(torch.float32).numpy()
+        writer.add_tensor(own, np.ascontiguousarray(wide.astype(np.float16) if wide.ndim > 1 else wide))
+
+    if (factors := rope_freqs(c)) is not None:
+        writer.add_tensor("rope_freqs.weight", factors)
+    for hf, tensor in tensors.items():
+        if ".experts." in hf:
+            _, _, layer, _, _, expert, matrix, _ = hf.split(".")
+            stacks.setdefault(f"blk.{layer}.{EXPERTS[matrix]}.weight", {})[int(expert)] = tensor
+            continue
+        if arch == "llama" and "self_attn.q_proj" in hf:
+            tensor = permute(tensor.to(torch.float32).numpy(), c["num_attention_heads"])
+            tensor = torch.from_numpy(np.ascontiguousarray(tensor))
+        if arch == "llama" and "self_attn.k_proj" in hf:
+            tensor = permute(tensor.to(torch.float32).numpy(), c["num_key_value_heads"])
+            tensor = torch.from_numpy(np.ascontiguousarray(tensor))
+        if arch.startswith("gemma") and hf.endswith("norm.weight"):
+            tensor = tensor.to(torch.float32) + 1
+        if arch.startswith("gemma") and hf == "lm_head.weight":
+            continue
+        own = names.get_name(hf, try_suffixes=(".weight", ".bias"))
+        add(own, tensor)
+    for own, stack in stacks.items():
+        add(own, torch.stack([stack[i] for i in range(len(stack))]))
+    write(writer)
+
+
 def main():
+    (OUT / "families").mkdir(parents=True, exist_ok=True)
+    for name, arch in FAMILIES.items():
+        family(name, arch)
     OUT.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     blocks(rng)

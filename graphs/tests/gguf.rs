@@ -1,8 +1,10 @@
 //! GGUF files: every block format bit for bit, the names and order of Hugging Face, and every way for a header to lie.
 
-use graphs::LoadError;
+use graphs::architecture::by_name;
 use graphs::config::{HfConfig, Rope, RopeScaling};
+
 use graphs::weights::{Weights, gguf};
+use graphs::{Files, LoadError, LoadOptions, Model, WeightSource};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -71,6 +73,151 @@ fn a_gpt2_has_the_names_order_and_configuration_of_its_checkpoint() {
     for (key, value) in &HfConfig::load(&data("gpt2")).unwrap().raw {
         assert_eq!(config.get(key), Some(value), "{key}");
     }
+}
+
+/// The checkpoints that the files of `families/` were made from; for Gemma, with what their configuration says that no GGUF
+/// file can: llama.cpp takes the size of a head for `query_pre_attn_scalar`.
+fn families() -> Vec<(String, Files, Files)> {
+    let mut all = vec![];
+    for entry in std::fs::read_dir(data("families")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_string();
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(&name);
+        let open = |path: &Path| graphs::open(path.to_str().unwrap()).unwrap();
+        let (gguf, mut hf) = (open(&path), open(&fixture));
+        if hf.config.get("query_pre_attn_scalar").is_some() {
+            hf.config.raw.insert("query_pre_attn_scalar".into(), hf.config.raw["head_dim"].clone());
+        }
+        all.push((name, gguf, hf));
+    }
+    assert_eq!(all.len(), 9);
+    all
+}
+
+fn weights(files: &Files) -> &Weights {
+    match &files.weights {
+        WeightSource::Stored(weights) => weights,
+        WeightSource::Random(_) => panic!("they are stored"),
+    }
+}
+
+/// The files hold matrices in 16 bits: so both sides are read.
+#[test]
+fn every_family_has_the_names_and_values_of_its_checkpoint() {
+    for (name, gguf, hf) in families() {
+        let (gguf, hf) = (weights(&gguf), weights(&hf));
+        assert_eq!(gguf.names().collect::<Vec<_>>(), hf.names().collect::<Vec<_>>(), "{name}");
+        for tensor in hf.names() {
+            assert_eq!(gguf.info(tensor).unwrap().dims, hf.info(tensor).unwrap().dims, "{name}: {tensor}");
+            if name.starts_with("gemma") && tensor.ends_with("norm.weight") {
+                // 1 + w was rounded when the file was made; what the model computes with is the same
+                let sums = |w: &Weights| w.read_f32(tensor).unwrap().iter().map(|x| 1.0 + x).collect::<Vec<_>>();
+                assert_eq!(bits(&sums(gguf)), bits(&sums(hf)), "{name}: {tensor}");
+            } else {
+                let read = |w: &Weights| w.read(tensor, DType::F16).unwrap();
+                assert!(read(gguf) == read(hf), "{name}: {tensor}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_family_has_the_specification_of_its_checkpoint() {
+    for (name, gguf, hf) in families() {
+        let build = |files: &Files| (by_name(&files.config).unwrap().build)(&files.config, false).unwrap();
+        assert_eq!(build(&gguf).sizes(), build(&hf).sizes(), "{name}");
+        assert_eq!(gguf.generation.eos, hf.generation.eos, "{name}");
+        let names = |files: &Files| build(files).params().into_iter().map(|(_, p)| p.name).collect::<Vec<_>>();
+        assert_eq!(names(&gguf), names(&hf), "{name}");
+    }
+}
+
+#[test]
+fn every_family_computes_what_its_checkpoint_computes() {
+    let client = raxla::runtime::client().unwrap();
+    let options = LoadOptions { dtype: Some(DType::F16), ..Default::default() };
+    for (name, gguf, hf) in families() {
+        let logits = |files: Files| {
+            let model = Model::load(files, &options, &client).unwrap();
+            model.scores(&[3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8]).unwrap().logits.to_vec::<f32>().unwrap()
+        };
+        let (gguf, hf) = (logits(gguf), logits(hf));
+        let furthest = gguf.iter().zip(&hf).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        // (LLaMA 3's divisors and Gemma's gains were rounded when the file was made)
+        let near = if name.starts_with("llama") || name.starts_with("gemma") { 5e-3 } else { 0.0 };
+        assert!(furthest <= near, "{name}: {furthest}");
+    }
+}
+
+#[test]
+fn experts_are_found_in_one_tensor_or_in_many() {
+    let head = || {
+        Builder::default().pair("general.architecture", 8, &string("llama")).pair(
+            "llama.expert_count",
+            4,
+            &3u32.to_le_bytes(),
+        )
+    };
+    let names = |file: Builder| {
+        let (_dir, path) = saved(&file.data(1024).build());
+        let weights = Weights::open(path).unwrap();
+        weights.names().map(|n| (n.to_string(), weights.info(n).unwrap().dims.to_vec())).collect::<Vec<_>>()
+    };
+    let together = names(head().tensor("blk.1.ffn_gate_exps.weight", &[4, 2, 3], 0, 0));
+    let mut apart = head();
+    for i in 0..3 {
+        apart = apart.tensor(&format!("blk.1.ffn_gate.{i}.weight"), &[4, 2], 0, i * 32);
+    }
+    assert_eq!(together, names(apart));
+    assert_eq!(together[2], ("model.layers.1.block_sparse_moe.experts.2.w1.weight".to_string(), vec![2, 4]));
+    assert_refused(
+        &head().tensor("blk.0.ffn_up_exps.weight", &[8, 2], 0, 0).data(64).build(),
+        "of shape [2, 8] holds no matrices of experts",
+    );
+    let many = head().tensor("blk.0.ffn_up_exps.weight", &[0, 0, 1 << 40], 0, 0).data(64).build();
+    assert_refused(&many, "holds no matrices of experts");
+}
+
+/// What no header says, and llama.cpp knows.
+#[test]
+fn gemmas_get_what_their_size_implies() {
+    let config = |architecture: &str, layers: u32, more: &[(&str, u32)]| {
+        let mut file = Builder::default().pair("general.architecture", 8, &string(architecture));
+        let sizes = [
+            ("block_count", layers),
+            ("embedding_length", 4608),
+            ("feed_forward_length", 36864),
+            ("context_length", 8192),
+            ("attention.head_count", 32),
+            ("attention.key_length", 128),
+            ("attention.sliding_window", 4096),
+            ("vocab_size", 256000),
+        ];
+        for (key, value) in sizes.iter().chain(more) {
+            file = file.pair(&format!("{architecture}.{key}"), 4, &value.to_le_bytes());
+        }
+        let (_dir, path) = saved(&file.build());
+        HfConfig::from_gguf(&Weights::open(path).unwrap()).unwrap()
+    };
+    let scalar = |config: &HfConfig| config.float("query_pre_attn_scalar").unwrap();
+    assert_eq!(scalar(&config("gemma2", 46, &[])), 144.0);
+    assert_eq!(scalar(&config("gemma2", 42, &[])), 128.0);
+    assert_eq!(scalar(&config("gemma3", 62, &[])), 144.0);
+    let small = config("gemma3", 26, &[]);
+    assert_eq!(scalar(&small), 128.0);
+    assert_eq!((small.get("final_logit_softcapping"), small.get("attn_logit_softcapping")), (None, None));
+    let global = |config: &HfConfig| config.get("layer_types").unwrap().as_array().unwrap().clone();
+    let is_global = |kinds: &[serde_json::Value]| kinds.iter().map(|k| k == "full_attention").collect::<Vec<_>>();
+    assert_eq!(is_global(&global(&small))[..7], [false, false, false, false, false, true, false]);
+    assert_eq!(is_global(&global(&config("gemma2", 26, &[])))[..3], [false, true, false]);
+    let own = config("gemma3", 26, &[("attention.sliding_window_pattern", 3)]);
+    assert_eq!(is_global(&global(&own))[..4], [false, false, true, false]);
+    let old = config("gemma2", 26, &[]);
+    assert_eq!(
+        (old.float("final_logit_softcapping").unwrap(), old.float("attn_logit_softcapping").unwrap()),
+        (30.0, 50.0)
+    );
+    assert_eq!(small.rope_of("sliding_attention").unwrap().theta, 10000.0);
 }
 
 #[test]
@@ -249,7 +396,11 @@ fn an_unknown_architecture_opens_but_has_no_configuration() {
     let weights = Weights::open(path).unwrap();
     assert_eq!(weights.names().collect::<Vec<_>>(), ["t"]);
     let error = HfConfig::from_gguf(&weights).unwrap_err().to_string();
-    assert!(error.contains("architecture \"mamba\"") && error.contains("llama, gpt2"), "{error}");
+    assert!(
+        error.contains("architecture \"mamba\"")
+            && error.contains("llama, qwen2, qwen3, qwen3moe, gemma, gemma2, gemma3, gpt2"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -292,7 +443,7 @@ proptest! {
     #[test]
     fn damaged_files_never_panic(
         name in prop::sample::select(vec![
-            "llama.gguf", "gpt2.gguf", "blocks.gguf", "../tokenizer/bpe.gguf", "../tokenizer/spm.gguf",
+            "llama.gguf", "gpt2.gguf", "blocks.gguf", "families/mixtral_top2.gguf", "families/gemma3_pattern.gguf", "../tokenizer/bpe.gguf", "../tokenizer/spm.gguf",
         ]),
         // Most damage goes into the header, where it matters.
         edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), prop::bool::weighted(0.9)), 1..6),

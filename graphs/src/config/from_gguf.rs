@@ -12,7 +12,7 @@ pub(super) fn config(weights: &Weights) -> Result<HfConfig, LoadError> {
     let metadata = weights.gguf().ok_or_else(|| bad("it has no metadata: only GGUF files do".to_string()))?;
     let name =
         metadata.str("general.architecture").ok_or_else(|| bad("`general.architecture` is missing".to_string()))?;
-    let table = names::architecture(name).ok_or_else(|| {
+    let table = names::architecture(metadata).ok_or_else(|| {
         bad(format!("raxla cannot read GGUF files of architecture {name:?}\n  help: it reads {}", names::known()))
     })?;
     let keys = Keys { architecture: name, metadata, weights, origin: &origin };
@@ -26,7 +26,13 @@ pub(super) fn config(weights: &Weights) -> Result<HfConfig, LoadError> {
     }
     match table.model_type {
         "gpt2" => keys.gpt2(&mut raw)?,
-        _ => keys.llama(&mut raw)?,
+        _ => keys.decoder(&mut raw)?,
+    }
+    match table.model_type {
+        "mixtral" => keys.experts(&mut raw, "num_local_experts")?,
+        "qwen3_moe" => keys.experts(&mut raw, "num_experts")?,
+        "gemma" | "gemma2" | "gemma3_text" => keys.gemma(&mut raw, table.model_type)?,
+        _ => {}
     }
     HfConfig::from_map(raw, &origin)
 }
@@ -68,7 +74,8 @@ impl Keys<'_> {
         }
     }
 
-    fn llama(&self, raw: &mut Map<String, Value>) -> Result<(), LoadError> {
+    /// What all decoders with rotary embeddings have.
+    fn decoder(&self, raw: &mut Map<String, Value>) -> Result<(), LoadError> {
         let (hidden, heads) = (self.uint("embedding_length")?, self.uint("attention.head_count")?);
         let head = self.uint_opt("attention.key_length").unwrap_or(hidden / heads.max(1));
         let has = |name: &str| self.weights.info(name).is_some();
@@ -95,6 +102,62 @@ impl Keys<'_> {
             ("rope_scaling", self.rope_scaling()?),
         ];
         raw.extend(pairs.map(|(key, value)| (key.to_string(), value)));
+        Ok(())
+    }
+
+    /// Mixtures of experts. llama.cpp normalizes the weights of the chosen experts for each architecture that is read here.
+    fn experts(&self, raw: &mut Map<String, Value>, count: &str) -> Result<(), LoadError> {
+        raw.insert(count.into(), self.uint("expert_count")?.into());
+        raw.insert("num_experts_per_tok".into(), self.uint("expert_used_count")?.into());
+        raw.insert("norm_topk_prob".into(), true.into());
+        if let Some(width) = self.uint_opt("expert_feed_forward_length") {
+            raw.insert("moe_intermediate_size".into(), width.into());
+        }
+        Ok(())
+    }
+
+    /// Gemma. Much is not in the metadata: llama.cpp knows it of the model's size, which it knows by the number of layers.
+    fn gemma(&self, raw: &mut Map<String, Value>, model_type: &str) -> Result<(), LoadError> {
+        raw.insert("hidden_act".into(), "gelu_pytorch_tanh".into());
+        if model_type == "gemma" {
+            return Ok(());
+        }
+        let (layers, pattern, largest) = match model_type {
+            "gemma2" => (self.uint("block_count")?, 2, 46),
+            _ => (self.uint("block_count")?, 6, 62),
+        };
+        let head = raw.get("head_dim").cloned().unwrap_or_default();
+        // the 27B models divide by the width of a head as it would follow from the model's
+        let scalar = match layers == largest {
+            true => (self.uint("embedding_length")? / self.uint("attention.head_count")?.max(1)).into(),
+            false => head,
+        };
+        raw.insert("query_pre_attn_scalar".into(), scalar);
+        let window = self.uint_opt("attention.sliding_window");
+        let every = self.uint_opt("attention.sliding_window_pattern").unwrap_or(pattern).max(1);
+        let kind = |layer: usize| match (layer + 1).is_multiple_of(every) {
+            true => "full_attention",
+            false => "sliding_attention",
+        };
+        raw.insert("sliding_window".into(), window.into());
+        // (no model has more layers than this; a damaged header may say so)
+        raw.insert("layer_types".into(), (0..layers.min(1 << 16)).map(kind).collect::<Vec<_>>().into());
+        for (key, cap) in [("attn_logit_softcapping", "attn_logit"), ("final_logit_softcapping", "final_logit")] {
+            let value = self.float_opt(&format!("{cap}_softcapping"));
+            // the defaults of older files for Gemma 2
+            let default = (model_type == "gemma2").then_some(if cap == "attn_logit" { 50.0 } else { 30.0 });
+            raw.insert(key.into(), value.or(default).into());
+        }
+        if model_type == "gemma3_text" {
+            let local = self.float_opt("rope.freq_base_swa").unwrap_or(10000.0);
+            let mut global = match raw.remove("rope_scaling") {
+                Some(Value::Object(scaling)) => scaling,
+                _ => Map::from_iter([("rope_type".to_string(), "default".into())]),
+            };
+            global.insert("rope_theta".into(), raw.remove("rope_theta").unwrap_or_default());
+            let local = json!({ "rope_type": "default", "rope_theta": local });
+            raw.insert("rope_parameters".into(), json!({ "sliding_attention": local, "full_attention": global }));
+        }
         Ok(())
     }
 

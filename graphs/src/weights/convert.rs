@@ -60,6 +60,8 @@ pub(super) enum Layout {
         /// The number of heads along the rows.
         heads: usize,
     },
+    /// Each value is stored with 1 added to it: a gain, where the wanted one is what the model adds to 1.
+    PlusOne,
     /// Stored `[columns, rows]`, wanted `[rows, columns]`: a GPT-2 `Conv1D` that a converter made a linear layer.
     Transposed,
 }
@@ -102,6 +104,16 @@ pub(super) fn convert(from: Encoding, layout: Layout, rows: usize, src: &[u8], t
                 let (head, within) = (r / (2 * half), r % (2 * half));
                 let stored = head * 2 * half + within % half * 2 + within / half;
                 convert_run(from, &src[stored * row_bytes..][..row_bytes], to, o);
+            });
+        }
+        Layout::PlusOne => {
+            let task = from.bytes(RUN).unwrap_or(RUN);
+            out.par_chunks_mut(RUN * size).zip(src.par_chunks(task)).for_each(|(o, s)| {
+                let mut values = [0f32; RUN];
+                let values = &mut values[..o.len() / size];
+                convert_run(from, s, DType::F32, cast_slice_mut(values));
+                values.iter_mut().for_each(|v| *v -= 1.0);
+                store(values, to, o);
             });
         }
         Layout::Transposed => transpose(from, rows, n / rows, src, to, out),

@@ -133,15 +133,28 @@ impl Weights {
 
     fn read_gguf(&mut self, file: &[u8]) -> Result<Vec<(String, Stored)>, String> {
         let gguf::Header { metadata, tensors } = gguf::parse(file)?;
-        let table = names::architecture(metadata.str("general.architecture").unwrap_or_default());
+        let table = names::architecture(&metadata);
         let mut stored = Vec::with_capacity(tensors.len());
         for gguf::Entry { name: gguf_name, mut dims, encoding, range } in tensors {
-            let (name, layout) = match table {
-                Some(table) => table.translate(&gguf_name, &metadata)?,
-                None => (gguf_name.clone(), Layout::Same),
+            let tensor = match table {
+                Some(table) => table.translate(&gguf_name, &dims, &metadata)?,
+                None => names::Tensor::One(gguf_name.clone(), Layout::Same),
+            };
+            let (name, layout) = match tensor {
+                names::Tensor::One(name, layout) => (name, layout),
+                names::Tensor::Many(parts) => {
+                    let (dims, bytes) = (dims[1..].to_vec(), range.len() / parts.len());
+                    stored.extend(parts.into_iter().enumerate().map(|(i, name)| {
+                        let range = range.start + i * bytes..range.start + (i + 1) * bytes;
+                        let (dims, layout, view) = (dims.clone(), Layout::Same, View::Whole);
+                        (name, Stored { file: 0, encoding, dims, range, layout, view, hidden: false })
+                    }));
+                    continue;
+                }
             };
             match (layout, dims.as_mut_slice()) {
                 (Layout::Same, _) => {}
+                (Layout::PlusOne, _) if convert::convertible(encoding, DType::F32) => {}
                 (Layout::Transposed, [rows, columns]) => std::mem::swap(rows, columns),
                 (Layout::Interleaved { heads }, [rows, ..]) if rows.is_multiple_of(2 * heads) => {}
                 _ => {
