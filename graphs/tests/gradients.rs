@@ -1,0 +1,105 @@
+//! Gradients against PyTorch: one checkpoint of each family, every parameter (see scripts/make_gradient_fixtures.py).
+use graphs::{LoadOptions, Model, architecture::Input};
+use raxla::{
+    Array, DType, Param, Tensor, full, jit,
+    nn::{Layers, cross_entropy},
+    param::Stored,
+    runtime, value_and_grad,
+};
+use safetensors::SafeTensors;
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+fn floats(file: &SafeTensors, name: &str) -> Vec<f64> {
+    let tensor = file.tensor(name).unwrap_or_else(|_| panic!("{name} is not in the reference"));
+    tensor.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap()) as f64).collect()
+}
+
+/// A parameter's gradient in the order and under the names of the checkpoint.
+fn as_stored(p: &Param, gradient: &[f32]) -> Vec<(String, Vec<f64>)> {
+    let own: usize = p.aval.dims[p.stacks()..].iter().product();
+    let inputs: usize = match p.layout {
+        Stored::AsIs => 1,
+        Stored::Transposed(inputs) => p.aval.dims[p.stacks()..][..inputs].iter().product(),
+    };
+    let part = |x: &[f32]| match p.layout {
+        Stored::AsIs => x.iter().map(|x| *x as f64).collect(),
+        Stored::Transposed(_) => {
+            let outputs = own / inputs;
+            (0..own).map(|i| x[(i % inputs) * outputs + i / inputs] as f64).collect()
+        }
+    };
+    p.checkpoint_names().into_iter().zip(gradient.chunks_exact(own).map(part)).collect()
+}
+
+fn check(name: &str) -> Vec<String> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+    let client = runtime::client().unwrap();
+    let model = Model::load(graphs::open(dir.to_str().unwrap()).unwrap(), &LoadOptions::default(), &client).unwrap();
+    let read = |file: &str| std::fs::read(dir.join(file)).unwrap();
+    let (tokens, want) = (read("reference.safetensors"), read("gradients.safetensors"));
+    let (tokens, want) = (SafeTensors::deserialize(&tokens).unwrap(), SafeTensors::deserialize(&want).unwrap());
+    let tokens = tokens.tensor("tokens").unwrap();
+    let tokens: Vec<i32> = tokens.data().chunks_exact(4).map(|b| i32::from_le_bytes(b.try_into().unwrap())).collect();
+
+    let arch: Arc<_> =
+        (graphs::architecture::by_name(&model.config).unwrap().build)(&model.config, false).unwrap().into();
+    let arch: Arc<dyn graphs::architecture::Architecture> = arch;
+    let in_trace = arch.clone();
+    let step = jit(move |params: Vec<Tensor>, tokens: Tensor| {
+        let n = tokens.dim(1) - 1;
+        let loss = |params: Vec<Tensor>| {
+            let model = in_trace.decoder(&params);
+            let (inputs, targets) = (tokens.slice_axis(1, 0..n), tokens.slice_axis(1, 1..n + 1));
+            let (start, length) = (full([], DType::I32, 0), full([], DType::I32, n));
+            let cache = Layers::List(vec![None; in_trace.sizes().layers]);
+            let out = model.forward(Input { tokens: inputs, start, length, cache, remat: None });
+            cross_entropy(model.logits(out.hidden), targets)
+        };
+        value_and_grad(loss)(params)
+    });
+    let tokens = Array::on(&client, [1, tokens.len()], &tokens).unwrap();
+    let (loss, gradients): (Array, Vec<Array>) = step.call((&model.params().to_vec(), &tokens)).unwrap();
+
+    let mut failures = vec![];
+    let (have, expected) = (loss.to_vec::<f32>().unwrap()[0] as f64, floats(&want, "loss")[0]);
+    if (have - expected).abs() > 1e-5 * expected {
+        failures.push(format!("{name}: loss {have}, PyTorch {expected}"));
+    }
+    // a tied head is a second copy here: its gradient is a part of the embedding's
+    let mut all: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for ((_, p), g) in arch.params().iter().zip(&gradients) {
+        for (name, g) in as_stored(p, &g.to_vec::<f32>().unwrap()) {
+            match all.get_mut(&name) {
+                Some(sum) => sum.iter_mut().zip(g).for_each(|(a, b)| *a += b),
+                None => drop(all.insert(name, g)),
+            }
+        }
+    }
+    assert_eq!(all.len(), want.len() - 1, "{name}: the number of parameters");
+    let mut worst = 0f64;
+    for (parameter, have) in &all {
+        let mut expected = floats(&want, parameter);
+        let norm = expected.pop().unwrap();
+        let step = have.len().div_ceil(128);
+        let own: f64 = have.iter().map(|x| x * x).sum::<f64>().sqrt();
+        let largest = expected.iter().fold(norm / (have.len() as f64).sqrt(), |a, b| a.max(b.abs()));
+        let entries = have.iter().step_by(step).zip(&expected).map(|(a, b)| (a - b).abs() / largest);
+        let off = entries.chain([(own - norm).abs() / norm]).fold(0.0, f64::max);
+        // (experts that no token chose have no gradient, here as there)
+        let off = if norm == 0.0 { own } else { off };
+        worst = worst.max(off);
+        if off.is_nan() || off > 1e-4 {
+            failures.push(format!("{name}: {parameter} is off by {off:.1e}"));
+        }
+    }
+    println!("{name}: {} parameters, off by at most {worst:.1e}", all.len());
+    failures
+}
+
+#[test]
+fn every_gradient_is_pytorchs() {
+    let names = ["gpt2_plain", "llama_head_dim_biases", "mistral_window", "mixtral_window_one_head", "qwen2_window"];
+    let more = ["qwen3_bias_one_head", "qwen3moe_mixed", "gemma_untied_gelu", "gemma2_windows", "gemma3_pattern"];
+    let failures: Vec<String> = names.into_iter().chain(more).flat_map(check).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
