@@ -1,0 +1,100 @@
+//! What holds for whole families: half precision, experts that are all the same, caches that end at the window.
+use graphs::{LoadOptions, Model, architecture::Cache};
+use raxla::{Aval, DType, Tree, runtime};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use std::{collections::BTreeMap, path::Path};
+
+fn fixture(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+fn load(dir: &Path, options: LoadOptions) -> Model {
+    Model::load(graphs::open(dir.to_str().unwrap()).unwrap(), &options, &runtime::client().unwrap()).unwrap()
+}
+fn words(dir: &Path, name: &str) -> Vec<u32> {
+    let bytes = std::fs::read(dir.join("reference.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    file.tensor(name).unwrap().data().chunks_exact(4).map(|b| u32::from_le_bytes(b.try_into().unwrap())).collect()
+}
+fn logits(model: &Model, tokens: &[u32]) -> Vec<f32> {
+    model.scores(tokens).unwrap().logits.to_vec::<f32>().unwrap()
+}
+
+#[test]
+fn bf16_points_the_same_way() {
+    let families = ["gpt2_plain", "llama_gqa_untied", "mistral_window", "mixtral_top2", "qwen2_tied", "qwen3_head_dim"];
+    let more = ["qwen3moe_top3", "gemma_tied", "gemma2_windows", "gemma3_pattern"];
+    for name in families.into_iter().chain(more) {
+        let dir = fixture(name);
+        let model = load(&dir, LoadOptions { dtype: Some(DType::BF16), ..Default::default() });
+        let have = logits(&model, &words(&dir, "tokens"));
+        let want: Vec<f32> = words(&dir, "logits").into_iter().map(f32::from_bits).collect();
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| *x as f64 * *y as f64).sum::<f64>();
+        let cosine = dot(&have, &want) / (dot(&have, &have) * dot(&want, &want)).sqrt();
+        println!("{name}: {cosine:.5}");
+        assert!(cosine >= 0.999, "{name}: {cosine}");
+    }
+}
+
+/// A Mixtral in `dir` whose experts all have the MLP of the Mistral `name`, with a router of its own.
+fn equal_experts(name: &str, dir: &Path) {
+    const EXPERTS: usize = 4;
+    let mut config: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(fixture(name).join("config.json")).unwrap()).unwrap();
+    (config["model_type"], config["num_local_experts"]) = ("mixtral".into(), EXPERTS.into());
+    std::fs::write(dir.join("config.json"), config.to_string()).unwrap();
+    let bytes = std::fs::read(fixture(name).join("model.safetensors")).unwrap();
+    let mut tensors: BTreeMap<String, (Vec<usize>, Vec<u8>)> = BTreeMap::new();
+    for (name, view) in SafeTensors::deserialize(&bytes).unwrap().iter() {
+        assert_eq!(view.dtype(), Dtype::F32);
+        let mut put = |name: String| drop(tensors.insert(name, (view.shape().to_vec(), view.data().to_vec())));
+        match name.split_once(".mlp.") {
+            None => put(name.to_string()),
+            Some((layer, part)) => {
+                let part = match part {
+                    "gate_proj.weight" => "w1",
+                    "up_proj.weight" => "w3",
+                    _ => "w2",
+                };
+                (0..EXPERTS).for_each(|e| put(format!("{layer}.block_sparse_moe.experts.{e}.{part}.weight")));
+            }
+        }
+    }
+    for layer in 0..config["num_hidden_layers"].as_u64().unwrap() {
+        let width = config["hidden_size"].as_u64().unwrap() as usize;
+        let router: Vec<u8> =
+            (0..EXPERTS * width).flat_map(|i| ((i * 37 % 23) as f32 / 11.0 - 1.0).to_le_bytes()).collect();
+        tensors.insert(format!("model.layers.{layer}.block_sparse_moe.gate.weight"), (vec![EXPERTS, width], router));
+    }
+    let views =
+        tensors.iter().map(|(name, (dims, data))| (name, TensorView::new(Dtype::F32, dims.clone(), data).unwrap()));
+    safetensors::serialize_to_file(views, None, &dir.join("model.safetensors")).unwrap();
+}
+
+#[test]
+fn a_mixtral_of_equal_experts_is_a_mistral() {
+    let dir = tempfile::tempdir().unwrap();
+    equal_experts("mistral_window", dir.path());
+    let (sparse, dense) = (load(dir.path(), Default::default()), load(&fixture("mistral_window"), Default::default()));
+    let tokens = words(&fixture("mistral_window"), "tokens");
+    let (have, want) = (logits(&sparse, &tokens), logits(&dense, &tokens));
+    let largest = want.iter().fold(0f32, |a, b| a.max(b.abs()));
+    let off = have.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(off <= 2e-6 * largest, "{off} of {largest}");
+}
+
+#[test]
+fn caches_hold_no_more_than_the_window() {
+    let slots = |name: &str, scanned: bool| -> Vec<usize> {
+        let config = graphs::config::HfConfig::load(&fixture(name)).unwrap();
+        let arch = (graphs::architecture::by_name(&config).unwrap().build)(&config, scanned).unwrap();
+        let cache: Cache<Aval> = arch.cache(1, 64, DType::F32);
+        cache.leaves().iter().map(|a| a.dims[a.dims.len() - 3]).collect()
+    };
+    assert_eq!(slots("mistral_window", false), [5; 6]);
+    assert_eq!(slots("mistral_window", true), [5; 2]);
+    assert_eq!(slots("qwen2_window", false), [64, 64, 6, 6, 6, 6]);
+    assert_eq!(slots("gemma2_windows", false), [5, 5, 64, 64, 5, 5, 64, 64]);
+    // a stack of layers has one shape
+    assert_eq!(slots("gemma2_windows", true), [64; 2]);
+    assert_eq!(slots("gpt2_plain", false), [64; 4]);
+}
