@@ -82,7 +82,7 @@ impl Args {
         let client = global.client()?;
         let (arch, dtype) = self.model.architecture()?;
         let shape = Sampling::default().shape();
-        let avals = programs::step_avals(&*arch, dtype, shape, [1, tokens], self.slots);
+        let avals = programs::step_avals(&*arch, dtype, shape, [1, tokens], [self.slots, 0]);
         let lowered = programs::step(arch, shape).on(&client).lower(&avals)?;
         let text = match self.stage {
             Stage::Traced => format!("{}\n{}", lowered.traced, summary(&lowered.traced, &[])),

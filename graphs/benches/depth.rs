@@ -12,7 +12,7 @@ fn measure(layers: usize, scanned: bool, width: usize, heads: usize) -> ([Durati
     let config = gpt2::Config { n_layer: layers, n_embd: width, n_inner: 4 * width, n_head: heads, ..published() };
     let arch: Arc<dyn graphs::architecture::Architecture> = Arc::new(config.spec(scanned));
     let shape = Sampling::default().shape();
-    let avals = programs::step_avals(&*arch, DType::F32, shape, [1, 1], 256);
+    let avals = programs::step_avals(&*arch, DType::F32, shape, [1, 1], [256, 0]);
     let client = runtime::client().expect("the CPU plugin");
     let mut runs: Vec<[Duration; 3]> = vec![];
     let mut bytes = 0;

@@ -30,7 +30,7 @@ fn main() {
     let shape = Sampling::default().shape();
     let step = programs::step(arch.clone(), shape).on(&client);
     let slots = (prompt + new).next_multiple_of(64);
-    let avals = programs::step_avals(&*arch, dtype, shape, [1, prompt], slots).3;
+    let avals = programs::step_avals(&*arch, dtype, shape, [1, prompt], [slots, 0]).3;
     let new_state = || {
         let zeros = |a: &Aval| Array::from_bytes(&client, a.clone(), &vec![0; a.bytes()]).expect("it fits");
         avals.map(zeros)

@@ -71,12 +71,9 @@ pub trait Architecture: Send + Sync {
     /// Which of its layers look at a window.
     fn windows(&self) -> &Windows;
 
-    /// The type of its cache, with this many slots; fewer in layers that look at a window.
-    fn cache(&self, batch: usize, slots: usize, dtype: DType) -> Cache<Aval> {
-        self.cache_with_spare(batch, slots, 0, dtype)
-    }
-    /// A cache from which up to `spare` of the latest positions can be taken back: the next call starts before them.
-    fn cache_with_spare(&self, batch: usize, slots: usize, spare: usize, dtype: DType) -> Cache<Aval> {
+    /// The type of its cache, with this many slots; in layers that look at a window, no more than that and `spare`. So many of
+    /// the latest positions can be taken back: the next call may start before them.
+    fn cache(&self, batch: usize, slots: usize, spare: usize, dtype: DType) -> Cache<Aval> {
         let s = self.sizes();
         let whole = KvCache::spec(batch, slots, s.kv_heads, s.head_dim, dtype);
         self.windows().cache(whole, spare, self.is_scanned())

@@ -1,8 +1,8 @@
 //! What holds for whole families: half precision, experts that are all the same, caches that end at the window.
-use graphs::{LoadOptions, Model, architecture::Cache};
+use graphs::{Draft, Generation, LoadOptions, Model, architecture::Cache};
 use raxla::{Aval, DType, Tree, runtime};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
 
 fn fixture(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
@@ -87,7 +87,7 @@ fn caches_hold_no_more_than_the_window() {
     let slots = |name: &str, scanned: bool| -> Vec<usize> {
         let config = graphs::config::HfConfig::load(&fixture(name)).unwrap();
         let arch = (graphs::architecture::by_name(&config).unwrap().build)(&config, scanned).unwrap();
-        let cache: Cache<Aval> = arch.cache(1, 64, DType::F32);
+        let cache: Cache<Aval> = arch.cache(1, 64, 0, DType::F32);
         cache.leaves().iter().map(|a| a.dims[a.dims.len() - 3]).collect()
     };
     assert_eq!(slots("mistral_window", false), [5; 6]);
@@ -97,4 +97,27 @@ fn caches_hold_no_more_than_the_window() {
     // a stack of layers has one shape
     assert_eq!(slots("gemma2_windows", true), [64; 2]);
     assert_eq!(slots("gpt2_plain", false), [64; 4]);
+}
+
+#[test]
+fn every_way_to_decode_gives_the_same_greedy_tokens() {
+    for name in ["mistral_window", "gemma2_windows", "qwen3moe_mixed"] {
+        let model = load(&fixture(name), Default::default());
+        let stranger = graphs::open_random(fixture(name).to_str().unwrap(), 7).unwrap();
+        let stranger = Model::load(stranger, &LoadOptions::default(), &runtime::client().unwrap()).unwrap();
+        let prompt = words(&fixture(name), "tokens");
+        let options = Generation { max_new_tokens: 16, ignore_eos: true, ..Default::default() };
+        let on = |_: u32| Ok(ControlFlow::Continue(()));
+        let plain = |options: &Generation| model.generate_tokens(&prompt, options, on).unwrap().tokens;
+        let want = words(&fixture(name), "greedy");
+        assert_eq!(plain(&options), want, "{name}");
+        assert_eq!(plain(&Generation { prefill_chunk: Some(4), ..options.clone() }), want, "{name}, by pieces");
+        assert_eq!(plain(&Generation { device_loop: true, ..options.clone() }), want, "{name}, on the device");
+        for (draft, n) in [(Draft::Model(&model), 3), (Draft::Model(&stranger), 4), (Draft::Lookup(2), 5)] {
+            let made = model.generate_speculative_tokens(draft, n, &prompt, &options, on).unwrap();
+            assert_eq!(made.tokens, want, "{name}, {n} drafted");
+        }
+        let batch = model.generate_batch(&[&prompt[..3], &prompt], &options, |_, _| Ok(ControlFlow::Continue(())));
+        assert_eq!(batch.unwrap()[1].tokens, want, "{name}, in a batch");
+    }
 }

@@ -76,12 +76,14 @@ pub(super) struct Plan<'a> {
     pub most: Vec<usize>,
     /// Slots of the cache.
     pub slots: usize,
+    /// How many of the latest positions may be taken back.
+    spare: usize,
     /// How many tokens of a prompt are taken in at once.
     chunk: usize,
 }
 impl<'a> Plan<'a> {
-    /// `more`: slots behind the last token, for what may be taken back.
-    pub fn new(model: &Model, prompts: Vec<&'a [u32]>, options: &Generation, more: usize) -> Plan<'a> {
+    /// `spare`: how many of the latest positions may be taken back.
+    pub fn new(model: &Model, prompts: Vec<&'a [u32]>, options: &Generation, spare: usize) -> Plan<'a> {
         let context = model.architecture().sizes().context;
         // the last token needs no place in the cache, so even a prompt that fills the context is followed by one
         let most = |p: &&[u32]| options.max_new_tokens.min(context - p.len() + 1);
@@ -92,8 +94,8 @@ impl<'a> Plan<'a> {
         let chunk = options.prefill_chunk.map_or(bucket, |c| c.min(bucket));
         // the last piece of the longest prompt is padded
         let padded = longest.next_multiple_of(chunk);
-        let slots = buckets(0, (totals.max().unwrap_or(0) + more).max(padded)).1;
-        Plan { prompts, samples: options.samples, most, slots, chunk }
+        let slots = buckets(0, (totals.max().unwrap_or(0) + spare).max(padded)).1;
+        Plan { prompts, samples: options.samples, most, slots, spare, chunk }
     }
     pub fn rows(&self) -> usize {
         self.prompts.len() * self.samples
@@ -127,7 +129,8 @@ impl Run {
     pub fn start(model: &Model, plan: &Plan, shape: Shape, options: &Generation, ahead: bool) -> Result<Run> {
         let client = model.client();
         let step = model.programs.step(model, shape);
-        let avals = |rows, t| step_avals(model.architecture(), model.dtype(), shape, [rows, t], plan.slots);
+        let avals =
+            |rows, t| step_avals(model.architecture(), model.dtype(), shape, [rows, t], [plan.slots, plan.spare]);
         let (one_each, decoding) = (avals(plan.rows(), 1), step.clone());
         let decode = Later::new(move || decoding.prepare(&one_each, &CONSUMED), ahead || !plan.at_once());
         let begin = Instant::now();

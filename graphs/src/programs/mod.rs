@@ -14,7 +14,7 @@
 //! let config = HfConfig::parse(config, "config.json")?;
 //! let arch: Arc<dyn graphs::architecture::Architecture> = (by_name(&config)?.build)(&config, false)?.into();
 //! let shape = Sampling::default().shape();
-//! let decode = step_avals(&*arch, DType::F32, shape, [1, 1], 64); // one row, one token, 64 slots in the cache
+//! let decode = step_avals(&*arch, DType::F32, shape, [1, 1], [64, 0]); // one row, one token, 64 slots in the cache
 //! let lowered = step(arch, shape).lower(&decode)?;
 //! assert!(lowered.text.contains("stablehlo.dot_general"));
 //! # Ok::<(), graphs::Error>(())
@@ -217,13 +217,14 @@ pub fn forward(arch: Arc<dyn Architecture>) -> Forward {
     jit(Box::new(f) as Box<_>).named("forward")
 }
 
-/// The types of a step's arguments, for rows of `t` new tokens each and a cache of `slots`.
+/// The types of a step's arguments, for rows of `t` new tokens each and a cache of `slots`, of which the latest `spare`
+/// positions can be taken back.
 pub fn step_avals(
     arch: &dyn Architecture,
     dtype: DType,
     shape: Shape,
     [rows, t]: [usize; 2],
-    slots: usize,
+    [slots, spare]: [usize; 2],
 ) -> StepArgs<Aval> {
     let vocab = arch.sizes().vocab;
     let ints = |dims: &[usize]| Aval::new(DType::I32, dims);
@@ -233,7 +234,7 @@ pub fn step_avals(
         ints(&[rows]),
         State {
             position: ints(&[rows]),
-            cache: arch.cache(rows, slots, dtype),
+            cache: arch.cache(rows, slots, spare, dtype),
             counts: shape.needs_counts().then(|| ints(&[rows, 2, vocab])),
         },
         Request {
