@@ -5,7 +5,8 @@ use crate::{
     report::{json, summary},
     usage,
 };
-use graphs::{Draft, Generated, Generation, Model};
+use clap::ValueEnum;
+use graphs::{Beams, Draft, EarlyStopping, Generated, Generation, Model};
 use std::{
     io::{IsTerminal, Write},
     ops::ControlFlow,
@@ -33,7 +34,7 @@ pub struct Args {
     /// Go on after the model's end token
     #[arg(long)]
     ignore_eos: bool,
-    /// Continue the text this many times, all at once
+    /// Continue the text this many times, all at once; of beams, show the N best
     #[arg(long, default_value_t = 1, value_name = "N")]
     samples: usize,
     /// Print one JSON object at the end instead of streaming text
@@ -47,7 +48,42 @@ pub struct Args {
     #[command(flatten)]
     sampling: SamplingArgs,
     #[command(flatten)]
+    beams: BeamArgs,
+    #[command(flatten)]
     running: Running,
+}
+
+/// Search instead of choosing token by token.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Beam search")]
+struct BeamArgs {
+    /// Follow the N most likely continuations at once, and take the one that is most likely as a whole
+    #[arg(long, value_name = "N", conflicts_with_all = ["draft", "lookup", "device_loop"])]
+    beams: Option<usize>,
+    /// Divide scores by the length to the power of P: above 0, longer texts gain
+    #[arg(long, default_value_t = 1.0, value_name = "P", allow_negative_numbers = true, requires = "beams")]
+    length_penalty: f32,
+    /// Stop as soon as N results are there (true), when a better one is unlikely (false), or impossible (never)
+    #[arg(long, value_enum, default_value = "false", default_missing_value = "true", num_args = 0..=1,
+        require_equals = true, value_name = "WHEN", requires = "beams", hide_possible_values = true)]
+    early_stopping: Early,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Early {
+    True,
+    False,
+    Never,
+}
+impl BeamArgs {
+    fn beams(&self) -> Option<Beams> {
+        let early_stopping = match self.early_stopping {
+            Early::True => EarlyStopping::Yes,
+            Early::False => EarlyStopping::No,
+            Early::Never => EarlyStopping::Never,
+        };
+        self.beams.map(|beams| Beams { beams, length_penalty: self.length_penalty, early_stopping })
+    }
 }
 
 /// How to run it. Greedy text stays the same.
@@ -82,14 +118,15 @@ const LOOKUP: usize = 3;
 const DETAILS: &str = "\
 The text streams to standard output (after the prompt, if that is a terminal), one line about speed
 goes to standard error. A newline at the end of a prompt's file, or of standard input, is left out.
-Several texts (--batch, --samples) come at the end, as one JSON object per line. Instruction-tuned
-models answer better through `raxla chat`.
+The result of a search (--beams) comes at the end; several texts (--batch, --samples) come at the
+end, as one JSON object per line. Instruction-tuned models answer better through `raxla chat`.
 
 Examples:
   raxla generate \"The capital of France is\"
   raxla generate -n 40 --temperature 0.8 --top-p 0.95 --seed 7 \"Once upon a time\"
   raxla generate --model ./model.Q4_K_M.gguf --stop $'\\n\\n' --json < prompt.txt
   raxla generate --temperature 1 --samples 4 \"My favourite animal is\"
+  raxla generate --beams 4 --length-penalty 0.8 \"The capital of France is\"
   raxla generate --model smollm2-1.7b-instruct --draft smollm2-135m-instruct \"Once upon a time\"
   raxla generate --batch questions.txt -n 32 > answers.jsonl
   raxla generate -- \"- a prompt that begins with a hyphen\"";
@@ -107,7 +144,10 @@ impl Args {
         let model = self.model.load(&client)?;
         let other = self.running.draft.as_ref().map(|name| self.model.load_other(name, &client)).transpose()?;
         let draft = other.as_ref().map(Draft::Model).or(self.running.lookup.then_some(Draft::Lookup(LOOKUP)));
-        if several { many(&model, &texts, &options) } else { self.one(&model, &texts[0], &options, draft) }
+        match several {
+            true => self.many(&model, &texts, &options),
+            false => self.one(&model, &texts[0], &options, draft),
+        }
     }
 
     /// The library's options. What makes no sense is wrong use of the command line.
@@ -126,6 +166,9 @@ impl Args {
         if self.logprobs.is_some() && !self.json && self.batch.is_none() && self.samples == 1 {
             return Err(usage("--logprobs are told in JSON: add --json").into());
         }
+        if let Some(beams) = self.beams.beams() {
+            beams.check(&options).map_err(|what| usage(format!("--{what}")))?;
+        }
         if self.running.drafts() && self.samples > 1 {
             return Err(usage("tokens are drafted for one text: leave out --samples").into());
         }
@@ -143,7 +186,7 @@ impl Args {
             write!(out, "{text}")?;
             out.flush()?;
         }
-        let show = |piece: &str| {
+        let mut show = |piece: &str| {
             if self.json {
                 return ControlFlow::Continue(());
             }
@@ -155,9 +198,17 @@ impl Args {
                 }
             }
         };
-        let made = match draft {
-            Some(draft) => model.generate_speculative(draft, self.running.draft_tokens, text, true, options, show)?,
-            None => model.generate(text, true, options, show)?,
+        let made = match (draft, self.beams.beams()) {
+            (_, Some(beams)) => {
+                let mut all = model.beam_search(text, true, &beams, options)?;
+                let best = all.swap_remove(0);
+                let _ = show(&best.text);
+                best
+            }
+            (Some(draft), _) => {
+                model.generate_speculative(draft, self.running.draft_tokens, text, true, options, show)?
+            }
+            (None, None) => model.generate(text, true, options, show)?,
         };
         if let Some(e) = broken {
             return Err(e.into());
@@ -170,17 +221,23 @@ impl Args {
         note(summary(model, &[made]));
         Ok(())
     }
-}
 
-/// Several texts, one line each.
-fn many(model: &Model, texts: &[String], options: &Generation) -> Result {
-    let all: Vec<Generated> = model.generate_texts(texts, true, options, |_, _| ControlFlow::Continue(()))?;
-    let mut out = std::io::stdout();
-    for (row, made) in all.iter().enumerate() {
-        let mut line = json(model, &texts[row / options.samples], made);
-        line["sample"] = (row % options.samples).into();
-        writeln!(out, "{line}")?;
+    /// Several texts, one line each.
+    fn many(&self, model: &Model, texts: &[String], options: &Generation) -> Result {
+        let all: Vec<Generated> = match self.beams.beams() {
+            None => model.generate_texts(texts, true, options, |_, _| ControlFlow::Continue(()))?,
+            Some(beams) => {
+                let search = |text: &String| model.beam_search(text, true, &beams, options);
+                texts.iter().map(search).collect::<graphs::Result<Vec<_>>>()?.concat()
+            }
+        };
+        let mut out = std::io::stdout();
+        for (row, made) in all.iter().enumerate() {
+            let mut line = json(model, &texts[row / options.samples], made);
+            line["sample"] = (row % options.samples).into();
+            writeln!(out, "{line}")?;
+        }
+        note(summary(model, &all));
+        Ok(())
     }
-    note(summary(model, &all));
-    Ok(())
 }

@@ -24,6 +24,9 @@ pub fn json(model: &Model, prompt: &str, made: &Generated) -> Value {
         "compile_ms": s.compile.as_secs_f64() * 1e3,
         "load_ms": model.load_time.as_secs_f64() * 1e3,
     });
+    if let Some(score) = made.score {
+        all["score"] = score.into();
+    }
     if s.drafted > 0 {
         (all["drafted_tokens"], all["accepted_tokens"]) = (s.drafted.into(), s.accepted.into());
     }

@@ -69,6 +69,8 @@ pub mod weights;
 
 pub use error::{Error, LoadError, Result};
 pub use files::{Files, WeightSource, open, open_random};
-pub use generate::{Draft, Finish, Generated, Generation, Stats, TokenLogprobs, buckets, strip_padding};
+pub use generate::{
+    Beams, Draft, EarlyStopping, Finish, Generated, Generation, Stats, TokenLogprobs, buckets, strip_padding,
+};
 pub use model::{LoadOptions, Model, Scores};
 pub use sampling::{Chosen, Context, Logprobs, Sampling, Shape};

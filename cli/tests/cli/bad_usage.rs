@@ -38,6 +38,15 @@ fn options_are_checked_before_anything_is_loaded() {
     misused(&["--lookup", "--samples", "2", "Hi"], &["error: tokens are drafted for one text: leave out --samples"]);
     misused(&["--lookup", "--draft", "x", "Hi"], &["cannot be used with", "--draft <M>"]);
     misused(&["--lookup", "--device-loop", "Hi"], &["cannot be used with", "--device-loop"]);
+    misused(&["--beams", "0", "Hi"], &["error: --beams must be 1 or more, not 0"]);
+    misused(&["--beams", "2", "--temperature", "1", "Hi"], &["error: --temperature draws tokens, and beams do not"]);
+    misused(
+        &["--beams", "2", "--samples", "3", "Hi"],
+        &["error: --samples must be at most as many as beams, 2, not 3"],
+    );
+    misused(&["--beams", "2", "--lookup", "Hi"], &["cannot be used with", "--lookup"]);
+    misused(&["--length-penalty", "2", "Hi"], &["required arguments were not provided", "--beams <N>"]);
+    misused(&["--beams", "2", "--early-stopping=maybe", "Hi"], &["invalid value 'maybe' for '--early-stopping"]);
     misused(&["--batch", "x", "Hi"], &["cannot be used with", "--batch"]);
     misused(&["--top-k", "-1", "Hi"], &["invalid value '-1' for '--top-k <K>'"]);
     misused(&["--max-new-tokens", "many", "Hi"], &["invalid value 'many' for '--max-new-tokens <N>'"]);

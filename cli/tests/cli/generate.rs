@@ -141,6 +141,27 @@ fn drafted_text_is_the_same() {
 }
 
 #[test]
+fn beams_find_what_is_likely_as_a_whole() {
+    let model = speaker();
+    let with = |more: &[&str]| generate(model.path(), &[&["-n", "10", "--ignore-eos"], more, &["Hi"]].concat());
+    let greedy = json(&mut with(&["--json"]));
+    assert_eq!(text(&json(&mut with(&["--json", "--beams", "1"]))), text(&greedy));
+    let best = json(&mut with(&["--json", "--beams", "4", "--early-stopping"]));
+    assert!(best["score"].as_f64().unwrap() < 0.0 && greedy.get("score").is_none());
+    assert_eq!(succeeds(&mut with(&["--beams", "4", "--early-stopping"])), text(&best) + "\n");
+    let three = lines(&mut with(&["--beams", "4", "--samples", "3", "--early-stopping=never"]));
+    assert_eq!((three.len(), text(&three[0])), (3, text(&best)), "without an end token, all searches are alike");
+    assert!(three.is_sorted_by(|a, b| a["score"].as_f64() > b["score"].as_f64()));
+    let short = lines(&mut with(&["--beams", "4", "--samples", "2", "--length-penalty", "0"]));
+    assert!((short[0]["score"].as_f64().unwrap() - 10.0 * best["score"].as_f64().unwrap()).abs() < 1e-3);
+    let file = model.path().join("prompts.txt");
+    fs::write(&file, "Hi\nyo\n").unwrap();
+    let options = ["-n", "10", "--ignore-eos", "--beams", "4", "--batch"];
+    let both = lines(generate(model.path(), &options).arg(&file));
+    assert_eq!((both.len(), text(&both[0])), (2, text(&best)));
+}
+
+#[test]
 fn log_probabilities_are_told_with_alternatives() {
     let model = speaker();
     let made = json(&mut generate(model.path(), &["-n", "3", "--json", "--logprobs", "2", "--", &prompt()]));

@@ -1,8 +1,10 @@
 //! Generation: prompts in, tokens and text out, one at a time.
 //!
 //! [`Model::generate`] and [`Model::generate_tokens`] continue one prompt, [`Model::generate_batch`] and
-//! [`Model::generate_texts`] several at once.
+//! [`Model::generate_texts`] several at once; [`Model::generate_speculative`] does it with a draft, and
+//! [`Model::beam_search`] looks for what is most likely as a whole.
 mod batch;
+mod beam;
 mod device;
 mod run;
 mod speculative;
@@ -16,6 +18,7 @@ use crate::{
 use std::{ops::ControlFlow, time::Duration};
 
 pub use batch::strip_padding;
+pub use beam::{Beams, EarlyStopping};
 pub use run::buckets;
 pub use speculative::Draft;
 
@@ -92,6 +95,8 @@ pub struct Generated {
     pub logprobs: Vec<TokenLogprobs>,
     /// Their text, without a stop text; empty from functions that return tokens only.
     pub text: String,
+    /// Of a result of [beam search](Beams): the sum of its tokens' log-probabilities over the power of its length.
+    pub score: Option<f32>,
     /// Why it ended.
     pub finish: Finish,
     /// Where the time went.

@@ -127,12 +127,28 @@ pub(super) struct Run {
 impl Run {
     /// Take the prompts in, and queue the choice of the first tokens. `ahead`: the program for one token will be needed.
     pub fn start(model: &Model, plan: &Plan, shape: Shape, options: &Generation, ahead: bool) -> Result<Run> {
+        let (mut run, last) = Run::take_in(model, plan, shape, options, ahead || !plan.at_once())?;
+        if !plan.at_once() {
+            run.decode(last)?;
+        }
+        Ok(run)
+    }
+
+    /// Take in what can be without choosing tokens for several rows of one prompt; the tokens that are to follow,
+    /// i32 `[rows, 1]`, are the prompts' last.
+    pub fn take_in(
+        model: &Model,
+        plan: &Plan,
+        shape: Shape,
+        options: &Generation,
+        ahead: bool,
+    ) -> Result<(Run, Array)> {
         let client = model.client();
         let step = model.programs.step(model, shape);
         let avals =
             |rows, t| step_avals(model.architecture(), model.dtype(), shape, [rows, t], [plan.slots, plan.spare]);
         let (one_each, decoding) = (avals(plan.rows(), 1), step.clone());
-        let decode = Later::new(move || decoding.prepare(&one_each, &CONSUMED), ahead || !plan.at_once());
+        let decode = Later::new(move || decoding.prepare(&one_each, &CONSUMED), ahead);
         let begin = Instant::now();
         let prefill = step.prepare(&avals(plan.prompts.len(), plan.chunk), &CONSUMED)?;
         let compile = begin.elapsed();
@@ -153,14 +169,11 @@ impl Run {
             run.advance(&prefill, tokens, counts)?;
             from += plan.chunk;
         }
-        if !plan.at_once() {
-            run.repeat(model, plan, &options.sampling)?;
-            // the same last token for all samples of a prompt
-            let last = plan.prompts.iter().flat_map(|p| vec![p[p.len() - 1] as i32; plan.samples]);
-            let last = Array::on(client, [plan.rows(), 1], &last.collect::<Vec<i32>>())?;
-            run.decode(last)?;
-        }
-        Ok(run)
+        run.repeat(model, plan, &options.sampling)?;
+        // the same last token for all samples of a prompt
+        let last = plan.prompts.iter().flat_map(|p| vec![p[p.len() - 1] as i32; plan.samples]);
+        let last = Array::on(client, [plan.rows(), 1], &last.collect::<Vec<i32>>())?;
+        Ok((run, last))
     }
 
     /// One row for each sample of each prompt.
@@ -170,7 +183,9 @@ impl Run {
             let rows = (0..plan.rows()).map(|row| (row / plan.samples) as i32);
             let rows = ints(model.client(), &rows.collect::<Vec<i32>>())?;
             let state = self.take_state();
-            self.state = Some(model.programs.pick(model).call((&state, &rows))?);
+            let pick = model.programs.pick(model);
+            let made = timed(&mut self.compile, || pick.compiles(), || pick.call((&state, &rows)))?;
+            self.put_state(made);
         }
         Ok(())
     }
@@ -291,7 +306,14 @@ pub(super) struct Record {
 impl Record {
     fn new(prompt_tokens: usize, most: usize) -> Record {
         let stats = Stats { prompt_tokens, ..Stats::default() };
-        let made = Generated { tokens: vec![], logprobs: vec![], text: String::new(), finish: Finish::Length, stats };
+        let made = Generated {
+            tokens: vec![],
+            logprobs: vec![],
+            text: String::new(),
+            score: None,
+            finish: Finish::Length,
+            stats,
+        };
         Record { made, most, done: most == 0 }
     }
     /// Take the next token, unless the row has ended.

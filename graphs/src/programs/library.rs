@@ -1,5 +1,5 @@
 //! The programs of one loaded model.
-use super::{Draft, Loop, State, Step, Verify, decode_loop, draft, step, verify};
+use super::{Draft, Extend, Loop, State, Step, Verify, decode_loop, draft, extend, step, verify};
 use crate::{model::Model, sampling::Shape};
 use raxla::{Jit, Tensor, jit};
 use std::{
@@ -36,6 +36,7 @@ pub(crate) struct Programs {
     picks: Shelf<(), Pick>,
     drafts: Shelf<(Shape, usize), Draft>,
     verifications: Shelf<Shape, Verify>,
+    extensions: Shelf<(Shape, usize), Extend>,
 }
 impl Programs {
     /// The program that takes some tokens and chooses the next one.
@@ -59,6 +60,10 @@ impl Programs {
     pub fn verify(&self, model: &Model, shape: Shape) -> Arc<Verify> {
         self.verifications.get(shape, || verify(model.arch.clone(), shape).on(model.client()))
     }
+    /// The program that extends beams, and keeps so many continuations.
+    pub fn extend(&self, model: &Model, shape: Shape, keep: usize) -> Arc<Extend> {
+        self.extensions.get((shape, keep), || extend(model.arch.clone(), shape, keep).on(model.client()))
+    }
     /// Number of programs compiled so far.
     pub fn compiles(&self) -> usize {
         self.steps.sum(Jit::compiles)
@@ -66,5 +71,6 @@ impl Programs {
             + self.picks.sum(Jit::compiles)
             + self.drafts.sum(Jit::compiles)
             + self.verifications.sum(Jit::compiles)
+            + self.extensions.sum(Jit::compiles)
     }
 }

@@ -3,7 +3,7 @@
 //! A generation is one function, the [`step`], compiled for two types of arguments: prompts of some bucket length
 //! (prefill), and one token each (decode). It runs the model on the new tokens, and chooses the next one on the device.
 //! A step is written for one sequence; a batch is `vmap` of it, so that every row has its own position. Around it stand the
-//! [loop](decode_loop) that generates without the host, and the [verification](verify) of drafted tokens. Without weights, a program's graph and StableHLO can be had from types alone:
+//! [loop](decode_loop) that generates without the host, the [verification](verify) of drafted tokens, and the [extension](extend) of beams. Without weights, a program's graph and StableHLO can be had from types alone:
 //! ```
 //! use graphs::{Sampling, architecture::by_name, config::HfConfig, programs::{step, step_avals}};
 //! use raxla::DType;
@@ -19,10 +19,12 @@
 //! assert!(lowered.text.contains("stablehlo.dot_general"));
 //! # Ok::<(), graphs::Error>(())
 //! ```
+mod beam;
 mod device;
 mod library;
 mod speculative;
 
+pub use beam::{Extend, ExtendArgs, ExtendOut, extend};
 pub use device::{Loop, LoopArgs, LoopOut, decode_loop};
 pub(crate) use library::Programs;
 pub use speculative::{Draft, DraftArgs, DraftOut, Verify, VerifyArgs, VerifyOut, accept, draft, verify};
