@@ -1,6 +1,6 @@
 """Makes graphs/tests/data/tokenizer.
 
-    pip install tokenizers sentencepiece protobuf gguf
+    pip install tokenizers sentencepiece protobuf gguf transformers
     python scripts/make_tokenizer_fixtures.py
 
 tokenizer/bpe/        a small byte-level BPE in the manner of SmolLM2: tokenizer.json, tokenizer_config.json
@@ -12,22 +12,25 @@ tokenizer/awkward/    more tokenizers, and texts.json: 200 awkward texts with th
     unigram/, unigram_bytes/, llama/, gemma/     SentencePiece's tokenizer.model: unigram with rules that normalize and with pieces
                       of the user's; unigram with byte fallback; BPE in the manner of LLaMA; BPE in that of Gemma (no space
                       before the first word, runs of spaces and tabs as pieces); llama.gguf and gemma.gguf are the same
-    llama3/, llama3.gguf, qwen2/     byte-level BPE in these manners: tokenizer.json, GGUF metadata, vocab.json with merges.txt
+    llama3/, llama3.gguf, tekken.gguf, qwen2/     byte-level BPE in these manners: tokenizer.json, GGUF metadata, vocab.json with merges.txt
 """
 
+import contextlib
 import io
 import json
 import pathlib
 import random
 import re
+import shutil
 import tempfile
 
 import gguf
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import AutoTokenizer
 
-OUT = pathlib.Path(__file__).parent.parent / "graphs" / "tests" / "data"
+OUT = pathlib.Path(__file__).resolve().parent.parent / "graphs" / "tests" / "data"
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 # The beginning of the Gospel of John, King James Version, and of the Declaration of Independence: public domain.
 CORPUS = """In the beginning was the Word, and the Word was with God, and the Word was God. The same was in the beginning with God.
@@ -168,12 +171,12 @@ def sentencepiece_models(texts):
     for name, options in MODELS.items():
         folder = OUT / "tokenizer" / "awkward" / name
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", suffix=".tsv") as rules:
+        # (the model keeps the name of the file)
+        with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
             code = lambda s: " ".join(f"{ord(c):X}" for c in s)
-            rules.write("".join(f"{code(a)}\t{code(b)}\n" for a, b in RULES.items()))
-            rules.flush()
+            pathlib.Path("rules.tsv").write_text("".join(f"{code(a)}\t{code(b)}\n" for a, b in RULES.items()))
             if "normalization_rule_name" not in options:
-                options = options | {"normalization_rule_tsv": rules.name}
+                options = options | {"normalization_rule_tsv": "rules.tsv"}
             model = io.BytesIO()
             sentencepiece.SentencePieceTrainer.train(
                 sentence_iterator=iter(CORPUS + MORE), model_writer=model, character_coverage=0.995, minloglevel=2, hard_vocab_limit=False, **options
@@ -184,6 +187,15 @@ def sentencepiece_models(texts):
         if options["model_type"] == "bpe":
             write_sentencepiece_gguf(OUT / "tokenizer" / "awkward" / f"{name}.gguf", processor, model.getvalue(), options.get("add_dummy_prefix", True))
     return expected
+
+
+def by_transformers(model, texts):
+    with tempfile.TemporaryDirectory() as scratch:
+        shutil.copy(model, scratch)
+        config = {"tokenizer_class": "LlamaTokenizer", "legacy": False, "add_bos_token": True}
+        (pathlib.Path(scratch) / "tokenizer_config.json").write_text(json.dumps(config))
+        tokenizer = AutoTokenizer.from_pretrained(scratch)
+        return [tokenizer(t)["input_ids"] for t in texts]
 
 
 def write_sentencepiece_gguf(path, processor, proto, prefix):
@@ -202,15 +214,44 @@ def write_sentencepiece_gguf(path, processor, proto, prefix):
     write(writer)
 
 
+def write_qwen2(definition, special, first):
+    folder = OUT / "tokenizer" / "awkward" / "qwen2"
+    folder.mkdir(parents=True, exist_ok=True)
+    flags = dict(special=True, normalized=False, lstrip=False, rstrip=False, single_word=False)
+    config = {
+        "tokenizer_class": "Qwen2Tokenizer", "add_bos_token": False, "eos_token": "<|im_end|>",
+        "added_tokens_decoder": {str(first + i): {"content": t} | flags for i, t in enumerate(special)},
+    }  # fmt: skip
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=1) + "\n")
+    (folder / "vocab.json").write_text(json.dumps(definition["vocab"], ensure_ascii=False))
+    (folder / "merges.txt").write_text("#version: 0.2\n" + "".join(" ".join(m) + "\n" for m in definition["merges"]))
+
+
+def write_byte_level_gguf(name, definition, special, first):
+    tokens = sorted(definition["vocab"], key=definition["vocab"].get)
+    writer = gguf.GGUFWriter(OUT / "tokenizer" / "awkward" / f"{name}.gguf", "llama")
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("llama-bpe" if name == "llama3" else name)
+    writer.add_token_list(tokens + special)
+    writer.add_token_types([1] * len(tokens) + [3] * len(special))
+    writer.add_token_merges([" ".join(m) for m in definition["merges"]])
+    writer.add_bos_token_id(first)
+    writer.add_eos_token_id(first + 2)
+    write(writer)
+
+
 def byte_level_models(texts):
     word = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
     letters = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+"
     expected = {}
-    for name, digits in (("llama3", r"\p{N}{1,3}"), ("qwen2", r"\p{N}")):
-        tokenizer = Tokenizer(models.BPE(ignore_merges=name == "llama3"))
+    upper, lower = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+    tekken = rf"[^\r\n\p{{L}}\p{{N}}]?{upper}*{lower}+|[^\r\n\p{{L}}\p{{N}}]?{upper}+{lower}*|\p{{N}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    patterns = {"llama3": f"{letters}|\\p{{N}}{{1,3}}|{word}", "qwen2": f"{letters}|\\p{{N}}|{word}", "tekken": tekken}
+    for name, pattern in patterns.items():
+        tokenizer = Tokenizer(models.BPE(ignore_merges=name != "qwen2"))
         if name == "qwen2":
             tokenizer.normalizer = normalizers.NFC()
-        split = pre_tokenizers.Split(Regex(f"{letters}|{digits}|{word}"), "isolated", invert=False)
+        split = pre_tokenizers.Split(Regex(pattern), "isolated", invert=False)
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
         tokenizer.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(vocab_size=500, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), show_progress=False)
@@ -219,28 +260,16 @@ def byte_level_models(texts):
         special = ["<s>", "</s>", "<|im_end|>", "<|x|>"]
         tokenizer.add_special_tokens(special)
         first = tokenizer.token_to_id("<s>")
-        folder = OUT / "tokenizer" / "awkward" / name
-        folder.mkdir(parents=True, exist_ok=True)
-        decoder = {str(first + i): dict(content=t, special=True, normalized=False, lstrip=False, rstrip=False, single_word=False) for i, t in enumerate(special)}
-        if name == "llama3":
-            tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", first)])
-            tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
-            config = {"bos_token": "<s>", "eos_token": "<|im_end|>"}
-            tokens = sorted(definition["vocab"], key=definition["vocab"].get)
-            writer = gguf.GGUFWriter(OUT / "tokenizer" / "awkward" / "llama3.gguf", "llama")
-            writer.add_tokenizer_model("gpt2")
-            writer.add_tokenizer_pre("llama-bpe")
-            writer.add_token_list(tokens + special)
-            writer.add_token_types([1] * len(tokens) + [3] * len(special))
-            writer.add_token_merges([" ".join(m) for m in definition["merges"]])
-            writer.add_bos_token_id(first)
-            writer.add_eos_token_id(first + 2)
-            write(writer)
+        if name == "qwen2":
+            write_qwen2(definition, special, first)
         else:
-            config = {"tokenizer_class": "Qwen2Tokenizer", "add_bos_token": False, "eos_token": "<|im_end|>", "added_tokens_decoder": decoder}
-            (folder / "vocab.json").write_text(json.dumps(definition["vocab"], ensure_ascii=False))
-            (folder / "merges.txt").write_text("#version: 0.2\n" + "".join(" ".join(m) + "\n" for m in definition["merges"]))
-        (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=1) + "\n")
+            tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", first)])
+            write_byte_level_gguf(name, definition, special, first)
+        if name == "llama3":
+            folder = OUT / "tokenizer" / "awkward" / name
+            folder.mkdir(parents=True, exist_ok=True)
+            tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+            (folder / "tokenizer_config.json").write_text(json.dumps({"bos_token": "<s>", "eos_token": "<|im_end|>"}) + "\n")
         expected[name] = [tokenizer.encode(t).ids for t in texts]
     return expected
 
@@ -251,6 +280,7 @@ def main():
     folder = OUT / "tokenizer" / "awkward"
     folder.mkdir(exist_ok=True)
     rows = {"texts": texts} | sentencepiece_models(texts) | byte_level_models(texts)
+    rows["llama, not legacy"] = by_transformers(folder / "llama" / "tokenizer.model", texts)
     (folder / "texts.json").write_text("{\n" + ",\n".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in rows.items()) + "\n}\n")
     ids = bpe() | spm()
     (OUT / "tokenizer" / "texts.json").write_text(json.dumps({"texts": TEXTS} | ids))

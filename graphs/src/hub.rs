@@ -105,7 +105,7 @@ impl std::fmt::Display for Repository {
 }
 
 /// Files beside the weights that a model may need. Those that a repository has are fetched.
-const COMPANIONS: [&str; 8] = [
+const COMPANIONS: [&str; 11] = [
     "config.json",
     "generation_config.json",
     "tokenizer.json",
@@ -113,7 +113,10 @@ const COMPANIONS: [&str; 8] = [
     "special_tokens_map.json",
     "vocab.json",
     "merges.txt",
+    "tokenizer.model",
+    "added_tokens.json",
     "chat_template.jinja",
+    "chat_template.json",
 ];
 
 impl Repository {
@@ -152,9 +155,10 @@ impl Repository {
 
     /// `folder`, or the named file in it, if no part of the model is missing.
     fn complete(&self, folder: &Path) -> Option<PathBuf> {
-        let there = |path: PathBuf| path.is_file().then_some(path);
+        let parts = |name: &str| weights::gguf_parts(name).unwrap_or(vec![name.to_string()]);
+        let there = |name: &str| parts(name).iter().all(|part| folder.join(part).is_file());
         if let Some(file) = &self.file {
-            return there(folder.join(file));
+            return there(file).then(|| folder.join(file));
         }
         let entries = std::fs::read_dir(folder).ok()?;
         let names: Vec<String> = entries.flatten().filter_map(|e| e.file_name().into_string().ok()).collect();
@@ -162,6 +166,7 @@ impl Repository {
         let found = weights::checkpoint(&names).ok()??;
         let whole = !weights::is_index(found)
             || weights::shards(&folder.join(found)).is_ok_and(|s| s.files.iter().all(|f| f.is_file()));
+        let whole = whole && there(found);
         whole.then(|| folder.to_path_buf())
     }
 
@@ -199,7 +204,7 @@ impl Repository {
             (None, Err(several)) => (None, several),
         };
         if let Some(chosen) = chosen {
-            return Ok(vec![chosen.to_string()]);
+            return Ok(weights::gguf_parts(chosen).unwrap_or(vec![chosen.to_string()]));
         }
         let reason = match (&self.file, several.as_slice()) {
             (Some(file), _) => {

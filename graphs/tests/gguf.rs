@@ -178,6 +178,34 @@ fn experts_are_found_in_one_tensor_or_in_many() {
     assert_refused(&many, "holds no matrices of experts");
 }
 
+#[test]
+fn the_parts_of_a_split_file_are_one_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let part = |i: u32, file: Builder| {
+        let path = dir.path().join(format!("m-0000{i}-of-00002.gguf"));
+        std::fs::write(&path, file.pair("split.no", 2, &(i as u16 - 1).to_le_bytes()).data(160).build()).unwrap();
+        path
+    };
+    let first = Builder::default()
+        .pair("general.architecture", 8, &string("llama"))
+        .pair("llama.attention.head_count", 4, &5u32.to_le_bytes())
+        .tensor("token_embd.weight", &[4, 10], 0, 0);
+    let first = part(1, first);
+    let alone = Weights::open(&first).unwrap_err().to_string();
+    assert!(alone.contains("m-00002-of-00002.gguf cannot be read"), "{alone}");
+    // its rows can only be put in order by what the first part says
+    let second = part(2, Builder::default().tensor("blk.0.attn_q.weight", &[4, 10], 0, 0));
+    for path in [first.as_path(), &second, dir.path()] {
+        let weights = Weights::open(path).unwrap();
+        let names: Vec<&str> = weights.names().collect();
+        assert_eq!(names, ["model.embed_tokens.weight", "model.layers.0.self_attn.q_proj.weight"]);
+        assert_eq!(weights.gguf().unwrap().str("general.architecture"), Some("llama"));
+        assert!(weights.bytes(names[1]).is_none());
+    }
+    std::fs::copy(&first, dir.path().join("other.gguf")).unwrap();
+    assert!(Weights::open(dir.path()).unwrap_err().to_string().contains("several files of weights"));
+}
+
 /// What no header says, and llama.cpp knows.
 #[test]
 fn gemmas_get_what_their_size_implies() {

@@ -166,6 +166,25 @@ fn checkpoint(bytes: usize) -> Vec<u8> {
 const CONFIG: &[u8] = br#"{"model_type": "llama"}"#;
 
 #[test]
+fn all_parts_of_a_split_file_are_fetched() {
+    let parts = ["a-00001-of-00002.gguf", "a-00002-of-00002.gguf"];
+    for repository in ["hf:org/name", "hf:org/name/a-00002-of-00002.gguf"] {
+        let repository = repository.strip_prefix("hf:").unwrap();
+        let hub = Hub::new(&[(parts[0], b"GGUF"), (parts[1], b"GGUF"), ("tokenizer.model", b"m"), ("b.txt", b"t")]);
+        let path = hub.fetch(repository).unwrap();
+        let folder = if path.is_dir() { path.as_path() } else { path.parent().unwrap() };
+        let mut names: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, [parts[0], parts[1], "tokenizer.model"]);
+        let offline = HubOptions { offline: true, ..hub.options() };
+        let repository: Repository = repository.parse().unwrap();
+        assert!(repository.cached(&offline).is_some());
+        std::fs::remove_file(folder.join(parts[0])).unwrap();
+        assert_eq!(repository.cached(&offline), None);
+    }
+}
+
+#[test]
 fn a_model_is_downloaded_once_and_then_found_offline() {
     let weights = checkpoint(1000);
     let hub = Hub::new(&[

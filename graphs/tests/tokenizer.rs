@@ -53,7 +53,12 @@ fn awkward_texts_get_the_reference_ids_in_every_form() {
         let tokenizer = Tokenizer::from_dir(&data("awkward").join(name)).unwrap();
         wrong.extend(differing(&tokenizer, name).into_iter().map(|w| format!("{name}: {w}")));
     }
-    for name in ["llama", "gemma", "llama3"] {
+    // transformers itself: no second space before a text that begins with one, and none behind special tokens
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::copy(data("awkward/llama/tokenizer.model"), dir.path().join("tokenizer.model")).unwrap();
+    std::fs::write(dir.path().join("tokenizer_config.json"), r#"{"legacy": false}"#).unwrap();
+    wrong.extend(differing(&Tokenizer::from_dir(dir.path()).unwrap(), "llama, not legacy"));
+    for name in ["llama", "gemma", "llama3", "tekken"] {
         let tokenizer = gguf(&format!("awkward/{name}.gguf"));
         wrong.extend(differing(&tokenizer, name).into_iter().map(|w| format!("{name}.gguf: {w}")));
     }
@@ -175,6 +180,11 @@ fn the_settings_decide_what_surrounds_a_text() {
         (Some(size as u32), Some(size as u32 + 1), Some(3))
     );
     assert_eq!(more.encode("a  <more>", false).unwrap().len(), 2, "the spaces belong to the token");
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::copy(data("awkward/llama/tokenizer.model"), dir.path().join("tokenizer.model")).unwrap();
+    std::fs::write(dir.path().join("added_tokens.json"), json!({ "<old>": size }).to_string()).unwrap();
+    let before = Tokenizer::from_dir(dir.path()).unwrap();
+    assert_eq!(before.encode("<old>", false).unwrap(), [size as u32]);
     let wrong = opened("llama", json!({ "added_tokens_decoder": { "9999": token("<far>", true) } })).unwrap_err();
     assert!(wrong.to_string().contains("gives \"<far>\" the id 9999, but its id is"), "{wrong}");
 }

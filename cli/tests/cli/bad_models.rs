@@ -140,7 +140,7 @@ fn tokenizers_that_are_broken_or_missing() {
     fs::write(&path, "{}").unwrap();
     generate(&["tokenizer.json cannot be loaded", again]);
     fs::remove_file(&path).unwrap();
-    generate(&["there is neither tokenizer.json nor vocab.json", "help: copy the tokenizer files"]);
+    generate(&["there is neither tokenizer.json nor tokenizer.model nor vocab.json", "help: copy the tokenizer files"]);
     // one that has more tokens than the model
     let more = String::from_utf8(whole.clone()).unwrap().replace("\"H\":", "\"H\":9");
     assert_ne!(more.as_bytes(), whole);

@@ -12,9 +12,12 @@ use tokenizers::{PreTokenizerWrapper, Tokenizer as Inner};
 const WORD: &str = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const LETTERS: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+";
 
+/// Mistral's since Nemo: words end where a capital letter follows a small one.
+const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
 /// Does this pre-tokenizer's family begin texts with the first token by default?
 pub(super) fn adds_bos(pre_tokenizer: &str) -> bool {
-    matches!(pre_tokenizer, "llama-bpe" | "llama3" | "llama-v3")
+    matches!(pre_tokenizer, "llama-bpe" | "llama3" | "llama-v3" | "tekken")
 }
 
 /// The tokenizer of a vocabulary and of merges in their order. `pre_tokenizer` is llama.cpp's name of it.
@@ -24,8 +27,9 @@ pub(super) fn build(
     pre_tokenizer: &str,
     prefix_space: bool,
 ) -> Result<Inner, String> {
-    let llama3 = adds_bos(pre_tokenizer);
-    let bpe = BPE::builder().vocab_and_merges(vocabulary, merges).ignore_merges(llama3);
+    // the same ones take a word that is a token without merging
+    let whole_words = adds_bos(pre_tokenizer);
+    let bpe = BPE::builder().vocab_and_merges(vocabulary, merges).ignore_merges(whole_words);
     let mut inner = Inner::new(bpe.build().map_err(text)?);
     inner.with_decoder(Some(ByteLevel::default()));
     let bytes = |use_regex| PreTokenizerWrapper::from(ByteLevel::new(prefix_space, true, use_regex));
@@ -38,8 +42,9 @@ pub(super) fn build(
         "smollm" | "starcoder" | "refact" | "codeshell" => {
             Sequence::new(vec![Digits::new(true).into(), bytes(true)]).into()
         }
-        _ if llama3 => split(format!(r"{LETTERS}|\p{{N}}{{1,3}}|{WORD}"))?,
-        "qwen2" => {
+        "tekken" => split(TEKKEN.to_string())?,
+        "llama-bpe" | "llama3" | "llama-v3" => split(format!(r"{LETTERS}|\p{{N}}{{1,3}}|{WORD}"))?,
+        "qwen2" | "deepseek-r1-qwen" => {
             inner.with_normalizer(Some(NFC)).map_err(text)?;
             split(format!(r"{LETTERS}|\p{{N}}|{WORD}"))?
         }
@@ -49,7 +54,7 @@ pub(super) fn build(
     Ok(inner)
 }
 
-const KNOWN: &str = "gpt-2, smollm, starcoder, refact, codeshell, llama-bpe, qwen2";
+const KNOWN: &str = "gpt-2, smollm, starcoder, refact, codeshell, llama-bpe, qwen2, tekken";
 
 fn text(error: impl std::fmt::Display) -> String {
     error.to_string()

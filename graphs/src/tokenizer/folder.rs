@@ -128,6 +128,14 @@ impl Settings {
                 serde_json::from_str(&text).map_err(|e| LoadError::format(path, e.to_string()))?;
             all.extend(own.into_iter().filter(|(_, v)| !v.is_null()));
         }
+        // before there was `added_tokens_decoder`: ids by token, in a file of its own
+        if let (None, Some(text)) = (all.get("added_tokens_decoder"), read(&dir.join("added_tokens.json"))?) {
+            let path = dir.join("added_tokens.json");
+            let ids: BTreeMap<String, u32> =
+                serde_json::from_str(&text).map_err(|e| LoadError::format(path, e.to_string()))?;
+            let token = |(content, id): (String, u32)| (id.to_string(), serde_json::json!({ "content": content }));
+            all.insert("added_tokens_decoder".into(), ids.into_iter().map(token).collect::<Map<_, _>>().into());
+        }
         Ok(Settings(all))
     }
 

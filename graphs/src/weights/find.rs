@@ -26,6 +26,7 @@ pub(crate) fn checkpoint<'a>(names: &[&'a str]) -> Result<Option<&'a str>, Vec<&
         match found.as_slice() {
             [] => {}
             [one] => return Ok(Some(one)),
+            [first, ..] if gguf_parts(first).is_some_and(|parts| parts == found) => return Ok(Some(first)),
             _ => return Err(found),
         }
     }
@@ -41,6 +42,16 @@ pub(crate) fn is_index(name: &str) -> bool {
 pub(crate) fn kind(path: &Path) -> Option<&'static str> {
     let extension = path.extension()?.to_str()?;
     ["safetensors", "gguf", "bin", "pt", "pth"].into_iter().find(|k| extension.eq_ignore_ascii_case(k))
+}
+
+/// All parts of a GGUF file that llama.cpp split, by the name of one: `NAME-00002-of-00003.gguf`.
+pub(crate) fn gguf_parts(name: &str) -> Option<Vec<String>> {
+    let stem = name.strip_suffix(".gguf")?;
+    let (rest, count) = stem.rsplit_once("-of-")?;
+    let (stem, number) = rest.rsplit_once('-')?;
+    let digits = |text: &str| text.parse::<usize>().ok().filter(|_| text.len() == 5 && !text.starts_with('+'));
+    let (number, count) = (digits(number)?, digits(count)?);
+    (1..=count).contains(&number).then(|| (1..=count).map(|i| format!("{stem}-{i:05}-of-{count:05}.gguf")).collect())
 }
 
 /// What an index lists.

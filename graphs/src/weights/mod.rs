@@ -14,7 +14,7 @@ mod view;
 
 pub use convert::Encoding;
 pub use dequant::Block;
-pub(crate) use find::{checkpoint, is_index, is_plain_file_name, kind, shards};
+pub(crate) use find::{checkpoint, gguf_parts, is_index, is_plain_file_name, kind, shards};
 pub use report::Mismatch;
 
 use crate::LoadError;
@@ -67,11 +67,24 @@ impl Info<'_> {
 impl Weights {
     /// Opens a checkpoint: a `.safetensors`, `.gguf` or PyTorch file (`.bin`, `.pt`, `.pth`), or a directory with
     /// `model.safetensors`, `pytorch_model.bin`, or an index of either and its shards (or else a single file of weights).
+    /// Of a GGUF file in parts, any part stands for all.
     ///
     /// Only headers are read. A file that is truncated or whose header contradicts itself is an error here, not later.
     pub fn open(path: impl AsRef<Path>) -> Result<Weights, LoadError> {
         let path = path.as_ref();
-        if path.is_dir() { Weights::open_dir(path) } else { Weights::open_files(path, &[path.to_path_buf()]) }
+        if path.is_dir() { Weights::open_dir(path) } else { Weights::open_file(path, path) }
+    }
+
+    /// The checkpoint `path`, which consists of one file or of parts.
+    fn open_file(path: &Path, file: &Path) -> Result<Weights, LoadError> {
+        let name = file.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        match gguf_parts(name) {
+            Some(parts) => {
+                let files: Vec<PathBuf> = parts.iter().map(|part| file.with_file_name(part)).collect();
+                Weights::open_files(path, &files)
+            }
+            None => Weights::open_files(path, &[file.to_path_buf()]),
+        }
     }
 
     fn open_dir(dir: &Path) -> Result<Weights, LoadError> {
@@ -91,7 +104,7 @@ impl Weights {
         let path = dir.join(found);
         if !is_index(found) {
             let whole = find::STANDARD.contains(&found);
-            return Weights::open_files(if whole { dir } else { &path }, std::slice::from_ref(&path));
+            return Weights::open_file(if whole { dir } else { &path }, &path);
         }
         let shards = shards(&path)?;
         let weights = Weights::open_files(dir, &shards.files)?;
@@ -133,6 +146,8 @@ impl Weights {
 
     fn read_gguf(&mut self, file: &[u8]) -> Result<Vec<(String, Stored)>, String> {
         let gguf::Header { metadata, tensors } = gguf::parse(file)?;
+        // only the first part says what the model is
+        let metadata = self.gguf.take().unwrap_or(metadata);
         let table = names::architecture(&metadata);
         let mut stored = Vec::with_capacity(tensors.len());
         for gguf::Entry { name: gguf_name, mut dims, encoding, range } in tensors {
