@@ -11,6 +11,7 @@ mod plugin;
 mod probe;
 mod pull;
 mod report;
+mod verify;
 
 use clap::{Parser, Subcommand, error::ErrorKind};
 use std::{fmt::Display, io::Write, process::ExitCode};
@@ -61,6 +62,7 @@ enum Command {
     #[command(subcommand)]
     Cache(cache::Command),
     Logits(logits::Args),
+    Verify(verify::Args),
     Hlo(hlo::Args),
     /// Start the plugin and end: what `probe.rs` tries in a child process
     #[command(hide = true)]
@@ -93,6 +95,7 @@ fn main() -> ExitCode {
         Command::Doctor(a) => a.run(global),
         Command::Cache(c) => c.run(),
         Command::Logits(a) => a.run(global),
+        Command::Verify(a) => a.run(global),
         Command::Hlo(a) => a.run(global),
         Command::Probe => probe::child(global),
     };

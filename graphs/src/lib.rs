@@ -35,9 +35,8 @@
 //! ```
 //!
 //! # How to read it
-//! * A model is one file: [`llama`] and [`gpt2`]. Each has a config, a struct, a specification of its parameters
-//!   with their names in checkpoints, and a forward function. `docs/reading.md` goes through [`llama`] from the end
-//!   to the beginning.
+//! * A family is one file: [`llama`], [`mistral`], [`qwen`], [`gemma`], [`moe`] (Mixtral, Qwen 3 with experts), [`gpt2`]. Each
+//!   begins with what it does differently; [`parts`] has what they share. `docs/reading.md` goes through [`llama`].
 //! * [`architecture`] says what all models have in common, and lists them. [`programs`] makes the compiled programs
 //!   of any of them.
 //! * [`source`] and [`hub`] find files, [`config`], [`weights`], [`tokenizer`] and [`template`] understand them,
@@ -65,6 +64,7 @@ mod sampling;
 pub mod source;
 pub mod template;
 pub mod tokenizer;
+pub mod verify;
 pub mod weights;
 
 pub use error::{Error, LoadError, Result};

@@ -4,7 +4,7 @@ use crate::common::*;
 use std::{fs, path::Path};
 
 /// Every command, as its users type it.
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "",
     "generate",
     "chat",
@@ -19,6 +19,7 @@ const COMMANDS: [&str; 15] = [
     "cache info",
     "cache clear",
     "logits",
+    "verify",
     "hlo",
 ];
 

@@ -10,3 +10,4 @@ mod common;
 mod generate;
 mod help;
 mod interrupts;
+mod verify;
