@@ -1,6 +1,7 @@
 //! The raxla command line.
 mod cache;
 mod chat;
+mod convert;
 mod doctor;
 mod generate;
 mod hlo;
@@ -56,6 +57,7 @@ enum Command {
     Chat(chat::Args),
     Models(models::Args),
     Pull(pull::Args),
+    Convert(convert::Args),
     #[command(subcommand)]
     Plugin(plugin::Command),
     Doctor(doctor::Args),
@@ -91,6 +93,7 @@ fn main() -> ExitCode {
         Command::Chat(a) => a.run(global),
         Command::Models(a) => a.run(),
         Command::Pull(a) => a.run(),
+        Command::Convert(a) => a.run(),
         Command::Plugin(c) => c.run(global),
         Command::Doctor(a) => a.run(global),
         Command::Cache(c) => c.run(),

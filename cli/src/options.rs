@@ -111,7 +111,8 @@ impl ModelArgs {
     }
 }
 
-fn float(name: &str) -> std::result::Result<DType, String> {
+/// A dtype that models run in.
+pub fn float(name: &str) -> std::result::Result<DType, String> {
     let known = [DType::F32, DType::BF16, DType::F16, DType::F64];
     name.parse().ok().filter(|dtype| known.contains(dtype)).ok_or_else(|| "it is none of f32, bf16, f16, f64".into())
 }

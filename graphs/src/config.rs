@@ -3,6 +3,7 @@
 mod from_gguf;
 mod rope;
 
+pub(crate) use rope::DIVISORS;
 pub use rope::{Rope, RopeScaling};
 
 use crate::weights::Weights;

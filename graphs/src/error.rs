@@ -113,6 +113,14 @@ pub enum Error {
     /// A request that makes no sense for this model: a token id outside the vocabulary, a prompt longer than the context.
     #[error("{0}")]
     Usage(String),
+    /// A model cannot be written.
+    #[error("{} cannot be written: {reason}", path.display())]
+    Save {
+        /// The folder or file.
+        path: std::path::PathBuf,
+        /// What is in the way, and the remedy.
+        reason: String,
+    },
 }
 
 /// `Result` with this crate's [`Error`].

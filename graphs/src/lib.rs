@@ -61,6 +61,7 @@ pub mod parts;
 pub mod programs;
 pub mod qwen;
 mod sampling;
+mod save;
 pub mod source;
 pub mod template;
 pub mod tokenizer;
@@ -74,3 +75,4 @@ pub use generate::{
 };
 pub use model::{LoadOptions, Model, Scores};
 pub use sampling::{Chosen, Context, Logprobs, Sampling, Shape};
+pub use save::{SaveOptions, Saved, convert, save};

@@ -34,7 +34,8 @@ pub fn load(
     let expected: Vec<_> = expected.into_iter().collect();
     let extra = |name: &str| ignored.iter().any(|i| name.ends_with(i)) || (tied && name == "lm_head.weight");
     weights.check(&expected, &extra)?;
-    let bar = bar(progress, params.iter().map(|(_, p)| p.aval.with_dtype(dtype).bytes() as u64).sum());
+    let bar =
+        bar(progress, "loading weights", params.iter().map(|(_, p)| p.aval.with_dtype(dtype).bytes() as u64).sum());
     // one parameter at a time passes through the same memory
     let mut memory = vec![];
     let mut arrays = vec![];
@@ -120,13 +121,13 @@ fn strides(p: &Param, dtype: DType) -> Vec<i64> {
     strides
 }
 
-fn bar(progress: bool, bytes: u64) -> ProgressBar {
+/// A progress bar on stderr, if it is a terminal.
+pub(crate) fn bar(progress: bool, what: &str, bytes: u64) -> ProgressBar {
     if !progress || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style =
-        ProgressStyle::with_template("loading weights {bar:30} {bytes}/{total_bytes}").expect("a valid template");
-    ProgressBar::new(bytes).with_style(style)
+    let style = ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes}").expect("a valid template");
+    ProgressBar::new(bytes).with_style(style).with_message(what.to_string())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod bytes;
 mod folder;
 mod gguf;
 mod model_file;
+mod save;
 mod sentencepiece;
 mod stream;
 

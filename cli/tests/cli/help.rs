@@ -10,6 +10,7 @@ const COMMANDS: [&str; 16] = [
     "chat",
     "models",
     "pull",
+    "convert",
     "plugin",
     "plugin list",
     "plugin install",

@@ -17,7 +17,7 @@ pub struct Rope {
 }
 
 /// The `rope_type` of [`RopeScaling::Divisors`] in configurations made from GGUF files.
-pub(super) const DIVISORS: &str = "divisors";
+pub(crate) const DIVISORS: &str = "divisors";
 
 pub(super) fn read(config: &HfConfig, layer_type: Option<&str>) -> Result<Rope, LoadError> {
     let (key, parameters) = match (config.get("rope_parameters"), config.get("rope_scaling")) {

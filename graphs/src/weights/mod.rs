@@ -48,6 +48,15 @@ struct Stored {
     hidden: bool,
 }
 
+/// Values of dtype `from` as `to`, in the same order, or transposed to a matrix of so many rows; `None` for dtypes that
+/// have no conversion.
+pub(crate) fn reordered(src: &[u8], from: DType, transposed: Option<usize>, to: DType, out: &mut [u8]) -> Option<()> {
+    let (from, layout) = (Encoding::Plain(from), transposed.map_or(Layout::Same, |_| Layout::Transposed));
+    let fits = from.bytes(out.len() / (to.bits() / 8)) == Some(src.len());
+    let possible = fits && convert::convertible(from, to);
+    possible.then(|| convert::convert(from, layout, transposed.unwrap_or(1), src, to, out))
+}
+
 /// The type and shape of a stored tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Info<'a> {

@@ -1,0 +1,63 @@
+//! `raxla convert`
+use crate::{Result, note, options, usage};
+use graphs::SaveOptions;
+use raxla::DType;
+use std::{io::Write, path::PathBuf};
+
+/// Write a model as a Hugging Face directory
+#[derive(clap::Args)]
+#[command(after_help = DETAILS)]
+pub struct Args {
+    /// A preset (see `raxla models`), a directory, a .gguf, .safetensors or .bin file, or hf:org/name[@revision]
+    src: String,
+    /// The directory to write; it must not be there yet, or be empty
+    dst: PathBuf,
+    /// Dtype of all floats: f32, bf16, f16 or f64 [default: as they are stored; f32 where they are quantized]
+    #[arg(long, value_name = "D", value_parser = options::float)]
+    dtype: Option<DType>,
+    /// Begin a new file of weights before one has more bytes than this
+    #[arg(long, value_name = "S", default_value = "5GB", value_parser = size)]
+    max_shard_size: u64,
+}
+
+const DETAILS: &str = "\
+DST gets config.json, model.safetensors (or several files with their index) and, where SRC has a
+tokenizer, tokenizer.json and tokenizer_config.json, under Hugging Face's names whatever SRC is;
+transformers loads it. One tensor at a time is in memory. DST appears when it is complete.
+
+Examples:
+  raxla convert model.Q4_K_M.gguf my-model --dtype bf16
+  raxla convert ./pytorch-model ./safetensors-model --max-shard-size 2GB";
+
+/// `5GB`, `500MB`, `2GiB`, or bytes.
+fn size(text: &str) -> std::result::Result<u64, String> {
+    const UNITS: [(&str, u64); 8] = [
+        ("KIB", 1 << 10),
+        ("MIB", 1 << 20),
+        ("GIB", 1 << 30),
+        ("KB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+        ("", 1),
+    ];
+    let upper = text.trim().to_uppercase();
+    let parse = |(unit, bytes): (&str, u64)| upper.strip_suffix(unit)?.trim().parse::<u64>().ok()?.checked_mul(bytes);
+    let found = UNITS.into_iter().find_map(parse).filter(|n| *n > 0);
+    found.ok_or_else(|| "a size is a whole number of bytes, KB, MB, GB, KiB, MiB or GiB, as in 5GB".into())
+}
+
+impl Args {
+    /// Run the command.
+    pub fn run(self) -> Result {
+        if self.dst.file_name().is_none() {
+            return Err(usage(format!("{} is no name for a new directory", self.dst.display())).into());
+        }
+        let options = SaveOptions { dtype: self.dtype, max_shard_size: self.max_shard_size, progress: true };
+        let saved = graphs::convert(&self.src, &self.dst, &options)?;
+        let gigabytes = saved.bytes as f64 / 1e9;
+        note(format!("{} tensors, {gigabytes:.3} GB, files of weights: {}", saved.tensors, saved.files));
+        writeln!(std::io::stdout(), "{}", self.dst.display())?;
+        Ok(())
+    }
+}

@@ -1,0 +1,86 @@
+//! safetensors files, with an index where there are several.
+
+use super::{
+    stream,
+    tensors::{Entry, Tensors},
+    unwritable,
+};
+use crate::Result;
+use indicatif::ProgressBar;
+use raxla::DType;
+use serde_json::{Map, Value, json};
+use std::{
+    fs::File,
+    io::{BufWriter, Write},
+    path::Path,
+};
+
+/// Writes all tensors, at most `limit` bytes of them to a file, and gives the number of files.
+pub(super) fn write(dir: &Path, tensors: &dyn Tensors, limit: u64, bar: &ProgressBar) -> Result<usize> {
+    let entries = tensors.entries();
+    let shards = shards(entries, limit);
+    let name = |i: usize| match shards.len() {
+        1 => "model.safetensors".to_string(),
+        n => format!("model-{:05}-of-{n:05}.safetensors", i + 1),
+    };
+    let mut map = Map::new();
+    for (i, shard) in shards.iter().enumerate() {
+        one(&dir.join(name(i)), tensors, shard, bar)?;
+        map.extend(shard.iter().map(|t| (entries[*t].name.clone(), name(i).into())));
+    }
+    if shards.len() > 1 {
+        let total: u64 = entries.iter().map(|e| e.bytes() as u64).sum();
+        map.sort_keys();
+        let index = json!({ "metadata": { "total_size": total }, "weight_map": map });
+        super::companions::json(&dir.join("model.safetensors.index.json"), &index)?;
+    }
+    Ok(shards.len())
+}
+
+/// Which tensors go together: in their order, a new file where the limit would be passed.
+fn shards(entries: &[Entry], limit: u64) -> Vec<Vec<usize>> {
+    let (mut shards, mut size) = (vec![vec![]], 0);
+    for (i, entry) in entries.iter().enumerate() {
+        let bytes = entry.bytes() as u64;
+        if size + bytes > limit && size > 0 {
+            shards.push(vec![]);
+            size = 0;
+        }
+        size += bytes;
+        let last = shards.len() - 1;
+        shards[last].push(i);
+    }
+    shards
+}
+
+fn one(path: &Path, tensors: &dyn Tensors, shard: &[usize], bar: &ProgressBar) -> Result<()> {
+    let entries = tensors.entries();
+    // the widest first, so that all are aligned
+    let mut order = shard.to_vec();
+    order.sort_by_key(|i| std::cmp::Reverse(entries[*i].dtype.bits()));
+    let mut header = Map::from_iter([("__metadata__".to_string(), json!({ "format": "pt" }))]);
+    let mut at = 0;
+    for i in &order {
+        let Entry { name, dtype, dims } = &entries[*i];
+        let end = at + entries[*i].bytes();
+        header.insert(name.clone(), json!({ "dtype": spelled(*dtype), "shape": dims, "data_offsets": [at, end] }));
+        at = end;
+    }
+    let mut header = Value::from(header).to_string();
+    header.push_str(&" ".repeat(header.len().next_multiple_of(8) - header.len()));
+    let failed = |e| unwritable(path, e);
+    let mut file = BufWriter::new(File::create(path).map_err(failed)?);
+    file.write_all(&(header.len() as u64).to_le_bytes()).map_err(failed)?;
+    file.write_all(header.as_bytes()).map_err(failed)?;
+    stream(tensors, &order, bar, |_, bytes| file.write_all(bytes).map_err(failed))?;
+    file.into_inner().map_err(|e| failed(e.into_error()))?.sync_all().map_err(failed)
+}
+
+/// As the format spells it.
+fn spelled(dtype: DType) -> String {
+    match dtype {
+        DType::F8E4M3FN => "F8_E4M3".into(),
+        DType::F8E5M2 => "F8_E5M2".into(),
+        other => other.name().to_uppercase(),
+    }
+}
