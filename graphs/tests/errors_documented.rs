@@ -306,6 +306,12 @@ fn messages_of_broken_models_are_shown() {
     shown(load(&model).and_then(|m| m.tokenizer().map(|_| ())).expect_err("its tokenizer is broken"));
     let weights = Weights::open(&model).expect("whole");
     shown(weights.read_f32("lm_head.weight").expect_err("it is tied").into());
+    let taken = dir.path().join("converted");
+    fs::create_dir(&taken).and_then(|()| fs::write(taken.join("file"), "")).expect("written");
+    shown(graphs::convert(model.to_str().expect("text"), &taken, &Default::default()).expect_err("it is taken"));
+    let pickled = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/checkpoints/refused/namespace.bin");
+    fs::copy(pickled, dir.path().join("model.pt")).expect("copied");
+    shown(Weights::open(dir.path().join("model.pt")).expect_err("it needs a class").into());
     shown(
         graphs::template::render("{{ oops(", &[] as &[()], None, None, true, &Default::default())
             .map(drop)

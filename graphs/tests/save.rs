@@ -93,6 +93,17 @@ fn every_format_becomes_the_same_directory() {
 }
 
 #[test]
+fn gguf_files_of_every_family_mean_the_same_as_directories() {
+    let dir = tempfile::tempdir().unwrap();
+    for entry in tests("data/gguf/families").read_dir().unwrap().flatten() {
+        let (from, to) = (entry.path(), dir.path().join(entry.file_name()).with_extension(""));
+        graphs::convert(&text(&from), &to, &SaveOptions::default()).unwrap();
+        let logits = |path: &Path| load(path, true).scores(&[3, 5, 7]).unwrap().logits.to_vec::<f32>().unwrap();
+        assert_eq!(logits(&from), logits(&to), "{}", from.display());
+    }
+}
+
+#[test]
 fn a_tokenizer_goes_along() {
     let dir = tempfile::tempdir().unwrap();
     let from = dir.path().join("from");

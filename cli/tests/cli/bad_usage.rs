@@ -165,3 +165,26 @@ fn a_full_standard_output_is_an_error() {
     let list = raxla(["models"]).stdout(full()).output().unwrap();
     check_failure(list.into(), 1, &["error: standard output cannot be written: No space left on device"]);
 }
+
+#[test]
+fn what_convert_refuses() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = fixture("llama_bf16");
+    let convert = |arguments: &[&str]| {
+        let mut command = raxla(["convert"]);
+        command.arg(&model).arg(dir.path()).args(arguments);
+        command
+    };
+    fails(&mut convert(&["--dtype", "i8"]), 2, &["invalid value 'i8' for '--dtype <D>'", "none of f32, bf16"]);
+    for size in ["0", "many", "5XB", "99999999999GB", "-1", ""] {
+        let size = format!("--max-shard-size={size}");
+        fails(&mut convert(&[&size]), 2, &["for '--max-shard-size <S>'", "a size is a whole number of bytes"]);
+    }
+    fails(&mut raxla(["convert", "x"]), 2, &["required arguments were not provided", "<DST>"]);
+    fails(&mut raxla(["convert", "x", ".."]), 2, &[".. is no name for a new directory"]);
+    fails(&mut raxla(["convert", "/no/such/model", "/tmp/none"]), 1, &["there is no file or folder /no/such/model"]);
+    fs::write(dir.path().join("mine"), "").unwrap();
+    fails(&mut convert(&[]), 1, &["cannot be written: the folder is there and not empty", "help: name another folder"]);
+    let mut nowhere = raxla(["convert"]);
+    fails(nowhere.arg(&model).arg("/proc/none"), 1, &["/proc/", "cannot be written", "help: give another place"]);
+}

@@ -263,3 +263,25 @@ fn compiled_programs_are_kept_until_cleared() {
     assert!(nowhere.stderr.contains("the compiled program is not kept in /dev/null/home"), "{}", nowhere.stderr);
     assert_eq!(fs::read(&out).unwrap(), first);
 }
+
+#[test]
+fn convert_writes_what_it_reads() {
+    let dir = tempfile::tempdir().unwrap();
+    let (shards, whole) = (dir.path().join("shards"), dir.path().join("whole"));
+    let convert = |from: &Path, to: &Path, size: &str| {
+        let mut command = raxla(["convert", "--max-shard-size", size]);
+        let outcome = run(command.arg(from).arg(to));
+        assert_eq!((outcome.code, outcome.stdout), (Some(0), format!("{}\n", to.display())), "{}", outcome.stderr);
+        outcome.stderr
+    };
+    let from = fixture("gpt2_plain");
+    assert!(!convert(&from, &shards, "20 KB").contains("files of weights: 1\n"));
+    assert!(shards.join("model.safetensors.index.json").is_file());
+    convert(&shards, &whole, "1GiB");
+    let logits = |model: &Path| {
+        let out = dir.path().join("logits.safetensors");
+        succeeds(raxla(["logits", "--tokens", "3,5,7", "--model"]).arg(model).arg("--out").arg(&out));
+        std::fs::read(out).unwrap()
+    };
+    assert_eq!(logits(&from), logits(&whole));
+}

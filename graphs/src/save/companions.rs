@@ -117,8 +117,8 @@ mod tests {
         let wanted = json!({ "rope_type": "llama3", "factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
             "original_max_position_embeddings": 8192 });
         assert_eq!(scaling, wanted);
-        let mut scaling = json!({ "rope_type": crate::config::DIVISORS, "factors": [1.0, 3.0] });
+        let mut scaling = json!({ "rope_type": crate::config::DIVISORS, "factors": [3.0, 1.0] });
         name_divisors(&config, &mut scaling).unwrap();
-        assert_eq!(scaling["short_factor"], json!([1.0, 3.0]));
+        assert_eq!(scaling["short_factor"], json!([3.0, 1.0]));
     }
 }
