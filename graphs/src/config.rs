@@ -29,7 +29,18 @@ impl HfConfig {
     pub fn load(dir: &Path) -> Result<HfConfig, LoadError> {
         let path = dir.join("config.json");
         let text = std::fs::read_to_string(&path).map_err(|e| LoadError::io(&path, e))?;
-        HfConfig::parse(&text, &path.display().to_string())
+        HfConfig::parse(&text, &path.display().to_string())?.language_model()
+    }
+
+    /// Of a model that also sees, the language model's part.
+    fn language_model(self) -> Result<HfConfig, LoadError> {
+        let Some(mut text) = self.section("text_config")? else { return Ok(self) };
+        for key in ["bos_token_id", "eos_token_id"] {
+            if let (None, Some(id)) = (text.get(key), self.get(key)) {
+                text.raw.insert(key.to_string(), id.clone());
+            }
+        }
+        Ok(text)
     }
 
     /// Parses the text of a config.json; `origin` is what errors call it.

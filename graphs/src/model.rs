@@ -80,6 +80,7 @@ impl Model {
         let dtype = options.dtype()?;
         let params = match weights {
             WeightSource::Stored(mut weights) => {
+                weights.keep_language_model();
                 weights.ensure_prefix(family.prefix, |name| name.starts_with("lm_head."));
                 params::load(&arch.params(), &weights, family.ignored, dtype, client, options.progress)?
             }

@@ -121,3 +121,27 @@ fn every_way_to_decode_gives_the_same_greedy_tokens() {
         assert_eq!(batch.unwrap()[1].tokens, want, "{name}, in a batch");
     }
 }
+
+#[test]
+fn the_language_model_of_one_that_sees_is_taken() {
+    let from = fixture("gemma3_linear");
+    let tokens = words(&from, "tokens");
+    let want = logits(&load(&from, Default::default()), &tokens);
+    let config: serde_json::Value = serde_json::from_slice(&std::fs::read(from.join("config.json")).unwrap()).unwrap();
+    let config =
+        serde_json::json!({"model_type": "gemma3", "text_config": config, "vision_config": {}, "eos_token_id": [1, 2]});
+    let bytes = std::fs::read(from.join("model.safetensors")).unwrap();
+    for (old, new, eye) in [
+        ("model.", "language_model.model.", "vision_tower.w"),
+        ("model.", "model.language_model.", "model.vision_tower.w"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
+        let named = |name: String| name.strip_prefix(old).map(|rest| format!("{new}{rest}")).unwrap_or(name);
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let mut views: Vec<_> = file.tensors().into_iter().map(|(name, view)| (named(name), view)).collect();
+        views.push((eye.to_string(), TensorView::new(Dtype::F32, vec![1], &[0; 4]).unwrap()));
+        safetensors::serialize_to_file(views, None, &dir.path().join("model.safetensors")).unwrap();
+        assert_eq!(logits(&load(dir.path(), Default::default()), &tokens), want);
+    }
+}

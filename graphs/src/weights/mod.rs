@@ -313,6 +313,23 @@ impl Weights {
         self.tensors = std::mem::take(&mut self.tensors).into_iter().map(renamed).collect();
     }
 
+    /// Of a model that also sees, keeps the language model, under the names that it has alone.
+    pub fn keep_language_model(&mut self) {
+        // (transformers 4 wrote the first, transformers 5 writes the second)
+        let own = |name: &str| {
+            let rest = name.strip_prefix("language_model.");
+            rest.map(str::to_string).or_else(|| Some(format!("model.{}", name.strip_prefix("model.language_model.")?)))
+        };
+        if self.tensors.keys().any(|name| own(name).is_some()) {
+            let all = std::mem::take(&mut self.tensors).into_iter();
+            let kept = |(name, stored): (String, Stored)| match name.starts_with("lm_head.") {
+                true => Some((name, stored)),
+                false => Some((own(&name)?, stored)),
+            };
+            self.tensors = all.filter_map(kept).collect();
+        }
+    }
+
     /// Compares the checkpoint with the parameters of a model, given as (name, dims), and reports all differences at
     /// once. Tensors that the model does not have are reported unless `allow_unexpected` holds for their names.
     pub fn check(
