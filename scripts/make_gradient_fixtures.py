@@ -5,7 +5,8 @@ usage: make_gradient_fixtures.py [NAME ...]     needs: pip install torch transfo
 
 The loss is the mean cross entropy of each token of reference.safetensors' `tokens`, given those before it, in f32 with eager
 attention. `loss` holds it; under a parameter's name in the checkpoint stand at most 128 entries of its gradient, `step` apart
-in the order of its elements (the smallest step that gives so few), and behind them its norm.
+in the order of its elements (the smallest step that gives so few), and behind them its norm. With experts, `router_logits` are those of all layers with experts [layers * T, experts], and `aux_loss` is the
+load-balancing loss.
 """
 import pathlib
 import sys
@@ -47,8 +48,11 @@ def make(path):
     for name, g in stored(model):
         step = -(-g.numel() // KEPT)
         out[name] = torch.cat([g.flatten()[::step], g.norm().reshape(1)])
+    if "moe" in model.config.model_type or model.config.model_type == "mixtral":
+        routed = model(tokens, use_cache=False, output_router_logits=True)
+        out |= {"aux_loss": routed.aux_loss.detach().reshape(1), "router_logits": torch.cat(routed.router_logits).detach()}
     save_file(out, path / "gradients.safetensors")
-    print(f"{path.name}: loss {loss:.4f}, {len(out) - 1} parameters, {(path / 'gradients.safetensors').stat().st_size} bytes")
+    print(f"{path.name}: loss {loss:.4f}, {len(out)} tensors, {(path / 'gradients.safetensors').stat().st_size} bytes")
 
 
 for name in sys.argv[1:] or NAMES:

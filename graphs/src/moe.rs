@@ -11,14 +11,14 @@ use crate::{
     LoadError,
     architecture::{Decoder, Input, Output, Spec},
     config::HfConfig,
-    parts::{Attention, Common, Mlp, Windows, embed, in_layer, logits, positions, run_layers},
+    parts::{Attention, Common, Mlp, Windows, embed, in_layer, logits, positions, run_layers_with},
     qwen,
 };
 use raxla::{
-    Param, Tensor, Tree, einsum,
+    Param, Tensor, Tree, concat, einsum,
     nn::{
         Activation, KvCache, Layers, RmsNorm, Sight,
-        moe::{Dispatch, experts, route},
+        moe::{Dispatch, experts, load_balancing_loss, route},
         rope::Rotation,
     },
     scope,
@@ -62,7 +62,7 @@ pub fn mixtral(c: &HfConfig, scanned: bool) -> Result<Spec<Moe<Param>>, LoadErro
     let names = ["block_sparse_moe", "w1", "w3", "w2"];
     let sparse = Ffn::Sparse(SparseMlp::spec(&common, sizes, names));
     let attention = Attention::spec(&common, [false; 2]);
-    Ok(spec(common, windows, attention, vec![sparse; layers], scanned))
+    Ok(spec(common, windows, attention, sizes, vec![sparse; layers], scanned))
 }
 
 /// The specification of a Qwen 3 with experts.
@@ -83,13 +83,14 @@ pub fn qwen3(c: &HfConfig, scanned: bool) -> Result<Spec<Moe<Param>>, LoadError>
     let mlps =
         (0..common.num_hidden_layers).map(|i| if is_sparse(i) { sparse.clone() } else { plain.clone() }).collect();
     let attention = Attention::spec(&common, [c.bool_or("attention_bias", false)?; 2]).normed(&common);
-    Ok(spec(common.clone(), qwen::windows(c, &common)?, attention, mlps, scanned))
+    Ok(spec(common.clone(), qwen::windows(c, &common)?, attention, sizes, mlps, scanned))
 }
 
 fn spec(
     common: Common,
     windows: Windows,
     attn: Attention<Param>,
+    experts: Experts,
     mlps: Vec<Ffn<Param>>,
     scanned: bool,
 ) -> Spec<Moe<Param>> {
@@ -112,7 +113,7 @@ fn spec(
         layers,
         norm: common.norm("model.norm"),
         head: Some(common.head()),
-        config: Config { common, windows: windows.clone() },
+        config: Config { common, windows: windows.clone(), experts },
     };
     Spec { params, sizes, scanned, windows }
 }
@@ -124,6 +125,8 @@ pub struct Config {
     pub common: Common,
     /// Which layers see only the latest positions.
     pub windows: Windows,
+    /// Those of a layer's experts.
+    pub experts: Experts,
 }
 
 /// The model.
@@ -215,26 +218,47 @@ impl SparseMlp {
     pub fn scores(&self, x: Tensor) -> Tensor {
         einsum("nd,de->ne", x, self.router)
     }
-    /// For each position of `x` `[b, t, d]`.
-    pub fn call(&self, x: Tensor) -> Tensor {
+    /// For each position of `x` `[b, t, d]`; and the router's scores `[b * t, experts]`.
+    pub fn call(&self, x: Tensor) -> (Tensor, Tensor) {
         let [b, t, d] = x.shape();
         let tokens = x.reshape([b * t, d]);
-        let routing = route(self.scores(tokens), self.experts.per_token, self.experts.normalized);
+        let scores = self.scores(tokens);
+        let routing = route(scores, self.experts.per_token, self.experts.normalized);
         let one = |x: Tensor, (gate, up, down): (Tensor, Tensor, Tensor)| {
             let h = self.act.call(einsum("nd,df->nf", x, gate)) * einsum("nd,df->nf", x, up);
             einsum("nf,fd->nd", h, down)
         };
-        experts(tokens, routing, (self.gate, self.up, self.down), self.dispatch, one).reshape([b, t, d])
+        let y = experts(tokens, routing, (self.gate, self.up, self.down), self.dispatch, one);
+        (y.reshape([b, t, d]), scores)
+    }
+}
+
+/// The routers' scores of one call: of each layer with experts `[b * t, experts]`.
+pub type RouterLogits<T = Tensor> = Layers<Option<T>>;
+
+impl Moe {
+    /// [`Decoder::forward`], and the routers' scores.
+    pub fn forward_routed(&self, input: Input) -> (Output, RouterLogits) {
+        let Config { common, windows, .. } = &self.config;
+        let rotation = common.rope.rotations(positions(&input), input.length);
+        let layer =
+            |x: Tensor, block: Block, number, cache| block.call(x, cache, rotation, windows.sight(number, &input));
+        run_layers_with(&self.layers, embed(self.embed, input.tokens), &input, layer, |x| self.norm.call(x))
+    }
+    /// The load-balancing loss of all layers' choices together, to be added to the loss times some 0.001 to 0.02
+    /// (transformers: `router_aux_loss_coef`). It is the number of experts per token when all are used alike.
+    pub fn balance_loss(&self, scores: &RouterLogits) -> Tensor {
+        let all = match scores {
+            Layers::Stacked(all, _) => all.iter().map(|s| s.reshape([s.dim(0) * s.dim(1), s.dim(2)])).collect(),
+            Layers::List(each) => each.iter().flatten().copied().collect::<Vec<_>>(),
+        };
+        load_balancing_loss(concat(&all, 0), self.config.experts.per_token)
     }
 }
 
 impl Decoder for Moe {
     fn forward(&self, input: Input) -> Output {
-        let Config { common, windows } = &self.config;
-        let rotation = common.rope.rotations(positions(&input), input.length);
-        let layer =
-            |x: Tensor, block: Block, number, cache| block.call(x, cache, rotation, windows.sight(number, &input));
-        run_layers(&self.layers, embed(self.embed, input.tokens), &input, layer, |x| self.norm.call(x))
+        self.forward_routed(input).0
     }
     fn logits(&self, hidden: Tensor) -> Tensor {
         logits(hidden, self.head, self.embed)
@@ -242,14 +266,23 @@ impl Decoder for Moe {
 }
 
 impl Block {
-    fn call(&self, x: Tensor, cache: Option<KvCache>, rotation: Rotation, at: Sight) -> (Tensor, Option<KvCache>) {
+    fn call(
+        &self,
+        x: Tensor,
+        cache: Option<KvCache>,
+        rotation: Rotation,
+        at: Sight,
+    ) -> ((Tensor, Option<KvCache>), Option<Tensor>) {
         let (attended, cache) = scope("attn", || self.attn.call(self.attn_norm.call(x), cache, rotation, at));
         let x = x + attended;
         let inner = self.mlp_norm.call(x);
-        let y = scope("mlp", || match &self.mlp {
-            Ffn::Plain(mlp) => mlp.call(inner),
-            Ffn::Sparse(mlp) => mlp.call(inner),
+        let (y, scores) = scope("mlp", || match &self.mlp {
+            Ffn::Plain(mlp) => (mlp.call(inner), None),
+            Ffn::Sparse(mlp) => {
+                let (y, scores) = mlp.call(inner);
+                (y, Some(scores))
+            }
         });
-        (x + y, cache)
+        ((x + y, cache), scores)
     }
 }

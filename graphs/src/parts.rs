@@ -311,13 +311,30 @@ pub fn run_layers<B>(
 where
     B: Tree<Tensor, With<Tensor> = B> + Clone,
 {
+    let layer = |x, block, number, cache| (layer(x, block, number, cache), ());
+    run_layers_with(layers, x, input, layer, norm).0
+}
+
+/// As [`run_layers`], with layers that return something of their own beside.
+pub fn run_layers_with<B, E>(
+    layers: &Layers<B>,
+    x: Tensor,
+    input: &Input,
+    layer: impl Fn(Tensor, B, Tensor, Option<KvCache>) -> ((Tensor, Option<KvCache>), E),
+    norm: impl FnOnce(Tensor) -> Tensor,
+) -> (Output, Layers<E>)
+where
+    B: Tree<Tensor, With<Tensor> = B> + Clone,
+    E: Tree<Tensor, With<Tensor> = E> + Clone,
+{
     let step = |x: Tensor, (block, number): (B, Tensor), cache: Option<KvCache>| {
-        let (y, cache) = scope("block", || layer(x, block, number, cache));
-        (y, (cache, x))
+        let ((y, cache), extra) = scope("block", || layer(x, block, number, cache));
+        (y, ((cache, x), extra))
     };
     let (x, parts) = layers.numbered().fold_with(x, &input.cache, input.remat.as_ref(), step);
+    let (parts, extra) = parts.unzip();
     let (cache, states): (Cache, Layers<Tensor>) = parts.unzip();
-    Output { hidden: scope("norm", || norm(x)), cache, states }
+    (Output { hidden: scope("norm", || norm(x)), cache, states }, extra)
 }
 
 /// Which layers look only at a window of the latest positions.

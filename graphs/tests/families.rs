@@ -1,6 +1,11 @@
 //! What holds for whole families: half precision, experts that are all the same, caches that end at the window.
-use graphs::{Draft, Generation, LoadOptions, Model, architecture::Cache};
-use raxla::{Aval, DType, Tree, runtime};
+use graphs::{
+    Draft, Generation, LoadError, LoadOptions, Model,
+    architecture::{Architecture, Cache, Input, Spec},
+    config::HfConfig,
+    moe::Moe,
+};
+use raxla::{Array, Aval, DType, Param, Tensor, Tree, full, jit, runtime};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
 
@@ -85,7 +90,7 @@ fn a_mixtral_of_equal_experts_is_a_mistral() {
 #[test]
 fn caches_hold_no_more_than_the_window() {
     let slots = |name: &str, scanned: bool| -> Vec<usize> {
-        let config = graphs::config::HfConfig::load(&fixture(name)).unwrap();
+        let config = HfConfig::load(&fixture(name)).unwrap();
         let arch = (graphs::architecture::by_name(&config).unwrap().build)(&config, scanned).unwrap();
         let cache: Cache<Aval> = arch.cache(1, 64, 0, DType::F32);
         cache.leaves().iter().map(|a| a.dims[a.dims.len() - 3]).collect()
@@ -144,4 +149,42 @@ fn the_language_model_of_one_that_sees_is_taken() {
         safetensors::serialize_to_file(views, None, &dir.path().join("model.safetensors")).unwrap();
         assert_eq!(logits(&load(dir.path(), Default::default()), &tokens), want);
     }
+}
+
+#[test]
+fn routers_and_their_loss_are_those_of_transformers() {
+    let check = |name: &str, scanned: bool, spec: fn(&HfConfig, bool) -> Result<Spec<Moe<Param>>, LoadError>| {
+        let dir = fixture(name);
+        let model = load(&dir, LoadOptions { scanned, ..Default::default() });
+        let spec = spec(&model.config, scanned).unwrap();
+        let step = jit(move |params: Vec<Tensor>, tokens: Tensor| {
+            let model: Moe = spec.params.refill(params);
+            let (start, length) = (full([], DType::I32, 0), full([], DType::I32, tokens.dim(1)));
+            let cache = spec.no_cache();
+            let (_, scores) = model.forward_routed(Input { tokens, start, length, cache, remat: None });
+            (model.balance_loss(&scores), scores.leaves())
+        });
+        let tokens: Vec<i32> = words(&dir, "tokens").into_iter().map(|t| t as i32).collect();
+        let tokens = Array::on(model.client(), [1, tokens.len()], &tokens).unwrap();
+        let (loss, scores): (Array, Vec<Array>) = step.call((&model.params().to_vec(), &tokens)).unwrap();
+        let bytes = std::fs::read(dir.join("gradients.safetensors")).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let floats = |name: &str| -> Vec<f32> {
+            file.tensor(name)
+                .unwrap()
+                .data()
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
+                .collect()
+        };
+        let scores: Vec<f32> = scores.iter().flat_map(|s| s.to_vec::<f32>().unwrap()).collect();
+        let all = [(loss.to_vec::<f32>().unwrap(), floats("aux_loss")), (scores, floats("router_logits"))];
+        for (have, want) in all {
+            assert_eq!(have.len(), want.len(), "{name}");
+            have.iter().zip(&want).for_each(|(a, b)| assert!((a - b).abs() < 1e-4, "{name}: {a} {b}"));
+        }
+    };
+    check("mixtral_window_one_head", false, graphs::moe::mixtral);
+    check("mixtral_window_one_head", true, graphs::moe::mixtral);
+    check("qwen3moe_mixed", false, graphs::moe::qwen3);
 }
