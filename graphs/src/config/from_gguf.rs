@@ -189,6 +189,8 @@ impl Keys<'_> {
                 "rope_type": kind,
                 "factor": factor.unwrap_or(1.0),
                 "original_max_position_embeddings": original,
+                "beta_fast": self.float_opt("rope.scaling.yarn_beta_fast"),
+                "beta_slow": self.float_opt("rope.scaling.yarn_beta_slow"),
             }),
         })
     }

@@ -4,7 +4,7 @@ use super::sentencepiece::{Algorithm, Kind, Model, Piece, Prefix};
 use super::{broken, byte_level, model_file, surround};
 use crate::LoadError;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use tokenizers::models::bpe::BPE;
 use tokenizers::{AddedToken, Tokenizer as Inner};
@@ -177,11 +177,15 @@ impl Settings {
         }
     }
 
-    /// Makes the added tokens of the settings known, and the special ones that only have names.
+    /// Makes the added tokens of the settings known, and the special ones that only have names. All at once: each addition
+    /// costs as much as the search for all tokens takes to prepare.
     fn add_tokens(&self, inner: &mut Inner, dir: &Path) -> Result<(), LoadError> {
-        for (id, token) in self.added() {
-            let content = token.content.clone();
-            inner.add_tokens([token]).map_err(|e| broken(dir, e))?;
+        let added: Vec<(u32, AddedToken)> = self.added().into_iter().filter(|(_, t)| !t.content.is_empty()).collect();
+        let new: Vec<(u32, String)> = added.iter().map(|(id, t)| (*id, t.content.clone())).collect();
+        let new: Vec<_> = new.into_iter().filter(|(_, text)| inner.token_to_id(text).is_none()).collect();
+        let tokens = added.into_iter().map(|(_, token)| token);
+        inner.add_tokens(tokens).map_err(|e| broken(dir, e))?;
+        for (id, content) in new {
             let got = inner.token_to_id(&content);
             if got != Some(id) {
                 let got = got.map_or("none".to_string(), |id| id.to_string());
@@ -189,14 +193,14 @@ impl Settings {
                 return Err(LoadError::tokenizer(dir, reason));
             }
         }
+        let known = inner.get_added_tokens_decoder();
+        let known: HashSet<&str> = known.values().map(|t| t.content.as_str()).collect();
         let more = self.0.get("additional_special_tokens").and_then(Value::as_array);
         let names = ["bos_token", "eos_token", "unk_token", "pad_token"].map(|key| self.0.get(key));
-        for name in names.into_iter().flatten().chain(more.into_iter().flatten()).filter_map(content) {
-            let is_known = inner.get_added_tokens_decoder().values().any(|t| t.content == name);
-            if !is_known && inner.token_to_id(&name).is_some() {
-                inner.add_special_tokens([AddedToken::from(name, true)]).map_err(|e| broken(dir, e))?;
-            }
-        }
+        let names = names.into_iter().flatten().chain(more.into_iter().flatten()).filter_map(content);
+        let special = names.filter(|name| !known.contains(name.as_str()) && inner.token_to_id(name).is_some());
+        let special: Vec<AddedToken> = special.map(|name| AddedToken::from(name, true)).collect();
+        inner.add_special_tokens(special).map_err(|e| broken(dir, e))?;
         Ok(())
     }
 
