@@ -153,7 +153,8 @@ fn the_language_model_of_one_that_sees_is_taken() {
 
 #[test]
 fn routers_and_their_loss_are_those_of_transformers() {
-    let check = |name: &str, scanned: bool, spec: fn(&HfConfig, bool) -> Result<Spec<Moe<Param>>, LoadError>| {
+    type Build = fn(&HfConfig, bool) -> Result<Spec<Moe<Param>>, LoadError>;
+    let check = |name: &str, scanned: bool, spec: Build| {
         let dir = fixture(name);
         let model = load(&dir, LoadOptions { scanned, ..Default::default() });
         let spec = spec(&model.config, scanned).unwrap();
