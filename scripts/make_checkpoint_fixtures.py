@@ -1,10 +1,12 @@
 """Makes graphs/tests/data/checkpoints: small files in other formats than safetensors, and the tensors they hold.
 
-    pip install torch safetensors
+    pip install torch safetensors flax
     python scripts/make_checkpoint_fixtures.py
 
 NAME.bin, NAME.pt, NAME.pth   written by torch.save; NAME.safetensors holds the same tensors, contiguous
 refused/NAME.bin              files that torch would run code for, or that hold no dict of tensors
+flax_gpt2/, flax_llama/       the models of fixtures/gpt2_f16 and fixtures/llama_bf16 as flax_model.msgpack
+flax.msgpack                  arrays of all dtypes by flax.serialization, one of them in pieces; flax.safetensors
 torch_shards/                 the model of fixtures/llama_bf16 as pytorch_model-0000?-of-00002.bin with their index
 """
 
@@ -14,7 +16,10 @@ import json
 import pathlib
 import shutil
 
+import ml_dtypes
+import numpy as np
 import torch
+from flax import serialization
 from safetensors.torch import load_file, save_file
 
 TESTS = pathlib.Path(__file__).parent.parent / "graphs" / "tests"
@@ -87,6 +92,50 @@ def shards():
     (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"metadata": {}, "weight_map": where}, indent=1))
 
 
+def to_numpy(tensor):
+    if tensor.dtype == torch.bfloat16:
+        return tensor.view(torch.int16).numpy().view(ml_dtypes.bfloat16)
+    return tensor.numpy()
+
+
+def flax_model(name, fixture):
+    """By the rules of transformers' modeling_flax_pytorch_utils.py, in the other direction."""
+    folder = OUT / name
+    folder.mkdir()
+    shutil.copy(TESTS / "fixtures" / fixture / "config.json", folder)
+    tree = {}
+    for key, tensor in load_file(TESTS / "fixtures" / fixture / "model.safetensors").items():
+        *path, leaf = key.split(".")
+        value = to_numpy(tensor)
+        if path[-1] in ("wte", "wpe", "embed_tokens"):
+            leaf = "embedding"
+        elif leaf == "weight" and value.ndim == 2:
+            leaf, value = "kernel", value.T
+        elif leaf == "weight" and path[-1].startswith("ln_"):
+            leaf = "scale"
+        node = tree
+        for part in path:
+            node = node.setdefault(part, {})
+        node[leaf] = np.ascontiguousarray(value)
+    (folder / "flax_model.msgpack").write_bytes(serialization.to_bytes(tree))
+
+
+def flax_arrays():
+    names = ["float32", "bfloat16", "float16", "float64", "int64", "int32", "int16", "int8", "uint8", "uint16", "uint32"]
+    numpy = {name: np.arange(-3, 3).reshape(2, 3).astype(ml_dtypes.bfloat16 if name == "bfloat16" else name) for name in names}
+    tree = {"a": {"b": {"kernel": numpy["float32"]}}, "step": 7, "name": "x", "none": None, "bias": numpy["float16"][0]}
+    tree.update((k, v) for k, v in numpy.items())
+    limit, serialization.MAX_CHUNK_SIZE = serialization.MAX_CHUNK_SIZE, 64
+    tree["pieces"] = np.arange(50, dtype=np.int16).reshape(5, 10)
+    tree["c"] = {"kernel": np.arange(60, dtype=np.float32).reshape(5, 12)}
+    (OUT / "flax.msgpack").write_bytes(serialization.to_bytes({"params": tree}))
+    serialization.MAX_CHUNK_SIZE = limit
+    tensors = {"a.b.weight": numpy["float32"].T, "c.weight": tree["c"]["kernel"].T, "pieces": tree["pieces"], "bias": tree["bias"]}
+    bf16 = torch.from_numpy(numpy.pop("bfloat16").view(np.int16)).view(torch.bfloat16)
+    plain = {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in {**tensors, **numpy}.items()}
+    save_file({**plain, "bfloat16": bf16}, OUT / "flax.safetensors")
+
+
 def main():
     shutil.rmtree(OUT, ignore_errors=True)
     (OUT / "refused").mkdir(parents=True)
@@ -110,6 +159,9 @@ def main():
     for name, value in refused.items():
         torch.save(value, OUT / "refused" / f"{name}.bin")
     shards()
+    flax_model("flax_gpt2", "gpt2_f16")
+    flax_model("flax_llama", "llama_bf16")
+    flax_arrays()
 
 
 main()

@@ -1,6 +1,6 @@
 //! `raxla convert`
 use crate::{Result, note, options, usage};
-use graphs::SaveOptions;
+use graphs::{Format, SaveOptions};
 use raxla::DType;
 use std::{io::Write, path::PathBuf};
 
@@ -12,6 +12,9 @@ pub struct Args {
     src: String,
     /// The directory to write; it must not be there yet, or be empty
     dst: PathBuf,
+    /// Format of the weights: model.safetensors, or flax_model.msgpack for the Flax classes of transformers 4
+    #[arg(long, value_name = "F", default_value = "safetensors", value_parser = ["safetensors", "flax"])]
+    format: String,
     /// Dtype of all floats: f32, bf16, f16 or f64 [default: as they are stored; f32 where they are quantized]
     #[arg(long, value_name = "D", value_parser = options::float)]
     dtype: Option<DType>,
@@ -21,7 +24,7 @@ pub struct Args {
 }
 
 const DETAILS: &str = "\
-DST gets config.json, model.safetensors (or several files with their index) and, where SRC has a
+DST gets config.json, the weights (in one file, or several with their index) and, where SRC has a
 tokenizer, tokenizer.json and tokenizer_config.json, under Hugging Face's names whatever SRC is;
 transformers loads it. One tensor at a time is in memory. DST appears when it is complete.
 
@@ -53,7 +56,8 @@ impl Args {
         if self.dst.file_name().is_none() {
             return Err(usage(format!("{} is no name for a new directory", self.dst.display())).into());
         }
-        let options = SaveOptions { dtype: self.dtype, max_shard_size: self.max_shard_size, progress: true };
+        let format = if self.format == "flax" { Format::Flax } else { Format::Safetensors };
+        let options = SaveOptions { format, dtype: self.dtype, max_shard_size: self.max_shard_size, progress: true };
         let saved = graphs::convert(&self.src, &self.dst, &options)?;
         let gigabytes = saved.bytes as f64 / 1e9;
         note(format!("{} tensors, {gigabytes:.3} GB, files of weights: {}", saved.tensors, saved.files));

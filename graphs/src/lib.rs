@@ -75,4 +75,4 @@ pub use generate::{
 };
 pub use model::{LoadOptions, Model, Scores};
 pub use sampling::{Chosen, Context, Logprobs, Sampling, Shape};
-pub use save::{SaveOptions, Saved, convert, save};
+pub use save::{Format, SaveOptions, Saved, convert, save};

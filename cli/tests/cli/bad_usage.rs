@@ -176,6 +176,7 @@ fn what_convert_refuses() {
         command
     };
     fails(&mut convert(&["--dtype", "i8"]), 2, &["invalid value 'i8' for '--dtype <D>'", "none of f32, bf16"]);
+    fails(&mut convert(&["--format", "onnx"]), 2, &["invalid value 'onnx'", "safetensors, flax"]);
     for size in ["0", "many", "5XB", "99999999999GB", "-1", ""] {
         let size = format!("--max-shard-size={size}");
         fails(&mut convert(&[&size]), 2, &["for '--max-shard-size <S>'", "a size is a whole number of bytes"]);

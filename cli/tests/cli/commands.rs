@@ -284,4 +284,8 @@ fn convert_writes_what_it_reads() {
         std::fs::read(out).unwrap()
     };
     assert_eq!(logits(&from), logits(&whole));
+    let flax = dir.path().join("flax");
+    succeeds(raxla(["convert", "--format", "flax"]).arg(&whole).arg(&flax));
+    assert!(flax.join("flax_model.msgpack").is_file());
+    assert_eq!(logits(&from), logits(&flax));
 }

@@ -4,11 +4,13 @@
 //! name when it is complete.
 
 mod companions;
+mod flax;
 mod safetensors;
 mod tensors;
 
 use crate::{
     Error, Model, Result,
+    architecture::by_name,
     config::{GenerationConfig, HfConfig},
     files::{Files, WeightSource},
     hub::HubOptions,
@@ -23,9 +25,21 @@ use std::{
 };
 use tensors::{FromParams, FromWeights, Tensors};
 
+/// The format of the weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// model.safetensors, with PyTorch's names.
+    #[default]
+    Safetensors,
+    /// flax_model.msgpack, with those of Linen: what the Flax classes of transformers 4 read. GPT-2, LLaMA, Mistral, Gemma.
+    Flax,
+}
+
 /// How to write a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SaveOptions {
+    /// The format of the weights.
+    pub format: Format,
     /// Dtype of all floats: f32, bf16, f16 or f64. `None` keeps each tensor's own, and makes f32 of ggml's blocks.
     pub dtype: Option<DType>,
     /// Most bytes of a file of weights, unless one tensor alone takes more.
@@ -37,7 +51,7 @@ pub struct SaveOptions {
 impl Default for SaveOptions {
     /// The tensors' own dtypes, files of up to 5 GB as transformers makes them, no progress bar.
     fn default() -> SaveOptions {
-        SaveOptions { dtype: None, max_shard_size: 5_000_000_000, progress: false }
+        SaveOptions { format: Format::Safetensors, dtype: None, max_shard_size: 5_000_000_000, progress: false }
     }
 }
 
@@ -65,10 +79,14 @@ pub struct Saved {
 /// A model that cannot be opened; a `dir` that is there and not empty; whatever the system says on writing.
 pub fn convert(model: &str, dir: &Path, options: &SaveOptions) -> Result<Saved> {
     check_free(dir)?;
-    let files = Files::open(&Source::resolve(model, &HubOptions::from_env())?)?;
-    let WeightSource::Stored(weights) = &files.weights else {
+    let mut files = Files::open(&Source::resolve(model, &HubOptions::from_env())?)?;
+    let WeightSource::Stored(weights) = &mut files.weights else {
         return Err(Error::Usage(format!("{model} has no weights to write")));
     };
+    if options.format == Format::Flax {
+        weights.ensure_prefix(by_name(&files.config)?.prefix, |name| name.starts_with("lm_head."));
+    }
+    let weights = &*weights;
     let tensors = FromWeights::new(weights, options.dtype)?;
     let tokenizer = files.tokenizer.as_ref().ok();
     if let Err(why) = &files.tokenizer {
@@ -156,7 +174,11 @@ fn write(dir: &Path, tensors: &dyn Tensors, companions: &Companions, options: &S
     let bar = crate::params::bar(options.progress, "writing weights", bytes);
     let draft = Draft::new(dir)?;
     companions.write(&draft.path)?;
-    let files = safetensors::write(&draft.path, tensors, options.max_shard_size, &bar)?;
+    let limit = options.max_shard_size;
+    let files = match options.format {
+        Format::Safetensors => safetensors::write(&draft.path, tensors, limit, &bar)?,
+        Format::Flax => flax::write(&draft.path, tensors, companions.config, limit, &bar)?,
+    };
     draft.finish(dir)?;
     bar.finish_and_clear();
     Ok(Saved { tensors: entries.len(), bytes, files })

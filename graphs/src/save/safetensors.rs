@@ -12,21 +12,22 @@ use serde_json::{Map, Value, json};
 use std::{
     fs::File,
     io::{BufWriter, Write},
+    ops::Range,
     path::Path,
 };
 
 /// Writes all tensors, at most `limit` bytes of them to a file, and gives the number of files.
 pub(super) fn write(dir: &Path, tensors: &dyn Tensors, limit: u64, bar: &ProgressBar) -> Result<usize> {
     let entries = tensors.entries();
-    let shards = shards(entries, limit);
+    let shards = shards(entries.iter().map(|e| e.bytes() as u64), limit);
     let name = |i: usize| match shards.len() {
         1 => "model.safetensors".to_string(),
         n => format!("model-{:05}-of-{n:05}.safetensors", i + 1),
     };
     let mut map = Map::new();
     for (i, shard) in shards.iter().enumerate() {
-        one(&dir.join(name(i)), tensors, shard, bar)?;
-        map.extend(shard.iter().map(|t| (entries[*t].name.clone(), name(i).into())));
+        one(&dir.join(name(i)), tensors, shard.clone(), bar)?;
+        map.extend(entries[shard.clone()].iter().map(|e| (e.name.clone(), name(i).into())));
     }
     if shards.len() > 1 {
         let total: u64 = entries.iter().map(|e| e.bytes() as u64).sum();
@@ -37,26 +38,25 @@ pub(super) fn write(dir: &Path, tensors: &dyn Tensors, limit: u64, bar: &Progres
     Ok(shards.len())
 }
 
-/// Which tensors go together: in their order, a new file where the limit would be passed.
-fn shards(entries: &[Entry], limit: u64) -> Vec<Vec<usize>> {
-    let (mut shards, mut size) = (vec![vec![]], 0);
-    for (i, entry) in entries.iter().enumerate() {
-        let bytes = entry.bytes() as u64;
-        if size + bytes > limit && size > 0 {
-            shards.push(vec![]);
+/// Which tensors of these sizes go together: in their order, a new file where the limit would be passed.
+pub(super) fn shards(sizes: impl Iterator<Item = u64>, limit: u64) -> Vec<Range<usize>> {
+    let (mut shards, mut size) = (vec![0..0], 0u64);
+    for (i, bytes) in sizes.enumerate() {
+        if size.saturating_add(bytes) > limit && size > 0 {
+            shards.push(i..i);
             size = 0;
         }
         size += bytes;
         let last = shards.len() - 1;
-        shards[last].push(i);
+        shards[last].end = i + 1;
     }
     shards
 }
 
-fn one(path: &Path, tensors: &dyn Tensors, shard: &[usize], bar: &ProgressBar) -> Result<()> {
+fn one(path: &Path, tensors: &dyn Tensors, shard: Range<usize>, bar: &ProgressBar) -> Result<()> {
     let entries = tensors.entries();
     // the widest first, so that all are aligned
-    let mut order = shard.to_vec();
+    let mut order: Vec<usize> = shard.collect();
     order.sort_by_key(|i| std::cmp::Reverse(entries[*i].dtype.bits()));
     let mut header = Map::from_iter([("__metadata__".to_string(), json!({ "format": "pt" }))]);
     let mut at = 0;

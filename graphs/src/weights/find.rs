@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 pub(super) const STANDARD: [&str; 4] =
     ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
 
+/// Flax's names count where there is nothing else.
+const FLAX: [&str; 2] = ["flax_model.msgpack", "flax_model.msgpack.index.json"];
+
 /// What training leaves beside a model.
 const NO_WEIGHTS: [&str; 5] = ["training_args.", "optimizer.", "scheduler.", "scaler.", "rng_state"];
 
@@ -18,7 +21,10 @@ pub(crate) fn checkpoint<'a>(names: &[&'a str]) -> Result<Option<&'a str>, Vec<&
         return Ok(Some(standard));
     }
     // PyTorch's files come last: many have none of the model's weights
-    for kinds in [&["safetensors", "gguf"][..], &["bin", "pt", "pth"]] {
+    for kinds in [&["safetensors", "gguf"][..], &["bin", "pt", "pth"], &["msgpack"]] {
+        if let (&["msgpack"], Some(flax)) = (kinds, FLAX.iter().find_map(|f| names.iter().find(|n| *n == f))) {
+            return Ok(Some(flax));
+        }
         let of_kind = |name: &str| kind(Path::new(name)).is_some_and(|k| kinds.contains(&k));
         let other = |name: &str| NO_WEIGHTS.iter().any(|n| name.starts_with(n));
         let mut found: Vec<&str> = names.iter().copied().filter(|n| of_kind(n) && !other(n)).collect();
@@ -41,7 +47,7 @@ pub(crate) fn is_index(name: &str) -> bool {
 /// The kinds of checkpoints, by the extension.
 pub(crate) fn kind(path: &Path) -> Option<&'static str> {
     let extension = path.extension()?.to_str()?;
-    ["safetensors", "gguf", "bin", "pt", "pth"].into_iter().find(|k| extension.eq_ignore_ascii_case(k))
+    ["safetensors", "gguf", "bin", "pt", "pth", "msgpack"].into_iter().find(|k| extension.eq_ignore_ascii_case(k))
 }
 
 /// All parts of a GGUF file that llama.cpp split, by the name of one: `NAME-00002-of-00003.gguf`.

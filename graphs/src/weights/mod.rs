@@ -1,10 +1,11 @@
-//! Checkpoints: safetensors and PyTorch's files (one file or shards), and GGUF; memory-mapped, converted on reading.
+//! Checkpoints: files of safetensors, PyTorch and Flax (one or shards), and GGUF; memory-mapped, converted on reading.
 //!
 //! Whatever the file, the names, shapes and element order are those of Hugging Face's checkpoint of the same model.
 
 mod convert;
 mod dequant;
 mod find;
+pub(crate) mod flax;
 pub mod gguf;
 pub(crate) mod names;
 mod report;
@@ -74,8 +75,8 @@ impl Info<'_> {
 }
 
 impl Weights {
-    /// Opens a checkpoint: a `.safetensors`, `.gguf` or PyTorch file (`.bin`, `.pt`, `.pth`), or a directory with
-    /// `model.safetensors`, `pytorch_model.bin`, or an index of either and its shards (or else a single file of weights).
+    /// Opens a checkpoint: a `.safetensors`, `.gguf` PyTorch (`.bin`, `.pt`, `.pth`) or Flax file (`.msgpack`), or a directory with
+    /// `model.safetensors`, `pytorch_model.bin`, `flax_model.msgpack`, or an index of one and its shards (or else a single file of weights).
     /// Of a GGUF file in parts, any part stands for all.
     ///
     /// Only headers are read. A file that is truncated or whose header contradicts itself is an error here, not later.
@@ -117,7 +118,12 @@ impl Weights {
         }
         let shards = shards(&path)?;
         let weights = Weights::open_files(dir, &shards.files)?;
-        match shards.tensors.iter().find(|name| !weights.tensors.contains_key(*name)) {
+        // the index of a Flax checkpoint has Flax's names
+        let known = |name: &str| match name.contains('/') {
+            true => weights.tensors.contains_key(&flax::torch(&name.split('/').collect::<Vec<_>>(), None).0),
+            false => weights.tensors.contains_key(name),
+        };
+        match shards.tensors.iter().find(|name| !known(name)) {
             Some(name) => {
                 Err(LoadError::format(path, format!("it lists tensor `{name}`, which none of its files holds")))
             }
@@ -138,6 +144,7 @@ impl Weights {
             let tensors = match kind(file) {
                 _ if is_gguf => weights.read_gguf(&mapped),
                 Some("bin" | "pt" | "pth") => torch::tensors(&mapped),
+                Some("msgpack") => flax::tensors(&mapped),
                 _ if is_torch => torch::tensors(&mapped),
                 _ => safetensors::tensors(&mapped),
             };
@@ -290,7 +297,7 @@ impl Weights {
         let rows = stored.dims.first().copied().unwrap_or(1);
         let (encoding, layout) = (stored.encoding, stored.layout);
         match (&stored.view, encoding) {
-            (View::Strided(_), Encoding::Plain(plain)) => {
+            (View::Strided(_) | View::Pieces(_), Encoding::Plain(plain)) => {
                 let file = &self.files[stored.file];
                 let values = stored.view.gather(file, stored.range.clone(), &stored.dims, plain.bits() / 8);
                 convert::convert(encoding, layout, rows, &values, dtype, out);

@@ -9,6 +9,8 @@ pub(super) enum View {
     Whole,
     /// With these distances along each axis, counted in values.
     Strided(Vec<usize>),
+    /// In several pieces of the file; each is a range of it.
+    Pieces(Vec<Range<usize>>),
 }
 
 impl View {
@@ -27,6 +29,7 @@ impl View {
     pub(super) fn gather(&self, file: &[u8], range: Range<usize>, dims: &[usize], size: usize) -> Vec<u8> {
         match self {
             View::Whole => file[range].to_vec(),
+            View::Pieces(pieces) => pieces.iter().flat_map(|piece| &file[piece.clone()]).copied().collect(),
             View::Strided(strides) => {
                 let mut out = Vec::with_capacity(dims.iter().product::<usize>() * size);
                 let mut index = vec![0; dims.len()];
