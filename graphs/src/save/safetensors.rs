@@ -40,16 +40,16 @@ pub(super) fn write(dir: &Path, tensors: &dyn Tensors, limit: u64, bar: &Progres
 
 /// Which tensors of these sizes go together: in their order, a new file where the limit would be passed.
 pub(super) fn shards(sizes: impl Iterator<Item = u64>, limit: u64) -> Vec<Range<usize>> {
-    let (mut shards, mut size) = (vec![0..0], 0u64);
+    let (mut shards, mut from, mut n, mut size) = (vec![], 0, 0, 0u64);
     for (i, bytes) in sizes.enumerate() {
         if size.saturating_add(bytes) > limit && size > 0 {
-            shards.push(i..i);
-            size = 0;
+            shards.push(from..i);
+            (from, size) = (i, 0);
         }
         size += bytes;
-        let last = shards.len() - 1;
-        shards[last].end = i + 1;
+        n = i + 1;
     }
+    shards.push(from..n);
     shards
 }
 
