@@ -11,7 +11,7 @@ use crate::{
 };
 use raxla::{
     DType, IndexMode, Param, Tensor, Tree, einsum,
-    nn::{Activation, AttentionOptions, KvCache, LayerNorm, Layers, Seen, Sight},
+    nn::{Activation, AttentionOptions, KvCache, LayerNorm, Layers, Learned, Seen, Sight},
     prim, scope,
 };
 
@@ -102,7 +102,7 @@ pub struct Gpt2<T = Tensor> {
     /// Token embedding, `[vocab, d]`.
     pub wte: T,
     /// Position embedding, `[positions, d]`.
-    pub wpe: T,
+    pub wpe: Learned<T>,
     /// The blocks.
     pub layers: Layers<Block<T>>,
     /// Before the head.
@@ -158,7 +158,11 @@ impl Gpt2<Param> {
         let head = if config.tie_word_embeddings { "transformer.wte.weight" } else { "lm_head.weight" };
         Gpt2 {
             wte: Param::new([v, d], ["vocab", "embed"]).normal(std).stored("transformer.wte.weight"),
-            wpe: Param::new([n_positions, d], ["positions", "embed"]).normal(std).stored("transformer.wpe.weight"),
+            wpe: Learned {
+                table: Param::new([n_positions, d], ["positions", "embed"])
+                    .normal(std)
+                    .stored("transformer.wpe.weight"),
+            },
             layers: Layers::spec(&Block::spec(&config), n_layer, scanned),
             norm: norm("transformer.ln_f", d, eps),
             head: Some(Param::new([d, v], ["embed", "vocab"]).normal(std).stored(head).transposed(1)),
@@ -203,9 +207,7 @@ impl Decoder for Gpt2 {
     fn forward(&self, input: Input) -> Output {
         let [_, t] = input.tokens.shape();
         let positions = prim::iota([t], DType::I32, 0) + input.start;
-        let x = scope("embed", || {
-            self.wte.take_with(input.tokens, 0, IndexMode::Clip) + self.wpe.take_with(positions, 0, IndexMode::Clip)
-        });
+        let x = scope("embed", || self.wte.take_with(input.tokens, 0, IndexMode::Clip) + self.wpe.call(positions));
         let sight = Sight { start: input.start, length: input.length, window: None };
         let layer = |x: Tensor, (block, number): (Block, Tensor), cache: Option<KvCache>| {
             let (y, cache) = scope("block", || block.call(x, cache, number, sight));

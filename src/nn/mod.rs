@@ -8,6 +8,7 @@ mod layers;
 mod loss;
 pub mod moe;
 mod norm;
+mod position;
 pub mod rope;
 
 pub use activation::{Activation, gelu, gelu_tanh, relu, silu, softplus};
@@ -15,3 +16,4 @@ pub use attention::{AttentionOptions, KvCache, Seen, Sight, attention, attention
 pub use layers::Layers;
 pub use loss::cross_entropy;
 pub use norm::{LayerNorm, RmsNorm};
+pub use position::{Learned, sinusoidal};
