@@ -5,10 +5,11 @@ use std::{ops::ControlFlow, path::PathBuf};
 
 const DRAWS: usize = 100_000;
 
+/// (with scanned layers: they compile faster)
 fn load(name: &str) -> Model {
     let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
     let files = graphs::open(dir.to_str().unwrap()).unwrap();
-    Model::load(files, &LoadOptions::default(), &runtime::client().unwrap()).unwrap()
+    Model::load(files, &LoadOptions { scanned: true, ..Default::default() }, &runtime::client().unwrap()).unwrap()
 }
 fn greedy(n: usize) -> Generation {
     Generation { max_new_tokens: n, ignore_eos: true, ..Default::default() }
@@ -29,8 +30,8 @@ fn prompts() -> [Vec<u32>; 3] {
 #[test]
 fn greedy_tokens_are_the_same_whatever_the_draft() {
     let model = load("llama_gqa_untied");
-    // of the same vocabulary: the model itself, and others that know nothing of what it does
-    let drafts = ["llama_gqa_untied", "qwen3_bias_one_head", "gemma_untied_gelu"].map(load);
+    // of the same vocabulary: the model itself, and one that knows nothing of what it does
+    let drafts = ["llama_gqa_untied", "gemma_untied_gelu"].map(load);
     let mut kept = vec![];
     for prompt in prompts() {
         let want = plain(&model, &prompt, &greedy(25));
@@ -49,7 +50,7 @@ fn greedy_tokens_are_the_same_whatever_the_draft() {
         }
     }
     assert!(kept.iter().filter(|(i, _)| *i == 0).all(|(_, rate)| *rate == 1.0), "its own drafts are right: {kept:?}");
-    assert!(kept.iter().filter(|(i, _)| *i > 0).all(|(_, rate)| *rate < 0.7), "others are not: {kept:?}");
+    assert!(kept.iter().filter(|(i, _)| *i > 0).all(|(_, rate)| *rate < 0.7), "the other's are not: {kept:?}");
 }
 
 #[test]
