@@ -22,6 +22,12 @@
 //! let all = model.generate_texts(&["Once", "Once upon a time"], true, &three, |_row, _piece| ControlFlow::Continue(()))?;
 //! assert_eq!(all.len(), 6);
 //!
+//! // a draft makes it faster and changes nothing; a search looks for what is most likely as a whole
+//! use graphs::{Beams, Draft};
+//! let greedy = Generation::default();
+//! model.generate_speculative(Draft::Lookup(3), 4, "Once upon a time", true, &greedy, |_| ControlFlow::Continue(()))?;
+//! println!("{}", model.beam_search("The capital of France is", true, &Beams::default(), &greedy)?[0].text);
+//!
 //! // a conversation, by the model's own template
 //! use graphs::template::Message;
 //! let prompt = model.tokenizer()?.render_chat(&[Message::new("user", "What is 2 + 2?")], true)?;

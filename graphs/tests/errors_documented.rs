@@ -1,7 +1,10 @@
 //! docs/errors.md is true: every variant has a section there, and every message below is shown word for word.
 //!
 //! A test that fails prints the message as it is now. What depends on environment variables runs in a child process.
-use graphs::{Generation, LoadError, LoadOptions, Model, Sampling, hub::HubOptions, source::Source, weights::Weights};
+use graphs::{
+    Beams, Draft, Generation, LoadError, LoadOptions, Model, Sampling, hub::HubOptions, source::Source,
+    weights::Weights,
+};
 use raxla::{
     Array, Aval, Axis, DType, Host, Key, Tensor, Tree, cond, custom_jvp, debug_assert, debug_check, debug_nans, einsum,
     grad, jit, jit::Buckets, literal, prim::CustomCall, runtime, scan, scope, trace::trace_graph, vjp, vmap, vmap_axes,
@@ -338,4 +341,15 @@ fn messages_of_wrong_requests_are_shown() {
     assert_shown(&generate(&[vocab as u32], Sampling::default()), &replace);
     assert_shown(&generate(&vec![1; 5000], Sampling::default()), &replace);
     assert_shown(&generate(&[1], Sampling { top_p: 1.5, ..Sampling::default() }), &replace);
+    let bias = Sampling { logit_bias: [(vocab as u32, 1.0)].into(), ..Sampling::default() };
+    assert_shown(&generate(&[1], bias), &replace);
+    let (options, go) =
+        (Generation { samples: 2, ..Generation::default() }, |_| Ok(std::ops::ControlFlow::Continue(())));
+    assert_shown(&model.generate_tokens(&[1], &options, go).expect_err("it is wrong").to_string(), &replace);
+    let options =
+        Generation { sampling: Sampling { temperature: 1.0, ..Sampling::default() }, ..Generation::default() };
+    let searched = model.beam_search_tokens(&[1], &Beams::default(), &options);
+    assert_shown(&searched.expect_err("it is wrong").to_string(), &replace);
+    let drafted = model.generate_speculative_tokens(Draft::Lookup(2), 0, &[1], &Generation::default(), go);
+    assert_shown(&drafted.expect_err("it is wrong").to_string(), &replace);
 }
