@@ -5,7 +5,7 @@
 //! Mixtral's attention is Mistral's, and its weights are the probabilities of the chosen experts only. Qwen's attention
 //! is Qwen 3's; its experts are small, and some layers may keep a plain MLP.
 //!
-//! Training adds [`load_balancing_loss`](raxla::nn::moe::load_balancing_loss) of the router's scores
+//! Training adds [`load_balancing_loss`] of the router's scores
 //! ([`SparseMlp::scores`]), or a few experts would get all tokens.
 use crate::{
     LoadError,
