@@ -141,6 +141,7 @@ fn damaged_files_are_refused_or_read() {
         "data/checkpoints/mixed.bin",
         "data/checkpoints/views.pt",
         "data/checkpoints/before_zip.pth",
+        "data/checkpoints/flax.msgpack",
         "data/tokenizer/awkward/llama3/tokenizer.json",
         "data/tokenizer/awkward/llama/tokenizer.model",
         "data/tokenizer/awkward/unigram_bytes/tokenizer.model",
