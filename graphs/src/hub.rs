@@ -211,7 +211,7 @@ impl Repository {
                 format!("the repository has no file {file:?}; of its files these are weights: {}", several.join(", "))
             }
             (None, []) => {
-                let help = "raxla reads safetensors, GGUF and PyTorch's .bin; take a repository that has one of these";
+                let help = "raxla reads safetensors, GGUF, PyTorch's .bin and Flax's .msgpack; take a repository that has one of these";
                 format!("the repository has no weights that raxla reads\n  help: {help}")
             }
             (None, several) => {

@@ -37,6 +37,9 @@
 //! let tokens = model.tokenizer()?.encode("The capital of France is Paris.", true)?;
 //! let scores = model.scores(&tokens)?; // logits [1, t, vocab] and every hidden state
 //! assert_eq!(scores.logits.dims()[1], tokens.len());
+//!
+//! // a Hugging Face directory of what is loaded, for transformers too
+//! model.save("my-model", &Default::default())?;
 //! # Ok::<(), graphs::Error>(())
 //! ```
 //!
@@ -47,6 +50,7 @@
 //!   of any of them.
 //! * [`source`] and [`hub`] find files, [`config`], [`weights`], [`tokenizer`] and [`template`] understand them,
 //!   [`params`] brings weights to a device.
+//! * [`convert`] and [`save`] write Hugging Face directories, of files and of parameters.
 //! * [`Model`] puts it together; [`Generation`] and [`Sampling`] say what to generate.
 #![forbid(unsafe_code)]
 

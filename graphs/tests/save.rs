@@ -130,6 +130,25 @@ fn a_tokenizer_goes_along() {
 }
 
 #[test]
+fn of_a_model_that_sees_the_language_model_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let (plain, seeing, to) = (tests("fixtures/gemma3_linear"), dir.path().join("seeing"), dir.path().join("to"));
+    std::fs::create_dir(&seeing).unwrap();
+    let config = std::fs::read_to_string(plain.join("config.json")).unwrap();
+    let config = format!(r#"{{"model_type": "gemma3", "text_config": {config}, "vision_config": {{}}}}"#);
+    std::fs::write(seeing.join("config.json"), config).unwrap();
+    let file = std::fs::read(plain.join("model.safetensors")).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&file).unwrap();
+    let mut views: Vec<_> = tensors.tensors().into_iter().map(|(n, v)| (format!("language_model.{n}"), v)).collect();
+    let eye = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![1], &[0; 4]).unwrap();
+    views.push(("vision_tower.w".into(), eye));
+    safetensors::serialize_to_file(views, None, &seeing.join("model.safetensors")).unwrap();
+    graphs::convert(&text(&seeing), &to, &SaveOptions::default()).unwrap();
+    assert_equal(&to, &plain);
+    assert_eq!(graphs::open(&text(&to)).unwrap().config.model_type, "gemma3_text");
+}
+
+#[test]
 fn shards_are_as_large_as_asked() {
     let dir = tempfile::tempdir().unwrap();
     let to = dir.path().join("to");

@@ -27,6 +27,9 @@ impl Companions<'_> {
     /// The configuration, as transformers is to read it.
     fn config(&self) -> Result<Map<String, Value>> {
         let mut raw = self.config.raw.clone();
+        if !raw.contains_key("model_type") {
+            raw.insert("model_type".into(), self.config.model_type.clone().into());
+        }
         if let Some(scaling) = raw.get_mut("rope_scaling") {
             name_divisors(self.config, scaling)?;
         }
