@@ -144,7 +144,7 @@ pub const ARCHITECTURES: &[Family] = &[
     Family {
         model_type: "gpt2",
         prefix: "transformer.",
-        ignored: &["attn.bias", "attn.masked_bias"],
+        ignored: &[".attn.bias", ".attn.masked_bias"],
         build: |config, scanned| Ok(Box::new(gpt2::Config::read(config)?.spec(scanned))),
     },
 ];

@@ -149,4 +149,10 @@ fn damaged_files_are_refused_or_read() {
     .map(|name| tests.join(name))
     .into();
     files.iter().for_each(|file| check(file, 150));
+    // a unigram model as tokenizer.json, with its character map
+    let (dir, from) = (tempfile::tempdir().unwrap(), tests.join("data/tokenizer/awkward/unigram"));
+    let file = dir.path().join("tokenizer.json");
+    fs::write(&file, Tokenizer::from_dir(&from).unwrap().to_json().unwrap()).unwrap();
+    assert!(fs::read_to_string(&file).unwrap().contains("precompiled_charsmap"));
+    check(&file, 150);
 }

@@ -203,7 +203,7 @@ fn text(error: impl std::fmt::Display) -> String {
 
 /// Makes sure that no lookup in a compiled character map leaves it: the double array that the map begins with (Darts: units of
 /// 32 bits, of which the children of a node lie at its position xor its offset xor their byte), and the texts behind it.
-fn check_charsmap(map: &[u8]) -> Result<(), String> {
+pub(super) fn check_charsmap(map: &[u8]) -> Result<(), String> {
     let bad = || "its character map (`precompiled_charsmap`) is damaged".to_string();
     let (size, rest) = map.split_first_chunk().ok_or_else(bad)?;
     let (trie, texts) = rest.split_at_checked(u32::from_le_bytes(*size) as usize).ok_or_else(bad)?;
