@@ -81,11 +81,15 @@ fn bare(dir: &Path, settings: &Settings) -> Result<Bare, LoadError> {
     ))
 }
 
-/// tokenizer.json. The crate that reads it panics on broken syntax and on damaged character maps: they are found before.
+/// tokenizer.json. The crate that reads it panics on broken syntax, in the decoder above all, and on damaged character maps:
+/// they are found before.
 fn tokenizer_json(path: &Path) -> Result<Inner, LoadError> {
     #[derive(serde::Deserialize)]
     struct Checked {
         normalizer: Option<Value>,
+        /// Read whole, and so to the last escape in a string.
+        #[serde(rename = "decoder")]
+        _decoder: Option<Value>,
     }
     let bytes = std::fs::read(path).map_err(|e| LoadError::io(path, e))?;
     let bad = |reason: String| LoadError::tokenizer(path, reason);
