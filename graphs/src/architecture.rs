@@ -90,55 +90,55 @@ pub const ARCHITECTURES: &[Family] = &[
     Family {
         model_type: "llama",
         prefix: "model.",
-        ignored: &["rotary_emb.inv_freq"],
+        ignored: &[".rotary_emb.inv_freq"],
         build: |config, scanned| Ok(Box::new(llama::build(config, scanned)?)),
     },
     Family {
         model_type: "mistral",
         prefix: "model.",
-        ignored: &["rotary_emb.inv_freq"],
+        ignored: &[".rotary_emb.inv_freq"],
         build: |config, scanned| Ok(Box::new(mistral::build(config, scanned)?)),
     },
     Family {
         model_type: "qwen2",
         prefix: "model.",
-        ignored: &["rotary_emb.inv_freq"],
+        ignored: &[".rotary_emb.inv_freq"],
         build: |config, scanned| Ok(Box::new(qwen::build2(config, scanned)?)),
     },
     Family {
         model_type: "qwen3",
         prefix: "model.",
-        ignored: &["rotary_emb.inv_freq"],
+        ignored: &[".rotary_emb.inv_freq"],
         build: |config, scanned| Ok(Box::new(qwen::build3(config, scanned)?)),
     },
     Family {
         model_type: "mixtral",
         prefix: "model.",
-        ignored: &["rotary_emb.inv_freq"],
+        ignored: &[".rotary_emb.inv_freq"],
         build: |config, scanned| Ok(Box::new(moe::mixtral(config, scanned)?)),
     },
     Family {
         model_type: "qwen3_moe",
         prefix: "model.",
-        ignored: &["rotary_emb.inv_freq"],
+        ignored: &[".rotary_emb.inv_freq"],
         build: |config, scanned| Ok(Box::new(moe::qwen3(config, scanned)?)),
     },
     Family {
         model_type: "gemma",
         prefix: "model.",
-        ignored: &["rotary_emb.inv_freq"],
+        ignored: &[".rotary_emb.inv_freq"],
         build: |config, scanned| Ok(Box::new(gemma::build1(config, scanned)?)),
     },
     Family {
         model_type: "gemma2",
         prefix: "model.",
-        ignored: &["rotary_emb.inv_freq"],
+        ignored: &[".rotary_emb.inv_freq"],
         build: |config, scanned| Ok(Box::new(gemma::build2(config, scanned)?)),
     },
     Family {
         model_type: "gemma3_text",
         prefix: "model.",
-        ignored: &["rotary_emb.inv_freq"],
+        ignored: &[".rotary_emb.inv_freq"],
         build: |config, scanned| Ok(Box::new(gemma::build3(config, scanned)?)),
     },
     Family {
@@ -155,7 +155,7 @@ pub struct Family {
     pub model_type: &'static str,
     /// What a checkpoint of the bare model (without its head) lacks in its names.
     pub prefix: &'static str,
-    /// Ends of the names of tensors that are no parameters.
+    /// Ends of the names of tensors that are no parameters, from a dot on: `c_attn.bias` is none of `.attn.bias`.
     pub ignored: &'static [&'static str],
     /// The specification, with scanned or unrolled layers.
     pub build: Build,

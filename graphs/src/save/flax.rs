@@ -71,8 +71,7 @@ fn leaves(tensors: &dyn Tensors, config: &HfConfig) -> Result<Vec<Leaf>> {
         ))
     })?;
     let ignored = crate::architecture::by_name(config)?.ignored;
-    // whole parts of a name: `c_attn.bias` is none of `attn.bias`
-    let parameter = |name: &str| !ignored.iter().any(|end| name.ends_with(&format!(".{end}")));
+    let parameter = |name: &str| !ignored.iter().any(|end| name.ends_with(end));
     let mut leaves = vec![];
     for (tensor, entry) in tensors.entries().iter().enumerate().filter(|(_, e)| parameter(&e.name)) {
         let (path, transposed) = flax::linen(&entry.name, entry.dims.len())
