@@ -87,60 +87,15 @@ pub trait Architecture: Send + Sync {
 
 /// The models: Hugging Face's `model_type`, and what makes a specification from its configuration.
 pub const ARCHITECTURES: &[Family] = &[
-    Family {
-        model_type: "llama",
-        prefix: "model.",
-        ignored: &[".rotary_emb.inv_freq"],
-        build: |config, scanned| Ok(Box::new(llama::build(config, scanned)?)),
-    },
-    Family {
-        model_type: "mistral",
-        prefix: "model.",
-        ignored: &[".rotary_emb.inv_freq"],
-        build: |config, scanned| Ok(Box::new(mistral::build(config, scanned)?)),
-    },
-    Family {
-        model_type: "qwen2",
-        prefix: "model.",
-        ignored: &[".rotary_emb.inv_freq"],
-        build: |config, scanned| Ok(Box::new(qwen::build2(config, scanned)?)),
-    },
-    Family {
-        model_type: "qwen3",
-        prefix: "model.",
-        ignored: &[".rotary_emb.inv_freq"],
-        build: |config, scanned| Ok(Box::new(qwen::build3(config, scanned)?)),
-    },
-    Family {
-        model_type: "mixtral",
-        prefix: "model.",
-        ignored: &[".rotary_emb.inv_freq"],
-        build: |config, scanned| Ok(Box::new(moe::mixtral(config, scanned)?)),
-    },
-    Family {
-        model_type: "qwen3_moe",
-        prefix: "model.",
-        ignored: &[".rotary_emb.inv_freq"],
-        build: |config, scanned| Ok(Box::new(moe::qwen3(config, scanned)?)),
-    },
-    Family {
-        model_type: "gemma",
-        prefix: "model.",
-        ignored: &[".rotary_emb.inv_freq"],
-        build: |config, scanned| Ok(Box::new(gemma::build1(config, scanned)?)),
-    },
-    Family {
-        model_type: "gemma2",
-        prefix: "model.",
-        ignored: &[".rotary_emb.inv_freq"],
-        build: |config, scanned| Ok(Box::new(gemma::build2(config, scanned)?)),
-    },
-    Family {
-        model_type: "gemma3_text",
-        prefix: "model.",
-        ignored: &[".rotary_emb.inv_freq"],
-        build: |config, scanned| Ok(Box::new(gemma::build3(config, scanned)?)),
-    },
+    family("llama", |config, scanned| Ok(Box::new(llama::build(config, scanned)?))),
+    family("mistral", |config, scanned| Ok(Box::new(mistral::build(config, scanned)?))),
+    family("qwen2", |config, scanned| Ok(Box::new(qwen::build2(config, scanned)?))),
+    family("qwen3", |config, scanned| Ok(Box::new(qwen::build3(config, scanned)?))),
+    family("mixtral", |config, scanned| Ok(Box::new(moe::mixtral(config, scanned)?))),
+    family("qwen3_moe", |config, scanned| Ok(Box::new(moe::qwen3(config, scanned)?))),
+    family("gemma", |config, scanned| Ok(Box::new(gemma::build1(config, scanned)?))),
+    family("gemma2", |config, scanned| Ok(Box::new(gemma::build2(config, scanned)?))),
+    family("gemma3_text", |config, scanned| Ok(Box::new(gemma::build3(config, scanned)?))),
     Family {
         model_type: "gpt2",
         prefix: "transformer.",
@@ -148,6 +103,11 @@ pub const ARCHITECTURES: &[Family] = &[
         build: |config, scanned| Ok(Box::new(gpt2::Config::read(config)?.spec(scanned))),
     },
 ];
+
+/// A family whose checkpoints are named as LLaMA's.
+const fn family(model_type: &'static str, build: Build) -> Family {
+    Family { model_type, prefix: "model.", ignored: &[".rotary_emb.inv_freq"], build }
+}
 
 /// One architecture of the registry.
 pub struct Family {

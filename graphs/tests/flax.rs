@@ -1,32 +1,14 @@
 //! flax_model.msgpack, read (scripts/make_checkpoint_fixtures.py) and written.
 
+mod common;
+
+use common::{assert_equal, tests, text};
 use graphs::{
     Format, LoadError, LoadOptions, Model, SaveOptions,
     weights::{Encoding, Weights},
 };
 use raxla::{DType, runtime};
-use std::path::{Path, PathBuf};
-
-fn tests(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(path)
-}
-
-fn text(path: impl AsRef<Path>) -> String {
-    path.as_ref().to_str().unwrap().to_string()
-}
-
-/// The same names, dtypes, shapes and bytes.
-#[track_caller]
-fn assert_equal(have: &Path, want: &Path) {
-    let [have, want] = [have, want].map(|p| Weights::open(p).unwrap());
-    assert_eq!(have.names().collect::<Vec<_>>(), want.names().collect::<Vec<_>>());
-    for name in want.names() {
-        let info = want.info(name).unwrap();
-        assert_eq!(have.info(name).unwrap(), info, "{name}");
-        let Encoding::Plain(dtype) = info.encoding else { panic!("{name}: {}", info.encoding) };
-        assert_eq!(have.read(name, dtype).unwrap(), want.read(name, dtype).unwrap(), "{name}");
-    }
-}
+use std::path::Path;
 
 fn logits(path: &Path) -> Vec<f32> {
     let files = graphs::open(&text(path)).unwrap();

@@ -1,0 +1,26 @@
+//! Checkpoints of the tests, and whether two are the same.
+
+use graphs::weights::{Encoding, Weights};
+use std::path::{Path, PathBuf};
+
+/// A path below `graphs/tests`.
+pub fn tests(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(path)
+}
+
+pub fn text(path: impl AsRef<Path>) -> String {
+    path.as_ref().to_str().unwrap().to_string()
+}
+
+/// The same names, dtypes, shapes and bytes.
+#[track_caller]
+pub fn assert_equal(have: &Path, want: &Path) {
+    let [have, want] = [have, want].map(|p| Weights::open(p).unwrap());
+    assert_eq!(have.names().collect::<Vec<_>>(), want.names().collect::<Vec<_>>());
+    for name in want.names() {
+        let info = want.info(name).unwrap();
+        assert_eq!(have.info(name).unwrap(), info, "{name}");
+        let Encoding::Plain(dtype) = info.encoding else { panic!("{name}: {}", info.encoding) };
+        assert_eq!(have.read(name, dtype).unwrap(), want.read(name, dtype).unwrap(), "{name}");
+    }
+}
