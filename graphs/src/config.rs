@@ -120,6 +120,15 @@ impl HfConfig {
         Ok(self.uint_opt(key)?.unwrap_or(default))
     }
 
+    /// The number of layers `key`. There are lists of that length: a damaged number must not fill the memory.
+    pub fn layers(&self, key: &str) -> Result<usize, LoadError> {
+        const MOST: usize = 1024;
+        match self.uint(key)? {
+            n if n <= MOST => Ok(n),
+            n => Err(self.error(format!("`{key}` is {n}: no model has more than {MOST} layers"))),
+        }
+    }
+
     /// The number `key`.
     pub fn float(&self, key: &str) -> Result<f64, LoadError> {
         self.required(key, self.float_opt(key)?)

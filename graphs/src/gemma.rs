@@ -74,7 +74,7 @@ impl Config {
 /// The specification of a Gemma 1, with scanned or unrolled layers.
 pub fn build1(c: &HfConfig, scanned: bool) -> Result<Spec<Gemma<Param>>, LoadError> {
     let c = &c.with_defaults(DEFAULTS);
-    let config = Config::read(c, Windows::none(c.uint("num_hidden_layers")?))?;
+    let config = Config::read(c, Windows::none(c.layers("num_hidden_layers")?))?;
     let attention = Attention::spec(&config.common, [c.bool_or("attention_bias", false)?; 2]);
     Ok(config.spec(attention, false, scanned))
 }
@@ -82,7 +82,7 @@ pub fn build1(c: &HfConfig, scanned: bool) -> Result<Spec<Gemma<Param>>, LoadErr
 /// The specification of a Gemma 2.
 pub fn build2(c: &HfConfig, scanned: bool) -> Result<Spec<Gemma<Param>>, LoadError> {
     let c = &c.with_defaults(DEFAULTS).with_defaults(DEFAULTS_2);
-    let windows = Windows::read(c, c.uint("num_hidden_layers")?, |layer| layer % 2 == 0)?;
+    let windows = Windows::read(c, c.layers("num_hidden_layers")?, |layer| layer % 2 == 0)?;
     let config = Config::read(c, windows)?;
     let attention = later_attention(c, &config.common)?;
     Ok(config.spec(attention, true, scanned))
@@ -92,7 +92,7 @@ pub fn build2(c: &HfConfig, scanned: bool) -> Result<Spec<Gemma<Param>>, LoadErr
 pub fn build3(c: &HfConfig, scanned: bool) -> Result<Spec<Gemma<Param>>, LoadError> {
     let c = &c.with_defaults(DEFAULTS_3).with_defaults(DEFAULTS);
     let every = c.uint("sliding_window_pattern")?;
-    let windows = Windows::read(c, c.uint("num_hidden_layers")?, |layer| (layer + 1) % every != 0)?;
+    let windows = Windows::read(c, c.layers("num_hidden_layers")?, |layer| (layer + 1) % every != 0)?;
     let config = Config::read(c, windows)?;
     let local = match c.get("rope_parameters").and_then(|r| r.get("sliding_attention")) {
         Some(_) => {

@@ -45,7 +45,7 @@ impl Config {
             vocab_size: c.uint("vocab_size")?,
             n_positions: c.uint("n_positions")?,
             n_embd,
-            n_layer: c.uint("n_layer")?,
+            n_layer: c.layers("n_layer")?,
             n_head,
             n_inner: c.uint_opt("n_inner")?.unwrap_or(4 * n_embd),
             activation_function: act.parse().map_err(|e| c.error(format!("`activation_function`: {e}")))?,

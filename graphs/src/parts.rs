@@ -60,7 +60,7 @@ impl Common {
             vocab_size: c.uint("vocab_size")?,
             hidden_size,
             intermediate_size: c.uint("intermediate_size")?,
-            num_hidden_layers: c.uint("num_hidden_layers")?,
+            num_hidden_layers: c.layers("num_hidden_layers")?,
             num_attention_heads: heads,
             num_key_value_heads: kv_heads,
             head_dim,

@@ -185,3 +185,16 @@ fn generation_ids_are_one_or_several_and_fall_back_to_the_model() {
     std::fs::write(dir.path().join("generation_config.json"), "[").unwrap();
     assert!(message(GenerationConfig::load(dir.path(), &model)).contains("generation_config.json"));
 }
+
+#[test]
+fn a_damaged_number_of_layers_is_refused() {
+    for (model_type, key) in [("llama", "num_hidden_layers"), ("gemma2", "num_hidden_layers"), ("gpt2", "n_layer")] {
+        let text = format!(
+            r#"{{"model_type": "{model_type}", "vocab_size": 9, "hidden_size": 8, "n_embd": 8, "n_head": 2, "n_positions": 8,
+            "intermediate_size": 8, "num_attention_heads": 2, "{key}": 4000000000}}"#
+        );
+        let config = HfConfig::parse(&text, "config.json").unwrap();
+        let error = (graphs::architecture::by_name(&config).unwrap().build)(&config, true).err().unwrap().to_string();
+        assert_eq!(error, format!("config.json: `{key}` is 4000000000: no model has more than 1024 layers"));
+    }
+}
