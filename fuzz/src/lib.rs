@@ -9,7 +9,7 @@ use std::{cell::OnceCell, fs, path::Path};
 static MEMORY: PeakAlloc = PeakAlloc;
 
 /// What tables of tokens and compiled patterns take, whatever the file.
-const FIXED: usize = 8 << 20;
+const FIXED: usize = 16 << 20;
 
 /// One input of a target, as a file of this name.
 pub fn fuzz(name: &str, bytes: &[u8]) {

@@ -4,6 +4,7 @@ mod byte_level;
 mod bytes;
 mod folder;
 mod gguf;
+mod json;
 mod model_file;
 mod save;
 mod sentencepiece;

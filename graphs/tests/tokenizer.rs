@@ -333,3 +333,27 @@ proptest! {
         prop_assert_eq!(BPE.decode(&BPE.encode(&text, false).unwrap(), false).unwrap(), text);
     }
 }
+
+#[test]
+fn merges_of_no_token_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = |merges: &str, more: &str| {
+        let text = format!(
+            r#"{{"version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": null, "post_processor": null, "decoder": null,
+            "model": {{"type": "BPE", "vocab": {{"a": 0, "b": 1, "ab": 2, "bab": 3}}, "merges": {merges}{more}}}}}"#
+        );
+        std::fs::write(dir.path().join("tokenizer.json"), text).unwrap();
+        Tokenizer::from_dir(dir.path()).map(|t| t.encode("abab", false).unwrap()).map_err(|e| e.to_string())
+    };
+    assert_eq!(open(r#"["a b"]"#, ""), Ok(vec![2, 2]));
+    assert_eq!(open(r#"[["a", "b"]]"#, ""), Ok(vec![2, 2]));
+    let refused = |outcome: Result<Vec<u32>, String>, why: &str| {
+        assert!(outcome.as_ref().is_err_and(|e| e.contains(why)), "{outcome:?}");
+    };
+    // longer than any token: the crate writes behind its buffer's end
+    refused(open(r#"["bab ab"]"#, ""), r#"the merge of "bab" and "ab" makes "babab", which is no token"#);
+    refused(
+        open(r#"["a b"]"#, r###", "continuing_subword_prefix": "##""###),
+        r###"the merge of "a" and "b" lacks "##""###,
+    );
+}

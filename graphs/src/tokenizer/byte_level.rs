@@ -1,5 +1,6 @@
 //! BPE over bytes, as GPT-2 has it; how a text is split into words first goes by a name.
 
+use super::json::check_merges;
 use tokenizers::decoders::byte_level::ByteLevel;
 use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::normalizers::NFC;
@@ -27,6 +28,8 @@ pub(super) fn build(
     pre_tokenizer: &str,
     prefix_space: bool,
 ) -> Result<Inner, String> {
+    let pairs = merges.iter().map(|(a, b)| (a.as_str(), b.as_str()));
+    check_merges(pairs, "", |word| vocabulary.contains_key(word))?;
     // the same ones take a word that is a token without merging
     let whole_words = adds_bos(pre_tokenizer);
     let bpe = BPE::builder().vocab_and_merges(vocabulary, merges).ignore_merges(whole_words);

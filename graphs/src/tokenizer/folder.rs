@@ -1,7 +1,7 @@
 //! The tokenizer of a Hugging Face directory, in whichever form it is there.
 
-use super::sentencepiece::{Algorithm, Kind, Model, Piece, Prefix, check_charsmap};
-use super::{broken, byte_level, model_file, surround};
+use super::sentencepiece::{Algorithm, Kind, Model, Piece, Prefix};
+use super::{broken, byte_level, json, model_file, surround};
 use crate::LoadError;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashSet};
@@ -58,7 +58,7 @@ const MODEL_FILES: [&str; 5] =
 fn bare(dir: &Path, settings: &Settings) -> Result<Bare, LoadError> {
     let json = dir.join("tokenizer.json");
     if json.is_file() {
-        let inner = tokenizer_json(&json)?;
+        let inner = json::read(&json)?;
         return Ok(Bare { inner, bos: None, eos: None, adds_bos: None });
     }
     for [vocab, merges] in BPE_FILES {
@@ -79,31 +79,6 @@ fn bare(dir: &Path, settings: &Settings) -> Result<Bare, LoadError> {
         "there is neither tokenizer.json nor tokenizer.model nor vocab.json with merges.txt\n  \
          help: copy the tokenizer files of the model next to its weights",
     ))
-}
-
-/// tokenizer.json. The crate that reads it panics on broken syntax, in the decoder above all, and on damaged character maps:
-/// they are found before.
-fn tokenizer_json(path: &Path) -> Result<Inner, LoadError> {
-    #[derive(serde::Deserialize)]
-    struct Checked {
-        normalizer: Option<Value>,
-        /// Read whole, and so to the last escape in a string.
-        #[serde(rename = "decoder")]
-        _decoder: Option<Value>,
-    }
-    let bytes = std::fs::read(path).map_err(|e| LoadError::io(path, e))?;
-    let bad = |reason: String| LoadError::tokenizer(path, reason);
-    let checked: Checked = serde_json::from_slice(&bytes).map_err(|e| bad(format!("it is not valid JSON: {e}")))?;
-    checked.normalizer.iter().try_for_each(check_normalizer).map_err(bad)?;
-    Inner::from_bytes(&bytes).map_err(|e| broken(path, e))
-}
-
-fn check_normalizer(normalizer: &Value) -> Result<(), String> {
-    if normalizer["type"] == "Precompiled" {
-        let map = normalizer["precompiled_charsmap"].as_str().and_then(|map| base64::decode(map).ok());
-        check_charsmap(&map.ok_or("its `precompiled_charsmap` is not base64")?)?;
-    }
-    normalizer["normalizers"].as_array().into_iter().flatten().try_for_each(check_normalizer)
 }
 
 /// A byte-level BPE's two files. Which words it splits texts into only the class in transformers says.
