@@ -212,6 +212,7 @@ struct ErrorDoctests;
 pub mod array;
 pub mod aval;
 pub mod cache;
+pub mod communication;
 pub mod debug;
 mod einsum;
 pub mod error;
@@ -235,6 +236,7 @@ pub mod tree;
 
 pub use array::{Array, Element};
 pub use aval::{Aval, DType, Dims};
+pub use communication::Communication;
 pub use einsum::{einsum, einsum_n, einsum_with};
 pub use error::{Error, Result};
 pub use graph::{Graph, Var};
