@@ -183,6 +183,7 @@
 //! * Operations are methods of [`Tensor`] where there is one main operand, functions where there is none:
 //!   [`einsum()`], [`concat()`], [`where_`]. [`prim`] has the primitives that they are made of, and how to add one.
 //! * [`nn`] has the parts of models: norms, rotary embeddings, attention with a cache, stacks of layers, losses.
+//! * [`optim`] has optimizers, schedules and clipping: plain functions on trees.
 //! * [`testing`] checks derivatives and batching of functions of yours.
 //! * `docs/for_jax_users.md` says for the functions of JAX what they are called here, and what is different.
 //! * The models are in the crate `graphs`. `docs/reading.md` follows one addition and one transformer through the
@@ -223,6 +224,7 @@ pub mod jit;
 pub mod lower;
 pub mod nn;
 mod ops;
+pub mod optim;
 pub mod param;
 pub mod prim;
 pub mod random;

@@ -1,7 +1,7 @@
 //! One training step of GPT-2 with random weights: what tracing, lowering and compiling cost, how large the program is, how
 //! long a step takes and how much memory it plans. One JSON object per figure.
 //!
-//! The step is what a user would write: `value_and_grad` of the loss, layers scanned and rematerialized, AdamW by hand,
+//! The step is what a user would write: `value_and_grad` of the loss, layers scanned and rematerialized, AdamW,
 //! everything donated. `scripts/compare_train.py` runs it side by side with the same step in JAX.
 //!
 //! `cargo bench -p graphs --bench train -- [--size 124M] [--batch 2] [--seq 256] [--steps 3] [--no-remat] [--compile-only]`
@@ -14,40 +14,10 @@ use graphs::{
 use raxla::{
     Array, Aval, DType, Param, RematOptions, Tensor, Tree, full, jit,
     nn::{Layers, cross_entropy},
+    optim::{AdamW, AdamWOptions},
     runtime, value_and_grad,
 };
 use std::time::Instant;
-
-/// AdamW's state: the number of steps, and both moments of every parameter.
-#[derive(Tree, Clone)]
-struct AdamW<T = Tensor> {
-    count: T,
-    mean: Gpt2<T>,
-    square: Gpt2<T>,
-}
-const LEARNING_RATE: f64 = 1e-4;
-const WEIGHT_DECAY: f64 = 1e-4;
-const BETA: [f64; 2] = [0.9, 0.999];
-
-impl AdamW {
-    /// Loshchilov and Hutter, 2019, "Decoupled Weight Decay Regularization"; as `optax.adamw`.
-    fn update(self, model: Gpt2, gradient: &Gpt2) -> (Gpt2, AdamW) {
-        let count = self.count + 1;
-        let moment = |old: Tensor, beta: f64, new: Tensor| old * beta + new * (1.0 - beta);
-        let unbiased = |beta: f64| full([], DType::F32, 1.0) - full([], DType::F32, beta).pow(count.cast(DType::F32));
-        let (first, second) = (unbiased(BETA[0]), unbiased(BETA[1]));
-        let g = gradient.leaves();
-        let mean: Vec<Tensor> = self.mean.leaves().iter().zip(&g).map(|(m, g)| moment(*m, BETA[0], *g)).collect();
-        let square: Vec<Tensor> =
-            self.square.leaves().iter().zip(&g).map(|(s, g)| moment(*s, BETA[1], *g * *g)).collect();
-        let step = |((p, m), s): ((&Tensor, &Tensor), &Tensor)| {
-            let direction = (*m / first) / ((*s / second).sqrt() + 1e-8) + *p * WEIGHT_DECAY;
-            *p - direction * LEARNING_RATE
-        };
-        let new: Vec<Tensor> = model.leaves().iter().zip(&mean).zip(&square).map(step).collect();
-        (model.refill(new), AdamW { count, mean: self.mean.refill(mean), square: self.square.refill(square) })
-    }
-}
 
 /// Mean loss of predicting each token of `[b, t + 1]` from those before it.
 fn loss(model: &Gpt2, tokens: Tensor, remat: Option<RematOptions>) -> Tensor {
@@ -82,13 +52,12 @@ fn main() {
     // tied: the embedding is the head
     let spec: Gpt2<Param> = Gpt2 { head: None, ..Gpt2::spec(config, true) };
     let model: Gpt2<Aval> = spec.map(|p| p.aval.clone());
-    let scalar = Aval::new(DType::I32, []);
-    let state = AdamW { count: scalar, mean: model.clone(), square: model.clone() };
+    let state = AdamW::init(&model);
     let tokens = Aval::new(DType::I32, [batch, seq + 1]);
 
-    let step = move |model: Gpt2, state: AdamW, tokens: Tensor| {
+    let step = move |model: Gpt2, state: AdamW<Gpt2>, tokens: Tensor| {
         let (loss, gradient) = value_and_grad(|m: Gpt2| loss(&m, tokens, remat.clone()))(model.clone());
-        let (model, state) = state.update(model, &gradient);
+        let (model, state) = state.update(&model, &gradient, 1e-4, &AdamWOptions::default());
         (model, state, loss)
     };
     let step = jit(step).donate([0, 1]).on(&client);
@@ -120,8 +89,7 @@ fn main() {
         let bytes: Vec<u8> = host.iter().copied().cycle().take(a.bytes()).collect();
         Array::from_bytes(&client, a.clone(), &bytes).expect("it fits")
     };
-    let zeros = |a: &Aval| Array::from_bytes(&client, a.clone(), &vec![0; a.bytes()]).expect("it fits");
-    let mut now = (model.map(|a| array(a, -0.03, 0.03)), state.map(zeros));
+    let mut now = (model.map(|a| array(a, -0.03, 0.03)), AdamW::zeros(&client, &model).expect("it fits"));
     let ids: Vec<i32> = (0..batch * (seq + 1)).map(|i| ((i * 7919) % vocab) as i32).collect();
     let tokens = Array::on(&client, [batch, seq + 1], &ids).expect("tokens");
     let mut times = vec![];

@@ -1,4 +1,4 @@
-//! `#[derive(Tree)]`: the type's *first* generic parameter is its leaf type.
+//! `#[derive(Tree)]`: the type's *last* generic parameter is its leaf type; those before it are trees of such leaves.
 //!
 //! Fields marked `#[tree(skip)]` are structure: `map` clones them, and their `Debug` text is part of jit's cache key.
 use proc_macro::TokenStream;
@@ -6,7 +6,8 @@ use proc_macro2::TokenStream as Code;
 use quote::{format_ident, quote, quote_spanned};
 use syn::{Data, DeriveInput, Fields, GenericParam, Ident, ext::IdentExt, parse_macro_input, spanned::Spanned};
 
-/// Implements `raxla::Tree<T>` for a struct or enum whose first generic parameter is the leaf type `T`.
+/// Implements `raxla::Tree<T>` for a struct or enum whose last generic parameter is the leaf type `T`. Parameters before it
+/// stand for trees: `struct Average<M, T = Tensor> { count: T, mean: M }`.
 #[proc_macro_derive(Tree, attributes(tree))]
 pub fn derive_tree(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -77,18 +78,20 @@ fn arms(pattern: &Code, fields: &Fields, leaf: &Ident, variant: Option<&Ident>) 
 
 fn expand(input: &DeriveInput) -> syn::Result<Code> {
     let name = &input.ident;
-    let mut params = input.generics.params.iter();
-    let leaf = match params.next() {
-        Some(GenericParam::Type(t)) => t.ident.clone(),
-        _ => {
-            let help = "#[derive(Tree)] needs a leaf type parameter first: `struct Foo<T = Tensor> { w: T }`";
-            return Err(syn::Error::new(name.span(), help));
+    let mut trees = vec![];
+    for p in &input.generics.params {
+        match p {
+            GenericParam::Type(t) => trees.push(t.ident.clone()),
+            other => {
+                let help = "#[derive(Tree)] takes type parameters only: trees, and last the leaf type";
+                return Err(syn::Error::new(other.span(), help));
+            }
         }
-    };
-    if let Some(extra) = params.next() {
-        let help = "#[derive(Tree)] takes one generic parameter, the leaf type";
-        return Err(syn::Error::new(extra.span(), help));
     }
+    let Some(leaf) = trees.pop() else {
+        let help = "#[derive(Tree)] needs a leaf type parameter: `struct Foo<T = Tensor> { w: T }`";
+        return Err(syn::Error::new(name.span(), help));
+    };
     let mut all: [Vec<Code>; 3] = Default::default();
     let mut push = |arms: [Code; 3]| all.iter_mut().zip(arms).for_each(|(v, a)| v.push(a));
     match &input.data {
@@ -109,13 +112,13 @@ fn expand(input: &DeriveInput) -> syn::Result<Code> {
     let [map, visit, note] = all;
     Ok(quote! {
         #[allow(unused_variables)]
-        impl<#leaf: ::raxla::Leaf> ::raxla::Tree<#leaf> for #name<#leaf> {
-            type With<__U: ::raxla::Leaf> = #name<__U>;
+        impl<#(#trees: ::raxla::Tree<#leaf>,)* #leaf: ::raxla::Leaf> ::raxla::Tree<#leaf> for #name<#(#trees,)* #leaf> {
+            type With<__U: ::raxla::Leaf> = #name<#(#trees::With<__U>,)* __U>;
             fn map_at<__U: ::raxla::Leaf>(
                 &self,
                 path: &::raxla::Path,
                 f: &mut dyn FnMut(&::raxla::Path, &#leaf) -> __U,
-            ) -> #name<__U> {
+            ) -> Self::With<__U> {
                 match self { #(#map)* }
             }
             fn visit_at<'__a>(

@@ -1,9 +1,8 @@
 use raxla::prelude::*;
 
 #[derive(Tree)]
-struct Layer<T, U> {
-    w: T,
-    b: U,
+struct Layer<'a, T> {
+    w: &'a T,
 }
 
 fn main() {}
