@@ -6,6 +6,7 @@ use crate::{
     aval::{Aval, DType},
     error::{Error, Result},
     host::Host,
+    mesh::NamedSharding,
     runtime,
     tree::Leaf,
 };
@@ -14,7 +15,10 @@ use half::{bf16, f16};
 use std::{fmt, sync::Arc};
 use xla_extension::{Buffer, Client, HostBuffer};
 
-/// A dense array on a device. Cheap to clone: clones share the memory.
+mod sharded;
+pub use sharded::Shard;
+
+/// A dense array on a device, or divided over the devices of a mesh. Cheap to clone: clones share the memory.
 ///
 /// It has no arithmetic: computing is what jitted functions do. Moved into [`Jit::call`](crate::Jit::call), its memory may
 /// be reused for a result ("donated"); borrowed, it is kept.
@@ -24,7 +28,9 @@ pub struct Array {
 }
 struct Inner {
     aval: Aval,
-    buffer: Buffer,
+    sharding: Option<NamedSharding>,
+    /// One, or one for each device of the mesh.
+    buffers: Vec<Arc<Buffer>>,
 }
 impl Leaf for Array {}
 
@@ -89,14 +95,23 @@ impl Array {
     }
     pub(crate) fn from_buffer(buffer: Buffer) -> Array {
         let aval = Aval::new(buffer.dtype(), buffer.dims());
-        Array { inner: Arc::new(Inner { aval, buffer }) }
+        Array::from_buffers(aval, None, vec![buffer])
     }
+    /// The parts of an array of this type, in the order of the mesh's devices.
+    pub(crate) fn from_buffers(aval: Aval, sharding: Option<NamedSharding>, buffers: Vec<Buffer>) -> Array {
+        let buffers = buffers.into_iter().map(Arc::new).collect();
+        Array { inner: Arc::new(Inner { aval, sharding, buffers }) }
+    }
+    /// The first part; all of an array on one device.
     pub(crate) fn buffer(&self) -> &Buffer {
-        &self.inner.buffer
+        &self.inner.buffers[0]
+    }
+    pub(crate) fn buffers(&self) -> &[Arc<Buffer>] {
+        &self.inner.buffers
     }
     /// Is this the only handle to the memory?
     pub(crate) fn is_unique(&self) -> bool {
-        Arc::strong_count(&self.inner) == 1
+        Arc::strong_count(&self.inner) == 1 && self.inner.buffers.iter().all(|b| Arc::strong_count(b) == 1)
     }
 
     /// Shape and dtype.
@@ -144,11 +159,12 @@ impl Array {
     }
     /// The elements' bytes: row-major, little endian, one byte per bool or 4-bit integer.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        Ok(self.buffer().download()?)
+        if self.sharding().is_some() { self.gathered() } else { Ok(self.buffer().download()?) }
     }
     /// Wait until the elements are computed; errors of the computation surface here.
     pub fn ready(&self) -> Result<()> {
-        Ok(self.buffer().ready()?)
+        self.buffers().iter().try_for_each(|b| b.ready())?;
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! An [`Aval`] ("abstract value", as in JAX) prints as `f32[4, 8]`. Shapes are always known while tracing: another
 //! shape is another program.
+use crate::mesh::AxisSet;
 use std::fmt;
 
 pub use xla_extension::DType;
@@ -16,20 +17,30 @@ pub struct Aval {
     pub dtype: DType,
     /// Size of each axis; empty for a scalar.
     pub dims: Dims,
+    /// Inside [`shard_map`](crate::shard_map): the mesh axes over which the value may differ from device to device.
+    pub vma: AxisSet,
 }
 
 impl Aval {
     /// An aval of this dtype and these axis sizes.
     pub fn new(dtype: DType, dims: impl Into<Dims>) -> Aval {
-        Aval { dtype, dims: dims.into() }
+        Aval { dtype, dims: dims.into(), vma: AxisSet::NONE }
     }
     /// The same shape with another dtype.
     pub fn with_dtype(&self, dtype: DType) -> Aval {
-        Aval { dtype, dims: self.dims.clone() }
+        Aval { dtype, ..self.clone() }
     }
     /// The same dtype with other axis sizes.
     pub fn with_dims(&self, dims: impl Into<Dims>) -> Aval {
-        Aval { dtype: self.dtype, dims: dims.into() }
+        Aval { dtype: self.dtype, dims: dims.into(), vma: self.vma }
+    }
+    /// The same shape and dtype, varying over these mesh axes.
+    pub fn varying(&self, vma: AxisSet) -> Aval {
+        Aval { vma, ..self.clone() }
+    }
+    /// The same shape and dtype, whatever they vary over?
+    pub fn is_like(&self, other: &Aval) -> bool {
+        self.dtype == other.dtype && self.dims == other.dims
     }
     /// The aval with one more leading axis of this size.
     pub fn stacked(&self, size: usize) -> Aval {
@@ -55,7 +66,8 @@ impl Aval {
 
 impl fmt::Display for Aval {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{}{:?}", self.dtype.name(), self.dims)
+        write!(f, "{}{:?}", self.dtype.name(), self.dims)?;
+        if self.vma.is_empty() { Ok(()) } else { write!(f, "{{V:{}}}", self.vma) }
     }
 }
 impl fmt::Debug for Aval {

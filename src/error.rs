@@ -74,6 +74,14 @@ pub enum Error {
         /// The buckets.
         buckets: Buckets,
     },
+    /// A mesh, or how arrays are divided over it, is wrong: devices that do not exist, an axis that cannot be divided evenly.
+    #[error("{reason}\n  help: {help}")]
+    Sharding {
+        /// What is wrong.
+        reason: String,
+        /// What to do.
+        help: String,
+    },
     /// A list of buckets is wrong, or does not go with the function, its arguments or results.
     #[error("{what}: {reason}\n  help: {help}")]
     Buckets {

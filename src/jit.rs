@@ -10,10 +10,10 @@ use crate::{
     array::Array,
     aval::Aval,
     error::{Error, Result},
-    lower::stablehlo,
-    runtime,
+    lower::stablehlo_sharded,
+    mesh::{Mesh, NamedSharding},
     trace::{Tensor, catch, trace_graph},
-    transform::optimize,
+    transform::{optimize, varying::erased},
     tree::{Hole, Path, Structure, Tree},
 };
 use std::{
@@ -22,17 +22,19 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
-use xla_extension::{Client, CompileOptions};
+use xla_extension::CompileOptions;
 
 mod buckets;
 mod explain;
+mod place;
 mod program;
 mod traced;
 pub use buckets::{Bucketed, Buckets, Front, LengthLast};
 use explain::{Admission, History, Record};
 pub use explain::{Change, Changes, CompileReport, Explanation, StructureChange};
-use program::aliases;
+use place::{Specs, Target};
 pub use program::{Compiled, Lowered, Times};
+use program::{Placement, parameters};
 pub use traced::{Arg, ArgTuple, Traced};
 
 /// A function with its compiled programs. Made by [`jit`].
@@ -42,7 +44,9 @@ where
 {
     f: F,
     name: &'static str,
-    client: Option<Client>,
+    target: Option<Target>,
+    in_specs: Option<Specs<Args>>,
+    out_specs: Option<Specs<F::Out>>,
     options: CompileOptions,
     must_donate: Vec<usize>,
     programs: Mutex<HashMap<Key, Slot<Args, F::Out>>>,
@@ -62,6 +66,8 @@ struct Key {
     structure: Structure,
     avals: Vec<Aval>,
     moved: Vec<bool>,
+    /// The devices of a program over several, and where the leaves are.
+    place: Option<(Mesh, Vec<NamedSharding>)>,
 }
 
 /// Compile a function of trees of tensors: one program per structure and types of its arguments, kept.
@@ -82,7 +88,9 @@ where
     Jit {
         f,
         name: std::any::type_name::<F>(),
-        client: None,
+        target: None,
+        in_specs: None,
+        out_specs: None,
         options: CompileOptions::default(),
         must_donate: vec![],
         programs: Mutex::default(),
@@ -94,11 +102,6 @@ impl<Args: Tree<Tensor>, F: Traced<Args>> Jit<Args, F>
 where
     F::Out: Tree<Tensor>,
 {
-    /// Run on this client instead of the default one.
-    pub fn on(mut self, client: &Client) -> Self {
-        self.client = Some(client.clone());
-        self
-    }
     /// The name in logs and reports, instead of the function's type name.
     pub fn named(mut self, name: &'static str) -> Self {
         self.name = name;
@@ -139,9 +142,6 @@ where
     pub fn freeze(&self) {
         locked(&self.history).freeze();
     }
-    fn client(&self) -> Result<Client> {
-        self.client.clone().map_or_else(runtime::client, Ok)
-    }
     /// Number of programs compiled so far.
     pub fn compiles(&self) -> usize {
         locked(&self.history).compiled()
@@ -169,29 +169,44 @@ where
     where
         S: Tree<Aval, With<Tensor> = Args>,
     {
-        self.lower_for(args, vec![])
+        let place = self.place_of(args, args.leaves().iter().map(|_| None).collect())?;
+        self.lower_for(args, vec![], place)
     }
 
     #[track_caller]
-    fn lower_for<S>(&self, args: &S, donate: Vec<bool>) -> Result<Lowered<Args, F::Out>>
+    fn lower_for<S>(
+        &self,
+        args: &S,
+        donate: Vec<bool>,
+        place: Option<(Mesh, Vec<NamedSharding>)>,
+    ) -> Result<Lowered<Args, F::Out>>
     where
         S: Tree<Aval, With<Tensor> = Args>,
     {
         let start = Instant::now();
         let avals = args.leaves();
         let mut out = None;
+        let mut out_specs = None;
         let traced = trace_graph(&avals, |t| {
             let y = self.f.call(args.refill(t.iter().copied()));
             let leaves = y.leaves();
+            out_specs = self.out_specs.as_ref().map(|specs| specs.of(&y));
             out = Some(y.map(|_| Hole));
             leaves
         })?;
         let trace = start.elapsed();
+        let mut place = place
+            .map(|(mesh, ins)| {
+                let outs = place::out_shardings(&mesh, &traced, out_specs.transpose()?)?;
+                Ok::<_, Error>(Placement { mesh, ins, outs })
+            })
+            .transpose()?;
         // (rules may trace while they are lowered)
         let ((graph, passes), params, text) = catch(|| {
-            let optimized = optimize(&traced);
-            let params = aliases(&optimized.0, &donate);
-            let text = stablehlo(&optimized.0, &params, true);
+            let optimized = optimize(&erased(&traced));
+            let params = parameters(&optimized.0, &donate, place.as_mut());
+            let results = place.as_ref().map_or(&[][..], |p| &p.outs);
+            let text = stablehlo_sharded(&optimized.0, &params, results, true);
             (optimized, params, text)
         })?;
         let times = Times { trace, lower: start.elapsed() - trace, compile: Duration::ZERO };
@@ -203,6 +218,7 @@ where
             donated: params.iter().map(|p| p.alias.is_some()).collect(),
             out: out.expect("tracing ran the function"),
             options: self.options.clone(),
+            place,
             times,
             args: PhantomData,
         })
@@ -244,14 +260,21 @@ where
     pub fn prepare(&self, args: &Args::With<Aval>, moved: &[usize]) -> Result<Arc<Compiled<Args, F::Out>>> {
         let mut by_value = vec![];
         args.visit(|path, _| by_value.push(argument(path).is_some_and(|i| moved.contains(&i))));
-        self.program_for(args, Key { structure: args.structure(), avals: args.leaves(), moved: by_value })
+        let place = self.place_of(args, by_value.iter().map(|_| None).collect())?;
+        self.program_for(args, Key { structure: args.structure(), avals: args.leaves(), moved: by_value, place })
     }
 
     #[track_caller]
     fn program(&self, args: &Args::With<Array>, moved: Vec<bool>) -> Result<Arc<Compiled<Args, F::Out>>> {
         let mut avals = Vec::with_capacity(moved.len());
-        args.visit(|_, a| avals.push(a.aval().clone()));
-        let key = Key { structure: args.structure(), avals, moved };
+        let mut shardings = Vec::with_capacity(moved.len());
+        args.visit(|_, a| {
+            avals.push(a.aval().clone());
+            shardings.push(a.sharding());
+        });
+        let alone = matches!(self.target, None | Some(Target::Client(_))) && shardings.iter().all(Option::is_none);
+        let place = if alone { None } else { self.place_of(&args.map(|a| a.aval().clone()), shardings)? };
+        let key = Key { structure: args.structure(), avals, moved, place };
         if let Some(slot) = locked(&self.programs).get(&key)
             && let Some(hit) = &*locked(slot)
         {
@@ -276,9 +299,10 @@ where
             times: None,
         };
         let admission = Admission::ask(&self.history, self.name, record)?;
-        let lowered = self.lower_for(spec, key.moved)?;
+        let client = self.client(key.place.as_ref().map(|p| &p.0))?;
+        let lowered = self.lower_for(spec, key.moved, key.place)?;
         self.check_donation(spec, &lowered)?;
-        let compiled = Arc::new(lowered.compile(&self.client()?)?);
+        let compiled = Arc::new(lowered.compile(&client)?);
         let t = &compiled.times;
         tracing::debug!(name = self.name, trace = ?t.trace, lower = ?t.lower, compile = ?t.compile, "compiled");
         admission.done(compiled.times);

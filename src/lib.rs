@@ -222,6 +222,7 @@ pub mod host;
 mod index_ops;
 pub mod jit;
 pub mod lower;
+pub mod mesh;
 pub mod nn;
 mod ops;
 pub mod optim;
@@ -245,6 +246,7 @@ pub use graph::{Graph, Var};
 pub use host::Host;
 pub use index_ops::Rows;
 pub use jit::{Compiled, Jit, Lowered, jit};
+pub use mesh::{Mesh, NamedSharding, PartitionSpec, SpecTree};
 pub use ops::{Rhs, where_};
 pub use param::Param;
 pub use prim::{IndexMode, Padding, Precision, Window, conv, iota, optimization_barrier};
@@ -263,6 +265,7 @@ pub use prim::{
 };
 pub use prim::{Bound, ScanOptions, cond, fori_loop, scan, scan_with, switch, while_loop};
 pub use prim::{Policy, RematOptions, checkpoint_name, custom_jvp, custom_vjp, remat, remat_with};
+pub use prim::{ShardMapOptions, pvary, shard_map, shard_map_with, with_sharding};
 pub use transform::{
     Axis, AxisTree, PerLeaf, VmapOptions, grad, hessian, jacfwd, jacrev, jvp, linearize, value_and_grad,
     value_and_grad_aux, vjp, vmap, vmap_axes, vmap_with,

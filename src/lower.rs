@@ -3,6 +3,7 @@
 //! Each equation asks its primitive's `lower` to write its lines, through [`Lower`], which numbers values, writes
 //! constants once, and collects the locations that stand at the end of the module. The generic form of MLIR is used
 //! throughout: all operations look alike.
+use crate::mesh::{Mesh, NamedSharding};
 use crate::{
     aval::{Aval, DType},
     graph::{Graph, Site},
@@ -10,6 +11,8 @@ use crate::{
     trace::with_site,
 };
 use std::{collections::HashMap, fmt::Write, rc::Rc};
+
+mod sharding;
 
 /// A value of the module being written: its name and type.
 #[derive(Clone, Debug)]
@@ -27,6 +30,8 @@ pub struct Region(String);
 pub struct ParamAttrs {
     /// Number of the result that takes over this parameter's memory.
     pub alias: Option<usize>,
+    /// How it is divided over devices.
+    pub sharding: Option<NamedSharding>,
 }
 
 /// Writes one module. Primitives' `lower` rules call [`Lower::op`] and friends.
@@ -38,6 +43,10 @@ pub struct Lower {
     locations: Option<Locations>,
     depth: usize,
     last_effect: Option<Value>,
+    meshes: Vec<Mesh>,
+    /// The mesh of the manual computation that is being written.
+    manual: Option<Mesh>,
+    channels: usize,
 }
 
 #[derive(Default)]
@@ -53,6 +62,16 @@ struct Locations {
 /// scope as an MLIR `loc`. A program that calls the host has one result more than the graph, the last one: whoever waits
 /// for it has waited for the calls.
 pub fn stablehlo(g: &Graph, params: &[ParamAttrs], locations: bool) -> String {
+    stablehlo_sharded(g, params, &[], locations)
+}
+
+/// As [`stablehlo`], with the shardings of results, where they are given: one entry per result, or none at all.
+pub fn stablehlo_sharded(
+    g: &Graph,
+    params: &[ParamAttrs],
+    results: &[Option<NamedSharding>],
+    locations: bool,
+) -> String {
     let mut cx = Lower {
         body: String::new(),
         next: 0,
@@ -61,19 +80,31 @@ pub fn stablehlo(g: &Graph, params: &[ParamAttrs], locations: bool) -> String {
         locations: locations.then(Locations::default),
         depth: 1,
         last_effect: None,
+        meshes: vec![],
+        manual: None,
+        channels: 0,
     };
     let args: Vec<Value> =
         g.in_avals().into_iter().enumerate().map(|(i, aval)| Value::new(format!("%arg{i}"), aval)).collect();
     let mut outs = cx.graph(g, &args);
     outs.extend(cx.last_effect.take());
-    let attrs = |i: usize| match params.get(i).and_then(|p| p.alias) {
-        Some(out) => format!(" {{tf.aliasing_output = {out} : i32}}"),
-        None => String::new(),
+    let attrs = |list: Vec<String>| if list.is_empty() { String::new() } else { format!(" {{{}}}", list.join(", ")) };
+    let sharding = |cx: &mut Lower, s: Option<&NamedSharding>, rank: usize| {
+        s.filter(|s| s.mesh.size() > 1).map(|s| format!("sdy.sharding = #sdy.sharding{}", cx.sharding(s, rank)))
     };
-    let sig: Vec<String> =
-        args.iter().enumerate().map(|(i, a)| format!("{}: {}{}", a.name, mlir_type(&a.aval), attrs(i))).collect();
-    let results = types(outs.iter().map(|o| &o.aval));
-    let mut text = format!("module @main {{\nfunc.func public @main({}) -> ({results}) {{\n", sig.join(", "));
+    let mut sig = vec![];
+    for (i, a) in args.iter().enumerate() {
+        let alias = params.get(i).and_then(|p| p.alias).map(|out| format!("tf.aliasing_output = {out} : i32"));
+        let place = sharding(&mut cx, params.get(i).and_then(|p| p.sharding.as_ref()), a.aval.rank());
+        sig.push(format!("{}: {}{}", a.name, mlir_type(&a.aval), attrs(alias.into_iter().chain(place).collect())));
+    }
+    let mut returns = vec![];
+    for (i, o) in outs.iter().enumerate() {
+        let place = sharding(&mut cx, results.get(i).and_then(Option::as_ref), o.aval.rank());
+        returns.push(format!("{}{}", mlir_type(&o.aval), attrs(place.into_iter().collect())));
+    }
+    let (meshes, results) = (cx.declared_meshes(), returns.join(", "));
+    let mut text = format!("module @main {{\n{meshes}func.func public @main({}) -> ({results}) {{\n", sig.join(", "));
     text += &cx.body;
     let _ = writeln!(text, "  return{}\n}}", typed_names(&outs));
     cx.functions.iter().for_each(|(_, f)| text += f);

@@ -144,7 +144,7 @@ impl Key {
     #[track_caller]
     fn words(&self) -> [Tensor; 2] {
         let a = self.data.aval();
-        if a != Aval::new(DType::U32, [2]) {
+        if !a.is_like(&Aval::new(DType::U32, [2])) {
             let help = "of several keys in one value, use one at a time: with `vmap` or `scan`".to_string();
             fail("key", vec![a], "a key is u32[2]", Some(help));
         }

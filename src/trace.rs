@@ -10,7 +10,8 @@
 use crate::{
     aval::{Aval, DType, Dims},
     graph::{Eqn, Graph, Site, Var},
-    prim::Primitive,
+    mesh::AxisSet,
+    prim::{self, PVary, Primitive},
     tree::{Leaf, Tree},
 };
 use std::{
@@ -21,6 +22,9 @@ use std::{
     panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind},
     rc::Rc,
 };
+
+mod axes;
+pub use axes::{NamedAxis, named_axis, with_axes, with_axis};
 
 /// A value inside a trace. Two integers: `Copy`, so model code needs no `&` and no `.clone()`.
 ///
@@ -128,6 +132,9 @@ struct Trace {
     constants: HashMap<Var, usize>,
     /// What constants of enclosing traces were repeated as.
     repeated: HashMap<TensorId, Var>,
+    /// What tensors became here when they were made to vary over mesh axes: done once, they are summed over the devices once
+    /// in reverse mode.
+    raised: HashMap<(TensorId, AxisSet), Var>,
 }
 impl Trace {
     fn fresh(&mut self, a: Aval) -> Var {
@@ -163,7 +170,6 @@ thread_local! {
     static STACK: RefCell<Stack> = RefCell::default();
     static AT: Cell<Option<Here>> = const { Cell::new(None) };
     static SCOPE: RefCell<Rc<str>> = RefCell::new(Rc::from(""));
-    static AXES: RefCell<Vec<NamedAxis>> = const { RefCell::new(vec![]) };
     /// How many error boundaries there are around what runs now.
     static BOUNDARIES: Cell<usize> = const { Cell::new(0) };
 }
@@ -317,44 +323,6 @@ pub fn scope<R>(name: &str, f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// An axis that collectives mean by name: of an enclosing [`vmap_with`](crate::vmap_with).
-#[derive(Clone, Debug, PartialEq)]
-pub struct NamedAxis {
-    /// Its name.
-    pub name: Rc<str>,
-    /// How many instances there are along it.
-    pub size: usize,
-}
-
-/// Run `f`, inside which collectives may mean this axis.
-pub fn with_axis<R>(axis: NamedAxis, f: impl FnOnce() -> R) -> R {
-    struct Pop(usize);
-    impl Drop for Pop {
-        fn drop(&mut self) {
-            AXES.with(|a| a.borrow_mut().truncate(self.0));
-        }
-    }
-    let _pop = Pop(AXES.with(|a| a.borrow().len()));
-    AXES.with(|a| a.borrow_mut().push(axis));
-    f()
-}
-
-/// The innermost axis of this name. `op` is who asks, for the message.
-#[track_caller]
-pub fn named_axis(op: &str, name: &str) -> NamedAxis {
-    let axes = AXES.with(|a| a.borrow().clone());
-    if let Some(axis) = axes.iter().rfind(|a| *a.name == *name) {
-        return axis.clone();
-    }
-    let known: Vec<String> = axes.iter().map(|a| format!("`{}`", a.name)).collect();
-    let reason = match known.is_empty() {
-        true => format!("there is no axis `{name}`: no axis has a name here"),
-        false => format!("there is no axis `{name}` among {}", known.join(", ")),
-    };
-    let help = format!("call it inside `vmap_with(VmapOptions {{ axis_name: Some(\"{name}\"), .. }}, ..)`");
-    fail(op, vec![], reason, Some(help))
-}
-
 /// Apply a primitive: choose the trace, lift the operands into it, infer types, record the equation.
 #[track_caller]
 pub fn bind(prim: impl Primitive, x: &[Tensor]) -> Vec<Tensor> {
@@ -369,7 +337,36 @@ pub fn bind1(prim: impl Primitive, x: &[Tensor]) -> Tensor {
 #[track_caller]
 pub fn bind_rc(prim: Rc<dyn Primitive>, x: &[Tensor]) -> Vec<Tensor> {
     let site = site();
-    let result = STACK.with(|s| -> Result<Vec<Tensor>, (Vec<Aval>, String)> {
+    // (closures would hide the caller's line)
+    let (avals, why) = match record(&prim, x, &site) {
+        Ok(Some(outs)) => return outs,
+        Ok(None) => {
+            let (prim, x) = varying_alike(prim.clone(), x);
+            match record_as(&prim, &x, &site, |_| true) {
+                Ok(outs) => return outs.unwrap_or_default(),
+                Err(e) => e,
+            }
+        }
+        Err(e) => e,
+    };
+    refuse(prim.name(), avals, why)
+}
+
+/// Record an operation; `None` if its operands vary over mesh axes, which takes [`varying_alike`].
+fn record(prim: &Rc<dyn Primitive>, x: &[Tensor], site: &Site) -> Result<Option<Vec<Tensor>>, (Vec<Aval>, String)> {
+    let plain = |avals: &[Aval]| {
+        avals.iter().all(|a| a.vma.is_empty()) && prim.named_axes().iter().all(|a| !a.mesh) || prim.only_varies()
+    };
+    record_as(prim, x, site, plain)
+}
+
+fn record_as(
+    prim: &Rc<dyn Primitive>,
+    x: &[Tensor],
+    site: &Site,
+    ready: impl Fn(&[Aval]) -> bool,
+) -> Result<Option<Vec<Tensor>>, (Vec<Aval>, String)> {
+    STACK.with(|s| {
         let stack = &mut s.borrow_mut().traces;
         let lost = |why: String| (vec![], why);
         let mut top = stack
@@ -379,19 +376,45 @@ pub fn bind_rc(prim: Rc<dyn Primitive>, x: &[Tensor]) -> Vec<Tensor> {
         for t in x {
             top = top.max(level(stack, *t).map_err(lost)?);
         }
+        let from = |t: &Tensor| level(stack, *t).map(|l| stack[l].graph.aval(t.var).clone());
+        let avals = x.iter().map(from).collect::<Result<Vec<Aval>, _>>().map_err(lost)?;
+        if !ready(&avals) {
+            return Ok(None);
+        }
+        let outs = prim::types(&**prim, &avals).map_err(|why| (avals, why))?;
         let ins = x.iter().map(|t| lift(stack, *t, top)).collect::<Result<Vec<Var>, _>>().map_err(lost)?;
         let trace = &mut stack[top];
-        let avals = trace.graph.avals_of(&ins);
-        let outs = prim.infer(&avals).map_err(|why| (avals, why))?;
-        let outs = trace.record(prim.clone(), ins, outs, site);
-        Ok(outs.iter().map(|v| trace.tensor(*v)).collect())
+        let outs = trace.record(prim.clone(), ins, outs, site.clone());
+        if let (true, [x], [y]) = (prim.only_varies(), x, &outs[..]) {
+            let axes = trace.graph.aval(*y).vma;
+            trace.raised.insert((x.id(), axes), *y);
+        }
+        Ok(Some(outs.iter().map(|v| trace.tensor(*v)).collect()))
+    })
+}
+
+/// The operation and its operands, which are made to vary over the mesh axes that it needs.
+fn varying_alike(prim: Rc<dyn Primitive>, x: &[Tensor]) -> (Rc<dyn Primitive>, Vec<Tensor>) {
+    let vma: Vec<AxisSet> = x.iter().map(|t| t.aval().vma).collect();
+    let (prim, want) = prim.for_varying(&vma).unwrap_or_else(|| {
+        let own: AxisSet = prim.named_axes().iter().map(NamedAxis::mesh_axes).collect();
+        let all = vma.iter().copied().collect::<AxisSet>().union(own);
+        (prim, vec![all; x.len()])
     });
-    // (closures would hide the caller's line)
-    let (avals, why) = match result {
-        Ok(outs) => return outs,
-        Err(e) => e,
+    let raise = |(t, want): (&Tensor, AxisSet)| {
+        let more = want.without(t.aval().vma);
+        if more.is_empty() {
+            return *t;
+        }
+        let key = (t.id(), t.aval().vma.union(want));
+        let known = STACK.with(|s| {
+            let stack = &s.borrow().traces;
+            stack.iter().rev().find_map(|tr| tr.raised.get(&key).map(|v| tr.tensor(*v)))
+        });
+        known.unwrap_or_else(|| bind1(PVary(more), &[*t]))
     };
-    refuse(prim.name(), avals, why)
+    let x = x.iter().zip(want).map(raise).collect();
+    (prim, x)
 }
 /// [`fail`] with a reason that may have a remedy after a line break, as those of type rules.
 #[track_caller]
@@ -444,6 +467,7 @@ fn run(policy: Policy, avals: &[Aval], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>)
             captured: vec![],
             constants: HashMap::new(),
             repeated: HashMap::new(),
+            raised: HashMap::new(),
         });
         let top = traces.last_mut().expect("just pushed");
         (avals.iter().map(|a| top.input(a.clone())).collect::<Vec<_>>(), traces.len() - 1)
@@ -524,6 +548,11 @@ where
         leaves
     });
     (graph, captured, out.expect("trace runs the function"))
+}
+
+/// A tree of tensors that belong to no trace, for its structure alone.
+pub(crate) fn placeholders<S: Tree<Aval>>(x: &S) -> S::With<Tensor> {
+    x.map(|_| Tensor { trace: 0, var: 0, _not_send: PhantomData })
 }
 
 /// Replay a graph into the current trace.

@@ -6,9 +6,9 @@ use graphs::{
     weights::Weights,
 };
 use raxla::{
-    Array, Aval, Axis, DType, Host, Key, Tensor, Tree, cond, custom_jvp, debug_assert, debug_check, debug_nans, einsum,
-    grad, jit, jit::Buckets, literal, prim::CustomCall, runtime, scan, scope, trace::trace_graph, vjp, vmap, vmap_axes,
-    while_loop, zeros,
+    Array, Aval, Axis, DType, Host, Key, Mesh, P, Tensor, Tree, cond, custom_jvp, debug_assert, debug_check,
+    debug_nans, einsum, grad, jit, jit::Buckets, literal, prim::CustomCall, runtime, scan, scope, shard_map,
+    trace::trace_graph, vjp, vmap, vmap_axes, while_loop, zeros,
 };
 use std::{
     env, fs,
@@ -186,6 +186,23 @@ fn wrong_buckets() {
     assert_shown(&call([131, 131], Axis::Shared), &[]);
     assert_shown(&call([5, 6], Axis::Shared), &[]);
     assert_shown(&call([5, 5], Axis::At(0)), &[]);
+}
+
+#[test]
+fn messages_of_meshes_are_shown() {
+    #[derive(Tree, Clone)]
+    struct Batch<T = Tensor> {
+        tokens: T,
+    }
+    let client = runtime::client().expect("the CPU plugin");
+    assert_shown(&Mesh::new(&client, [("data", 4), ("model", 2)]).expect_err("one device").to_string(), &[]);
+    let mesh = Mesh::abstract_mesh([("data", 4)]).expect("a mesh");
+    let step = jit(|w: Tensor, b: Batch| b.tokens * w).on(&mesh).in_shardings((P![], P!["data"]));
+    let ints = |dims: &[usize]| Aval::new(DType::I32, dims);
+    let error = step.lower(&(ints(&[]), Batch { tokens: ints(&[6, 5]) })).err().expect("uneven");
+    assert_shown(&error.to_string(), &[]);
+    let error = trace_graph(&[Aval::new(F32, [8])], |x| vec![shard_map(&mesh, P!["data"], P![], |x: Tensor| x)(x[0])]);
+    assert_shown(&error.expect_err("it differs").to_string(), &[]);
 }
 
 #[test]

@@ -298,7 +298,7 @@ where
             out.extend_from_slice(&bytes[i * before * inner..][..before.min(size) * inner]);
             out.extend_from_slice(&padding);
         }
-        Array::from_bytes(&self.jit.client()?, aval.with_dims(dims), &out)
+        Array::from_bytes(&self.jit.client(None)?, aval.with_dims(dims), &out)
     }
 }
 
@@ -376,7 +376,7 @@ where
             drop(args); // or what was moved in would have another owner, and not be donated
             padded
         };
-        let args = Args::join(args, Array::on(&self.jit.client()?, [], &[length as i32])?);
+        let args = Args::join(args, Array::on(&self.jit.client(None)?, [], &[length as i32])?);
         moved.push(false);
         let program = self.jit.program(&args, moved)?;
         let cuts = self.cuts(&program, bucket)?;

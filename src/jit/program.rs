@@ -6,6 +6,7 @@ use crate::{
     error::{Error, Result},
     graph::Graph,
     lower::ParamAttrs,
+    mesh::{Mesh, NamedSharding},
     runtime,
     trace::Tensor,
     transform::Pass,
@@ -16,18 +17,42 @@ use std::{
     marker::PhantomData,
     time::{Duration, Instant},
 };
-use xla_extension::{Client, CompileOptions, Executable, ExecuteOptions, OptionValue};
+use xla_extension::{Buffer, Client, CompileOptions, Device, Executable, ExecuteOptions, OptionValue};
 
-/// Which result takes over which donated parameter: the first of the same type.
-pub(super) fn aliases(graph: &Graph, donate: &[bool]) -> Vec<ParamAttrs> {
+/// Where the leaves of arguments and results are, for a program over several devices.
+#[derive(Clone)]
+pub(super) struct Placement {
+    pub(super) mesh: Mesh,
+    /// One per parameter.
+    pub(super) ins: Vec<NamedSharding>,
+    /// One per result; `None`: the compiler chooses.
+    pub(super) outs: Vec<Option<NamedSharding>>,
+}
+
+/// What the entry function says of its parameters: where they are, and which result takes over a donated one's memory: the
+/// first of the same type that is divided alike. One whose place is not given is put where the parameter is.
+pub(super) fn parameters(graph: &Graph, donate: &[bool], place: Option<&mut Placement>) -> Vec<ParamAttrs> {
     let mut free: Vec<bool> = vec![true; graph.outs.len()];
-    let outs = graph.out_avals();
-    let pick = |(v, donated): (&u32, bool)| {
-        let found = (0..outs.len()).find(|i| donated && free[*i] && outs[*i] == *graph.aval(*v));
-        found.inspect(|i| free[*i] = false)
-    };
-    let wanted = graph.ins.iter().enumerate().map(|(i, v)| (v, donate.get(i).copied().unwrap_or(false)));
-    wanted.map(pick).map(|alias| ParamAttrs { alias }).collect()
+    let (ins, outs) = (graph.in_avals(), graph.out_avals());
+    let mut place = place;
+    let mut all = vec![];
+    for (i, aval) in ins.iter().enumerate() {
+        let sharding = place.as_ref().map(|p| p.ins[i].clone());
+        let alike = |o: usize| match place.as_ref().and_then(|p| p.outs[o].as_ref()) {
+            Some(given) => Some(given) == sharding.as_ref(),
+            None => true,
+        };
+        let donated = donate.get(i).copied().unwrap_or(false);
+        let alias = (0..outs.len()).find(|o| donated && free[*o] && outs[*o] == *aval && alike(*o));
+        if let Some(o) = alias {
+            free[o] = false;
+            if let Some(p) = &mut place {
+                p.outs[o] = sharding.clone();
+            }
+        }
+        all.push(ParamAttrs { alias, sharding });
+    }
+    all
 }
 
 /// How long the stages of one compilation took.
@@ -62,37 +87,97 @@ pub struct Lowered<Args, Out: Tree<Tensor>> {
     pub(super) donated: Vec<bool>,
     pub(super) out: Out::With<Hole>,
     pub(super) options: CompileOptions,
+    pub(super) place: Option<Placement>,
     /// How long tracing and lowering took.
     pub times: Times,
     pub(super) args: PhantomData<fn(Args)>,
 }
 impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
-    /// Compile on this client.
+    /// Compile on this client. A program over a mesh is compiled for its devices.
     pub fn compile(self, client: &Client) -> Result<Compiled<Args, Out>> {
         let start = Instant::now();
         let (in_avals, out_avals) = (self.graph.in_avals(), self.graph.out_avals());
-        let mut options = platform_options(client, self.options);
-        if options.num_partitions == 1 {
-            // what we know need not be read back from the compiled program
-            options.parameters = Some(in_avals.iter().map(|a| (a.dtype, a.dims.clone())).collect());
-        }
+        let options = self.options_for(client)?;
         if self.text.contains(debug::TARGET) {
             runtime::register_callback(client)?;
         }
         let executable = cache::compile(client, &self.text, &options)?;
+        let place = self.place.map(|p| Placed::new(p, &executable, &out_avals)).transpose()?;
         let times = Times { compile: start.elapsed(), ..self.times };
-        Ok(Compiled { executable, in_avals, out_avals, donated: self.donated, out: self.out, times, args: PhantomData })
+        let (donated, out) = (self.donated, self.out);
+        Ok(Compiled { executable, in_avals, out_avals, donated, out, place, times, args: PhantomData })
     }
-}
 
-impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
+    /// The options that the program is compiled with.
+    fn options_for(&self, client: &Client) -> Result<CompileOptions> {
+        let mut options = platform_options(client, self.options.clone());
+        let in_avals = self.graph.in_avals();
+        // what we know need not be read back from the compiled program
+        if let Some(p) = &self.place {
+            options.num_partitions = p.mesh.size();
+            (options.use_spmd, options.use_shardy) = (p.mesh.size() > 1, p.mesh.size() > 1);
+            options.device_assignment = Some(vec![p.mesh.devices().iter().map(Device::id).collect()]);
+            options.propagate_to_parameters = vec![false];
+            let mut free: Vec<bool> = p.outs.iter().map(Option::is_none).collect();
+            if self.text.contains(debug::TARGET) {
+                free.push(false);
+            }
+            options.propagate_to_outputs = free;
+            let local = |(s, a): (&NamedSharding, &Aval)| (a.dtype, s.local_dims(a).expect("checked"));
+            options.parameters = Some(p.ins.iter().zip(&in_avals).map(local).collect());
+        } else if options.num_partitions == 1 {
+            options.parameters = Some(in_avals.iter().map(|a| (a.dtype, a.dims.clone())).collect());
+        }
+        Ok(options)
+    }
+
     /// What the plugin's compiler makes of it, as HLO text.
     pub fn optimized_hlo(&self, client: &Client) -> Result<String> {
-        let options = platform_options(client, self.options.clone());
+        let options = self.options_for(client)?;
         if self.text.contains(debug::TARGET) {
             runtime::register_callback(client)?;
         }
         Ok(client.optimized_hlo_text(self.text.as_bytes(), &options)?)
+    }
+}
+
+/// Where the leaves of a compiled program's arguments and results are.
+struct Placed {
+    mesh: Mesh,
+    ins: Vec<NamedSharding>,
+    outs: Vec<NamedSharding>,
+    /// The number in the mesh of each device of the program.
+    order: Vec<usize>,
+}
+impl Placed {
+    fn new(p: Placement, executable: &Executable, out_avals: &[Aval]) -> Result<Placed> {
+        let number = |d: &Device| p.mesh.devices().iter().position(|m| m.id() == d.id());
+        let lost = || Error::Sharding {
+            reason: "the program was compiled for other devices than those of its mesh".into(),
+            help: "clear the compilation cache (`raxla cache clear`)".into(),
+        };
+        let order: Vec<usize> = executable.devices().iter().map(number).collect::<Option<_>>().ok_or_else(lost)?;
+        let tilings = match p.mesh.size() == 1 || p.outs.iter().all(Option::is_some) {
+            true => None,
+            false => executable.output_tilings()?,
+        };
+        let chosen = |(i, given): (usize, Option<NamedSharding>)| {
+            if let Some(given) = given {
+                return Ok(given);
+            }
+            let rank = out_avals[i].rank();
+            let tiling = tilings.as_ref().and_then(|t| t.get(i));
+            let found = match tiling {
+                Some(tiling) => NamedSharding::of_tiling(&p.mesh, rank, tiling),
+                None => Some(p.mesh.replicated()),
+            };
+            found.ok_or_else(|| Error::Sharding {
+                reason: format!("the compiler divides result {i} ({}) in a way that no `P![..]` says", out_avals[i]),
+                help: "say how it is to be divided: `jit(..).out_shardings(..)`".into(),
+            })
+        };
+        let outs = p.outs.into_iter().enumerate().map(chosen).collect::<Result<_>>()?;
+        Ok(Placed { mesh: p.mesh, ins: p.ins, outs, order })
     }
 }
 
@@ -112,6 +197,7 @@ pub struct Compiled<Args, Out: Tree<Tensor>> {
     out_avals: Vec<Aval>,
     donated: Vec<bool>,
     pub(super) out: Out::With<Hole>,
+    place: Option<Placed>,
     /// How long the stages took.
     pub times: Times,
     args: PhantomData<fn(Args)>,
@@ -143,6 +229,9 @@ impl<Args: Tree<Tensor>, Out: Tree<Tensor>> Compiled<Args, Out> {
         if let Some((path, have, want)) = mismatch {
             return Err(Error::Mismatch { what: format!("argument `{path}` of a compiled function"), have, want });
         }
+        if let Some(place) = &self.place {
+            return self.run_on(place, &leaves);
+        }
         // memory that someone else still holds is copied instead of overwritten
         let kept: Vec<usize> = (0..leaves.len()).filter(|i| self.donated[*i] && !leaves[*i].is_unique()).collect();
         let buffers: Vec<_> = leaves.iter().map(|a| a.buffer()).collect();
@@ -152,5 +241,37 @@ impl<Args: Tree<Tensor>, Out: Tree<Tensor>> Compiled<Args, Out> {
         // one result more tells that the calls of the host are done
         outs.split_off(self.out_avals.len()).iter().try_for_each(|done| done.ready())?;
         Ok(self.out.refill(outs.into_iter().map(Array::from_buffer)))
+    }
+
+    /// The same over several devices. Arguments that are elsewhere are brought where the program wants them.
+    fn run_on(&self, place: &Placed, leaves: &[&Array]) -> Result<Out::With<Array>>
+    where
+        Out::With<Hole>: Tree<Hole, With<Array> = Out::With<Array>>,
+    {
+        let moved = leaves.iter().zip(&place.ins).map(|(a, s)| match a.sharding() == Some(s) {
+            true => Ok(None),
+            false => a.put(s).map(Some),
+        });
+        let moved = moved.collect::<Result<Vec<Option<Array>>>>()?;
+        let here = |i: usize| moved[i].as_ref().unwrap_or(leaves[i]);
+        let kept: Vec<usize> =
+            (0..leaves.len()).filter(|i| self.donated[*i] && moved[*i].is_none() && !leaves[*i].is_unique()).collect();
+        let of_device = |d: &usize| (0..leaves.len()).map(|i| &*here(i).buffers()[*d]).collect::<Vec<_>>();
+        let buffers: Vec<Vec<_>> = place.order.iter().map(of_device).collect();
+        let buffers: Vec<&[_]> = buffers.iter().map(Vec::as_slice).collect();
+        let options = ExecuteOptions { non_donatable: &kept, ..Default::default() };
+        let outs = self.executable.execute(&buffers, &options)?;
+        let mut parts: Vec<Vec<Buffer>> = (0..self.out_avals.len()).map(|_| vec![]).collect();
+        let mut by_device: Vec<(usize, Vec<Buffer>)> = place.order.iter().copied().zip(outs).collect();
+        by_device.sort_by_key(|d| d.0);
+        for (_, mut outs) in by_device {
+            outs.split_off(self.out_avals.len()).iter().try_for_each(|done| done.ready())?;
+            outs.into_iter().zip(&mut parts).for_each(|(b, of)| of.push(b));
+        }
+        let types = self.out_avals.iter().zip(&place.outs);
+        let array =
+            |(parts, (a, s)): (_, (&Aval, &NamedSharding))| Array::from_buffers(a.clone(), Some(s.clone()), parts);
+        debug_assert_eq!(place.mesh.size(), place.order.len());
+        Ok(self.out.refill(parts.into_iter().zip(types).map(array)))
     }
 }

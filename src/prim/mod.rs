@@ -14,6 +14,7 @@ use crate::{
     graph::{Graph, Var},
     host::Host,
     lower::{Lower, Value},
+    mesh::AxisSet,
     trace::{NamedAxis, Tensor, fail},
     transform::{
         batch::{BatchAxis, Batched, in_front},
@@ -43,6 +44,7 @@ mod random;
 mod reduce;
 mod scatter;
 mod shape;
+mod shard;
 mod slice;
 mod sort;
 mod stop_gradient;
@@ -70,6 +72,7 @@ pub use random::*;
 pub use reduce::*;
 pub use scatter::*;
 pub use shape::*;
+pub use shard::*;
 pub use slice::*;
 pub use sort::*;
 pub use stop_gradient::*;
@@ -186,6 +189,20 @@ pub trait Primitive: fmt::Debug + Any {
     fn named_axes(&self) -> &[NamedAxis] {
         &[]
     }
+    /// Inside `shard_map`: the mesh axes over which the results vary, given those over which any operand does (which include
+    /// those of `named_axes`). Operations with inner graphs are not asked.
+    fn varies(&self, x: AxisSet) -> AxisSet {
+        x
+    }
+    /// Is it the identity, which only changes the type, as to what the value varies over? See [`pvary`].
+    fn only_varies(&self) -> bool {
+        false
+    }
+    /// Inside `shard_map`: the operation for operands that vary over these mesh axes, and what they must vary over for it.
+    /// Only for operations with inner graphs; for the others, operands must vary alike.
+    fn for_varying(&self, _x: &[AxisSet]) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
+        None
+    }
     /// Emit StableHLO; `y` are the types of the results.
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value>;
     /// Work done. By default one operation per output element.
@@ -236,6 +253,17 @@ pub trait Primitive: fmt::Debug + Any {
     }
 }
 
+/// The types of an operation's results, with what they vary over.
+pub(crate) fn types(prim: &dyn Primitive, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    let mut y = prim.infer(x)?;
+    if prim.graphs().is_empty() {
+        let own = prim.named_axes().iter().map(NamedAxis::mesh_axes);
+        let vma = prim.varies(x.iter().map(|a| a.vma).chain(own).collect());
+        y.iter_mut().for_each(|a| a.vma = vma);
+    }
+    Ok(y)
+}
+
 // ---- shared by the families -----------------------------------------------------------------------------------------
 
 /// Sum of two tangents or cotangents, where `None` is zero.
@@ -274,7 +302,7 @@ pub fn broadcast_leading(x: Tensor, n: usize) -> Tensor {
 /// A tensor of zeros of this type.
 #[track_caller]
 pub fn zeros_of(a: &Aval) -> Tensor {
-    full(a.dims.clone(), a.dtype, 0.0)
+    pvary_to(full(a.dims.clone(), a.dtype, 0.0), a.vma)
 }
 
 /// The axes of a tensor of this rank that are not in `axes`.

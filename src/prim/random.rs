@@ -180,7 +180,7 @@ impl Primitive for RngBitGenerator {
         "rng_bit_generator"
     }
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
-        if x[0] != Aval::new(DType::U64, [2]) {
+        if !x[0].is_like(&Aval::new(DType::U64, [2])) {
             return Err("the state must be u64[2]: a key and a counter".into());
         }
         if !matches!(self.dtype, DType::U8 | DType::U16 | DType::U32 | DType::U64) {

@@ -60,7 +60,7 @@ fn or_zeros(d: Vec<Option<Tensor>>, avals: &[Aval]) -> Vec<Tensor> {
 }
 
 /// `what` and the path of a leaf below it, for messages.
-pub(super) fn leaf_name(what: &str, path: &Path) -> String {
+pub(crate) fn leaf_name(what: &str, path: &Path) -> String {
     let path = path.to_string();
     if path.is_empty() { what.to_string() } else { format!("{what} `{path}`") }
 }

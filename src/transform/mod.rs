@@ -10,6 +10,7 @@
 //! * [`dce`](mod@dce) drops what no result needs, [`fold`](mod@fold) computes what is known, [`cse`](mod@cse) merges what
 //!   is computed twice. `jit` runs all of them before it lowers a graph: [`optimize`](optimize()).
 //! * [`runs`] splits a graph in two for `remat`.
+//! * [`varying`] keeps track of what differs between devices inside `shard_map`.
 //! * [`effects`] drops what is more than computing results.
 use crate::graph::Graph;
 use std::rc::Rc;
@@ -26,7 +27,9 @@ pub mod linearize;
 mod optimize;
 mod residuals;
 pub mod runs;
+pub mod varying;
 mod vmap;
+pub(crate) use grad::leaf_name;
 pub use grad::{grad, jvp, linearize, value_and_grad, value_and_grad_aux, vjp};
 pub use jacobian::{hessian, jacfwd, jacrev};
 pub use optimize::{Pass, optimize};

@@ -155,7 +155,7 @@ where
         let avals: Vec<Aval> = avals.collect();
         let run = || trace_tree(&x, &avals, &f);
         let (g, captured, y) = match &name {
-            Some(name) => with_axis(NamedAxis { name: name.clone(), size }, run),
+            Some(name) => with_axis(NamedAxis { name: name.clone(), size, mesh: false }, run),
             None => run(),
         };
         mapped.resize(g.ins.len(), false);

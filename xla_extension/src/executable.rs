@@ -277,7 +277,7 @@ impl Compiled {
     }
 }
 
-fn undecodable(error: &prost::DecodeError) -> Error {
+pub(crate) fn undecodable(error: &prost::DecodeError) -> Error {
     Error::new(Code::Internal, format!("cannot read the optimized program that the plugin gave: {error}"))
 }
 

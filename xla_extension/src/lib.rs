@@ -69,6 +69,7 @@ mod search;
 mod signature;
 pub mod sys;
 mod table;
+mod tiling;
 mod topology;
 
 pub use buffer::{Buffer, HostRead};
@@ -93,4 +94,5 @@ pub use plugin::{OLDEST_API, Plugin};
 pub use progress::Progress;
 pub use search::{PLUGIN_VARIABLES, PluginStatus, find_plugin, status_of, status_of_all};
 pub use signature::ArrayType;
+pub use tiling::Tiling;
 pub use topology::Topology;

@@ -143,8 +143,31 @@ pub struct HloModuleProto {
     pub host_program_shape: ::core::option::Option<ProgramShapeProto>,
     #[prost(message, optional, tag = "8")]
     pub input_output_alias: ::core::option::Option<HloInputOutputAliasProto>,
+    #[prost(message, optional, tag = "12")]
+    pub spmd_output_sharding: ::core::option::Option<OpShardingProto>,
     #[prost(message, optional, tag = "18")]
     pub buffer_donor: ::core::option::Option<HloBufferDonorProto>,
+}
+/// XLA's OpSharding.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OpShardingProto {
+    /// 0 = replicated, 1 = maximal, 2 = tuple, 3 = other (tiled), 4 = manual.
+    #[prost(int32, tag = "1")]
+    pub r#type: i32,
+    #[prost(int64, repeated, tag = "3")]
+    pub tile_assignment_dimensions: ::prost::alloc::vec::Vec<i64>,
+    #[prost(int64, repeated, tag = "4")]
+    pub tile_assignment_devices: ::prost::alloc::vec::Vec<i64>,
+    #[prost(message, repeated, tag = "5")]
+    pub tuple_shardings: ::prost::alloc::vec::Vec<OpShardingProto>,
+    #[prost(bool, tag = "6")]
+    pub replicate_on_last_tile_dim: bool,
+    #[prost(int32, repeated, tag = "8")]
+    pub last_tile_dims: ::prost::alloc::vec::Vec<i32>,
+    #[prost(int64, repeated, tag = "9")]
+    pub iota_reshape_dims: ::prost::alloc::vec::Vec<i64>,
+    #[prost(int32, repeated, tag = "10")]
+    pub iota_transpose_perm: ::prost::alloc::vec::Vec<i32>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HloInputOutputAliasProto {

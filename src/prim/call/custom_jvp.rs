@@ -137,6 +137,9 @@ impl Primitive for CustomJvp {
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
         call_types(&self.body, x)
     }
+    fn for_varying(&self, x: &[AxisSet]) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
+        Some(all_varying(self, x))
+    }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         self.body.eval(x)
     }

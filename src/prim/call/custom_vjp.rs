@@ -152,6 +152,9 @@ impl Primitive for CustomVjp {
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
         call_types(&self.body, x)
     }
+    fn for_varying(&self, x: &[AxisSet]) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
+        Some(all_varying(self, x))
+    }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         self.body.eval(x)
     }
@@ -240,6 +243,9 @@ impl Primitive for Tangent {
     }
     fn infer(&self, _: &[Aval]) -> Result<Vec<Aval>, String> {
         Ok(self.back.graph.in_avals().split_off(self.back.known()))
+    }
+    fn for_varying(&self, x: &[AxisSet]) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
+        Some(all_varying(self, x))
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         self.graph(&x.iter().map(|h| h.aval().clone()).collect::<Vec<_>>()).eval(x)

@@ -9,6 +9,7 @@ use crate::{
         dce::{Pruned, dce},
         linearize::{chosen, differentiable, jvp_of, linearize, spread_out},
         runs::{Saving, in_two_runs},
+        varying::{raised, raised_alike, vma_of},
     },
     tree::Tree,
 };
@@ -35,7 +36,7 @@ fn require_types(op: &str, what: &str, paths: &[String], have: &[Aval], want: &[
     if have.len() != want.len() {
         fail(op, vec![], format!("{what} has {} leaves, not {}", have.len(), want.len()), None)
     }
-    if let Some(i) = (0..want.len()).find(|i| have[*i] != want[*i]) {
+    if let Some(i) = (0..want.len()).find(|i| !have[*i].is_like(&want[*i])) {
         let leaf = if paths[i].is_empty() { what.to_string() } else { format!("{what}, leaf `{}`,", paths[i]) };
         fail(op, vec![], format!("{leaf} is {} but must be {}", have[i], want[i]), None)
     }
@@ -48,6 +49,14 @@ fn require_constant(op: &str, captured: &[Option<Tensor>]) {
         let help = "pass it as an argument, or hold it constant with `.stop_gradient()`";
         fail(op, vec![], "the function is differentiated by a tensor that it uses from outside", Some(help.into()))
     }
+}
+
+/// A call with rules of its own, for operands that vary over these mesh axes: all values that go in or out vary alike, so
+/// that a rule need not know what devices share.
+fn all_varying<P: Primitive>(prim: &P, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
+    let all = x.iter().copied().collect::<AxisSet>().union(vma_of(&prim.graphs()));
+    let graphs = prim.graphs().into_iter().map(|g| raised_alike(g, all)).collect();
+    (prim.with_graphs(graphs), vec![all; x.len()])
 }
 
 /// The highest order of derivative of a function whose rule calls the function itself. Rules are traced when a function is

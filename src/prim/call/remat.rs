@@ -128,6 +128,11 @@ impl Primitive for Remat {
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
         call_types(&self.body, x)
     }
+    fn for_varying(&self, x: &[AxisSet]) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
+        let body = raised(&self.body, x, &vec![AxisSet::NONE; self.body.outs.len()]);
+        let want = body.in_avals().iter().map(|a| a.vma).collect();
+        Some((Rc::new(self.with(body)), want))
+    }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         self.body.eval(x)
     }
@@ -250,6 +255,20 @@ impl Primitive for Tangent {
             return Err(format!("it takes {:?} and tangents {:?}", self.again.in_avals(), &tangents[..n]));
         }
         Ok(self.linear.out_avals())
+    }
+    fn for_varying(&self, x: &[AxisSet]) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
+        let (known, dx) = x.split_at(self.known);
+        let again = raised(&self.again, known, &vec![AxisSet::NONE; self.again.outs.len()]);
+        let residuals = again.out_avals().into_iter().map(|a| a.vma);
+        let ins: Vec<AxisSet> = dx.iter().copied().chain(residuals).collect();
+        let linear = raised(&self.linear, &ins, &vec![AxisSet::NONE; self.linear.outs.len()]);
+        // (the residuals of one must have the types that the other takes)
+        let kept: Vec<AxisSet> = linear.in_avals()[dx.len()..].iter().map(|a| a.vma).collect();
+        let again = raised(&again, &vec![AxisSet::NONE; again.ins.len()], &kept);
+        let want = again.in_avals().iter().chain(&linear.in_avals()[..dx.len()]).map(|a| a.vma).collect();
+        let tangent =
+            Tangent { again: Rc::new(again), linear: Rc::new(linear), joint: OnceCell::new(), ..self.clone() };
+        Some((Rc::new(tangent), want))
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         self.call(&x.iter().map(|h| h.aval().clone()).collect::<Vec<_>>()).body.eval(x)

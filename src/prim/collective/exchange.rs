@@ -63,6 +63,14 @@ impl Primitive for PPermute {
     linear_collective!();
 }
 impl PPermute {
+    fn emit(&self, cx: &mut Lower, x: &Value, y: &Aval) -> Value {
+        if cx.alone(&self.axis) {
+            return if self.pairs.is_empty() { cx.splat(y, 0.0) } else { x.clone() };
+        }
+        let pairs = cx.device_pairs(&self.axis[0], &self.pairs);
+        let attrs = format!("channel_handle = {}, source_target_pairs = {pairs}", cx.channel());
+        cx.op("collective_permute", std::slice::from_ref(x), &attrs, y)
+    }
     fn over(&self, axis: &BatchAxis, x: Tensor, mapped: bool) -> (Tensor, bool) {
         // (a number past the end reads zeros)
         let from = |to: usize| self.pairs.iter().find(|(_, t)| *t == to).map_or(axis.size, |(from, _)| *from);
@@ -130,6 +138,29 @@ impl Primitive for AllToAll {
     linear_collective!();
 }
 impl AllToAll {
+    fn emit(&self, cx: &mut Lower, x: &Value, y: &Aval) -> Value {
+        let n = self.axis[0].size;
+        let concat = if self.tiled { self.concat } else { self.split };
+        let dims = format!(
+            "concat_dimension = {concat} : i64, split_count = {n} : i64, split_dimension = {} : i64",
+            self.split
+        );
+        let attrs = format!("channel_handle = {}, {dims}, replica_groups = {}", cx.channel(), cx.groups(&self.axis));
+        if self.tiled && cx.alone(&self.axis) {
+            return x.clone();
+        }
+        if self.tiled {
+            return cx.op("all_to_all", std::slice::from_ref(x), &attrs, y);
+        }
+        // what comes from device i is number i along the axis that was split
+        let parts = match cx.alone(&self.axis) {
+            true => x.clone(),
+            false => cx.op("all_to_all", std::slice::from_ref(x), &attrs, &x.aval),
+        };
+        let mut perm = other_axes(x.aval.rank(), &[self.split]);
+        perm.insert(self.concat, self.split);
+        cx.op("transpose", &[parts], &format!("permutation = {}", crate::lower::array(&perm)), y)
+    }
     fn over(&self, axis: &BatchAxis, x: Tensor, mapped: bool) -> (Tensor, bool) {
         let all = in_front(axis, (x, mapped));
         if !self.tiled {

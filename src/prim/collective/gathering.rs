@@ -49,8 +49,8 @@ impl Primitive for AxisIndex {
     fn batch_whole(&self, axis: &BatchAxis, _: &[Tensor], _: &[bool]) -> Option<Batched> {
         Some(vec![(iota([axis.size], DType::I32, 0), true)])
     }
-    fn lower(&self, _: &mut Lower, _: &[Value], _: &[Aval]) -> Vec<Value> {
-        unbound(&self.axis[0])
+    fn lower(&self, cx: &mut Lower, _: &[Value], _: &[Aval]) -> Vec<Value> {
+        vec![cx.device_number(&self.axis[0])]
     }
     fn named_axes(&self) -> &[NamedAxis] {
         &self.axis
@@ -106,6 +106,17 @@ impl Primitive for AllGather {
     linear_collective!();
 }
 impl AllGather {
+    fn emit(&self, cx: &mut Lower, x: &Value, y: &Aval) -> Value {
+        if cx.alone(&self.axis) {
+            return cx.op("reshape", std::slice::from_ref(x), "", y);
+        }
+        let attrs = over_devices(cx, &self.axis, &format!("all_gather_dim = {} : i64", self.at));
+        if self.tiled {
+            return cx.op("all_gather", std::slice::from_ref(x), &attrs, y);
+        }
+        let part = cx.op("reshape", std::slice::from_ref(x), "", &x.aval.with_dims(inserted(&x.aval.dims, self.at, 1)));
+        cx.op("all_gather", &[part], &attrs, y)
+    }
     fn over(&self, axis: &BatchAxis, x: Tensor, mapped: bool) -> (Tensor, bool) {
         let all = moved(in_front(axis, (x, mapped)), 0, self.at);
         if !self.tiled {
@@ -163,6 +174,21 @@ impl Primitive for PsumScatter {
     linear_collective!();
 }
 impl PsumScatter {
+    fn emit(&self, cx: &mut Lower, x: &Value, y: &Aval) -> Value {
+        if cx.alone(&self.axis) {
+            return cx.op("reshape", std::slice::from_ref(x), "", y);
+        }
+        let region = reduction::combiner(cx, "add", y.dtype);
+        let attrs = over_devices(cx, &self.axis, &format!("scatter_dimension = {} : i64", self.at));
+        if self.tiled {
+            return cx
+                .op_with("reduce_scatter", std::slice::from_ref(x), &attrs, vec![region], std::slice::from_ref(y))
+                .swap_remove(0);
+        }
+        let part = x.aval.with_dims(inserted(&y.dims, self.at, 1));
+        let part = cx.op_with("reduce_scatter", std::slice::from_ref(x), &attrs, vec![region], &[part]).swap_remove(0);
+        cx.op("reshape", &[part], "", y)
+    }
     fn over(&self, axis: &BatchAxis, x: Tensor, mapped: bool) -> (Tensor, bool) {
         let sum = match mapped {
             true => reduce_sum(x, [0]),

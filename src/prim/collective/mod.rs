@@ -1,7 +1,9 @@
-//! Collectives: operations over the instances along a named axis of [`vmap_with`](crate::vmap_with).
+//! Collectives: operations over the instances along a named axis, of [`vmap_with`](crate::vmap_with) or of a mesh of devices
+//! ([`shard_map`]).
 //!
 //! Inside the function each of them looks like an operation on one instance. Batching over the named axis turns it into
-//! an ordinary operation along the batch axis: `psum` into a sum, `all_gather` into a transposition.
+//! an ordinary operation along the batch axis: `psum` into a sum, `all_gather` into a transposition. Over devices it is
+//! lowered to the operation with which they communicate.
 use super::*;
 use crate::{
     trace::{At, bind, bind1, named_axis},
@@ -13,6 +15,7 @@ mod gathering;
 mod reduction;
 pub use exchange::{AllToAll, PPermute, all_to_all, ppermute, pshuffle};
 pub use gathering::{AllGather, AxisIndex, PsumScatter, all_gather, axis_index, axis_size, psum_scatter};
+pub(crate) use reduction::psum_over;
 pub use reduction::{PReduce, PReduction, pmax, pmean, pmin, psum};
 pub(super) use {
     exchange::ROWS as EXCHANGE_ROWS, gathering::ROWS as GATHERING_ROWS, reduction::ROWS as REDUCTION_ROWS,
@@ -43,7 +46,8 @@ impl<const N: usize> AxisNames for [&str; N] {
 }
 
 /// The rules that linear collectives over one axis have in common. Each has a method `over`, the rule for a batch along
-/// that axis: it takes the axis, the operand, and whether instances differ in it.
+/// that axis: it takes the axis, the operand, and whether instances differ in it; and a method `emit`, which writes it for
+/// devices along that axis.
 macro_rules! linear_collective {
     () => {
         fn eval(&self, _: &[Host]) -> Vec<Host> {
@@ -55,8 +59,8 @@ macro_rules! linear_collective {
         fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
             (axis.name.as_ref() == Some(&self.axis[0].name)).then(|| vec![self.over(axis, x[0], mapped[0])])
         }
-        fn lower(&self, _: &mut Lower, _: &[Value], _: &[Aval]) -> Vec<Value> {
-            unbound(&self.axis[0])
+        fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+            vec![self.emit(cx, &x[0], &y[0])]
         }
         fn named_axes(&self) -> &[NamedAxis] {
             &self.axis
@@ -69,6 +73,12 @@ use linear_collective;
 #[track_caller]
 fn on_leaves<X: Tree<Tensor, With<Tensor> = X>>(x: X, f: impl Fn(Tensor) -> Tensor) -> X {
     x.refill(x.leaves().into_iter().map(f).collect::<Vec<_>>())
+}
+
+/// The attributes with which all of them name the devices that work together, followed by these.
+fn over_devices(cx: &mut Lower, axes: &[NamedAxis], more: &str) -> String {
+    let (groups, channel) = (cx.groups(axes), cx.channel());
+    format!("{more}, channel_handle = {channel}, replica_groups = {groups}, use_global_device_ids")
 }
 
 /// Only what is batched over its axis can run: the functions above refuse other names.

@@ -44,7 +44,7 @@ pub fn pmean<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames) -> X
         if !t.dtype().is_float() {
             fail("pmean", vec![t.aval()], "only floats have a mean", Some("convert it first with `.cast(..)`".into()))
         }
-        bind1(PReduce { how: PReduction::Sum, axes: axes.clone() }, &[t]) / n as f64
+        reduced(PReduction::Sum, &axes, t) / n as f64
     };
     on_leaves(x, mean)
 }
@@ -62,13 +62,36 @@ pub fn pmin<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames) -> X 
 fn reduce<X: Tree<Tensor, With<Tensor> = X>>(op: &str, how: PReduction, x: X, axes: impl AxisNames) -> X {
     let _at = At::caller();
     let axes = axes.axes(op);
-    on_leaves(x, |t| bind1(PReduce { how, axes: axes.clone() }, &[t]))
+    on_leaves(x, |t| reduced(how, &axes, t))
+}
+/// Over instances first, then over devices: each has a derivative of its own kind.
+#[track_caller]
+fn reduced(how: PReduction, axes: &[NamedAxis], t: Tensor) -> Tensor {
+    let (devices, instances): (Vec<NamedAxis>, Vec<NamedAxis>) = axes.iter().cloned().partition(|a| a.mesh);
+    let parts = [instances, devices].into_iter().filter(|axes| !axes.is_empty());
+    parts.fold(t, |t, axes| bind1(PReduce { how, axes }, &[t]))
+}
+/// The sum over the devices along these axes.
+#[track_caller]
+pub(crate) fn psum_over(t: Tensor, axes: AxisSet) -> Tensor {
+    let named = |name: std::sync::Arc<str>| named_axis("psum", &name);
+    let axes: Vec<NamedAxis> = axes.names().into_iter().map(named).collect();
+    reduced(PReduction::Sum, &axes, t)
+}
+
+/// The region that combines two scalars.
+pub(super) fn combiner(cx: &mut Lower, op: &str, dtype: DType) -> crate::lower::Region {
+    let scalar = Aval::new(dtype, []);
+    cx.region(&[scalar.clone(), scalar.clone()], |cx, x| vec![cx.op(op, x, "", &scalar)])
 }
 
 impl PReduce {
     /// The same over all axes but that one.
     fn without(&self, name: &str) -> PReduce {
         PReduce { how: self.how, axes: self.axes.iter().filter(|a| *a.name != *name).cloned().collect() }
+    }
+    fn set(&self) -> AxisSet {
+        self.axes.iter().map(NamedAxis::mesh_axes).collect()
     }
     fn sum(&self, x: Tensor) -> Tensor {
         bind1(PReduce { how: PReduction::Sum, axes: self.axes.clone() }, &[x])
@@ -107,6 +130,8 @@ impl Primitive for PReduce {
     }
     fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
         match self.how {
+            // what all devices share varies with the value of each
+            PReduction::Sum if self.axes[0].mesh => vec![ct[0].map(|ct| pvary_to(ct, self.set()))],
             PReduction::Sum => vec![ct[0].map(|ct| self.sum(ct))],
             _ => not_linear(self.name(), vec![x[0].aval()]),
         }
@@ -129,8 +154,23 @@ impl Primitive for PReduce {
         let rest = self.without(name);
         Some(vec![(if rest.axes.is_empty() { t } else { bind1(rest, &[t]) }, false)])
     }
-    fn lower(&self, _: &mut Lower, _: &[Value], _: &[Aval]) -> Vec<Value> {
-        unbound(&self.axes[0])
+    fn varies(&self, x: AxisSet) -> AxisSet {
+        x.without(self.set())
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+        if cx.alone(&self.axes) {
+            return x.to_vec();
+        }
+        let op = match (self.how, y[0].dtype) {
+            (PReduction::Sum, _) => "add",
+            (PReduction::Max, DType::Bool) => "or",
+            (PReduction::Min, DType::Bool) => "and",
+            (PReduction::Max, _) => "maximum",
+            (PReduction::Min, _) => "minimum",
+        };
+        let region = combiner(cx, op, y[0].dtype);
+        let attrs = over_devices(cx, &self.axes, "");
+        cx.op_with("all_reduce", x, attrs.trim_start_matches(", "), vec![region], y)
     }
     fn named_axes(&self) -> &[NamedAxis] {
         &self.axes

@@ -32,7 +32,7 @@ where
 {
     let _at = At::caller();
     let a = condition.aval();
-    if a != Aval::new(DType::Bool, []) {
+    if !a.is_like(&Aval::new(DType::Bool, [])) {
         let help = "to choose element by element, use `where_`";
         fail("cond", vec![], format!("the condition is {a}, not a scalar bool"), Some(help.into()))
     }
@@ -99,7 +99,7 @@ where
             let help = "all branches must return the same lengths, variants and skipped fields";
             fail(op, vec![], reason, Some(help.into()))
         }
-        let differ = paths.iter().zip(types.iter().zip(g.out_avals())).find(|(_, (a, b))| *a != b);
+        let differ = paths.iter().zip(types.iter().zip(g.out_avals())).find(|(_, (a, b))| !a.is_like(b));
         if let Some((path, (a, b))) = differ {
             let leaf = if path.is_empty() { "the result".into() } else { format!("result `{path}`") };
             let help = "all branches must return the same types: cast or reshape one side";
@@ -268,7 +268,7 @@ impl Primitive for Cond {
         "cond"
     }
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
-        if x[0] != Aval::new(DType::I32, []) {
+        if !x[0].is_like(&Aval::new(DType::I32, [])) {
             return Err(format!("the index is {}, not i32[]", x[0]));
         }
         let (ins, outs) = (self.branches[0].in_avals(), self.branches[0].out_avals());
@@ -276,6 +276,17 @@ impl Primitive for Cond {
             return Err(format!("the branches take {ins:?} and return {outs:?}"));
         }
         Ok(outs)
+    }
+    fn for_varying(&self, x: &[AxisSet]) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
+        let have = self.branches[0].in_avals();
+        let ins: Vec<AxisSet> = have.iter().zip(&x[1..]).map(|(a, x)| a.vma.union(*x)).collect();
+        let run = |outs: &[AxisSet]| self.branches.iter().map(|b| raised(b, &ins, outs)).collect::<Vec<Graph>>();
+        // a result that varies in one branch does in all, and so do all if devices choose differently
+        let first = run(&vec![x[0]; self.outs()]);
+        let outs: Vec<AxisSet> =
+            (0..self.outs()).map(|i| first.iter().map(|b| b.aval(b.outs[i]).vma).collect()).collect();
+        let branches = run(&outs).into_iter().map(Rc::new).collect();
+        Some((Rc::new(Cond { branches }), [&x[..1], &ins].concat()))
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         self.branches[x[0].to_ints()[0] as usize].eval(&x[1..])

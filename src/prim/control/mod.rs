@@ -2,7 +2,12 @@
 use super::*;
 use crate::{
     trace::{At, avals_of, bind, inline, trace_rule, trace_tree},
-    transform::{backward::depends, batch::batched, linearize::chosen},
+    transform::{
+        backward::depends,
+        batch::batched,
+        linearize::chosen,
+        varying::{raised, raised_carry},
+    },
     tree::{Path, Tree},
 };
 
@@ -30,7 +35,7 @@ fn check_carry<C: Tree<Tensor>>(op: &str, enters: &C, before: &[Aval], leaves: &
         fail(op, vec![], reason, Some("return a carry of the same lengths, variants and skipped fields".into()))
     }
     let named = |p: &str| if p.is_empty() { "the carry".to_string() } else { format!("carry {p}") };
-    let changed = paths.0.iter().zip(before.iter().zip(after)).filter(|(_, (a, b))| a != b);
+    let changed = paths.0.iter().zip(before.iter().zip(after)).filter(|(_, (a, b))| !a.is_like(b));
     let changed: Vec<String> =
         changed.map(|(p, (a, b))| format!("{} enters as {a} but leaves as {b}", named(p))).collect();
     if !changed.is_empty() {

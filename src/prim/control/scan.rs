@@ -224,6 +224,10 @@ impl Primitive for Scan {
         }
         Ok(outs.iter().enumerate().map(|(i, a)| if i < self.carry { a.clone() } else { self.stacked(a) }).collect())
     }
+    fn for_varying(&self, x: &[AxisSet]) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
+        let (body, ins) = raised_carry(&self.body, x, self.consts, self.carry, |_| AxisSet::NONE);
+        Some((Rc::new(Scan { body: Rc::new(body), ..self.clone() }), ins))
+    }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         let (k, c) = self.bounds();
         let mut carry = x[k..c].to_vec();

@@ -42,7 +42,7 @@ where
     let (body_graph, body_captured, out) = trace_tree(&init, &avals, body);
     check_carry("while_loop", &init, &avals, &out, &body_graph.out_avals());
     let holds = cond_graph.out_avals().swap_remove(0);
-    if holds != Aval::new(DType::Bool, []) {
+    if !holds.is_like(&Aval::new(DType::Bool, [])) {
         let help = "reduce it to one: `.all(..)`, `.any(..)`, or a comparison of scalars";
         fail("while_loop", vec![], format!("the condition returns {holds}, not a scalar bool"), Some(help.into()))
     }
@@ -215,6 +215,16 @@ impl Primitive for While {
             return Err(format!("the carry enters as {:?} but leaves as {outs:?}", &ins[self.consts..]));
         }
         Ok(outs)
+    }
+    fn for_varying(&self, x: &[AxisSet]) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
+        // devices that stop at different times have different states
+        let stops = |ins: &[AxisSet]| {
+            let condition = raised(&self.condition, ins, &[AxisSet::NONE]);
+            condition.aval(condition.outs[0]).vma
+        };
+        let (body, ins) = raised_carry(&self.body, x, self.consts, self.carry(), stops);
+        let condition = raised(&self.condition, &ins, &[AxisSet::NONE]);
+        Some((Rc::new(While { condition: Rc::new(condition), body: Rc::new(body), consts: self.consts }), ins))
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         let mut x = x.to_vec();

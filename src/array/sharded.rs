@@ -1,0 +1,158 @@
+//! Arrays over several devices.
+use super::{Array, Inner};
+use crate::{
+    aval::Aval,
+    error::{Error, Result},
+    mesh::NamedSharding,
+};
+use std::{collections::HashMap, ops::Range, sync::Arc};
+use xla_extension::{Buffer, Device, HostBuffer};
+
+/// One device's part of an array.
+#[derive(Clone, Debug)]
+pub struct Shard {
+    /// The device.
+    pub device: Device,
+    /// Which part: a range along each axis.
+    pub index: Vec<Range<usize>>,
+    /// Is it the first device that holds this part? The others hold copies.
+    pub first: bool,
+    /// The part, as an array on that device.
+    pub data: Array,
+}
+
+/// What a [`NamedSharding`] says of an array that it does not fit.
+fn unfit(why: String) -> Error {
+    let (reason, help) = why.split_once('\n').unwrap_or((&why, "give another sharding"));
+    Error::Sharding { reason: reason.into(), help: help.into() }
+}
+
+impl Array {
+    /// How the array is divided over a mesh; `None` if it is on one device.
+    pub fn sharding(&self) -> Option<&NamedSharding> {
+        self.inner.sharding.as_ref()
+    }
+
+    /// An array of which each device gets its part alone: `f` is asked for the bytes (row-major, as in
+    /// [`Array::from_bytes`]) of every part, once each. JAX: `jax.make_array_from_callback`.
+    ///
+    /// # Errors
+    /// A sharding that does not go with the type; bytes of another length; an error of `f`.
+    pub fn from_shards(
+        sharding: &NamedSharding,
+        aval: Aval,
+        mut f: impl FnMut(&[Range<usize>]) -> Result<Vec<u8>>,
+    ) -> Result<Array> {
+        let part = aval.with_dims(sharding.local_dims(&aval).map_err(unfit)?);
+        let (indices, client) = (sharding.indices(&aval).map_err(unfit)?, sharding.mesh.client()?);
+        let mut made: HashMap<Vec<Range<usize>>, Arc<Vec<u8>>> = HashMap::new();
+        let mut buffers = vec![];
+        for (index, device) in indices.into_iter().zip(sharding.mesh.devices()) {
+            let bytes = match made.get(&index) {
+                Some(bytes) => bytes.clone(),
+                None => {
+                    let bytes = Arc::new(f(&index)?);
+                    if bytes.len() != part.bytes() {
+                        let (have, want) = (format!("{} bytes", bytes.len()), format!("{} bytes", part.bytes()));
+                        return Err(Error::Mismatch { what: format!("making a part {part} of {aval}"), have, want });
+                    }
+                    made.insert(index, bytes.clone());
+                    bytes
+                }
+            };
+            let host = HostBuffer::new(bytes, part.dtype, &part.dims);
+            buffers.push(client.upload_with(host, device)?);
+        }
+        Ok(Array::from_buffers(aval, Some(sharding.clone()), buffers))
+    }
+
+    /// An array of these bytes (as in [`Array::from_bytes`]), of which each device copies its part alone.
+    ///
+    /// # Errors
+    /// A sharding that does not go with the type; bytes of another length.
+    pub fn from_bytes_sharded(sharding: &NamedSharding, aval: Aval, bytes: Arc<Vec<u8>>) -> Result<Array> {
+        if bytes.len() != aval.bytes() {
+            let (have, want) = (format!("{} bytes", bytes.len()), format!("{} bytes", aval.bytes()));
+            return Err(Error::Mismatch { what: format!("making an array {aval}"), have, want });
+        }
+        let local = sharding.local_dims(&aval).map_err(unfit)?;
+        let (indices, client) = (sharding.indices(&aval).map_err(unfit)?, sharding.mesh.client()?);
+        let strides = strides(&aval);
+        let upload = |(index, device): (Vec<Range<usize>>, &Device)| {
+            let offset: i64 = index.iter().zip(&strides).map(|(r, s)| r.start as i64 * s).sum();
+            let whole = HostBuffer::new(bytes.clone(), aval.dtype, &local);
+            let part = HostBuffer { offset: offset as usize, strides: Some(strides.clone()), ..whole };
+            Ok(client.upload_with(part, device)?)
+        };
+        let buffers = indices.into_iter().zip(sharding.mesh.devices()).map(upload).collect::<Result<Vec<Buffer>>>()?;
+        Ok(Array::from_buffers(aval, Some(sharding.clone()), buffers))
+    }
+
+    /// The array, divided in this way. One that is so already is shared, not copied. JAX: `jax.device_put`.
+    ///
+    /// # Errors
+    /// A sharding that does not go with the array.
+    pub fn put(&self, sharding: &NamedSharding) -> Result<Array> {
+        if self.sharding() == Some(sharding) {
+            return Ok(self.clone());
+        }
+        let local = sharding.local_dims(self.aval()).map_err(unfit)?;
+        let client = sharding.mesh.client()?;
+        let here = self.buffer().device();
+        // a whole copy can go from device to device
+        if self.sharding().is_none() && local == self.dims() && client.devices().contains(here) {
+            let copy = |device: &Device| Ok(self.buffer().copy_to_device(device)?);
+            let buffers = sharding.mesh.devices().iter().map(copy).collect::<Result<Vec<Buffer>>>()?;
+            return Ok(Array::from_buffers(self.aval().clone(), Some(sharding.clone()), buffers));
+        }
+        Array::from_bytes_sharded(sharding, self.aval().clone(), Arc::new(self.to_bytes()?))
+    }
+
+    /// The parts on the devices of this process. JAX: `addressable_shards`.
+    pub fn addressable_shards(&self) -> Vec<Shard> {
+        let whole = || vec![self.dims().iter().map(|n| 0..*n).collect()];
+        let indices = match self.sharding() {
+            Some(s) => s.indices(self.aval()).expect("checked when it was made"),
+            None => whole(),
+        };
+        let shard = |i: usize| {
+            let (buffer, index) = (&self.inner.buffers[i], indices[i].clone());
+            let aval = self.aval().with_dims(buffer.dims());
+            let data = Inner { aval, sharding: None, buffers: vec![buffer.clone()] };
+            let first = !indices[..i].contains(&index);
+            Shard { device: buffer.device().clone(), index, first, data: Array { inner: Arc::new(data) } }
+        };
+        (0..self.inner.buffers.len()).map(shard).collect()
+    }
+
+    /// The bytes of the whole array, put together from the parts.
+    pub(super) fn gathered(&self) -> Result<Vec<u8>> {
+        let (aval, size) = (self.aval(), self.dtype().bytes_for(1));
+        let strides = strides(aval);
+        let mut bytes = vec![0; aval.bytes()];
+        for shard in self.addressable_shards().into_iter().filter(|s| s.first) {
+            let part = shard.data.to_bytes()?;
+            let Some((row, outer)) = shard.index.split_last() else { return Ok(part) };
+            let run = row.len() * size;
+            let rows: usize = outer.iter().map(Range::len).product();
+            for i in 0..if run == 0 { 0 } else { rows } {
+                let (mut rest, mut at) = (i, row.start * size);
+                for (r, stride) in outer.iter().zip(&strides).rev() {
+                    at += (r.start + rest % r.len()) * *stride as usize;
+                    rest /= r.len();
+                }
+                bytes[at..at + run].copy_from_slice(&part[i * run..(i + 1) * run]);
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+/// Bytes between neighbours along each axis.
+fn strides(a: &Aval) -> Vec<i64> {
+    let mut strides = vec![a.dtype.bytes_for(1) as i64; a.rank()];
+    for i in (1..a.rank()).rev() {
+        strides[i - 1] = strides[i] * a.dims[i] as i64;
+    }
+    strides
+}

@@ -1,0 +1,156 @@
+//! Where a jitted function runs, and where its arguments and results are.
+use super::{Jit, Traced};
+use crate::{
+    aval::Aval,
+    error::{Error, Result},
+    graph::Graph,
+    mesh::{Entry, Mesh, NamedSharding, PartitionSpec, SpecTree},
+    runtime,
+    trace::Tensor,
+    tree::Tree,
+};
+use xla_extension::Client;
+
+/// What a function runs on.
+#[derive(Clone)]
+pub enum Target {
+    /// The first device of a client.
+    Client(Client),
+    /// The devices of a mesh.
+    Mesh(Mesh),
+}
+impl From<&Client> for Target {
+    fn from(client: &Client) -> Target {
+        Target::Client(client.clone())
+    }
+}
+impl From<&Mesh> for Target {
+    fn from(mesh: &Mesh) -> Target {
+        Target::Mesh(mesh.clone())
+    }
+}
+
+/// The specs of the leaves of a tree, which is known once the function is traced.
+pub(super) struct Specs<X>(Box<SpecsOf<X>>);
+type SpecsOf<X> = dyn Fn(&X) -> Result<Vec<PartitionSpec>, String> + Send + Sync;
+impl<X> Specs<X> {
+    pub(super) fn of(&self, x: &X) -> Result<Vec<PartitionSpec>> {
+        (self.0)(x).map_err(|why| wrong(why, "give one `P![..]` for all leaves, a tuple of them, or `PerLeaf`"))
+    }
+}
+
+fn wrong(reason: impl Into<String>, help: impl Into<String>) -> Error {
+    Error::Sharding { reason: reason.into(), help: help.into() }
+}
+
+/// What is wrong with a leaf.
+fn unfit(leaf: &str, why: String) -> Error {
+    let (why, help) = why.split_once('\n').unwrap_or((&why, "give it another spec"));
+    wrong(format!("{leaf}: {why}"), help)
+}
+
+impl<Args: Tree<Tensor>, F: Traced<Args>> Jit<Args, F>
+where
+    F::Out: Tree<Tensor>,
+{
+    /// Run on the first device of this client instead of the default one's, or on the devices of this mesh.
+    ///
+    /// Over a mesh, arguments stay where they are, and those on a single device are given to all. The compiler divides the
+    /// work, by the places of the arguments and by [`with_sharding`](crate::with_sharding) inside.
+    pub fn on(mut self, target: impl Into<Target>) -> Self {
+        self.target = Some(target.into());
+        self
+    }
+    /// Where the arguments are to be, on the mesh that the function runs [`on`](Jit::on): those elsewhere are brought there.
+    /// The specs are those of the tuple of arguments. JAX: `in_shardings`.
+    pub fn in_shardings(mut self, specs: impl SpecTree<Args> + Send + Sync + 'static) -> Self {
+        self.in_specs = Some(Specs(Box::new(move |x| specs.specs(x))));
+        self
+    }
+    /// Where the results are to be. Without this the compiler chooses, but for those that take over a donated argument's
+    /// memory, which stay where that is. JAX: `out_shardings`.
+    pub fn out_shardings(mut self, specs: impl SpecTree<F::Out> + Send + Sync + 'static) -> Self {
+        self.out_specs = Some(Specs(Box::new(move |y| specs.specs(y))));
+        self
+    }
+
+    /// The client of a program over this mesh, or over none.
+    pub(super) fn client(&self, mesh: Option<&Mesh>) -> Result<Client> {
+        match (mesh, &self.target) {
+            (Some(mesh), _) => mesh.client().cloned(),
+            (None, Some(Target::Mesh(mesh))) => mesh.client().cloned(),
+            (None, Some(Target::Client(client))) => Ok(client.clone()),
+            (None, None) => runtime::client(),
+        }
+    }
+
+    /// Where the leaves of the arguments are to be, given where they are; `None` for a program on one device.
+    pub(super) fn place_of<S>(
+        &self,
+        args: &S,
+        here: Vec<Option<&NamedSharding>>,
+    ) -> Result<Option<(Mesh, Vec<NamedSharding>)>>
+    where
+        S: Tree<Aval, With<Tensor> = Args>,
+    {
+        let mesh = match &self.target {
+            Some(Target::Mesh(mesh)) => mesh,
+            _ => match here.iter().flatten().next() {
+                Some(s) => &s.mesh,
+                None => return Ok(None),
+            },
+        };
+        let given = match &self.in_specs {
+            Some(specs) => Some(specs.of(&crate::trace::placeholders(args))?),
+            None => None,
+        };
+        let (mut places, mut problem) = (vec![], None);
+        args.visit(|path, aval| {
+            let i = places.len();
+            let at = match (&given, here[i]) {
+                (Some(specs), _) => mesh.sharding(specs[i].clone()),
+                (None, Some(s)) if s.mesh == *mesh => s.clone(),
+                (None, Some(s)) => {
+                    let why = format!("it is on the mesh {}, but the function runs on {mesh}", s.mesh);
+                    problem.get_or_insert((path.to_string(), why + "\nbring it there with `.put(..)`"));
+                    s.clone()
+                }
+                (None, None) => mesh.replicated(),
+            };
+            if let Err(why) = whole_entries(&at.spec).and_then(|()| at.local_dims(aval)) {
+                problem.get_or_insert((path.to_string(), why));
+            }
+            places.push(at);
+        });
+        match problem {
+            Some((path, why)) => Err(unfit(&format!("the argument `{path}`"), why)),
+            None => Ok(Some((mesh.clone(), places))),
+        }
+    }
+}
+
+fn whole_entries(spec: &PartitionSpec) -> Result<(), String> {
+    match spec.0.contains(&Entry::Unconstrained) {
+        true => {
+            Err(format!("the spec {spec} leaves an axis open\n`*` is for `with_sharding`; `_` leaves an axis whole"))
+        }
+        false => Ok(()),
+    }
+}
+
+/// Where the results are to be.
+pub(super) fn out_shardings(
+    mesh: &Mesh,
+    graph: &Graph,
+    specs: Option<Vec<PartitionSpec>>,
+) -> Result<Vec<Option<NamedSharding>>> {
+    let avals = graph.out_avals();
+    let Some(specs) = specs else { return Ok(vec![None; avals.len()]) };
+    let one = |(i, (spec, aval)): (usize, (PartitionSpec, &Aval))| {
+        let at = mesh.sharding(spec);
+        let fits = whole_entries(&at.spec).and_then(|()| at.local_dims(aval));
+        fits.map_err(|why| unfit(&format!("result {i}"), why))?;
+        Ok(Some(at))
+    };
+    specs.into_iter().zip(&avals).enumerate().map(one).collect()
+}

@@ -1,0 +1,147 @@
+//! Programs over several devices: where values are, and what differs from device to device.
+use super::*;
+use crate::{
+    mesh::{AxisSet, Mesh, NamedSharding, PartitionSpec, SpecTree},
+    trace::{At, bind, bind1},
+    tree::Tree,
+};
+
+mod constraint;
+mod map;
+mod map_rules;
+pub use constraint::{ShardingConstraint, with_sharding};
+pub use map::{ShardMap, ShardMapOptions, shard_map, shard_map_with};
+pub(super) use {constraint::ROWS as CONSTRAINT_ROWS, map::ROWS as MAP_ROWS};
+
+/// The identity, whose result counts as differing between devices along these axes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PVary(pub(crate) AxisSet);
+
+/// `x`, as a value that may differ between the devices along the named axes of the mesh. Only inside
+/// [`shard_map`], where operations do it themselves wherever operands vary differently: to be called where the place
+/// matters, because the derivative of a value that devices share is summed over them at this place. JAX:
+/// `lax.pcast(x, axes, to="varying")`, formerly `lax.pvary`.
+#[track_caller]
+pub fn pvary<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames) -> X {
+    let _at = At::caller();
+    let axes: AxisSet = axes.axes("pvary").iter().map(NamedAxis::mesh_axes).collect();
+    x.refill(x.leaves().into_iter().map(|t| pvary_to(t, axes)).collect::<Vec<_>>())
+}
+
+/// `t`, varying at least over these axes.
+#[track_caller]
+pub(crate) fn pvary_to(t: Tensor, axes: AxisSet) -> Tensor {
+    let more = axes.without(t.aval().vma);
+    if more.is_empty() { t } else { bind1(PVary(more), &[t]) }
+}
+
+impl Primitive for PVary {
+    fn name(&self) -> &'static str {
+        "pvary"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        Ok(vec![x[0].clone()])
+    }
+    fn varies(&self, x: AxisSet) -> AxisSet {
+        x.union(self.0)
+    }
+    fn only_varies(&self) -> bool {
+        true
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        x.to_vec()
+    }
+    fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        vec![dx[0].map(|d| pvary_to(d, self.0))]
+    }
+    fn transpose(&self, ct: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {
+        vec![ct[0].map(|ct| psum_over(ct, self.0))]
+    }
+    fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        vec![pvary_to(x[0], self.0)]
+    }
+    fn lower(&self, _: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
+        x.to_vec()
+    }
+    fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
+        Cost::default()
+    }
+}
+
+/// The identity, whose result is believed to be the same on all devices along these axes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Trusted(pub(crate) Vec<NamedAxis>);
+impl Trusted {
+    fn set(&self) -> AxisSet {
+        self.0.iter().map(NamedAxis::mesh_axes).collect()
+    }
+}
+impl Primitive for Trusted {
+    fn name(&self) -> &'static str {
+        "trusted"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+        Ok(vec![x[0].clone()])
+    }
+    fn varies(&self, x: AxisSet) -> AxisSet {
+        x.without(self.set())
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        x.to_vec()
+    }
+    fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        vec![dx[0].map(|d| bind1(self.clone(), &[d]))]
+    }
+    // (each device made the value by itself: each has its share of the derivative)
+    fn transpose(&self, ct: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {
+        let n: usize = self.0.iter().map(|a| a.size).product();
+        vec![ct[0].map(|ct| pvary_to(ct / n as f64, self.set()))]
+    }
+    fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        bind(self.clone(), x)
+    }
+    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
+        let name = axis.name.as_ref()?;
+        let rest: Vec<NamedAxis> = self.0.iter().filter(|a| a.name != *name).cloned().collect();
+        if rest.len() == self.0.len() {
+            return None;
+        }
+        let t = if mapped[0] { x[0].slice_axis(0, 0..1).reshape(&x[0].dims()[1..]) } else { x[0] };
+        Some(vec![(if rest.is_empty() { t } else { bind1(Trusted(rest), &[t]) }, false)])
+    }
+    fn named_axes(&self) -> &[NamedAxis] {
+        &self.0
+    }
+    fn lower(&self, _: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
+        x.to_vec()
+    }
+}
+
+/// A mesh that every client has the devices for: on it, the cases of this folder run wherever others do.
+fn one_device() -> Mesh {
+    Mesh::abstract_mesh([("i", 1), ("j", 1)]).expect("two names")
+}
+
+/// All primitives of this file.
+pub(in crate::prim) const ROWS: &[Row] = &[
+    Row {
+        name: "pvary",
+        dtypes: any_dtype,
+        cases: |d| {
+            vec![Case::new("one device", vec![sample(d, &[4, 3], 1)], |x| {
+                let f = |x: Tensor| pvary(x, ["i", "j"]);
+                vec![shard_map(&one_device(), crate::P!["i"], crate::P!["i", "j"], f)(x[0])]
+            })]
+        },
+    },
+    Row {
+        name: "trusted",
+        dtypes: any_dtype,
+        cases: |d| {
+            vec![Case::new("one device", vec![sample(d, &[4, 3], 1)], |x| {
+                let options = ShardMapOptions { check_vma: false, ..Default::default() };
+                vec![shard_map_with(&one_device(), options, crate::P!["i"], crate::P![], |x: Tensor| x)(x[0])]
+            })]
+        },
+    },
+];

@@ -1,0 +1,79 @@
+//! What varies from device to device inside `shard_map`.
+//!
+//! The type of a value says over which mesh axes it may differ ([`Aval::vma`]). Operands of one operation are made to vary
+//! alike by [`pvary`](crate::pvary), the identity, whose transpose is a sum over the devices. So derivatives by a value that
+//! devices share are summed over them without anyone asking.
+use crate::{
+    graph::{Eqn, Graph, Var},
+    mesh::AxisSet,
+    prim::pvary_to,
+    trace::{inline, trace_rule},
+};
+use std::{collections::HashMap, rc::Rc};
+
+/// The axes over which any of these graphs' inputs and outputs vary.
+pub fn vma_of(graphs: &[&Rc<Graph>]) -> AxisSet {
+    graphs.iter().flat_map(|g| g.ins.iter().chain(&g.outs).map(|v| g.aval(*v).vma)).collect()
+}
+
+/// The graph whose inputs and outputs vary at least over these axes.
+pub fn raised(g: &Graph, ins: &[AxisSet], outs: &[AxisSet]) -> Graph {
+    let more = |vars: &[Var], want: &[AxisSet]| vars.iter().zip(want).any(|(v, w)| !g.aval(*v).vma.contains(*w));
+    if !more(&g.ins, ins) && !more(&g.outs, outs) {
+        return g.clone();
+    }
+    let avals: Vec<_> = g.in_avals().iter().zip(ins).map(|(a, w)| a.varying(a.vma.union(*w))).collect();
+    let (graph, captured) =
+        trace_rule(&avals, |t| inline(g, t).into_iter().zip(outs).map(|(t, w)| pvary_to(t, *w)).collect());
+    debug_assert!(captured.is_empty(), "a graph is closed");
+    graph
+}
+
+/// As [`raised`], with every input and output varying over these axes.
+pub fn raised_alike(g: &Graph, axes: AxisSet) -> Rc<Graph> {
+    Rc::new(raised(g, &vec![axes; g.ins.len()], &vec![axes; g.outs.len()]))
+}
+
+/// The body of a loop, raised until what goes in with the carry (behind `consts` inputs) comes out varying alike; `also` is
+/// what every carry varies over besides. Returns also what the inputs vary over.
+pub fn raised_carry(
+    body: &Graph,
+    x: &[AxisSet],
+    consts: usize,
+    carry: usize,
+    also: impl Fn(&[AxisSet]) -> AxisSet,
+) -> (Graph, Vec<AxisSet>) {
+    let mut ins: Vec<AxisSet> = body.in_avals().iter().zip(x).map(|(a, x)| a.vma.union(*x)).collect();
+    let mut outs = vec![AxisSet::NONE; body.outs.len()];
+    loop {
+        let (also, before) = (also(&ins), ins.clone());
+        let made = raised(body, &ins, &outs);
+        for i in 0..carry {
+            let both = ins[consts + i].union(made.aval(made.outs[i]).vma).union(also);
+            (ins[consts + i], outs[i]) = (both, both);
+        }
+        if ins == before && (0..carry).all(|i| made.aval(made.outs[i]).vma == outs[i]) {
+            return (made, ins);
+        }
+    }
+}
+
+/// The graph without these types, and without the operations that only change them: what is lowered.
+pub fn erased(g: &Graph) -> Graph {
+    let mut same: HashMap<Var, Var> = HashMap::new();
+    let mut made = Graph { eqns: vec![], ..g.clone() };
+    made.avals.iter_mut().for_each(|a| a.vma = AxisSet::NONE);
+    let name = |same: &HashMap<Var, Var>, v: &Var| *same.get(v).unwrap_or(v);
+    for e in &g.eqns {
+        let ins: Vec<Var> = e.ins.iter().map(|v| name(&same, v)).collect();
+        if e.prim.only_varies() {
+            same.insert(e.outs[0], ins[0]);
+            continue;
+        }
+        let inner: Vec<Rc<Graph>> = e.prim.graphs().into_iter().map(|g| Rc::new(erased(g))).collect();
+        let prim = if inner.is_empty() { e.prim.clone() } else { e.prim.with_graphs(inner) };
+        made.eqns.push(Eqn { prim, ins, ..e.clone() });
+    }
+    made.outs.iter_mut().for_each(|v| *v = name(&same, v));
+    made
+}

@@ -1,0 +1,112 @@
+//! `shard_map`, on 8 virtual CPU devices, against the same mathematics on one.
+use raxla::{
+    Array, Client, Mesh, NamedSharding, P, Tensor, all_gather, axis_index, einsum, grad, jit, pmean, ppermute, psum,
+    psum_scatter, runtime, scan, shard_map, value_and_grad, with_sharding,
+};
+use std::sync::OnceLock;
+
+fn client() -> Client {
+    static CLIENT: OnceLock<Client> = OnceLock::new();
+    let options = runtime::Options { cpu_devices: Some(8), ..Default::default() };
+    CLIENT.get_or_init(|| runtime::client_with(&options).expect("the CPU plugin")).clone()
+}
+fn mesh() -> Mesh {
+    Mesh::new(&client(), [("x", 4), ("y", 2)]).unwrap()
+}
+fn numbers(dims: &[usize]) -> Array {
+    let n: usize = dims.iter().product();
+    let data: Vec<f32> = (0..n).map(|i| ((i * 37 % 19) as f32 - 9.0) / 7.0).collect();
+    Array::on(&client(), dims, &data).unwrap()
+}
+fn close(a: &Array, b: &Array) {
+    let (a, b) = (a.to_vec::<f32>().unwrap(), b.to_vec::<f32>().unwrap());
+    assert_eq!(a.len(), b.len());
+    for (x, y) in a.iter().zip(&b) {
+        assert!((x - y).abs() <= 1e-5 * (1.0 + y.abs()), "{a:?}\n{b:?}");
+    }
+}
+
+#[test]
+fn annotated_programs_run_on_all_devices() {
+    let mesh = mesh();
+    let (x, w) = (numbers(&[8, 6]), numbers(&[6, 4]));
+    let f = |x: Tensor, w: Tensor| einsum("bd,df->bf", x, w).tanh();
+    let one = jit(f).on(&client()).call((&x, &w)).unwrap();
+    let (xs, ws) = (x.put(&mesh.sharding(P!["x", _])).unwrap(), w.put(&mesh.sharding(P![_, "y"])).unwrap());
+    let many = jit(f).call((&xs, &ws)).unwrap();
+    assert_eq!(many.sharding().map(|s: &NamedSharding| s.spec.to_string()).unwrap(), r#"P["x", "y"]"#);
+    close(&many, &one);
+    let at = mesh.sharding(P![("y", "x"), _]);
+    let g = jit(move |x: Tensor, w: Tensor| with_sharding(einsum("bd,df->bf", x, w).tanh(), &at)).on(&mesh);
+    let moved = g.call((&x, &w)).unwrap();
+    close(&moved, &one);
+    let h = jit(f).on(&mesh).in_shardings((P![("x", "y")], P![])).out_shardings(P![]);
+    let whole = h.call((&x, &w)).unwrap();
+    assert_eq!(whole.sharding().unwrap().spec, P![]);
+    close(&whole, &one);
+}
+
+#[test]
+fn a_matrix_product_by_hand() {
+    let mesh = mesh();
+    let (x, w) = (numbers(&[8, 6]), numbers(&[6, 4]));
+    let f = |x: Tensor, w: Tensor| einsum("bd,df->bf", x, w);
+    let m = mesh.clone();
+    let by_hand = move |x: Tensor, w: Tensor| {
+        shard_map(&m, (P!["x", "y"], P!["y", _]), P!["x", _], |(x, w): (Tensor, Tensor)| {
+            psum(einsum("bd,df->bf", x, w), "y")
+        })((x, w))
+    };
+    close(&jit(by_hand.clone()).on(&mesh).call((&x, &w)).unwrap(), &jit(f).on(&client()).call((&x, &w)).unwrap());
+    let by = by_hand.clone();
+    let g = jit(move |x: Tensor, w: Tensor| grad(|(x, w): (Tensor, Tensor)| (by(x, w).sin()).sum([0, 1]))((x, w)))
+        .on(&mesh);
+    let h = jit(move |x: Tensor, w: Tensor| grad(|(x, w): (Tensor, Tensor)| (f(x, w).sin()).sum([0, 1]))((x, w)))
+        .on(&client());
+    let (a, b) = (g.call((&x, &w)).unwrap(), h.call((&x, &w)).unwrap());
+    close(&a.0, &b.0);
+    close(&a.1, &b.1);
+}
+
+#[test]
+fn a_training_step_inside() {
+    // data parallel over x, weights gathered over y: gradients come out right without a word about them
+    let mesh = mesh();
+    let (x, w) = (numbers(&[8, 6]), numbers(&[2, 6, 6]));
+    let loss = |w: Tensor, x: Tensor| {
+        let (y, ()) = scan(|x: Tensor, w: Tensor| (einsum("bd,df->bf", x, w).tanh(), ()), x, w);
+        y.powi(2).mean([0, 1])
+    };
+    let one = jit(move |w: Tensor, x: Tensor| value_and_grad(|w: Tensor| loss(w, x))(w)).on(&client());
+    let m = mesh.clone();
+    let step = move |w: Tensor, x: Tensor| {
+        shard_map(&m, (P![_, "y", _], P!["x", _]), (P![], P![_, "y", _]), |(w, x): (Tensor, Tensor)| {
+            value_and_grad(|w: Tensor| {
+                let layer = |x: Tensor, w: Tensor| (einsum("bd,df->bf", x, all_gather(w, "y", 0, true)).tanh(), ());
+                let (y, ()) = scan(layer, x, w);
+                pmean(pmean(y.powi(2).mean([0, 1]), "x"), "y")
+            })(w)
+        })((w, x))
+    };
+    let (a, b) = (one.call((&w, &x)).unwrap(), jit(step).on(&mesh).call((&w, &x)).unwrap());
+    close(&b.0, &a.0);
+    close(&b.1, &a.1);
+}
+
+#[test]
+fn collectives() {
+    let mesh = mesh();
+    let x = numbers(&[8, 4]);
+    let f = move |x: Tensor| {
+        let m = mesh.clone();
+        shard_map(&m, P!["x", "y"], P![("x", "y"), _], |x: Tensor| {
+            let a = ppermute(x, "x", [(0, 1), (1, 2), (2, 3), (3, 0)]);
+            let b = psum_scatter(a, "y", 0, true);
+            b * axis_index("x").cast(raxla::DType::F32) + axis_index("y").cast(raxla::DType::F32)
+        })(x)
+    };
+    let graph = raxla::trace::trace_graph(&[x.aval().clone()], |t| vec![f(t[0])]).unwrap();
+    let want = graph.eval(&[x.to_host().unwrap()]).swap_remove(0);
+    let have = jit(f).on(&Mesh::new(&client(), [("x", 4), ("y", 2)]).unwrap()).call((&x,)).unwrap();
+    close(&have, &Array::from_host(&want).unwrap());
+}
