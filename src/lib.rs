@@ -175,6 +175,7 @@
 //! | `RAXLA_HOME` | where plugins, weights and compiled programs are kept; by default `raxla` in the user's cache directory |
 //! | `RAXLA_OFFLINE` | `1` forbids downloads |
 //! | `RAXLA_COMPILE_CACHE` | `0` turns off the [cache] of compiled programs on disk |
+//! | `RAXLA_WATCHDOG` | seconds within which a program over several devices must complete; else a report on stderr, and the process ends with status 124 ([`runtime::watch`]) |
 //! | `RAXLA_VERBOSE` | `1` shows the plugin's own messages |
 //! | `RAXLA_PIP` | a program that takes pip's arguments, instead of `python3 -m pip` |
 //! | `XLA_FLAGS` | XLA's own flags; unknown ones are an error, and compiled programs are then not kept |

@@ -4,6 +4,7 @@ use crate::{
     Code, DType, Device, Error, Layout, Memory, Result,
     client::ClientHandle,
     event::Event,
+    launch::Launch,
     layout::CLayout,
     named_value::slice,
     signature::show_type,
@@ -23,6 +24,8 @@ use std::{
 pub struct Buffer {
     raw: *mut PJRT_Buffer,
     kind: Arc<BufferType>,
+    /// The launch over several devices that makes it.
+    launch: Option<Arc<Launch>>,
 }
 
 /// What a buffer is, shared among the buffers that an executable returns at one place.
@@ -44,7 +47,23 @@ impl Buffer {
     /// `raw` is a buffer as `kind` describes it, of the client of `kind.device`, that nobody else frees.
     pub(crate) unsafe fn from_raw(raw: *mut PJRT_Buffer, kind: Arc<BufferType>) -> Buffer {
         kind.device.client().live_buffers().fetch_add(1, Ordering::Relaxed);
-        Buffer { raw, kind }
+        Buffer { raw, kind, launch: None }
+    }
+
+    /// The same buffer, known to be made by this launch.
+    pub(crate) fn of(self, launch: Option<Arc<Launch>>) -> Buffer {
+        let mut buffer = self;
+        buffer.launch = launch;
+        buffer
+    }
+
+    pub(crate) fn launch(&self) -> Option<&Arc<Launch>> {
+        self.launch.as_ref()
+    }
+
+    /// Waits for the launch on all its devices; a failure on one is a failure of all.
+    fn launched(&self) -> Result<()> {
+        self.launch.as_ref().map_or(Ok(()), |launch| launch.wait())
     }
 
     /// # Safety
@@ -166,12 +185,14 @@ impl Buffer {
 
     /// Waits until the contents are there, and returns the error of the computation that failed to make them.
     pub fn ready(&self) -> Result<()> {
-        self.ready_event()?.wait()
+        let event = self.ready_event()?;
+        self.launched()?;
+        event.wait()
     }
 
     /// Whether the contents are there (or failed to come).
     pub fn is_ready(&self) -> Result<bool> {
-        self.ready_event()?.is_ready()
+        Ok(self.launch.as_ref().is_none_or(|launch| launch.is_settled()) && self.ready_event()?.is_ready()?)
     }
 
     /// An event for the contents being there.
@@ -205,6 +226,7 @@ impl Buffer {
             return self.ready();
         }
         self.check_alive()?;
+        self.launched()?;
         let mut row_major = if self.layout()?.is_row_major() {
             None
         } else {
@@ -252,7 +274,7 @@ impl Buffer {
                 PJRT_Buffer_CopyToDevice,
                 PJRT_Buffer_CopyToDevice_Args { buffer: self.raw, dst_device: device.raw() }
             )?;
-            Buffer::adopt(args.dst_buffer, device)
+            Ok(Buffer::adopt(args.dst_buffer, device)?.of(self.launch.clone()))
         }
     }
 
@@ -269,7 +291,7 @@ impl Buffer {
                 PJRT_Buffer_CopyToMemory,
                 PJRT_Buffer_CopyToMemory_Args { buffer: self.raw, dst_memory: memory.raw() }
             )?;
-            Buffer::adopt(args.dst_buffer, self.device())
+            Ok(Buffer::adopt(args.dst_buffer, self.device())?.of(self.launch.clone()))
         }
     }
 

@@ -2,10 +2,11 @@
 
 use crate::{
     Code, CompileOptions, Device, Error, Executable, Memory, NamedValue, Plugin, Result,
-    event::Event,
+    launch::{Launch, Progress},
     named_value::{self, slice, string},
     sys,
     table::invoke,
+    watchdog,
 };
 use std::{
     collections::VecDeque,
@@ -47,7 +48,8 @@ struct Inner {
     platform_name: String,
     platform_version: String,
     process_index: i64,
-    launches: Mutex<VecDeque<Vec<Event>>>,
+    launches: Mutex<VecDeque<Arc<Launch>>>,
+    progress: Progress,
     live_buffers: AtomicUsize,
 }
 
@@ -59,9 +61,10 @@ unsafe impl Sync for Inner {}
 impl Drop for Inner {
     fn drop(&mut self) {
         let launches = self.launches.get_mut().unwrap_or_else(PoisonError::into_inner);
-        for event in launches.drain(..).flatten() {
-            // Its error went to the results, which nobody kept.
-            let _ = event.wait();
+        // (their own errors went to the results, which nobody kept)
+        if launches.drain(..).any(|launch| launch.completed().is_err()) {
+            // The watchdog's limit has passed: the plugin would wait in vain, so its client is left to the process's end.
+            return;
         }
         // SAFETY: nothing that belongs to the client is alive any more. A failure to free has no remedy.
         let _ =
@@ -82,13 +85,17 @@ impl ClientHandle {
         self.0.platform_name == "cpu"
     }
 
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.0.progress
+    }
+
     pub(crate) fn live_buffers(&self) -> &AtomicUsize {
         &self.0.live_buffers
     }
 
-    /// The completion events of the launches in flight. Holding the guard while launching also gives all devices the
+    /// The launches in flight. Holding the guard while launching also gives all devices the
     /// same order of programs, without which collectives of two threads would wait for each other.
-    pub(crate) fn launches(&self) -> MutexGuard<'_, VecDeque<Vec<Event>>> {
+    pub(crate) fn launches(&self) -> MutexGuard<'_, VecDeque<Arc<Launch>>> {
         self.0.launches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -102,6 +109,7 @@ impl PartialEq for ClientHandle {
 impl Client {
     pub(crate) fn create(plugin: &Plugin, options: &[(&str, NamedValue)]) -> Result<Client> {
         check_options(options)?;
+        watchdog::from_environment()?;
         let table = plugin.table();
         let c_options = named_value::to_c(options);
         // SAFETY: the options live during the call; texts are copied at once; the client is freed by `Inner`.
@@ -120,6 +128,7 @@ impl Client {
                 platform_version: String::new(),
                 process_index: 0,
                 launches: Mutex::default(),
+                progress: Progress::default(),
                 live_buffers: AtomicUsize::new(0),
             };
             let name = invoke!(table, PJRT_Client_PlatformName, PJRT_Client_PlatformName_Args { client: raw })?;

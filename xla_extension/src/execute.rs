@@ -6,9 +6,11 @@ use crate::{
     client::MAX_LAUNCHES,
     event::Event,
     executable::Loaded,
+    launch::Launch,
     signature::{ArrayType, show_type},
     sys,
     table::invoke,
+    watchdog,
 };
 use std::{
     ptr,
@@ -33,21 +35,29 @@ impl Executable {
         let loaded = &*self.0;
         loaded.check(args)?;
         loaded.check_donation(args, options)?;
+        let (several, parents) = (loaded.devices.len() > 1, unsettled(args));
         // On other platforms the plugin orders and bounds its launches itself.
-        let throttled = loaded.client.is_cpu() && loaded.devices.len() > 1;
-        if !throttled {
+        let throttled = several && loaded.client.is_cpu();
+        let watched = several && watchdog::limit().is_some();
+        if !throttled && !watched && parents.is_empty() {
             return loaded.launch(args, options, None);
+        }
+        let start = || {
+            let ids = loaded.devices.iter().map(Device::id).collect();
+            Launch::start(options.launch_id, &loaded.name, ids, parents, loaded.client.progress())
+        };
+        if !throttled {
+            return loaded.launch(args, options, Some(&start()));
         }
         let mut launches = loaded.client.launches();
         while launches.len() >= MAX_LAUNCHES {
-            for event in launches.pop_front().into_iter().flatten() {
-                // The error of that run is its results' to report.
-                let _ = event.wait();
-            }
+            // The error of that run is its results' to report.
+            launches[0].completed()?;
+            launches.pop_front();
         }
-        let mut events = Vec::new();
-        let outputs = loaded.launch(args, options, Some(&mut events))?;
-        launches.push_back(events);
+        let launch = start();
+        let outputs = loaded.launch(args, options, Some(&launch))?;
+        launches.push_back(launch);
         Ok(outputs)
     }
 }
@@ -116,17 +126,21 @@ impl Loaded {
         &self,
         args: &[&[&Buffer]],
         options: &ExecuteOptions<'_>,
-        events: Option<&mut Vec<Event>>,
+        launch: Option<&Arc<Launch>>,
     ) -> Result<Vec<Vec<Buffer>>> {
         let raw_args: Vec<Vec<_>> = args.iter().map(|args| args.iter().map(|arg| arg.raw()).collect()).collect();
         let arg_lists: Vec<_> = raw_args.iter().map(Vec::as_ptr).collect();
         let mut raw_outputs: Vec<Vec<*mut sys::PJRT_Buffer>> =
             self.outputs.iter().map(|outputs| vec![ptr::null_mut(); outputs.len()]).collect();
         let output_lists: Vec<_> = raw_outputs.iter_mut().map(Vec::as_mut_ptr).collect();
-        let mut raw_events = vec![ptr::null_mut(); if events.is_some() { args.len() } else { 0 }];
+        let mut raw_events = vec![ptr::null_mut(); if launch.is_some() { args.len() } else { 0 }];
         let keep: Vec<i64> = options.non_donatable.iter().map(|&index| index as i64).collect();
         let mut c_options: sys::PJRT_ExecuteOptions = sys::sized();
         c_options.launch_id = options.launch_id;
+        // (elsewhere a number says that the processes of a program launch in one order)
+        if let Some(launch) = launch.filter(|_| self.client.is_cpu()) {
+            c_options.launch_id = launch.id();
+        }
         c_options.non_donatable_input_indices = keep.as_ptr();
         c_options.num_non_donatable_input_indices = keep.len();
         // SAFETY: all lists have the lengths that the executable wants and live during the call; results and events that
@@ -142,14 +156,21 @@ impl Loaded {
                     num_devices: args.len(),
                     num_args: self.parameters.len(),
                     output_lists: output_lists.as_ptr(),
-                    device_complete_events: if events.is_some() { raw_events.as_mut_ptr() } else { ptr::null_mut() },
+                    device_complete_events: if launch.is_some() { raw_events.as_mut_ptr() } else { ptr::null_mut() },
                 }
-            )?;
-            if let Some(events) = events {
-                events.extend(raw_events.into_iter().map(|raw| Event::from_raw(raw, self.client.plugin())));
+            )
+            .inspect_err(|_| launch.into_iter().for_each(|launch| launch.abandon()))?;
+            for (index, raw) in raw_events.into_iter().enumerate() {
+                let event = Event::from_raw(raw, self.client.plugin());
+                let Some(launch) = launch.cloned() else { continue };
+                let then = launch.clone();
+                if let Err(error) = event.on_ready(move |outcome| then.device_done(index, outcome)) {
+                    launch.device_done(index, event.wait().and(Err(error)));
+                }
             }
             let wrap = |(raws, kinds): (Vec<_>, &Vec<Arc<BufferType>>)| {
-                raws.into_iter().zip(kinds).map(|(raw, kind)| Buffer::from_raw(raw, kind.clone())).collect()
+                let one = |(raw, kind): (_, &Arc<BufferType>)| Buffer::from_raw(raw, kind.clone()).of(launch.cloned());
+                raws.into_iter().zip(kinds).map(one).collect()
             };
             Ok(raw_outputs.into_iter().zip(&self.outputs).map(wrap).collect())
         }
@@ -158,6 +179,17 @@ impl Loaded {
     fn fail(&self, what: String) -> Error {
         Error::new(Code::InvalidArgument, format!("cannot run `{}`: {what}", self.name))
     }
+}
+
+/// The launches that made these arguments, as far as they are not known to be fine.
+fn unsettled(args: &[&[&Buffer]]) -> Vec<Arc<Launch>> {
+    let mut found: Vec<Arc<Launch>> = Vec::new();
+    for launch in args.iter().flat_map(|args| args.iter()).filter_map(|arg| arg.launch()) {
+        if !launch.is_fine() && !found.iter().any(|known| Arc::ptr_eq(known, launch)) {
+            found.push(launch.clone());
+        }
+    }
+    found
 }
 
 fn check_argument(arg: &Buffer, parameter: &ArrayType, device: &Device) -> std::result::Result<(), String> {

