@@ -12,7 +12,7 @@ use crate::{
     error::{Error, Result},
     lower::stablehlo_sharded,
     mesh::{Mesh, NamedSharding},
-    trace::{Tensor, catch, trace_graph},
+    trace::{Tensor, avals_of, catch, trace_graph},
     transform::{optimize, varying::erased},
     tree::{Hole, Path, Structure, Tree},
 };
@@ -190,7 +190,7 @@ where
         let traced = trace_graph(&avals, |t| {
             let y = self.f.call(args.refill(t.iter().copied()));
             let leaves = y.leaves();
-            out_specs = self.out_specs.as_ref().map(|specs| specs.of(&y));
+            out_specs = self.out_specs.as_ref().map(|specs| specs.of(&y, &avals_of(&y)));
             out = Some(y.map(|_| Hole));
             leaves
         })?;

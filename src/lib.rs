@@ -180,6 +180,10 @@
 //! | `RAXLA_PIP` | a program that takes pip's arguments, instead of `python3 -m pip` |
 //! | `XLA_FLAGS` | XLA's own flags; unknown ones are an error, and compiled programs are then not kept |
 //!
+//! # Several devices
+//! A [`Mesh`] gives devices named axes; [`P!`](macro@P) says along which of them an array's axes are divided. `jit(..).on(&mesh)` lets
+//! the compiler divide the work, [`shard_map`] runs what is written for one device on all, [`pmap`] one instance on each.
+//!
 //! # Further
 //! * Operations are methods of [`Tensor`] where there is one main operand, functions where there is none:
 //!   [`einsum()`], [`concat()`], [`where_`]. [`prim`] has the primitives that they are made of, and how to add one.
@@ -228,6 +232,7 @@ pub mod nn;
 mod ops;
 pub mod optim;
 pub mod param;
+pub mod pmap;
 pub mod prim;
 pub mod random;
 mod reduce_ops;
@@ -250,6 +255,7 @@ pub use jit::{Compiled, Jit, Lowered, jit};
 pub use mesh::{Mesh, NamedSharding, PartitionSpec, SpecTree};
 pub use ops::{Rhs, where_};
 pub use param::Param;
+pub use pmap::pmap;
 pub use prim::{IndexMode, Padding, Precision, Window, conv, iota, optimization_barrier};
 pub use prim::{Scalar, full, literal, ones, zeros};
 pub use prim::{debug_assert, debug_check, debug_nans, debug_print};

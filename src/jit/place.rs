@@ -32,10 +32,14 @@ impl From<&Mesh> for Target {
 
 /// The specs of the leaves of a tree, which is known once the function is traced.
 pub(super) struct Specs<X>(Box<SpecsOf<X>>);
-type SpecsOf<X> = dyn Fn(&X) -> Result<Vec<PartitionSpec>, String> + Send + Sync;
+type SpecsOf<X> = dyn Fn(&X, &[Aval]) -> Result<Vec<PartitionSpec>, String> + Send + Sync;
 impl<X> Specs<X> {
-    pub(super) fn of(&self, x: &X) -> Result<Vec<PartitionSpec>> {
-        (self.0)(x).map_err(|why| wrong(why, "give one `P![..]` for all leaves, a tuple of them, or `PerLeaf`"))
+    /// Those of this tree, whose leaves have these types.
+    pub(super) fn of(&self, x: &X, avals: &[Aval]) -> Result<Vec<PartitionSpec>> {
+        (self.0)(x, avals).map_err(|why| match why.split_once('\n') {
+            Some((why, help)) => wrong(why, help),
+            None => wrong(why, "give one `P![..]` for all leaves, a tuple of them, or `PerLeaf`"),
+        })
     }
 }
 
@@ -64,13 +68,21 @@ where
     /// Where the arguments are to be, on the mesh that the function runs [`on`](Jit::on): those elsewhere are brought there.
     /// The specs are those of the tuple of arguments. JAX: `in_shardings`.
     pub fn in_shardings(mut self, specs: impl SpecTree<Args> + Send + Sync + 'static) -> Self {
-        self.in_specs = Some(Specs(Box::new(move |x| specs.specs(x))));
+        self.in_specs = Some(Specs(Box::new(move |x, _| specs.specs(x))));
+        self
+    }
+    /// [`Jit::in_shardings`] by a function of the arguments' types.
+    pub(crate) fn in_shardings_by(
+        mut self,
+        specs: impl Fn(&Args, &[Aval]) -> Result<Vec<PartitionSpec>, String> + Send + Sync + 'static,
+    ) -> Self {
+        self.in_specs = Some(Specs(Box::new(specs)));
         self
     }
     /// Where the results are to be. Without this the compiler chooses, but for those that take over a donated argument's
     /// memory, which stay where that is. JAX: `out_shardings`.
     pub fn out_shardings(mut self, specs: impl SpecTree<F::Out> + Send + Sync + 'static) -> Self {
-        self.out_specs = Some(Specs(Box::new(move |y| specs.specs(y))));
+        self.out_specs = Some(Specs(Box::new(move |y, _| specs.specs(y))));
         self
     }
 
@@ -101,7 +113,7 @@ where
             },
         };
         let given = match &self.in_specs {
-            Some(specs) => Some(specs.of(&crate::trace::placeholders(args))?),
+            Some(specs) => Some(specs.of(&crate::trace::placeholders(args), &args.leaves())?),
             None => None,
         };
         let (mut places, mut problem) = (vec![], None);
