@@ -104,9 +104,9 @@ impl Host {
     /// Values of type `slice` along a new leading axis.
     ///
     /// # Panics
-    /// When a part has another type.
+    /// When a part has another shape or dtype.
     pub fn stack(slice: &Aval, parts: &[Host]) -> Host {
-        assert!(parts.iter().all(|p| p.aval() == slice), "all parts must be {slice}");
+        assert!(parts.iter().all(|p| p.aval().is_like(slice)), "all parts must be {slice}");
         let a = slice.stacked(parts.len());
         if a.dtype.is_float() {
             return Host::floats(a.dtype, a.dims, parts.iter().flat_map(Host::to_f64).collect());
