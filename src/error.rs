@@ -82,6 +82,29 @@ pub enum Error {
         /// What to do.
         help: String,
     },
+    /// The partitioner inserts a large all-gather into a program that does not allow it
+    /// ([`Jit::deny_implicit_gather`](crate::Jit::deny_implicit_gather)).
+    #[error(
+        "`{name}`: the partitioner gathers {} along {axes}: {bytes} bytes on each device, and {limit} are allowed\n  \
+         at {place}\n  \
+         help: divide the operands of that operation alike (`in_shardings`, `with_sharding`), gather by hand where it is meant \
+         (`all_gather` in a `shard_map`), or allow more",
+        list(arrays)
+    )]
+    ImplicitGather {
+        /// The function.
+        name: String,
+        /// What is gathered: the results.
+        arrays: Vec<Aval>,
+        /// Their bytes on each device.
+        bytes: u64,
+        /// How many are allowed.
+        limit: u64,
+        /// The axes of the mesh along which.
+        axes: String,
+        /// The line and scope of the operation that needs it.
+        place: String,
+    },
     /// A list of buckets is wrong, or does not go with the function, its arguments or results.
     #[error("{what}: {reason}\n  help: {help}")]
     Buckets {
@@ -98,6 +121,10 @@ impl From<xla_extension::Error> for Error {
     fn from(e: xla_extension::Error) -> Error {
         debug::unmarked(&e.message).map_or(Error::Runtime(e.clone()), |message| Error::Check(message.into()))
     }
+}
+
+fn list(arrays: &[Aval]) -> String {
+    arrays.iter().map(Aval::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn are(allowed: usize) -> String {

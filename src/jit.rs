@@ -25,6 +25,7 @@ use std::{
 use xla_extension::CompileOptions;
 
 mod buckets;
+mod communicate;
 mod explain;
 mod place;
 mod program;
@@ -49,6 +50,7 @@ where
     out_specs: Option<Specs<F::Out>>,
     options: CompileOptions,
     must_donate: Vec<usize>,
+    gather_limit: Option<u64>,
     programs: Mutex<HashMap<Key, Slot<Args, F::Out>>>,
     history: Mutex<History>,
 }
@@ -93,6 +95,7 @@ where
         out_specs: None,
         options: CompileOptions::default(),
         must_donate: vec![],
+        gather_limit: None,
         programs: Mutex::default(),
         history: Mutex::default(),
     }
@@ -264,8 +267,8 @@ where
         self.program_for(args, Key { structure: args.structure(), avals: args.leaves(), moved: by_value, place })
     }
 
-    #[track_caller]
-    fn program(&self, args: &Args::With<Array>, moved: Vec<bool>) -> Result<Arc<Compiled<Args, F::Out>>> {
+    /// What the program for these arguments is found by.
+    fn key(&self, args: &Args::With<Array>, moved: Vec<bool>) -> Result<Key> {
         let mut avals = Vec::with_capacity(moved.len());
         let mut shardings = Vec::with_capacity(moved.len());
         args.visit(|_, a| {
@@ -274,7 +277,12 @@ where
         });
         let alone = matches!(self.target, None | Some(Target::Client(_))) && shardings.iter().all(Option::is_none);
         let place = if alone { None } else { self.place_of(&args.map(|a| a.aval().clone()), shardings)? };
-        let key = Key { structure: args.structure(), avals, moved, place };
+        Ok(Key { structure: args.structure(), avals, moved, place })
+    }
+
+    #[track_caller]
+    fn program(&self, args: &Args::With<Array>, moved: Vec<bool>) -> Result<Arc<Compiled<Args, F::Out>>> {
+        let key = self.key(args, moved)?;
         if let Some(slot) = locked(&self.programs).get(&key)
             && let Some(hit) = &*locked(slot)
         {
@@ -302,6 +310,9 @@ where
         let client = self.client(key.place.as_ref().map(|p| &p.0))?;
         let lowered = self.lower_for(spec, key.moved, key.place)?;
         self.check_donation(spec, &lowered)?;
+        if let Some(limit) = self.gather_limit {
+            lowered.check_gathers(&client, self.name, limit)?;
+        }
         let compiled = Arc::new(lowered.compile(&client)?);
         let t = &compiled.times;
         tracing::debug!(name = self.name, trace = ?t.trace, lower = ?t.lower, compile = ?t.compile, "compiled");

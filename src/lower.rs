@@ -129,7 +129,7 @@ impl Lower {
         let read = |env: &[Option<Value>], v: &u32| env[*v as usize].clone().expect("verified: defined before use");
         for e in &g.eqns {
             let x: Vec<Value> = e.ins.iter().map(|v| read(&env, v)).collect();
-            let outer = self.enter_site(&e.site);
+            let outer = self.enter_site(&e.site, e.prim.name());
             let avals = g.avals_of(&e.outs);
             // values without elements need no operation, and XLA's simplifier has thrown exceptions on some
             let empty = !e.prim.has_effect() && avals.iter().all(|a| a.size() == 0);
@@ -146,17 +146,17 @@ impl Lower {
         g.outs.iter().map(|v| read(&env, v)).collect()
     }
 
-    fn enter_site(&mut self, site: &Site) -> Option<usize> {
+    /// From here on, operations are of this line. XLA keeps lines of named locations only: outside of any scope, the
+    /// primitive gives the name.
+    fn enter_site(&mut self, site: &Site, primitive: &'static str) -> Option<usize> {
         let l = self.locations.as_mut()?;
         let outer = l.current;
-        let key = (std::ptr::from_ref(site.at) as usize, site.scope.clone());
+        let name: Rc<str> = if site.scope.is_empty() { primitive.into() } else { site.scope.clone() };
+        let key = (std::ptr::from_ref(site.at) as usize, name.clone());
         let (next, text) = (l.ids.len(), &mut l.text);
         let id = *l.ids.entry(key).or_insert_with(|| {
             let line = format!("{:?}:{}:{}", site.at.file(), site.at.line(), site.at.column());
-            let _ = match &*site.scope {
-                "" => writeln!(text, "#loc{next} = loc({line})"),
-                scope => writeln!(text, "#loc{next} = loc({scope:?}({line}))"),
-            };
+            let _ = writeln!(text, "#loc{next} = loc({name:?}({line}))");
             next
         });
         l.current = Some(id);

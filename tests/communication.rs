@@ -1,9 +1,10 @@
 //! What is read from optimized programs about their collectives: of the CPU plugin, and in the notations of others.
 use raxla::{
-    Aval, Communication, DType,
+    Array, Aval, Client, Communication, DType, Error, Mesh, P, Tensor, all_gather,
     communication::{Collective, Kind, Total},
-    runtime,
+    debug_check, einsum, jit, psum, runtime, scan, scope, shard_map,
 };
+use std::sync::OnceLock;
 use xla_extension::CompileOptions;
 
 const MANUAL: &str = include_str!("fixtures/communication/manual.mlir");
@@ -136,5 +137,87 @@ fn what_is_no_program_is_an_error() {
     // every beginning of a text is read or refused
     for end in (0..GPU.len()).step_by(7).filter(|end| GPU.is_char_boundary(*end)) {
         let _ = read(&GPU[..end]);
+    }
+}
+
+fn eight() -> Mesh {
+    static CLIENT: OnceLock<Client> = OnceLock::new();
+    let options = runtime::Options { cpu_devices: Some(8), ..Default::default() };
+    let client = CLIENT.get_or_init(|| runtime::client_with(&options).expect("the CPU plugin"));
+    Mesh::new(client, [("data", 4), ("model", 2)]).expect("8 devices")
+}
+fn array(mesh: &Mesh, dims: &[usize]) -> Array {
+    Array::on(mesh.client().expect("devices"), dims, &vec![0.5f32; dims.iter().product()]).expect("memory")
+}
+
+#[test]
+fn a_jitted_functions_collectives_have_their_lines() {
+    let mesh = eight();
+    let (x, w) = (array(&mesh, &[8, 64]), array(&mesh, &[3, 64, 64]));
+    let m = mesh.clone();
+    let line = line!() + 4;
+    let f = jit(move |x: Tensor, w: Tensor| {
+        let layers = |(x, w): (Tensor, Tensor)| {
+            let layer = |x: Tensor, w: Tensor| {
+                let w = scope("layer", || all_gather(w, "data", 0, true));
+                (einsum("bd,df->bf", x, w).tanh(), ())
+            };
+            psum(scan(layer, x, w).0.sum(0), "data")
+        };
+        shard_map(&m, (P!["data"], P![_, "data"]), P![], layers)((x, w))
+    });
+    let c = f.on(&mesh).deny_implicit_gather(0).communication((&x, &w)).expect("it compiles");
+    let brief: Vec<String> = c.collectives.iter().map(brief).collect();
+    assert_eq!(
+        brief,
+        [
+            "all-gather data of 4 [f32[64, 64]] 16384 12288 x3 explicit",
+            "all-reduce data of 4 [f32[64]] 256 384 x1 explicit"
+        ]
+    );
+    let places: Vec<String> = c.collectives.iter().map(Collective::place).collect();
+    let sum = line + 3;
+    let (gather, sum) =
+        (format!("tests/communication.rs:{line} in layer"), format!("tests/communication.rs:{sum} in psum"));
+    assert_eq!(places, [gather, sum]);
+    assert_eq!(c.collectives[0].loops, 1);
+}
+
+#[test]
+fn gathers_that_nobody_asked_for_can_be_denied() {
+    let mesh = eight();
+    let (x, w) = (array(&mesh, &[16, 64]), array(&mesh, &[64, 32]));
+    let line = line!() + 1;
+    let f = |x: Tensor, w: Tensor| scope("mlp", || einsum("bd,df->bf", x, w));
+    let specs = || (P!["data"], P!["data"]);
+    let of = |limit| jit(f).named("step").on(&mesh).in_shardings(specs()).deny_implicit_gather(limit);
+    assert!(of(8192).call((&x, &w)).is_ok());
+    let step = of(8191);
+    let error = step.call((&x, &w)).expect_err("8 KiB are gathered").to_string();
+    let what =
+        "`step`: the partitioner gathers f32[64, 32] along data: 8192 bytes on each device, and 8191 are allowed";
+    assert!(error.starts_with(what), "{error}");
+    assert!(error.contains(&format!("\n  at tests/communication.rs:{line} in mlp\n  help: ")), "{error}");
+    assert_eq!(step.compiles(), 0);
+    // one device gathers nothing
+    assert!(jit(f).on(mesh.client().expect("devices")).deny_implicit_gather(0).call((&x, &w)).is_ok());
+}
+
+/// A check that fails on one device of eight, with a collective after it.
+#[test]
+fn a_check_that_fails_on_one_device_is_an_error() {
+    let mesh = eight();
+    let m = mesh.clone();
+    let f = jit(move |x: Tensor| {
+        shard_map(&m, P!["data"], P![], |x: Tensor| psum(debug_check(x, "part").sum(0), "data"))(x)
+    })
+    .on(&mesh);
+    let client = mesh.client().expect("devices");
+    let good = Array::on(client, [4], &[1f32, 2.0, 3.0, 4.0]).expect("memory");
+    let bad = Array::on(client, [4], &[1f32, 2.0, f32::NAN, 4.0]).expect("memory");
+    for _ in 0..3 {
+        let error = f.call((&bad,)).and_then(|y| y.to_vec::<f32>()).expect_err("one part is NaN");
+        assert!(matches!(error, Error::Check(_)) && error.to_string().contains("`part`"), "{error}");
+        assert_eq!(f.call((&good,)).and_then(|y| y.to_vec::<f32>()).expect("all are finite"), [10.0]);
     }
 }

@@ -203,6 +203,12 @@ fn messages_of_meshes_are_shown() {
     assert_shown(&error.to_string(), &[]);
     let error = trace_graph(&[Aval::new(F32, [8])], |x| vec![shard_map(&mesh, P!["data"], P![], |x: Tensor| x)(x[0])]);
     assert_shown(&error.expect_err("it differs").to_string(), &[]);
+    let options = runtime::Options { cpu_devices: Some(4), ..Default::default() };
+    let mesh = Mesh::new(&runtime::client_with(&options).expect("four devices"), [("data", 4)]).expect("a mesh");
+    let step = jit(|x: Tensor, w: Tensor| scope("mlp", || einsum("bd,df->bf", x, w))).named("step").on(&mesh);
+    let step = step.in_shardings(P!["data"]).deny_implicit_gather(1024);
+    let error = step.prepare(&(Aval::new(F32, [16, 64]), Aval::new(F32, [64, 32])), &[]);
+    assert_shown(&error.map(|_| ()).expect_err("it gathers").to_string(), &[]);
 }
 
 #[test]

@@ -101,7 +101,7 @@ pub struct Collective {
     pub implicit: bool,
     /// File and line of the operation that it is, or that it is needed for.
     pub source: Option<(String, usize)>,
-    /// The [`scope`](crate::scope) of that operation.
+    /// The [`scope`](crate::scope) of that operation; outside of any, the name of its primitive.
     pub scope: String,
     /// The instruction's name in the HLO text.
     pub name: String,
