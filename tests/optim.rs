@@ -1,6 +1,6 @@
 //! Optimizers, clipping and schedules against what optax computed (tests/fixtures/optim.json).
 use raxla::{
-    Param, RematOptions, grad,
+    Mesh, P, Param, RematOptions, grad,
     optim::{self, AdamW, AdamWOptions, Sgd, SgdOptions, WarmupCosine},
     prelude::*,
     remat_with, runtime,
@@ -193,6 +193,34 @@ fn steps_have_derivatives() {
     let have = slope.call((Array::scalar(0.1f32).unwrap(),)).unwrap().item::<f32>().unwrap();
     let want = (at(0.101) - at(0.099)) / 0.002;
     assert!((have - want).abs() < 0.02 * want.abs(), "{have} instead of {want}");
+}
+
+/// The state of a divided model is divided alike, and stays so; the numbers are those of one device.
+#[test]
+fn divided_models_have_divided_states() {
+    let client = runtime::client_with(&runtime::Options { cpu_devices: Some(6), ..Default::default() }).unwrap();
+    let mesh = Mesh::new(&client, [("x", 2), ("y", 3)]).unwrap();
+    let specs = Model { b: P!["y"], w: P!["x", "y"] };
+    let divided = |m: &Model<Array>| Model {
+        b: m.b.put(&mesh.sharding(specs.b.clone())).unwrap(),
+        w: m.w.put(&mesh.sharding(specs.w.clone())).unwrap(),
+    };
+    let start = model(DType::F32, &numbers(&FIXTURE["start"]));
+    let mut now = (divided(&start), AdamW::zeros(&client, &divided(&start)).unwrap());
+    let shardings = |m: &Model<Array>| m.leaves().iter().map(|a| a.sharding().cloned()).collect::<Vec<_>>();
+    let wanted = shardings(&now.0);
+    assert_eq!((shardings(&now.1.mean), shardings(&now.1.square)), (wanted.clone(), wanted.clone()));
+    let options = AdamWOptions::default();
+    let step = jit(move |m: Model, opt: AdamW<Model>, g: Model| {
+        opt.update(&m, &optim::clip_by_global_norm(&g, 0.5), 0.05, &options)
+    });
+    let step = step.on(&mesh).donate([0, 1]);
+    for (i, gradient) in FIXTURE["gradients"].as_array().unwrap().iter().enumerate() {
+        let gradient = divided(&model(DType::F32, &numbers(gradient)));
+        now = step.call((now.0, now.1, &gradient)).unwrap();
+        check(&format!("step {i}"), &values(&now.0), &numbers(&FIXTURE["runs"]["adamw_clipped"]["steps"][i]));
+    }
+    assert_eq!((shardings(&now.0), shardings(&now.1.mean)), (wanted.clone(), wanted));
 }
 
 #[test]

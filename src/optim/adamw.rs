@@ -58,7 +58,8 @@ impl<T: ZerosLike, M: Tree<T, With<T> = M>> AdamW<M, T> {
 }
 
 impl<M: Tree<Array, With<Array> = M>> AdamW<M, Array> {
-    /// The state before the first step, on a device, for a model of arrays, types, or specifications.
+    /// The state before the first step, for a model of arrays, types, or specifications: on the first device of the client, or
+    /// divided over a mesh as the model's arrays are.
     ///
     /// # Errors
     /// What the plugin reports, such as memory that does not suffice.

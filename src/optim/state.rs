@@ -10,11 +10,19 @@ use crate::{
     trace::{Tensor, fail},
     tree::{Leaf, Tree},
 };
+use std::ops::Range;
 
 /// Leaves that have a type.
 pub trait Typed: Leaf {
     /// Shape and dtype.
     fn typed(&self) -> Aval;
+    /// Zeros of the same shape and of this dtype, on the first device of the client.
+    ///
+    /// # Errors
+    /// What the plugin reports.
+    fn zeros_on(&self, client: &Client, dtype: DType) -> Result<Array> {
+        zeros_on(client, self.typed().with_dtype(dtype))
+    }
 }
 impl Typed for Tensor {
     fn typed(&self) -> Aval {
@@ -24,6 +32,13 @@ impl Typed for Tensor {
 impl Typed for Array {
     fn typed(&self) -> Aval {
         self.aval().clone()
+    }
+    /// Divided over devices as this array is.
+    fn zeros_on(&self, client: &Client, dtype: DType) -> Result<Array> {
+        let a = self.aval().with_dtype(dtype);
+        let Some(sharding) = self.sharding() else { return zeros_on(client, a) };
+        let part = |index: &[Range<usize>]| Ok(vec![0; dtype.bytes_for(index.iter().map(Range::len).product())]);
+        Array::from_shards(sharding, a, part)
     }
 }
 impl Typed for Aval {
@@ -84,12 +99,9 @@ pub(super) fn moments<T: ZerosLike, M: Tree<T, With<T> = M>>(model: &M) -> M {
     model.map(|leaf| leaf.zeros_like(state_dtype(leaf.typed().dtype)))
 }
 
-/// Zeros for every leaf of a model, on the first device of a client.
+/// Zeros for every leaf of a model, on the first device of a client or as the model's arrays are divided.
 pub(super) fn moments_on<T: Typed, M: Tree<T>>(client: &Client, model: &M) -> Result<M::With<Array>> {
-    model.try_map_named(|_, leaf| {
-        let a = leaf.typed();
-        zeros_on(client, a.with_dtype(state_dtype(a.dtype)))
-    })
+    model.try_map_named(|_, leaf| leaf.zeros_on(client, state_dtype(leaf.typed().dtype)))
 }
 
 /// Zeros on the first device of a client.
