@@ -10,6 +10,7 @@ use xla_extension::CompileOptions;
 const MANUAL: &str = include_str!("fixtures/communication/manual.mlir");
 const PARTITIONED: &str = include_str!("fixtures/communication/partitioned.mlir");
 const GPU: &str = include_str!("fixtures/communication/gpu.hlo");
+const TPU: &str = include_str!("fixtures/communication/tpu.hlo");
 
 fn mesh(axes: &[(&str, usize)]) -> Vec<(String, usize)> {
     axes.iter().map(|(name, size)| (name.to_string(), *size)).collect()
@@ -120,6 +121,22 @@ fn other_platforms_notations_are_read() {
 
 fn brief_of(c: &Communication, i: usize) -> String {
     brief(&c.collectives[i])
+}
+
+/// What libtpu makes of `partitioned.mlir`: it gathers what it has rounded to bf16 before, and fuses the operations.
+#[test]
+fn a_tpus_program_is_read() {
+    let c = Communication::of_hlo(TPU, &mesh(&[("data", 4), ("model", 2)]), PARTITIONED).expect("it is read");
+    let brief: Vec<String> = c.collectives.iter().map(brief).collect();
+    assert_eq!(
+        brief,
+        [
+            "all-gather data of 4 [bf16[64, 64]] 8192 6144 x1 implicit",
+            "all-gather data of 4 [bf16[64, 64]] 8192 6144 x1 implicit",
+            "all-reduce model of 2 [f32[4, 64]] 1024 1024 x1 implicit",
+        ]
+    );
+    assert!(c.collectives.iter().all(|c| c.place() == "src/model.rs:14 in gpt2/out"), "{c}");
 }
 
 #[test]
