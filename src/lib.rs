@@ -182,7 +182,7 @@
 //!
 //! # Several devices
 //! A [`Mesh`] gives devices named axes; [`P!`](macro@P) says along which of them an array's axes are divided. `jit(..).on(&mesh)` lets
-//! the compiler divide the work, [`shard_map`] runs what is written for one device on all, [`pmap`] one instance on each.
+//! the compiler divide the work, [`shard_map`] runs what is written for one device on all, [`pmap()`] one instance on each.
 //! [`Jit::communication`] lists the collectives of a program over several devices: bytes, axes of the mesh, your lines, and
 //! which of them the partitioner inserted; [`Jit::deny_implicit_gather`] makes large ones of those an error.
 //!

@@ -1,6 +1,6 @@
 //! What varies from device to device inside `shard_map`.
 //!
-//! The type of a value says over which mesh axes it may differ ([`Aval::vma`]). Operands of one operation are made to vary
+//! The type of a value says over which mesh axes it may differ ([`Aval::vma`](crate::Aval::vma)). Operands of one operation are made to vary
 //! alike by [`pvary`](crate::pvary), the identity, whose transpose is a sum over the devices. So derivatives by a value that
 //! devices share are summed over them without anyone asking.
 use crate::{
