@@ -233,6 +233,7 @@ pub mod mesh;
 pub mod nn;
 mod ops;
 pub mod optim;
+pub mod parallel;
 pub mod param;
 pub mod pmap;
 pub mod prim;

@@ -7,11 +7,12 @@ use crate::{
     LoadError,
     architecture::{Decoder, Input, Output, Sizes, Spec},
     config::HfConfig,
-    parts::Windows,
+    parts::{Windows, embed, logits, run_layers},
 };
 use raxla::{
-    DType, IndexMode, Param, Tensor, Tree, einsum,
+    DType, Param, Tensor, Tree, einsum,
     nn::{Activation, AttentionOptions, KvCache, LayerNorm, Layers, Learned, Seen, Sight},
+    parallel::tensor,
     prim, scope,
 };
 
@@ -207,22 +208,14 @@ impl Decoder for Gpt2 {
     fn forward(&self, input: Input) -> Output {
         let [_, t] = input.tokens.shape();
         let positions = prim::iota([t], DType::I32, 0) + input.start;
-        let x = scope("embed", || self.wte.take_with(input.tokens, 0, IndexMode::Clip) + self.wpe.call(positions));
+        let place = || tensor::leave(self.wpe.call(positions).expand_dims(0));
+        let x = embed(self.wte, input.tokens) + scope("embed", place);
         let sight = Sight { start: input.start, length: input.length, window: None };
-        let layer = |x: Tensor, (block, number): (Block, Tensor), cache: Option<KvCache>| {
-            let (y, cache) = scope("block", || block.call(x, cache, number, sight));
-            (y, (cache, x))
-        };
-        let (x, parts) = self.layers.numbered().fold_with(x, &input.cache, input.remat.as_ref(), layer);
-        let (cache, states) = parts.unzip();
-        Output { hidden: scope("norm", || self.norm.call(x)), cache, states }
+        let layer = |x: Tensor, block: Block, number, cache| block.call(x, cache, number, sight);
+        run_layers(&self.layers, x, &input, layer, |x| self.norm.call(x))
     }
     fn logits(&self, hidden: Tensor) -> Tensor {
-        let logits = || match self.head {
-            Some(head) => einsum("btd,dv->btv", hidden, head),
-            None => einsum("btd,vd->btv", hidden, self.wte),
-        };
-        scope("head", || logits().cast(DType::F32))
+        logits(hidden, self.head, self.wte)
     }
 }
 
@@ -234,6 +227,7 @@ impl Block {
         (x + scope("mlp", || self.mlp(self.ln2.call(x))), cache)
     }
     fn attend(&self, x: Tensor, cache: Option<KvCache>, number: Tensor, at: Sight) -> (Tensor, Option<KvCache>) {
+        let x = tensor::enter(x);
         let [q, k, v] = (einsum("btd,dshk->sbthk", x, self.wqkv) + self.bqkv.expand_dims(1).expand_dims(1)).unstack();
         let (seen, cache) = Seen::new(cache, k, v, at);
         let scale = if self.config.scale_attn_weights { 1.0 / (q.dim(-1) as f64).sqrt() } else { 1.0 };
@@ -242,10 +236,11 @@ impl Block {
             false => q,
         };
         let y = seen.attend(q, at, AttentionOptions { scale, soft_cap: None });
-        (einsum("bthk,hkd->btd", y, self.wo) + self.bo, cache)
+        (tensor::leave(einsum("bthk,hkd->btd", y, self.wo)) + self.bo, cache)
     }
     fn mlp(&self, x: Tensor) -> Tensor {
+        let x = tensor::enter(x);
         let h = self.config.activation_function.call(einsum("btd,df->btf", x, self.up) + self.up_bias);
-        einsum("btf,fd->btd", h, self.down) + self.down_bias
+        tensor::leave(einsum("btf,fd->btd", h, self.down)) + self.down_bias
     }
 }

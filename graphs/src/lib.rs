@@ -75,6 +75,7 @@ mod save;
 pub mod source;
 pub mod template;
 pub mod tokenizer;
+pub mod train;
 pub mod verify;
 pub mod weights;
 

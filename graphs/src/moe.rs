@@ -21,6 +21,7 @@ use raxla::{
         moe::{Dispatch, experts, load_balancing_loss, route},
         rope::Rotation,
     },
+    parallel::tensor,
     scope,
 };
 
@@ -201,7 +202,7 @@ impl SparseMlp<Param> {
             let name = in_layer(&format!("{part}.experts.{{}}.{name}.weight"));
             Param::new(dims, axes).normal(c.initializer_range).stored(name).transposed(1).stacked(e, "experts")
         };
-        let router = Param::new([d, e], ["embed", "experts"]).normal(c.initializer_range);
+        let router = Param::new([d, e], ["embed", "choices"]).normal(c.initializer_range);
         SparseMlp {
             router: router.stored(in_layer(&format!("{part}.gate.weight"))).transposed(1),
             gate: each(gate, [d, f], ["embed", "mlp"]),
@@ -220,6 +221,7 @@ impl SparseMlp {
     }
     /// For each position of `x` `[b, t, d]`; and the router's scores `[b * t, experts]`.
     pub fn call(&self, x: Tensor) -> (Tensor, Tensor) {
+        let x = tensor::enter(x);
         let [b, t, d] = x.shape();
         let tokens = x.reshape([b * t, d]);
         let scores = self.scores(tokens);
@@ -229,7 +231,7 @@ impl SparseMlp {
             einsum("nf,fd->nd", h, down)
         };
         let y = experts(tokens, routing, (self.gate, self.up, self.down), self.dispatch, one);
-        (y.reshape([b, t, d]), scores)
+        (tensor::leave(y.reshape([b, t, d])), scores)
     }
 }
 

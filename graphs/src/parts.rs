@@ -12,7 +12,8 @@ use raxla::{
         Activation, AttentionOptions, KvCache, Layers, RmsNorm, Seen, Sight,
         rope::{Rope, RopeScaling, Rotation},
     },
-    prim, scope, where_,
+    parallel::{self, fsdp, pipeline::Schedule, tensor},
+    prim, scope, trace, where_,
 };
 
 /// The numbers that decoders share, named as in config.json.
@@ -150,6 +151,11 @@ pub struct Linear<T = Tensor> {
     pub b: Option<T>,
 }
 impl Linear {
+    /// As [`call`](Linear::call), for the way back into the stream: devices that have some of the inputs add up their parts.
+    pub fn leave(&self, spec: &str, x: Tensor) -> Tensor {
+        let y = tensor::leave(einsum(spec, x, self.w));
+        self.b.map_or(y, |b| y + b)
+    }
     /// `x` times the weight, by an einsum of the two, plus the bias.
     pub fn call(&self, spec: &str, x: Tensor) -> Tensor {
         let y = einsum(spec, x, self.w);
@@ -206,11 +212,12 @@ impl Attention<Param> {
 impl Attention {
     /// Attend from `x` `[b, t, d]` to it and to what the cache holds.
     pub fn call(&self, x: Tensor, cache: Option<KvCache>, rotation: Rotation, at: Sight) -> (Tensor, Option<KvCache>) {
+        let x = tensor::enter(x);
         let (q, k) = (self.q.call("btd,dhk->bthk", x), self.k.call("btd,dhk->bthk", x));
         let (q, k) = self.qk_norm.as_ref().map_or((q, k), |(of_q, of_k)| (of_q.call(q), of_k.call(k)));
         let (q, k, v) = (rotation.apply(q), rotation.apply(k), self.v.call("btd,dhk->bthk", x));
         let (seen, cache) = Seen::new(cache, k, v, at);
-        (self.o.call("bthk,hkd->btd", seen.attend(q, at, self.options)), cache)
+        (self.o.leave("bthk,hkd->btd", seen.attend(q, at, self.options)), cache)
     }
 }
 
@@ -246,8 +253,9 @@ impl Mlp<Param> {
 impl Mlp {
     /// For each position of `x` `[b, t, d]`.
     pub fn call(&self, x: Tensor) -> Tensor {
+        let x = tensor::enter(x);
         let gate = self.act.call(self.gate.call("btd,df->btf", x));
-        self.down.call("btf,fd->btd", gate * self.up.call("btd,df->btf", x))
+        self.down.leave("btf,fd->btd", gate * self.up.call("btd,df->btf", x))
     }
 }
 
@@ -281,14 +289,14 @@ impl Block {
 
 /// Rows of an embedding `[vocab, d]`.
 pub fn embed(table: Tensor, tokens: Tensor) -> Tensor {
-    scope("embed", || table.take_with(tokens, 0, IndexMode::Clip))
+    scope("embed", || tensor::embed(table, tokens))
 }
 
 /// From hidden states `[b, t, d]` to f32 logits; without a head of its own, by the embedding.
 pub fn logits(hidden: Tensor, head: Option<Tensor>, embedding: Tensor) -> Tensor {
-    let product = || match head {
-        Some(head) => einsum("btd,dv->btv", hidden, head),
-        None => einsum("btd,vd->btv", hidden, embedding),
+    let product = || match (tensor::enter(hidden), head) {
+        (hidden, Some(head)) => einsum("btd,dv->btv", hidden, head),
+        (hidden, None) => einsum("btd,vd->btv", hidden, embedding),
     };
     scope("head", || product().cast(DType::F32))
 }
@@ -327,14 +335,52 @@ where
     B: Tree<Tensor, With<Tensor> = B> + Clone,
     E: Tree<Tensor, With<Tensor> = E> + Clone,
 {
+    let layer = |x: Tensor, block: B, number: Tensor, cache: Option<KvCache>| {
+        scope("block", || layer(x, fsdp::gather_layer(block), number, cache))
+    };
+    if let Some(schedule) = parallel::current().and_then(|p| p.pipe) {
+        return (run_stages(layers, x, input, schedule, layer, norm), Layers::List(vec![]));
+    }
     let step = |x: Tensor, (block, number): (B, Tensor), cache: Option<KvCache>| {
-        let ((y, cache), extra) = scope("block", || layer(x, block, number, cache));
+        let ((y, cache), extra) = layer(x, block, number, cache);
         (y, ((cache, x), extra))
     };
     let (x, parts) = layers.numbered().fold_with(x, &input.cache, input.remat.as_ref(), step);
     let (parts, extra) = parts.unzip();
     let (cache, states): (Cache, Layers<Tensor>) = parts.unzip();
     (Output { hidden: scope("norm", || norm(x)), cache, states }, extra)
+}
+
+/// The layers as stages of a pipeline, of which this device has one or several. For training: without caches, and without the
+/// states between layers.
+fn run_stages<B, E>(
+    layers: &Layers<B>,
+    x: Tensor,
+    input: &Input,
+    schedule: Schedule,
+    layer: impl Fn(Tensor, B, Tensor, Option<KvCache>) -> ((Tensor, Option<KvCache>), E),
+    norm: impl FnOnce(Tensor) -> Tensor,
+) -> Output
+where
+    B: Tree<Tensor, With<Tensor> = B> + Clone,
+{
+    let Layers::Stacked(stack, _) = layers else {
+        let help = "build the model with scanned layers";
+        trace::fail("pipeline", vec![], "layers that are listed cannot be divided", Some(help.into()))
+    };
+    let own = stack.leaves().first().map_or(0, |t| t.dim(0));
+    let length = own / schedule.repeats;
+    let hidden = schedule.run(x, own, |x, run, first| {
+        let part: B = stack.map(|t| match schedule.repeats {
+            1 => *t,
+            _ => t.dynamic_slice_axis(0, run * length, length),
+        });
+        let numbers = prim::iota([length], DType::I32, 0) + first;
+        let step = |x, (block, number): (B, Tensor), ()| (layer(x, block, number, None).0.0, ());
+        let none = Layers::Stacked((), length);
+        Layers::Stacked((part, numbers), length).fold_with(x, &none, input.remat.as_ref(), step).0
+    });
+    Output { hidden: scope("norm", || norm(hidden)), cache: Layers::List(vec![]), states: Layers::List(vec![]) }
 }
 
 /// Which layers look only at a window of the latest positions.

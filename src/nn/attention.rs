@@ -3,6 +3,7 @@ use crate::{
     aval::{Aval, DType},
     einsum::einsum,
     ops::where_,
+    parallel::ring,
     prim::{self, IndexMode},
     shape_ops::concat,
     trace::{At, Tensor},
@@ -88,8 +89,11 @@ impl Seen {
     #[track_caller]
     pub fn attend(&self, q: Tensor, at: Sight, options: AttentionOptions) -> Tensor {
         let _at = At::caller();
-        let query = prim::iota([q.dim(1), 1], DType::I32, 0) + at.start;
-        let key = self.positions.expand_dims(0);
+        let query = prim::iota([q.dim(1)], DType::I32, 0) + at.start;
+        if ring::is_on() {
+            return ring::attention(q, (self.k, self.v), (query, self.positions), at.window, options);
+        }
+        let (query, key) = (query.expand_dims(-1), self.positions.expand_dims(0));
         let behind = key.le(query) & key.ge(0);
         let mask = at.window.map_or(behind, |window| behind & key.gt(query - window));
         attention_with(q, self.k, self.v, mask, options)

@@ -4,6 +4,7 @@
 //! [`route`] chooses; [`experts`] runs the chosen ones, in one of three ways ([`Dispatch`]) that give the same values.
 use crate::{
     aval::DType,
+    parallel::expert,
     prim::{self, IndexMode, scan},
     shape_ops::{arange, one_hot},
     trace::{At, Tensor, fail},
@@ -59,6 +60,8 @@ pub enum Dispatch {
 
 /// For each token, the weighted sum of what its experts make of it.
 ///
+/// Experts that are divided over devices ([`parallel::expert`](crate::parallel::expert)) run by capacity, whatever is asked.
+///
 /// `x` is `[n, d]`; the leaves of `weights` have a leading axis of experts; `f` takes tokens `[m, d]` and the weights of one
 /// expert, and returns `[m, d]`.
 ///
@@ -81,8 +84,16 @@ where
     if tokens != n {
         fail("experts", vec![x.aval(), routing.weights.aval()], "the routing is of other tokens", None)
     }
-    let Some(e) = weights.leaves().first().map(|w| w.dim(0)) else {
+    let Some(first) = weights.leaves().first().copied() else {
         fail("experts", vec![x.aval()], "the experts have no weights", None)
+    };
+    let devices = expert::devices(first);
+    let e = first.dim(0) * devices;
+    // experts of other devices can only be sent what has a place
+    let dispatch = match dispatch {
+        Dispatch::Capacity(_) => dispatch,
+        _ if devices > 1 => Dispatch::Capacity(None),
+        _ => dispatch,
     };
     match dispatch {
         Dispatch::Dense => dense(x, routing, weights, e, f),
@@ -90,7 +101,7 @@ where
         Dispatch::Capacity(factor) => {
             let [_, k] = routing.experts.shape();
             let places = factor.map_or(n, |c| (c * (n * k) as f64 / e as f64).ceil() as usize);
-            by_places(x, routing, weights, e, places.clamp(1, n.max(1)), f)
+            by_places(x, routing, weights, (e, devices), places.clamp(1, n.max(1)), f)
         }
     }
 }
@@ -154,7 +165,7 @@ fn by_places<W>(
     x: Tensor,
     routing: Routing,
     weights: W,
-    e: usize,
+    (e, devices): (usize, usize),
     places: usize,
     f: impl Fn(Tensor, W) -> Tensor,
 ) -> Tensor
@@ -167,7 +178,8 @@ where
     let fits = rank.lt(places);
     let place = crate::where_(fits, chosen * places + rank, (e * places) as i32);
     let filled = scattered(x, place, k, e * places).reshape([e, places, d]);
-    let y = vmap(|(x, w): (Tensor, W)| f(x, w))((filled, weights));
+    let run = |x| vmap(|(x, w): (Tensor, W)| f(x, w))((x, weights));
+    let y = if devices == 1 { run(filled) } else { expert::from_experts(run(expert::to_experts(filled))) };
     // (a choice without a place reads some other row, and counts nothing)
     let kept = routing.weights * fits.reshape([n, k]).cast(DType::F32);
     combine(y.reshape([e * places, d]), place, kept)

@@ -1,0 +1,241 @@
+//! The training step of every family, on one device or divided over a mesh.
+//!
+//! ```no_run
+//! use graphs::train::{Train, TrainOptions};
+//! # fn main() -> graphs::Result<()> {
+//! # let arch: std::sync::Arc<dyn graphs::architecture::Architecture> = todo!();
+//! # let client = raxla::runtime::client()?;
+//! // 2 x 2 x 2 devices: batch over two axes, parameters over `fsdp` and `model`
+//! let mesh = raxla::Mesh::new(&client, [("data", 2), ("fsdp", 2), ("model", 2)])?;
+//! let train = Train::new(arch, Some(&mesh), TrainOptions::default())?;
+//! # Ok(())
+//! # }
+//! ```
+use crate::{
+    architecture::{Architecture, Input},
+    params,
+};
+use raxla::{
+    Array, Aval, DType, Jit, Mesh, P, Param, PartitionSpec, RematOptions, Result, Tensor, axis_index, axis_size, full,
+    jit,
+    jit::Traced,
+    nn::Layers,
+    optim::{AdamW, AdamWOptions},
+    parallel::{self, Parallel, data, fsdp, pipeline::Schedule, tensor},
+    runtime::Client,
+    shard_map, value_and_grad,
+};
+use std::sync::Arc;
+
+/// How to train.
+#[derive(Clone, Debug)]
+pub struct TrainOptions {
+    /// The optimizer's numbers.
+    pub adamw: AdamWOptions,
+    /// Step size.
+    pub learning_rate: f64,
+    /// What to keep of each layer for the way back; `None`: everything.
+    pub remat: Option<RematOptions>,
+    /// Divide the stream between attention and MLPs by positions too, along `model`.
+    pub sequence: bool,
+    /// In how many parts a batch goes through a pipeline; `None`: one per stage.
+    pub microbatches: Option<usize>,
+    /// How often each part goes around the pipeline.
+    pub repeats: usize,
+}
+impl Default for TrainOptions {
+    fn default() -> TrainOptions {
+        TrainOptions {
+            adamw: AdamWOptions::default(),
+            learning_rate: 1e-4,
+            remat: None,
+            sequence: false,
+            microbatches: None,
+            repeats: 1,
+        }
+    }
+}
+
+/// A model's training step, and where its parameters are.
+#[derive(Clone)]
+pub struct Train {
+    arch: Arc<dyn Architecture>,
+    mesh: Option<Mesh>,
+    parallel: Parallel,
+    options: TrainOptions,
+    /// What is trained: path and specification.
+    params: Vec<(String, Param)>,
+    specs: Vec<PartitionSpec>,
+    /// For each parameter of the model, the trained one that it is; and whether it is its transpose.
+    from: Vec<(usize, bool)>,
+}
+
+/// Parameters and optimizer state.
+pub type State<T> = (Vec<T>, AdamW<Vec<T>, T>);
+
+/// What the step takes.
+pub type StepArgs = (Vec<Tensor>, AdamW<Vec<Tensor>>, Tensor);
+/// What it returns.
+pub type StepOut = (Vec<Tensor>, AdamW<Vec<Tensor>>, Tensor);
+
+impl Train {
+    /// The step of this architecture over this mesh, by the names of its axes (see [`raxla::parallel`]).
+    ///
+    /// # Errors
+    /// A mesh with other axes; parameters that cannot be divided evenly.
+    pub fn new(arch: Arc<dyn Architecture>, mesh: Option<&Mesh>, options: TrainOptions) -> Result<Train> {
+        let (mut params, mut from): (Vec<(String, Param)>, _) = (vec![], vec![]);
+        for (path, p) in arch.params() {
+            // a tied head is a second copy of the embedding, and must stay one
+            let twin = params.iter().position(|(_, q)| !p.name.is_empty() && q.name == p.name);
+            from.push((twin.unwrap_or(params.len()), twin.is_some()));
+            if twin.is_none() {
+                params.push((path, p));
+            }
+        }
+        let (mut parallel, mut specs) = (Parallel::default(), vec![PartitionSpec::default(); params.len()]);
+        if let Some(mesh) = mesh {
+            parallel = Parallel { sequence: options.sequence, ..Parallel::of(mesh)? };
+            if let Some(pipe) = &mut parallel.pipe {
+                let microbatches = options.microbatches.unwrap_or(pipe.stages);
+                *pipe = Schedule { microbatches, repeats: options.repeats, ..*pipe };
+            }
+            specs = params.iter().map(|(path, p)| parallel.spec(mesh, path, p)).collect::<Result<_>>()?;
+            parallel.layer = layer_specs(&params, &specs);
+        }
+        Ok(Train { arch, mesh: mesh.cloned(), parallel, options, params, specs, from })
+    }
+
+    /// What is trained: paths and specifications. A tied head is not among them.
+    pub fn params(&self) -> &[(String, Param)] {
+        &self.params
+    }
+    /// How each of them is divided.
+    pub fn specs(&self) -> &[PartitionSpec] {
+        &self.specs
+    }
+    /// The types of the step's arguments, for batches of so many sequences of `length` predicted tokens.
+    pub fn avals(&self, batch: usize, length: usize) -> (Vec<Aval>, AdamW<Vec<Aval>, Aval>, Aval) {
+        let model: Vec<Aval> = self.params.iter().map(|(_, p)| p.aval.clone()).collect();
+        let state = AdamW::init(&model);
+        (model, state, Aval::new(DType::I32, [batch, length + 1]))
+    }
+
+    /// Random parameters and a fresh optimizer, where they belong.
+    ///
+    /// # Errors
+    /// What the plugin reports.
+    pub fn random(&self, seed: u64, client: &Client) -> crate::Result<State<Array>> {
+        let model = self.place(params::random(&self.params, seed, DType::F32, client)?)?;
+        let state = self.fresh(&model, client)?;
+        Ok((model, state))
+    }
+    /// A fresh optimizer for these parameters: zeros beside each part of them.
+    ///
+    /// # Errors
+    /// What the plugin reports.
+    pub fn fresh(&self, model: &[Array], client: &Client) -> Result<AdamW<Vec<Array>, Array>> {
+        let model = model.to_vec();
+        if self.mesh.is_none() {
+            return AdamW::zeros(client, &model);
+        }
+        let zeros = |a: &Array| {
+            let sharding = a.sharding().expect("placed on the mesh");
+            Array::from_shards(sharding, a.aval().clone(), |index| {
+                let n: usize = index.iter().map(|r| r.len()).product();
+                Ok(vec![0; a.dtype().bytes_for(n)])
+            })
+        };
+        let moments = || model.iter().map(zeros).collect::<Result<Vec<Array>>>();
+        Ok(AdamW { count: Array::on(client, [], &[0i32])?, mean: moments()?, square: moments()? })
+    }
+    /// Bring parameters where they belong.
+    ///
+    /// # Errors
+    /// What the plugin reports.
+    pub fn place(&self, model: Vec<Array>) -> Result<Vec<Array>> {
+        let Some(mesh) = &self.mesh else { return Ok(model) };
+        model.iter().zip(&self.specs).map(|(a, spec)| a.put(&mesh.sharding(spec.clone()))).collect()
+    }
+
+    /// The step: parameters, optimizer, tokens `[b, t + 1]` to parameters, optimizer, and the mean loss of predicting each
+    /// token from those before it. Give the first two by value: they are donated.
+    pub fn step(&self) -> Jit<StepArgs, impl Traced<StepArgs, Out = StepOut>> {
+        let train = self.clone();
+        let step = move |model: Vec<Tensor>, state: AdamW<Vec<Tensor>>, tokens: Tensor| {
+            let (loss, gradient) = train.gradients(model.clone(), tokens);
+            let (rate, options) = (train.options.learning_rate, &train.options.adamw);
+            let (model, state) = state.update(&model, &gradient, rate, options);
+            (model, state, loss)
+        };
+        let step = jit(step).named("train step").donate([0, 1]);
+        let Some(mesh) = &self.mesh else { return step };
+        let model = self.specs.clone();
+        let state = [vec![PartitionSpec::default()], model.clone(), model.clone()].concat();
+        // (the last token is a target only: its axis is divided once it is cut off)
+        let tokens = PartitionSpec::new(self.parallel.tokens().0.into_iter().take(1).collect());
+        step.on(mesh).in_shardings((model.clone(), state.clone(), tokens)).out_shardings((
+            model,
+            state,
+            PartitionSpec::default(),
+        ))
+    }
+
+    /// The loss of this device's tokens, averaged over all devices.
+    fn loss(&self, model: &[Tensor], inputs: Tensor, targets: Tensor) -> Tensor {
+        let of_layer = |p: &Param| p.axes.first() == Some(&"layers");
+        let whole = |((t, spec), (_, p)): ((&Tensor, &PartitionSpec), &(String, Param))| match of_layer(p) {
+            true => *t,
+            false => fsdp::gather(vec![*t], std::slice::from_ref(spec))[0],
+        };
+        let model: Vec<Tensor> = model.iter().zip(&self.specs).zip(&self.params).map(whole).collect();
+        let leaf = |(i, transposed): &(usize, bool)| if *transposed { model[*i].transpose([1, 0]) } else { model[*i] };
+        let leaves: Vec<Tensor> = self.from.iter().map(leaf).collect();
+        let decoder = self.arch.decoder(&leaves);
+        let (t, layers) = (inputs.dim(1), self.arch.sizes().layers);
+        let (start, length) = match self.parallel.context {
+            true => (axis_index("context") * t, t * axis_size("context")),
+            false => (full([], DType::I32, 0), t),
+        };
+        let cache = match self.arch.is_scanned() {
+            true => Layers::Stacked(None, layers),
+            false => Layers::List(vec![None; layers]),
+        };
+        let length = full([], DType::I32, length);
+        let out = decoder.forward(Input { tokens: inputs, start, length, cache, remat: self.options.remat.clone() });
+        data::mean(tensor::cross_entropy(decoder.logits(out.hidden), targets))
+    }
+
+    /// The mean loss of tokens `[b, t + 1]`, and its derivative by every parameter.
+    pub fn gradients(&self, model: Vec<Tensor>, tokens: Tensor) -> (Tensor, Vec<Tensor>) {
+        let n = tokens.dim(1) - 1;
+        let (inputs, targets) = (tokens.slice_axis(1, 0..n), tokens.slice_axis(1, 1..n + 1));
+        let both = |(model, inputs, targets): (Vec<Tensor>, Tensor, Tensor)| {
+            let loss = |model: Vec<Tensor>| self.loss(&model, inputs, targets);
+            parallel::within(&self.parallel, || value_and_grad(loss)(model))
+        };
+        let args = (model, inputs, targets);
+        match &self.mesh {
+            None => {
+                let (model, inputs, targets) = args;
+                value_and_grad(|model: Vec<Tensor>| self.loss(&model, inputs, targets))(model)
+            }
+            Some(mesh) => {
+                let tokens = self.parallel.tokens();
+                let specs = (self.specs.clone(), tokens.clone(), tokens);
+                shard_map(mesh, specs, (P![], self.specs.clone()), both)(args)
+            }
+        }
+    }
+}
+
+/// How one layer's leaves are divided: those of a stack, without the axis of layers; or those of the first in a list.
+fn layer_specs(params: &[(String, Param)], specs: &[PartitionSpec]) -> Vec<PartitionSpec> {
+    let each = || params.iter().zip(specs);
+    let stacked: Vec<PartitionSpec> =
+        each().filter(|((_, p), _)| p.axes.first() == Some(&"layers")).map(|(_, spec)| spec.unstacked()).collect();
+    if !stacked.is_empty() {
+        return stacked;
+    }
+    each().filter(|((path, _), _)| path.starts_with("layers.0.")).map(|(_, spec)| spec.clone()).collect()
+}

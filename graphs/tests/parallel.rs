@@ -1,0 +1,151 @@
+//! Training divided over 8 virtual devices equals training on one: every recipe of `raxla::parallel`, and mixtures.
+use graphs::{
+    architecture::{Architecture, by_name},
+    config::HfConfig,
+    train::{Train, TrainOptions},
+};
+use raxla::{Array, Client, Mesh, runtime};
+use std::sync::{Arc, OnceLock};
+use xla_extension::{CompileOptions, OptionValue};
+
+const GPT2: &str =
+    r#"{"model_type": "gpt2", "vocab_size": 64, "n_positions": 32, "n_embd": 32, "n_layer": 4, "n_head": 8}"#;
+const LLAMA: &str = r#"{"model_type": "llama", "vocab_size": 64, "hidden_size": 32, "intermediate_size": 64,
+    "num_hidden_layers": 4, "num_attention_heads": 8, "num_key_value_heads": 4, "max_position_embeddings": 32}"#;
+const MIXTRAL: &str = r#"{"model_type": "mixtral", "vocab_size": 64, "hidden_size": 32, "intermediate_size": 64,
+    "num_hidden_layers": 4, "num_attention_heads": 8, "num_key_value_heads": 8, "max_position_embeddings": 32,
+    "num_local_experts": 8, "num_experts_per_tok": 2}"#;
+
+fn client() -> Client {
+    static CLIENT: OnceLock<Client> = OnceLock::new();
+    let options = runtime::Options { cpu_devices: Some(8), ..Default::default() };
+    CLIENT.get_or_init(|| runtime::client_with(&options).expect("the CPU plugin")).clone()
+}
+
+fn architecture(config: &str) -> Arc<dyn Architecture> {
+    let config = HfConfig::parse(config, "config.json").expect("a configuration");
+    (by_name(&config).expect("a family").build)(&config, true).expect("a model").into()
+}
+
+struct Run {
+    gradients: Vec<Vec<f32>>,
+    losses: Vec<f32>,
+    model: Vec<Vec<f32>>,
+}
+
+/// Ten steps.
+fn run(config: &str, mesh: Option<&str>, options: TrainOptions) -> Run {
+    let client = client();
+    let mesh = mesh.map(|text| Mesh::new(&client, Mesh::parse(text).unwrap()).unwrap());
+    let options = TrainOptions { learning_rate: 3e-4, ..options };
+    let train = Train::new(architecture(config), mesh.as_ref(), options).unwrap();
+    let tokens: Vec<i32> = (0..8 * 17).map(|i| (i * 7919 + i / 5) % 64).collect();
+    let tokens = Array::on(&client, [8, 17], &tokens).unwrap();
+    let (mut model, mut state) = train.random(1, &client).unwrap();
+    // (the plugin's compiler takes most of the time)
+    let quick = |name: &str, value| (name.to_string(), value);
+    let env_overrides = vec![
+        quick("xla_backend_optimization_level", OptionValue::Int(0)),
+        quick("xla_llvm_disable_expensive_passes", OptionValue::Bool(true)),
+    ];
+    let step = train.step().options(CompileOptions { env_overrides, ..Default::default() });
+    let step = if mesh.is_some() { step } else { step.on(&client) };
+    let begin = std::time::Instant::now();
+    let (mut losses, mut gradients) = (vec![], vec![]);
+    for i in 0..10 {
+        let loss;
+        (model, state, loss) = step.call((model, state, &tokens)).unwrap();
+        losses.push(loss.item::<f32>().unwrap());
+        if i == 0 {
+            // the running mean after one step is a tenth of the gradient
+            let read = |a: &Array| a.to_vec::<f32>().unwrap().iter().map(|x| x * 10.0).collect();
+            gradients = state.mean.iter().map(read).collect();
+        }
+    }
+    println!("{:?}", begin.elapsed());
+    let model = model.iter().map(|a| a.to_vec().unwrap()).collect();
+    Run { gradients, losses, model }
+}
+
+fn furthest(a: &[Vec<f32>], b: &[Vec<f32>]) -> f32 {
+    let apart = |(a, b): (&Vec<f32>, &Vec<f32>)| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
+    a.iter().zip(b).map(apart).fold(0f32, f32::max)
+}
+
+fn compare(config: &str, meshes: &[(&str, TrainOptions)]) {
+    let one = run(config, None, TrainOptions::default());
+    assert!(one.losses[9] < one.losses[0], "it learns: {:?}", one.losses);
+    let mut failures = vec![];
+    for (mesh, options) in meshes {
+        let many = run(config, Some(mesh), options.clone());
+        let loss = furthest(&[one.losses.clone()], &[many.losses]);
+        let (gradient, model) = (furthest(&one.gradients, &many.gradients), furthest(&one.model, &many.model));
+        println!("{mesh}: loss {loss:.1e}, gradient {gradient:.1e}, parameters {model:.1e}");
+        if !(loss < 1e-5 && gradient < 1e-5 && model < 1e-5) {
+            failures.push(format!("{mesh}: loss {loss:.1e}, gradient {gradient:.1e}, parameters {model:.1e}"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+fn plain() -> TrainOptions {
+    TrainOptions::default()
+}
+fn sequence() -> TrainOptions {
+    TrainOptions { sequence: true, ..plain() }
+}
+
+#[test]
+fn gpt2() {
+    compare(
+        GPT2,
+        &[
+            ("data=8", plain()),
+            ("fsdp=8", plain()),
+            ("model=8", plain()),
+            ("model=8", sequence()),
+            ("context=8", plain()),
+            ("pipe=4", TrainOptions { microbatches: Some(8), ..plain() }),
+            ("data=2,fsdp=2,model=2", plain()),
+            ("fsdp=4,model=2", sequence()),
+            ("data=2,context=2,pipe=2", plain()),
+        ],
+    );
+}
+
+#[test]
+fn llama() {
+    compare(
+        LLAMA,
+        &[
+            ("data=8", plain()),
+            ("fsdp=8", TrainOptions { remat: Some(raxla::RematOptions::default()), ..plain() }),
+            ("model=4", plain()),
+            ("model=4", sequence()),
+            ("context=8", plain()),
+            ("pipe=4", plain()),
+            ("data=2,fsdp=2,model=2", plain()),
+            ("fsdp=4,model=2", sequence()),
+            ("fsdp=2,context=2,model=2", plain()),
+        ],
+    );
+}
+
+#[test]
+fn mixtral() {
+    compare(
+        MIXTRAL,
+        &[
+            ("data=8", plain()),
+            ("fsdp=8", plain()),
+            ("model=8", plain()),
+            ("model=8", sequence()),
+            ("context=8", plain()),
+            ("expert=8", plain()),
+            ("pipe=4", plain()),
+            ("data=2,expert=2,model=2", plain()),
+            ("expert=4,fsdp=2", plain()),
+            ("data=2,fsdp=2,model=2", plain()),
+        ],
+    );
+}
