@@ -1,15 +1,22 @@
 //! The training step of every family, on one device or divided over a mesh.
 //!
-//! ```no_run
-//! use graphs::train::{Train, TrainOptions};
-//! # fn main() -> graphs::Result<()> {
-//! # let arch: std::sync::Arc<dyn graphs::architecture::Architecture> = todo!();
-//! # let client = raxla::runtime::client()?;
-//! // 2 x 2 x 2 devices: batch over two axes, parameters over `fsdp` and `model`
-//! let mesh = raxla::Mesh::new(&client, [("data", 2), ("fsdp", 2), ("model", 2)])?;
-//! let train = Train::new(arch, Some(&mesh), TrainOptions::default())?;
-//! # Ok(())
-//! # }
+//! ```
+//! use graphs::{gpt2::Config, train::{Train, TrainOptions}};
+//! use raxla::{Array, Mesh, runtime};
+//! let client = runtime::client()?;
+//! // on more devices: `[("data", 2), ("fsdp", 2), ("model", 2)]` divides the batch over two axes, parameters over two
+//! let mesh = Mesh::new(&client, [("data", 1)])?;
+//! let config = Config { n_layer: 2, n_embd: 32, n_head: 4, n_inner: 64, vocab_size: 64, ..Config::published("124M").unwrap() };
+//! let train = Train::new(std::sync::Arc::new(config.spec(true)), Some(&mesh), TrainOptions::default())?;
+//! let (mut model, mut state) = train.random(0, &client)?;
+//! let step = train.step();
+//! let tokens = Array::on(&client, [2, 9], &[3i32; 18])?;
+//! for _ in 0..3 {
+//!     let loss;
+//!     (model, state, loss) = step.call((model, state, &tokens))?;
+//!     println!("{}", loss.item::<f32>()?);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 use crate::{
     architecture::{Architecture, Input},

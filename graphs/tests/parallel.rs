@@ -50,7 +50,6 @@ fn run(config: &str, mesh: Option<&str>, options: TrainOptions) -> Run {
     ];
     let step = train.step().options(CompileOptions { env_overrides, ..Default::default() });
     let step = if mesh.is_some() { step } else { step.on(&client) };
-    let begin = std::time::Instant::now();
     let (mut losses, mut gradients) = (vec![], vec![]);
     for i in 0..10 {
         let loss;
@@ -62,7 +61,6 @@ fn run(config: &str, mesh: Option<&str>, options: TrainOptions) -> Run {
             gradients = state.mean.iter().map(read).collect();
         }
     }
-    println!("{:?}", begin.elapsed());
     let model = model.iter().map(|a| a.to_vec().unwrap()).collect();
     Run { gradients, losses, model }
 }
@@ -78,7 +76,7 @@ fn compare(config: &str, meshes: &[(&str, TrainOptions)]) {
     let mut failures = vec![];
     for (mesh, options) in meshes {
         let many = run(config, Some(mesh), options.clone());
-        let loss = furthest(&[one.losses.clone()], &[many.losses]);
+        let loss = furthest(std::slice::from_ref(&one.losses), &[many.losses]);
         let (gradient, model) = (furthest(&one.gradients, &many.gradients), furthest(&one.model, &many.model));
         println!("{mesh}: loss {loss:.1e}, gradient {gradient:.1e}, parameters {model:.1e}");
         if !(loss < 1e-5 && gradient < 1e-5 && model < 1e-5) {
