@@ -11,7 +11,7 @@ use crate::{
     aval::Aval,
     error::{Error, Result},
     lower::stablehlo_sharded,
-    mesh::{Mesh, NamedSharding},
+    mesh::{Mesh, NamedSharding, Rules, with_rules},
     trace::{Tensor, avals_of, catch, trace_graph},
     transform::{optimize, varying::erased},
     tree::{Hole, Path, Structure, Tree},
@@ -48,6 +48,7 @@ where
     target: Option<Target>,
     in_specs: Option<Specs<Args>>,
     out_specs: Option<Specs<F::Out>>,
+    rules: Option<Rules>,
     options: CompileOptions,
     must_donate: Vec<usize>,
     gather_limit: Option<u64>,
@@ -93,6 +94,7 @@ where
         target: None,
         in_specs: None,
         out_specs: None,
+        rules: None,
         options: CompileOptions::default(),
         must_donate: vec![],
         gather_limit: None,
@@ -190,12 +192,15 @@ where
         let avals = args.leaves();
         let mut out = None;
         let mut out_specs = None;
-        let traced = trace_graph(&avals, |t| {
-            let y = self.f.call(args.refill(t.iter().copied()));
-            let leaves = y.leaves();
-            out_specs = self.out_specs.as_ref().map(|specs| specs.of(&y, &avals_of(&y)));
-            out = Some(y.map(|_| Hole));
-            leaves
+        let ambient = place.as_ref().and_then(|(mesh, _)| Some((mesh.clone(), self.rules.clone()?)));
+        let traced = with_rules(ambient, || {
+            trace_graph(&avals, |t| {
+                let y = self.f.call(args.refill(t.iter().copied()));
+                let leaves = y.leaves();
+                out_specs = self.out_specs.as_ref().map(|specs| specs.of(&y, &avals_of(&y)));
+                out = Some(y.map(|_| Hole));
+                leaves
+            })
         })?;
         let trace = start.elapsed();
         let mut place = place

@@ -185,6 +185,8 @@
 //! the compiler divide the work, [`shard_map`] runs what is written for one device on all, [`pmap()`] one instance on each.
 //! [`Jit::communication`] lists the collectives of a program over several devices: bytes, axes of the mesh, your lines, and
 //! which of them the partitioner inserted; [`Jit::deny_implicit_gather`] makes large ones of those an error.
+//! [`Rules`] say once what the roles of axes ([`Param::axes`], [`with_logical_sharding`]) mean on a mesh; [`param::init`] makes a model's
+//! parameters in place.
 //!
 //! # Further
 //! * Operations are methods of [`Tensor`] where there is one main operand, functions where there is none:
@@ -255,7 +257,7 @@ pub use graph::{Graph, Var};
 pub use host::Host;
 pub use index_ops::Rows;
 pub use jit::{Compiled, Jit, Lowered, jit};
-pub use mesh::{Mesh, NamedSharding, PartitionSpec, SpecTree};
+pub use mesh::{Mesh, NamedSharding, PartitionSpec, Rules, SpecTree, with_logical_sharding};
 pub use ops::{Rhs, where_};
 pub use param::Param;
 pub use pmap::pmap;

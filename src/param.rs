@@ -7,6 +7,9 @@ use crate::{
     tree::Leaf,
 };
 
+mod init;
+pub use init::init;
+
 /// How a parameter starts when nothing is loaded.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {

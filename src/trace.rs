@@ -24,6 +24,7 @@ use std::{
 };
 
 mod axes;
+pub(crate) use axes::mesh_axes_inside;
 pub use axes::{NamedAxis, named_axis, with_axes, with_axis};
 
 /// A value inside a trace. Two integers: `Copy`, so model code needs no `&` and no `.clone()`.

@@ -4,11 +4,7 @@
 //! into the model's order (transposed, split into heads, stacked over layers), and uploaded.
 use crate::{error::Result, weights::Weights};
 use indicatif::{ProgressBar, ProgressStyle};
-use raxla::{
-    Array, Client, DType, Jit, Key, Param, Tensor, full, jit,
-    param::{Init, Stored},
-    prim,
-};
+use raxla::{Array, Client, DType, Jit, Key, Param, Tensor, jit, param::Stored};
 use std::{
     collections::{BTreeMap, HashMap},
     io::IsTerminal,
@@ -65,39 +61,17 @@ pub fn random(params: &[(String, Param)], seed: u64, dtype: DType, client: &Clie
     let words: Vec<u32> = Key::host(seed).data().to_ints().iter().map(|w| *w as u32).collect();
     let key = Key::from_data(Array::on(client, [2], &words)?);
     let mut arrays = vec![];
-    for (_, p) in params {
+    for (path, p) in params {
         let p = p.clone().cast(dtype);
         let draw = programs.entry(format!("{:?} {:?} {:?}", p.aval, p.init, p.layout)).or_insert_with(|| {
             let p = p.clone();
-            let f: Box<dyn Fn(Key, Tensor) -> Tensor> = Box::new(move |key, name| draw(&p, key.fold_in(name)));
+            let f: Box<dyn Fn(Key, Tensor) -> Tensor> = Box::new(move |key, name| p.draw(key.fold_in(name)));
             jit(f).named("random weights").on(client)
         });
-        let name = Array::on(client, [], &[fingerprint(&p.name)])?;
+        let name = Array::on(client, [], &[p.fingerprint(path)])?;
         arrays.push(draw.call((&key, name))?);
     }
     Ok(arrays)
-}
-
-/// FNV-1a: the same on every machine.
-fn fingerprint(name: &str) -> u32 {
-    name.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ byte as u32).wrapping_mul(0x0100_0193))
-}
-
-/// One parameter: drawn in the order of a checkpoint, then brought into its own.
-fn draw(p: &Param, key: Key) -> Tensor {
-    let dims = &p.aval.dims;
-    let std = match p.init {
-        Init::Zeros => return full(&**dims, p.aval.dtype, 0.0),
-        Init::Ones => return full(&**dims, p.aval.dtype, 1.0),
-        Init::Normal(std) => std,
-    };
-    let (s, rank) = (p.stacks(), dims.len());
-    let order: Vec<usize> = match p.layout {
-        Stored::AsIs => (0..rank).collect(),
-        Stored::Transposed(inputs) => (0..s).chain(s + inputs..rank).chain(s..s + inputs).collect(),
-    };
-    let stored: Vec<usize> = order.iter().map(|i| dims[*i]).collect();
-    (key.normal(stored, DType::F32) * std).cast(p.aval.dtype).transpose(prim::inverse(&order))
 }
 
 /// Bytes between neighbours along each axis of a parameter, in the order in which the checkpoint holds it.

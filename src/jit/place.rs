@@ -4,7 +4,7 @@ use crate::{
     aval::Aval,
     error::{Error, Result},
     graph::Graph,
-    mesh::{Entry, Mesh, NamedSharding, PartitionSpec, SpecTree},
+    mesh::{Entry, Mesh, NamedSharding, PartitionSpec, Rules, SpecTree},
     runtime,
     trace::Tensor,
     tree::Tree,
@@ -83,6 +83,12 @@ where
     /// memory, which stay where that is. JAX: `out_shardings`.
     pub fn out_shardings(mut self, specs: impl SpecTree<F::Out> + Send + Sync + 'static) -> Self {
         self.out_specs = Some(Specs(Box::new(move |y, _| specs.specs(y))));
+        self
+    }
+
+    /// What the roles of axes named by [`with_logical_sharding`](crate::with_logical_sharding) mean, over a mesh.
+    pub fn rules(mut self, rules: &Rules) -> Self {
+        self.rules = Some(rules.clone());
         self
     }
 

@@ -10,8 +10,11 @@ use std::{fmt, ops::Range, sync::Arc};
 use xla_extension::{Client, Device, Tiling};
 
 mod axes;
+mod rules;
 mod spec;
 pub use axes::AxisSet;
+pub(crate) use rules::with_rules;
+pub use rules::{Rules, with_logical_sharding};
 pub use spec::{Entry, PartitionSpec, SpecTree};
 
 /// Devices in a grid whose axes have names: `data=4,model=2`. Cheap to clone.

@@ -42,6 +42,11 @@ pub fn with_axes<R>(axes: &[NamedAxis], f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// The names of the mesh axes that an enclosing [`shard_map`](crate::shard_map) maps over.
+pub(crate) fn mesh_axes_inside() -> Vec<Rc<str>> {
+    AXES.with_borrow(|a| a.iter().filter(|a| a.mesh).map(|a| a.name.clone()).collect())
+}
+
 /// The innermost axis of this name. `op` is who asks, for the message.
 #[track_caller]
 pub fn named_axis(op: &str, name: &str) -> NamedAxis {

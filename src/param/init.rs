@@ -1,0 +1,82 @@
+//! Parameters with their first values, made where they are to be.
+use super::{Init, Param, Stored};
+use crate::{
+    Array, Result,
+    aval::DType,
+    jit::jit,
+    mesh::{Mesh, PartitionSpec, Rules},
+    prim::{self, full},
+    random::Key,
+    trace::Tensor,
+    tree::Tree,
+};
+
+/// All parameters of a model with their initial values, divided over a mesh as the rules say: one program makes them all,
+/// of which each device computes its own part. The values are the same on every mesh.
+///
+/// Each parameter is drawn under `key` folded with its checkpoint name (its path in the tree, if it has none), so parameters
+/// that a checkpoint stores under one name are equal.
+///
+/// ```
+/// use raxla::{Mesh, P, Param, mesh::Rules, param::init, prelude::*, runtime};
+/// #[derive(Tree, Clone)]
+/// struct Mlp<T = Tensor> {
+///     up: T,
+///     down: T,
+/// }
+/// let up = Param::new([8, 32], ["embed", "mlp"]).normal(0.02);
+/// let spec = Mlp { up, down: Param::new([32, 8], ["mlp", "embed"]).normal(0.02) };
+/// let client = runtime::client_with(&runtime::Options { cpu_devices: Some(8), ..Default::default() })?;
+/// let mesh = Mesh::new(&client, [("data", 4), ("model", 2)])?;
+/// let m = init(&spec, &Key::host(0), &mesh, &Rules::new([("mlp", "model"), ("embed", "data")]))?;
+/// assert_eq!(m.up.sharding().unwrap().spec, P!["data", "model"]);
+/// assert_eq!(m.down.addressable_shards()[0].data.dims(), [16, 2]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// What the plugin reports.
+pub fn init<M: Tree<Param>>(
+    spec: &M,
+    key: &Key<crate::Host>,
+    mesh: &Mesh,
+    rules: &Rules,
+) -> Result<<M as Tree<Param>>::With<Array>> {
+    let (params, paths) = (spec.leaves(), spec.paths());
+    let specs: Vec<PartitionSpec> = params.iter().map(|p| rules.spec_of(p, mesh)).collect();
+    let draw_all = move |key: Key| -> Vec<Tensor> {
+        let draw = |(p, path): (&Param, &String)| p.draw(key.fold_in(p.fingerprint(path)));
+        params.iter().zip(&paths).map(draw).collect()
+    };
+    let words: Vec<u32> = key.data().to_ints().iter().map(|w| *w as u32).collect();
+    let key = Key::from_data(Array::on(mesh.client()?, [2], &words)?);
+    let arrays = jit(draw_all).named("init").on(mesh).out_shardings(specs).call((key,))?;
+    Ok(spec.refill(arrays))
+}
+
+impl Param {
+    /// Its initial value, inside a trace. Random elements are drawn in the order of a checkpoint, and then brought into the
+    /// parameter's own.
+    #[track_caller]
+    pub fn draw(&self, key: Key) -> Tensor {
+        let dims = &self.aval.dims;
+        let std = match self.init {
+            Init::Zeros => return full(&**dims, self.aval.dtype, 0.0),
+            Init::Ones => return full(&**dims, self.aval.dtype, 1.0),
+            Init::Normal(std) => std,
+        };
+        let (s, rank) = (self.stacks, dims.len());
+        let order: Vec<usize> = match self.layout {
+            Stored::AsIs => (0..rank).collect(),
+            Stored::Transposed(inputs) => (0..s).chain(s + inputs..rank).chain(s..s + inputs).collect(),
+        };
+        let stored: Vec<usize> = order.iter().map(|i| dims[*i]).collect();
+        (key.normal(stored, DType::F32) * std).cast(self.aval.dtype).transpose(prim::inverse(&order))
+    }
+    /// A number for [`Key::fold_in`] that depends on the name in a checkpoint, else on this path, and is the same on every
+    /// machine (FNV-1a).
+    pub fn fingerprint(&self, path: &str) -> u32 {
+        let name = if self.name.is_empty() { path } else { &self.name };
+        name.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ byte as u32).wrapping_mul(0x0100_0193))
+    }
+}
