@@ -15,7 +15,9 @@ use half::{bf16, f16};
 use std::{fmt, sync::Arc};
 use xla_extension::{Buffer, Client, HostBuffer};
 
+mod picture;
 mod sharded;
+pub use picture::Picture;
 pub use sharded::Shard;
 
 /// A dense array on a device, or divided over the devices of a mesh. Cheap to clone: clones share the memory.

@@ -151,3 +151,105 @@ fn random_numbers_do_not_depend_on_the_mesh() {
         }
     }
 }
+
+#[test]
+fn arrays_move_between_shardings() {
+    let grid = mesh(&[("x", 4), ("y", 2)]);
+    let specs = [P![], P!["x"], P!["y", "x"], P![_, ("x", "y")], P![("y", "x"), _]];
+    let whole = numbers(&[8, 16]);
+    let want = whole.to_vec::<f32>().unwrap();
+    for from in &specs {
+        let a = whole.put(&grid.sharding(from.clone())).unwrap();
+        for to in &specs {
+            let b = a.put(&grid.sharding(to.clone())).unwrap();
+            b.ready().unwrap();
+            assert_eq!(b.sharding().unwrap().spec, *to);
+            assert_eq!(b.to_vec::<f32>().unwrap(), want, "{from} -> {to}");
+            for shard in b.addressable_shards() {
+                let first = shard.index[0].start * 16 + shard.index[1].start;
+                assert_eq!(shard.data.to_vec::<f32>().unwrap()[0], first as f32);
+            }
+        }
+    }
+    // the same parts on the same devices under other names: nothing moves
+    let line = mesh(&[("i", 8)]);
+    let a = whole.put(&grid.sharding(P![("x", "y")])).unwrap();
+    assert_eq!(a.put(&line.sharding(P!["i"])).unwrap().sharding().unwrap().mesh, line);
+    // other devices
+    let some = Mesh::of(&client(), client().devices()[5..7].to_vec(), [("i", 2)]).unwrap();
+    let b = a.put(&some.sharding(P![_, "i"])).unwrap();
+    assert_eq!(b.to_vec::<f32>().unwrap(), want);
+    assert_eq!(b.addressable_shards().iter().map(|s| s.device.id()).collect::<Vec<_>>(), [5, 6]);
+    let debug = format!("{:?}", numbers(&[2]).put(&some.sharding(P!["i"])).unwrap());
+    assert_eq!(debug, format!("{:?}", numbers(&[2])));
+}
+
+#[test]
+fn what_cannot_be_divided_is_named() {
+    let grid = mesh(&[("x", 4), ("y", 2)]);
+    let error = |dims: &[usize], spec| numbers(dims).put(&grid.sharding(spec)).unwrap_err().to_string();
+    let text = error(&[6, 4], P!["x"]);
+    assert!(text.contains("axis 0 of f32[6, 4] has size 6, which the 4 devices along x=4 do not divide"), "{text}");
+    let text = error(&[4, 4], P![_, ("x", "y")]);
+    assert!(text.contains("axis 1 of f32[4, 4] has size 4, which the 8 devices along x=4,y=2 do not divide"), "{text}");
+    let text = error(&[8], P!["x", "y"]);
+    assert!(text.contains(r#"P["x", "y"] has 2 entries, but f32[8] has 1 axes"#), "{text}");
+    let text = error(&[8], P!["z"]);
+    assert!(text.contains("names `z`, which is no axis of the mesh x=4,y=2"), "{text}");
+    let x = numbers(&[8]).put(&grid.sharding(P!["x"])).unwrap();
+    assert!(x.to_vec::<i32>().unwrap_err().to_string().contains("f32[8]"));
+    let bytes = std::sync::Arc::new(vec![0; 12]);
+    let short = Array::from_bytes_sharded(&grid.sharding(P!["x"]), Aval::new(DType::F32, [4]), bytes);
+    let text = short.unwrap_err().to_string();
+    assert!(text.contains("12 bytes") && text.contains("16 bytes"), "{text}");
+}
+
+#[test]
+fn pictures() {
+    let grid = mesh(&[("x", 4), ("y", 2)]);
+    let text = |dims: &[usize], spec| numbers(dims).put(&grid.sharding(spec)).unwrap().visualize().to_string();
+    let boxes = r#"
+f32[8, 6] P["x", "y"] over x=4,y=2, devices of kind cpu
+       0..3   3..6
+     ┌──────┬──────┐
+0..2 │  0   │  1   │
+     ├──────┼──────┤
+2..4 │  2   │  3   │
+     ├──────┼──────┤
+4..6 │  4   │  5   │
+     ├──────┼──────┤
+6..8 │  6   │  7   │
+     └──────┴──────┘"#;
+    assert_eq!(format!("\n{}", text(&[8, 6], P!["x", "y"])), boxes);
+    let replicated = r#"
+f32[8, 6] P[_, "y"] over x=4,y=2, devices of kind cpu
+        0..3      3..6
+     ┌─────────┬─────────┐
+0..8 │ 0,2,4,6 │ 1,3,5,7 │
+     └─────────┴─────────┘"#;
+    assert_eq!(format!("\n{}", text(&[8, 6], P![_, "y"])), replicated);
+    let vector = r#"
+f32[16] P["x"] over x=4,y=2, devices of kind cpu
+   0..4     4..8    8..12    12..16
+┌────────┬────────┬────────┬────────┐
+│  0,1   │  2,3   │  4,5   │  6,7   │
+└────────┴────────┴────────┴────────┘"#;
+    assert_eq!(format!("\n{}", text(&[16], P!["x"])), vector);
+    assert_eq!(text(&[], P![]), "f32[] P[] over x=4,y=2, devices of kind cpu\n┌─────┐\n│ 0-7 │\n└─────┘");
+    let table = r#"
+f32[4, 2, 3] P["y", _, _] over x=4,y=2, devices of kind cpu
+devices  axis 0  axis 1  axis 2
+0,2,4,6  0..2    0..2    0..3
+1,3,5,7  2..4    0..2    0..3"#
+        .replace(", _, _]", "]");
+    assert_eq!(format!("\n{}", text(&[4, 2, 3], P!["y"])), table);
+    assert_eq!(
+        numbers(&[2]).visualize().to_string(),
+        "f32[2] on a device of kind cpu\n  0..2\n┌──────┐\n│  0   │\n└──────┘"
+    );
+    let svg = numbers(&[8, 6]).put(&grid.sharding(P!["x", "y"])).unwrap().visualize().to_svg();
+    assert_eq!((svg.matches("<rect ").count(), svg.matches("</text>").count()), (9, 8 + 6 + 1));
+    assert!(svg.ends_with("</svg>\n") && svg.contains(">3..6</text>"), "{svg}");
+    let svg = numbers(&[4, 2, 3]).put(&grid.sharding(P!["x", "y"])).unwrap().visualize().to_svg();
+    assert!(svg.contains(">axis 1: 0..1</text>") && svg.contains(">axis 0: 3..4</text>"), "{svg}");
+}

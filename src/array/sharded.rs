@@ -3,9 +3,15 @@ use super::{Array, Inner};
 use crate::{
     aval::Aval,
     error::{Error, Result},
+    jit::{Jit, jit},
     mesh::NamedSharding,
+    trace::Tensor,
 };
-use std::{collections::HashMap, ops::Range, sync::Arc};
+use std::{
+    collections::HashMap,
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
 use xla_extension::{Buffer, Device, HostBuffer};
 
 /// One device's part of an array.
@@ -88,16 +94,29 @@ impl Array {
         Ok(Array::from_buffers(aval, Some(sharding.clone()), buffers))
     }
 
-    /// The array, divided in this way. One that is so already is shared, not copied. JAX: `jax.device_put`.
+    /// The array, divided in this way. One that is so already is shared, not copied. Between two shardings over one mesh the
+    /// devices exchange the parts themselves; to another mesh they pass through the host, unless each device has its part
+    /// already. JAX: `jax.device_put`.
     ///
     /// # Errors
     /// A sharding that does not go with the array.
     pub fn put(&self, sharding: &NamedSharding) -> Result<Array> {
-        if self.sharding() == Some(sharding) {
-            return Ok(self.clone());
-        }
         let local = sharding.local_dims(self.aval()).map_err(unfit)?;
         let client = sharding.mesh.client()?;
+        if let Some(own) = self.sharding()
+            && own.mesh.devices() == sharding.mesh.devices()
+        {
+            if own == sharding {
+                return Ok(self.clone());
+            }
+            if own.indices(self.aval()) == sharding.indices(self.aval()) {
+                let (aval, buffers) = (self.aval().clone(), self.inner.buffers.clone());
+                return Ok(Array { inner: Arc::new(Inner { aval, sharding: Some(sharding.clone()), buffers }) });
+            }
+            if own.mesh == sharding.mesh {
+                return self.exchanged(sharding);
+            }
+        }
         let here = self.buffer().device();
         // a whole copy can go from device to device
         if self.sharding().is_none() && local == self.dims() && client.devices().contains(here) {
@@ -106,6 +125,33 @@ impl Array {
             return Ok(Array::from_buffers(self.aval().clone(), Some(sharding.clone()), buffers));
         }
         Array::from_bytes_sharded(sharding, self.aval().clone(), Arc::new(self.to_bytes()?))
+    }
+
+    /// The array divided otherwise over its mesh, by a program that does nothing else.
+    fn exchanged(&self, sharding: &NamedSharding) -> Result<Array> {
+        type Identity = Jit<(Tensor,), fn(Tensor) -> Tensor>;
+        /// One per sharding of results; the oldest goes first.
+        static PROGRAMS: Mutex<Vec<(NamedSharding, Arc<Identity>)>> = Mutex::new(vec![]);
+        const KEPT: usize = 64;
+        let program = {
+            let mut programs = PROGRAMS.lock().unwrap_or_else(PoisonError::into_inner);
+            let made =
+                |(s, _): &&(NamedSharding, Arc<Identity>)| s == sharding && s.mesh.devices() == sharding.mesh.devices();
+            match programs.iter().find(made) {
+                Some((_, program)) => program.clone(),
+                None => {
+                    let same: fn(Tensor) -> Tensor = |x| x;
+                    let program = jit(same).named("put").on(&sharding.mesh).out_shardings(sharding.spec.clone());
+                    let program = Arc::new(program);
+                    if programs.len() == KEPT {
+                        programs.remove(0);
+                    }
+                    programs.push((sharding.clone(), program.clone()));
+                    program
+                }
+            }
+        };
+        program.call((self,))
     }
 
     /// The parts on the devices of this process. JAX: `addressable_shards`.
