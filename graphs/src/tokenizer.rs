@@ -2,6 +2,7 @@
 
 mod byte_level;
 mod bytes;
+mod check;
 mod folder;
 mod gguf;
 mod json;
@@ -42,10 +43,7 @@ impl Tokenizer {
     /// converts it. Special ids and added tokens come from tokenizer_config.json, generation_config.json and config.json, the
     /// template from tokenizer_config.json or chat_template.jinja.
     pub fn from_dir(dir: &Path) -> Result<Tokenizer, LoadError> {
-        let folder::Opened { mut inner, bos, eos, chat_templates } = folder::open(dir)?;
-        // Saved training settings must not shorten or fill up a prompt.
-        let settings = inner.with_padding(None).with_truncation(None).map(|_| ());
-        settings.map_err(|e| broken(dir, e))?;
+        let folder::Opened { inner, bos, eos, chat_templates } = folder::open(dir)?;
         let generation = match HfConfig::load(dir) {
             Ok(config) => GenerationConfig::load(dir, &config)?,
             Err(_) => GenerationConfig::default(),
@@ -120,6 +118,12 @@ impl Tokenizer {
     /// The text of `ids`; `skip_special` leaves out special tokens. Bytes that are no UTF-8 become U+FFFD, and ids
     /// outside the vocabulary nothing.
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String, LoadError> {
+        // some decoders need a token
+        let added = self.inner.get_added_vocabulary();
+        let stays = |token: String| !(skip_special && added.is_special_token(&token));
+        if !ids.iter().any(|id| self.inner.id_to_token(*id).is_some_and(stays)) {
+            return Ok(String::new());
+        }
         self.inner.decode(ids, skip_special).map_err(|e| broken(&self.path, e))
     }
 
@@ -163,6 +167,8 @@ fn surround(inner: &mut Inner, bos: Option<&str>, eos: Option<&str>) -> tokenize
     let special: Vec<(String, u32)> = [bos, eos].into_iter().flatten().map(|t| (t.to_string(), id(t))).collect();
     let pattern: Vec<String> = [bos, Some("$A"), eos].into_iter().flatten().map(str::to_string).collect();
     let template = TemplateProcessing::builder().try_single(pattern)?.special_tokens(special).build()?;
+    let template = template.into();
+    check::check_post_processor(&template)?;
     inner.with_post_processor(Some(template));
     Ok(())
 }

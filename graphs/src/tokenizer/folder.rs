@@ -1,5 +1,6 @@
 //! The tokenizer of a Hugging Face directory, in whichever form it is there.
 
+use super::check::{check_added, check_id};
 use super::sentencepiece::{Algorithm, Kind, Model, Piece, Prefix};
 use super::{broken, byte_level, json, model_file, surround};
 use crate::LoadError;
@@ -32,6 +33,7 @@ pub(super) fn open(dir: &Path) -> Result<Opened, LoadError> {
     let Bare { mut inner, bos, eos, adds_bos } = bare(dir, &settings)?;
     let (bos, eos) = (settings.token("bos_token").or(bos), settings.token("eos_token").or(eos));
     settings.add_tokens(&mut inner, dir)?;
+    check_added(&inner).map_err(|reason| LoadError::tokenizer(dir, reason))?;
     // What `encode` adds already, and what it is to add.
     let ids = inner.encode_fast("", true).map_err(|e| broken(dir, e))?.get_ids().to_vec();
     let is = |id: Option<&u32>, token: &Option<String>| {
@@ -85,6 +87,7 @@ fn bare(dir: &Path, settings: &Settings) -> Result<Bare, LoadError> {
 fn gpt2(vocab: &Path, merges: &Path, settings: &Settings) -> Result<Bare, String> {
     let (vocabulary, merges) =
         BPE::read_file(&vocab.to_string_lossy(), &merges.to_string_lossy()).map_err(|e| e.to_string())?;
+    vocabulary.iter().try_for_each(|(token, id)| check_id(token, *id))?;
     let pre_tokenizer = if settings.class().starts_with("Qwen2") { "qwen2" } else { "gpt-2" };
     let prefix_space = settings.bool("add_prefix_space").unwrap_or(false);
     let mut inner = byte_level::build(vocabulary, merges, pre_tokenizer, prefix_space)?;

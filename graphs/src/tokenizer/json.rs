@@ -1,11 +1,12 @@
 //! tokenizer.json. The crate that reads it panics on several kinds of damage: they are found before.
 
-use super::{broken, sentencepiece::check_charsmap};
+use super::check::{check_id, check_normalizer, check_piece};
+use super::{broken, check::check, sentencepiece::check_charsmap};
 use crate::LoadError;
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value, value::RawValue};
-use std::{borrow::Cow, collections::HashSet, path::Path};
-use tokenizers::Tokenizer as Inner;
+use std::{borrow::Cow, collections::HashMap, path::Path};
+use tokenizers::{NormalizerWrapper, Tokenizer as Inner};
 
 /// What is looked at before.
 #[derive(Deserialize)]
@@ -18,14 +19,21 @@ struct Checked<'a> {
     model: Option<&'a RawValue>,
 }
 
-/// A model with merges; others do not have these fields.
+/// A model with ids by token, and merges if it is a BPE.
 #[derive(Deserialize)]
-struct Bpe<'a> {
+struct Words<'a> {
     #[serde(borrow)]
-    vocab: Words<'a>,
-    #[serde(borrow)]
+    vocab: HashMap<Text<'a>, u32>,
+    #[serde(borrow, default)]
     merges: Vec<Merge<'a>>,
     continuing_subword_prefix: Option<String>,
+}
+
+/// A unigram model: pieces and scores.
+#[derive(Deserialize)]
+struct Pieces<'a> {
+    #[serde(borrow)]
+    vocab: Vec<(Text<'a>, IgnoredAny)>,
 }
 
 #[derive(Deserialize)]
@@ -39,47 +47,56 @@ enum Merge<'a> {
 #[derive(Deserialize, PartialEq, Eq, Hash)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// The keys of a map of token ids.
-struct Words<'a>(HashSet<Text<'a>>);
-impl<'de: 'a, 'a> Deserialize<'de> for Words<'a> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Words<'a>, D::Error> {
-        let ids = std::collections::HashMap::<Text, serde::de::IgnoredAny>::deserialize(deserializer)?;
-        Ok(Words(ids.into_keys().collect()))
-    }
-}
-
-/// Read the file.
+/// Read the file. Saved training settings, which would shorten or fill up a prompt, are left out.
 pub(super) fn read(path: &Path) -> Result<Inner, LoadError> {
     let bytes = std::fs::read(path).map_err(|e| LoadError::io(path, e))?;
     let bad = |reason: String| LoadError::tokenizer(path, reason);
-    check(&bytes).map_err(bad)?;
-    Inner::from_bytes(&bytes).map_err(|e| broken(path, e))
+    check_bytes(&bytes).map_err(bad)?;
+    let mut inner = Inner::from_bytes(&bytes).map_err(|e| broken(path, e))?;
+    inner.with_padding(None).with_truncation(None).map_err(|e| broken(path, e))?;
+    check(&inner).map_err(bad)?;
+    Ok(inner)
 }
 
-fn check(bytes: &[u8]) -> Result<(), String> {
+/// What must hold before the crate reads them.
+fn check_bytes(bytes: &[u8]) -> Result<(), String> {
     let checked: Checked = serde_json::from_slice(bytes).map_err(|e| format!("it is not valid JSON: {e}"))?;
-    checked.normalizer.iter().try_for_each(check_normalizer)?;
-    match checked.model.and_then(|model| serde_json::from_str::<Bpe>(model.get()).ok()) {
-        Some(bpe) => check_bpe(&bpe),
-        None => Ok(()),
+    if let Some(normalizer) = &checked.normalizer {
+        check_charsmaps(normalizer)?;
+        let normalizer = NormalizerWrapper::deserialize(normalizer).map_err(|e| format!("its normalizer: {e}"))?;
+        check_normalizer(&normalizer)?;
     }
+    checked.model.map_or(Ok(()), |model| check_model(model.get()))
 }
 
-fn check_normalizer(normalizer: &Value) -> Result<(), String> {
-    if normalizer["type"] == "Precompiled" {
-        let map = normalizer["precompiled_charsmap"].as_str().and_then(|map| base64::decode(map).ok());
+fn check_charsmaps(normalizer: &Value) -> Result<(), String> {
+    let map = &normalizer["precompiled_charsmap"];
+    if normalizer["type"] == "Precompiled" || map.is_string() {
+        let map = map.as_str().and_then(|map| base64::decode(map).ok());
         check_charsmap(&map.ok_or("its `precompiled_charsmap` is not base64")?)?;
     }
-    normalizer["normalizers"].as_array().into_iter().flatten().try_for_each(check_normalizer)
+    normalizer["normalizers"].as_array().into_iter().flatten().try_for_each(check_charsmaps)
 }
 
-fn check_bpe(bpe: &Bpe) -> Result<(), String> {
-    let pairs = bpe.merges.iter().filter_map(|merge| match merge {
+fn check_model(model: &str) -> Result<(), String> {
+    match serde_json::from_str::<Words>(model) {
+        Ok(words) => return check_words(&words),
+        // of these the crate takes the last
+        Err(e) if e.to_string().contains("duplicate field") => return Err(format!("its model: {e}")),
+        Err(_) => {}
+    }
+    let pieces = serde_json::from_str::<Pieces>(model).map_or(vec![], |model| model.vocab);
+    pieces.iter().try_for_each(|(piece, _)| check_piece(&piece.0))
+}
+
+fn check_words(words: &Words) -> Result<(), String> {
+    words.vocab.iter().try_for_each(|(word, id)| check_id(&word.0, *id))?;
+    let pairs = words.merges.iter().filter_map(|merge| match merge {
         Merge::Pair(a, b) => Some((&*a.0, &*b.0)),
-        Merge::Line(line) => line.0.split_once(' '),
+        Merge::Line(line) => line.0.split_once(' ').filter(|_| !line.0.starts_with("#version")),
     });
-    let prefix = bpe.continuing_subword_prefix.as_deref().unwrap_or("");
-    check_merges(pairs, prefix, |word| bpe.vocab.0.contains(&Text(Cow::Borrowed(word))))
+    let prefix = words.continuing_subword_prefix.as_deref().unwrap_or("");
+    check_merges(pairs, prefix, |word| words.vocab.contains_key(&Text(Cow::Borrowed(word))))
 }
 
 /// Every merge makes a token: the first part, and the second without the prefix that marks what continues a word.

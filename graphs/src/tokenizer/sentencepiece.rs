@@ -123,6 +123,7 @@ impl Model {
     }
 
     fn unigram(&self) -> Result<Unigram, String> {
+        self.pieces.iter().try_for_each(|piece| super::check::check_piece(&piece.text))?;
         let lowest = self.pieces.iter().filter(|p| p.kind == Kind::Normal).map(|p| f64::from(p.score));
         let lowest = lowest.fold(0.0, f64::min);
         // SentencePiece never finds these in a text; here they lose against any other way to spell it
