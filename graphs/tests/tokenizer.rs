@@ -357,3 +357,115 @@ fn merges_of_no_token_are_refused() {
         r###"the merge of "a" and "b" lacks "##""###,
     );
 }
+
+/// A tokenizer.json of few tokens, with these parts in place of the usual ones.
+fn with_parts(parts: Value) -> Value {
+    let mut whole = json!({
+        "version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": null, "post_processor": null, "decoder": null,
+        "model": { "type": "WordLevel", "vocab": { "<unk>": 0, "a": 1, "b": 2 }, "unk_token": "<unk>" },
+    });
+    whole.as_object_mut().unwrap().extend(parts.as_object().unwrap().clone());
+    whole
+}
+
+#[track_caller]
+fn opened_with(parts: Value) -> Tokenizer {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("tokenizer.json"), with_parts(parts).to_string()).unwrap();
+    Tokenizer::from_dir(dir.path()).unwrap()
+}
+
+#[track_caller]
+fn refused_with(parts: Value, why: &str) {
+    let text = refusal(&[("tokenizer.json", &with_parts(parts).to_string())]);
+    assert!(text.contains("tokenizer.json cannot be loaded") && text.contains(why), "{text}");
+}
+
+#[test]
+fn post_processors_that_name_what_is_not_there_are_refused() {
+    let (a, b) =
+        (json!({ "Sequence": { "id": "A", "type_id": 0 } }), json!({ "Sequence": { "id": "B", "type_id": 1 } }));
+    let begin = json!({ "SpecialToken": { "id": "<s>", "type_id": 0 } });
+    let known = json!({ "<s>": { "id": "<s>", "ids": [2], "tokens": ["<s>"] } });
+    let template = |single: &[&Value], pair: &[&Value], special: &Value| json!({ "type": "TemplateProcessing", "single": single, "pair": pair, "special_tokens": special });
+    let sequence = |all: &[&Value]| json!({ "post_processor": { "type": "Sequence", "processors": all } });
+    let whole = template(&[&begin, &a], &[&begin, &a, &b], &known);
+    let ids = |parts: Value| opened_with(parts).encode("a", true).unwrap();
+    assert_eq!(ids(json!({ "post_processor": whole })), [2, 1]);
+    let plain = template(&[&a], &[&a, &b], &json!({}));
+    assert_eq!(ids(sequence(&[&plain, &whole])), [2, 1]);
+    for (single, pair, name) in [(vec![&begin, &a], vec![&a, &b], "single"), (vec![&a], vec![&a, &b, &begin], "pair")] {
+        let bad = template(&single, &pair, &json!({}));
+        let why = format!("`{name}` of its post-processor has \"<s>\", which `special_tokens` lacks");
+        refused_with(json!({ "post_processor": bad }), &why);
+        refused_with(sequence(&[&plain, &bad]), &why);
+    }
+    let second = template(&[&b], &[&a, &b], &json!({}));
+    refused_with(json!({ "post_processor": second }), "`single` of its post-processor has the sequence B");
+    let three = template(&[&begin, &begin, &a], &[&a, &b], &known);
+    refused_with(sequence(&[&three, &plain]), "a TemplateProcessing behind another part, which leaves 3");
+}
+
+#[test]
+fn saved_truncation_and_padding_are_left_out() {
+    let parts = json!({
+        "truncation": { "direction": "Right", "max_length": 1, "strategy": "LongestFirst", "stride": 5 },
+        "padding": { "strategy": { "Fixed": 1u64 << 60 }, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 0,
+            "pad_type_id": 0, "pad_token": "<unk>" },
+        "pre_tokenizer": { "type": "Whitespace" },
+    });
+    assert_eq!(opened_with(parts).encode("a b a", true).unwrap(), [1, 2, 1]);
+}
+
+#[test]
+fn parts_on_which_the_reader_would_panic_are_refused() {
+    let fixed = json!({ "type": "FixedLength", "length": 0 });
+    refused_with(json!({ "pre_tokenizer": fixed }), "a FixedLength with `length` 0");
+    let nested = json!({ "type": "Sequence", "pretokenizers": [{ "type": "Whitespace" }, fixed] });
+    refused_with(json!({ "pre_tokenizer": nested }), "a FixedLength with `length` 0");
+    refused_with(
+        json!({ "decoder": { "type": "Sequence", "decoders": [
+            { "type": "Fuse" }, { "type": "Strip", "content": " ", "start": 0, "stop": 1 }] } }),
+        "a Strip with `stop` 1",
+    );
+    let bpe = json!({ "type": "BPEDecoder", "suffix": "</w>" });
+    let ctc = json!({ "type": "CTC", "pad_token": "a", "word_delimiter_token": "|", "cleanup": true });
+    let both = json!({ "type": "Sequence", "decoders": [ctc, bpe] });
+    refused_with(json!({ "decoder": both }), "a BPEDecoder behind a CTC");
+    assert_eq!(opened_with(json!({ "decoder": bpe })).decode(&[9], false).unwrap(), "");
+    // a map of characters needs no name
+    refused_with(json!({ "normalizer": { "precompiled_charsmap": "AAAA" } }), "its character map");
+    let begin = json!({ "type": "Replace", "pattern": { "Regex": "^" }, "content": "▁" });
+    let lower = json!({ "type": "Lowercase" });
+    let normalizers = |all: &[&Value]| json!({ "type": "Sequence", "normalizers": all });
+    refused_with(json!({ "normalizer": normalizers(&[&begin, &lower]) }), "and others behind it");
+    refused_with(
+        json!({ "normalizer": normalizers(&[&json!({ "type": "Prepend", "prepend": "" }), &lower]) }),
+        "a Replace or Prepend that takes up no character",
+    );
+    let bytes = json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true });
+    refused_with(json!({ "normalizer": begin, "pre_tokenizer": bytes }), "and its pre-tokenizer is ByteLevel");
+    opened_with(json!({ "normalizer": normalizers(&[&lower, &begin]) })).encode("A", true).unwrap();
+}
+
+#[test]
+fn tokens_and_ids_on_which_the_reader_would_panic_are_refused() {
+    let model = json!({ "type": "WordLevel", "vocab": { "a": u32::MAX }, "unk_token": "a" });
+    refused_with(json!({ "model": model }), "its model gives \"a\" the id 4294967295");
+    assert!(refusal(&[("vocab.json", r#"{"a": 4294967295}"#), ("merges.txt", "")]).contains("the id 4294967295"));
+    let model = json!({ "type": "Unigram", "vocab": [["a", 0.0], ["b".repeat(1 << 17), 0.0]], "unk_id": 0 });
+    refused_with(json!({ "model": model }), "its model has a piece of 131072 bytes");
+    let twice =
+        r#"{"version": "1.0", "model": {"type": "WordLevel", "vocab": {"a": 0}, "vocab": {"a": 1}, "unk_token": "a"}}"#;
+    assert!(refusal(&[("tokenizer.json", twice)]).contains("its model: duplicate field"));
+    let token = |id: u32, content: &str, left: bool, right: bool| {
+        json!({ "id": id, "content": content, "single_word": false, "lstrip": left, "rstrip": right, "normalized": false,
+            "special": false })
+    };
+    let added =
+        |left: bool, right: bool| json!({ "added_tokens": [token(3, "<x>", false, true), token(4, " ", left, right)] });
+    refused_with(added(true, false), "its added tokens \"<x>\" (`rstrip`) and \" \" (`lstrip`)");
+    for (left, right) in [(false, false), (false, true), (true, true)] {
+        opened_with(added(left, right)).encode("<x>   a", true).unwrap();
+    }
+}
