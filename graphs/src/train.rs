@@ -23,8 +23,8 @@ use crate::{
     params,
 };
 use raxla::{
-    Array, Aval, DType, Jit, Mesh, P, Param, PartitionSpec, RematOptions, Result, Tensor, axis_index, axis_size, full,
-    jit,
+    Array, Aval, DType, Jit, Mesh, P, Param, PartitionSpec, RematOptions, Result, SpecTree, Tensor, Tree, axis_index,
+    axis_size, full, jit,
     jit::Traced,
     nn::Layers,
     optim::{AdamW, AdamWOptions},
@@ -213,28 +213,36 @@ impl Train {
         data::mean(tensor::cross_entropy(decoder.logits(out.hidden), targets))
     }
 
+    /// The mean loss of tokens `[b, t + 1]`: for evaluation.
+    pub fn mean_loss(&self, model: Vec<Tensor>, tokens: Tensor) -> Tensor {
+        let loss = |(model, inputs, targets): Batch| self.loss(&model, inputs, targets);
+        self.on_devices(model, tokens, P![], loss)
+    }
+
     /// The mean loss of tokens `[b, t + 1]`, and its derivative by every parameter.
     pub fn gradients(&self, model: Vec<Tensor>, tokens: Tensor) -> (Tensor, Vec<Tensor>) {
-        let n = tokens.dim(1) - 1;
-        let (inputs, targets) = (tokens.slice_axis(1, 0..n), tokens.slice_axis(1, 1..n + 1));
-        let both = |(model, inputs, targets): (Vec<Tensor>, Tensor, Tensor)| {
-            let loss = |model: Vec<Tensor>| self.loss(&model, inputs, targets);
-            parallel::within(&self.parallel, || value_and_grad(loss)(model))
+        let both = |(model, inputs, targets): Batch| {
+            value_and_grad(|model: Vec<Tensor>| self.loss(&model, inputs, targets))(model)
         };
-        let args = (model, inputs, targets);
-        match &self.mesh {
-            None => {
-                let (model, inputs, targets) = args;
-                value_and_grad(|model: Vec<Tensor>| self.loss(&model, inputs, targets))(model)
-            }
-            Some(mesh) => {
-                let tokens = self.parallel.tokens();
-                let specs = (self.specs.clone(), tokens.clone(), tokens);
-                shard_map(mesh, specs, (P![], self.specs.clone()), both)(args)
-            }
-        }
+        self.on_devices(model, tokens, (P![], self.specs.clone()), both)
+    }
+
+    /// What `f` makes of parameters, inputs and targets, on every device of the mesh or on one.
+    fn on_devices<Y>(&self, model: Vec<Tensor>, tokens: Tensor, out: impl SpecTree<Y>, f: impl Fn(Batch) -> Y) -> Y
+    where
+        Y: Tree<Tensor, With<Tensor> = Y>,
+    {
+        let n = tokens.dim(1) - 1;
+        let batch = (model, tokens.slice_axis(1, 0..n), tokens.slice_axis(1, 1..n + 1));
+        let Some(mesh) = &self.mesh else { return f(batch) };
+        let tokens = self.parallel.tokens();
+        let specs = (self.specs.clone(), tokens.clone(), tokens);
+        shard_map(mesh, specs, out, |batch| parallel::within(&self.parallel, || f(batch)))(batch)
     }
 }
+
+/// Parameters, inputs `[b, t]`, targets `[b, t]`.
+type Batch = (Vec<Tensor>, Tensor, Tensor);
 
 /// How one layer's leaves are divided: those of a stack, without the axis of layers; or those of the first in a list.
 fn layer_specs(params: &[(String, Param)], specs: &[PartitionSpec]) -> Vec<PartitionSpec> {
