@@ -156,13 +156,44 @@ impl Train {
         let moments = || model.iter().map(zeros).collect::<Result<Vec<Array>>>();
         Ok(AdamW { count: Array::on(client, [], &[0i32])?, mean: moments()?, square: moments()? })
     }
-    /// Bring parameters where they belong.
+    /// Bring parameters, in the order of [`params`](Train::params), where they belong. A pipeline whose devices hold several
+    /// runs of layers has the layers of a stack in another order.
     ///
     /// # Errors
     /// What the plugin reports.
     pub fn place(&self, model: Vec<Array>) -> Result<Vec<Array>> {
         let Some(mesh) = &self.mesh else { return Ok(model) };
-        model.iter().zip(&self.specs).map(|(a, spec)| a.put(&mesh.sharding(spec.clone()))).collect()
+        let one = |((a, spec), (_, p)): ((&Array, &PartitionSpec), &(String, Param))| {
+            let sharding = mesh.sharding(spec.clone());
+            match self.order(p) {
+                Some(order) => Array::from_bytes_sharded(&sharding, a.aval().clone(), Arc::new(reordered(a, &order)?)),
+                None => a.put(&sharding),
+            }
+        };
+        model.iter().zip(&self.specs).zip(&self.params).map(one).collect()
+    }
+    /// The parameters on one device of this client, in the usual order: to be saved.
+    ///
+    /// # Errors
+    /// What the plugin reports.
+    pub fn collect(&self, model: &[Array], client: &Client) -> Result<Vec<Array>> {
+        let one = |(a, (_, p)): (&Array, &(String, Param))| {
+            let bytes = match self.order(p) {
+                Some(order) => {
+                    let mut back = vec![0; order.len()];
+                    order.iter().enumerate().for_each(|(place, layer)| back[*layer] = place);
+                    reordered(a, &back)?
+                }
+                None => a.to_bytes()?,
+            };
+            Array::from_bytes(client, a.aval().clone(), &bytes)
+        };
+        model.iter().zip(&self.params).map(one).collect()
+    }
+    /// The order of a stack's layers, if it is not the usual one.
+    fn order(&self, p: &Param) -> Option<Vec<usize>> {
+        let schedule = self.parallel.pipe.filter(|s| s.repeats > 1 && p.axes.first() == Some(&"layers"))?;
+        Some(schedule.order(p.aval.dims[0]))
     }
 
     /// The step: parameters, optimizer, tokens `[b, t + 1]` to parameters, optimizer, and the mean loss of predicting each
@@ -239,6 +270,12 @@ impl Train {
         let specs = (self.specs.clone(), tokens.clone(), tokens);
         shard_map(mesh, specs, out, |batch| parallel::within(&self.parallel, || f(batch)))(batch)
     }
+}
+
+/// The bytes of an array whose leading axis is brought in this order.
+fn reordered(a: &Array, order: &[usize]) -> Result<Vec<u8>> {
+    let (bytes, size) = (a.to_bytes()?, a.aval().bytes() / order.len().max(1));
+    Ok(order.iter().flat_map(|i| bytes[i * size..(i + 1) * size].iter().copied()).collect())
 }
 
 /// Parameters, inputs `[b, t]`, targets `[b, t]`.

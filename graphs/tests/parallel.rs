@@ -58,9 +58,10 @@ fn run(config: &str, mesh: Option<&str>, options: TrainOptions) -> Run {
         if i == 0 {
             // the running mean after one step is a tenth of the gradient
             let read = |a: &Array| a.to_vec::<f32>().unwrap().iter().map(|x| x * 10.0).collect();
-            gradients = state.mean.iter().map(read).collect();
+            gradients = train.collect(&state.mean, &client).unwrap().iter().map(read).collect();
         }
     }
+    let model = train.collect(&model, &client).unwrap();
     let model = model.iter().map(|a| a.to_vec().unwrap()).collect();
     Run { gradients, losses, model }
 }
@@ -107,6 +108,7 @@ fn gpt2() {
             ("data=2,fsdp=2,model=2", plain()),
             ("fsdp=4,model=2", sequence()),
             ("data=2,context=2,pipe=2", plain()),
+            ("data=2,pipe=2", TrainOptions { microbatches: Some(4), repeats: 2, ..plain() }),
         ],
     );
 }
