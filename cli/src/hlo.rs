@@ -5,26 +5,44 @@ use crate::{
     usage,
 };
 use clap::ValueEnum;
-use graphs::{Sampling, programs};
-use raxla::{Graph, prim::Cost, transform::Pass};
+use graphs::{
+    Sampling, programs,
+    train::{Train, TrainOptions},
+};
+use raxla::{Client, Graph, Lowered, Tensor, Tree, prim::Cost, transform::Pass};
 use std::io::Write;
 
 /// Print a model's program at a stage of its compilation
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Which program: of the whole prompt, or of one token
+    /// Which program: of the whole prompt, of one token, or one training step
     #[arg(long, value_enum, default_value = "decode")]
     program: Program,
     /// Which stage: raxla's graph as traced, the same after its passes, the StableHLO it becomes, or what XLA makes of it
     #[arg(long, value_enum, default_value = "stablehlo")]
     stage: Stage,
-    /// Tokens that prefill takes in
+    /// Tokens that prefill takes in, or that each sequence of a training batch predicts
     #[arg(long, default_value_t = 16, value_name = "N", value_parser = count)]
     prompt_tokens: usize,
     /// Positions that the KV cache has room for
     #[arg(long, default_value_t = 64, value_name = "N", value_parser = count)]
     slots: usize,
+    /// Divide the training step over devices, by axes named data, fsdp, model, context, expert or pipe
+    #[arg(long, value_name = "AXIS=N,..")]
+    mesh: Option<String>,
+    /// Sequences of a training batch
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = count)]
+    batch: usize,
+    /// Divide the stream between layers by positions too, along the axis model
+    #[arg(long, requires = "mesh")]
+    sequence: bool,
+    /// Parts in which a batch goes through a pipeline [default: one per stage]
+    #[arg(long, value_name = "N", value_parser = count, requires = "mesh")]
+    microbatches: Option<usize>,
+    /// Instead of the program, list what its devices send each other
+    #[arg(long)]
+    communication: bool,
     #[command(flatten)]
     model: ModelArgs,
 }
@@ -33,7 +51,8 @@ const EXAMPLES: &str = "\
 Examples:
   raxla hlo --stage graph --scan            # with a count of equations, operations and bytes
   raxla hlo --program prefill --prompt-tokens 128 --slots 256 > prefill.mlir
-  raxla hlo --model ./my-llama --stage optimized";
+  raxla hlo --model ./my-llama --stage optimized
+  raxla hlo --program train --scan --mesh data=2,fsdp=2,model=2 --communication";
 
 fn count(number: &str) -> std::result::Result<usize, String> {
     number.parse().ok().filter(|n| *n > 0).ok_or_else(|| "it must be a whole number from 1 on".into())
@@ -43,6 +62,7 @@ fn count(number: &str) -> std::result::Result<usize, String> {
 enum Program {
     Prefill,
     Decode,
+    Train,
 }
 #[derive(Clone, Copy, ValueEnum, PartialEq)]
 enum Stage {
@@ -79,16 +99,39 @@ impl Args {
         if tokens > self.slots {
             return Err(usage(format!("{tokens} --prompt-tokens do not fit {} --slots", self.slots)).into());
         }
+        if self.program == Program::Train {
+            return self.run_train(global);
+        }
+        if self.mesh.is_some() {
+            return Err(usage("--mesh divides a training step: add --program train").into());
+        }
         let client = global.client()?;
         let (arch, dtype) = self.model.architecture()?;
         let shape = Sampling::default().shape();
         let avals = programs::step_avals(&*arch, dtype, shape, [1, tokens], [self.slots, 0]);
-        let lowered = programs::step(arch, shape).on(&client).lower(&avals)?;
+        self.show(programs::step(arch, shape).on(&client).lower(&avals)?, &client)
+    }
+
+    fn run_train(&self, global: &Global) -> Result {
+        let (client, mesh) = match &self.mesh {
+            Some(text) => global.mesh(text).map(|(client, mesh)| (client, Some(mesh)))?,
+            None => (global.client()?, None),
+        };
+        let (arch, _) = self.model.architecture()?;
+        let options =
+            TrainOptions { sequence: self.sequence, microbatches: self.microbatches, ..TrainOptions::default() };
+        let train = Train::new(arch, mesh.as_ref(), options)?;
+        let step = if mesh.is_some() { train.step() } else { train.step().on(&client) };
+        self.show(step.lower(&train.avals(self.batch, self.prompt_tokens))?, &client)
+    }
+
+    fn show<A: Tree<Tensor>, Y: Tree<Tensor>>(&self, lowered: Lowered<A, Y>, client: &Client) -> Result {
         let text = match self.stage {
+            _ if self.communication => lowered.communication(client)?.to_string(),
             Stage::Traced => format!("{}\n{}", lowered.traced, summary(&lowered.traced, &[])),
             Stage::Graph => format!("{}\n{}", lowered.graph, summary(&lowered.graph, &lowered.passes)),
             Stage::Stablehlo => lowered.text,
-            Stage::Optimized => lowered.optimized_hlo(&client)?,
+            Stage::Optimized => lowered.optimized_hlo(client)?,
         };
         writeln!(std::io::stdout(), "{text}")?;
         Ok(())

@@ -6,12 +6,13 @@ use graphs::{
     architecture::{Architecture, by_name},
     source,
 };
-use raxla::{Client, DType, runtime};
+use raxla::{Client, DType, Mesh, runtime};
 use std::{
     io::{IsTerminal, Read},
     path::PathBuf,
     sync::Arc,
 };
+use xla_extension::MAX_CPU_DEVICES;
 
 /// Options of every command.
 #[derive(Args)]
@@ -61,8 +62,26 @@ impl Global {
     }
     /// As [`Global::client`], without trying in another process first.
     pub fn client_here(&self) -> Result<Client> {
-        let options = runtime::Options { platform: self.platform(), plugin: self.plugin.clone(), cpu_devices: None };
+        self.client_with(None)
+    }
+    fn client_with(&self, cpu_devices: Option<usize>) -> Result<Client> {
+        let options = runtime::Options { platform: self.platform(), plugin: self.plugin.clone(), cpu_devices };
         Ok(runtime::client_with(&options)?)
+    }
+    /// A mesh written `data=2,model=4`, and its client: on the CPU, with as many virtual devices as it needs.
+    pub fn mesh(&self, text: &str) -> Result<(Client, Mesh)> {
+        let axes = Mesh::parse(text)?;
+        let devices = Mesh::abstract_mesh(axes.clone())?.size();
+        if devices as i64 > MAX_CPU_DEVICES && self.platform() == "cpu" {
+            let why = format!("--mesh {text} needs {devices} devices; the CPU plugin has at most {MAX_CPU_DEVICES}");
+            return Err(usage(why).into());
+        }
+        if std::env::var_os("XLA_FLAGS").is_some_and(|flags| !flags.is_empty()) {
+            probe::check(self)?;
+        }
+        let client = self.client_with(Some(devices))?;
+        let mesh = Mesh::new(&client, axes)?;
+        Ok((client, mesh))
     }
 }
 

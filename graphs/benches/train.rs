@@ -5,19 +5,22 @@
 //! everything donated. `scripts/compare_train.py` runs it side by side with the same step in JAX.
 //!
 //! `cargo bench -p graphs --bench train -- [--size 124M] [--batch 2] [--seq 256] [--steps 3] [--no-remat] [--compile-only]`
+//!
+//! With `--mesh data=2,fsdp=2,model=2`: the step of `graphs::train` over so many (virtual) devices.
 mod common;
 use common::{Args, median};
 use graphs::{
     architecture::{Decoder, Input},
     gpt2::{Config, Gpt2},
+    train::{Train, TrainOptions},
 };
 use raxla::{
-    Array, Aval, DType, Param, RematOptions, Tensor, Tree, full, jit,
+    Array, Aval, DType, Mesh, Param, RematOptions, Tensor, Tree, full, jit,
     nn::{Layers, cross_entropy},
     optim::{AdamW, AdamWOptions},
     runtime, value_and_grad,
 };
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 /// Mean loss of predicting each token of `[b, t + 1]` from those before it.
 fn loss(model: &Gpt2, tokens: Tensor, remat: Option<RematOptions>) -> Tensor {
@@ -33,6 +36,40 @@ fn loss(model: &Gpt2, tokens: Tensor, remat: Option<RematOptions>) -> Tensor {
     cross_entropy(model.logits(out.hidden), targets)
 }
 
+/// The same step divided over a mesh.
+fn divided(mesh: &str, args: &Args, out: &dyn Fn(&str, f64)) {
+    let axes = Mesh::parse(mesh).expect("a mesh");
+    let cpu_devices = Some(axes.iter().map(|a| a.1).product());
+    let client = runtime::client_with(&runtime::Options { cpu_devices, ..Default::default() }).expect("the CPU plugin");
+    let mesh = Mesh::new(&client, axes).expect("as many devices");
+    let (batch, seq) = (args.number("--batch", "2"), args.number("--seq", "256"));
+    let config = Config::published(&args.option("--size", "124M")).expect("124M, 355M, 774M or 1.5B");
+    let vocab = config.vocab_size;
+    let remat = (!args.has("--no-remat")).then(RematOptions::default);
+    let options = TrainOptions { remat, ..TrainOptions::default() };
+    let train = Train::new(Arc::new(config.spec(true)), Some(&mesh), options).expect("it divides");
+    let step = train.step();
+    let program = step.prepare(&train.avals(batch, seq), &[0, 1]).expect("it compiles");
+    let memory = program.executable().memory_stats().expect("statistics");
+    out("argument_bytes", memory.arguments as f64);
+    out("temp_bytes", memory.temporaries as f64);
+    if args.has("--compile-only") {
+        return;
+    }
+    let (mut model, mut state) = train.random(0, &client).expect("random weights");
+    let ids: Vec<i32> = (0..batch * (seq + 1)).map(|i| ((i * 7919) % vocab) as i32).collect();
+    let tokens = Array::on(&client, [batch, seq + 1], &ids).expect("tokens");
+    let mut times = vec![];
+    for _ in 0..=args.number("--steps", "3") {
+        let begin = Instant::now();
+        let loss;
+        (model, state, loss) = step.call((model, state, &tokens)).expect("a step");
+        out("loss", loss.item::<f32>().expect("the loss").into());
+        times.push(begin.elapsed().as_secs_f64());
+    }
+    out("train_step_s", median(times.split_off(1)));
+}
+
 fn main() {
     let args = Args::read();
     let (size, batch, seq, steps) = (
@@ -46,6 +83,10 @@ fn main() {
         println!(r#"{{"system":"raxla-scan","size":"{size}","metric":"{metric}","value":{value}}}"#)
     };
 
+    let mesh = args.option("--mesh", "");
+    if !mesh.is_empty() {
+        return divided(&mesh, &args, &out);
+    }
     let client = runtime::client().expect("the CPU plugin");
     let config = Config::published(&size).expect("124M, 355M, 774M or 1.5B");
     let vocab = config.vocab_size;

@@ -229,6 +229,32 @@ fn programs_are_shown_at_every_stage() {
 }
 
 #[test]
+fn a_training_step_is_divided_over_a_mesh() {
+    let train = |more: &[&str]| {
+        let mut command = raxla(["hlo", "--program", "train", "--scan", "--prompt-tokens", "8", "--model"]);
+        command.arg(fixture("llama_mha_tied")).args(more);
+        command
+    };
+    let text = succeeds(&mut train(&["--mesh", "data=2,fsdp=2,model=2"]));
+    for part in ["sdy.mesh @mesh = <[\"data\"=2, \"fsdp\"=2, \"model\"=2]>", "sdy.manual_computation"] {
+        assert!(text.contains(part), "{part} is not in {}", text.chars().take(500).collect::<String>());
+    }
+    let text = succeeds(&mut train(&["--mesh", "fsdp=2", "--communication"]));
+    for part in ["collectives (0 implicit)", "all-gather", "reduce-scatter", "total along fsdp"] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    assert_eq!(succeeds(&mut train(&["--communication"])), "no collectives: the devices do not communicate\n");
+    for (mesh, why) in [
+        ("model=3", "which the 3 devices along `model` do not divide"),
+        ("rows=2", "the axis `rows` of the mesh rows=2 divides nothing that is known"),
+        ("data", "`data` is no axis of a mesh"),
+        ("data=100000", "the CPU plugin has at most 1024"),
+    ] {
+        fails(&mut train(&["--mesh", mesh]), if why.contains("at most") { 2 } else { 1 }, &[why]);
+    }
+}
+
+#[test]
 fn compiled_programs_are_kept_until_cleared() {
     let home = tempfile::tempdir().unwrap();
     let plugin = plugin();
