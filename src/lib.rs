@@ -194,6 +194,7 @@
 //! * [`nn`] has the parts of models: norms, rotary embeddings, attention with a cache, stacks of layers, losses.
 //! * [`optim`] has optimizers, schedules and clipping: plain functions on trees.
 //! * [`testing`] checks derivatives and batching of functions of yours.
+//! * `docs/sharding.md` teaches meshes, divided arrays and [`parallel`] training, with what each recipe communicates.
 //! * `docs/for_jax_users.md` says for the functions of JAX what they are called here, and what is different.
 //! * The models are in the crate `graphs`. `docs/reading.md` follows one addition and one transformer through the
 //!   code; `docs/autodidax.md` explains how the core works; `ARCHITECTURE.md` says what is where and what must stay true.
@@ -218,6 +219,10 @@ struct AutodidaxDoctests;
 #[doc = include_str!("../docs/errors.md")]
 #[cfg(doctest)]
 struct ErrorDoctests;
+
+#[doc = include_str!("../docs/sharding.md")]
+#[cfg(doctest)]
+struct ShardingDoctests;
 
 pub mod array;
 pub mod aval;

@@ -2,8 +2,15 @@
 //! for JAX users name is run. (Examples are doc-tests, see src/lib.rs.)
 use std::{fs, path::Path};
 
-const DOCUMENTS: [&str; 6] =
-    ["README.md", "ARCHITECTURE.md", "docs/autodidax.md", "docs/errors.md", "docs/for_jax_users.md", "docs/reading.md"];
+const DOCUMENTS: [&str; 7] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "docs/autodidax.md",
+    "docs/errors.md",
+    "docs/for_jax_users.md",
+    "docs/reading.md",
+    "docs/sharding.md",
+];
 
 /// A block marked `rs`: its first line names the file that the rest is taken from.
 struct Excerpt<'a> {

@@ -2,8 +2,8 @@
 //!
 //! Each device keeps its queries. Keys and values go around: after `n` steps every query has met every key, and no device ever
 //! held more than two parts of them. The softmax is carried along as its largest score, its sum, and the weighted values so far
-//! (Milakov and Gimelshein, 2018; arXiv 1805.02867). Per layer each device sends its keys and values `n - 1` times, and twice
-//! as much on the way back.
+//! (Milakov and Gimelshein, 2018; arXiv 1805.02867). Per layer each device sends its keys and values `n - 1` times, and their
+//! gradients as often on the way back.
 use super::current;
 use crate::{
     aval::DType,

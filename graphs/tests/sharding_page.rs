@@ -1,0 +1,204 @@
+//! What docs/sharding.md says is communicated: the formulas, beside what compiled programs send; and its drawings.
+//! `UPDATE_EXPECT=1` writes them.
+use graphs::{
+    architecture::{Architecture, by_name},
+    config::HfConfig,
+    train::{Train, TrainOptions},
+};
+use raxla::{
+    Array, Client, Mesh, P, RematOptions, Result, Tensor,
+    communication::{Collective, Communication},
+    jit, runtime,
+};
+use std::{
+    fs,
+    path::Path,
+    sync::{Arc, OnceLock},
+};
+use xla_extension::{CompileOptions, OptionValue};
+
+const LLAMA: &str = r#"{"model_type": "llama", "vocab_size": 64, "hidden_size": 32, "intermediate_size": 64,
+    "num_hidden_layers": 4, "num_attention_heads": 8, "num_key_value_heads": 8, "max_position_embeddings": 32}"#;
+const MIXTRAL: &str = r#"{"model_type": "mixtral", "vocab_size": 64, "hidden_size": 32, "intermediate_size": 64,
+    "num_hidden_layers": 4, "num_attention_heads": 8, "num_key_value_heads": 8, "max_position_embeddings": 32,
+    "num_local_experts": 8, "num_experts_per_tok": 2}"#;
+const LAYERS: u64 = 4;
+
+// the letters of the page, in bytes of f32
+/// The stream of the whole batch, `[8, 16, 32]`: of a device's part it is an eighth.
+const A: u64 = 4 * 8 * 16 * 32;
+/// The matrices of attention in one layer.
+const ATTENTION: u64 = 4 * 4 * 32 * 32;
+/// All matrices of one layer.
+const W: u64 = ATTENTION + 4 * 3 * 32 * 64;
+/// All parameters of one layer: also two norms.
+const P_: u64 = W + 4 * 2 * 32;
+/// The router of one layer of Mixtral.
+const ROUTER: u64 = 4 * 32 * 8;
+
+fn client() -> Client {
+    static CLIENT: OnceLock<Client> = OnceLock::new();
+    let options = runtime::Options { cpu_devices: Some(8), ..Default::default() };
+    CLIENT.get_or_init(|| runtime::client_with(&options).expect("the CPU plugin")).clone()
+}
+
+/// Code for the processor is not what is looked at.
+fn quick() -> CompileOptions {
+    let quick = |name: &str, value| (name.to_string(), value);
+    let env_overrides = vec![
+        quick("xla_backend_optimization_level", OptionValue::Int(0)),
+        quick("xla_llvm_disable_expensive_passes", OptionValue::Bool(true)),
+    ];
+    CompileOptions { env_overrides, ..Default::default() }
+}
+
+/// Of the loss, or of a whole step.
+fn communication(config: &str, mesh: &str, options: TrainOptions, whole: bool) -> Result<Communication> {
+    let config = HfConfig::parse(config, "config.json").expect("a configuration");
+    let arch: Arc<dyn Architecture> = (by_name(&config).unwrap().build)(&config, true).unwrap().into();
+    let client = client();
+    let mesh = Mesh::new(&client, Mesh::parse(mesh)?)?;
+    let train = Train::new(arch, Some(&mesh), options)?;
+    let (model, state, tokens) = train.avals(8, 16);
+    if whole {
+        return train.step().options(quick()).lower(&(model, state, tokens))?.communication(&client);
+    }
+    let specs = train.specs().to_vec();
+    let loss = jit(move |model: Vec<Tensor>, tokens: Tensor| train.mean_loss(model, tokens));
+    let loss = loss.on(&mesh).in_shardings((specs, P![])).options(quick());
+    loss.lower(&(model, tokens))?.communication(&client)
+}
+
+/// A row of the page's table.
+struct Recipe {
+    name: &'static str,
+    config: &'static str,
+    mesh: &'static str,
+    options: TrainOptions,
+    step: bool,
+    formula: &'static str,
+    gives: u64,
+}
+
+fn recipes() -> Vec<Recipe> {
+    let row = |name, config, mesh, step, formula, gives| Recipe {
+        name,
+        config,
+        mesh,
+        options: TrainOptions::default(),
+        step,
+        formula,
+        gives,
+    };
+    let (n, m) = (8, 4);
+    let gradient = |bytes: u64| 2 * (n - 1) * bytes / n;
+    let around = (n - 1) * (2 * A / n + 4 * 16 / n);
+    let mut all = vec![
+        row("data", LLAMA, "data=8", false, "0", 0),
+        row("data", LLAMA, "data=8", true, "2(n-1)/n (W + 2A/n)", gradient(W + 2 * A / n)),
+        row("fsdp", LLAMA, "fsdp=8", false, "(n-1)/n P", (n - 1) * P_ / n),
+        row("fsdp", LLAMA, "fsdp=8", true, "2(n-1)/n P", 2 * (n - 1) * P_ / n),
+        row("fsdp, remat", LLAMA, "fsdp=8", true, "3(n-1)/n P", 3 * (n - 1) * P_ / n),
+        row("tensor", LLAMA, "model=8", false, "4(n-1)/n A", 4 * (n - 1) * A / n),
+        row("tensor", LLAMA, "model=8", true, "8(n-1)/n A", 8 * (n - 1) * A / n),
+        row("sequence", LLAMA, "model=8", false, "4(n-1)/n A", 4 * (n - 1) * A / n),
+        row(
+            "sequence",
+            LLAMA,
+            "model=8",
+            true,
+            "8(n-1)/n A + 2(n-1)/n 2A/n",
+            8 * (n - 1) * A / n + gradient(2 * A / n),
+        ),
+        row("ring", LLAMA, "context=8", false, "(n-1) (2A/n + 4T/n)", around),
+        row(
+            "ring",
+            LLAMA,
+            "context=8",
+            true,
+            "(n-1) (4A/n + 4T/n) + 2(n-1)/n (W + 2A/n)",
+            around + (n - 1) * 2 * A / n + gradient(W + 2 * A / n),
+        ),
+        row("expert", MIXTRAL, "expert=8", false, "2(n-1)/n E A/n", 2 * (n - 1) * (8 * A / n) / n),
+        row(
+            "expert",
+            MIXTRAL,
+            "expert=8",
+            true,
+            "4(n-1)/n E A/n + 2(n-1)/n (U + 2A/n)",
+            4 * (n - 1) * (8 * A / n) / n + gradient(ATTENTION + ROUTER + 2 * A / n),
+        ),
+        row("pipeline", LLAMA, "pipe=4", false, "(m+n-1) A/m + 2(n-1)/n A", (m + m - 1) * A / m + 2 * (m - 1) * A / m),
+        row(
+            "pipeline",
+            LLAMA,
+            "pipe=4",
+            true,
+            "2 ((m+n-1) A/m + 2(n-1)/n A)",
+            2 * ((m + m - 1) * A / m + 2 * (m - 1) * A / m),
+        ),
+    ];
+    for r in &mut all {
+        r.options.sequence = r.name == "sequence";
+        r.options.remat = r.name.ends_with("remat").then(RematOptions::default);
+    }
+    all
+}
+
+/// What each device sends: of a pipeline in all, of others per layer, inside of the loop over layers.
+fn sent(recipe: &Recipe) -> u64 {
+    let c = communication(recipe.config, recipe.mesh, recipe.options.clone(), recipe.step).unwrap();
+    let of = |c: &Collective| c.sent * c.runs.expect("loops of known length");
+    match recipe.name {
+        "pipeline" => c.total().sent,
+        _ => c.collectives.iter().filter(|c| c.loops > 0).map(of).sum::<u64>() / LAYERS,
+    }
+}
+
+/// Replace what stands between the markers of this name, or say that it differs.
+fn expect(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/sharding.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
+    let from = page.find(&begin).expect("a marker") + begin.len();
+    let to = from + page[from..].find(&end).expect("a marker");
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        fs::write(path, [&page[..from], text, &page[to..]].concat()).unwrap();
+    } else {
+        assert_eq!(&page[from..to], text, "docs/sharding.md, {name}; UPDATE_EXPECT=1 writes it");
+    }
+}
+
+#[test]
+fn formulas_are_what_programs_send() {
+    let mut table = String::from(
+        "| recipe | mesh | program | bytes that each device sends | that is | measured |\n|---|---|---|---|---|---|\n",
+    );
+    let mut wrong = vec![];
+    for r in recipes() {
+        let (sent, program) = (sent(&r), if r.step { "step" } else { "loss" });
+        table += &format!("| {} | `{}` | {program} | `{}` | {} | {sent} |\n", r.name, r.mesh, r.formula, r.gives);
+        if sent != r.gives {
+            wrong.push(format!("{}, {program}: {} = {}, but {sent} are sent", r.name, r.formula, r.gives));
+        }
+    }
+    println!("{table}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    expect("costs", &table);
+}
+
+#[test]
+fn drawings_are_what_arrays_draw() {
+    let client = client();
+    let mesh = Mesh::new(&client, [("data", 4), ("model", 2)]).unwrap();
+    let x = Array::on(&client, [8, 8], &[1f32; 64]).unwrap();
+    for (name, spec) in [("rows", P!["data", _]), ("both", P!["data", "model"])] {
+        let drawn = x.put(&mesh.sharding(spec)).unwrap().visualize().to_svg();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/sharding").join(format!("{name}.svg"));
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            fs::write(path, drawn).unwrap();
+        } else {
+            assert_eq!(fs::read_to_string(path).unwrap(), drawn, "{name}; UPDATE_EXPECT=1 writes it");
+        }
+    }
+}
