@@ -126,7 +126,7 @@ impl ModelArgs {
         Ok(if self.random_weights { graphs::open_random(name, 0)? } else { graphs::open(name)? })
     }
     fn options(&self) -> LoadOptions {
-        LoadOptions { dtype: Some(self.dtype), scanned: self.scan, progress: true }
+        LoadOptions { dtype: Some(self.dtype), scanned: self.scan, mesh: None, progress: true }
     }
 }
 

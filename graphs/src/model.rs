@@ -5,10 +5,10 @@ use crate::{
     error::{Error, Result},
     files::{Files, WeightSource},
     params,
-    programs::{Forward, Programs, forward},
+    programs::{Forward, Placement, Programs, forward},
     tokenizer::Tokenizer,
 };
-use raxla::{Array, Client, DType};
+use raxla::{Array, Client, DType, Mesh};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -21,6 +21,9 @@ pub struct LoadOptions {
     pub dtype: Option<DType>,
     /// One program for all layers, run in a loop: compiles fast, decodes slower. Else every layer is written out.
     pub scanned: bool,
+    /// Divide the model over these devices: heads, hidden units and the vocabulary along `model`, the rows of a batch along
+    /// `data`. Each device holds its part of the parameters and of the caches only.
+    pub mesh: Option<Mesh>,
     /// Show a progress bar on stderr.
     pub progress: bool,
 }
@@ -52,6 +55,7 @@ pub struct Model {
     params: Vec<Array>,
     dtype: DType,
     client: Client,
+    placement: Option<Placement>,
     pub(crate) programs: Programs,
     forward: Forward,
     /// How long reading and uploading took.
@@ -68,28 +72,55 @@ pub struct Scores {
 }
 
 impl Model {
-    /// Read a model's files and put its parameters on the first device of `client`.
+    /// Read a model's files and put its parameters on the first device of `client`, or on the devices of
+    /// [`LoadOptions::mesh`].
     ///
     /// # Errors
-    /// Files that are missing, broken, or do not fit the architecture; see [`LoadError`](crate::LoadError).
+    /// Files that are missing, broken, or do not fit the architecture; see [`LoadError`](crate::LoadError). A mesh with other
+    /// axes, of another client, or whose sizes do not divide the model's.
     pub fn load(files: Files, options: &LoadOptions, client: &Client) -> Result<Model> {
         let start = Instant::now();
         let Files { name, config, generation, weights, tokenizer } = files;
         let family = by_name(&config)?;
         let arch: Arc<dyn Architecture> = (family.build)(&config, options.scanned)?.into();
         let dtype = options.dtype()?;
+        let declared = arch.params();
+        let placement = options.mesh.as_ref().map(|mesh| Placement::new(mesh, client, &declared)).transpose()?;
+        let places = placement.as_ref().map(Placement::shardings);
         let params = match weights {
             WeightSource::Stored(mut weights) => {
                 weights.keep_language_model();
                 weights.ensure_prefix(family.prefix, |name| name.starts_with("lm_head."));
-                params::load(&arch.params(), &weights, family.ignored, dtype, client, options.progress)?
+                params::load(&declared, &weights, family.ignored, dtype, client, places.as_deref(), options.progress)?
             }
-            WeightSource::Random(seed) => params::random(&arch.params(), seed, dtype, client)?,
+            WeightSource::Random(seed) => {
+                let whole = params::random(&declared, seed, dtype, client)?;
+                match &places {
+                    Some(places) => whole.iter().zip(places).map(|(a, s)| a.put(s)).collect::<raxla::Result<_>>()?,
+                    None => whole,
+                }
+            }
         };
-        let forward = forward(arch.clone()).on(client);
+        let forward = match &placement {
+            Some(placement) => placement.forward(arch.clone()),
+            None => forward(arch.clone()).on(client),
+        };
         let (programs, load_time) = (Programs::default(), start.elapsed());
         let client = client.clone();
-        Ok(Model { name, config, generation, tokenizer, arch, params, dtype, client, programs, forward, load_time })
+        Ok(Model {
+            name,
+            config,
+            generation,
+            tokenizer,
+            arch,
+            params,
+            dtype,
+            client,
+            placement,
+            programs,
+            forward,
+            load_time,
+        })
     }
 
     /// The architecture.
@@ -103,6 +134,19 @@ impl Model {
     /// The device's client.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+    /// How it is divided over a mesh, if it is.
+    pub fn placement(&self) -> Option<&Placement> {
+        self.placement.as_ref()
+    }
+    /// What is not done over several devices.
+    pub(crate) fn on_one_device(&self, what: &str) -> Result<()> {
+        let Some(placement) = &self.placement else { return Ok(()) };
+        Err(Error::Usage(format!(
+            "{what} is not divided over devices, and the model is on the mesh {}\n  help: load the model without a mesh, or \
+             generate without it",
+            placement.mesh()
+        )))
     }
     /// The parameters, in the order of [`Architecture::params`].
     pub fn params(&self) -> &[Array] {

@@ -4,7 +4,7 @@
 //! into the model's order (transposed, split into heads, stacked over layers), and uploaded.
 use crate::{error::Result, weights::Weights};
 use indicatif::{ProgressBar, ProgressStyle};
-use raxla::{Array, Client, DType, Jit, Key, Param, Tensor, jit, param::Stored};
+use raxla::{Array, Client, DType, Jit, Key, NamedSharding, Param, Tensor, jit, param::Stored};
 use std::{
     collections::{BTreeMap, HashMap},
     io::IsTerminal,
@@ -13,13 +13,15 @@ use std::{
 
 /// Read all parameters in `dtype` and upload them. Besides them, no more than one parameter is in memory.
 ///
-/// `ignored` are ends of names of stored tensors that are no parameters.
+/// `ignored` are ends of names of stored tensors that are no parameters. With `places`, one per parameter, each device gets its
+/// part alone.
 pub fn load(
     params: &[(String, Param)],
     weights: &Weights,
     ignored: &[&str],
     dtype: DType,
     client: &Client,
+    places: Option<&[NamedSharding]>,
     progress: bool,
 ) -> Result<Vec<Array>> {
     let mut expected: BTreeMap<String, Vec<usize>> = BTreeMap::new();
@@ -35,7 +37,7 @@ pub fn load(
     // one parameter at a time passes through the same memory
     let mut memory = vec![];
     let mut arrays = vec![];
-    for (_, p) in params {
+    for (i, (_, p)) in params.iter().enumerate() {
         let aval = p.aval.with_dtype(dtype);
         memory.resize(aval.bytes(), 0);
         let names = p.checkpoint_names();
@@ -44,7 +46,11 @@ pub fn load(
             weights.read_into(name, dtype, part)?;
         }
         let owner = Arc::new(memory);
-        arrays.push(Array::from_strided(client, aval, owner.clone(), strides(p, dtype))?);
+        let strides = strides(p, dtype);
+        arrays.push(match places {
+            Some(places) => Array::from_strided_sharded(&places[i], aval, owner.clone(), strides)?,
+            None => Array::from_strided(client, aval, owner.clone(), strides)?,
+        });
         memory = Arc::try_unwrap(owner).unwrap_or_default();
         bar.inc(arrays[arrays.len() - 1].aval().bytes() as u64);
     }

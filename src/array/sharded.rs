@@ -77,13 +77,26 @@ impl Array {
     /// # Errors
     /// A sharding that does not go with the type; bytes of another length.
     pub fn from_bytes_sharded(sharding: &NamedSharding, aval: Aval, bytes: Arc<Vec<u8>>) -> Result<Array> {
+        let strides = strides(&aval);
+        Array::from_strided_sharded(sharding, aval, bytes, strides)
+    }
+
+    /// An array of bytes in another order ([`Array::from_strided`]), of which each device copies its part alone.
+    ///
+    /// # Errors
+    /// A sharding that does not go with the type; bytes of another length.
+    pub fn from_strided_sharded(
+        sharding: &NamedSharding,
+        aval: Aval,
+        bytes: Arc<Vec<u8>>,
+        strides: Vec<i64>,
+    ) -> Result<Array> {
         if bytes.len() != aval.bytes() {
             let (have, want) = (format!("{} bytes", bytes.len()), format!("{} bytes", aval.bytes()));
             return Err(Error::Mismatch { what: format!("making an array {aval}"), have, want });
         }
         let local = sharding.local_dims(&aval).map_err(unfit)?;
         let (indices, client) = (sharding.indices(&aval).map_err(unfit)?, sharding.mesh.client()?);
-        let strides = strides(&aval);
         let upload = |(index, device): (Vec<Range<usize>>, &Device)| {
             let offset: i64 = index.iter().zip(&strides).map(|(r, s)| r.start as i64 * s).sum();
             let whole = HostBuffer::new(bytes.clone(), aval.dtype, &local);

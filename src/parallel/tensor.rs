@@ -11,7 +11,7 @@ use super::{current, varies};
 use crate::{
     aval::DType,
     ops::where_,
-    prim::{IndexMode, all_gather, axis_index, axis_size, pmax, psum, psum_scatter},
+    prim::{IndexMode, all_gather, axis_index, axis_size, pmax, psum, psum_scatter, trusted},
     trace::{At, Tensor},
 };
 
@@ -52,6 +52,18 @@ pub fn embed(table: Tensor, tokens: Tensor) -> Tensor {
     let here = own.ge(0) & own.lt(rows);
     let found = table.take_with(own, 0, IndexMode::Clip);
     leave(where_(here.expand_dims(-1), found, found.like(0.0)))
+}
+
+/// Logits `[.., vocab]`, of which each device may have some columns: all of them, on every device. To choose tokens by; a
+/// loss has [`cross_entropy`].
+#[track_caller]
+pub fn whole(logits: Tensor) -> Tensor {
+    let _at = At::caller();
+    if current().is_none_or(|p| !p.model) || !varies(logits, "model") {
+        return logits;
+    }
+    let columns = logits.dims().len() - 1;
+    trusted(all_gather(logits, "model", columns, true), "model")
 }
 
 /// Mean negative log-likelihood of `targets` under logits `[.., vocab]`, of which each device may have some columns: they are

@@ -32,6 +32,7 @@ impl Model {
         let start = Instant::now();
         let prompts: Vec<&[u32]> = prompts.iter().map(AsRef::as_ref).collect();
         self.check_request(&prompts, options)?;
+        self.check_division(prompts.len(), options)?;
         let plan = Plan::new(self, prompts, options, 0);
         let mut records = plan.records();
         let left = |records: &[Record]| records.iter().map(Record::left).max().unwrap_or(0);
@@ -96,6 +97,24 @@ impl Model {
             text.finish(made, |piece| on_text(row, piece))?;
         }
         Ok(all)
+    }
+
+    /// What is asked for can be divided over the model's devices.
+    fn check_division(&self, prompts: usize, options: &Generation) -> Result<()> {
+        let Some(placement) = self.placement() else { return Ok(()) };
+        if options.device_loop {
+            self.on_one_device("a loop on the device (`device_loop`)")?;
+        }
+        let parts = placement.parts_of_batch();
+        if prompts.is_multiple_of(parts) {
+            return Ok(());
+        }
+        let lacks = prompts.next_multiple_of(parts) - prompts;
+        let mesh = placement.mesh();
+        Err(Error::Usage(format!(
+            "the {parts} devices along `data` of the mesh {mesh} cannot share {prompts} prompts evenly\n  help: give {lacks} \
+             more, or make `data` a divisor of {prompts}"
+        )))
     }
 
     /// The ids of a prompt.

@@ -51,6 +51,7 @@ impl Model {
     pub fn beam_search_tokens(&self, prompt: &[u32], beams: &Beams, options: &Generation) -> Result<Vec<Generated>> {
         let start = Instant::now();
         self.check_request(&[prompt], options)?;
+        self.on_one_device("beam search")?;
         let eos = if options.ignore_eos { &[][..] } else { &self.generation.eos };
         let keep = (1 + eos.len()).max(2) * beams.beams;
         self.check_beams(beams, options, keep)?;

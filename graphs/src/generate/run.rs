@@ -257,6 +257,9 @@ fn request(model: &Model, plan: &Plan, sampling: &Sampling, samples: usize) -> R
 
 /// A state in which nothing has happened yet.
 fn new_state(model: &Model, avals: &StepArgs<Aval>) -> Result<State<Array>> {
+    if let Some(placement) = model.placement() {
+        return Ok(placement.new_state(&avals.3)?);
+    }
     let zeros = |a: &Aval| Array::from_bytes(model.client(), a.clone(), &vec![0; a.bytes()]);
     Ok(avals.3.try_map_named(|_, a| zeros(a))?)
 }

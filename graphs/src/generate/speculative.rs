@@ -43,6 +43,10 @@ impl Model {
     ) -> Result<Generated> {
         let start = Instant::now();
         self.check_request(&[prompt], options)?;
+        self.on_one_device("drafting")?;
+        if let Draft::Model(other) = &draft {
+            other.on_one_device("drafting")?;
+        }
         self.check_draft(draft, n, prompt, options)?;
         let plan = Plan::new(self, vec![prompt], options, n + 1);
         let mut record = plan.records().swap_remove(0);

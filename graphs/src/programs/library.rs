@@ -41,7 +41,10 @@ pub(crate) struct Programs {
 impl Programs {
     /// The program that takes some tokens and chooses the next one.
     pub fn step(&self, model: &Model, shape: Shape) -> Arc<Step> {
-        self.steps.get(shape, || step(model.arch.clone(), shape).on(model.client()))
+        self.steps.get(shape, || match model.placement() {
+            Some(placement) => placement.step(model.arch.clone(), shape),
+            None => step(model.arch.clone(), shape).on(model.client()),
+        })
     }
     /// The program that generates up to `room` tokens.
     pub fn decode_loop(&self, model: &Model, shape: Shape, room: usize) -> Arc<Loop> {
@@ -50,7 +53,11 @@ impl Programs {
     /// The program that repeats, leaves out, or exchanges rows.
     pub fn pick(&self, model: &Model) -> Arc<Pick> {
         let pick = |state: State, rows: Tensor| state.pick(rows);
-        self.picks.get((), || jit(Box::new(pick) as Box<_>).named("pick").on(model.client()))
+        let pick = || jit(Box::new(pick) as Box<_>).named("pick");
+        self.picks.get((), || match model.placement() {
+            Some(placement) => placement.pick(pick()),
+            None => pick().on(model.client()),
+        })
     }
     /// The program that drafts `n` tokens.
     pub fn draft(&self, model: &Model, shape: Shape, n: usize) -> Arc<Draft> {

@@ -22,11 +22,13 @@
 mod beam;
 mod device;
 mod library;
+mod placement;
 mod speculative;
 
 pub use beam::{Extend, ExtendArgs, ExtendOut, extend};
 pub use device::{Loop, LoopArgs, LoopOut, decode_loop};
 pub(crate) use library::Programs;
+pub use placement::Placement;
 pub use speculative::{Draft, DraftArgs, DraftOut, Verify, VerifyArgs, VerifyOut, accept, draft, verify};
 
 use crate::{
@@ -34,7 +36,8 @@ use crate::{
     sampling::{Chosen, Context, Shape, count},
 };
 use raxla::{
-    Aval, Axis, Compiled, DType, Jit, Key, PerLeaf, Tensor, Tree, full, jit, nn::Layers, prim, tree::Leaf, vmap_axes,
+    Aval, Axis, Compiled, DType, Jit, Key, PerLeaf, Tensor, Tree, full, jit, nn::Layers, parallel::tensor, prim,
+    tree::Leaf, vmap_axes,
 };
 use std::sync::Arc;
 
@@ -88,15 +91,21 @@ pub type Step = Jit<StepArgs<Tensor>, Box<StepFn>>;
 /// One compiled step.
 pub type Program = Compiled<StepArgs<Tensor>, StepOut<Tensor>>;
 /// The program of a whole sequence: from tokens `[1, t]` to logits and hidden states.
-pub type Forward = Jit<(Vec<Tensor>, Tensor), Box<dyn Fn(Vec<Tensor>, Tensor) -> (Tensor, Vec<Tensor>) + Send + Sync>>;
+pub type Forward = Jit<(Vec<Tensor>, Tensor), Box<ForwardFn>>;
+type ForwardFn = dyn Fn(Vec<Tensor>, Tensor) -> (Tensor, Vec<Tensor>) + Send + Sync;
 
 /// The step that takes some tokens in and chooses the next one. `jit` compiles it per bucket: prefill and decode.
 pub fn step(arch: Arc<dyn Architecture>, shape: Shape) -> Step {
+    jit(step_of(arch, shape)).named("step")
+}
+
+/// The step of one device.
+fn step_of(arch: Arc<dyn Architecture>, shape: Shape) -> Box<StepFn> {
     let f = move |params: Vec<Tensor>, tokens: Tensor, count: Tensor, state: State, request: Request| {
         let model = arch.decoder(&params);
         each_row(Call { tokens, count, state, request }, |call| choose_next(&*model, shape, call))
     };
-    jit(Box::new(f) as Box<StepFn>).named("step")
+    Box::new(f)
 }
 
 /// A step of one sequence.
@@ -128,7 +137,7 @@ fn take_in(model: &dyn Decoder, call: &Call) -> (Tensor, State) {
 
 /// Logits `[t, vocab]` of hidden states `[t, d]`.
 fn logits(model: &dyn Decoder, hidden: Tensor) -> Tensor {
-    model.logits(hidden.expand_dims(0)).squeeze(0)
+    tensor::whole(model.logits(hidden.expand_dims(0))).squeeze(0)
 }
 
 impl Request {
@@ -205,6 +214,11 @@ pub fn each_row<Y: Tree<Tensor, With<Tensor> = Y>>(call: Call, f: impl Fn(Call) 
 
 /// The forward pass of whole sequences, without a cache.
 pub fn forward(arch: Arc<dyn Architecture>) -> Forward {
+    jit(forward_of(arch)).named("forward")
+}
+
+/// The forward pass of one device.
+fn forward_of(arch: Arc<dyn Architecture>) -> Box<ForwardFn> {
     let f = move |params: Vec<Tensor>, tokens: Tensor| {
         let model = arch.decoder(&params);
         let [_, t] = tokens.shape();
@@ -214,9 +228,9 @@ pub fn forward(arch: Arc<dyn Architecture>) -> Forward {
             Layers::List(v) => v,
             Layers::Stacked(all, n) => (0..n).map(|i| all.slice_axis(0, i..i + 1).squeeze(0)).collect(),
         };
-        (model.logits(out.hidden), states.into_iter().chain([out.hidden]).collect())
+        (tensor::whole(model.logits(out.hidden)), states.into_iter().chain([out.hidden]).collect())
     };
-    jit(Box::new(f) as Box<_>).named("forward")
+    Box::new(f)
 }
 
 /// The types of a step's arguments, for rows of `t` new tokens each and a cache of `slots`, of which the latest `spare`
