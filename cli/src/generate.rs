@@ -1,7 +1,7 @@
 //! `raxla generate`
 use crate::{
     Result, note,
-    options::{Global, ModelArgs, SamplingArgs, prompt, prompts},
+    options::{Global, ModelArgs, SamplingArgs, axes, prompt, prompts},
     report::{json, summary},
     usage,
 };
@@ -96,6 +96,10 @@ struct Running {
     /// Generate all tokens after the first in one program; they are shown at the end
     #[arg(long)]
     device_loop: bool,
+    /// Divide the model over several devices: heads and hidden units along `model`, the lines of a batch along `data`, as in
+    /// data=2,model=4. A CPU is divided, too
+    #[arg(long, value_name = "AXES", value_parser = axes, conflicts_with_all = ["device_loop", "draft", "lookup", "beams"])]
+    mesh: Option<String>,
     /// Let this smaller model, of the same vocabulary, draft tokens that the model keeps or rejects
     #[arg(long, value_name = "M", conflicts_with_all = ["device_loop", "batch"])]
     draft: Option<String>,
@@ -129,6 +133,7 @@ Examples:
   raxla generate --beams 4 --length-penalty 0.8 \"The capital of France is\"
   raxla generate --model smollm2-1.7b-instruct --draft smollm2-135m-instruct \"Once upon a time\"
   raxla generate --batch questions.txt -n 32 > answers.jsonl
+  raxla generate --mesh model=2 \"The capital of France is\"
   raxla generate -- \"- a prompt that begins with a hyphen\"";
 
 impl Args {
@@ -140,8 +145,11 @@ impl Args {
             Some(file) => prompts(file)?,
             None => vec![prompt(self.prompt.as_deref(), self.prompt_file.as_ref())?],
         };
-        let client = global.client()?;
-        let model = self.model.load(&client)?;
+        let (client, mesh) = match &self.running.mesh {
+            Some(axes) => global.mesh(axes).map(|(client, mesh)| (client, Some(mesh)))?,
+            None => (global.client()?, None),
+        };
+        let model = self.model.load_on(mesh, &client)?;
         let other = self.running.draft.as_ref().map(|name| self.model.load_other(name, &client)).transpose()?;
         let draft = other.as_ref().map(Draft::Model).or(self.running.lookup.then_some(Draft::Lookup(LOOKUP)));
         match several {

@@ -109,6 +109,10 @@ impl ModelArgs {
     pub fn load(&self, client: &Client) -> Result<Model> {
         Ok(Model::load(self.open()?, &self.options(), client)?)
     }
+    /// Find or fetch the files, and divide the model over these devices.
+    pub fn load_on(&self, mesh: Option<Mesh>, client: &Client) -> Result<Model> {
+        Ok(Model::load(self.open()?, &LoadOptions { mesh, ..self.options() }, client)?)
+    }
     /// Another model, held in the same way.
     pub fn load_other(&self, name: &str, client: &Client) -> Result<Model> {
         Ok(Model::load(self.open_named(name)?, &self.options(), client)?)
@@ -128,6 +132,12 @@ impl ModelArgs {
     fn options(&self) -> LoadOptions {
         LoadOptions { dtype: Some(self.dtype), scanned: self.scan, mesh: None, progress: true }
     }
+}
+
+/// The axes of a mesh, as [`Global::mesh`] reads them: `data=2,model=4`.
+pub fn axes(text: &str) -> std::result::Result<String, String> {
+    let mesh = Mesh::parse(text).and_then(Mesh::abstract_mesh);
+    mesh.map(|_| text.to_string()).map_err(|e| e.to_string())
 }
 
 /// A dtype that models run in.

@@ -47,6 +47,10 @@ fn options_are_checked_before_anything_is_loaded() {
     misused(&["--beams", "2", "--lookup", "Hi"], &["cannot be used with", "--lookup"]);
     misused(&["--length-penalty", "2", "Hi"], &["required arguments were not provided", "--beams <N>"]);
     misused(&["--beams", "2", "--early-stopping=maybe", "Hi"], &["invalid value 'maybe' for '--early-stopping"]);
+    misused(&["--mesh", "model", "Hi"], &["invalid value 'model' for '--mesh <AXES>'", "`model` is no axis of a mesh"]);
+    misused(&["--mesh", "model=0", "Hi"], &["invalid value 'model=0' for '--mesh <AXES>'", "has size 0"]);
+    misused(&["--mesh", "model=2", "--lookup", "Hi"], &["cannot be used with", "--lookup"]);
+    misused(&["--mesh", "model=2", "--beams", "2", "Hi"], &["cannot be used with", "--beams <N>"]);
     misused(&["--batch", "x", "Hi"], &["cannot be used with", "--batch"]);
     misused(&["--top-k", "-1", "Hi"], &["invalid value '-1' for '--top-k <K>'"]);
     misused(&["--max-new-tokens", "many", "Hi"], &["invalid value 'many' for '--max-new-tokens <N>'"]);

@@ -38,6 +38,29 @@ fn greedy_tokens_are_those_of_transformers_and_the_text_is_theirs() {
     }
 }
 
+/// On virtual devices, as many as the mesh needs.
+#[test]
+fn a_model_divided_over_devices_says_the_same() {
+    let model = speaker();
+    let want = reference_tokens("gpt2_plain", "greedy");
+    let made = json(&mut generate(model.path(), &["-n", "16", "--json", "--mesh", "model=2", "--", &prompt()]));
+    assert_eq!(tokens(&made), want);
+    let batch = model.path().join("batch.txt");
+    fs::write(&batch, format!("{0}\n{0}\n", prompt())).unwrap();
+    let mut command = generate(model.path(), &["-n", "4", "--scan", "--mesh", "data=2,model=2", "--batch"]);
+    let lines = succeeds(command.arg(&batch));
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.iter().map(tokens).collect::<Vec<_>>(), [&want[..4], &want[..4]]);
+    let mesh = |axes: &str| generate(model.path(), &["--mesh", axes, "Hi"]);
+    fails(
+        &mut mesh("model=3"),
+        1,
+        &["`layers.0.wqkv`", "4 heads", "3 devices along `model`", "help: make `model` a divisor of 4"],
+    );
+    fails(&mut mesh("data=2"), 1, &["2 devices along `data`", "1 prompts", "help: give 1 more"]);
+    fails(&mut mesh("pipe=2"), 1, &["`pipe`", "help: divide heads and hidden units along `model`"]);
+}
+
 #[test]
 fn the_prompt_comes_as_words_from_a_file_or_from_standard_input() {
     let model = speaker();
