@@ -13,7 +13,7 @@ use raxla::{
 use std::{
     fs,
     path::Path,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 use xla_extension::{CompileOptions, OptionValue};
 
@@ -157,6 +157,8 @@ fn sent(recipe: &Recipe) -> u64 {
 
 /// Replace what stands between the markers of this name, or say that it differs.
 fn expect(name: &str, text: &str) {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/sharding.md");
     let page = fs::read_to_string(&path).unwrap();
     let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
@@ -185,6 +187,29 @@ fn formulas_are_what_programs_send() {
     println!("{table}");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     expect("costs", &table);
+}
+
+#[test]
+fn letters_are_those_of_the_formulas() {
+    let undivided = ATTENTION + ROUTER;
+    let text = format!(
+        "* `A`: bytes of the activations `[batch, positions, width]` of the whole batch, here {A}. Keys are as large here, and so \
+         are values.\n\
+         * `P`: bytes of one layer's parameters, here {P_}; `W`: of its matrices, {W}; `U`: of the matrices that are not divided\n  \
+         along `expert` (attention, router), {undivided}\n"
+    );
+    expect("letters", &text);
+}
+
+#[test]
+fn a_mixture_by_its_axes() {
+    let c = communication(LLAMA, "data=2,fsdp=2,model=2", TrainOptions::default(), true).unwrap();
+    println!("{c}");
+    let mut table = String::from("| axes | runs | bytes | `sent` |\n|---|---|---|---|\n");
+    for (axes, t) in c.by_axes() {
+        table += &format!("| `{axes}` | {} | {} | {} |\n", t.runs, t.bytes, t.sent);
+    }
+    expect("axes", &table);
 }
 
 #[test]
