@@ -12,7 +12,7 @@ use crate::{
     error::{Error, Result},
     lower::stablehlo_sharded,
     mesh::{Mesh, NamedSharding, Rules, with_rules},
-    trace::{Tensor, avals_of, catch, trace_graph},
+    trace::{At, Tensor, avals_of, catch, trace_graph},
     transform::{optimize, varying::erased},
     tree::{Hole, Path, Structure, Tree},
 };
@@ -193,6 +193,8 @@ where
         let mut out = None;
         let mut out_specs = None;
         let ambient = place.as_ref().and_then(|(mesh, _)| Some((mesh.clone(), self.rules.clone()?)));
+        // (the closure would hide the caller's line)
+        let at = At::caller();
         let traced = with_rules(ambient, || {
             trace_graph(&avals, |t| {
                 let y = self.f.call(args.refill(t.iter().copied()));
@@ -202,6 +204,7 @@ where
                 leaves
             })
         })?;
+        drop(at);
         let trace = start.elapsed();
         let mut place = place
             .map(|(mesh, ins)| {
