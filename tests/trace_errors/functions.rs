@@ -226,7 +226,7 @@ fn of_batches() {
         (
             vec![f(&[3])],
             |x| vec![wrong!(psum(x[0], "batch"))],
-            "psum: there is no axis `batch`: no axis has a name here\n  help: call it inside `vmap_with(VmapOptions { axis_name: Some(\"batch\"), .. }, ..)`",
+            "psum: there is no axis `batch`: no axis has a name here\n  help: call it inside `vmap_with(VmapOptions { axis_name: Some(\"batch\"), .. }, ..)`, or inside `shard_map` over a mesh with that axis",
         ),
         // what is wrong inside points at its own line
         (
