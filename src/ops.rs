@@ -2,7 +2,7 @@
 use crate::{
     aval::DType,
     prim::{self, Direction, Scalar, broadcast_in_dim, full},
-    trace::{At, Tensor, fail},
+    trace::{At, Tensor, fail, vary},
 };
 
 /// The shape that two shapes broadcast to, as in NumPy; otherwise the axis where they differ.
@@ -27,6 +27,9 @@ fn fit(op: &str, x: Tensor, y: Tensor) -> (Tensor, Tensor) {
         let help = format!("convert one side: `.cast(DType::{:?})`", a.dtype);
         fail(op, vec![a, b], "the dtypes differ", Some(help));
     }
+    // (a derivative is summed over devices where it is smallest: before what they share is stretched)
+    let vma = a.vma.union(b.vma);
+    let (x, y) = (vary(x, vma), vary(y, vma));
     match common(&a.dims, &b.dims) {
         Ok(dims) => (x.broadcast_to(dims.clone()), y.broadcast_to(dims)),
         Err(help) => fail(op, vec![a, b], "the shapes do not broadcast", Some(help)),

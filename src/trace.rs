@@ -402,20 +402,24 @@ fn varying_alike(prim: Rc<dyn Primitive>, x: &[Tensor]) -> (Rc<dyn Primitive>, V
         let all = vma.iter().copied().collect::<AxisSet>().union(own);
         (prim, vec![all; x.len()])
     });
-    let raise = |(t, want): (&Tensor, AxisSet)| {
-        let more = want.without(t.aval().vma);
-        if more.is_empty() {
-            return *t;
-        }
-        let key = (t.id(), t.aval().vma.union(want));
-        let known = STACK.with(|s| {
-            let stack = &s.borrow().traces;
-            stack.iter().rev().find_map(|tr| tr.raised.get(&key).map(|v| tr.tensor(*v)))
-        });
-        known.unwrap_or_else(|| bind1(PVary(more), &[*t]))
-    };
-    let x = x.iter().zip(want).map(raise).collect();
+    let x = x.iter().zip(want).map(|(t, want)| vary(*t, want)).collect();
     (prim, x)
+}
+
+/// `t`, varying at least over these mesh axes: made so once for all its uses.
+#[track_caller]
+pub(crate) fn vary(t: Tensor, axes: AxisSet) -> Tensor {
+    let have = t.aval().vma;
+    let more = axes.without(have);
+    if more.is_empty() {
+        return t;
+    }
+    let key = (t.id(), have.union(axes));
+    let known = STACK.with(|s| {
+        let stack = &s.borrow().traces;
+        stack.iter().rev().find_map(|tr| tr.raised.get(&key).map(|v| tr.tensor(*v)))
+    });
+    known.unwrap_or_else(|| bind1(PVary(more), &[t]))
 }
 /// [`fail`] with a reason that may have a remedy after a line break, as those of type rules.
 #[track_caller]

@@ -29,10 +29,10 @@ const LAYERS: u64 = 4;
 const A: u64 = 4 * 8 * 16 * 32;
 /// The matrices of attention in one layer.
 const ATTENTION: u64 = 4 * 4 * 32 * 32;
-/// All matrices of one layer.
-const W: u64 = ATTENTION + 4 * 3 * 32 * 64;
-/// All parameters of one layer: also two norms.
-const P_: u64 = W + 4 * 2 * 32;
+/// The norms of one layer.
+const NORMS: u64 = 4 * 2 * 32;
+/// All parameters of one layer.
+const P_: u64 = ATTENTION + 4 * 3 * 32 * 64 + NORMS;
 /// The router of one layer of Mixtral.
 const ROUTER: u64 = 4 * 32 * 8;
 
@@ -95,29 +95,22 @@ fn recipes() -> Vec<Recipe> {
     let around = (n - 1) * (2 * A / n + 4 * 16 / n);
     let mut all = vec![
         row("data", LLAMA, "data=8", false, "0", 0),
-        row("data", LLAMA, "data=8", true, "2(n-1)/n (W + 2A/n)", gradient(W + 2 * A / n)),
+        row("data", LLAMA, "data=8", true, "2(n-1)/n P", gradient(P_)),
         row("fsdp", LLAMA, "fsdp=8", false, "(n-1)/n P", (n - 1) * P_ / n),
         row("fsdp", LLAMA, "fsdp=8", true, "2(n-1)/n P", 2 * (n - 1) * P_ / n),
         row("fsdp, remat", LLAMA, "fsdp=8", true, "3(n-1)/n P", 3 * (n - 1) * P_ / n),
         row("tensor", LLAMA, "model=8", false, "4(n-1)/n A", 4 * (n - 1) * A / n),
         row("tensor", LLAMA, "model=8", true, "8(n-1)/n A", 8 * (n - 1) * A / n),
         row("sequence", LLAMA, "model=8", false, "4(n-1)/n A", 4 * (n - 1) * A / n),
-        row(
-            "sequence",
-            LLAMA,
-            "model=8",
-            true,
-            "8(n-1)/n A + 2(n-1)/n 2A/n",
-            8 * (n - 1) * A / n + gradient(2 * A / n),
-        ),
+        row("sequence", LLAMA, "model=8", true, "8(n-1)/n A + 2(n-1)/n N", 8 * (n - 1) * A / n + gradient(NORMS)),
         row("ring", LLAMA, "context=8", false, "(n-1) (2A/n + 4T/n)", around),
         row(
             "ring",
             LLAMA,
             "context=8",
             true,
-            "(n-1) (4A/n + 4T/n) + 2(n-1)/n (W + 2A/n)",
-            around + (n - 1) * 2 * A / n + gradient(W + 2 * A / n),
+            "(n-1) (4A/n + 4T/n) + 2(n-1)/n P",
+            around + (n - 1) * 2 * A / n + gradient(P_),
         ),
         row("expert", MIXTRAL, "expert=8", false, "2(n-1)/n E A/n", 2 * (n - 1) * (8 * A / n) / n),
         row(
@@ -125,8 +118,8 @@ fn recipes() -> Vec<Recipe> {
             MIXTRAL,
             "expert=8",
             true,
-            "4(n-1)/n E A/n + 2(n-1)/n (U + 2A/n)",
-            4 * (n - 1) * (8 * A / n) / n + gradient(ATTENTION + ROUTER + 2 * A / n),
+            "4(n-1)/n E A/n + 2(n-1)/n U",
+            4 * (n - 1) * (8 * A / n) / n + gradient(ATTENTION + ROUTER + NORMS),
         ),
         row("pipeline", LLAMA, "pipe=4", false, "(m+n-1) A/m + 2(n-1)/n A", (m + m - 1) * A / m + 2 * (m - 1) * A / m),
         row(
@@ -191,12 +184,12 @@ fn formulas_are_what_programs_send() {
 
 #[test]
 fn letters_are_those_of_the_formulas() {
-    let undivided = ATTENTION + ROUTER;
+    let undivided = ATTENTION + ROUTER + NORMS;
     let text = format!(
         "* `A`: bytes of the activations `[batch, positions, width]` of the whole batch, here {A}. Keys are as large here, and so \
          are values.\n\
-         * `P`: bytes of one layer's parameters, here {P_}; `W`: of its matrices, {W}; `U`: of the matrices that are not divided\n  \
-         along `expert` (attention, router), {undivided}\n"
+         * `P`: bytes of one layer's parameters, here {P_}; `N`: of its norms, {NORMS}; `U`: of what is not divided along\n  \
+         `expert` (attention, router, norms), {undivided}\n"
     );
     expect("letters", &text);
 }

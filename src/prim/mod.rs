@@ -15,7 +15,7 @@ use crate::{
     host::Host,
     lower::{Lower, Value},
     mesh::AxisSet,
-    trace::{NamedAxis, Tensor, fail},
+    trace::{NamedAxis, Tensor, fail, vary},
     transform::{
         batch::{BatchAxis, Batched, in_front},
         runs::{Halves, Runs},
@@ -302,7 +302,7 @@ pub fn broadcast_leading(x: Tensor, n: usize) -> Tensor {
 /// A tensor of zeros of this type.
 #[track_caller]
 pub fn zeros_of(a: &Aval) -> Tensor {
-    pvary_to(full(a.dims.clone(), a.dtype, 0.0), a.vma)
+    vary(full(a.dims.clone(), a.dtype, 0.0), a.vma)
 }
 
 /// The axes of a tensor of this rank that are not in `axes`.

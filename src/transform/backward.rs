@@ -1,8 +1,8 @@
 //! Transposition of linear graphs: the second half of reverse mode.
 use crate::{
     graph::Graph,
-    prim::{Operand, add_opt, pvary_to},
-    trace::{Tensor, bind_rc, with_site},
+    prim::{Operand, add_opt},
+    trace::{Tensor, bind_rc, vary, with_site},
 };
 
 /// Cotangents of the linear inputs of a graph, given those of its outputs; `None` is zero.
@@ -41,7 +41,7 @@ pub fn backward(g: &Graph, known: &[Option<Tensor>], ct: &[Option<Tensor>]) -> V
         let x: Vec<Operand> = e.ins.iter().map(operand).collect();
         with_site(&e.site, || {
             for (v, d) in e.ins.iter().zip(e.prim.transpose(&ct, &x)).filter(|(v, _)| linear[**v as usize]) {
-                let d = d.map(|d| pvary_to(d, g.aval(*v).vma));
+                let d = d.map(|d| vary(d, g.aval(*v).vma));
                 debug_assert!(d.is_none_or(|d| d.aval() == *g.aval(*v)), "{:?} transposes to another type", e.prim);
                 cts[*v as usize] = add_opt(cts[*v as usize], d);
             }

@@ -6,8 +6,7 @@
 use crate::{
     graph::{Eqn, Graph, Var},
     mesh::AxisSet,
-    prim::pvary_to,
-    trace::{inline, trace_rule},
+    trace::{inline, trace_rule, vary},
 };
 use std::{collections::HashMap, rc::Rc};
 
@@ -24,7 +23,7 @@ pub fn raised(g: &Graph, ins: &[AxisSet], outs: &[AxisSet]) -> Graph {
     }
     let avals: Vec<_> = g.in_avals().iter().zip(ins).map(|(a, w)| a.varying(a.vma.union(*w))).collect();
     let (graph, captured) =
-        trace_rule(&avals, |t| inline(g, t).into_iter().zip(outs).map(|(t, w)| pvary_to(t, *w)).collect());
+        trace_rule(&avals, |t| inline(g, t).into_iter().zip(outs).map(|(t, w)| vary(t, *w)).collect());
     debug_assert!(captured.is_empty(), "a graph is closed");
     graph
 }

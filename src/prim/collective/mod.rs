@@ -6,7 +6,7 @@
 //! lowered to the operation with which they communicate.
 use super::*;
 use crate::{
-    trace::{At, bind, bind1, named_axis},
+    trace::{At, bind, bind1, named_axis, vary},
     tree::Tree,
 };
 

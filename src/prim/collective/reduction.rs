@@ -131,7 +131,7 @@ impl Primitive for PReduce {
     fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
         match self.how {
             // what all devices share varies with the value of each
-            PReduction::Sum if self.axes[0].mesh => vec![ct[0].map(|ct| pvary_to(ct, self.set()))],
+            PReduction::Sum if self.axes[0].mesh => vec![ct[0].map(|ct| vary(ct, self.set()))],
             PReduction::Sum => vec![ct[0].map(|ct| self.sum(ct))],
             _ => not_linear(self.name(), vec![x[0].aval()]),
         }

@@ -218,7 +218,7 @@ fn returned<Y: Tree<Tensor, With<Tensor> = Y>>(
                 bind1(Trusted(trusted), &[*t])
             }
         };
-        leaves.push(pvary_to(t, own));
+        leaves.push(vary(t, own));
         i += 1;
     });
     (y.refill(leaves), Specs(specs))

@@ -2,7 +2,7 @@
 use super::*;
 use crate::{
     mesh::{AxisSet, Mesh, NamedSharding, PartitionSpec, SpecTree},
-    trace::{At, bind, bind1},
+    trace::{At, bind, bind1, vary},
     tree::Tree,
 };
 
@@ -25,14 +25,7 @@ pub struct PVary(pub(crate) AxisSet);
 pub fn pvary<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames) -> X {
     let _at = At::caller();
     let axes: AxisSet = axes.axes("pvary").iter().map(NamedAxis::mesh_axes).collect();
-    x.refill(x.leaves().into_iter().map(|t| pvary_to(t, axes)).collect::<Vec<_>>())
-}
-
-/// `t`, varying at least over these axes.
-#[track_caller]
-pub(crate) fn pvary_to(t: Tensor, axes: AxisSet) -> Tensor {
-    let more = axes.without(t.aval().vma);
-    if more.is_empty() { t } else { bind1(PVary(more), &[t]) }
+    x.refill(x.leaves().into_iter().map(|t| vary(t, axes)).collect::<Vec<_>>())
 }
 
 impl Primitive for PVary {
@@ -52,13 +45,13 @@ impl Primitive for PVary {
         x.to_vec()
     }
     fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
-        vec![dx[0].map(|d| pvary_to(d, self.0))]
+        vec![dx[0].map(|d| vary(d, self.0))]
     }
     fn transpose(&self, ct: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {
         vec![ct[0].map(|ct| psum_over(ct, self.0))]
     }
     fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
-        vec![pvary_to(x[0], self.0)]
+        vec![vary(x[0], self.0)]
     }
     fn lower(&self, _: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
         x.to_vec()
@@ -100,7 +93,7 @@ impl Primitive for Trusted {
     // (each device made the value by itself: each has its share of the derivative)
     fn transpose(&self, ct: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {
         let n: usize = self.0.iter().map(|a| a.size).product();
-        vec![ct[0].map(|ct| pvary_to(ct / n as f64, self.set()))]
+        vec![ct[0].map(|ct| vary(ct / n as f64, self.set()))]
     }
     fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
         bind(self.clone(), x)
