@@ -1,15 +1,10 @@
 //! `shard_map`, its collectives and their derivatives against what JAX computed on eight devices (tests/fixtures/shard_map.json):
 //! the interpreter, and programs compiled for eight devices of the CPU. Each case is a function here and one of the same name in
 //! scripts/shard_map_cases/, the same mathematics.
-use fixture::{check, host};
+use fixture::host;
 use raxla::{Client, Host, Mesh, SpecTree, Tree, axis_index, grad, prelude::*, runtime, shard_map, trace::trace_graph};
 use serde_json::Value;
-use std::{
-    collections::BTreeMap,
-    panic,
-    sync::{LazyLock, Mutex},
-    thread,
-};
+use std::{collections::BTreeMap, sync::LazyLock};
 
 mod collectives;
 #[path = "../jax_transforms/fixture.rs"]
@@ -118,35 +113,16 @@ fn fixture() -> BTreeMap<String, Expected> {
     cases.map(|c| (c["name"].as_str().unwrap().to_string(), expected(c))).collect()
 }
 
-/// Run every case and compare; a case that panics fails like others.
+fn cases() -> Vec<(&'static str, &'static Case)> {
+    fixture::named(GROUPS, |c| c.name)
+}
 fn compare(run: fn(&Case, &Expected) -> Result<Vec<Host>, String>) {
-    let expected = fixture();
-    let wanted = std::env::var("RAXLA_CASE").unwrap_or_default();
-    let cases = GROUPS.iter().flat_map(|g| g.iter()).filter(|c| c.name.contains(&wanted));
-    let (cases, failures) = (Mutex::new(cases), Mutex::new(vec![]));
-    let work = || {
-        while let Some(case) = { cases.lock().unwrap().next() } {
-            let expected = &expected[case.name];
-            let result = panic::catch_unwind(|| run(case, expected)).unwrap_or_else(|_| Err("it panics".into()));
-            if let Err(why) = result.and_then(|have| check(&have, &expected.outputs)) {
-                failures.lock().unwrap().push(format!("{}: {why}", case.name));
-            }
-        }
-    };
-    thread::scope(|s| (0..2).for_each(|_| drop(s.spawn(work))));
-    let failures = failures.into_inner().unwrap();
-    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+    fixture::compare(&cases(), &fixture(), |e| &e.outputs, run)
 }
 
 #[test]
 fn every_case_of_the_fixture_is_here() {
-    let mut here: Vec<&str> = GROUPS.iter().flat_map(|g| g.iter()).map(|c| c.name).collect();
-    here.sort_unstable();
-    assert!(here.windows(2).all(|w| w[0] != w[1]), "two cases have one name");
-    let there = fixture();
-    let missing: Vec<&String> = there.keys().filter(|name| !here.contains(&name.as_str())).collect();
-    assert!(missing.is_empty(), "not written in Rust: {missing:?}");
-    assert_eq!(here.len(), there.len(), "cases that the fixture lacks");
+    fixture::assert_same_names(&cases(), &fixture());
 }
 
 #[test]

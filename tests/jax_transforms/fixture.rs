@@ -1,6 +1,50 @@
 //! Tensors in fixtures, and their comparison with results.
 use raxla::{DType, Host, host::float_from_bits};
 use serde_json::Value;
+use std::{collections::BTreeMap, panic, sync::Mutex, thread};
+
+/// Every case of these groups, by its name.
+pub fn named<C>(groups: &[&'static [C]], name: fn(&C) -> &'static str) -> Vec<(&'static str, &'static C)> {
+    groups.iter().flat_map(|g| g.iter()).map(|c| (name(c), c)).collect()
+}
+
+/// Run every case, or those with `RAXLA_CASE` in their names, and compare with what the fixture has of it; a case that panics
+/// fails like others.
+pub fn compare<C: Sync, E: Sync>(
+    cases: &[(&'static str, &'static C)],
+    fixture: &BTreeMap<String, E>,
+    outputs: fn(&E) -> &[Host],
+    run: fn(&C, &E) -> Result<Vec<Host>, String>,
+) where
+    E: panic::RefUnwindSafe,
+    C: panic::RefUnwindSafe,
+{
+    let wanted = std::env::var("RAXLA_CASE").unwrap_or_default();
+    let cases = cases.iter().filter(|(name, _)| name.contains(&wanted));
+    let (cases, failures) = (Mutex::new(cases), Mutex::new(vec![]));
+    let work = || {
+        while let Some((name, case)) = { cases.lock().unwrap().next() } {
+            let expected = &fixture[*name];
+            let result = panic::catch_unwind(|| run(case, expected)).unwrap_or_else(|_| Err("it panics".into()));
+            if let Err(why) = result.and_then(|have| check(&have, outputs(expected))) {
+                failures.lock().unwrap().push(format!("{name}: {why}"));
+            }
+        }
+    };
+    thread::scope(|s| (0..2).for_each(|_| drop(s.spawn(work))));
+    let failures = failures.into_inner().unwrap();
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// Cases and fixture have the same names, each once.
+pub fn assert_same_names<C, E>(cases: &[(&'static str, &'static C)], fixture: &BTreeMap<String, E>) {
+    let mut here: Vec<&str> = cases.iter().map(|c| c.0).collect();
+    here.sort_unstable();
+    assert!(here.windows(2).all(|w| w[0] != w[1]), "two cases have one name");
+    let missing: Vec<&String> = fixture.keys().filter(|name| !here.contains(&name.as_str())).collect();
+    assert!(missing.is_empty(), "not written in Rust: {missing:?}");
+    assert_eq!(here.len(), fixture.len(), "cases that the fixture lacks");
+}
 
 /// A tensor of a fixture.
 pub fn host(t: &Value) -> Host {
@@ -15,7 +59,7 @@ pub fn host(t: &Value) -> Host {
 }
 
 /// Floats within a part of the largest magnitude of the whole result, everything else exactly.
-pub fn check(have: &[Host], want: &[Host]) -> Result<(), String> {
+fn check(have: &[Host], want: &[Host]) -> Result<(), String> {
     if have.len() != want.len() {
         return Err(format!("{} results instead of {}", have.len(), want.len()));
     }

@@ -1,9 +1,9 @@
 //! Functions and their transformations against what JAX computed (tests/fixtures/transforms.json): the interpreter and compiled
 //! programs alike. Each case is a function here and one of the same name in scripts/transform_cases/, the same mathematics.
-use fixture::{check, host};
+use fixture::host;
 use raxla::{Host, Tree, grad, prelude::*, trace::trace_graph};
 use serde_json::Value;
-use std::{collections::BTreeMap, panic, sync::Mutex, thread};
+use std::collections::BTreeMap;
 
 /// A function of the inputs that the fixture has under this name, and the leaves of its result.
 pub struct Case {
@@ -109,40 +109,21 @@ fn fixture() -> BTreeMap<String, Expected> {
     cases
 }
 
-/// Run every case and compare; a case that panics fails like others.
-fn compare(run: fn(&Case, &[Host]) -> Result<Vec<Host>, String>) {
-    let expected = fixture();
-    let wanted = std::env::var("RAXLA_CASE").unwrap_or_default();
-    let cases = GROUPS.iter().flat_map(|g| g.iter()).filter(|c| c.name.contains(&wanted));
-    let (cases, failures) = (Mutex::new(cases), Mutex::new(vec![]));
-    let work = || {
-        while let Some(case) = { cases.lock().unwrap().next() } {
-            let Expected { inputs, outputs } = &expected[case.name];
-            let result = panic::catch_unwind(|| run(case, inputs)).unwrap_or_else(|_| Err("it panics".into()));
-            if let Err(why) = result.and_then(|have| check(&have, outputs)) {
-                failures.lock().unwrap().push(format!("{}: {why}", case.name));
-            }
-        }
-    };
-    thread::scope(|s| (0..2).for_each(|_| drop(s.spawn(work))));
-    let failures = failures.into_inner().unwrap();
-    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+fn cases() -> Vec<(&'static str, &'static Case)> {
+    fixture::named(GROUPS, |c| c.name)
+}
+fn compare(run: fn(&Case, &Expected) -> Result<Vec<Host>, String>) {
+    fixture::compare(&cases(), &fixture(), |e| &e.outputs, run)
 }
 
 #[test]
 fn every_case_of_the_fixture_is_here() {
-    let mut here: Vec<&str> = GROUPS.iter().flat_map(|g| g.iter()).map(|c| c.name).collect();
-    here.sort_unstable();
-    assert!(here.windows(2).all(|w| w[0] != w[1]), "two cases have one name");
-    let there = fixture();
-    let missing: Vec<&String> = there.keys().filter(|name| !here.contains(&name.as_str())).collect();
-    assert!(missing.is_empty(), "not written in Rust: {missing:?}");
-    assert_eq!(here.len(), there.len(), "cases that the fixture lacks");
+    fixture::assert_same_names(&cases(), &fixture());
 }
 
 #[test]
 fn the_interpreter_equals_jax() {
-    compare(|case, inputs| {
+    compare(|case, Expected { inputs, .. }| {
         let avals: Vec<Aval> = inputs.iter().map(|h| h.aval().clone()).collect();
         let graph = trace_graph(&avals, case.f).map_err(|e| e.to_string())?;
         Ok(graph.eval(inputs))
@@ -151,7 +132,7 @@ fn the_interpreter_equals_jax() {
 
 #[test]
 fn compiled_programs_equal_jax() {
-    compare(|case, inputs| {
+    compare(|case, Expected { inputs, .. }| {
         let f = jit(|x: Vec<Tensor>| (case.f)(&x));
         let args: raxla::Result<Vec<Array>> = inputs.iter().map(Array::from_host).collect();
         let out = args.and_then(|args| f.call((&args,))).map_err(|e| e.to_string())?;
