@@ -285,3 +285,31 @@ tuple_tree!(A.0, B.1, C.2, D.3, E.4);
 tuple_tree!(A.0, B.1, C.2, D.3, E.4, F.5);
 tuple_tree!(A.0, B.1, C.2, D.3, E.4, F.5, G.6);
 tuple_tree!(A.0, B.1, C.2, D.3, E.4, F.5, G.6, H.7);
+
+/// Number of leaves.
+pub(crate) fn count_leaves<T: Leaf>(x: &impl Tree<T>) -> usize {
+    let mut n = 0;
+    x.visit(|_, _| n += 1);
+    n
+}
+
+/// A trait that has one value per leaf of a tree (`AxisTree`, `SpecTree`), for tuples: what their elements say, in order.
+macro_rules! per_leaf_of_tuples {
+    ($Trait:ident, $method:ident, $Value:ty) => {
+        per_leaf_of_tuples!(@ $Trait, $method, $Value, A S 0);
+        per_leaf_of_tuples!(@ $Trait, $method, $Value, A S 0, B T 1);
+        per_leaf_of_tuples!(@ $Trait, $method, $Value, A S 0, B T 1, C U 2);
+        per_leaf_of_tuples!(@ $Trait, $method, $Value, A S 0, B T 1, C U 2, D V 3);
+        per_leaf_of_tuples!(@ $Trait, $method, $Value, A S 0, B T 1, C U 2, D V 3, E W 4);
+        per_leaf_of_tuples!(@ $Trait, $method, $Value, A S 0, B T 1, C U 2, D V 3, E W 4, F X 5);
+        per_leaf_of_tuples!(@ $Trait, $method, $Value, A S 0, B T 1, C U 2, D V 3, E W 4, F X 5, G Y 6);
+    };
+    (@ $Trait:ident, $method:ident, $Value:ty, $($t:ident $x:ident $i:tt),*) => {
+        impl<Z: Leaf, $($x,)* $($t: $Trait<$x, Z>),*> $Trait<($($x,)*), Z> for ($($t,)*) {
+            fn $method(&self, x: &($($x,)*)) -> Result<Vec<$Value>, String> {
+                Ok([$(self.$i.$method(&x.$i)?),*].concat())
+            }
+        }
+    };
+}
+pub(crate) use per_leaf_of_tuples;

@@ -4,7 +4,7 @@ use crate::{
     aval::Aval,
     trace::Tensor,
     transform::PerLeaf,
-    tree::{Leaf, Tree},
+    tree::{Leaf, Tree, count_leaves, per_leaf_of_tuples},
 };
 use std::{fmt, sync::Arc};
 
@@ -144,7 +144,7 @@ pub trait SpecTree<X, T: Leaf = Tensor> {
 }
 impl<T: Leaf, X: Tree<T>> SpecTree<X, T> for PartitionSpec {
     fn specs(&self, x: &X) -> Result<Vec<PartitionSpec>, String> {
-        Ok(vec![self.clone(); count(x)])
+        Ok(vec![self.clone(); count_leaves(x)])
     }
 }
 impl<T: Leaf, X: Tree<T>> SpecTree<X, T> for PerLeaf<X::With<PartitionSpec>>
@@ -153,35 +153,16 @@ where
 {
     fn specs(&self, x: &X) -> Result<Vec<PartitionSpec>, String> {
         let specs: Vec<PartitionSpec> = self.0.leaves();
-        let wrong = || format!("the specs in `PerLeaf` are {}, the leaves of the tree {}", specs.len(), count(x));
-        if specs.len() == count(x) { Ok(specs) } else { Err(wrong()) }
+        let wrong =
+            || format!("the specs in `PerLeaf` are {}, the leaves of the tree {}", specs.len(), count_leaves(x));
+        if specs.len() == count_leaves(x) { Ok(specs) } else { Err(wrong()) }
     }
 }
 /// One spec per leaf, in the order of the leaves.
 impl<T: Leaf, X: Tree<T>> SpecTree<X, T> for Vec<PartitionSpec> {
     fn specs(&self, x: &X) -> Result<Vec<PartitionSpec>, String> {
-        let wrong = || format!("{} specs were given, but the tree has {} leaves", self.len(), count(x));
-        if self.len() == count(x) { Ok(self.clone()) } else { Err(wrong()) }
+        let wrong = || format!("{} specs were given, but the tree has {} leaves", self.len(), count_leaves(x));
+        if self.len() == count_leaves(x) { Ok(self.clone()) } else { Err(wrong()) }
     }
 }
-fn count<T: Leaf>(x: &impl Tree<T>) -> usize {
-    let mut n = 0;
-    x.visit(|_, _| n += 1);
-    n
-}
-macro_rules! tuples {
-    ($($t:ident $x:ident $i:tt),*) => {
-        impl<Z: Leaf, $($x,)* $($t: SpecTree<$x, Z>),*> SpecTree<($($x,)*), Z> for ($($t,)*) {
-            fn specs(&self, x: &($($x,)*)) -> Result<Vec<PartitionSpec>, String> {
-                Ok([$(self.$i.specs(&x.$i)?),*].concat())
-            }
-        }
-    };
-}
-tuples!(A S 0);
-tuples!(A S 0, B T 1);
-tuples!(A S 0, B T 1, C U 2);
-tuples!(A S 0, B T 1, C U 2, D V 3);
-tuples!(A S 0, B T 1, C U 2, D V 3, E W 4);
-tuples!(A S 0, B T 1, C U 2, D V 3, E W 4, F X 5);
-tuples!(A S 0, B T 1, C U 2, D V 3, E W 4, F X 5, G Y 6);
+per_leaf_of_tuples!(SpecTree, specs, PartitionSpec);

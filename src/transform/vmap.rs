@@ -6,7 +6,7 @@ use super::{
 use crate::{
     aval::Aval,
     trace::{At, NamedAxis, Tensor, fail, trace_tree, with_axis},
-    tree::{Leaf, Tree},
+    tree::{Leaf, Tree, count_leaves, per_leaf_of_tuples},
 };
 use std::{panic::Location, rc::Rc};
 
@@ -28,7 +28,7 @@ pub trait AxisTree<X, T: Leaf = Tensor> {
 }
 impl<T: Leaf, X: Tree<T>> AxisTree<X, T> for Axis {
     fn axes(&self, x: &X) -> Result<Vec<Axis>, String> {
-        Ok(vec![*self; count(x)])
+        Ok(vec![*self; count_leaves(x)])
     }
 }
 /// The mapped axis of every leaf, in a tree of the same structure.
@@ -39,34 +39,14 @@ where
     X::With<Axis>: Tree<Axis>,
 {
     fn axes(&self, x: &X) -> Result<Vec<Axis>, String> {
-        let (axes, leaves) = (self.0.leaves(), count(x));
+        let (axes, leaves) = (self.0.leaves(), count_leaves(x));
         let wrong = || format!("the axes in `PerLeaf` are {}, the leaves of the tree {leaves}", axes.len());
         if axes.len() == leaves { Ok(axes) } else { Err(wrong()) }
     }
 }
-fn count<T: Leaf>(x: &impl Tree<T>) -> usize {
-    let mut n = 0;
-    x.visit(|_, _| n += 1);
-    n
-}
 /// What to do about axes that do not go with the leaves.
 pub(crate) const ONE_PER_LEAF: &str = "give each leaf an axis, or `Axis::Shared`";
-macro_rules! tuples {
-    ($($t:ident $x:ident $i:tt),*) => {
-        impl<Z: Leaf, $($x,)* $($t: AxisTree<$x, Z>),*> AxisTree<($($x,)*), Z> for ($($t,)*) {
-            fn axes(&self, x: &($($x,)*)) -> Result<Vec<Axis>, String> {
-                Ok([$(self.$i.axes(&x.$i)?),*].concat())
-            }
-        }
-    };
-}
-tuples!(A S 0);
-tuples!(A S 0, B T 1);
-tuples!(A S 0, B T 1, C U 2);
-tuples!(A S 0, B T 1, C U 2, D V 3);
-tuples!(A S 0, B T 1, C U 2, D V 3, E W 4);
-tuples!(A S 0, B T 1, C U 2, D V 3, E W 4, F X 5);
-tuples!(A S 0, B T 1, C U 2, D V 3, E W 4, F X 5, G Y 6);
+per_leaf_of_tuples!(AxisTree, axes, Axis);
 
 /// Map `f` over the leading axis of every leaf of its argument: what it does to one element, done to all at once. Results
 /// have the axis in front. What the closure captures is shared by all instances. JAX: `vmap`.
