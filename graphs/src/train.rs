@@ -142,19 +142,7 @@ impl Train {
     /// # Errors
     /// What the plugin reports.
     pub fn fresh(&self, model: &[Array], client: &Client) -> Result<AdamW<Vec<Array>, Array>> {
-        let model = model.to_vec();
-        if self.mesh.is_none() {
-            return AdamW::zeros(client, &model);
-        }
-        let zeros = |a: &Array| {
-            let sharding = a.sharding().expect("placed on the mesh");
-            Array::from_shards(sharding, a.aval().clone(), |index| {
-                let n: usize = index.iter().map(|r| r.len()).product();
-                Ok(vec![0; a.dtype().bytes_for(n)])
-            })
-        };
-        let moments = || model.iter().map(zeros).collect::<Result<Vec<Array>>>();
-        Ok(AdamW { count: Array::on(client, [], &[0i32])?, mean: moments()?, square: moments()? })
+        AdamW::zeros(client, &model.to_vec())
     }
     /// Bring parameters, in the order of [`params`](Train::params), where they belong. A pipeline whose devices hold several
     /// runs of layers has the layers of a stack in another order.

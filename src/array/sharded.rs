@@ -72,6 +72,15 @@ impl Array {
         Ok(Array::from_buffers(aval, Some(sharding.clone()), buffers))
     }
 
+    /// Zeros, of which each device makes its part alone.
+    ///
+    /// # Errors
+    /// A sharding that does not go with the type.
+    pub fn zeros_sharded(sharding: &NamedSharding, aval: Aval) -> Result<Array> {
+        let dtype = aval.dtype;
+        Array::from_shards(sharding, aval, |index| Ok(vec![0; dtype.bytes_for(index.iter().map(Range::len).product())]))
+    }
+
     /// An array of these bytes (as in [`Array::from_bytes`]), of which each device copies its part alone.
     ///
     /// # Errors

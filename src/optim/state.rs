@@ -10,7 +10,6 @@ use crate::{
     trace::{Tensor, fail},
     tree::{Leaf, Tree},
 };
-use std::ops::Range;
 
 /// Leaves that have a type.
 pub trait Typed: Leaf {
@@ -36,9 +35,7 @@ impl Typed for Array {
     /// Divided over devices as this array is.
     fn zeros_on(&self, client: &Client, dtype: DType) -> Result<Array> {
         let a = self.aval().with_dtype(dtype);
-        let Some(sharding) = self.sharding() else { return zeros_on(client, a) };
-        let part = |index: &[Range<usize>]| Ok(vec![0; dtype.bytes_for(index.iter().map(Range::len).product())]);
-        Array::from_shards(sharding, a, part)
+        self.sharding().map_or_else(|| zeros_on(client, a.clone()), |s| Array::zeros_sharded(s, a.clone()))
     }
 }
 impl Typed for Aval {

@@ -74,12 +74,7 @@ impl Placement {
     /// Rows that the mesh does not divide; what the plugin reports.
     pub fn new_state(&self, avals: &State<Aval>) -> raxla::Result<State<Array>> {
         let specs = self.state(avals).leaves();
-        let zeros = |(aval, spec): (Aval, PartitionSpec)| {
-            Array::from_shards(&self.mesh.sharding(spec), aval.clone(), |index| {
-                let n: usize = index.iter().map(|r| r.len()).product();
-                Ok(vec![0; aval.dtype.bytes_for(n)])
-            })
-        };
+        let zeros = |(aval, spec): (Aval, PartitionSpec)| Array::zeros_sharded(&self.mesh.sharding(spec), aval);
         let leaves = avals.leaves().into_iter().zip(specs).map(zeros).collect::<raxla::Result<Vec<Array>>>()?;
         Ok(avals.refill(leaves))
     }
