@@ -97,7 +97,7 @@ struct Running {
     #[arg(long)]
     device_loop: bool,
     /// Divide the model over several devices: heads and hidden units along `model`, the lines of a batch along `data`, as in
-    /// data=2,model=4. A CPU is divided, too
+    /// data=2,model=3. A CPU is divided, too
     #[arg(long, value_name = "AXES", value_parser = axes, conflicts_with_all = ["device_loop", "draft", "lookup", "beams"])]
     mesh: Option<String>,
     /// Let this smaller model, of the same vocabulary, draft tokens that the model keeps or rejects

@@ -6,10 +6,11 @@ use crate::{
 };
 use clap::ValueEnum;
 use graphs::{
-    Sampling, programs,
+    Sampling,
+    programs::{self, Placement},
     train::{Train, TrainOptions},
 };
-use raxla::{Client, Graph, Lowered, Tensor, Tree, prim::Cost, transform::Pass};
+use raxla::{Client, Graph, Lowered, Mesh, Tensor, Tree, prim::Cost, transform::Pass};
 use std::io::Write;
 
 /// Print a model's program at a stage of its compilation
@@ -28,7 +29,8 @@ pub struct Args {
     /// Positions that the KV cache has room for
     #[arg(long, default_value_t = 64, value_name = "N", value_parser = count)]
     slots: usize,
-    /// Divide the training step over devices, by axes named data, fsdp, model, context, expert or pipe
+    /// Divide the program over devices, by axes named data or model; a training step also by fsdp, context,
+    /// expert or pipe
     #[arg(long, value_name = "AXIS=N,..")]
     mesh: Option<String>,
     /// Sequences of a training batch
@@ -52,6 +54,7 @@ Examples:
   raxla hlo --stage graph --scan            # with a count of equations, operations and bytes
   raxla hlo --program prefill --prompt-tokens 128 --slots 256 > prefill.mlir
   raxla hlo --model ./my-llama --stage optimized
+  raxla hlo --mesh model=2 --scan --communication
   raxla hlo --program train --scan --mesh data=2,fsdp=2,model=2 --communication";
 
 fn count(number: &str) -> std::result::Result<usize, String> {
@@ -102,21 +105,28 @@ impl Args {
         if self.program == Program::Train {
             return self.run_train(global);
         }
-        if self.mesh.is_some() {
-            return Err(usage("--mesh divides a training step: add --program train").into());
-        }
-        let client = global.client()?;
+        let (client, mesh) = self.devices(global)?;
         let (arch, dtype) = self.model.architecture()?;
         let shape = Sampling::default().shape();
-        let avals = programs::step_avals(&*arch, dtype, shape, [1, tokens], [self.slots, 0]);
-        self.show(programs::step(arch, shape).on(&client).lower(&avals)?, &client)
+        let place = mesh.map(|mesh| Placement::new(&mesh, &client, &arch.params())).transpose()?;
+        let rows = place.as_ref().map_or(1, Placement::parts_of_batch);
+        let avals = programs::step_avals(&*arch, dtype, shape, [rows, tokens], [self.slots, 0]);
+        let step = match place {
+            Some(place) => place.step(arch, shape),
+            None => programs::step(arch, shape).on(&client),
+        };
+        self.show(step.lower(&avals)?, &client)
+    }
+
+    fn devices(&self, global: &Global) -> Result<(Client, Option<Mesh>)> {
+        match &self.mesh {
+            Some(text) => global.mesh(text).map(|(client, mesh)| (client, Some(mesh))),
+            None => Ok((global.client()?, None)),
+        }
     }
 
     fn run_train(&self, global: &Global) -> Result {
-        let (client, mesh) = match &self.mesh {
-            Some(text) => global.mesh(text).map(|(client, mesh)| (client, Some(mesh)))?,
-            None => (global.client()?, None),
-        };
+        let (client, mesh) = self.devices(global)?;
         let (arch, _) = self.model.architecture()?;
         let options =
             TrainOptions { sequence: self.sequence, microbatches: self.microbatches, ..TrainOptions::default() };

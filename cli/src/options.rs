@@ -68,7 +68,7 @@ impl Global {
         let options = runtime::Options { platform: self.platform(), plugin: self.plugin.clone(), cpu_devices };
         Ok(runtime::client_with(&options)?)
     }
-    /// A mesh written `data=2,model=4`, and its client: on the CPU, with as many virtual devices as it needs.
+    /// A mesh written `data=2,model=3`, and its client: on the CPU, with as many virtual devices as it needs.
     pub fn mesh(&self, text: &str) -> Result<(Client, Mesh)> {
         let axes = Mesh::parse(text)?;
         let devices = Mesh::abstract_mesh(axes.clone())?.size();
@@ -134,7 +134,7 @@ impl ModelArgs {
     }
 }
 
-/// The axes of a mesh, as [`Global::mesh`] reads them: `data=2,model=4`.
+/// The axes of a mesh, as [`Global::mesh`] reads them: `data=2,model=3`.
 pub fn axes(text: &str) -> std::result::Result<String, String> {
     let mesh = Mesh::parse(text).and_then(Mesh::abstract_mesh);
     mesh.map(|_| text.to_string()).map_err(|e| e.to_string())

@@ -243,6 +243,11 @@ fn a_training_step_is_divided_over_a_mesh() {
     for part in ["collectives (0 implicit)", "all-gather", "reduce-scatter", "total along fsdp"] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
+    let mut decode = raxla(["hlo", "--scan", "--mesh", "data=2,model=2", "--communication", "--model"]);
+    let text = succeeds(decode.arg(fixture("llama_mha_tied")));
+    for part in ["collectives (0 implicit)", "all-reduce", "block/attn", "block/mlp", "along model"] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
     assert_eq!(succeeds(&mut train(&["--communication"])), "no collectives: the devices do not communicate\n");
     for (mesh, why) in [
         ("model=3", "which the 3 devices along `model` do not divide"),
