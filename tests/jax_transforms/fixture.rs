@@ -10,15 +10,12 @@ pub fn named<C>(groups: &[&'static [C]], name: fn(&C) -> &'static str) -> Vec<(&
 
 /// Run every case, or those with `RAXLA_CASE` in their names, and compare with what the fixture has of it; a case that panics
 /// fails like others.
-pub fn compare<C: Sync, E: Sync>(
+pub fn compare<C: Sync + panic::RefUnwindSafe, E: Sync + panic::RefUnwindSafe>(
     cases: &[(&'static str, &'static C)],
     fixture: &BTreeMap<String, E>,
     outputs: fn(&E) -> &[Host],
     run: fn(&C, &E) -> Result<Vec<Host>, String>,
-) where
-    E: panic::RefUnwindSafe,
-    C: panic::RefUnwindSafe,
-{
+) {
     let wanted = std::env::var("RAXLA_CASE").unwrap_or_default();
     let cases = cases.iter().filter(|(name, _)| name.contains(&wanted));
     let (cases, failures) = (Mutex::new(cases), Mutex::new(vec![]));
