@@ -365,7 +365,7 @@ where
     B: Tree<Tensor, With<Tensor> = B> + Clone,
 {
     let Layers::Stacked(stack, _) = layers else {
-        let help = "build the model with scanned layers";
+        let help = "build the model with scanned layers (`--scan`)";
         trace::fail("pipeline", vec![], "layers that are listed cannot be divided", Some(help.into()))
     };
     let own = stack.leaves().first().map_or(0, |t| t.dim(0));
