@@ -1,7 +1,7 @@
 //! `shard_map`, on 8 virtual CPU devices, against the same mathematics on one.
 use raxla::{
-    Array, Client, Mesh, NamedSharding, P, Tensor, all_gather, axis_index, einsum, grad, jit, pmean, ppermute, psum,
-    psum_scatter, runtime, scan, shard_map, value_and_grad, with_sharding,
+    Array, Client, Mesh, NamedSharding, P, Tensor, all_gather, axis_index, cond, einsum, grad, jit, pmax, pmean,
+    ppermute, psum, psum_scatter, runtime, scan, shard_map, value_and_grad, vmap, while_loop, with_sharding,
 };
 use std::sync::OnceLock;
 
@@ -109,4 +109,65 @@ fn collectives() {
     let want = graph.eval(&[x.to_host().unwrap()]).swap_remove(0);
     let have = jit(f).on(&Mesh::new(&client(), [("x", 4), ("y", 2)]).unwrap()).call((&x,)).unwrap();
     close(&have, &Array::from_host(&want).unwrap());
+}
+
+#[test]
+fn devices_that_choose_differently() {
+    let x = numbers(&[8]);
+    let specs = || (P![], P![("x", "y")]);
+    // branches: the derivative of what devices share is summed where all of them come by
+    let chosen = |w: Tensor, x: Tensor| cond(x.gt(0.0), |x: Tensor| x * w, |x: Tensor| (x * w).sin(), x);
+    let one = move |w: Tensor, x: Tensor| value_and_grad(|w: Tensor| vmap(move |x| chosen(w, x))(x).sum(0))(w);
+    let mesh_of = mesh();
+    let many = move |w: Tensor, x: Tensor| {
+        shard_map(&mesh_of, specs(), (P![], P![]), |(w, x): (Tensor, Tensor)| {
+            value_and_grad(|w: Tensor| psum(chosen(w, x.reshape([])), ["x", "y"]))(w)
+        })((w, x))
+    };
+    let w = Array::on(&client(), [], &[1.5f32]).unwrap();
+    let (a, b) = (jit(one).on(&client()).call((&w, &x)), jit(many).on(&mesh()).call((&w, &x)));
+    let (a, b) = (a.unwrap(), b.unwrap());
+    close(&b.0, &a.0);
+    close(&b.1, &a.1);
+    // loops of different lengths
+    let doubled = |x: Tensor| while_loop(|x: Tensor| x.abs().lt(4.0), |x: Tensor| x * 2.0 + 0.1, x);
+    let mesh_of = mesh();
+    let many = move |x: Tensor| {
+        shard_map(&mesh_of, P![("x", "y")], P![("x", "y")], |x: Tensor| doubled(x.reshape([])).reshape([1]))(x)
+    };
+    close(&jit(many).on(&mesh()).call((&x,)).unwrap(), &jit(vmap(doubled)).on(&client()).call((&x,)).unwrap());
+}
+
+#[test]
+fn a_collective_that_some_devices_never_reach_is_refused() {
+    let x = numbers(&[8, 4]);
+    let message = |f: fn(Tensor) -> Tensor| {
+        let over = mesh();
+        jit(move |x: Tensor| shard_map(&over, P!["x", "y"], P!["x", "y"], f)(x)).on(&mesh()).call((&x,)).map(|_| ())
+    };
+    let refused = |f: fn(Tensor) -> Tensor, op: &str, choice: &str, axes: &str| {
+        let text = message(f).unwrap_err().to_string();
+        let want = [
+            format!("it is inside of the `{choice}` at tests/shard_map.rs:"),
+            format!("which devices along `{axes}` may run differently"),
+            format!("or move the `{op}` out of the `{choice}`"),
+        ];
+        assert!(want.iter().all(|part| text.contains(part)), "{text}");
+    };
+    fn own(x: Tensor) -> Tensor {
+        x.sum([0, 1]).gt(0.0)
+    }
+    refused(|x| cond(own(x), |x: Tensor| psum(x, "x") + x, |x: Tensor| x, x), "psum", "cond", "x");
+    refused(
+        |x| while_loop(own, |x: Tensor| all_gather(x, "y", 0, true).slice_axis(0, 0..2), x),
+        "all_gather",
+        "while",
+        "y",
+    );
+    // the condition of the loop, too
+    refused(|x| while_loop(|x: Tensor| own(x - pmax(x, "x")), |x: Tensor| x - 1.0, x), "pmax", "while", "x");
+    // devices that agree
+    message(|x| cond(own(psum(x, ["x", "y"])), |x: Tensor| psum(x, "x") + x, |x: Tensor| x, x)).unwrap();
+    message(|x| cond(own(psum(x, "x")), |x: Tensor| psum(x, "x") + x, |x: Tensor| x, x)).unwrap();
+    message(|x| cond(own(x), |x: Tensor| x * axis_index("x").cast(raxla::DType::F32), |x: Tensor| x, x)).unwrap();
 }

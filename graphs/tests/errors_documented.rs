@@ -7,7 +7,7 @@ use graphs::{
 };
 use raxla::{
     Array, Aval, Axis, DType, Host, Key, Mesh, P, Tensor, Tree, cond, custom_jvp, debug_assert, debug_check,
-    debug_nans, einsum, grad, jit, jit::Buckets, literal, prim::CustomCall, runtime, scan, scope, shard_map,
+    debug_nans, einsum, grad, jit, jit::Buckets, literal, prim::CustomCall, psum, runtime, scan, scope, shard_map,
     trace::trace_graph, vjp, vmap, vmap_axes, while_loop, zeros,
 };
 use std::{
@@ -203,6 +203,9 @@ fn messages_of_meshes_are_shown() {
     assert_shown(&error.to_string(), &[]);
     let error = trace_graph(&[Aval::new(F32, [8])], |x| vec![shard_map(&mesh, P!["data"], P![], |x: Tensor| x)(x[0])]);
     assert_shown(&error.expect_err("it differs").to_string(), &[]);
+    let apart = |x: Tensor| cond(x.sum(0).gt(0.0), |x: Tensor| psum(x, "data"), |x: Tensor| x, x);
+    let error = trace_graph(&[Aval::new(F32, [8])], |x| vec![shard_map(&mesh, P!["data"], P!["data"], apart)(x[0])]);
+    assert_shown(&error.expect_err("some wait").to_string(), &[]);
     let options = runtime::Options { cpu_devices: Some(4), ..Default::default() };
     let mesh = Mesh::new(&runtime::client_with(&options).expect("four devices"), [("data", 4)]).expect("a mesh");
     let step = jit(|x: Tensor, w: Tensor| scope("mlp", || einsum("bd,df->bf", x, w))).named("step").on(&mesh);

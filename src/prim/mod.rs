@@ -198,6 +198,15 @@ pub trait Primitive: fmt::Debug + Any {
     fn only_varies(&self) -> bool {
         false
     }
+    /// Does every device wait here for the others along `named_axes`?
+    fn waits(&self) -> bool {
+        !self.named_axes().is_empty()
+    }
+    /// Inside `shard_map`: the mesh axes along which devices may run its inner graphs differently, or differently often, given
+    /// what each operand varies over.
+    fn diverges(&self, _x: &[AxisSet]) -> AxisSet {
+        AxisSet::NONE
+    }
     /// Inside `shard_map`: the operation for operands that vary over these mesh axes, and what they must vary over for it.
     /// Only for operations with inner graphs; for the others, operands must vary alike.
     fn for_varying(&self, _x: &[AxisSet]) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {

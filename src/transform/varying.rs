@@ -6,7 +6,7 @@
 use crate::{
     graph::{Eqn, Graph, Var},
     mesh::AxisSet,
-    trace::{inline, trace_rule, vary},
+    trace::{NamedAxis, fail, inline, trace_rule, vary, with_site},
 };
 use std::{collections::HashMap, rc::Rc};
 
@@ -75,4 +75,36 @@ pub fn erased(g: &Graph) -> Graph {
     }
     made.outs.iter_mut().for_each(|v| *v = name(&same, v));
     made
+}
+
+/// Refuse collectives to which some of the devices may never come, because they take another branch or leave a loop earlier:
+/// the others would wait for ever.
+pub fn refuse_divergence(g: &Graph) {
+    reach_all(g, AxisSet::NONE, None)
+}
+
+/// `apart`: the axes along which devices may not be here together, the last of them because of the equation `by`.
+fn reach_all(g: &Graph, apart: AxisSet, by: Option<&Eqn>) {
+    for e in &g.eqns {
+        let own: AxisSet = e.prim.named_axes().iter().map(NamedAxis::mesh_axes).collect();
+        let alone = own.without(own.without(apart));
+        if let Some(by) = by.filter(|_| e.prim.waits() && !alone.is_empty()) {
+            let (op, choice, at) = (e.prim.name(), by.prim.name(), by.site.at);
+            let reason = format!(
+                "it is inside of the `{choice}` at {}:{}, which devices along `{alone}` may run differently: those that do not \
+                 come to this `{op}` would be waited for for ever",
+                at.file(),
+                at.line()
+            );
+            let help = format!(
+                "make them agree (`psum`, `pmax`, .. of the condition), or move the `{op}` out of the `{choice}`; to choose \
+                 between values that all devices compute, use `where_`"
+            );
+            with_site(&e.site, || fail(op, g.avals_of(&e.ins), reason, Some(help)))
+        }
+        let vma: Vec<AxisSet> = e.ins.iter().map(|v| g.aval(*v).vma).collect();
+        let more = e.prim.diverges(&vma);
+        let by = if more.is_empty() { by } else { Some(e) };
+        e.prim.graphs().into_iter().for_each(|inner| reach_all(inner, apart.union(more), by));
+    }
 }

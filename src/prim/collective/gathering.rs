@@ -52,6 +52,9 @@ impl Primitive for AxisIndex {
     fn lower(&self, cx: &mut Lower, _: &[Value], _: &[Aval]) -> Vec<Value> {
         vec![cx.device_number(&self.axis[0])]
     }
+    fn waits(&self) -> bool {
+        false
+    }
     fn named_axes(&self) -> &[NamedAxis] {
         &self.axis
     }

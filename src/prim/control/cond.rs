@@ -279,7 +279,9 @@ impl Primitive for Cond {
     }
     fn for_varying(&self, x: &[AxisSet]) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
         let have = self.branches[0].in_avals();
-        let ins: Vec<AxisSet> = have.iter().zip(&x[1..]).map(|(a, x)| a.vma.union(*x)).collect();
+        // operands too, if devices choose differently: the derivative of one that they share is then summed outside, where
+        // all of them come by
+        let ins: Vec<AxisSet> = have.iter().zip(&x[1..]).map(|(a, own)| a.vma.union(*own).union(x[0])).collect();
         let run = |outs: &[AxisSet]| self.branches.iter().map(|b| raised(b, &ins, outs)).collect::<Vec<Graph>>();
         // a result that varies in one branch does in all, and so do all if devices choose differently
         let first = run(&vec![x[0]; self.outs()]);
@@ -287,6 +289,9 @@ impl Primitive for Cond {
             (0..self.outs()).map(|i| first.iter().map(|b| b.aval(b.outs[i]).vma).collect()).collect();
         let branches = run(&outs).into_iter().map(Rc::new).collect();
         Some((Rc::new(Cond { branches }), [&x[..1], &ins].concat()))
+    }
+    fn diverges(&self, x: &[AxisSet]) -> AxisSet {
+        x[0]
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         self.branches[x[0].to_ints()[0] as usize].eval(&x[1..])

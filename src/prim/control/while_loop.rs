@@ -226,6 +226,9 @@ impl Primitive for While {
         let condition = raised(&self.condition, &ins, &[AxisSet::NONE]);
         Some((Rc::new(While { condition: Rc::new(condition), body: Rc::new(body), consts: self.consts }), ins))
     }
+    fn diverges(&self, _: &[AxisSet]) -> AxisSet {
+        self.condition.aval(self.condition.outs[0]).vma
+    }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         let mut x = x.to_vec();
         while self.condition.eval(&x)[0].to_ints() == [1] {

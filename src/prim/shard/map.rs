@@ -3,7 +3,7 @@ use super::*;
 use crate::{
     aval::Dims,
     trace::{trace_tree, with_axes},
-    transform::leaf_name,
+    transform::{leaf_name, varying::refuse_divergence},
 };
 use std::panic::Location;
 
@@ -24,8 +24,9 @@ pub struct ShardMapOptions<'a> {
     /// The axes of the mesh over which the function is written for one device; all of them when `None`. Along the others the
     /// compiler divides arrays as it does outside. JAX: `axis_names`.
     pub axis_names: Option<&'a [&'a str]>,
-    /// Refuse results that may differ between devices along axes that their spec does not name. Without it, such results are
-    /// taken from one of the devices. JAX: `check_vma`.
+    /// Refuse results that may differ between devices along axes that their spec does not name, and collectives to which some
+    /// devices may never come (inside of a `cond` or `while_loop` whose condition varies along the same axes). Without it,
+    /// such results are taken from one of the devices, and such programs may hang. JAX: `check_vma`.
     pub check_vma: bool,
 }
 impl Default for ShardMapOptions<'_> {
@@ -54,7 +55,7 @@ impl Default for ShardMapOptions<'_> {
 ///
 /// # Errors
 /// Specs that do not go with the mesh or the leaves; axes that cannot be divided evenly; results that differ between devices
-/// although their spec says they are shared.
+/// although their spec says they are shared; collectives to which some devices may never come.
 #[track_caller]
 pub fn shard_map<X, Y>(
     mesh: &Mesh,
@@ -92,6 +93,9 @@ where
         let (mut ins, avals) = inputs(&x, &mesh, &manual, in_specs.specs(&x));
         let run = |x| returned(f(x), &mesh, &manual, check_vma, &out_specs, line);
         let (body, captured, (y, specs)) = with_axes(&manual, || trace_tree(&x, &avals, run));
+        if check_vma {
+            refuse_divergence(&body);
+        }
         ins.resize(body.ins.len(), PartitionSpec::default());
         let call = ShardMap { body: Rc::new(body), mesh: mesh.clone(), manual, ins, outs: specs.0 };
         y.refill(bind(call, &[x.leaves(), captured].concat()))
