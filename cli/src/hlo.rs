@@ -39,6 +39,9 @@ pub struct Args {
     /// Divide the stream between layers by positions too, along the axis model
     #[arg(long, requires = "mesh")]
     sequence: bool,
+    /// Leave it to the compiler what devices exchange, given where parameters and activations are
+    #[arg(long, requires = "mesh")]
+    annotated: bool,
     /// Parts in which a batch goes through a pipeline [default: one per stage]
     #[arg(long, value_name = "N", value_parser = count, requires = "mesh")]
     microbatches: Option<usize>,
@@ -128,8 +131,12 @@ impl Args {
     fn run_train(&self, global: &Global) -> Result {
         let (client, mesh) = self.devices(global)?;
         let (arch, _) = self.model.architecture()?;
-        let options =
-            TrainOptions { sequence: self.sequence, microbatches: self.microbatches, ..TrainOptions::default() };
+        let options = TrainOptions {
+            sequence: self.sequence,
+            annotated: self.annotated,
+            microbatches: self.microbatches,
+            ..TrainOptions::default()
+        };
         let train = Train::new(arch, mesh.as_ref(), options)?;
         let step = if mesh.is_some() { train.step() } else { train.step().on(&client) };
         self.show(step.lower(&train.avals(self.batch, self.prompt_tokens))?, &client)

@@ -6,7 +6,8 @@
 //!
 //! `cargo bench -p graphs --bench train -- [--size 124M] [--batch 2] [--seq 256] [--steps 3] [--no-remat] [--compile-only]`
 //!
-//! With `--mesh data=2,fsdp=2,model=2`: the step of `graphs::train` over so many (virtual) devices.
+//! With `--mesh data=2,fsdp=2,model=2`: the step of `graphs::train` over so many (virtual) devices; `--annotated`: divided by the
+//! compiler instead of by hand.
 mod common;
 use common::{Args, median};
 use graphs::{
@@ -46,7 +47,7 @@ fn divided(mesh: &str, args: &Args, out: &dyn Fn(&str, f64)) {
     let config = Config::published(&args.option("--size", "124M")).expect("124M, 355M, 774M or 1.5B");
     let vocab = config.vocab_size;
     let remat = (!args.has("--no-remat")).then(RematOptions::default);
-    let options = TrainOptions { remat, ..TrainOptions::default() };
+    let options = TrainOptions { remat, annotated: args.has("--annotated"), ..TrainOptions::default() };
     let train = Train::new(Arc::new(config.spec(true)), Some(&mesh), options).expect("it divides");
     let step = train.step();
     let program = step.prepare(&train.avals(batch, seq), &[0, 1]).expect("it compiles");

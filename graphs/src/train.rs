@@ -45,6 +45,9 @@ pub struct TrainOptions {
     pub remat: Option<RematOptions>,
     /// Divide the stream between attention and MLPs by positions too, along `model`.
     pub sequence: bool,
+    /// Say only where parameters and activations are, and leave to the compiler what devices compute and exchange, instead of
+    /// dividing the work by hand in `shard_map`. Not over `pipe`.
+    pub annotated: bool,
     /// In how many parts a batch goes through a pipeline; `None`: one per stage.
     pub microbatches: Option<usize>,
     /// How often each part goes around the pipeline.
@@ -57,6 +60,7 @@ impl Default for TrainOptions {
             learning_rate: 1e-4,
             remat: None,
             sequence: false,
+            annotated: false,
             microbatches: None,
             repeats: 1,
         }
@@ -103,6 +107,11 @@ impl Train {
         let (mut parallel, mut specs) = (Parallel::default(), vec![PartitionSpec::default(); params.len()]);
         if let Some(mesh) = mesh {
             parallel = Parallel { sequence: options.sequence, ..Parallel::of(mesh)? };
+            if options.annotated && parallel.pipe.is_some() {
+                let reason = format!("the mesh {mesh} has an axis `pipe`, but the compiler makes no pipeline");
+                let help = "leave `annotated` off, or name other axes".into();
+                return Err(raxla::Error::Sharding { reason, help });
+            }
             if let Some(pipe) = &mut parallel.pipe {
                 let microbatches = options.microbatches.unwrap_or(pipe.stages);
                 *pipe = Schedule { microbatches, repeats: options.repeats, ..*pipe };
@@ -194,7 +203,7 @@ impl Train {
             let (model, state) = state.update(&model, &gradient, rate, options);
             (model, state, loss)
         };
-        let step = jit(step).named("train step").donate([0, 1]);
+        let step = jit(step).named("train step").donate([0, 1]).rules(&self.parallel.rules());
         let Some(mesh) = &self.mesh else { return step };
         let model = self.specs.clone();
         let state = [vec![PartitionSpec::default()], model.clone(), model.clone()].concat();
@@ -219,7 +228,7 @@ impl Train {
         let leaves: Vec<Tensor> = self.from.iter().map(leaf).collect();
         let decoder = self.arch.decoder(&leaves);
         let (t, layers) = (inputs.dim(1), self.arch.sizes().layers);
-        let (start, length) = match self.parallel.context {
+        let (start, length) = match self.parallel.context && !self.options.annotated {
             true => (axis_index("context") * t, t * axis_size("context")),
             false => (full([], DType::I32, 0), t),
         };
@@ -246,14 +255,14 @@ impl Train {
         self.on_devices(model, tokens, (P![], self.specs.clone()), both)
     }
 
-    /// What `f` makes of parameters, inputs and targets, on every device of the mesh or on one.
+    /// What `f` makes of parameters, inputs and targets, on every device of the mesh, or on one, or wherever the compiler puts it.
     fn on_devices<Y>(&self, model: Vec<Tensor>, tokens: Tensor, out: impl SpecTree<Y>, f: impl Fn(Batch) -> Y) -> Y
     where
         Y: Tree<Tensor, With<Tensor> = Y>,
     {
         let n = tokens.dim(1) - 1;
         let batch = (model, tokens.slice_axis(1, 0..n), tokens.slice_axis(1, 1..n + 1));
-        let Some(mesh) = &self.mesh else { return f(batch) };
+        let Some(mesh) = self.mesh.as_ref().filter(|_| !self.options.annotated) else { return f(batch) };
         let tokens = self.parallel.tokens();
         let specs = (self.specs.clone(), tokens.clone(), tokens);
         shard_map(mesh, specs, out, |batch| parallel::within(&self.parallel, || f(batch)))(batch)

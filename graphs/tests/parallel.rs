@@ -94,6 +94,20 @@ fn sequence() -> TrainOptions {
     TrainOptions { sequence: true, ..plain() }
 }
 
+/// Divided by the compiler.
+fn annotated() -> TrainOptions {
+    TrainOptions { annotated: true, ..plain() }
+}
+
+#[test]
+fn annotated_programs() {
+    let sequence = TrainOptions { sequence: true, ..annotated() };
+    compare(GPT2, &[("fsdp=8", annotated()), ("data=2,fsdp=2,model=2", annotated()), ("fsdp=4,model=2", sequence)]);
+    let remat = TrainOptions { remat: Some(raxla::RematOptions::default()), ..annotated() };
+    compare(LLAMA, &[("fsdp=8", remat), ("data=2,fsdp=2,model=2", annotated()), ("data=2,context=4", annotated())]);
+    compare(MIXTRAL, &[("data=2,fsdp=4", annotated()), ("data=2,expert=4", annotated())]);
+}
+
 #[test]
 fn gpt2() {
     compare(

@@ -14,7 +14,7 @@
 //! model must communicate, and do nothing without a [`Parallel`] around: one model function serves one device and many.
 //! Derivatives need no further thought: what devices share is summed over them (see [`pvary`](crate::pvary)).
 use crate::{
-    mesh::{Entry, Mesh, PartitionSpec},
+    mesh::{Entry, Mesh, PartitionSpec, Rules},
     param::Param,
     trace::Tensor,
 };
@@ -109,6 +109,17 @@ impl Parallel {
             entries.push(if parts > 1 && divides { Entry::from(axis) } else { Entry::whole() });
         }
         Ok(PartitionSpec::new(entries))
+    }
+
+    /// The same for the compiler, where it divides the work ([`Jit::rules`](crate::Jit::rules)): what the roles of the axes of the
+    /// stream `[batch, length, _]` mean on the mesh; `norm_length` are its positions between attention and MLPs.
+    pub fn rules(&self) -> Rules {
+        let context = || if self.context { vec!["context".into()] } else { vec![] };
+        let between = if self.model && self.sequence { vec!["model".into()] } else { vec![] };
+        Rules::default()
+            .rule("batch", Entry::Axes(self.batch.clone()))
+            .rule("length", Entry::Axes(context()))
+            .rule("norm_length", Entry::Axes([context(), between].concat()))
     }
 
     /// How tokens `[b, t]` are divided.

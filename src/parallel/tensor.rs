@@ -7,9 +7,13 @@
 //! With `sequence` (Korthikanti et al., 2022; arXiv 2205.05198) the stream between them, norms included, is divided by
 //! positions: each all-reduce becomes a gather ([`enter`]) and a scattered sum, which together move the same bytes, and
 //! what a layer keeps for the way back is divided too.
+//!
+//! Outside of [`shard_map`](crate::shard_map), where the compiler divides the work, the same two places say how the stream is divided
+//! there ([`Parallel::rules`](super::Parallel::rules)).
 use super::{current, varies};
 use crate::{
     aval::DType,
+    mesh::with_logical_sharding,
     ops::where_,
     prim::{IndexMode, all_gather, axis_index, axis_size, pmax, psum, psum_scatter, trusted},
     trace::{At, Tensor},
@@ -20,15 +24,17 @@ use crate::{
 pub fn enter(x: Tensor) -> Tensor {
     match current() {
         Some(p) if p.sequence && p.model => all_gather(x, "model", 1, true),
-        _ => x,
+        Some(_) => x,
+        None => with_logical_sharding(x, ["batch", "length", ""]),
     }
 }
 
 /// What attention or an MLP adds to the stream, `[b, t, d]`: the sum of the devices' parts.
 #[track_caller]
 pub fn leave(y: Tensor) -> Tensor {
-    let Some(p) = current().filter(|p| p.model) else { return y };
+    let Some(p) = current() else { return with_logical_sharding(y, ["batch", "norm_length", ""]) };
     match (varies(y, "model"), p.sequence) {
+        _ if !p.model => y,
         (true, true) => psum_scatter(y, "model", 1, true),
         (true, false) => psum(y, "model"),
         // all devices have all of it: each takes its positions
