@@ -206,6 +206,19 @@ fn a_mixture_by_its_axes() {
 }
 
 #[test]
+fn what_the_compiler_does_instead() {
+    let mut table = String::from("| mesh | by hand | annotated |\n|---|---|---|\n");
+    for mesh in ["data=8", "fsdp=8", "model=8", "data=2,fsdp=2,model=2", "data=2,context=4"] {
+        let sent = |annotated| {
+            let options = TrainOptions { annotated, ..TrainOptions::default() };
+            communication(LLAMA, mesh, options, true).unwrap().total().sent
+        };
+        table += &format!("| `{mesh}` | {} | {} |\n", sent(false), sent(true));
+    }
+    expect("annotated", &table);
+}
+
+#[test]
 fn drawings_are_what_arrays_draw() {
     let client = client();
     let mesh = Mesh::new(&client, [("data", 4), ("model", 2)]).unwrap();
