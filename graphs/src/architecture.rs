@@ -30,6 +30,8 @@ pub struct Output {
     pub cache: Cache,
     /// The residual stream before each layer, `[b, t, d]` each.
     pub states: Layers<Tensor>,
+    /// The routers' scores, of each layer with experts `[b * t, experts]`. Of a pipeline, none.
+    pub scores: Layers<Option<Tensor>>,
 }
 
 /// A model inside a trace.
@@ -38,6 +40,12 @@ pub trait Decoder {
     fn forward(&self, input: Input) -> Output;
     /// From hidden states `[b, t, d]` to f32 logits `[b, t, vocab]`.
     fn logits(&self, hidden: Tensor) -> Tensor;
+    /// Of the routers' scores ([`Output::scores`]): the load-balancing loss of all layers' choices together, to be added to
+    /// the loss times some 0.001 to 0.02. It is the number of experts per token when all are used alike. `None` without
+    /// experts.
+    fn balance_loss(&self, _scores: &Layers<Option<Tensor>>) -> Option<Tensor> {
+        None
+    }
 }
 
 /// The numbers that generation needs to know of a model.

@@ -5,8 +5,8 @@
 //! Mixtral's attention is Mistral's, and its weights are the probabilities of the chosen experts only. Qwen's attention
 //! is Qwen 3's; its experts are small, and some layers may keep a plain MLP.
 //!
-//! Training adds [`load_balancing_loss`] of the router's scores
-//! ([`SparseMlp::scores`]), or a few experts would get all tokens.
+//! Training adds [`load_balancing_loss`] of the routers' scores ([`Decoder::balance_loss`]), or a few experts would get all
+//! tokens.
 use crate::{
     LoadError,
     architecture::{Decoder, Input, Output, Spec},
@@ -235,35 +235,24 @@ impl SparseMlp {
     }
 }
 
-/// The routers' scores of one call: of each layer with experts `[b * t, experts]`.
-pub type RouterLogits<T = Tensor> = Layers<Option<T>>;
-
-impl Moe {
-    /// [`Decoder::forward`], and the routers' scores.
-    pub fn forward_routed(&self, input: Input) -> (Output, RouterLogits) {
+impl Decoder for Moe {
+    fn forward(&self, input: Input) -> Output {
         let Config { common, windows, .. } = &self.config;
         let rotation = common.rope.rotations(positions(&input), input.length);
         let layer =
             |x: Tensor, block: Block, number, cache| block.call(x, cache, rotation, windows.sight(number, &input));
         run_layers_with(&self.layers, embed(self.embed, input.tokens), &input, layer, |x| self.norm.call(x))
     }
-    /// The load-balancing loss of all layers' choices together, to be added to the loss times some 0.001 to 0.02
-    /// (transformers: `router_aux_loss_coef`). It is the number of experts per token when all are used alike.
-    pub fn balance_loss(&self, scores: &RouterLogits) -> Tensor {
+    fn logits(&self, hidden: Tensor) -> Tensor {
+        logits(hidden, self.head, self.embed)
+    }
+    /// transformers: `router_aux_loss_coef` is what it is multiplied with.
+    fn balance_loss(&self, scores: &Layers<Option<Tensor>>) -> Option<Tensor> {
         let all = match scores {
             Layers::Stacked(all, _) => all.iter().map(|s| s.reshape([s.dim(0) * s.dim(1), s.dim(2)])).collect(),
             Layers::List(each) => each.iter().flatten().copied().collect::<Vec<_>>(),
         };
-        load_balancing_loss(concat(&all, 0), self.config.experts.per_token)
-    }
-}
-
-impl Decoder for Moe {
-    fn forward(&self, input: Input) -> Output {
-        self.forward_routed(input).0
-    }
-    fn logits(&self, hidden: Tensor) -> Tensor {
-        logits(hidden, self.head, self.embed)
+        (!all.is_empty()).then(|| load_balancing_loss(concat(&all, 0), self.config.experts.per_token))
     }
 }
 

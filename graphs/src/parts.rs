@@ -319,46 +319,45 @@ pub fn run_layers<B>(
 where
     B: Tree<Tensor, With<Tensor> = B> + Clone,
 {
-    let layer = |x, block, number, cache| (layer(x, block, number, cache), ());
-    run_layers_with(layers, x, input, layer, norm).0
+    let layer = |x, block, number, cache| (layer(x, block, number, cache), None);
+    run_layers_with(layers, x, input, layer, norm)
 }
 
-/// As [`run_layers`], with layers that return something of their own beside.
-pub fn run_layers_with<B, E>(
+/// As [`run_layers`], with layers that may have a router, and return its scores beside.
+pub fn run_layers_with<B>(
     layers: &Layers<B>,
     x: Tensor,
     input: &Input,
-    layer: impl Fn(Tensor, B, Tensor, Option<KvCache>) -> ((Tensor, Option<KvCache>), E),
+    layer: impl Fn(Tensor, B, Tensor, Option<KvCache>) -> ((Tensor, Option<KvCache>), Option<Tensor>),
     norm: impl FnOnce(Tensor) -> Tensor,
-) -> (Output, Layers<E>)
+) -> Output
 where
     B: Tree<Tensor, With<Tensor> = B> + Clone,
-    E: Tree<Tensor, With<Tensor> = E> + Clone,
 {
     let layer = |x: Tensor, block: B, number: Tensor, cache: Option<KvCache>| {
         scope("block", || layer(x, fsdp::gather_layer(block), number, cache))
     };
     if let Some(schedule) = parallel::current().and_then(|p| p.pipe) {
-        return (run_stages(layers, x, input, schedule, layer, norm), Layers::List(vec![]));
+        return run_stages(layers, x, input, schedule, layer, norm);
     }
     let step = |x: Tensor, (block, number): (B, Tensor), cache: Option<KvCache>| {
-        let ((y, cache), extra) = layer(x, block, number, cache);
-        (y, ((cache, x), extra))
+        let ((y, cache), scores) = layer(x, block, number, cache);
+        (y, ((cache, x), scores))
     };
     let (x, parts) = layers.numbered().fold_with(x, &input.cache, input.remat.as_ref(), step);
-    let (parts, extra) = parts.unzip();
+    let (parts, scores) = parts.unzip();
     let (cache, states): (Cache, Layers<Tensor>) = parts.unzip();
-    (Output { hidden: scope("norm", || norm(x)), cache, states }, extra)
+    Output { hidden: scope("norm", || norm(x)), cache, states, scores }
 }
 
 /// The layers as stages of a pipeline, of which this device has one or several. For training: without caches, and without the
 /// states between layers.
-fn run_stages<B, E>(
+fn run_stages<B>(
     layers: &Layers<B>,
     x: Tensor,
     input: &Input,
     schedule: Schedule,
-    layer: impl Fn(Tensor, B, Tensor, Option<KvCache>) -> ((Tensor, Option<KvCache>), E),
+    layer: impl Fn(Tensor, B, Tensor, Option<KvCache>) -> ((Tensor, Option<KvCache>), Option<Tensor>),
     norm: impl FnOnce(Tensor) -> Tensor,
 ) -> Output
 where
@@ -380,7 +379,8 @@ where
         let none = Layers::Stacked((), length);
         Layers::Stacked((part, numbers), length).fold_with(x, &none, input.remat.as_ref(), step).0
     });
-    Output { hidden: scope("norm", || norm(hidden)), cache: Layers::List(vec![]), states: Layers::List(vec![]) }
+    let (cache, states, scores) = (Layers::List(vec![]), Layers::List(vec![]), Layers::List(vec![]));
+    Output { hidden: scope("norm", || norm(hidden)), cache, states, scores }
 }
 
 /// Which layers look only at a window of the latest positions.

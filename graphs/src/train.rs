@@ -48,6 +48,9 @@ pub struct TrainOptions {
     /// Say only where parameters and activations are, and leave to the compiler what devices compute and exchange, instead of
     /// dividing the work by hand in `shard_map`. Not over `pipe`.
     pub annotated: bool,
+    /// What the load-balancing loss of a model with experts counts in the loss ([`Decoder::balance_loss`](crate::architecture::Decoder::balance_loss));
+    /// transformers' `router_aux_loss_coef`. Not over `pipe`.
+    pub balance: f64,
     /// In how many parts a batch goes through a pipeline; `None`: one per stage.
     pub microbatches: Option<usize>,
     /// How often each part goes around the pipeline.
@@ -61,6 +64,7 @@ impl Default for TrainOptions {
             remat: None,
             sequence: false,
             annotated: false,
+            balance: 0.0,
             microbatches: None,
             repeats: 1,
         }
@@ -107,9 +111,14 @@ impl Train {
         let (mut parallel, mut specs) = (Parallel::default(), vec![PartitionSpec::default(); params.len()]);
         if let Some(mesh) = mesh {
             parallel = Parallel { sequence: options.sequence, ..Parallel::of(mesh)? };
-            if options.annotated && parallel.pipe.is_some() {
-                let reason = format!("the mesh {mesh} has an axis `pipe`, but the compiler makes no pipeline");
-                let help = "leave `annotated` off, or name other axes".into();
+            let unknown = match parallel.pipe {
+                Some(_) if options.annotated => Some(("annotated", "the compiler makes no pipeline")),
+                Some(_) if options.balance != 0.0 => Some(("balance", "a pipeline's stages keep no scores of routers")),
+                _ => None,
+            };
+            if let Some((option, why)) = unknown {
+                let reason = format!("the mesh {mesh} has an axis `pipe`, but {why}");
+                let help = format!("leave `{option}` off, or name other axes");
                 return Err(raxla::Error::Sharding { reason, help });
             }
             if let Some(pipe) = &mut parallel.pipe {
@@ -238,7 +247,11 @@ impl Train {
         };
         let length = full([], DType::I32, length);
         let out = decoder.forward(Input { tokens: inputs, start, length, cache, remat: self.options.remat.clone() });
-        data::mean(tensor::cross_entropy(decoder.logits(out.hidden), targets))
+        let loss = data::mean(tensor::cross_entropy(decoder.logits(out.hidden), targets));
+        match decoder.balance_loss(&out.scores).filter(|_| self.options.balance != 0.0) {
+            Some(balance) => loss + balance * self.options.balance,
+            None => loss,
+        }
     }
 
     /// The mean loss of tokens `[b, t + 1]`: for evaluation.

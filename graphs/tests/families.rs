@@ -1,7 +1,7 @@
 //! What holds for whole families: half precision, experts that are all the same, caches that end at the window.
 use graphs::{
     Draft, Generation, LoadError, LoadOptions, Model,
-    architecture::{Architecture, Cache, Input, Spec},
+    architecture::{Architecture, Cache, Decoder, Input, Spec},
     config::HfConfig,
     moe::Moe,
 };
@@ -162,8 +162,8 @@ fn routers_and_their_loss_are_those_of_transformers() {
             let model: Moe = spec.params.refill(params);
             let (start, length) = (full([], DType::I32, 0), full([], DType::I32, tokens.dim(1)));
             let cache = spec.no_cache();
-            let (_, scores) = model.forward_routed(Input { tokens, start, length, cache, remat: None });
-            (model.balance_loss(&scores), scores.leaves())
+            let scores = model.forward(Input { tokens, start, length, cache, remat: None }).scores;
+            (model.balance_loss(&scores).unwrap(), scores.leaves())
         });
         let tokens: Vec<i32> = words(&dir, "tokens").into_iter().map(|t| t as i32).collect();
         let tokens = Array::on(model.client(), [1, tokens.len()], &tokens).unwrap();

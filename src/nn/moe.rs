@@ -4,7 +4,7 @@
 //! [`route`] chooses; [`experts`] runs the chosen ones, in one of three ways ([`Dispatch`]) that give the same values.
 use crate::{
     aval::DType,
-    parallel::expert,
+    parallel::{data, expert},
     prim::{self, IndexMode, scan},
     shape_ops::{arange, one_hot},
     trace::{At, Tensor, fail},
@@ -33,15 +33,15 @@ pub fn route(scores: Tensor, k: usize, normalized: bool) -> Routing {
 
 /// The load-balancing loss (Fedus et al., 2021; arXiv 2101.03961, eq. 4): the number of experts times the sum over them of
 /// the share of choices that they get and their mean probability. It is `k` when all are used alike. `scores` are the
-/// router's, `[n, experts]`.
+/// router's, `[n, experts]`; on a device that has a part of the tokens ([`parallel`](crate::parallel)), theirs, and the loss is that of all.
 #[track_caller]
 pub fn load_balancing_loss(scores: Tensor, k: usize) -> Tensor {
     let _at = At::caller();
     let [_, e] = scores.shape();
     let probabilities = scores.cast(DType::F32).softmax(-1);
     let (_, chosen) = probabilities.top_k(k);
-    let share = one_hot(chosen, e, DType::F32).mean(0).sum(0);
-    (share * probabilities.mean(0)).sum(0) * e as f64
+    let share = data::mean(one_hot(chosen, e, DType::F32).mean(0).sum(0));
+    (share * data::mean(probabilities.mean(0))).sum(0) * e as f64
 }
 
 /// How chosen experts are run.
