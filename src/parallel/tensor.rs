@@ -29,6 +29,14 @@ pub fn enter(x: Tensor) -> Tensor {
     }
 }
 
+/// The stream at the entrance of the head, with all positions; devices have a part of the head's matrix `w`, or all of it.
+#[track_caller]
+pub fn enter_head(x: Tensor, w: Tensor) -> Tensor {
+    let x = enter(x);
+    // every device has the same positions and columns, so that logits are whole: a loss must not add them up
+    if current().is_some_and(|p| p.sequence && p.model) && !varies(w, "model") { trusted(x, "model") } else { x }
+}
+
 /// What attention or an MLP adds to the stream, `[b, t, d]`: the sum of the devices' parts.
 #[track_caller]
 pub fn leave(y: Tensor) -> Tensor {
