@@ -97,6 +97,7 @@ fn names_nest() {
 fn values_move_between_instances() {
     assert_eq!(run(&[3, 2], over_i(|x| ppermute(x, "i", [(0, 1), (1, 2), (2, 0)]))), [5., 6., 1., 2., 3., 4.]);
     assert_eq!(run(&[3], over_i(|x| ppermute(x, "i", [(0, 2)]))), [0., 0., 1.]);
+    assert_eq!(run(&[3], over_i(|x| ppermute(x, "i", []))), [0.; 3]);
     assert_eq!(run(&[3, 2], over_i(|x| pshuffle(x, "i", [2, 0, 1]))), [5., 6., 1., 2., 3., 4.]);
     assert_eq!(run(&[2, 2], over_i(|x| psum_scatter(x, "i", 0, false))), [4., 6.]);
     assert_eq!(run(&[2, 4], over_i(|x| psum_scatter(x, "i", 0, true))), [6., 8., 10., 12.]);
@@ -109,6 +110,74 @@ fn values_move_between_instances() {
         a + b
     });
     assert_eq!(run(&[2], both), [9., 9.]);
+}
+
+/// Over the instances of two named maps of 2 and 3, what `f` does with their names; over those of one map of 6, the same.
+fn by_two_names_and_by_one(
+    dims: &[usize],
+    names: [&'static str; 2],
+    f: fn(Tensor, &[&str]) -> Tensor,
+) -> [Vec<f64>; 2] {
+    let whole = [&[6], dims].concat();
+    let apart = |x: Tensor, sizes: [usize; 2]| x.reshape([&sizes, &x.dims()[1..]].concat());
+    let together = |x: Tensor| x.reshape([&[6], &x.dims()[2..]].concat());
+    let two = move |x: Tensor| {
+        let turned = names == ["j", "i"];
+        let x = if turned { apart(x, [3, 2]).swap_axes(0, 1) } else { apart(x, [2, 3]) };
+        let row = |x: Tensor| vmap_with(named("j"), |x: Tensor| f(x, &names), LEADING, LEADING)(x);
+        let y = vmap_with(named("i"), row, LEADING, LEADING)(x);
+        together(if turned { y.swap_axes(0, 1) } else { y })
+    };
+    let one = move |x: Tensor| vmap_with(named("all"), |x: Tensor| f(x, &["all"]), LEADING, LEADING)(x);
+    let with_gradient = |f: &dyn Fn(Tensor) -> Tensor, x: Tensor| {
+        let y = f(x);
+        let weighted = |x: Tensor| (f(x).reshape([y.size()]).sin() * arange(y.size(), DType::F32)).sum(0);
+        concat(&[y.reshape([y.size()]), grad(weighted)(x).reshape([x.size()])], 0)
+    };
+    [run(&whole, |x| with_gradient(&two, x)), run(&whole, |x| with_gradient(&one, x))]
+}
+
+#[test]
+fn several_names_count_as_one() {
+    type Program = fn(Tensor, &[&str]) -> Tensor;
+    let programs: [(&[usize], Program); 12] = [
+        (&[2], |x, axes| psum(x, axes)),
+        (&[2], |x, axes| x * axis_index(axes).cast(DType::F32) + axis_size(axes) as f32),
+        (&[2], |x, axes| all_gather(x, axes, 1, false)),
+        (&[2, 2], |x, axes| all_gather(x, axes, 1, true)),
+        (&[2, 6], |x, axes| psum_scatter(x, axes, 1, false)),
+        (&[12, 2], |x, axes| psum_scatter(x, axes, 0, true)),
+        (&[2, 6, 2], |x, axes| all_to_all(x, axes, 1, 1, false)),
+        (&[2, 6, 2], |x, axes| all_to_all(x, axes, 1, 2, false)),
+        (&[2, 12], |x, axes| all_to_all(x, axes, 1, 0, true)),
+        (&[12], |x, axes| all_to_all(x, axes, 0, 0, true)),
+        (&[2], |x, axes| ppermute(x, axes, [(0, 1), (1, 5), (3, 0), (5, 4)])),
+        (&[2], |x, axes| pshuffle(x, axes, [3, 1, 5, 0, 2, 4])),
+    ];
+    for (i, (dims, f)) in programs.into_iter().enumerate() {
+        for names in [["i", "j"], ["j", "i"]] {
+            let [two, one] = by_two_names_and_by_one(dims, names, f);
+            assert_eq!(two.len(), one.len());
+            two.iter()
+                .zip(&one)
+                .for_each(|(a, b)| assert!((a - b).abs() < 1e-5 * (1.0 + b.abs()), "{i} {names:?}: {two:?} {one:?}"));
+        }
+    }
+}
+
+#[test]
+fn without_a_name_there_is_one_instance() {
+    let none: &[&str] = &[];
+    assert_eq!(run(&[2, 1], |x| psum(x, none) + pmean(x, none) + pmax(x, none)), [3., 6.]);
+    assert_eq!(run(&[2], |x| x + axis_index(none).cast(DType::F32) * 7.0 + axis_size(none) as f32), [2., 3.]);
+    assert_eq!(run(&[2], |x| all_gather(x, none, 0, false).squeeze(0) + all_gather(x, none, 0, true)), [2., 4.]);
+    let scattered = |x: Tensor| psum_scatter(x, none, 1, false) + psum_scatter(x, none, 1, true).squeeze(1);
+    assert_eq!(run(&[2, 1], scattered), [2., 4.]);
+    let exchanged =
+        |x: Tensor| all_to_all(x, none, 1, 0, false).squeeze(0) + all_to_all(x, none, 0, 1, true).squeeze(1);
+    assert_eq!(run(&[2, 1], exchanged), [2., 4.]);
+    assert_eq!(run(&[2], |x| pshuffle(x, none, [0]) + ppermute(x, none, [])), [1., 2.]);
+    assert_eq!(run(&[2, 2], over_i(|x| grad(|x: Tensor| all_gather(x, none, 0, false).sum(..))(x))), [1.; 4]);
 }
 
 #[test]
@@ -146,6 +215,14 @@ fn mistakes_are_explained() {
     assert_eq!(e.reason, "(0, 3) names an instance that does not exist: `i` has 3");
     let e = refusal(over_i(|x| ppermute(x, "i", [(0, 1), (2, 1)])));
     assert_eq!(e.reason, "(2, 1) sends or receives a second time");
+    let over_ij = |f: fn(Tensor) -> Tensor| {
+        let twice = VmapOptions { axis_name: Some("j"), axis_size: Some(2) };
+        over_i(move |x| vmap_with(twice, move |()| f(x), LEADING, LEADING)(()))
+    };
+    let e = refusal(over_ij(|x| all_to_all(x, ["j", "i"], 0, 0, true)));
+    assert_eq!(e.reason, "axis 0 has size 2, not a multiple of the 6 instances of `j, i`");
+    let e = refusal(over_ij(|x| ppermute(x, ["i", "j"], [(6, 0)])));
+    assert_eq!(e.reason, "(6, 0) names an instance that does not exist: `i, j` has 6");
     let wrong = VmapOptions { axis_size: Some(4), ..VmapOptions::default() };
     let e = refusal(|x| vmap_with(wrong, |x: Tensor| x, LEADING, LEADING)(x));
     assert_eq!(

@@ -1,8 +1,8 @@
 //! What is read from optimized programs about their collectives: of the CPU plugin, and in the notations of others.
 use raxla::{
-    Array, Aval, Client, Communication, DType, Error, Mesh, P, Tensor, all_gather,
+    Array, Aval, Client, Communication, DType, Error, Mesh, P, Tensor, all_gather, all_to_all,
     communication::{Collective, Kind, Total},
-    debug_check, einsum, jit, psum, runtime, scan, scope, shard_map,
+    debug_check, einsum, jit, ppermute, psum, psum_scatter, runtime, scan, scope, shard_map,
 };
 use std::sync::OnceLock;
 use xla_extension::CompileOptions;
@@ -198,6 +198,33 @@ fn a_jitted_functions_collectives_have_their_lines() {
         (format!("tests/communication.rs:{line} in layer"), format!("tests/communication.rs:{sum} in psum"));
     assert_eq!(places, [gather, sum]);
     assert_eq!(c.collectives[0].loops, 1);
+}
+
+/// One operation among all devices, whatever the order of the names.
+#[test]
+fn collectives_over_several_axes_name_them_all() {
+    let mesh = eight();
+    let x = array(&mesh, &[8, 64]);
+    for axes in [["data", "model"], ["model", "data"]] {
+        let m = mesh.clone();
+        let line = line!() + 3;
+        let f = jit(move |x: Tensor| {
+            let each = |x: Tensor| {
+                let y = all_gather(x, axes, 0, true).sin();
+                let y = psum_scatter(y, axes, 1, true).sin();
+                let y = all_to_all(y, axes, 0, 1, true).sin();
+                ppermute(y, axes, (0..8).map(|i| (i, (i + 1) % 8)).collect::<Vec<_>>())
+            };
+            scope("over all", || shard_map(&m, P![("data", "model")], P![("data", "model")], each)(x))
+        });
+        let c = f.on(&mesh).communication((&x,)).expect("it compiles");
+        let brief: Vec<String> = c.collectives.iter().map(|c| format!("{} {} {}", c.kind, c.sent, c.place())).collect();
+        let names = ["all-gather 1792", "reduce-scatter 1792", "all-to-all 224", "collective-permute 256"];
+        let want = (line..).zip(names).map(|(line, name)| format!("{name} tests/communication.rs:{line} in over all"));
+        assert_eq!(brief, want.collect::<Vec<_>>());
+        let all = |c: &Collective| c.axes_text() == "data,model" && c.participants == 8 && !c.implicit;
+        assert!(c.collectives.iter().all(all), "{c}");
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! `shard_map`, on 8 virtual CPU devices, against the same mathematics on one.
 use raxla::{
-    Array, Client, Mesh, NamedSharding, P, Tensor, all_gather, axis_index, cond, einsum, grad, jit, pmax, pmean,
-    ppermute, psum, psum_scatter, runtime, scan, shard_map, value_and_grad, vmap, while_loop, with_sharding,
+    Array, Axis, Client, DType, Mesh, NamedSharding, P, Tensor, VmapOptions, all_gather, all_to_all, arange,
+    axis_index, cond, einsum, grad, jit, pmax, pmean, ppermute, psum, psum_scatter, runtime, scan, shard_map,
+    trace::trace_graph, value_and_grad, vmap, vmap_with, while_loop, with_sharding,
 };
 use std::sync::OnceLock;
 
@@ -84,7 +85,7 @@ fn a_training_step_inside() {
             value_and_grad(|w: Tensor| {
                 let layer = |x: Tensor, w: Tensor| (einsum("bd,df->bf", x, all_gather(w, "y", 0, true)).tanh(), ());
                 let (y, ()) = scan(layer, x, w);
-                pmean(pmean(y.powi(2).mean([0, 1]), "x"), "y")
+                pmean(y.powi(2).mean([0, 1]), ["x", "y"])
             })(w)
         })((w, x))
     };
@@ -170,4 +171,64 @@ fn a_collective_that_some_devices_never_reach_is_refused() {
     message(|x| cond(own(psum(x, ["x", "y"])), |x: Tensor| psum(x, "x") + x, |x: Tensor| x, x)).unwrap();
     message(|x| cond(own(psum(x, "x")), |x: Tensor| psum(x, "x") + x, |x: Tensor| x, x)).unwrap();
     message(|x| cond(own(x), |x: Tensor| x * axis_index("x").cast(raxla::DType::F32), |x: Tensor| x, x)).unwrap();
+}
+
+/// Values and gradient of a program on eight devices, and of the same by the interpreter.
+fn with_gradient(m: &Mesh, x: &Array, f: impl Fn(Tensor) -> Tensor) -> [Array; 2] {
+    let f = |x: Tensor| {
+        let weighted = |x: Tensor| {
+            let y = f(x);
+            (y.reshape([y.size()]).sin() * arange(y.size(), DType::F32).sin()).sum(0)
+        };
+        (f(x), grad(weighted)(x))
+    };
+    let (y, dx) = jit(f).on(m).call((x,)).unwrap();
+    let graph = trace_graph(&[x.aval().clone()], |t| {
+        let (y, dx) = f(t[0]);
+        vec![y, dx]
+    });
+    let want: Vec<Array> =
+        graph.unwrap().eval(&[x.to_host().unwrap()]).iter().map(|h| Array::from_host(h).unwrap()).collect();
+    close(&y, &want[0]);
+    close(&dx, &want[1]);
+    [y, dx]
+}
+
+/// The names of a mesh and of a map in one collective: as those of one mesh, whether the map is inside or outside.
+#[test]
+fn collectives_over_a_mesh_and_a_map() {
+    type Program = fn(Tensor, &[&str]) -> Tensor;
+    let programs: [(&[usize], Program); 8] = [
+        (&[3], |x, axes| x * psum(x.sin(), axes) * axis_index(axes).cast(DType::F32)),
+        (&[3], |x, axes| all_gather(x, axes, 1, false).sin() * x.expand_dims(1)),
+        (&[3], |x, axes| all_gather(x, axes, 0, true).sin() * x.sum(0)),
+        (&[3, 8], |x, axes| psum_scatter(x * axis_index(axes).cast(DType::F32), axes, 1, false).sin()),
+        (&[16, 2], |x, axes| psum_scatter(x.sin(), axes, 0, true)),
+        (&[8, 2], |x, axes| all_to_all(x.sin(), axes, 0, 1, false)),
+        (&[2, 8], |x, axes| all_to_all(x.sin(), axes, 1, 0, true)),
+        (&[3], |x, axes| ppermute(x.sin(), axes, [(0, 3), (3, 4), (5, 1), (7, 7)]) * x),
+    ];
+    let (both, one) = (mesh(), Mesh::new(&client(), [("x", 4), ("copies", 2)]).unwrap());
+    let named = VmapOptions { axis_name: Some("y"), axis_size: Some(2) };
+    let leading = Axis::At(0);
+    for (dims, f) in programs {
+        let x = numbers(&[&[4, 2], dims].concat());
+        for names in [["x", "y"], ["y", "x"]] {
+            let whole = with_gradient(&both, &x, |x: Tensor| {
+                let part = |x: Tensor| f(x.squeeze(0).squeeze(0), &names).expand_dims(0).expand_dims(0);
+                shard_map(&both, P!["x", "y"], P!["x", "y"], part)(x)
+            });
+            let inside = with_gradient(&one, &x, |x: Tensor| {
+                let part = |x: Tensor| vmap_with(named, |x: Tensor| f(x, &names), leading, leading)(x.squeeze(0));
+                shard_map(&one, P!["x"], P!["x"], |x: Tensor| part(x).expand_dims(0))(x)
+            });
+            let outside = with_gradient(&one, &x, |x: Tensor| {
+                let part = |x: Tensor| f(x.squeeze(0), &names).expand_dims(0);
+                vmap_with(named, |x: Tensor| shard_map(&one, P!["x"], P!["x"], part)(x), Axis::At(1), Axis::At(1))(x)
+            });
+            for have in [inside, outside] {
+                have.iter().zip(&whole).for_each(|(a, b)| close(a, b));
+            }
+        }
+    }
 }

@@ -100,22 +100,25 @@ impl Lower {
         axes.iter().all(|a| a.size == 1)
     }
 
+    /// The devices that differ only along these axes.
+    fn device_groups(&self, axes: &[NamedAxis]) -> Vec<Vec<usize>> {
+        self.manual_mesh().groups(&axes.iter().map(|a| &*a.name).collect::<Vec<_>>())
+    }
+
     /// `replica_groups` of the devices that differ only along these axes.
     pub(crate) fn groups(&self, axes: &[NamedAxis]) -> String {
-        let names: Vec<&str> = axes.iter().map(|a| &*a.name).collect();
-        let groups = self.manual_mesh().groups(&names);
+        let groups = self.device_groups(axes);
         let row = |g: &Vec<usize>| format!("[{}]", g.iter().map(usize::to_string).collect::<Vec<_>>().join(", "));
         let rows: Vec<String> = groups.iter().map(row).collect();
         format!("dense<[{}]> : tensor<{}x{}xi64>", rows.join(", "), groups.len(), groups[0].len())
     }
 
-    /// `source_target_pairs`: these pairs of numbers along an axis, for all devices.
-    pub(crate) fn device_pairs(&self, axis: &NamedAxis, pairs: &[(usize, usize)]) -> String {
-        let groups = self.manual_mesh().groups(&[&*axis.name]);
+    /// `source_target_pairs`: these pairs of numbers along the axes, for all devices.
+    pub(crate) fn device_pairs(&self, axes: &[NamedAxis], pairs: &[(usize, usize)]) -> String {
+        let groups = self.device_groups(axes);
         let all = groups.iter().flat_map(|g| pairs.iter().map(|(from, to)| format!("[{}, {}]", g[*from], g[*to])));
         let all: Vec<String> = all.collect();
-        let inside = if all.is_empty() { String::new() } else { format!("[{}]", all.join(", ")) };
-        format!("dense<{inside}> : tensor<{}x2xi64>", all.len())
+        format!("dense<[{}]> : tensor<{}x2xi64>", all.join(", "), all.len())
     }
 
     /// A channel that no other collective of the module has.

@@ -185,9 +185,13 @@ pub trait Primitive: fmt::Debug + Any {
     fn batch_whole(&self, _axis: &BatchAxis, _x: &[Tensor], _mapped: &[bool]) -> Option<Batched> {
         None
     }
-    /// The axes of enclosing `vmap`s that it works over.
+    /// The axes of enclosing `vmap`s and meshes that it works over.
     fn named_axes(&self) -> &[NamedAxis] {
         &[]
+    }
+    /// The same operation over other axes, as many as [`named_axes`](Primitive::named_axes) has.
+    fn with_named_axes(&self, _axes: Vec<NamedAxis>) -> Rc<dyn Primitive> {
+        unreachable!("{} works over no axes by name", self.name())
     }
     /// Inside `shard_map`: the mesh axes over which the results vary, given those over which any operand does (which include
     /// those of `named_axes`). Operations with inner graphs are not asked.

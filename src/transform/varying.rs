@@ -3,6 +3,7 @@
 //! The type of a value says over which mesh axes it may differ ([`Aval::vma`](crate::Aval::vma)). Operands of one operation are made to vary
 //! alike by [`pvary`](crate::pvary), the identity, whose transpose is a sum over the devices. So derivatives by a value that
 //! devices share are summed over them without anyone asking.
+use super::everywhere;
 use crate::{
     graph::{Eqn, Graph, Var},
     mesh::AxisSet,
@@ -107,4 +108,14 @@ fn reach_all(g: &Graph, apart: AxisSet, by: Option<&Eqn>) {
         let by = if more.is_empty() { by } else { Some(e) };
         e.prim.graphs().into_iter().for_each(|inner| reach_all(inner, apart.union(more), by));
     }
+}
+
+/// The graph in which the devices along an axis of a mesh are instances, as those of a `vmap` are: nothing varies in its types.
+pub fn of_instances(g: &Graph) -> Graph {
+    everywhere(&erased(g), &mut |g| {
+        for e in g.eqns.iter_mut().filter(|e| !e.prim.named_axes().is_empty()) {
+            let axes = e.prim.named_axes().iter().map(|a| NamedAxis { mesh: false, ..a.clone() });
+            e.prim = e.prim.with_named_axes(axes.collect());
+        }
+    })
 }

@@ -83,11 +83,8 @@ pub const CASES: &[Case] = &[
         smap(m, P!["y", "x"], P!["y", "x"], x, |x: Tensor| all_gather(x, "x", 1, true).cos() * index("x"))
     }),
     case!(all_gather_of_both_axes, |m, x| {
-        let f = |x: Tensor| {
-            let both = all_gather(all_gather(x, "y", 0, true), "x", 0, true);
-            let turned = all_gather(all_gather(x, "x", 0, true), "y", 0, true);
-            (both * x, turned * x)
-        };
+        let gathered = |x: Tensor, axes| all_gather(x, axes, 0, true) * x;
+        let f = |x: Tensor| (gathered(x, ["x", "y"]), gathered(x, ["y", "x"]));
         smap(m, P![("x", "y")], P![("x", "y")], x, f)
     }),
     case!(all_gather_of_a_shared_value, |m, x| {

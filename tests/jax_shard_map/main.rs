@@ -10,6 +10,7 @@ mod collectives;
 #[path = "../jax_transforms/fixture.rs"]
 mod fixture;
 mod programs;
+mod several_axes;
 mod specs;
 mod transformed;
 
@@ -58,7 +59,8 @@ fn matmul(x: Tensor, w: Tensor) -> Tensor {
     einsum("bi,io->bo", x, w)
 }
 
-const GROUPS: &[&[Case]] = &[collectives::CASES, specs::CASES, transformed::CASES, programs::CASES];
+const GROUPS: &[&[Case]] =
+    &[collectives::CASES, several_axes::CASES, specs::CASES, transformed::CASES, programs::CASES];
 
 static CLIENT: LazyLock<Client> = LazyLock::new(|| {
     runtime::client_with(&runtime::Options { cpu_devices: Some(8), ..Default::default() }).expect("the CPU plugin")

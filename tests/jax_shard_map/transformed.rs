@@ -7,7 +7,7 @@ use raxla::{
 };
 
 /// A loop of so many steps over nothing.
-fn steps<C, Y>(n: usize, f: impl Fn(C) -> (C, Y), init: C) -> (C, Y)
+pub(crate) fn steps<C, Y>(n: usize, f: impl Fn(C) -> (C, Y), init: C) -> (C, Y)
 where
     C: Tree<Tensor, With<Tensor> = C>,
     Y: Tree<Tensor, With<Tensor> = Y>,

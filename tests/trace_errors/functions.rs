@@ -223,16 +223,70 @@ fn of_batches() {
             },
             "vmap: the axes in `PerLeaf` are 2, the leaves of the tree 1\n  help: give each leaf an axis, or `Axis::Shared`",
         ),
-        (
-            vec![f(&[3])],
-            |x| vec![wrong!(psum(x[0], "batch"))],
-            "psum: there is no axis `batch`: no axis has a name here\n  help: call it inside `vmap_with(VmapOptions { axis_name: Some(\"batch\"), .. }, ..)`, or inside `shard_map` over a mesh with that axis",
-        ),
         // what is wrong inside points at its own line
         (
             vec![f(&[3])],
             |x| vec![vmap(|x: Tensor| grad(|x: Tensor| wrong!(x + x.cast(DType::F16)))(x))(x[0])],
             "add of f32[] and f16[]: the dtypes differ\n  help: convert one side: `.cast(DType::F32)`",
+        ),
+    ]);
+}
+
+/// What `f` makes of the operand inside of two maps, of 2 instances `a` and of 4 instances `b`.
+fn over_ab(x: &[Tensor], f: impl Fn(Tensor) -> Tensor) -> Vec<Tensor> {
+    let over = |name, n| VmapOptions { axis_name: Some(name), axis_size: Some(n) };
+    let both = |()| vmap_with(over("b", 4), |()| f(x[0]), Axis::At(0), Axis::At(0))(());
+    vec![vmap_with(over("a", 2), both, Axis::At(0), Axis::At(0))(())]
+}
+
+#[test]
+fn of_collectives() {
+    check(vec![
+        (
+            vec![f(&[3])],
+            |x| vec![wrong!(psum(x[0], "batch"))],
+            "psum: there is no axis `batch`: no axis has a name here\n  help: call it inside `vmap_with(VmapOptions { axis_name: Some(\"batch\"), .. }, ..)`, or inside `shard_map` over a mesh with that axis",
+        ),
+        (
+            vec![f(&[3])],
+            |x| over_ab(x, |x| wrong!(all_gather(x, ["a", "b", "a"], 0, true))),
+            "all_gather: the axis `a` is named twice in [\"a\", \"b\", \"a\"]\n  help: name each axis once",
+        ),
+        (
+            vec![f(&[3])],
+            |x| over_ab(x, |x| wrong!(psum(x, ["a", "a"]))),
+            "psum: the axis `a` is named twice in [\"a\", \"a\"]\n  help: name each axis once",
+        ),
+        (
+            vec![f(&[3])],
+            |x| over_ab(x, |x| wrong!(psum_scatter(x, ["b", "a"], 0, true))),
+            "psum_scatter of f32[3]: axis 0 has size 3, not a multiple of the 8 instances of `b, a`",
+        ),
+        (
+            vec![f(&[3])],
+            |x| over_ab(x, |x| wrong!(all_to_all(x, ["a", "b"], 0, 0, false))),
+            "all_to_all of f32[3]: axis 0 has size 3, not the 8 instances of `a, b`",
+        ),
+        (
+            vec![f(&[3])],
+            |x| over_ab(x, |x| wrong!(ppermute(x, ["a", "b"], [(0, 8)]))),
+            "ppermute of f32[3]: (0, 8) names an instance that does not exist: `a, b` has 8",
+        ),
+        (
+            vec![f(&[3])],
+            |x| over_ab(x, |x| wrong!(pshuffle(x, ["a", "c"], [0]))),
+            "ppermute: there is no axis `c` among `a`, `b`\n  help: call it inside `vmap_with(VmapOptions { axis_name: Some(\"c\"), .. }, ..)`, or inside `shard_map` over a mesh with that axis",
+        ),
+        // without a name there is one instance
+        (
+            vec![f(&[3])],
+            |x| vec![wrong!(psum_scatter(x[0], &[][..], 0, false))],
+            "psum_scatter of f32[3]: axis 0 has size 3, not 1: without a name there is one instance",
+        ),
+        (
+            vec![f(&[3])],
+            |x| vec![wrong!(ppermute(x[0], &[][..], [(0, 1)]))],
+            "ppermute of f32[3]: (0, 1) names an instance that does not exist: without a name there is one",
         ),
     ]);
 }

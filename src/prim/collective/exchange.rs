@@ -4,34 +4,41 @@ use super::*;
 /// Values sent from instance to instance.
 #[derive(Clone)]
 pub struct PPermute {
-    axis: [NamedAxis; 1],
+    axes: Vec<NamedAxis>,
     /// Which instance sends to which.
     pairs: Vec<(usize, usize)>,
 }
-/// Send values along the named axis: for each pair (from, to), instance `to` gets the value of `from`. Instances that
+/// Send values along the named axes: for each pair (from, to), instance `to` gets the value of `from`. Instances that
 /// nobody sends to get zeros. JAX: `lax.ppermute`.
 ///
 /// # Errors
 /// Instances that do not exist, or two that send to one.
 #[track_caller]
-pub fn ppermute<X: Tree<Tensor, With<Tensor> = X>>(x: X, axis: &str, pairs: impl Into<Vec<(usize, usize)>>) -> X {
+pub fn ppermute<X: Tree<Tensor, With<Tensor> = X>>(
+    x: X,
+    axes: impl AxisNames,
+    pairs: impl Into<Vec<(usize, usize)>>,
+) -> X {
     let _at = At::caller();
-    let (axis, pairs) = ([named_axis("ppermute", axis)], pairs.into());
-    on_leaves(x, |t| bind1(PPermute { axis: axis.clone(), pairs: pairs.clone() }, &[t]))
+    let (axes, pairs) = (axes.axes("ppermute"), pairs.into());
+    on_leaves(x, |t| match pairs.is_empty() {
+        true => zeros_of(&t.aval()),
+        false => bind1(PPermute { axes: axes.clone(), pairs: pairs.clone() }, &[t]),
+    })
 }
-/// Rearrange values along the named axis: instance i gets the value of instance `perm[i]`. JAX: `lax.pshuffle`.
+/// Rearrange values along the named axes: instance i gets the value of instance `perm[i]`. JAX: `lax.pshuffle`.
 ///
 /// # Errors
 /// As [`ppermute`].
 #[track_caller]
-pub fn pshuffle<X: Tree<Tensor, With<Tensor> = X>>(x: X, axis: &str, perm: impl Into<Vec<usize>>) -> X {
+pub fn pshuffle<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames, perm: impl Into<Vec<usize>>) -> X {
     let _at = At::caller();
     let pairs: Vec<(usize, usize)> = perm.into().into_iter().enumerate().map(|(to, from)| (from, to)).collect();
-    ppermute(x, axis, pairs)
+    ppermute(x, axes, pairs)
 }
 impl fmt::Debug for PPermute {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "ppermute[{} {:?}]", self.axis[0].name, self.pairs)
+        write!(f, "ppermute[{} {:?}]", names(&self.axes), self.pairs)
     }
 }
 impl Primitive for PPermute {
@@ -39,12 +46,13 @@ impl Primitive for PPermute {
         "ppermute"
     }
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
-        let n = self.axis[0].size;
+        let n = instances(&self.axes);
         if let Some((from, to)) = self.pairs.iter().find(|(from, to)| *from >= n || *to >= n) {
-            return Err(format!(
-                "({from}, {to}) names an instance that does not exist: `{}` has {n}",
-                self.axis[0].name
-            ));
+            let wrong = format!("({from}, {to}) names an instance that does not exist");
+            return Err(match self.axes.is_empty() {
+                true => format!("{wrong}: without a name there is one"),
+                false => format!("{wrong}: `{}` has {n}", names(&self.axes)),
+            });
         }
         for (i, (from, to)) in self.pairs.iter().enumerate() {
             if self.pairs[..i].iter().any(|(f, t)| f == from || t == to) {
@@ -55,7 +63,7 @@ impl Primitive for PPermute {
     }
     fn transpose(&self, ct: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {
         let pairs = self.pairs.iter().map(|(from, to)| (*to, *from)).collect();
-        vec![ct[0].map(|ct| bind1(PPermute { axis: self.axis.clone(), pairs }, &[ct]))]
+        vec![ct[0].map(|ct| bind1(PPermute { axes: self.axes.clone(), pairs }, &[ct]))]
     }
     fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
         bind(self.clone(), x)
@@ -64,48 +72,63 @@ impl Primitive for PPermute {
 }
 impl PPermute {
     fn emit(&self, cx: &mut Lower, x: &Value, y: &Aval) -> Value {
-        if cx.alone(&self.axis) {
-            return if self.pairs.is_empty() { cx.splat(y, 0.0) } else { x.clone() };
-        }
-        let pairs = cx.device_pairs(&self.axis[0], &self.pairs);
+        let pairs = cx.device_pairs(&self.axes, &self.pairs);
         let attrs = format!("channel_handle = {}, source_target_pairs = {pairs}", cx.channel());
         cx.op("collective_permute", std::slice::from_ref(x), &attrs, y)
     }
     fn over(&self, axis: &BatchAxis, x: Tensor, mapped: bool) -> (Tensor, bool) {
-        // (a number past the end reads zeros)
-        let from = |to: usize| self.pairs.iter().find(|(_, t)| *t == to).map_or(axis.size, |(from, _)| *from);
-        let rows = (0..axis.size).map(|to| from(to) as i128).collect();
-        let rows = literal(Host::ints(DType::I32, [axis.size], rows));
-        let all = in_front(axis, (x, mapped));
-        let zeros = zeros_of(&all.aval().unstacked().stacked(1));
-        (concatenate(&[all, zeros], 0).take_with(rows, 0, IndexMode::Clip), true)
+        (received(in_front(axis, (x, mapped)), self.senders()), true)
     }
+    fn is_plain(&self) -> bool {
+        true
+    }
+    fn in_steps(&self, x: Tensor, _: &Aval) -> Tensor {
+        let all = bind1(AllGather { axes: self.axes.clone(), at: 0, tiled: false }, &[x]);
+        received(all, self.senders().take_with(gathering::number(&self.axes), 0, IndexMode::Clip))
+    }
+    /// Who sends to each of the instances, i32 `[n]`; where nobody does, a number past the end.
+    fn senders(&self) -> Tensor {
+        let n = instances(&self.axes);
+        let from = |to: usize| self.pairs.iter().find(|(_, t)| *t == to).map_or(n, |(from, _)| *from);
+        literal(Host::ints(DType::I32, [n], (0..n).map(|to| from(to) as i128).collect()))
+    }
+}
+/// The values at these places along the leading axis, and zeros for places past its end.
+fn received(all: Tensor, from: Tensor) -> Tensor {
+    let zeros = zeros_of(&all.aval().unstacked().stacked(1));
+    concatenate(&[all, zeros], 0).take_with(from, 0, IndexMode::Clip)
 }
 
 /// Parts exchanged between all instances.
 #[derive(Clone)]
 pub struct AllToAll {
-    axis: [NamedAxis; 1],
+    axes: Vec<NamedAxis>,
     split: usize,
     concat: usize,
     tiled: bool,
 }
-/// Divide axis `split` between the instances along the named axis, and put together what comes from each of them along
+/// Divide axis `split` between the instances along the named axes, and put together what comes from each of them along
 /// axis `concat`: a transposition of who has what. The axis `split` is as long as there are instances and disappears, and
 /// `concat` is a new one; or (`tiled`) the one is divided and the other grows. JAX: `lax.all_to_all`.
 ///
 /// # Errors
 /// An axis of another size.
 #[track_caller]
-pub fn all_to_all<X: Tree<Tensor, With<Tensor> = X>>(x: X, axis: &str, split: usize, concat: usize, tiled: bool) -> X {
+pub fn all_to_all<X: Tree<Tensor, With<Tensor> = X>>(
+    x: X,
+    axes: impl AxisNames,
+    split: usize,
+    concat: usize,
+    tiled: bool,
+) -> X {
     let _at = At::caller();
-    let axis = [named_axis("all_to_all", axis)];
-    on_leaves(x, |t| bind1(AllToAll { axis: axis.clone(), split, concat, tiled }, &[t]))
+    let axes = axes.axes("all_to_all");
+    on_leaves(x, |t| bind1(AllToAll { axes: axes.clone(), split, concat, tiled }, &[t]))
 }
 impl fmt::Debug for AllToAll {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let tiled = if self.tiled { " tiled" } else { "" };
-        write!(f, "all_to_all[{} split={} concat={}{tiled}]", self.axis[0].name, self.split, self.concat)
+        write!(f, "all_to_all[{} split={} concat={}{tiled}]", names(&self.axes), self.split, self.concat)
     }
 }
 impl Primitive for AllToAll {
@@ -113,19 +136,19 @@ impl Primitive for AllToAll {
         "all_to_all"
     }
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
-        let (a, axis) = (&x[0], &self.axis[0]);
-        require_instances(a, self.split, axis, self.tiled)?;
+        let (a, n) = (&x[0], instances(&self.axes));
+        require_instances(a, self.split, &self.axes, self.tiled)?;
         if !self.tiled {
             let rest = removed(&a.dims, self.split);
             if self.concat > rest.len() {
                 return Err(format!("a new axis cannot have number {} beside {} others", self.concat, rest.len()));
             }
-            return Ok(vec![a.with_dims(inserted(&rest, self.concat, axis.size))]);
+            return Ok(vec![a.with_dims(inserted(&rest, self.concat, n))]);
         }
         require_axis(a, self.concat)?;
         let mut dims = a.dims.clone();
-        dims[self.split] /= axis.size.max(1);
-        dims[self.concat] *= axis.size;
+        dims[self.split] /= n.max(1);
+        dims[self.concat] *= n;
         Ok(vec![a.with_dims(dims)])
     }
     fn transpose(&self, ct: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {
@@ -139,42 +162,38 @@ impl Primitive for AllToAll {
 }
 impl AllToAll {
     fn emit(&self, cx: &mut Lower, x: &Value, y: &Aval) -> Value {
-        let n = self.axis[0].size;
+        let n = instances(&self.axes);
         let concat = if self.tiled { self.concat } else { self.split };
         let dims = format!(
             "concat_dimension = {concat} : i64, split_count = {n} : i64, split_dimension = {} : i64",
             self.split
         );
-        let attrs = format!("channel_handle = {}, {dims}, replica_groups = {}", cx.channel(), cx.groups(&self.axis));
-        if self.tiled && cx.alone(&self.axis) {
-            return x.clone();
-        }
+        let attrs = format!("channel_handle = {}, {dims}, replica_groups = {}", cx.channel(), cx.groups(&self.axes));
         if self.tiled {
             return cx.op("all_to_all", std::slice::from_ref(x), &attrs, y);
         }
         // what comes from device i is number i along the axis that was split
-        let parts = match cx.alone(&self.axis) {
-            true => x.clone(),
-            false => cx.op("all_to_all", std::slice::from_ref(x), &attrs, &x.aval),
-        };
+        let parts = cx.op("all_to_all", std::slice::from_ref(x), &attrs, &x.aval);
         let mut perm = other_axes(x.aval.rank(), &[self.split]);
         perm.insert(self.concat, self.split);
         cx.op("transpose", &[parts], &format!("permutation = {}", crate::lower::array(&perm)), y)
     }
+    /// `split` is `concat`: number `to` along it becomes number `from`.
     fn over(&self, axis: &BatchAxis, x: Tensor, mapped: bool) -> (Tensor, bool) {
-        let all = in_front(axis, (x, mapped));
-        if !self.tiled {
-            // [from, .., to, ..] -> [to, .., from, ..]
-            let by_receiver = moved(all, self.split + 1, 0);
-            return (moved(by_receiver, 1, self.concat + 1), true);
-        }
-        let mut dims = all.dims().split_off(1);
-        dims[self.split] /= axis.size.max(1);
-        let parts = [&[axis.size], &inserted(&dims, self.split, axis.size)[..]].concat();
-        let by_receiver = moved(all.reshape(parts), self.split + 1, 0);
-        dims[self.concat] *= axis.size;
-        let joined = moved(by_receiver, 1, self.concat + 1).reshape([&[axis.size], &dims[..]].concat());
-        (joined, true)
+        (in_front(axis, (x, mapped)).swap_axes(0, self.split as isize + 1), true)
+    }
+    fn is_plain(&self) -> bool {
+        !self.tiled && self.split == self.concat
+    }
+    fn in_steps(&self, x: Tensor, y: &Aval) -> Tensor {
+        let one = |x, (at, axis): (usize, &NamedAxis)| {
+            bind1(AllToAll { axes: vec![axis.clone()], split: at, concat: at, tiled: false }, &[x])
+        };
+        let parts = (self.split..).zip(&self.axes).fold(divided(x, self.split, &self.axes, self.tiled), one);
+        // the numbers of the senders are one axis
+        let (dims, after) = (parts.dims(), self.split + self.axes.len());
+        let joined = [&dims[..self.split], &[instances(&self.axes)], &dims[after..]].concat();
+        moved(parts.reshape(joined), self.split, self.concat).reshape(&y.dims[..])
     }
 }
 
@@ -189,6 +208,9 @@ pub(in crate::prim) const ROWS: &[Row] = &[
                     vec![ppermute(x[0], "i", [(0, 1), (1, 2), (2, 0)])]
                 }),
                 over_axis("partly", vec![sample(d, &[3, 2], 1)], |x| vec![ppermute(x[0], "i", [(0, 2)])]),
+                over_two_axes("two axes", vec![sample(d, &[2, 3, 2], 1)], |x| {
+                    vec![ppermute(x[0], ["j", "i"], [(0, 4), (4, 1), (5, 5), (2, 3)])]
+                }),
             ]
         },
     },
@@ -202,6 +224,9 @@ pub(in crate::prim) const ROWS: &[Row] = &[
                 over_axis("tiled", vec![sample(d, &[3, 6, 2], 1)], |x| vec![all_to_all(x[0], "i", 0, 1, true)]),
                 over_axis("tiled, same axis", vec![sample(d, &[3, 6, 2], 1)], |x| {
                     vec![all_to_all(x[0], "i", 0, 0, true)]
+                }),
+                over_two_axes("two axes", vec![sample(d, &[2, 3, 6, 2], 1)], |x| {
+                    vec![all_to_all(x[0], ["i", "j"], 0, 1, false), all_to_all(x[0], ["j", "i"], 0, 1, true)]
                 }),
             ]
         },

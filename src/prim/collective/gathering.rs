@@ -11,7 +11,9 @@ pub struct AxisIndex {
 #[track_caller]
 pub fn axis_index(axes: impl AxisNames) -> Tensor {
     let _at = At::caller();
-    let axes = axes.axes("axis_index");
+    number(&axes.axes("axis_index"))
+}
+pub(super) fn number(axes: &[NamedAxis]) -> Tensor {
     let one = |axis: &NamedAxis| bind1(AxisIndex { axis: [axis.clone()] }, &[]);
     let mixed = |number: Option<Tensor>, axis: &NamedAxis| match number {
         Some(number) => Some(number * axis.size + one(axis)),
@@ -23,7 +25,7 @@ pub fn axis_index(axes: impl AxisNames) -> Tensor {
 #[track_caller]
 pub fn axis_size(axes: impl AxisNames) -> usize {
     let _at = At::caller();
-    axes.axes("axis_size").iter().map(|a| a.size).product()
+    instances(&axes.axes("axis_size"))
 }
 impl fmt::Debug for AxisIndex {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -38,7 +40,7 @@ impl Primitive for AxisIndex {
         Ok(vec![Aval::new(DType::I32, [])])
     }
     fn eval(&self, _: &[Host]) -> Vec<Host> {
-        unbound(&self.axis[0])
+        unbound(&self.axis)
     }
     fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
         vec![None]
@@ -58,30 +60,33 @@ impl Primitive for AxisIndex {
     fn named_axes(&self) -> &[NamedAxis] {
         &self.axis
     }
+    fn with_named_axes(&self, axes: Vec<NamedAxis>) -> Rc<dyn Primitive> {
+        Rc::new(AxisIndex { axis: axes.try_into().expect("one axis") })
+    }
 }
 
 /// The values of all instances.
 #[derive(Clone)]
 pub struct AllGather {
-    axis: [NamedAxis; 1],
-    at: usize,
-    tiled: bool,
+    pub(super) axes: Vec<NamedAxis>,
+    pub(super) at: usize,
+    pub(super) tiled: bool,
 }
-/// The values of all instances along the named axis, stacked along a new axis number `at`, or (`tiled`) concatenated along
+/// The values of all instances along the named axes, stacked along a new axis number `at`, or (`tiled`) concatenated along
 /// the existing axis `at`. JAX: `lax.all_gather`.
 ///
 /// # Errors
 /// An axis that does not exist.
 #[track_caller]
-pub fn all_gather<X: Tree<Tensor, With<Tensor> = X>>(x: X, axis: &str, at: usize, tiled: bool) -> X {
+pub fn all_gather<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames, at: usize, tiled: bool) -> X {
     let _at = At::caller();
-    let axis = [named_axis("all_gather", axis)];
-    on_leaves(x, |t| bind1(AllGather { axis: axis.clone(), at, tiled }, &[t]))
+    let axes = axes.axes("all_gather");
+    on_leaves(x, |t| bind1(AllGather { axes: axes.clone(), at, tiled }, &[t]))
 }
 impl fmt::Debug for AllGather {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let tiled = if self.tiled { " tiled" } else { "" };
-        write!(f, "all_gather[{} axis={}{tiled}]", self.axis[0].name, self.at)
+        write!(f, "all_gather[{} axis={}{tiled}]", names(&self.axes), self.at)
     }
 }
 impl Primitive for AllGather {
@@ -89,7 +94,7 @@ impl Primitive for AllGather {
         "all_gather"
     }
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
-        let (a, n) = (&x[0], self.axis[0].size);
+        let (a, n) = (&x[0], instances(&self.axes));
         if self.tiled {
             let size = require_axis(a, self.at)?;
             return Ok(vec![a.with_dims(inserted(&removed(&a.dims, self.at), self.at, size * n))]);
@@ -100,7 +105,7 @@ impl Primitive for AllGather {
         Ok(vec![a.with_dims(inserted(&a.dims, self.at, n))])
     }
     fn transpose(&self, ct: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {
-        let back = PsumScatter { axis: self.axis.clone(), at: self.at, tiled: self.tiled };
+        let back = PsumScatter { axes: self.axes.clone(), at: self.at, tiled: self.tiled };
         vec![ct[0].map(|ct| bind1(back, &[ct]))]
     }
     fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
@@ -110,10 +115,7 @@ impl Primitive for AllGather {
 }
 impl AllGather {
     fn emit(&self, cx: &mut Lower, x: &Value, y: &Aval) -> Value {
-        if cx.alone(&self.axis) {
-            return cx.op("reshape", std::slice::from_ref(x), "", y);
-        }
-        let attrs = over_devices(cx, &self.axis, &format!("all_gather_dim = {} : i64", self.at));
+        let attrs = over_devices(cx, &self.axes, &format!("all_gather_dim = {} : i64", self.at));
         if self.tiled {
             return cx.op("all_gather", std::slice::from_ref(x), &attrs, y);
         }
@@ -121,38 +123,39 @@ impl AllGather {
         cx.op("all_gather", &[part], &attrs, y)
     }
     fn over(&self, axis: &BatchAxis, x: Tensor, mapped: bool) -> (Tensor, bool) {
-        let all = moved(in_front(axis, (x, mapped)), 0, self.at);
-        if !self.tiled {
-            return (all, false);
-        }
-        let dims = all.dims();
-        let joined = inserted(&removed(&removed(&dims, self.at), self.at), self.at, dims[self.at] * dims[self.at + 1]);
-        (all.reshape(joined), false)
+        (moved(in_front(axis, (x, mapped)), 0, self.at), false)
+    }
+    fn is_plain(&self) -> bool {
+        !self.tiled
+    }
+    fn in_steps(&self, x: Tensor, y: &Aval) -> Tensor {
+        let one = |x, axis: &NamedAxis| bind1(AllGather { axes: vec![axis.clone()], at: self.at, tiled: false }, &[x]);
+        self.axes.iter().rev().fold(x, one).reshape(&y.dims[..])
     }
 }
 
 /// The sum over instances, of which each gets a part.
 #[derive(Clone)]
 pub struct PsumScatter {
-    axis: [NamedAxis; 1],
+    axes: Vec<NamedAxis>,
     at: usize,
     tiled: bool,
 }
-/// The sum over the instances along the named axis, of which instance i gets part i of axis `at`: the axis is as long as
+/// The sum over the instances along the named axes, of which instance i gets part i of axis `at`: the axis is as long as
 /// there are instances and disappears, or (`tiled`) is a multiple of it and is divided. JAX: `lax.psum_scatter`.
 ///
 /// # Errors
 /// An axis of another size.
 #[track_caller]
-pub fn psum_scatter<X: Tree<Tensor, With<Tensor> = X>>(x: X, axis: &str, at: usize, tiled: bool) -> X {
+pub fn psum_scatter<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames, at: usize, tiled: bool) -> X {
     let _at = At::caller();
-    let axis = [named_axis("psum_scatter", axis)];
-    on_leaves(x, |t| bind1(PsumScatter { axis: axis.clone(), at, tiled }, &[t]))
+    let axes = axes.axes("psum_scatter");
+    on_leaves(x, |t| bind1(PsumScatter { axes: axes.clone(), at, tiled }, &[t]))
 }
 impl fmt::Debug for PsumScatter {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let tiled = if self.tiled { " tiled" } else { "" };
-        write!(f, "psum_scatter[{} axis={}{tiled}]", self.axis[0].name, self.at)
+        write!(f, "psum_scatter[{} axis={}{tiled}]", names(&self.axes), self.at)
     }
 }
 impl Primitive for PsumScatter {
@@ -160,15 +163,15 @@ impl Primitive for PsumScatter {
         "psum_scatter"
     }
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
-        let (a, axis) = (&x[0], &self.axis[0]);
+        let a = &x[0];
         require(a, is_number, "a number")?;
-        require_instances(a, self.at, axis, self.tiled)?;
+        require_instances(a, self.at, &self.axes, self.tiled)?;
         let rest = removed(&a.dims, self.at);
-        let part = || inserted(&rest, self.at, a.dims[self.at] / axis.size.max(1));
+        let part = || inserted(&rest, self.at, a.dims[self.at] / instances(&self.axes).max(1));
         Ok(vec![a.with_dims(if self.tiled { part() } else { rest.clone() })])
     }
     fn transpose(&self, ct: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {
-        let back = AllGather { axis: self.axis.clone(), at: self.at, tiled: self.tiled };
+        let back = AllGather { axes: self.axes.clone(), at: self.at, tiled: self.tiled };
         vec![ct[0].map(|ct| bind1(back, &[ct]))]
     }
     fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
@@ -178,11 +181,8 @@ impl Primitive for PsumScatter {
 }
 impl PsumScatter {
     fn emit(&self, cx: &mut Lower, x: &Value, y: &Aval) -> Value {
-        if cx.alone(&self.axis) {
-            return cx.op("reshape", std::slice::from_ref(x), "", y);
-        }
         let region = reduction::combiner(cx, "add", y.dtype);
-        let attrs = over_devices(cx, &self.axis, &format!("scatter_dimension = {} : i64", self.at));
+        let attrs = over_devices(cx, &self.axes, &format!("scatter_dimension = {} : i64", self.at));
         if self.tiled {
             return cx
                 .op_with("reduce_scatter", std::slice::from_ref(x), &attrs, vec![region], std::slice::from_ref(y))
@@ -197,12 +197,15 @@ impl PsumScatter {
             true => reduce_sum(x, [0]),
             false => mul(x, x.like(axis.size)),
         };
-        if !self.tiled {
-            return (moved(sum, self.at, 0), true);
-        }
-        let dims = sum.dims();
-        let parts = inserted(&removed(&dims, self.at), self.at, dims[self.at] / axis.size.max(1));
-        (moved(sum.reshape(inserted(&parts, self.at, axis.size)), self.at, 0), true)
+        (moved(sum, self.at, 0), true)
+    }
+    fn is_plain(&self) -> bool {
+        !self.tiled
+    }
+    fn in_steps(&self, x: Tensor, _: &Aval) -> Tensor {
+        let one =
+            |x, axis: &NamedAxis| bind1(PsumScatter { axes: vec![axis.clone()], at: self.at, tiled: false }, &[x]);
+        self.axes.iter().fold(divided(x, self.at, &self.axes, self.tiled), one)
     }
 }
 
@@ -231,6 +234,9 @@ pub(in crate::prim) const ROWS: &[Row] = &[
             vec![
                 over_axis("new axis", vec![sample(d, &[3, 2, 2], 1)], |x| vec![all_gather(x[0], "i", 1, false)]),
                 over_axis("tiled", vec![sample(d, &[3, 2, 2], 1)], |x| vec![all_gather(x[0], "i", 1, true)]),
+                over_two_axes("two axes", vec![sample(d, &[2, 3, 2], 1)], |x| {
+                    vec![all_gather(x[0], ["i", "j"], 1, false), all_gather(x[0], ["j", "i"], 0, true)]
+                }),
             ]
         },
     },
@@ -241,6 +247,9 @@ pub(in crate::prim) const ROWS: &[Row] = &[
             vec![
                 over_axis("one", vec![sample(d, &[3, 2, 3], 1)], |x| vec![psum_scatter(x[0], "i", 1, false)]),
                 over_axis("tiled", vec![sample(d, &[3, 2, 6], 1)], |x| vec![psum_scatter(x[0], "i", 1, true)]),
+                over_two_axes("two axes", vec![sample(d, &[2, 3, 6], 1)], |x| {
+                    vec![psum_scatter(x[0], ["i", "j"], 0, false), psum_scatter(x[0], ["j", "i"], 0, true)]
+                }),
             ]
         },
     },

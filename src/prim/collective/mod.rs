@@ -4,9 +4,13 @@
 //! Inside the function each of them looks like an operation on one instance. Batching over the named axis turns it into
 //! an ordinary operation along the batch axis: `psum` into a sum, `all_gather` into a transposition. Over devices it is
 //! lowered to the operation with which they communicate.
+//!
+//! Several axes count as one, of which the last counts fastest. Over devices that is one operation for all of them; batching,
+//! which meets them one at a time, first makes of it a program of operations over single axes.
 use super::*;
 use crate::{
-    trace::{At, bind, bind1, named_axis, vary},
+    trace::{At, bind, bind1, named_axis, trace_rule, vary},
+    transform::batch::batch_graph,
     tree::Tree,
 };
 
@@ -21,7 +25,8 @@ pub(super) use {
     exchange::ROWS as EXCHANGE_ROWS, gathering::ROWS as GATHERING_ROWS, reduction::ROWS as REDUCTION_ROWS,
 };
 
-/// Names of axes: one, or several that count as one.
+/// Names of axes: one, or several that count as one, of which the last counts fastest. Without a name there is one instance,
+/// which is alone.
 pub trait AxisNames {
     /// The axes of these names. `op` is who asks, for the message.
     fn axes(&self, op: &str) -> Vec<NamedAxis>;
@@ -35,6 +40,10 @@ impl AxisNames for &str {
 impl AxisNames for &[&str] {
     #[track_caller]
     fn axes(&self, op: &str) -> Vec<NamedAxis> {
+        if let Some((_, name)) = self.iter().enumerate().find(|(i, name)| self[..*i].contains(name)) {
+            let reason = format!("the axis `{name}` is named twice in {self:?}");
+            fail(op, vec![], reason, Some("name each axis once".into()))
+        }
         self.iter().map(|name| named_axis(op, name)).collect()
     }
 }
@@ -45,25 +54,39 @@ impl<const N: usize> AxisNames for [&str; N] {
     }
 }
 
-/// The rules that linear collectives over one axis have in common. Each has a method `over`, the rule for a batch along
-/// that axis: it takes the axis, the operand, and whether instances differ in it; and a method `emit`, which writes it for
-/// devices along that axis.
+/// The rules that linear collectives have in common. One over a single axis that is `plain` has a method `over`, the rule for
+/// a batch along that axis: it takes the axis, the operand, and whether instances differ in it. All others have `in_steps`,
+/// which does the same by plain ones; it takes the operand and the type of the result. `emit` writes it for several devices.
 macro_rules! linear_collective {
     () => {
-        fn eval(&self, _: &[Host]) -> Vec<Host> {
-            unbound(&self.axis[0])
+        fn eval(&self, x: &[Host]) -> Vec<Host> {
+            alone(self, x)
         }
         fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
             vec![dx[0].map(|d| bind1(self.clone(), &[d]))]
         }
         fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
-            (axis.name.as_ref() == Some(&self.axis[0].name)).then(|| vec![self.over(axis, x[0], mapped[0])])
+            axis.is_named_in(self).then(|| match self.is_plain() && self.axes.len() == 1 {
+                true => vec![self.over(axis, x[0], mapped[0])],
+                false => {
+                    let one = if mapped[0] { x[0].aval().unstacked() } else { x[0].aval() };
+                    let y = result(self, &one);
+                    let (steps, _) = trace_rule(&[one], |x| vec![self.in_steps(x[0], &y)]);
+                    batch_graph(&steps, axis, x, mapped)
+                }
+            })
         }
         fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+            if cx.alone(&self.axes) {
+                return vec![cx.op("reshape", x, "", &y[0])];
+            }
             vec![self.emit(cx, &x[0], &y[0])]
         }
         fn named_axes(&self) -> &[NamedAxis] {
-            &self.axis
+            &self.axes
+        }
+        fn with_named_axes(&self, axes: Vec<NamedAxis>) -> Rc<dyn Primitive> {
+            Rc::new(Self { axes, ..self.clone() })
         }
     };
 }
@@ -81,9 +104,42 @@ fn over_devices(cx: &mut Lower, axes: &[NamedAxis], more: &str) -> String {
     format!("{more}, channel_handle = {channel}, replica_groups = {groups}, use_global_device_ids")
 }
 
-/// Only what is batched over its axis can run: the functions above refuse other names.
-fn unbound(axis: &NamedAxis) -> ! {
-    unreachable!("a collective over `{}` outlived its vmap", axis.name)
+/// Only what is batched over its axes can run: the functions above refuse other names.
+fn unbound(axes: &[NamedAxis]) -> ! {
+    unreachable!("a collective over `{}` outlived its vmap", names(axes))
+}
+
+/// What a linear collective gives the only instance that there is, when it has no axes: its own value.
+fn alone(prim: &dyn Primitive, x: &[Host]) -> Vec<Host> {
+    if !prim.named_axes().is_empty() {
+        unbound(prim.named_axes())
+    }
+    vec![x[0].reshaped(result(prim, x[0].aval()).dims)]
+}
+
+/// The type of a collective's result.
+fn result(prim: &dyn Primitive, x: &Aval) -> Aval {
+    prim.infer(std::slice::from_ref(x)).expect("checked when it was bound").swap_remove(0)
+}
+
+/// How many instances there are along these axes.
+fn instances(axes: &[NamedAxis]) -> usize {
+    axes.iter().map(|a| a.size).product()
+}
+
+/// `data, model`
+fn names(axes: &[NamedAxis]) -> String {
+    axes.iter().map(|a| &*a.name).collect::<Vec<_>>().join(", ")
+}
+
+/// `x`, of which axis `at` is divided into the sizes of these axes and (`tiled`) what each instance gets of it.
+fn divided(x: Tensor, at: usize, axes: &[NamedAxis], tiled: bool) -> Tensor {
+    let dims = x.dims();
+    let mut parts: Vec<usize> = axes.iter().map(|a| a.size).collect();
+    if tiled {
+        parts.push(dims[at] / instances(axes).max(1));
+    }
+    x.reshape([&dims[..at], &parts, &dims[at + 1..]].concat())
 }
 
 /// `t` with axis `from` moved to place `to`.
@@ -104,21 +160,30 @@ fn removed(dims: &[usize], at: usize) -> Vec<usize> {
 }
 
 /// Type rule: this axis is as long as there are instances (or a multiple of it).
-fn require_instances(x: &Aval, at: usize, axis: &NamedAxis, multiple: bool) -> Result<(), String> {
-    let n = require_axis(x, at)?;
-    if n == axis.size || (multiple && axis.size > 0 && n % axis.size == 0) {
+fn require_instances(x: &Aval, at: usize, axes: &[NamedAxis], multiple: bool) -> Result<(), String> {
+    let (size, n) = (require_axis(x, at)?, instances(axes));
+    if size == n || (multiple && n > 0 && size % n == 0) {
         return Ok(());
     }
     let what = if multiple { "a multiple of the" } else { "the" };
-    Err(format!("axis {at} has size {n}, not {what} {} instances of `{}`", axis.size, axis.name))
+    Err(match axes.is_empty() {
+        true => format!("axis {at} has size {size}, not 1: without a name there is one instance"),
+        false => format!("axis {at} has size {size}, not {what} {n} instances of `{}`", names(axes)),
+    })
 }
 
 /// A case that runs a function over a named axis of three instances, along which every operand has its leading axis.
 fn over_axis(label: &str, inputs: Vec<Host>, f: impl Fn(&[Tensor]) -> Vec<Tensor> + Clone + 'static) -> Case {
-    Case::new(label, inputs, move |x| {
-        let named = crate::VmapOptions { axis_name: Some("i"), axis_size: Some(3) };
-        let leading = crate::Axis::At(0);
-        let f = f.clone();
-        crate::vmap_with(named, move |x: Vec<Tensor>| f(&x), leading, leading)(x.to_vec())
-    })
+    Case::new(label, inputs, move |x| over_instances("i", 3, x, &f))
+}
+
+/// The same over two axes, `i` of two instances and `j` of three.
+fn over_two_axes(label: &str, inputs: Vec<Host>, f: impl Fn(&[Tensor]) -> Vec<Tensor> + Clone + 'static) -> Case {
+    Case::new(label, inputs, move |x| over_instances("i", 2, x, |x| over_instances("j", 3, x, &f)))
+}
+
+fn over_instances(name: &str, n: usize, x: &[Tensor], f: impl Fn(&[Tensor]) -> Vec<Tensor>) -> Vec<Tensor> {
+    let named = crate::VmapOptions { axis_name: Some(name), axis_size: Some(n) };
+    let leading = crate::Axis::At(0);
+    crate::vmap_with(named, |x: Vec<Tensor>| f(&x), leading, leading)(x.to_vec())
 }

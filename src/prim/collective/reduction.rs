@@ -39,7 +39,7 @@ pub fn psum<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames) -> X 
 pub fn pmean<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames) -> X {
     let _at = At::caller();
     let axes = axes.axes("pmean");
-    let n: usize = axes.iter().map(|a| a.size).product();
+    let n = instances(&axes);
     let mean = |t: Tensor| {
         if !t.dtype().is_float() {
             fail("pmean", vec![t.aval()], "only floats have a mean", Some("convert it first with `.cast(..)`".into()))
@@ -99,8 +99,7 @@ impl PReduce {
 }
 impl fmt::Debug for PReduce {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let names: Vec<&str> = self.axes.iter().map(|a| &*a.name).collect();
-        write!(f, "{}[{}]", self.name(), names.join(", "))
+        write!(f, "{}[{}]", self.name(), names(&self.axes))
     }
 }
 impl Primitive for PReduce {
@@ -118,7 +117,7 @@ impl Primitive for PReduce {
         Ok(vec![x[0].clone()])
     }
     fn eval(&self, _: &[Host]) -> Vec<Host> {
-        unbound(&self.axes[0])
+        unbound(&self.axes)
     }
     fn jvp(&self, x: &[Tensor], y: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
         let chosen = |d: Tensor| {
@@ -175,6 +174,9 @@ impl Primitive for PReduce {
     fn named_axes(&self) -> &[NamedAxis] {
         &self.axes
     }
+    fn with_named_axes(&self, axes: Vec<NamedAxis>) -> Rc<dyn Primitive> {
+        Rc::new(PReduce { how: self.how, axes })
+    }
 }
 
 /// All primitives of this file.
@@ -186,6 +188,7 @@ pub(in crate::prim) const ROWS: &[Row] = &[
             vec![
                 over_axis("one", vec![sample(d, &[3, 2], 1)], |x| vec![psum(x[0], "i")]),
                 over_axis("scalars", vec![sample(d, &[3], 3)], |x| vec![psum(x[0], "i")]),
+                over_two_axes("two axes", vec![sample(d, &[2, 3, 2], 1)], |x| vec![psum(x[0], ["i", "j"])]),
                 over_axis("empty", vec![sample(d, &[3, 0], 4)], |x| vec![psum(x[0], "i")]),
                 over_axis("in a loop", vec![sample(d, &[3, 2], 1)], |x| {
                     let options = ScanOptions { length: Some(2), ..ScanOptions::default() };

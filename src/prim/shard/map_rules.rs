@@ -12,7 +12,7 @@ use crate::{
         batch::batched,
         dce::dce,
         linearize::{Split, chosen, jvp_of, linearize, spread_out},
-        varying::{erased, raised},
+        varying::{of_instances, raised},
     },
 };
 
@@ -82,7 +82,7 @@ impl ShardMap {
 
     /// The same as an ordinary program: devices become batch axes, as with `vmap`.
     fn simulated(&self) -> Graph {
-        let mut g = erased(&self.body);
+        let mut g = of_instances(&self.body);
         for m in self.manual.iter().rev() {
             let axis = BatchAxis { size: m.size, name: Some(m.name.clone()) };
             let has = |specs: &[PartitionSpec]| specs.iter().map(|s| s.names().any(|n| **n == *m.name)).collect();
