@@ -18,7 +18,7 @@ use xla_extension::{
     find_plugin,
 };
 
-pub use xla_extension::{Client, Device, OnStall, Watchdog, watch};
+pub use xla_extension::{Client, Device, OnStall, Watchdog, watch, watched_by};
 
 /// Which plugin to load, and how.
 #[derive(Clone, Debug, Default)]

@@ -141,6 +141,9 @@ impl Client {
             ClientHandle(Arc::new(inner))
         };
         let lists = Arc::new(Lists::read(&handle)?);
+        if handle.is_cpu() && lists.addressable.len() > 1 {
+            watchdog::warn_by_default();
+        }
         Ok(Client { handle, lists })
     }
 

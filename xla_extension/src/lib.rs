@@ -100,4 +100,4 @@ pub use search::{PLUGIN_VARIABLES, PluginStatus, find_plugin, status_of, status_
 pub use signature::ArrayType;
 pub use tiling::Tiling;
 pub use topology::Topology;
-pub use watchdog::{OnStall, Watchdog, watch};
+pub use watchdog::{OnStall, Watchdog, watch, watched_by};

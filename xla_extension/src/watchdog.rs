@@ -6,7 +6,7 @@ use std::{
     io::Write,
     sync::{
         Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{self, Thread},
     time::Duration,
@@ -15,6 +15,8 @@ use std::{
 /// What to do about a launch that does not complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnStall {
+    /// Write a report to stderr, and go on waiting.
+    Warn,
     /// Write a report to stderr; waiting for the launch's results is an error then.
     Report,
     /// Write the report, and end the process with this status.
@@ -27,11 +29,13 @@ pub enum OnStall {
 /// devices have completed and which have not, and what usually causes it. Waiting for results then ends with an error
 /// ([`Code::DeadlineExceeded`]) instead of going on for ever. The limit must be longer than the longest program runs.
 ///
+/// By default there is one for the CPU only, which warns after 50 seconds: 10 before the plugin ends the process.
+///
 /// ```
 /// use std::time::Duration;
 /// use xla_extension::{OnStall, Watchdog, watch};
 /// watch(Some(Watchdog { limit: Duration::from_secs(600), on_stall: OnStall::Exit(3) }));
-/// watch(None); // the default, unless the environment variable RAXLA_WATCHDOG is set
+/// watch(None);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watchdog {
@@ -48,11 +52,20 @@ static SETTING: Mutex<Option<Watchdog>> = Mutex::new(None);
 /// The limit in milliseconds; 0: none.
 static LIMIT: AtomicU64 = AtomicU64::new(0);
 
+/// Somebody chose, be it none.
+static CHOSEN: AtomicBool = AtomicBool::new(false);
+
 /// Sets or, with `None`, removes the watchdog of this process.
 pub fn watch(watchdog: Option<Watchdog>) {
+    CHOSEN.store(true, Ordering::Relaxed);
+    set(watchdog);
+}
+
+fn set(watchdog: Option<Watchdog>) {
     static THREAD: OnceLock<Option<Thread>> = OnceLock::new();
     *SETTING.lock().unwrap_or_else(PoisonError::into_inner) = watchdog;
-    let millis = watchdog.map_or(0, |w| u64::try_from(w.limit.as_millis()).unwrap_or(u64::MAX).max(1));
+    let ends = watchdog.filter(|w| w.on_stall != OnStall::Warn);
+    let millis = ends.map_or(0, |w| u64::try_from(w.limit.as_millis()).unwrap_or(u64::MAX).max(1));
     LIMIT.store(millis, Ordering::Relaxed);
     if watchdog.is_some() {
         let start = || thread::Builder::new().name("raxla watchdog".into()).spawn(run).ok().map(|t| t.thread().clone());
@@ -60,6 +73,11 @@ pub fn watch(watchdog: Option<Watchdog>) {
             thread.unpark();
         }
     }
+}
+
+/// The watchdog of this process.
+pub fn watched_by() -> Option<Watchdog> {
+    *SETTING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Sets the watchdog from `RAXLA_WATCHDOG`, once, before the first client.
@@ -73,15 +91,24 @@ pub(crate) fn from_environment() -> Result<()> {
                 Error::new(Code::InvalidArgument, format!("RAXLA_WATCHDOG is `{text}`, which is no number of seconds"))
                     .help("set it to the seconds that a program may take, such as 600, or unset it")
             })?;
-        if limit().is_none() && !seconds.is_zero() {
-            watch(Some(Watchdog { limit: seconds, on_stall: OnStall::Exit(TIMED_OUT) }));
+        if !CHOSEN.load(Ordering::Relaxed) {
+            let on_stall = OnStall::Exit(TIMED_OUT);
+            watch((!seconds.is_zero()).then_some(Watchdog { limit: seconds, on_stall }));
         }
         Ok(())
     };
     SET.get_or_init(read).clone()
 }
 
-/// The limit, if there is a watchdog.
+/// What there is without a choice, for several devices of the CPU: its plugin ends the process when a collective has waited for
+/// 60 seconds. A mere warning, since a long program need not be waiting.
+pub(crate) fn warn_by_default() {
+    if !CHOSEN.load(Ordering::Relaxed) {
+        set(Some(Watchdog { limit: Duration::from_secs(50), on_stall: OnStall::Warn }));
+    }
+}
+
+/// The limit for who waits, if there is one.
 pub(crate) fn limit() -> Option<Duration> {
     match LIMIT.load(Ordering::Relaxed) {
         0 => None,
@@ -93,7 +120,7 @@ fn run() {
     const OFTEN: Duration = Duration::from_millis(5);
     const SELDOM: Duration = Duration::from_secs(1);
     loop {
-        let Some(watchdog) = *SETTING.lock().unwrap_or_else(PoisonError::into_inner) else {
+        let Some(watchdog) = watched_by() else {
             thread::park();
             continue;
         };

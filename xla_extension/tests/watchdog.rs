@@ -12,7 +12,7 @@ use std::{
 use xla_extension::{
     Buffer, Client, Code, CompileOptions, Error, Executable, ExecuteOptions, OnStall, Result, Watchdog,
     ffi::{self, Call},
-    watch,
+    watch, watched_by,
 };
 
 /// Calls the host on each of 8 devices, and adds what that returns.
@@ -120,6 +120,30 @@ fn hangs() {
     let results = launch(&program(&client), &arguments(&client, [4., 60_000.]));
     thread::sleep(Duration::from_secs(50));
     drop(results);
+}
+
+#[test]
+#[ignore = "run by other tests in a child process"]
+fn warns_by_default() {
+    let _client = client(8);
+    assert_eq!(watched_by(), Some(Watchdog { limit: Duration::from_secs(50), on_stall: OnStall::Warn }));
+    watch(None);
+    let _client = client(2);
+    assert_eq!(watched_by(), None);
+}
+
+#[test]
+fn a_warning_lets_who_waits_wait() {
+    let _alone = alone();
+    let client = client(8);
+    let exe = program(&client);
+    watch(Some(Watchdog { limit: Duration::from_millis(300), on_stall: OnStall::Warn }));
+    let results = launch(&exe, &arguments(&client, [4., 1500.]));
+    results[0].ready().unwrap();
+    watch(None);
+    let own = ["--exact", "warns_by_default", "--ignored"];
+    let child = Command::new(env::current_exe().unwrap()).args(own).env_remove("RAXLA_WATCHDOG").output().unwrap();
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
 }
 
 #[test]
