@@ -19,7 +19,8 @@ use raxla::{
     Array, Aval, DType, Mesh, Param, RematOptions, Tensor, Tree, full, jit,
     nn::{Layers, cross_entropy},
     optim::{AdamW, AdamWOptions},
-    runtime, value_and_grad,
+    runtime::{self, Client},
+    value_and_grad,
 };
 use std::{sync::Arc, time::Instant};
 
@@ -50,35 +51,60 @@ fn divided(mesh: &str, args: &Args, out: &dyn Fn(&str, f64)) {
     let options = TrainOptions { remat, annotated: args.has("--annotated"), ..TrainOptions::default() };
     let train = Train::new(Arc::new(config.spec(true)), Some(&mesh), options).expect("it divides");
     let step = train.step();
-    let program = step.prepare(&train.avals(batch, seq), &[0, 1]).expect("it compiles");
+    let avals = train.avals(batch, seq);
+    let begin = Instant::now();
+    let lowered = step.lower(&avals).expect("it lowers");
+    out("train_trace_lower_s", begin.elapsed().as_secs_f64());
+    out("stablehlo_ops", lowered.text.matches("stablehlo.").count() as f64);
+    let program = step.prepare(&avals, &[0, 1]).expect("it compiles");
+    out("train_compile_s", program.times.compile.as_secs_f64());
     let memory = program.executable().memory_stats().expect("statistics");
     out("argument_bytes", memory.arguments as f64);
     out("temp_bytes", memory.temporaries as f64);
     if args.has("--compile-only") {
         return;
     }
-    let (mut model, mut state) = train.random(0, &client).expect("random weights");
+    let model = avals.0.iter().map(|a| filled(&client, a)).collect();
+    let model = train.place(model).expect("parameters");
+    let state = train.fresh(&model, &client).expect("an optimizer");
+    let tokens = tokens(&client, batch, seq, vocab);
+    measure(args, out, batch * seq, (model, state), |(model, state)| {
+        let (model, state, loss) = step.call((model, state, &tokens)).expect("a step");
+        ((model, state), loss)
+    });
+}
+
+/// Numbers that repeat, which JAX's side makes too.
+fn filled(client: &Client, a: &Aval) -> Array {
+    let host = raxla::prim::sample_in(a.dtype, &[a.size().min(4093)], 1, -0.03, 0.03).to_bytes();
+    let bytes: Vec<u8> = host.iter().copied().cycle().take(a.bytes()).collect();
+    Array::from_bytes(client, a.clone(), &bytes).expect("it fits")
+}
+
+fn tokens(client: &Client, batch: usize, seq: usize, vocab: usize) -> Array {
     let ids: Vec<i32> = (0..batch * (seq + 1)).map(|i| ((i * 7919) % vocab) as i32).collect();
-    let tokens = Array::on(&client, [batch, seq + 1], &ids).expect("tokens");
-    let mut times = vec![];
+    Array::on(client, [batch, seq + 1], &ids).expect("tokens")
+}
+
+/// Time per step, after the first.
+fn measure<S>(args: &Args, out: &dyn Fn(&str, f64), per_step: usize, state: S, step: impl Fn(S) -> (S, Array)) {
+    let (mut state, mut times, mut last) = (state, vec![], f32::NAN);
     for _ in 0..=args.number("--steps", "3") {
         let begin = Instant::now();
-        let loss;
-        (model, state, loss) = step.call((model, state, &tokens)).expect("a step");
-        out("loss", loss.item::<f32>().expect("the loss").into());
+        let (next, loss) = step(state);
+        last = loss.item::<f32>().expect("the loss");
         times.push(begin.elapsed().as_secs_f64());
+        state = next;
     }
-    out("train_step_s", median(times.split_off(1)));
+    out("loss", last.into());
+    let seconds = median(times.split_off(1));
+    out("train_step_s", seconds);
+    out("train_tok_s", per_step as f64 / seconds);
 }
 
 fn main() {
     let args = Args::read();
-    let (size, batch, seq, steps) = (
-        args.option("--size", "124M"),
-        args.number("--batch", "2"),
-        args.number("--seq", "256"),
-        args.number("--steps", "3"),
-    );
+    let (size, batch, seq) = (args.option("--size", "124M"), args.number("--batch", "2"), args.number("--seq", "256"));
     let remat = (!args.has("--no-remat")).then(RematOptions::default);
     let out = |metric: &str, value: f64| {
         println!(r#"{{"system":"raxla-scan","size":"{size}","metric":"{metric}","value":{value}}}"#)
@@ -126,27 +152,12 @@ fn main() {
         return;
     }
 
-    let array = |a: &Aval, low: f64, high: f64| {
-        let host = raxla::prim::sample_in(a.dtype, &[a.size().min(4093)], 1, low, high).to_bytes();
-        let bytes: Vec<u8> = host.iter().copied().cycle().take(a.bytes()).collect();
-        Array::from_bytes(&client, a.clone(), &bytes).expect("it fits")
-    };
-    let mut now = (model.map(|a| array(a, -0.03, 0.03)), AdamW::zeros(&client, &model).expect("it fits"));
-    let ids: Vec<i32> = (0..batch * (seq + 1)).map(|i| ((i * 7919) % vocab) as i32).collect();
-    let tokens = Array::on(&client, [batch, seq + 1], &ids).expect("tokens");
-    let mut times = vec![];
-    let mut last = f32::NAN;
-    for _ in 0..=steps {
-        let begin = Instant::now();
-        let (model, state, loss) = step.call((now.0, now.1, &tokens)).expect("a step");
-        last = loss.item::<f32>().expect("the loss");
-        times.push(begin.elapsed().as_secs_f64());
-        now = (model, state);
-    }
-    out("loss", last.into());
-    let seconds = median(times.split_off(1));
-    out("train_step_s", seconds);
-    out("train_tok_s", (batch * seq) as f64 / seconds);
+    let state = (model.map(|a| filled(&client, a)), AdamW::zeros(&client, &model).expect("it fits"));
+    let tokens = self::tokens(&client, batch, seq, vocab);
+    measure(&args, &out, batch * seq, state, |(model, state)| {
+        let (model, state, loss) = step.call((model, state, &tokens)).expect("a step");
+        ((model, state), loss)
+    });
 }
 
 /// The program without source locations, which JAX's text leaves out too.

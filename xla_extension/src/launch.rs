@@ -229,8 +229,8 @@ impl Launch {
             "raxla watchdog: {}{error}\n  \
              launches in flight behind it: {behind}\n  \
              usual causes: a device failed while the others wait for it in a collective; two threads or processes launch \
-             programs with collectives in different orders; a custom call or a callback that does not return; a loop \
-             whose length differs between devices\n  \
+             programs with collectives in different orders; a custom call or a callback that does not return; a branch or \
+             loop that devices run differently (`check_vma` finds those)\n  \
              on the CPU, the plugin ends the process once a collective has waited for 60 seconds\n  \
              what to do: RAXLA_VERBOSE=1 shows the plugin's messages; `Jit::communication` lists the program's collectives; \
              if it is only slow, raise the limit (RAXLA_WATCHDOG, in seconds; 0 turns it off)",
