@@ -1,4 +1,4 @@
-//! Collectives over a named axis: a batch of which every instance runs one program, exchanges a value with the others, and
+//! Collectives over named axes: a batch of which every instance runs one program, exchanges a value with the others, and
 //! runs another program on what it gets.
 use crate::calls::{Call, Kind, mean, slice_of};
 use raxla::{
@@ -7,7 +7,8 @@ use raxla::{
     vmap_with,
 };
 
-const AXIS: &str = "instances";
+/// The names of one axis, or of two that are the same: the outer, and the inner of size 2.
+type Names<'a> = &'a [&'a str];
 
 /// What is exchanged.
 #[derive(Clone, Copy, Debug)]
@@ -42,17 +43,17 @@ fn multiples(x: Tensor, n: usize) -> Tensor {
 }
 
 impl Collective {
-    fn apply(self, x: Tensor, n: usize) -> Tensor {
-        let own = |x: Tensor| axis_index(AXIS).cast(x.dtype());
+    fn apply(self, x: Tensor, n: usize, axes: Names) -> Tensor {
+        let own = |x: Tensor| axis_index(axes).cast(x.dtype());
         match self {
-            Collective::Sum => psum(x, AXIS) * 0.5,
-            Collective::Mean => pmean(x, AXIS),
-            Collective::Max => pmax(x + own(x) * 0.0137, AXIS),
-            Collective::Min => pmin(x + own(x) * 0.0137, AXIS),
-            Collective::Gather(at) => all_gather(x, AXIS, at, false),
-            Collective::Scatter => psum_scatter(multiples(x, n), AXIS, 0, false) * 0.3,
-            Collective::Permute => ppermute(x, AXIS, (1..n).map(|i| (i - 1, i)).collect::<Vec<_>>()),
-            Collective::Exchange => all_to_all(multiples(x, n), AXIS, 0, 0, false),
+            Collective::Sum => psum(x, axes) * 0.5,
+            Collective::Mean => pmean(x, axes),
+            Collective::Max => pmax(x + own(x) * 0.0137, axes),
+            Collective::Min => pmin(x + own(x) * 0.0137, axes),
+            Collective::Gather(at) => all_gather(x, axes, at, false),
+            Collective::Scatter => psum_scatter(multiples(x, n), axes, 0, false) * 0.3,
+            Collective::Permute => ppermute(x, axes, (1..n).map(|i| (i - 1, i)).collect::<Vec<_>>()),
+            Collective::Exchange => all_to_all(multiples(x, n), axes, 0, 0, false),
             Collective::Index => x * (own(x) + 1.0),
         }
     }
@@ -92,7 +93,9 @@ type Run<'a> = &'a dyn Fn(usize, &[Tensor]) -> Vec<Tensor>;
 /// The batch, by `vmap` with a name.
 pub fn apply(call: &Call, x: &[Tensor], run: Run) -> Vec<Tensor> {
     let Kind::Named { n, ins, outs, collective, inside } = &call.kind else { unreachable!("asked for") };
-    let after = |y: Vec<Tensor>| run(1, &[&[collective.apply(y[0], *n)], &y[1..]].concat());
+    let paired = n.is_multiple_of(2);
+    let names: Names = if paired { &["outer", "inner"] } else { &["instances"] };
+    let after = |y: Vec<Tensor>| run(1, &[&[collective.apply(y[0], *n, names)], &y[1..]].concat());
     let instance = |x: Vec<Tensor>| {
         let y = run(0, &x);
         match inside {
@@ -110,9 +113,22 @@ pub fn apply(call: &Call, x: &[Tensor], run: Run) -> Vec<Tensor> {
             }
         }
     };
-    let named = VmapOptions { axis_name: Some(AXIS), axis_size: Some(*n) };
-    let outs = outs.iter().map(|a| Axis::At(*a)).collect();
-    vmap_with(named, instance, PerLeaf(ins.clone()), PerLeaf(outs))(x.to_vec())
+    let over = |name, n| VmapOptions { axis_name: Some(name), axis_size: Some(n) };
+    let at = |outs: &[isize]| PerLeaf(outs.iter().map(|a| Axis::At(*a)).collect());
+    if !paired {
+        return vmap_with(over("instances", *n), instance, PerLeaf(ins.clone()), at(outs))(x.to_vec());
+    }
+    // every axis of the batch becomes two, of which the inner one takes the place when the outer one is gone
+    let apart = |(x, axis): (&Tensor, &Axis)| match axis {
+        Axis::At(a) => (x.split_axis(*a, [n / 2, 2]), Axis::At(a.rem_euclid(x.rank() as isize))),
+        Axis::Shared => (*x, Axis::Shared),
+    };
+    let (x, ins): (Vec<Tensor>, Vec<Axis>) = x.iter().zip(ins).map(apart).unzip();
+    let ranks = call.bodies[1].out_types().into_iter().map(|a| a.rank() as isize + 1);
+    let outs: Vec<isize> = outs.iter().zip(ranks).map(|(a, rank)| a.rem_euclid(rank)).collect();
+    let inner = |x: Vec<Tensor>| vmap_with(over("inner", 2), instance, PerLeaf(ins.clone()), at(&outs))(x);
+    let y = vmap_with(over("outer", n / 2), inner, PerLeaf(ins.clone()), at(&outs))(x);
+    y.into_iter().zip(&outs).map(|(y, a)| y.merge(*a as usize..*a as usize + 2)).collect()
 }
 
 /// The batch, by loops.

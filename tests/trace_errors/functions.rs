@@ -275,7 +275,12 @@ fn of_collectives() {
         (
             vec![f(&[3])],
             |x| over_ab(x, |x| wrong!(pshuffle(x, ["a", "c"], [0]))),
-            "ppermute: there is no axis `c` among `a`, `b`\n  help: call it inside `vmap_with(VmapOptions { axis_name: Some(\"c\"), .. }, ..)`, or inside `shard_map` over a mesh with that axis",
+            "pshuffle: there is no axis `c` among `a`, `b`\n  help: call it inside `vmap_with(VmapOptions { axis_name: Some(\"c\"), .. }, ..)`, or inside `shard_map` over a mesh with that axis",
+        ),
+        (
+            vec![f(&[3])],
+            |x| over_ab(x, |x| wrong!(pshuffle(x, ["a"], [0, 2]))),
+            "pshuffle: [0, 2] is no permutation of the 2 instances of `a`",
         ),
         // without a name there is one instance
         (

@@ -20,21 +20,30 @@ pub fn ppermute<X: Tree<Tensor, With<Tensor> = X>>(
     pairs: impl Into<Vec<(usize, usize)>>,
 ) -> X {
     let _at = At::caller();
-    let (axes, pairs) = (axes.axes("ppermute"), pairs.into());
-    on_leaves(x, |t| match pairs.is_empty() {
-        true => zeros_of(&t.aval()),
-        false => bind1(PPermute { axes: axes.clone(), pairs: pairs.clone() }, &[t]),
-    })
+    sent(x, &axes.axes("ppermute"), &pairs.into())
 }
 /// Rearrange values along the named axes: instance i gets the value of instance `perm[i]`. JAX: `lax.pshuffle`.
 ///
 /// # Errors
-/// As [`ppermute`].
+/// What is no permutation of the instances.
 #[track_caller]
 pub fn pshuffle<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames, perm: impl Into<Vec<usize>>) -> X {
     let _at = At::caller();
-    let pairs: Vec<(usize, usize)> = perm.into().into_iter().enumerate().map(|(to, from)| (from, to)).collect();
-    ppermute(x, axes, pairs)
+    let (axes, perm) = (axes.axes("pshuffle"), perm.into());
+    let n = instances(&axes);
+    if perm.len() != n || (0..n).any(|i| !perm.contains(&i)) {
+        let whose =
+            if axes.is_empty() { "instance that there is".into() } else { format!("instances of `{}`", names(&axes)) };
+        fail("pshuffle", vec![], format!("{perm:?} is no permutation of the {n} {whose}"), None)
+    }
+    sent(x, &axes, &perm.into_iter().enumerate().map(|(to, from)| (from, to)).collect::<Vec<_>>())
+}
+#[track_caller]
+fn sent<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: &[NamedAxis], pairs: &[(usize, usize)]) -> X {
+    on_leaves(x, |t| match pairs.is_empty() {
+        true => zeros_of(&t.aval()),
+        false => bind1(PPermute { axes: axes.to_vec(), pairs: pairs.to_vec() }, &[t]),
+    })
 }
 impl fmt::Debug for PPermute {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -190,10 +199,8 @@ impl AllToAll {
             bind1(AllToAll { axes: vec![axis.clone()], split: at, concat: at, tiled: false }, &[x])
         };
         let parts = (self.split..).zip(&self.axes).fold(divided(x, self.split, &self.axes, self.tiled), one);
-        // the numbers of the senders are one axis
-        let (dims, after) = (parts.dims(), self.split + self.axes.len());
-        let joined = [&dims[..self.split], &[instances(&self.axes)], &dims[after..]].concat();
-        moved(parts.reshape(joined), self.split, self.concat).reshape(&y.dims[..])
+        let by_sender = parts.merge(self.split..self.split + self.axes.len());
+        moved(by_sender, self.split, self.concat).reshape(&y.dims[..])
     }
 }
 

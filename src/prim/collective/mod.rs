@@ -134,12 +134,11 @@ fn names(axes: &[NamedAxis]) -> String {
 
 /// `x`, of which axis `at` is divided into the sizes of these axes and (`tiled`) what each instance gets of it.
 fn divided(x: Tensor, at: usize, axes: &[NamedAxis], tiled: bool) -> Tensor {
-    let dims = x.dims();
     let mut parts: Vec<usize> = axes.iter().map(|a| a.size).collect();
     if tiled {
-        parts.push(dims[at] / instances(axes).max(1));
+        parts.push(x.dims()[at] / instances(axes).max(1));
     }
-    x.reshape([&dims[..at], &parts, &dims[at + 1..]].concat())
+    x.split_axis(at as isize, parts)
 }
 
 /// `t` with axis `from` moved to place `to`.
