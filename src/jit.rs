@@ -218,7 +218,8 @@ where
             let optimized = optimize(&erased(&traced));
             let params = parameters(&optimized.0, &donate, place.as_mut());
             let results = place.as_ref().map_or(&[][..], |p| &p.outs);
-            let text = stablehlo_sharded(&optimized.0, &params, results, true);
+            let mesh = place.as_ref().map(|p| &p.mesh);
+            let text = stablehlo_sharded(&optimized.0, &params, results, mesh, true);
             (optimized, params, text)
         })?;
         let times = Times { trace, lower: start.elapsed() - trace, compile: Duration::ZERO };

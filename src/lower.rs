@@ -44,8 +44,10 @@ pub struct Lower {
     depth: usize,
     last_effect: Option<Value>,
     meshes: Vec<Mesh>,
-    /// The mesh of the manual computation that is being written.
-    manual: Option<Mesh>,
+    /// The mesh that the program runs on, if it has several devices.
+    devices: Option<Mesh>,
+    /// The mesh of the manual computation that is being written, and the axes that it and those around it are over.
+    manual: Option<(Mesh, Vec<Rc<str>>)>,
     channels: usize,
 }
 
@@ -62,14 +64,16 @@ struct Locations {
 /// scope as an MLIR `loc`. A program that calls the host has one result more than the graph, the last one: whoever waits
 /// for it has waited for the calls.
 pub fn stablehlo(g: &Graph, params: &[ParamAttrs], locations: bool) -> String {
-    stablehlo_sharded(g, params, &[], locations)
+    stablehlo_sharded(g, params, &[], None, locations)
 }
 
-/// As [`stablehlo`], with the shardings of results, where they are given: one entry per result, or none at all.
+/// As [`stablehlo`], for the devices of a mesh, with the shardings of results, where they are given: one entry per result,
+/// or none at all.
 pub fn stablehlo_sharded(
     g: &Graph,
     params: &[ParamAttrs],
     results: &[Option<NamedSharding>],
+    mesh: Option<&Mesh>,
     locations: bool,
 ) -> String {
     let mut cx = Lower {
@@ -81,6 +85,7 @@ pub fn stablehlo_sharded(
         depth: 1,
         last_effect: None,
         meshes: vec![],
+        devices: mesh.filter(|m| m.size() > 1).cloned(),
         manual: None,
         channels: 0,
     };

@@ -12,6 +12,7 @@ use crate::{
     graph::{Eqn, Graph, Site, Var},
     mesh::AxisSet,
     prim::{self, PVary, Primitive},
+    transform::varying::vma_of,
     tree::{Leaf, Tree},
 };
 use std::{
@@ -353,10 +354,13 @@ pub fn bind_rc(prim: Rc<dyn Primitive>, x: &[Tensor]) -> Vec<Tensor> {
     refuse(prim.name(), avals, why)
 }
 
-/// Record an operation; `None` if its operands vary over mesh axes, which takes [`varying_alike`].
+/// Record an operation; `None` if its operands, or values inside, vary over mesh axes, which takes [`varying_alike`].
 fn record(prim: &Rc<dyn Primitive>, x: &[Tensor], site: &Site) -> Result<Option<Vec<Tensor>>, (Vec<Aval>, String)> {
     let plain = |avals: &[Aval]| {
-        avals.iter().all(|a| a.vma.is_empty()) && prim.named_axes().iter().all(|a| !a.mesh) || prim.only_varies()
+        let shared = avals.iter().all(|a| a.vma.is_empty())
+            && prim.named_axes().iter().all(|a| !a.mesh)
+            && vma_of(&prim.graphs()).is_empty();
+        shared || prim.only_varies()
     };
     record_as(prim, x, site, plain)
 }

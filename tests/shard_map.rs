@@ -1,8 +1,9 @@
 //! `shard_map`, on 8 virtual CPU devices, against the same mathematics on one.
 use raxla::{
-    Array, Axis, Client, DType, Mesh, NamedSharding, P, Tensor, VmapOptions, all_gather, all_to_all, arange,
-    axis_index, cond, einsum, grad, jit, pmax, pmean, ppermute, psum, psum_scatter, runtime, scan, shard_map,
-    trace::trace_graph, value_and_grad, vmap, vmap_with, while_loop, with_sharding,
+    Array, Axis, Client, DType, Mesh, NamedSharding, P, ScanOptions, ShardMapOptions, Tensor, VmapOptions, all_gather,
+    all_to_all, arange, axis_index, cond, einsum, grad, jit, jvp, pmax, pmean, ppermute, psum, psum_scatter, runtime,
+    scan, scan_with, shard_map, shard_map_with, trace::trace_graph, value_and_grad, vmap, vmap_with, while_loop,
+    with_sharding,
 };
 use std::sync::OnceLock;
 
@@ -231,4 +232,87 @@ fn collectives_over_a_mesh_and_a_map() {
             }
         }
     }
+}
+
+#[test]
+fn programs_on_several_devices_call_the_host() {
+    use std::sync::{Arc, Mutex};
+    let said = Arc::new(Mutex::new(vec![]));
+    let heard = said.clone();
+    raxla::debug::set_sink(Some(Box::new(move |text| heard.lock().unwrap().push(text.to_string()))));
+    let mesh = mesh();
+    let f = |x: Tensor| {
+        raxla::debug_print("{}", x.sum([0, 1]));
+        raxla::debug_check(x, "x") * 2.0
+    };
+    let x = Array::on(&client(), [8, 4], &[1f32; 32]).unwrap();
+    let f = jit(f).on(&mesh).in_shardings((P!["x", "y"],));
+    f.call((&x,)).unwrap().ready().unwrap();
+    raxla::debug::set_sink(None);
+    assert_eq!(*said.lock().unwrap(), ["32.0"]);
+}
+
+/// The results over devices are those of the interpreter.
+fn agrees(mesh: &Mesh, x: &Array, f: impl Fn(Tensor) -> Tensor + Clone + 'static) {
+    let graph = raxla::trace::trace_graph(&[x.aval().clone()], |t| vec![f(t[0])]).unwrap();
+    let want = graph.eval(&[x.to_host().unwrap()]).swap_remove(0);
+    let have = jit(f).on(mesh).call((x,)).unwrap();
+    close(&have, &Array::from_bytes(&client(), want.aval().clone(), &want.to_bytes()).unwrap());
+}
+
+#[test]
+fn a_device_has_a_number_where_the_compiler_divides_the_rest() {
+    let mesh = mesh();
+    let m = mesh.clone();
+    agrees(&mesh, &numbers(&[8, 4]), move |x| {
+        let some = ShardMapOptions { axis_names: Some(&["y"]), ..Default::default() };
+        let f = |x: Tensor| x + axis_index("y").cast(raxla::DType::F32);
+        shard_map_with(&m, some, P![_, "y"], P![_, "y"], f)(x)
+    });
+}
+
+#[test]
+fn what_is_exchanged_in_loops_and_branches() {
+    let mesh = mesh();
+    let m = mesh.clone();
+    agrees(&mesh, &numbers(&[8, 4]), move |x| {
+        let f = |x: Tensor| {
+            let twice = ScanOptions { length: Some(2), ..Default::default() };
+            let (sum, ()) = scan_with(twice, |c: Tensor, ()| (psum(c, ["x", "y"]) / 8.0, ()), x, ());
+            // (what no operand varies over, a result of one branch does)
+            let mine = |s: Tensor| s + axis_index("x").cast(raxla::DType::F32);
+            let all = psum(x.sum([0, 1]), ["x", "y"]);
+            sum + cond(all.gt(0.0), mine, |s: Tensor| s, all)
+        };
+        shard_map(&m, P!["x", "y"], P!["x", "y"], f)(x)
+    });
+}
+
+#[test]
+fn a_direction_that_devices_share() {
+    let mesh = mesh();
+    let m = mesh.clone();
+    agrees(&mesh, &numbers(&[8, 4]), move |x| {
+        let f = |x: Tensor| jvp(|x: Tensor| x.sin(), x, raxla::ones(x.dims(), x.dtype())).1;
+        shard_map(&m, P!["x", "y"], P!["x", "y"], f)(x)
+    });
+}
+
+#[test]
+fn padding_that_cuts_a_divided_axis() {
+    let mesh = mesh();
+    let at = mesh.sharding(P!["x"]);
+    agrees(&mesh, &numbers(&[8, 4]), move |x| {
+        let zero = raxla::full([], x.dtype(), 0.0);
+        raxla::prim::pad(with_sharding(x, &at), zero, [(-1, 2, 1), (1, -1, 0)])
+    });
+}
+
+#[test]
+fn branches_that_are_annotated_differently() {
+    let mesh = mesh();
+    let (rows, columns) = (mesh.sharding(P!["x"]), mesh.sharding(P![_, "y"]));
+    agrees(&mesh, &numbers(&[8, 4]), move |x| {
+        cond(x.sum([0, 1]).gt(0.0), |x| with_sharding(x, &rows), |x| with_sharding(x, &columns), x)
+    });
 }

@@ -6,7 +6,7 @@ use crate::{
     mesh::{Mesh, NamedSharding, PartitionSpec},
     trace::{NamedAxis, fail},
 };
-use std::fmt::Write;
+use std::{fmt::Write, rc::Rc};
 
 impl Lower {
     /// The name of a mesh in the module.
@@ -56,17 +56,106 @@ impl Lower {
         mesh.sharding(spec.clone()).sdy(&symbol, rank, open, if open { &whole } else { &[] })
     }
 
+    /// Does the program run on several devices, so that the compiler may divide what it does?
+    pub(crate) fn is_divided(&self) -> bool {
+        self.devices.is_some()
+    }
+
+    /// A result of a branch: XLA refuses branches that return annotated values (`sharding_constraint`) with different
+    /// annotations, before it looks at them.
+    pub(crate) fn unannotated(&mut self, y: Value) -> Value {
+        let aval = y.aval.clone();
+        if self.is_divided() { self.op("reshape", &[y], "", &aval) } else { y }
+    }
+
+    /// The mesh here, and those of its axes along which the compiler divides the work.
+    fn divided_axes(&self) -> Option<(Mesh, Vec<NamedAxis>)> {
+        let none = vec![];
+        let (mesh, manual) = match &self.manual {
+            Some((mesh, manual)) => (mesh, manual),
+            None => (self.devices.as_ref()?, &none),
+        };
+        let rest = mesh.axes().iter().filter(|(name, _)| !manual.iter().any(|m| **m == **name));
+        let named = |(name, size): &(std::sync::Arc<str>, usize)| NamedAxis {
+            name: Rc::from(&**name),
+            size: *size,
+            mesh: true,
+        };
+        let rest: Vec<NamedAxis> = rest.map(named).collect();
+        (!self.alone(&rest)).then(|| (mesh.clone(), rest))
+    }
+
+    /// What `write` writes, written for one device: along those axes of the mesh where the compiler would divide the work,
+    /// all devices do it with the whole of `x`, and have the same results.
+    fn by_every_device(
+        &mut self,
+        x: &[Value],
+        y: &[Aval],
+        write: impl FnOnce(&mut Lower, &[Value], &[NamedAxis]) -> Vec<Value>,
+    ) -> Vec<Value> {
+        let Some((mesh, rest)) = self.divided_axes() else { return write(self, x, &[]) };
+        let avals: Vec<Aval> = x.iter().map(|v| v.aval.clone()).collect();
+        let region = self.region_over(&mesh, &rest, &avals, |cx, x| write(cx, x, &rest));
+        let whole = PartitionSpec::default();
+        let mut all_whole = |avals: &[Aval]| {
+            let each: Vec<String> =
+                avals.iter().map(|a| self.manual_sharding(&mesh, &rest, &whole, a.rank())).collect();
+            format!("#sdy.sharding_per_value<[{}]>", each.join(", "))
+        };
+        let names: Vec<String> = rest.iter().map(|a| format!("{:?}", &*a.name)).collect();
+        let attrs = format!(
+            "in_shardings = {}, manual_axes = #sdy<manual_axes{{{}}}>, out_shardings = {}",
+            all_whole(&avals),
+            names.join(", "),
+            all_whole(y)
+        );
+        self.op_with("sdy.manual_computation", x, &attrs, vec![region], y)
+    }
+
+    /// A call of the host that `write` writes: where the compiler would divide the work, one device makes it for all. Its
+    /// result has the type of the last operand, which the other devices return.
+    pub(crate) fn by_one_device(&mut self, x: &[Value], write: impl FnOnce(&mut Lower, &[Value]) -> Value) -> Value {
+        let result = x.last().map(|v| v.aval.clone()).expect("an operand");
+        let call = |cx: &mut Lower, x: &[Value], rest: &[NamedAxis]| {
+            let numbers: Vec<Value> = rest.iter().map(|a| cx.device_number(a)).collect();
+            let add = |a: Value, b: Value| cx.op("add", &[a, b], "", &Aval::new(DType::I32, []));
+            let Some(number) = numbers.into_iter().reduce(add) else { return vec![write(cx, x)] };
+            // (a number past the last branch means the last)
+            let calls = cx.region(&[], |cx, _| vec![write(cx, x)]);
+            let others = cx.region(&[], |_, _| vec![x[x.len() - 1].clone()]);
+            cx.op_with("case", &[number], "", vec![calls, others], std::slice::from_ref(&result))
+        };
+        self.by_every_device(x, std::slice::from_ref(&result), call).swap_remove(0)
+    }
+
     /// The region of a manual computation: `body`, with the mesh known to the collectives in it. With `effect`, a first
     /// parameter and result orders the calls of the host.
-    pub(crate) fn manual_region(&mut self, mesh: &Mesh, effect: Option<&Value>, body: &Graph) -> Region {
+    pub(crate) fn manual_region(
+        &mut self,
+        mesh: &Mesh,
+        manual: &[NamedAxis],
+        effect: Option<&Value>,
+        body: &Graph,
+    ) -> Region {
         let avals: Vec<Aval> = effect.map(|v| v.aval.clone()).into_iter().chain(body.in_avals()).collect();
-        let outer = self.manual.replace(mesh.clone());
-        let (args, text, outs) = self.nested(&avals, |cx, args| {
+        self.region_over(mesh, manual, &avals, |cx, args| {
             let (first, args) = args.split_at(effect.is_some() as usize);
             first.iter().for_each(|v| cx.set_last_effect(v.clone()));
             let y = cx.graph(body, args);
             [cx.last_effect_if(effect.is_some()), y].concat()
-        });
+        })
+    }
+
+    /// The region of a manual computation over these axes.
+    fn region_over(
+        &mut self,
+        mesh: &Mesh,
+        manual: &[NamedAxis],
+        avals: &[Aval],
+        write: impl FnOnce(&mut Lower, &[Value]) -> Vec<Value>,
+    ) -> Region {
+        let outer = self.enter_mesh(mesh, manual);
+        let (args, text, outs) = self.nested(avals, write);
         self.manual = outer;
         let head: Vec<String> = args.iter().map(|a| format!("{}: {}", a.name, mlir_type(&a.aval))).collect();
         let pad = "  ".repeat(self.depth);
@@ -83,16 +172,23 @@ impl Lower {
     }
 
     /// The body of a manual computation over a single device: nothing is divided.
-    pub(crate) fn on_one_device(&mut self, mesh: &Mesh, body: &Graph, x: &[Value]) -> Vec<Value> {
-        let outer = self.manual.replace(mesh.clone());
+    pub(crate) fn on_one_device(&mut self, mesh: &Mesh, manual: &[NamedAxis], body: &Graph, x: &[Value]) -> Vec<Value> {
+        let outer = self.enter_mesh(mesh, manual);
         let y = self.graph(body, x);
         self.manual = outer;
         y
     }
 
+    /// From now on, collectives are over this mesh, of which these axes are manual too. Returns what was so before.
+    fn enter_mesh(&mut self, mesh: &Mesh, manual: &[NamedAxis]) -> Option<(Mesh, Vec<Rc<str>>)> {
+        let outer = self.manual.iter().filter(|(m, _)| m.axes() == mesh.axes()).flat_map(|(_, axes)| axes.clone());
+        let axes = outer.chain(manual.iter().map(|a| a.name.clone())).collect();
+        self.manual.replace((mesh.clone(), axes))
+    }
+
     /// The mesh that collectives work over. Outside `shard_map` no axis of a mesh has a name.
     fn manual_mesh(&self) -> &Mesh {
-        self.manual.as_ref().expect("the collectives refuse names that no mesh or vmap has")
+        &self.manual.as_ref().expect("the collectives refuse names that no mesh or vmap has").0
     }
 
     /// Is there one device along these axes, so that nothing need be communicated?
@@ -129,9 +225,15 @@ impl Lower {
 
     /// The number of this device along an axis of the mesh, an i32 scalar.
     pub(crate) fn device_number(&mut self, axis: &NamedAxis) -> Value {
+        let number = Aval::new(DType::I32, []);
         if axis.size == 1 {
-            return self.splat(&Aval::new(DType::I32, []), 0.0);
+            return self.splat(&number, 0.0);
         }
+        // (only where all axes are manual does a device have a number)
+        let own = |cx: &mut Lower, _: &[Value], _: &[NamedAxis]| vec![cx.own_number(axis)];
+        self.by_every_device(&[], &[number], own).swap_remove(0)
+    }
+    fn own_number(&mut self, axis: &NamedAxis) -> Value {
         let mesh = self.manual_mesh();
         let at = mesh.axes().iter().position(|a| *a.0 == *axis.name).expect("an axis of the mesh");
         let stride: usize = mesh.axes()[at + 1..].iter().map(|a| a.1).product();

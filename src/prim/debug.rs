@@ -21,6 +21,8 @@ use std::panic::Location;
 /// of [`remat`]. Under [`vmap`](crate::vmap) it prints once for each instance, if a value differs between them. Under
 /// `vmap` a [`cond`] or [`while_loop`] in which something is printed runs instance by instance.
 ///
+/// Over a mesh, one device prints for all; inside [`shard_map`](crate::shard_map), each of those that it maps over.
+///
 /// [`Jit::call`](crate::Jit::call) of a program that prints returns when it has run. It works on the CPU.
 ///
 /// ```
@@ -220,7 +222,8 @@ impl Primitive for Debug {
             ..CustomCall::new(TARGET, [before.aval.clone()])
         };
         let operands = [x, std::slice::from_ref(&before)].concat();
-        let after = call.lower(cx, &operands, std::slice::from_ref(&before.aval)).swap_remove(0);
+        let after =
+            cx.by_one_device(&operands, |cx, x| call.lower(cx, x, std::slice::from_ref(&before.aval)).swap_remove(0));
         cx.set_last_effect(after);
         vec![]
     }

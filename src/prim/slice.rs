@@ -168,12 +168,27 @@ impl Primitive for Pad {
         vec![select(is_inside, inside, broadcast_in_dim(x[1], inside.dims(), vec![0]))]
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
-        let low: Vec<i64> = self.edges.iter().map(|e| e.0).collect();
-        let high: Vec<i64> = self.edges.iter().map(|e| e.1).collect();
+        let (low, high): (Vec<i64>, Vec<i64>) = self.edges.iter().map(|e| (e.0, e.1)).unzip();
         let interior: Vec<usize> = self.edges.iter().map(|e| e.2).collect();
-        let (low, high, interior) = (array(&low), array(&high), array(&interior));
-        let attrs = format!("edge_padding_low = {low}, edge_padding_high = {high}, interior_padding = {interior}");
-        vec![cx.op("pad", x, &attrs, &y[0])]
+        let divided = cx.is_divided();
+        let mut pad = |low: &[i64], high: &[i64], y: &Aval| {
+            let (low, high, interior) = (array(low), array(high), array(&interior));
+            let attrs = format!("edge_padding_low = {low}, edge_padding_high = {high}, interior_padding = {interior}");
+            cx.op("pad", x, &attrs, y)
+        };
+        if low.iter().chain(&high).all(|n| *n >= 0) || !divided {
+            return vec![pad(&low, &high, &y[0])];
+        }
+        // (XLA aborts the process when it divides an axis that is cut and dilated at once: spmd_partitioner.cc:1120)
+        let positive = |edges: &[i64]| edges.iter().map(|n| (*n).max(0)).collect::<Vec<_>>();
+        let cut = |n: i64| (-n).max(0) as usize;
+        let start: Vec<usize> = low.iter().map(|n| cut(*n)).collect();
+        let limit: Vec<usize> = start.iter().zip(&y[0].dims).map(|(n, d)| n + d).collect();
+        let whole = limit.iter().zip(&high).map(|(n, high)| n + cut(*high)).collect::<Vec<_>>();
+        let padded = pad(&positive(&low), &positive(&high), &y[0].with_dims(whole));
+        let (start, limit, strides) = (array(&start), array(&limit), array(&vec![1; limit.len()]));
+        let attrs = format!("start_indices = {start}, limit_indices = {limit}, strides = {strides}");
+        vec![cx.op("slice", &[padded], &attrs, &y[0])]
     }
     fn cost(&self, x: &[Aval], y: &[Aval]) -> Cost {
         movement(x, y)

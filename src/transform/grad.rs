@@ -7,7 +7,7 @@ use crate::{
     aval::Aval,
     graph::Graph,
     prim::{ones, zeros_of},
-    trace::{At, Tensor, avals_of, fail, inline, trace_tree},
+    trace::{At, Tensor, avals_of, fail, inline, trace_tree, vary},
     tree::{Path, Tree},
 };
 use std::panic::Location;
@@ -150,8 +150,8 @@ where
     let (y, linear) = Linear::at(f, &x);
     let pull = move |ct: Y| {
         let _at = At::line(line);
-        check_types("vjp", "the cotangent", &ct, &linear.outs);
-        x.refill(linear.pull(&ct.leaves().into_iter().map(Some).collect::<Vec<_>>()))
+        let ct = fitted("vjp", "the cotangent", &ct, &linear.outs);
+        x.refill(linear.pull(&ct.into_iter().map(Some).collect::<Vec<_>>()))
     };
     (y, pull)
 }
@@ -170,8 +170,7 @@ where
     let structure = y.refill(y.leaves());
     let push = move |dx: X| {
         let _at = At::line(line);
-        check_types("linearize", "the tangent", &dx, &linear.ins);
-        structure.refill(linear.push(&dx.leaves()))
+        structure.refill(linear.push(&fitted("linearize", "the tangent", &dx, &linear.ins)))
     };
     (y, push)
 }
@@ -193,27 +192,36 @@ where
 {
     let _at = At::caller();
     let avals = avals_of(&x);
-    check_types("jvp", "the tangent", &dx, &avals);
+    let dx = fitted("jvp", "the tangent", &dx, &avals);
     let (g, captured, out) = trace_tree(&x, &avals, f);
-    let tangents = dx.leaves().into_iter().zip(differentiable(&avals)).map(|(d, float)| float.then_some(d));
+    let tangents = dx.into_iter().zip(differentiable(&avals)).map(|(d, float)| float.then_some(d));
     let tangents: Vec<Option<Tensor>> = tangents.chain(vec![None; captured.len()]).collect();
     let (y, dy) = jvp_graph(&g, &[x.leaves(), captured].concat(), &tangents);
     let dy = or_zeros(dy, &g.out_avals());
     (out.refill(y), out.refill(dy))
 }
 
-/// Tangents and cotangents have the types of what they belong to (except of integers, which have none).
+/// Tangents and cotangents have the types of what they belong to (except of integers, which have none). Those that devices
+/// share are made to vary where that does.
 #[track_caller]
-fn check_types(op: &str, what: &str, d: &impl Tree<Tensor>, want: &[Aval]) {
+fn fitted(op: &str, what: &str, d: &impl Tree<Tensor>, want: &[Aval]) -> Vec<Tensor> {
     let have = d.leaves().len();
     if have != want.len() {
         fail(op, vec![], format!("{what} has {have} leaves, not {}", want.len()), None)
     }
-    let mut want = want.iter();
+    let (mut types, mut fitting) = (want.iter(), vec![]);
     d.visit(|path, t| {
-        let (a, want) = (t.aval(), want.next().expect("counted above"));
-        if want.dtype.is_float() && a != *want {
-            fail(op, vec![], format!("{} is {a} but belongs to {want}", leaf_name(what, path)), None)
+        let (a, want) = (t.aval(), types.next().expect("counted above"));
+        if want.dtype.is_float() && !(a.is_like(want) && want.vma.contains(a.vma)) {
+            let help = (a.is_like(want)).then(|| {
+                let names = a.vma.without(want.vma);
+                format!(
+                    "it differs between the devices along `{names}`: make what it belongs to do so too, with `pvary`"
+                )
+            });
+            fail(op, vec![], format!("{} is {a} but belongs to {want}", leaf_name(what, path)), help)
         }
+        fitting.push(if want.dtype.is_float() { vary(*t, want.vma) } else { *t });
     });
+    fitting
 }

@@ -1,13 +1,15 @@
 //! The steps that hold programs: loops, branches and transformations, each in two styles.
 use crate::{
     collectives::{self, Collective, Inside},
+    devices::{Grid, Names},
+    exchange::{self, agreed, vary_like},
     ops::number,
     program::{Program, Style, build},
 };
 use raxla::{
-    Axis, DType, PerLeaf, Policy, RematOptions, ScanOptions, Tensor, cond, custom_jvp, custom_vjp, fori_loop, jacfwd,
-    jacrev, jvp, linearize, prim, remat_with, scan_with, stack, switch, value_and_grad, vjp, vmap_axes, where_,
-    while_loop,
+    Axis, DType, PartitionSpec, PerLeaf, Policy, RematOptions, ScanOptions, Tensor, cond, custom_jvp, custom_vjp,
+    fori_loop, jacfwd, jacrev, jvp, linearize, prim, remat_with, scan_with, stack, switch, value_and_grad, vjp,
+    vmap_axes, where_, while_loop,
 };
 use std::{cmp::Ordering, fmt};
 
@@ -19,6 +21,8 @@ pub struct Call {
     /// How many operands are taken from outside by the closure, not passed.
     pub captured: usize,
     pub bodies: Vec<Program>,
+    /// The axes of the mesh along which all devices take the same branch, and the same number of turns.
+    pub agreed: Names,
 }
 
 #[derive(Clone, Debug)]
@@ -63,6 +67,15 @@ pub enum Kind {
         outs: Vec<isize>,
         collective: Collective,
         inside: Inside,
+    },
+    /// The program of one device, over these axes of a mesh; with the names of those along which a result is the same on all
+    /// devices though its type does not say so.
+    ShardMap {
+        grid: Grid,
+        manual: Names,
+        ins: Vec<PartitionSpec>,
+        outs: Vec<PartitionSpec>,
+        hide: Vec<Names>,
     },
     /// Value and gradients of the mean of the result.
     Grad,
@@ -112,11 +125,14 @@ impl Call {
                 vmap_axes(f, PerLeaf(ins.clone()), PerLeaf(outs))(all)
             }
             Kind::Named { .. } => collectives::apply(self, x, &run),
-            Kind::Cond => cond(x[0], |x: Vec<Tensor>| run(1, &x), |x| run(0, &x), x[1..].to_vec()),
+            Kind::ShardMap { .. } => exchange::apply(self, x, &run),
+            Kind::Cond => {
+                cond(agreed(x[0], &self.agreed), |x: Vec<Tensor>| run(1, &x), |x| run(0, &x), x[1..].to_vec())
+            }
             Kind::Switch => {
                 let branches: Vec<_> = (0..self.bodies.len()).map(|b| move |x: Vec<Tensor>| run(b, &x)).collect();
                 let branches: Vec<&dyn Fn(Vec<Tensor>) -> Vec<Tensor>> = branches.iter().map(|b| b as _).collect();
-                switch(x[0], &branches, x[1..].to_vec())
+                switch(agreed(x[0], &self.agreed), &branches, x[1..].to_vec())
             }
             Kind::Grad => {
                 let (value, d) = value_and_grad(|x: Vec<Tensor>| mean(run(0, &x)[0]))(all);
@@ -125,10 +141,12 @@ impl Call {
             Kind::Jvp | Kind::Linearize => {
                 let (x, dx) = all.split_at(self.bodies[0].inputs.len() - self.captured);
                 let dx = tangents(x, dx);
+                // (a value differs between the devices where its tangent does)
+                let x: Vec<Tensor> = x.iter().zip(&dx).map(|(x, dx)| vary_like(*x, *dx)).collect();
                 let (y, dy) = match self.kind {
-                    Kind::Jvp => jvp(f, x.to_vec(), dx),
+                    Kind::Jvp => jvp(f, x, dx),
                     _ => {
-                        let (y, push) = linearize(f, x.to_vec());
+                        let (y, push) = linearize(f, x);
                         (y, push(dx))
                     }
                 };
@@ -182,11 +200,12 @@ impl Call {
             }
             Kind::Fori { length } => fori_loop(0, *length, step, x.to_vec()),
             Kind::ForiUpTo { length } => {
-                let end = x[0].minimum(number(*length, x[0].dtype()));
+                let end = agreed(x[0], &self.agreed).minimum(number(*length, x[0].dtype()));
                 fori_loop(number(0, x[0].dtype()), end, |i, c| step(i.cast(DType::I32), c), x[1..].to_vec())
             }
             Kind::While { length, below } => {
-                let goes_on = |(i, c): (Tensor, Vec<Tensor>)| i.lt(*length) & mean(c[0]).lt(*below);
+                let goes_on =
+                    |(i, c): (Tensor, Vec<Tensor>)| i.lt(*length) & agreed(mean(c[0]), &self.agreed).lt(*below);
                 let body = |(i, c): (Tensor, Vec<Tensor>)| (i + 1, step(i, c));
                 while_loop(goes_on, body, (number(0, DType::I32), x.to_vec())).1
             }
@@ -228,6 +247,7 @@ impl Call {
                 outs.iter().enumerate().map(stacked).collect()
             }
             Kind::Named { .. } => collectives::plain(self, x, run),
+            Kind::ShardMap { .. } => unreachable!("its meaning is `simulated` by raxla itself"),
             Kind::Cond => self.chosen(x[0].cast(DType::I32), &x[1..], run),
             Kind::Switch => self.chosen(x[0].cast(DType::I32), &x[1..], run),
             Kind::Grad => {
@@ -325,6 +345,9 @@ impl fmt::Display for Call {
         write!(f, "{:?}", self.kind)?;
         if self.captured > 0 {
             write!(f, " capturing {}", self.captured)?;
+        }
+        if !self.agreed.is_empty() {
+            write!(f, " alike along {:?}", self.agreed)?;
         }
         self.bodies.iter().try_for_each(|b| write!(f, " {b}"))
     }

@@ -33,6 +33,7 @@ fn variable(name: &str) -> Option<u64> {
 /// Check a property on programs, as many in a hundred of all as `share` says.
 pub fn on_programs(share: u64, make: fn(u64) -> crate::program::Program, property: fn(&Case, &mut Rng) -> Checked) {
     raxla::debug::set_sink(Some(Box::new(|_| {})));
+    crate::devices::client();
     let all = variable("RAXLA_PROGRAMS").unwrap_or(crate::PROGRAMS);
     let cases = (all * share).div_ceil(100) as u32;
     let config = Config {
@@ -73,7 +74,16 @@ pub fn graph(x: &[Host], f: impl Fn(&[Tensor]) -> Vec<Tensor>) -> Checked<Graph>
 }
 /// The results of a function on the interpreter.
 pub fn run(x: &[Host], f: impl Fn(&[Tensor]) -> Vec<Tensor>) -> Checked<Vec<Host>> {
-    Ok(graph(x, f)?.eval(x))
+    evaluated(&graph(x, f)?, x)
+}
+/// The results of a graph on the interpreter, which traces the rules of some operations.
+pub fn evaluated(g: &Graph, x: &[Host]) -> Checked<Vec<Host>> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| g.eval(x))).map_err(|payload| {
+        match payload.downcast::<raxla::TraceError>() {
+            Ok(e) => Wrong::Failed(format!("on the interpreter: {e}")),
+            Err(other) => std::panic::resume_unwind(other),
+        }
+    })
 }
 /// The program, made of raxla's loops and transformations.
 pub fn program<'a>(case: &'a Case, style: Style) -> impl Fn(&[Tensor]) -> Vec<Tensor> + Copy + 'a {

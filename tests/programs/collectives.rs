@@ -37,7 +37,10 @@ pub enum Inside {
 }
 
 /// x, 2x, ..., nx along a new leading axis.
-fn multiples(x: Tensor, n: usize) -> Tensor {
+pub fn multiples(x: Tensor, n: usize) -> Tensor {
+    if x.dtype() == DType::Bool {
+        return prim::broadcast_in_dim(x, [&[n], &x.dims()[..]].concat(), (1..=x.rank()).collect());
+    }
     let factors = (arange(n, DType::F64) + 1.0).cast(x.dtype());
     factors.reshape([vec![n], vec![1; x.rank()]].concat()) * x.expand_dims(0)
 }

@@ -1,5 +1,6 @@
 //! Random well-typed programs.
 use crate::{
+    devices::{ALONE, Place, grid_of},
     ops::{self, Op},
     program::{Program, Step, Style, Value},
 };
@@ -53,10 +54,17 @@ pub struct Profile {
     pub opaque: bool,
     /// Axes of size 0.
     pub empty: bool,
+    pub place: Place,
 }
 /// Differentiable everywhere that matters, in double precision.
-pub const SMOOTH: Profile =
-    Profile { floats: &[DType::F64], integers: &[DType::I32, DType::I64], jumps: true, opaque: false, empty: false };
+pub const SMOOTH: Profile = Profile {
+    floats: &[DType::F64],
+    integers: &[DType::I32, DType::I64],
+    jumps: true,
+    opaque: false,
+    empty: false,
+    place: ALONE,
+};
 /// Everything.
 pub const MIXED: Profile = Profile {
     floats: &[DType::F64, DType::F32],
@@ -64,6 +72,7 @@ pub const MIXED: Profile = Profile {
     jumps: true,
     opaque: true,
     empty: true,
+    place: ALONE,
 };
 /// Floats so coarse that compilers may round them differently.
 pub const NARROW: Profile = Profile {
@@ -72,6 +81,7 @@ pub const NARROW: Profile = Profile {
     jumps: false,
     opaque: false,
     empty: false,
+    place: ALONE,
 };
 
 /// No value has more elements or axes.
@@ -96,15 +106,25 @@ pub fn program(
     steps: usize,
     want: Option<&[Aval]>,
 ) -> Program {
+    program_by(rng, profile, depth, inputs, |b| {
+        (0..steps).for_each(|_| b.step());
+        match want {
+            Some(want) => want.iter().map(|a| b.of_type(a, &[])).collect(),
+            None => b.results(),
+        }
+    })
+}
+/// The program whose steps and results `build` chooses.
+pub fn program_by(
+    rng: &mut Rng,
+    profile: Profile,
+    depth: usize,
+    inputs: Vec<Aval>,
+    build: impl FnOnce(&mut Builder) -> Vec<Value>,
+) -> Program {
     let program = Program { inputs: inputs.clone(), steps: vec![], outs: vec![] };
     let mut b = Builder { rng, profile, depth, program, types: inputs };
-    for _ in 0..steps {
-        b.step();
-    }
-    let outs = match want {
-        Some(want) => want.iter().map(|a| b.of_type(a, &[])).collect(),
-        None => b.results(),
-    };
+    let outs = build(&mut b);
     Program { outs, ..b.program }
 }
 
@@ -112,9 +132,33 @@ pub fn program(
 pub fn top(seed: u64, profile: Profile, steps: usize) -> Program {
     let rng = &mut Rng(seed);
     let sizes = [rng.between(1, 3), rng.between(1, 3), rng.between(2, 3)];
+    let inputs = some_inputs(rng, profile, &sizes);
+    let steps = rng.between(2, steps);
+    program(rng, profile, 0, inputs, steps, None)
+}
+/// A whole program for several devices, with parts written for one if `maps`.
+pub fn top_on_devices(seed: u64, profile: Profile, steps: usize, maps: bool) -> Program {
+    let (rng, grid) = (&mut Rng(seed), grid_of(seed));
+    let profile = Profile { place: Place { grid, maps, ..ALONE }, ..profile };
+    let some = |rng: &mut Rng| rng.pick(grid).1 * rng.between(1, 2);
+    let sizes = [some(rng), some(rng), rng.between(1, 3)];
+    let mut inputs = some_inputs(rng, profile, &sizes);
+    inputs.iter_mut().filter(|a| a.size() > LARGEST).for_each(|a| a.dims.truncate(1));
+    let steps = rng.between(1, steps);
+    program_by(rng, profile, 0, inputs, |b| {
+        let before = b.rng.below(steps);
+        (0..before).for_each(|_| b.step());
+        if maps {
+            b.shard_map();
+        }
+        (before..steps).for_each(|_| b.step());
+        b.results()
+    })
+}
+fn some_inputs(rng: &mut Rng, profile: Profile, sizes: &[usize]) -> Vec<Aval> {
     let count = rng.between(1, 3);
-    let mut inputs: Vec<Aval> = (0..count).map(|_| some_type(rng, profile, &sizes)).collect();
-    let dims = some_dims(rng, &sizes);
+    let mut inputs: Vec<Aval> = (0..count).map(|_| some_type(rng, profile, sizes)).collect();
+    let dims = some_dims(rng, sizes);
     inputs[0] = Aval::new(profile.floats[0], dims);
     if profile.empty && rng.percent(4) {
         let i = rng.below(count);
@@ -122,8 +166,7 @@ pub fn top(seed: u64, profile: Profile, steps: usize) -> Program {
             *d = 0;
         }
     }
-    let steps = rng.between(2, steps);
-    program(rng, profile, 0, inputs, steps, None)
+    inputs
 }
 
 fn some_dims(rng: &mut Rng, sizes: &[usize]) -> Vec<usize> {
@@ -148,7 +191,7 @@ impl Builder<'_> {
     /// Append a step. Its types are what raxla says they are.
     pub fn push(&mut self, op: Op, args: Vec<Value>) -> Value {
         let avals: Vec<Aval> = args.iter().map(|a| self.types[*a].clone()).collect();
-        let graph = trace_graph(&avals, |x: &[Tensor]| op.apply(x, Style::Raxla));
+        let graph = trace_graph(&avals, |x: &[Tensor]| self.profile.place.inside(|| op.apply(x, Style::Raxla)));
         let types =
             graph.unwrap_or_else(|e| panic!("a well-typed step is refused: {op} of {avals:?}: {e}")).out_avals();
         let first = self.types.len();
@@ -206,7 +249,7 @@ impl Builder<'_> {
         self.push(Op::Binary(ops::FLOATS[0]), vec![fitted, apart])
     }
     /// A few values that no step uses, of which one is a float.
-    fn results(&mut self) -> Vec<Value> {
+    pub fn results(&mut self) -> Vec<Value> {
         let used = |v: &Value| self.program.steps.iter().any(|s| s.args.contains(v));
         let unused: Vec<Value> = (0..self.types.len()).filter(|v| !used(v)).collect();
         let count = self.rng.between(1, 3).min(unused.len());
@@ -218,8 +261,16 @@ impl Builder<'_> {
         outs
     }
 
-    fn step(&mut self) {
-        let deeper = self.depth < 2 && self.rng.percent(if self.depth == 0 { 30 } else { 15 });
+    pub fn step(&mut self) {
+        let place = self.profile.place;
+        if place.together != 0 && self.rng.percent(35) {
+            return self.exchange();
+        }
+        if !place.grid.is_empty() && place.auto() != 0 && self.rng.percent(if place.maps { 5 } else { 20 }) {
+            return self.constraint();
+        }
+        let deepest = if place.maps { 3 } else { 2 };
+        let deeper = self.depth < deepest && self.rng.percent(if self.depth == 0 { 30 } else { 15 });
         if deeper {
             return self.call();
         }

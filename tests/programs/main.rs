@@ -2,12 +2,16 @@
 //! their own, and transformations inside transformations. What must hold of each of them holds on hundreds.
 //!
 //! `RAXLA_PROGRAMS=5000 cargo test --test programs` checks more (5000 in all, divided among the properties);
-//! `RAXLA_PROGRAMS_SEED=1` checks others. A failure prints the smallest program found that fails.
+//! `RAXLA_PROGRAMS_SEED=1` checks others. A failure prints the smallest program found that fails. Where XLA ends the process
+//! instead, `RAXLA_PROGRAMS_LAST=file` keeps the last one that was compiled for several devices.
 mod calls;
 mod check;
 mod collectives;
+mod devices;
+mod exchange;
 mod generate;
 mod ops;
+mod over_devices;
 mod program;
 mod random_calls;
 mod shapes;
@@ -57,7 +61,6 @@ fn and_cotangents(case: &Case, rng: &mut Rng) -> (usize, Vec<Host>) {
 }
 
 fn on_device(x: &[Host], f: impl Fn(Vec<Tensor>) -> Vec<Tensor> + 'static) -> Checked<Vec<Host>> {
-    raxla::cache::disable();
     let arrays = x.iter().map(Array::from_host).collect::<raxla::Result<Vec<_>>>().map_err(|e| e.to_string())?;
     let y = jit(f).call((arrays,)).map_err(|e| e.to_string())?;
     Ok(y.iter().map(Array::to_host).collect::<raxla::Result<Vec<_>>>().map_err(|e| e.to_string())?)
@@ -386,19 +389,8 @@ fn names(g: &raxla::Graph, all: &mut BTreeSet<&'static str>) {
 #[test]
 fn programs_use_all_primitives() {
     // those that random operands say nothing about, that need a kernel, or that only a policy of `remat` makes
-    const OTHERS: &[&str] = &[
-        "bitcast_convert",
-        "custom_call",
-        "constant",
-        "rng_bit_generator",
-        "threefry2x32",
-        "device_put",
-        // (tests/shard_map.rs has several devices)
-        "sharding_constraint",
-        "shard_map",
-        "pvary",
-        "trusted",
-    ];
+    const OTHERS: &[&str] =
+        &["bitcast_convert", "custom_call", "constant", "rng_bit_generator", "threefry2x32", "device_put"];
     const EXCHANGED: &[(&str, &str)] = &[
         ("psum", "collective: Sum"),
         ("pmax", "collective: Max"),
@@ -410,8 +402,9 @@ fn programs_use_all_primitives() {
         ("axis_index", "collective: Index"),
     ];
     let mut seen = BTreeSet::new();
-    for seed in 0..1500 {
-        let case = Case { program: mixed(seed), seed };
+    let alone = (0..1500).map(|seed| Case { program: mixed(seed), seed });
+    let over_devices = (0..200).map(|seed| Case { program: over_devices::mapped(seed), seed });
+    for case in alone.chain(over_devices) {
         let graph = trace_graph(&case.program.inputs, program(&case, Style::Raxla)).expect("well-typed");
         names(&graph, &mut seen);
         let text = case.program.to_string();

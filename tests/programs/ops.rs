@@ -1,9 +1,14 @@
 //! The steps that hold no programs. Each keeps values of moderate size moderate, and stays away from the points where it
 //! is not smooth: equal elements are moved apart before they are compared, jumps lie at odd places.
-use crate::{calls::Call, program::Style};
+use crate::{
+    calls::Call,
+    devices::Grid,
+    exchange::{self, Exchange},
+    program::Style,
+};
 use raxla::{
-    Aval, DType, IndexMode, Tensor, Window, checkpoint_name, concat, conv, debug_assert, debug_check, debug_print,
-    full, iota, optimization_barrier,
+    Aval, DType, IndexMode, PartitionSpec, Tensor, Window, checkpoint_name, concat, conv, debug_assert, debug_check,
+    debug_print, full, iota, optimization_barrier,
     prim::{self, Direction, DotGeneral},
     where_,
 };
@@ -62,6 +67,9 @@ pub enum Op {
     /// Operands: x, update, starts.
     DynamicUpdate,
     Barrier,
+    /// Divided over a mesh like this.
+    Constrain(Grid, PartitionSpec),
+    Exchange(Exchange),
     Call(Box<Call>),
 }
 
@@ -291,6 +299,8 @@ impl Op {
             Op::DynamicSlice(sizes) => prim::dynamic_slice(x[0], &x[1..], &**sizes),
             Op::DynamicUpdate => prim::dynamic_update_slice(x[0], x[1], &x[2..]),
             Op::Barrier => return optimization_barrier(x.to_vec()),
+            Op::Constrain(grid, spec) => exchange::constrained(x[0], grid, spec),
+            Op::Exchange(e) => e.apply(x),
             Op::Call(call) => return call.apply(x, style),
         }]
     }
@@ -330,6 +340,8 @@ impl fmt::Display for Op {
             Op::DynamicSlice(_) => write!(f, "dynamic_slice"),
             Op::DynamicUpdate => write!(f, "dynamic_update_slice"),
             Op::Barrier => write!(f, "barrier"),
+            Op::Constrain(_, spec) => write!(f, "constrain {spec}"),
+            Op::Exchange(e) => write!(f, "{e:?}"),
             Op::Call(call) => write!(f, "{call}"),
         }
     }

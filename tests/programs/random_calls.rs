@@ -2,6 +2,7 @@
 use crate::{
     calls::{Call, Kind},
     collectives::{Collective, Inside},
+    devices::Names,
     generate::{Builder, LARGEST, Profile, RANK, Rng, is_float, program},
     ops::Op,
     program::{Program, Value},
@@ -67,6 +68,10 @@ pub fn new_axes(rng: &mut Rng, types: &[Aval]) -> Vec<isize> {
 impl Builder<'_> {
     /// A step that holds programs.
     pub fn call(&mut self) {
+        let place = self.profile().place;
+        if place.maps && place.auto() != 0 && self.rng.percent(if place.manual == 0 { 35 } else { 15 }) {
+            return self.shard_map();
+        }
         match self.rng.below(19) {
             0..3 => self.scan(),
             3 => self.fori(),
@@ -89,23 +94,26 @@ impl Builder<'_> {
     }
 
     /// Values for a closure to take from outside.
-    fn captured(&mut self, ok: impl Fn(&Aval) -> bool) -> Vec<Value> {
+    pub fn captured(&mut self, ok: impl Fn(&Aval) -> bool) -> Vec<Value> {
         let n = self.rng.below(3);
         (0..n).filter_map(|_| self.value(&ok)).collect()
     }
     /// One to three values, of which one is a float.
-    fn operands(&mut self) -> Vec<Value> {
+    pub fn operands(&mut self) -> Vec<Value> {
         let n = self.rng.below(3);
         let mut all: Vec<Value> = (0..n).filter_map(|_| self.value(|_| true)).collect();
         all.push(self.float());
         all
     }
-    fn types_of(&self, values: &[Value]) -> Vec<Aval> {
+    pub fn types_of(&self, values: &[Value]) -> Vec<Aval> {
         values.iter().map(|v| self.aval(*v)).collect()
     }
     /// A program of a few steps.
     fn body(&mut self, inputs: Vec<Aval>, want: Option<&[Aval]>) -> Program {
-        let (steps, depth, profile) = (self.rng.between(1, 4), self.depth() + 1, self.profile());
+        self.body_of(self.profile(), inputs, want)
+    }
+    fn body_of(&mut self, profile: Profile, inputs: Vec<Aval>, want: Option<&[Aval]>) -> Program {
+        let (steps, depth) = (self.rng.between(1, 4), self.depth() + 1);
         program(self.rng, profile, depth, inputs, steps, want)
     }
     /// A program of a few steps that reverse mode can pass.
@@ -114,8 +122,18 @@ impl Builder<'_> {
         let (steps, depth) = (self.rng.between(1, 4), self.depth() + 1);
         program(self.rng, profile, depth, inputs, steps, None)
     }
-    fn record(&mut self, kind: Kind, captured: Vec<Value>, operands: Vec<Value>, bodies: Vec<Program>) {
-        let call = Call { kind, captured: captured.len(), bodies };
+    pub fn record(&mut self, kind: Kind, captured: Vec<Value>, operands: Vec<Value>, bodies: Vec<Program>) {
+        self.record_alike(vec![], kind, captured, operands, bodies);
+    }
+    fn record_alike(
+        &mut self,
+        agreed: Names,
+        kind: Kind,
+        captured: Vec<Value>,
+        operands: Vec<Value>,
+        bodies: Vec<Program>,
+    ) {
+        let call = Call { kind, captured: captured.len(), bodies, agreed };
         self.push(Op::Call(Box::new(call)), [captured, operands].concat());
     }
 
@@ -166,8 +184,10 @@ impl Builder<'_> {
         carry.reverse();
         let carried = self.types_of(&carry);
         let inputs = [self.types_of(&captured), vec![Aval::new(DType::I32, [])], carried.clone()].concat();
-        let body = self.body(inputs, Some(&carried));
-        self.record(kind, captured, [bounds, carry].concat(), vec![body]);
+        let agreed = if matches!(kind, Kind::Fori { .. }) { vec![] } else { self.agreeing() };
+        let profile = if matches!(kind, Kind::Fori { .. }) { self.profile() } else { self.alike(&agreed) };
+        let body = self.body_of(profile, inputs, Some(&carried));
+        self.record_alike(agreed, kind, captured, [bounds, carry].concat(), vec![body]);
     }
 
     fn branches(&mut self, two: bool) {
@@ -175,12 +195,14 @@ impl Builder<'_> {
         let which = self.of_type(&Aval::new(dtype, []), &[]);
         let (captured, x) = (self.captured(|_| true), self.operands());
         let inputs = [self.types_of(&captured), self.types_of(&x)].concat();
-        let mut bodies = vec![self.body(inputs.clone(), None)];
+        let agreed = self.agreeing();
+        let profile = self.alike(&agreed);
+        let mut bodies = vec![self.body_of(profile, inputs.clone(), None)];
         let want = bodies[0].out_types();
         let others = if two { 1 } else { self.rng.below(3) };
-        bodies.extend((0..others).map(|_| self.body(inputs.clone(), Some(&want))).collect::<Vec<_>>());
+        bodies.extend((0..others).map(|_| self.body_of(profile, inputs.clone(), Some(&want))).collect::<Vec<_>>());
         let kind = if two { Kind::Cond } else { Kind::Switch };
-        self.record(kind, captured, [vec![which], x].concat(), bodies);
+        self.record_alike(agreed, kind, captured, [vec![which], x].concat(), bodies);
     }
 
     fn vmap(&mut self) {
@@ -224,8 +246,10 @@ impl Builder<'_> {
         }
         let outs = new_axes(self.rng, &outs);
         let inside =
-            [Inside::Nothing, Inside::Remat, Inside::Loop, Inside::Branch, Inside::CustomJvp, Inside::CustomVjp];
-        let inside = self.rng.pick(&inside);
+            [Inside::Nothing, Inside::Remat, Inside::Loop, Inside::CustomJvp, Inside::CustomVjp, Inside::Branch];
+        // (a branch that devices differ in must not have what they exchange)
+        let count = if self.profile().place.together == 0 { 6 } else { 5 };
+        let inside = self.rng.pick(&inside[..count]);
         self.record(Kind::Named { n, ins, outs, collective, inside }, vec![], x, vec![before, after]);
     }
 

@@ -344,7 +344,7 @@ impl Primitive for Cond {
         let effects = self.has_effect();
         let branch = |b: &Rc<Graph>| {
             cx.region(&[], |cx, _| {
-                let y = cx.graph(b, &x[1..]);
+                let y = cx.graph(b, &x[1..]).into_iter().map(|y| cx.unannotated(y)).collect();
                 [cx.last_effect_if(effects), y].concat()
             })
         };

@@ -217,7 +217,7 @@ impl Primitive for ShardMap {
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         if self.mesh.size() == 1 {
-            return cx.on_one_device(&self.mesh, &self.body, x);
+            return cx.on_one_device(&self.mesh, &self.manual, &self.body, x);
         }
         let effects = cx.last_effect_if(has_effect(&self.body));
         let whole = PartitionSpec::default();
@@ -237,7 +237,7 @@ impl Primitive for ShardMap {
             names.join(", "),
             shardings(cx, &self.outs, y)
         );
-        let region = cx.manual_region(&self.mesh, effects.first(), &self.body);
+        let region = cx.manual_region(&self.mesh, &self.manual, effects.first(), &self.body);
         let effect_avals = effects.iter().map(|v| v.aval.clone());
         let avals: Vec<Aval> = effect_avals.chain(y.iter().cloned()).collect();
         let mut out = cx.op_with("sdy.manual_computation", &[&effects[..], x].concat(), &attrs, vec![region], &avals);
