@@ -316,3 +316,25 @@ fn branches_that_are_annotated_differently() {
         cond(x.sum([0, 1]).gt(0.0), |x| with_sharding(x, &rows), |x| with_sharding(x, &columns), x)
     });
 }
+
+#[test]
+fn results_without_elements() {
+    let mesh = mesh();
+    let x = Array::on::<f32>(&client(), [8, 0], &[]).unwrap();
+    let f = jit(|x: Tensor| x * 2.0).on(&mesh).in_shardings((P!["x"],)).out_shardings(P!["x"]);
+    let y = f.call((&x,)).unwrap();
+    assert_eq!(y.addressable_shards()[1].data.dims(), [2, 0]);
+    assert_eq!(f.call((&y,)).unwrap().dims(), [8, 0]);
+}
+
+#[test]
+fn bits_of_a_divided_axis() {
+    let mesh = mesh();
+    let at = mesh.sharding(P!["x", "y"]);
+    agrees(&mesh, &numbers(&[8, 4]), move |x| {
+        let bits = with_sharding((x * 100.0).cast(raxla::DType::I32), &at);
+        let [all, some, odd] = [raxla::prim::reduce_and, raxla::prim::reduce_or, raxla::prim::reduce_xor]
+            .map(|over: fn(Tensor, Vec<usize>) -> Tensor| over(bits, vec![0]));
+        raxla::stack(&[all, some, odd], 0).cast(raxla::DType::F32)
+    });
+}

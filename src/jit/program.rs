@@ -269,9 +269,12 @@ impl<Args: Tree<Tensor>, Out: Tree<Tensor>> Compiled<Args, Out> {
             outs.into_iter().zip(&mut parts).for_each(|(b, of)| of.push(b));
         }
         let types = self.out_avals.iter().zip(&place.outs);
-        let array =
-            |(parts, (a, s)): (_, (&Aval, &NamedSharding))| Array::from_buffers(a.clone(), Some(s.clone()), parts);
+        // (XLA leaves results without elements whole, wherever they should be)
+        let array = |(parts, (a, s)): (Vec<Buffer>, (&Aval, &NamedSharding))| match a.size() {
+            0 => Array::zeros_sharded(s, a.clone()),
+            _ => Ok(Array::from_buffers(a.clone(), Some(s.clone()), parts)),
+        };
         debug_assert_eq!(place.mesh.size(), place.order.len());
-        Ok(self.out.refill(parts.into_iter().zip(types).map(array)))
+        Ok(self.out.refill(parts.into_iter().zip(types).map(array).collect::<Result<Vec<_>>>()?))
     }
 }

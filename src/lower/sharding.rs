@@ -3,7 +3,7 @@ use super::{Lower, Region, Value, mlir_type, typed_names};
 use crate::{
     aval::{Aval, DType},
     graph::Graph,
-    mesh::{Mesh, NamedSharding, PartitionSpec},
+    mesh::{Entry, Mesh, NamedSharding, PartitionSpec},
     trace::{NamedAxis, fail},
 };
 use std::{fmt::Write, rc::Rc};
@@ -61,11 +61,20 @@ impl Lower {
         self.devices.is_some()
     }
 
+    /// `x`, of which every device has these axes whole.
+    pub(crate) fn undivided(&mut self, x: &Value, axes: &[usize]) -> Value {
+        let Some((mesh, _)) = self.divided_axes() else { return x.clone() };
+        let entry = |i: usize| if axes.contains(&i) { Entry::whole() } else { Entry::Unconstrained };
+        let spec = PartitionSpec((0..x.aval.rank()).map(entry).collect());
+        let attrs = format!("sharding = #sdy.sharding{}", self.sharding(&mesh.sharding(spec), x.aval.rank()));
+        self.op("sdy.sharding_constraint", std::slice::from_ref(x), &attrs, &x.aval)
+    }
+
     /// A result of a branch: XLA refuses branches that return annotated values (`sharding_constraint`) with different
     /// annotations, before it looks at them.
     pub(crate) fn unannotated(&mut self, y: Value) -> Value {
         let aval = y.aval.clone();
-        if self.is_divided() { self.op("reshape", &[y], "", &aval) } else { y }
+        if self.is_divided() { self.op("optimization_barrier", &[y], "", &aval) } else { y }
     }
 
     /// The mesh here, and those of its axes along which the compiler divides the work.

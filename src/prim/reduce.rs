@@ -44,7 +44,13 @@ fn lower_reduce(cx: &mut Lower, op: &str, start: &Host, x: &Value, axes: &[usize
     let start = cx.splat_of(&s, start);
     let body = cx.region(&[s.clone(), s.clone()], |cx, a| vec![cx.op(op, a, "", &s)]);
     let attrs = format!("dimensions = {}", array(axes));
-    cx.op_with("reduce", &[x.clone(), start], &attrs, vec![body], std::slice::from_ref(y)).swap_remove(0)
+    // (devices can combine bools this way, but not the bits of integers)
+    let combined = match op {
+        "and" | "or" => s.dtype == DType::Bool,
+        op => op != "xor",
+    };
+    let x = if combined { x.clone() } else { cx.undivided(x, axes) };
+    cx.op_with("reduce", &[x, start], &attrs, vec![body], std::slice::from_ref(y)).swap_remove(0)
 }
 
 /// The scalar that no element is below: where a maximum starts.

@@ -66,8 +66,8 @@ impl Exchange {
         match self {
             Exchange::Sum(names) => scaled(psum(x[0], &names[..]), 1.0 / axis_size(&names[..]) as f64),
             Exchange::Mean(names) => pmean(x[0], &names[..]),
-            Exchange::Max(names) => pmax(own(x[0], &names[..], 0.0137), &names[..]),
-            Exchange::Min(names) => pmin(own(x[0], &names[..], 0.0137), &names[..]),
+            Exchange::Max(names) => pmax(own(x[0], &names[..], 0.0078125), &names[..]),
+            Exchange::Min(names) => pmin(own(x[0], &names[..], 0.0078125), &names[..]),
             Exchange::Gather(names, at, tiled) => all_gather(x[0], &names[..], *at, *tiled),
             Exchange::Scatter(names, split) => {
                 let (x, at, tiled) = split.of(x[0], names);
