@@ -294,7 +294,7 @@ pub fn embed(table: Tensor, tokens: Tensor) -> Tensor {
 
 /// From hidden states `[b, t, d]` to f32 logits; without a head of its own, by the embedding.
 pub fn logits(hidden: Tensor, head: Option<Tensor>, embedding: Tensor) -> Tensor {
-    let product = || match (tensor::enter_head(hidden, head.unwrap_or(embedding)), head) {
+    let product = || match (tensor::enter_head(hidden), head) {
         (hidden, Some(head)) => einsum("btd,dv->btv", hidden, head),
         (hidden, None) => einsum("btd,vd->btv", hidden, embedding),
     };

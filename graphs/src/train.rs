@@ -29,6 +29,7 @@ use raxla::{
     nn::Layers,
     optim::{AdamW, AdamWOptions},
     parallel::{self, Parallel, data, fsdp, pipeline::Schedule, tensor},
+    pvary,
     runtime::Client,
     shard_map, value_and_grad,
 };
@@ -127,6 +128,10 @@ impl Train {
             }
             specs = params.iter().map(|(path, p)| parallel.spec(mesh, path, p)).collect::<Result<_>>()?;
             parallel.layer = layer_specs(&params, &specs);
+            let whole = |((_, p), spec): (&(String, Param), &PartitionSpec)| {
+                p.axes.contains(&"vocab") && !spec.names().any(|name| **name == *"model")
+            };
+            parallel.whole_head = parallel.model && params.iter().zip(&specs).any(whole);
         }
         Ok(Train { arch, mesh: mesh.cloned(), parallel, options, params, specs, from })
     }
@@ -227,13 +232,19 @@ impl Train {
 
     /// The loss of this device's tokens, averaged over all devices.
     fn loss(&self, model: &[Tensor], inputs: Tensor, targets: Tensor) -> Tensor {
-        let of_layer = |p: &Param| p.axes.first() == Some(&"layers");
-        let whole = |((t, spec), (_, p)): ((&Tensor, &PartitionSpec), &(String, Param))| match of_layer(p) {
-            true => *t,
-            false => fsdp::gather(vec![*t], std::slice::from_ref(spec))[0],
+        let leaf = |(i, transposed): &(usize, bool)| {
+            let (t, (_, p), spec) = (model[*i], &self.params[*i], &self.specs[*i]);
+            match p.axes[..] {
+                // (layers are gathered in their loop, an embedding never is)
+                ["layers", ..] => t,
+                ["vocab", ..] if !transposed => t,
+                _ => {
+                    let head = self.parallel.whole_head && p.axes.contains(&"vocab") && parallel::current().is_some();
+                    let t = fsdp::gather(vec![if head { pvary(t, "model") } else { t }], std::slice::from_ref(spec))[0];
+                    if *transposed { t.transpose([1, 0]) } else { t }
+                }
+            }
         };
-        let model: Vec<Tensor> = model.iter().zip(&self.specs).zip(&self.params).map(whole).collect();
-        let leaf = |(i, transposed): &(usize, bool)| if *transposed { model[*i].transpose([1, 0]) } else { model[*i] };
         let leaves: Vec<Tensor> = self.from.iter().map(leaf).collect();
         let decoder = self.arch.decoder(&leaves);
         let (t, layers) = (inputs.dim(1), self.arch.sizes().layers);
@@ -247,7 +258,8 @@ impl Train {
         };
         let length = full([], DType::I32, length);
         let out = decoder.forward(Input { tokens: inputs, start, length, cache, remat: self.options.remat.clone() });
-        let loss = data::mean(tensor::cross_entropy(decoder.logits(out.hidden), targets));
+        let hidden = if self.parallel.whole_head { tensor::own_positions(out.hidden) } else { out.hidden };
+        let loss = data::mean(tensor::cross_entropy(decoder.logits(hidden), targets));
         match decoder.balance_loss(&out.scores).filter(|_| self.options.balance != 0.0) {
             Some(balance) => loss + balance * self.options.balance,
             None => loss,

@@ -127,7 +127,10 @@ fn gpt2() {
         ],
     );
     // a vocabulary that stays whole
-    compare(&GPT2.replace(r#""vocab_size": 64"#, r#""vocab_size": 66"#), &[("data=2,model=4", sequence())]);
+    compare(
+        &GPT2.replace(r#""vocab_size": 64"#, r#""vocab_size": 66"#),
+        &[("data=2,model=4", sequence()), ("fsdp=2,model=4", plain()), ("fsdp=2,model=4", annotated())],
+    );
 }
 
 #[test]

@@ -38,6 +38,8 @@ pub struct Parallel {
     pub model: bool,
     /// Between attention and MLPs, positions are divided along `model`.
     pub sequence: bool,
+    /// `model` does not divide the vocabulary: the head is whole on every device, which takes some of the positions.
+    pub whole_head: bool,
     /// Positions are divided along `context`.
     pub context: bool,
     /// Experts are divided along `expert`.
@@ -71,6 +73,7 @@ impl Parallel {
             fsdp: has("fsdp"),
             model: has("model"),
             sequence: false,
+            whole_head: false,
             context: has("context"),
             expert: has("expert"),
             pipe,
@@ -112,14 +115,16 @@ impl Parallel {
     }
 
     /// The same for the compiler, where it divides the work ([`Jit::rules`](crate::Jit::rules)): what the roles of the axes of the
-    /// stream `[batch, length, _]` mean on the mesh; `norm_length` are its positions between attention and MLPs.
+    /// stream `[batch, length, _]` mean on the mesh; `norm_length` are its positions between attention and MLPs, `head_length`
+    /// those at the head.
     pub fn rules(&self) -> Rules {
         let context = || if self.context { vec!["context".into()] } else { vec![] };
-        let between = if self.model && self.sequence { vec!["model".into()] } else { vec![] };
+        let model = |divides: bool| if self.model && divides { vec!["model".into()] } else { vec![] };
         Rules::default()
             .rule("batch", Entry::Axes(self.batch.clone()))
             .rule("length", Entry::Axes(context()))
-            .rule("norm_length", Entry::Axes([context(), between].concat()))
+            .rule("norm_length", Entry::Axes([context(), model(self.sequence)].concat()))
+            .rule("head_length", Entry::Axes([context(), model(self.whole_head)].concat()))
     }
 
     /// How tokens `[b, t]` are divided.
