@@ -4,7 +4,7 @@
 //! A layer's parameters are gathered where the layer runs, inside the loop over layers (and inside `remat`, which gathers
 //! them again on the way back rather than keep them). The transpose of a gather is a scattered sum, so gradients arrive
 //! divided as the parameters are. Per layer of `P` bytes on each of `n` devices: `(n - 1) / n * P` to gather, twice with
-//! remat, and as much for the gradient.
+//! remat, and as much for the gradient. An embedding is not gathered ([`tensor::embed`](super::tensor::embed)).
 use super::current;
 use crate::{
     mesh::PartitionSpec,
