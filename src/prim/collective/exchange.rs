@@ -183,9 +183,7 @@ impl AllToAll {
         }
         // what comes from device i is number i along the axis that was split
         let parts = cx.op("all_to_all", std::slice::from_ref(x), &attrs, &x.aval);
-        let mut perm = other_axes(x.aval.rank(), &[self.split]);
-        perm.insert(self.concat, self.split);
-        cx.op("transpose", &[parts], &format!("permutation = {}", crate::lower::array(&perm)), y)
+        transposed(cx, &parts, self.split, self.concat)
     }
     /// `split` is `concat`: number `to` along it becomes number `from`.
     fn over(&self, axis: &BatchAxis, x: Tensor, mapped: bool) -> (Tensor, bool) {

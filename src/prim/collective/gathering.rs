@@ -114,13 +114,18 @@ impl Primitive for AllGather {
     linear_collective!();
 }
 impl AllGather {
+    /// Along the outermost axis, whatever was asked: there the parts lie one after the other, while along another XLA copies
+    /// the whole to a layout in which they do.
     fn emit(&self, cx: &mut Lower, x: &Value, y: &Aval) -> Value {
-        let attrs = over_devices(cx, &self.axes, &format!("all_gather_dim = {} : i64", self.at));
-        if self.tiled {
+        let attrs = over_devices(cx, &self.axes, "all_gather_dim = 0 : i64");
+        if self.tiled && self.at == 0 {
             return cx.op("all_gather", std::slice::from_ref(x), &attrs, y);
         }
-        let part = cx.op("reshape", std::slice::from_ref(x), "", &x.aval.with_dims(inserted(&x.aval.dims, self.at, 1)));
-        cx.op("all_gather", &[part], &attrs, y)
+        let dims = &x.aval.dims;
+        let part = cx.op("reshape", std::slice::from_ref(x), "", &x.aval.with_dims(inserted(dims, 0, 1)));
+        let all = cx.op("all_gather", &[part], &attrs, &x.aval.with_dims(inserted(dims, 0, instances(&self.axes))));
+        let all = transposed(cx, &all, 0, self.at);
+        if self.tiled { cx.op("reshape", &[all], "", y) } else { all }
     }
     fn over(&self, axis: &BatchAxis, x: Tensor, mapped: bool) -> (Tensor, bool) {
         (moved(in_front(axis, (x, mapped)), 0, self.at), false)
@@ -180,17 +185,22 @@ impl Primitive for PsumScatter {
     linear_collective!();
 }
 impl PsumScatter {
+    /// Along the outermost axis, as [`AllGather`].
     fn emit(&self, cx: &mut Lower, x: &Value, y: &Aval) -> Value {
+        let direct = self.tiled && self.at == 0;
+        let (parts, part) = match self.tiled {
+            _ if direct => (x.clone(), y.clone()),
+            true => {
+                let split = y.with_dims(inserted(&y.dims, self.at, instances(&self.axes)));
+                (cx.op("reshape", std::slice::from_ref(x), "", &split), y.with_dims(inserted(&y.dims, 0, 1)))
+            }
+            false => (x.clone(), y.with_dims(inserted(&y.dims, 0, 1))),
+        };
+        let parts = transposed(cx, &parts, self.at, 0);
         let region = reduction::combiner(cx, "add", y.dtype);
-        let attrs = over_devices(cx, &self.axes, &format!("scatter_dimension = {} : i64", self.at));
-        if self.tiled {
-            return cx
-                .op_with("reduce_scatter", std::slice::from_ref(x), &attrs, vec![region], std::slice::from_ref(y))
-                .swap_remove(0);
-        }
-        let part = x.aval.with_dims(inserted(&y.dims, self.at, 1));
-        let part = cx.op_with("reduce_scatter", std::slice::from_ref(x), &attrs, vec![region], &[part]).swap_remove(0);
-        cx.op("reshape", &[part], "", y)
+        let attrs = over_devices(cx, &self.axes, "scatter_dimension = 0 : i64");
+        let part = cx.op_with("reduce_scatter", &[parts], &attrs, vec![region], &[part]).swap_remove(0);
+        if direct { part } else { cx.op("reshape", &[part], "", y) }
     }
     fn over(&self, axis: &BatchAxis, x: Tensor, mapped: bool) -> (Tensor, bool) {
         let sum = match mapped {

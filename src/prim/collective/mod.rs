@@ -141,6 +141,18 @@ fn divided(x: Tensor, at: usize, axes: &[NamedAxis], tiled: bool) -> Tensor {
     x.split_axis(at as isize, parts)
 }
 
+/// As [`moved`], of what is being written.
+fn transposed(cx: &mut Lower, x: &Value, from: usize, to: usize) -> Value {
+    if from == to {
+        return x.clone();
+    }
+    let mut perm = other_axes(x.aval.rank(), &[from]);
+    perm.insert(to, from);
+    let dims: Vec<usize> = perm.iter().map(|i| x.aval.dims[*i]).collect();
+    let attrs = format!("permutation = {}", crate::lower::array(&perm));
+    cx.op("transpose", std::slice::from_ref(x), &attrs, &x.aval.with_dims(dims))
+}
+
 /// `t` with axis `from` moved to place `to`.
 fn moved(t: Tensor, from: usize, to: usize) -> Tensor {
     let mut perm = other_axes(t.rank(), &[from]);
