@@ -338,3 +338,53 @@ fn bits_of_a_divided_axis() {
         raxla::stack(&[all, some, odd], 0).cast(raxla::DType::F32)
     });
 }
+
+#[test]
+fn rules_of_functions_that_exchange_values() {
+    let mesh = Mesh::new(&client(), [("x", 2), ("y", 2), ("z", 2)]).unwrap();
+    let mean = |x: Tensor| pmean(x, ["x", "y", "z"]);
+    let by_rule = [
+        |x: Tensor| {
+            let mean = |(_, x): (Tensor, Tensor)| pmean(x, ["x", "y", "z"]);
+            // (an operand that varies more)
+            let other = x + axis_index(["x", "z"]).cast(DType::F32);
+            raxla::custom_jvp(mean, |x: (Tensor, Tensor), dx| jvp(mean, x, dx))((other, x))
+        },
+        |x: Tensor| {
+            let mean = |x: Tensor| pmean(x, ["x", "y", "z"]);
+            raxla::custom_vjp(mean, |x: Tensor| (mean(x), x), |x: Tensor, ct| raxla::vjp(mean, x).1(ct))(x)
+        },
+    ];
+    let derivative = |f: fn(Tensor) -> Tensor| {
+        let m = mesh.clone();
+        let f = move |x: Tensor| shard_map(&m, P![_, "y"], P![], |x: Tensor| mean(f(x).sin()))(x);
+        jit(move |x: Tensor| grad(|x: Tensor| f(x).sum([0, 1]))(x)).on(&mesh).call((&numbers(&[2, 4]),)).unwrap()
+    };
+    let want = derivative(|x| pmean(x, ["x", "y", "z"]));
+    by_rule.into_iter().for_each(|f| close(&derivative(f), &want));
+}
+
+#[test]
+fn axes_that_are_dilated_or_written_to_where_they_are_divided() {
+    let mesh = mesh();
+    let at = mesh.sharding(P!["x"]);
+    agrees(&mesh, &numbers(&[8, 4]), move |x| {
+        let zero = raxla::full([], x.dtype(), 0.5);
+        let wide = with_sharding(
+            raxla::prim::pad(with_sharding(x, &at), zero, [(0, 1, 2), (0, 0, 0)]).slice_axis(0, 0..20),
+            &at,
+        );
+        // (a start beyond the end means the last that fits)
+        let start = raxla::full([], DType::I8, 43);
+        raxla::prim::dynamic_update_slice(wide, x.slice_axis(0, 0..1), &[start, start])
+    });
+}
+
+#[test]
+fn operands_without_elements() {
+    let mesh = mesh();
+    let m = mesh.clone();
+    let f = move |x: Tensor| shard_map(&m, P!["x"], P!["x"], |x: Tensor| x.sum(1) + 1.0)(x);
+    let x = Array::on::<f32>(&client(), [8, 0], &[]).unwrap();
+    assert_eq!(jit(f).on(&mesh).call((&x,)).unwrap().to_vec::<f32>().unwrap(), [1.0; 8]);
+}

@@ -5,6 +5,7 @@ use crate::{
     graph::Graph,
     mesh::{Entry, Mesh, NamedSharding, PartitionSpec},
     trace::{NamedAxis, fail},
+    transform::linearize::{chosen, spread_out},
 };
 use std::{fmt::Write, rc::Rc};
 
@@ -63,7 +64,7 @@ impl Lower {
 
     /// `x`, of which every device has these axes whole.
     pub(crate) fn undivided(&mut self, x: &Value, axes: &[usize]) -> Value {
-        let Some((mesh, _)) = self.divided_axes() else { return x.clone() };
+        let Some((mesh, _)) = self.divided_axes().filter(|_| !axes.is_empty()) else { return x.clone() };
         let entry = |i: usize| if axes.contains(&i) { Entry::whole() } else { Entry::Unconstrained };
         let spec = PartitionSpec((0..x.aval.rank()).map(entry).collect());
         let attrs = format!("sharding = #sdy.sharding{}", self.sharding(&mesh.sharding(spec), x.aval.rank()));
@@ -138,19 +139,24 @@ impl Lower {
     }
 
     /// The region of a manual computation: `body`, with the mesh known to the collectives in it. With `effect`, a first
-    /// parameter and result orders the calls of the host.
+    /// parameter and result orders the calls of the host. Inputs of the body that are not `given` have no elements.
     pub(crate) fn manual_region(
         &mut self,
         mesh: &Mesh,
         manual: &[NamedAxis],
         effect: Option<&Value>,
         body: &Graph,
+        given: &[bool],
     ) -> Region {
-        let avals: Vec<Aval> = effect.map(|v| v.aval.clone()).into_iter().chain(body.in_avals()).collect();
+        let ins = body.in_avals();
+        let operands = chosen(&ins, given);
+        let avals: Vec<Aval> = effect.map(|v| v.aval.clone()).into_iter().chain(operands).collect();
         self.region_over(mesh, manual, &avals, |cx, args| {
             let (first, args) = args.split_at(effect.is_some() as usize);
             first.iter().for_each(|v| cx.set_last_effect(v.clone()));
-            let y = cx.graph(body, args);
+            let args = spread_out(args, given).into_iter().zip(&ins);
+            let args: Vec<Value> = args.map(|(v, a)| v.unwrap_or_else(|| cx.splat(a, 0.0))).collect();
+            let y = cx.graph(body, &args);
             [cx.last_effect_if(effect.is_some()), y].concat()
         })
     }

@@ -168,27 +168,17 @@ impl Primitive for Pad {
         vec![select(is_inside, inside, broadcast_in_dim(x[1], inside.dims(), vec![0]))]
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
-        let (low, high): (Vec<i64>, Vec<i64>) = self.edges.iter().map(|e| (e.0, e.1)).unzip();
+        let low: Vec<i64> = self.edges.iter().map(|e| e.0).collect();
+        let high: Vec<i64> = self.edges.iter().map(|e| e.1).collect();
         let interior: Vec<usize> = self.edges.iter().map(|e| e.2).collect();
-        let divided = cx.is_divided();
-        let mut pad = |low: &[i64], high: &[i64], y: &Aval| {
-            let (low, high, interior) = (array(low), array(high), array(&interior));
-            let attrs = format!("edge_padding_low = {low}, edge_padding_high = {high}, interior_padding = {interior}");
-            cx.op("pad", x, &attrs, y)
-        };
-        if low.iter().chain(&high).all(|n| *n >= 0) || !divided {
-            return vec![pad(&low, &high, &y[0])];
-        }
-        // (XLA aborts the process when it divides an axis that is cut and dilated at once: spmd_partitioner.cc:1120)
-        let positive = |edges: &[i64]| edges.iter().map(|n| (*n).max(0)).collect::<Vec<_>>();
-        let cut = |n: i64| (-n).max(0) as usize;
-        let start: Vec<usize> = low.iter().map(|n| cut(*n)).collect();
-        let limit: Vec<usize> = start.iter().zip(&y[0].dims).map(|(n, d)| n + d).collect();
-        let whole = limit.iter().zip(&high).map(|(n, high)| n + cut(*high)).collect::<Vec<_>>();
-        let padded = pad(&positive(&low), &positive(&high), &y[0].with_dims(whole));
-        let (start, limit, strides) = (array(&start), array(&limit), array(&vec![1; limit.len()]));
-        let attrs = format!("start_indices = {start}, limit_indices = {limit}, strides = {strides}");
-        vec![cx.op("slice", &[padded], &attrs, &y[0])]
+        let (low, high, interior) = (array(&low), array(&high), array(&interior));
+        let attrs = format!("edge_padding_low = {low}, edge_padding_high = {high}, interior_padding = {interior}");
+        // XLA loses elements where it divides an axis that is dilated, and ends the process where it is also cut
+        // (spmd_partitioner.cc:1120)
+        let dilated: Vec<usize> = (0..self.edges.len()).filter(|i| self.edges[*i].2 > 0).collect();
+        let padded = cx.undivided(&x[0], &dilated);
+        let padded = cx.op("pad", &[padded, x[1].clone()], &attrs, &y[0]);
+        vec![cx.undivided(&padded, &dilated)]
     }
     fn cost(&self, x: &[Aval], y: &[Aval]) -> Cost {
         movement(x, y)
@@ -196,6 +186,21 @@ impl Primitive for Pad {
     fn fold(&self, x: &Splats) -> Option<Known> {
         merged(x)
     }
+}
+
+/// Where parts of these sizes start in an array of these, as both operations below define it. XLA does it too, but not for an
+/// axis that it divides over devices.
+fn clamped_starts(cx: &mut Lower, dims: &[usize], sizes: &[usize], starts: &[Value]) -> Vec<Value> {
+    if !cx.is_divided() {
+        return starts.to_vec();
+    }
+    let one = |((start, dim), size): ((&Value, &usize), &usize)| {
+        let a = &start.aval;
+        let largest = crate::host::int_range(a.dtype).1.min((dim - size) as i128);
+        let (low, high) = (cx.splat(a, 0.0), cx.splat(a, largest as f64));
+        cx.op("clamp", &[low, start.clone(), high], "", a)
+    };
+    starts.iter().zip(dims).zip(sizes).map(one).collect()
 }
 
 /// A part of known size at a position known only when the program runs.
@@ -247,7 +252,9 @@ impl Primitive for DynamicSlice {
         vec![slice_at(x[0], &from_first(&x[1..]), [&[n], &self.sizes[..]].concat())]
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
-        vec![cx.op("dynamic_slice", x, &format!("slice_sizes = {}", array(&self.sizes)), &y[0])]
+        let starts = clamped_starts(cx, &x[0].aval.dims, &self.sizes, &x[1..]);
+        let x = [&x[..1], &starts].concat();
+        vec![cx.op("dynamic_slice", &x, &format!("slice_sizes = {}", array(&self.sizes)), &y[0])]
     }
     fn cost(&self, _: &[Aval], y: &[Aval]) -> Cost {
         Cost { flops: 0.0, bytes: 2.0 * y[0].bytes() as f64 }
@@ -319,7 +326,8 @@ impl Primitive for DynamicUpdateSlice {
         vec![update_at(parts[0], parts[1], &from_first(&x[2..]))]
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
-        vec![cx.op("dynamic_update_slice", x, "", &y[0])]
+        let starts = clamped_starts(cx, &y[0].dims, &x[1].aval.dims, &x[2..]);
+        vec![cx.op("dynamic_update_slice", &[&x[..2], &starts].concat(), "", &y[0])]
     }
     fn cost(&self, x: &[Aval], _: &[Aval]) -> Cost {
         Cost { flops: 0.0, bytes: 2.0 * x[1].bytes() as f64 }

@@ -1,5 +1,8 @@
 //! Several devices: meshes, how values are divided over them, and running programs there.
-use crate::{check::Checked, generate::Rng};
+use crate::{
+    check::{Checked, Wrong},
+    generate::Rng,
+};
 use raxla::{
     Array, Client, Host, Mesh, NamedSharding, PartitionSpec, Tensor, jit, mesh::Entry, runtime, testing::close,
     trace::NamedAxis,
@@ -155,10 +158,16 @@ pub fn on_mesh(x: &[Host], layout: &Layout, f: impl Fn(Vec<Tensor>) -> Vec<Tenso
     let y = run().map_err(|e| e.to_string())?;
     let mut all = vec![];
     for (i, y) in y.iter().enumerate() {
+        let shards = y.addressable_shards();
+        let sizes = |index: &[std::ops::Range<usize>]| index.iter().map(|r| r.len()).collect::<Vec<_>>();
+        if let Some(shard) = shards.iter().find(|s| s.data.dims() != sizes(&s.index)) {
+            let (at, dims) = (y.sharding(), shard.data.dims());
+            return Err(Wrong::Failed(format!("result {i} ({}): a part of {at:?} is {dims:?}", y.aval())));
+        }
         let whole = y.to_host().map_err(|e| e.to_string())?;
-        for shard in y.addressable_shards() {
+        for shard in shards {
             let have = shard.data.to_host().map_err(|e| e.to_string())?;
-            let dims: Vec<usize> = shard.index.iter().map(|r| r.len()).collect();
+            let dims = sizes(&shard.index);
             let want = whole.pick(dims.clone(), |n| {
                 let at = raxla::host::unravel(&dims, n);
                 let at: Vec<usize> = at.iter().zip(&shard.index).map(|(k, r)| r.start + k).collect();

@@ -139,13 +139,7 @@ impl Builder<'_> {
 
     fn function(&mut self, kind: Kind, capturable: impl Fn(&Aval) -> bool) {
         let (captured, x) = (self.captured(capturable), self.operands());
-        let inputs = [self.types_of(&captured), self.types_of(&x)].concat();
-        let alone = matches!(kind, Kind::CustomVjp);
-        let profile = if alone { self.alike(&vec![]) } else { self.profile() };
-        let steps = self.rng.between(1, 4);
-        let profile = Profile { opaque: false, ..profile };
-        let depth = self.depth() + 1;
-        let body = program(self.rng, profile, depth, inputs, steps, None);
+        let body = self.differentiable([self.types_of(&captured), self.types_of(&x)].concat());
         self.record(kind, captured, x, vec![body]);
     }
 
@@ -254,7 +248,7 @@ impl Builder<'_> {
         let inside =
             [Inside::Nothing, Inside::Remat, Inside::Loop, Inside::CustomJvp, Inside::CustomVjp, Inside::Branch];
         // (a branch that devices differ in must not have what they exchange)
-        let count = if self.profile().place.together == 0 { 6 } else { 4 };
+        let count = if self.profile().place.together == 0 { 6 } else { 5 };
         let inside = self.rng.pick(&inside[..count]);
         self.record(Kind::Named { n, ins, outs, collective, inside }, vec![], x, vec![before, after]);
     }

@@ -64,6 +64,8 @@ where
             require_types("custom_vjp", "the forward rule's result", &y.paths(), &fwd_outs[..n], &outs);
             let residuals = &fwd_outs[n..];
             let back = trace_backward(&backward, (&x, &y, &kept), (&avals, &outs, residuals), line);
+            let alike = [&outs.iter().map(|a| a.vma).collect::<Vec<_>>()[..], &vec![AxisSet::NONE; residuals.len()]];
+            let fwd = raised(&fwd, &vec![AxisSet::NONE; fwd.ins.len()], &alike.concat());
             ((fwd, fwd_captured), back, residuals.len())
         });
         drop(in_rules);
@@ -102,8 +104,11 @@ where
         let d = chosen(&d, &wanted);
         let types: Vec<Aval> = d.iter().map(|t| t.aval()).collect();
         let paths = chosen(&x.paths(), &wanted);
-        require_types("custom_vjp", "the backward rule's result", &paths, &types, &chosen(ins, &wanted));
-        d
+        let wanted = chosen(ins, &wanted);
+        require_types("custom_vjp", "the backward rule's result", &paths, &types, &wanted);
+        // (of what devices share, the sum over them)
+        let fitted = |(d, a): (&Tensor, &Aval)| vary(psum_over(*d, d.aval().vma.without(a.vma)), a.vma);
+        d.iter().zip(&wanted).map(fitted).collect()
     })
 }
 
@@ -153,7 +158,7 @@ impl Primitive for CustomVjp {
         call_types(&self.body, x)
     }
     fn for_varying(&self, x: &[AxisSet]) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
-        Some(all_varying(self, x))
+        Some(as_traced(self, &self.body.in_avals(), x).unwrap_or_else(|| all_varying(self, x)))
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         self.body.eval(x)
@@ -245,7 +250,9 @@ impl Primitive for Tangent {
         Ok(self.back.graph.in_avals().split_off(self.back.known()))
     }
     fn for_varying(&self, x: &[AxisSet]) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
-        Some(all_varying(self, x))
+        let known = self.back.graph.in_avals();
+        let ins: Vec<Aval> = known[..self.back.known()].iter().cloned().chain(self.back.graph.out_avals()).collect();
+        Some(as_traced(self, &ins, x).unwrap_or_else(|| all_varying(self, x)))
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         self.graph(&x.iter().map(|h| h.aval().clone()).collect::<Vec<_>>()).eval(x)

@@ -51,8 +51,15 @@ fn require_constant(op: &str, captured: &[Option<Tensor>]) {
     }
 }
 
-/// A call with rules of its own, for operands that vary over these mesh axes: all values that go in or out vary alike, so
-/// that a rule need not know what devices share.
+/// A call with rules of its own, if its operands vary over no more mesh axes than those that it was traced for.
+fn as_traced<P: Primitive + Clone>(prim: &P, ins: &[Aval], x: &[AxisSet]) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
+    let own: Vec<AxisSet> = ins.iter().map(|a| a.vma).collect();
+    let fits = own.iter().zip(x).all(|(own, x)| own.contains(*x));
+    fits.then(|| (Rc::new(prim.clone()) as Rc<dyn Primitive>, own))
+}
+
+/// A call with rules of its own, for operands that vary over these mesh axes and not over those that it was traced for: all
+/// values that go in or out vary alike.
 fn all_varying<P: Primitive>(prim: &P, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
     let all = x.iter().copied().collect::<AxisSet>().union(vma_of(&prim.graphs()));
     let graphs = prim.graphs().into_iter().map(|g| raised_alike(g, all)).collect();

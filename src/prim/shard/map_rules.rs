@@ -230,14 +230,17 @@ impl Primitive for ShardMap {
             format!("#sdy.sharding_per_value<[{}]>", all.join(", "))
         };
         let names: Vec<String> = self.manual.iter().map(|a| format!("{:?}", &*a.name)).collect();
+        // (XLA makes constants of operands without elements, and does not find them again)
+        let full: Vec<bool> = x.iter().map(|v| v.aval.size() > 0).collect();
+        let (x, ins) = (&chosen(x, &full)[..], chosen(&self.ins, &full));
         let in_avals: Vec<Aval> = x.iter().map(|v| v.aval.clone()).collect();
         let attrs = format!(
             "in_shardings = {}, manual_axes = #sdy<manual_axes{{{}}}>, out_shardings = {}",
-            shardings(cx, &self.ins, &in_avals),
+            shardings(cx, &ins, &in_avals),
             names.join(", "),
             shardings(cx, &self.outs, y)
         );
-        let region = cx.manual_region(&self.mesh, &self.manual, effects.first(), &self.body);
+        let region = cx.manual_region(&self.mesh, &self.manual, effects.first(), &self.body, &full);
         let effect_avals = effects.iter().map(|v| v.aval.clone());
         let avals: Vec<Aval> = effect_avals.chain(y.iter().cloned()).collect();
         let mut out = cx.op_with("sdy.manual_computation", &[&effects[..], x].concat(), &attrs, vec![region], &avals);

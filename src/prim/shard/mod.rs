@@ -47,8 +47,9 @@ impl Primitive for PVary {
     fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
         vec![dx[0].map(|d| vary(d, self.0))]
     }
-    fn transpose(&self, ct: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {
-        vec![ct[0].map(|ct| psum_over(ct, self.0))]
+    fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
+        // (what varies already has a derivative on each device)
+        vec![ct[0].map(|ct| psum_over(ct, self.0.without(x[0].aval().vma)))]
     }
     fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
         vec![vary(x[0], self.0)]
