@@ -325,6 +325,8 @@ fn results_without_elements() {
     let y = f.call((&x,)).unwrap();
     assert_eq!(y.addressable_shards()[1].data.dims(), [2, 0]);
     assert_eq!(f.call((&y,)).unwrap().dims(), [8, 0]);
+    let columns = Array::on::<f32>(&client(), [0, 8], &[]).unwrap().put(&mesh.sharding(P![_, "x"])).unwrap();
+    assert_eq!(columns.addressable_shards()[7].data.dims(), [0, 2]);
 }
 
 #[test]
@@ -387,4 +389,13 @@ fn operands_without_elements() {
     let f = move |x: Tensor| shard_map(&m, P!["x"], P!["x"], |x: Tensor| x.sum(1) + 1.0)(x);
     let x = Array::on::<f32>(&client(), [8, 0], &[]).unwrap();
     assert_eq!(jit(f).on(&mesh).call((&x,)).unwrap().to_vec::<f32>().unwrap(), [1.0; 8]);
+}
+
+#[test]
+fn cumulative_derivatives_along_a_divided_axis() {
+    let mesh = mesh();
+    let at = mesh.sharding(P![_, "x"]);
+    agrees(&mesh, &numbers(&[8, 4]), move |x| {
+        with_sharding(jvp(|x: Tensor| raxla::prim::cumlogsumexp(x, 1, true), x, x.sin()).1, &at)
+    });
 }

@@ -109,7 +109,11 @@ impl Array {
         let upload = |(index, device): (Vec<Range<usize>>, &Device)| {
             let offset: i64 = index.iter().zip(&strides).map(|(r, s)| r.start as i64 * s).sum();
             let whole = HostBuffer::new(bytes.clone(), aval.dtype, &local);
-            let part = HostBuffer { offset: offset as usize, strides: Some(strides.clone()), ..whole };
+            // (without elements there is no memory to have an offset in)
+            let part = match aval.size() {
+                0 => whole,
+                _ => HostBuffer { offset: offset as usize, strides: Some(strides.clone()), ..whole },
+            };
             Ok(client.upload_with(part, device)?)
         };
         let buffers = indices.into_iter().zip(sharding.mesh.devices()).map(upload).collect::<Result<Vec<Buffer>>>()?;

@@ -173,12 +173,13 @@ impl Primitive for Pad {
         let interior: Vec<usize> = self.edges.iter().map(|e| e.2).collect();
         let (low, high, interior) = (array(&low), array(&high), array(&interior));
         let attrs = format!("edge_padding_low = {low}, edge_padding_high = {high}, interior_padding = {interior}");
-        // XLA loses elements where it divides an axis that is dilated, and ends the process where it is also cut
+        // XLA loses elements where it divides an axis that is dilated or cut, and ends the process where it is both
         // (spmd_partitioner.cc:1120)
-        let dilated: Vec<usize> = (0..self.edges.len()).filter(|i| self.edges[*i].2 > 0).collect();
-        let padded = cx.undivided(&x[0], &dilated);
+        let wrong = |(low, high, interior): (i64, i64, usize)| low < 0 || high < 0 || interior > 0;
+        let whole: Vec<usize> = (0..self.edges.len()).filter(|i| wrong(self.edges[*i])).collect();
+        let padded = cx.undivided(&x[0], &whole);
         let padded = cx.op("pad", &[padded, x[1].clone()], &attrs, &y[0]);
-        vec![cx.undivided(&padded, &dilated)]
+        vec![cx.undivided(&padded, &whole)]
     }
     fn cost(&self, x: &[Aval], y: &[Aval]) -> Cost {
         movement(x, y)

@@ -9,7 +9,7 @@ use crate::{
     random_calls::{new_axes, policy},
     stack, with_cotangents, with_tangents,
 };
-use raxla::{Aval, Host, RematOptions, Tensor, remat_with};
+use raxla::{Aval, DType, Host, RematOptions, Tensor, remat_with};
 
 fn annotated(seed: u64) -> Program {
     top_on_devices(seed, MIXED, 8, false)
@@ -139,5 +139,20 @@ fn a_batch_of_what_each_device_does_equals_a_loop() {
         let have = compiled("batch", case, rng, &x, 1e-4, of_batch)?;
         let stacked = |i: usize| stack(&types[i], &all.iter().map(|y| y[i].clone()).collect::<Vec<_>>(), outs[i]);
         equal("batch", &have, &(0..types.len()).map(stacked).collect::<Vec<_>>(), 1e-4)
+    });
+}
+
+#[test]
+fn random_numbers_are_the_same_on_any_mesh() {
+    on_programs(1, annotated, |case, rng| {
+        let beside = |case: &Case, x: &[Tensor]| -> Vec<Tensor> {
+            let drawn = |(i, y): (usize, &Tensor)| {
+                let [bits, normal] = raxla::Key::new(case.seed.wrapping_add(i as u64)).split();
+                [bits.bits(y.dims(), DType::U32), normal.normal(y.dims(), DType::F32)]
+            };
+            x.iter().enumerate().flat_map(drawn).chain(of_program(case, x)).collect()
+        };
+        compiled("random", case, rng, &inputs(case), 1e-4, beside)?;
+        Ok(())
     });
 }
