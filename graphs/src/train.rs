@@ -233,15 +233,19 @@ impl Train {
     /// The loss of this device's tokens, averaged over all devices.
     fn loss(&self, model: &[Tensor], inputs: Tensor, targets: Tensor) -> Tensor {
         let leaf = |(i, transposed): &(usize, bool)| {
-            let (t, (_, p), spec) = (model[*i], &self.params[*i], &self.specs[*i]);
+            let (t, (_, p), spec) = (model[*i], &self.params[*i], self.specs[*i].clone());
+            // (before a gather, while it is small)
+            let (t, spec) = match transposed {
+                true => (t.transpose([1, 0]), spec.transposed(&[1, 0])),
+                false => (t, spec),
+            };
             match p.axes[..] {
                 // (layers are gathered in their loop, an embedding never is)
                 ["layers", ..] => t,
                 ["vocab", ..] if !transposed => t,
                 _ => {
                     let head = self.parallel.whole_head && p.axes.contains(&"vocab") && parallel::current().is_some();
-                    let t = fsdp::gather(vec![if head { pvary(t, "model") } else { t }], std::slice::from_ref(spec))[0];
-                    if *transposed { t.transpose([1, 0]) } else { t }
+                    fsdp::gather(vec![if head { pvary(t, "model") } else { t }], &[spec])[0]
                 }
             }
         };

@@ -116,6 +116,10 @@ impl PartitionSpec {
     pub fn unstacked(&self) -> PartitionSpec {
         PartitionSpec(self.0.get(1..).unwrap_or_default().to_vec())
     }
+    /// That of the array transposed in this way.
+    pub fn transposed(&self, perm: &[usize]) -> PartitionSpec {
+        PartitionSpec::new(perm.iter().map(|i| self.0.get(*i).cloned().unwrap_or_else(Entry::whole)).collect())
+    }
     /// Is it a spec for arrays of this type over this mesh? Sizes are not looked at.
     pub(crate) fn check(&self, mesh: &Mesh, a: &Aval) -> Result<(), String> {
         if self.0.len() > a.rank() {
