@@ -1,9 +1,9 @@
 //! `shard_map`, on 8 virtual CPU devices, against the same mathematics on one.
 use raxla::{
-    Array, Axis, Client, DType, Mesh, NamedSharding, P, ScanOptions, ShardMapOptions, Tensor, VmapOptions, all_gather,
-    all_to_all, arange, axis_index, cond, einsum, grad, jit, jvp, pmax, pmean, ppermute, psum, psum_scatter, runtime,
-    scan, scan_with, shard_map, shard_map_with, trace::trace_graph, value_and_grad, vmap, vmap_with, while_loop,
-    with_sharding,
+    Array, Axis, Client, DType, Mesh, NamedSharding, P, Padding, ScanOptions, ShardMapOptions, Tensor, VmapOptions,
+    Window, all_gather, all_to_all, arange, axis_index, cond, conv, einsum, grad, jit, jvp, pmax, pmean, ppermute,
+    psum, psum_scatter, runtime, scan, scan_with, shard_map, shard_map_with, trace::trace_graph, value_and_grad, vmap,
+    vmap_with, while_loop, with_sharding,
 };
 use std::sync::OnceLock;
 
@@ -398,4 +398,22 @@ fn cumulative_derivatives_along_a_divided_axis() {
     agrees(&mesh, &numbers(&[8, 4]), move |x| {
         with_sharding(jvp(|x: Tensor| raxla::prim::cumlogsumexp(x, 1, true), x, x.sin()).1, &at)
     });
+}
+
+/// XLA alone gets these wrong (and so does JAX): sums over three axes, and convolutions, of operands divided differently.
+#[test]
+fn products_of_what_is_divided_differently() {
+    let x = numbers(&[4, 4, 4]);
+    let sums = |x: Tensor, w: Tensor| (einsum("abc,abc->", x, w), einsum("abc,cab->", x, w));
+    let around = Window { padding: Padding::Explicit(vec![(3, 3)]), kernel_dilation: vec![2], ..Window::default() };
+    let convolved = move |x: Tensor, w: Tensor| conv("ncw,oiw->ncw", x, w, around.clone());
+    let mesh = mesh();
+    for specs in [(P!["x", "y"], P!["x", _, "y"]), (P!["y", "x"], P![_, "x", "y"]), (P![_, _, "x"], P![_, "x", "y"])] {
+        let one = jit(sums).on(&client()).call((&x, &x)).unwrap();
+        let many = jit(sums).on(&mesh).in_shardings(specs.clone()).call((&x, &x)).unwrap();
+        close(&many.0, &one.0);
+        close(&many.1, &one.1);
+        let one = jit(convolved.clone()).on(&client()).call((&x, &x)).unwrap();
+        close(&jit(convolved.clone()).on(&mesh).in_shardings(specs).call((&x, &x)).unwrap(), &one);
+    }
 }

@@ -137,6 +137,35 @@ impl DotGeneral {
     }
 }
 
+impl DotGeneral {
+    /// The same product, of which the compiler divides no more than two contracted axes: of three, XLA adds up wrong parts if
+    /// the operands are divided differently. Neighbours become one axis; others are made whole.
+    fn with_two_contracted(&self, cx: &mut Lower, x: Vec<Value>) -> (Vec<Value>, DotGeneral) {
+        let (mut x, mut dot) = (x, self.clone());
+        while cx.is_divided() && dot.contract.0.len() > 2 {
+            let (left, right) = (&dot.contract.0, &dot.contract.1);
+            let neighbours =
+                |i: &usize| (0..left.len()).find(|j| left[*j] == left[*i] + 1 && right[*j] == right[*i] + 1);
+            let Some(i) = (0..left.len()).filter(|i| neighbours(i).is_some()).max_by_key(|i| left[*i]) else {
+                let whole = |cx: &mut Lower, v: &Value, axes: &[usize]| cx.undivided(v, &axes[2..]);
+                return (vec![whole(cx, &x[0], left), whole(cx, &x[1], right)], dot);
+            };
+            let (j, at) = (neighbours(&i).expect("just found"), [left[i], right[i]]);
+            dot.contract.0.remove(j);
+            dot.contract.1.remove(j);
+            let sides = [(&mut dot.batch.0, &mut dot.contract.0), (&mut dot.batch.1, &mut dot.contract.1)];
+            for ((v, (batch, contract)), at) in x.iter_mut().zip(sides).zip(at) {
+                let mut dims = v.aval.dims.to_vec();
+                dims[at] *= dims.remove(at + 1);
+                let merged = v.aval.with_dims(dims);
+                *v = cx.op("reshape", std::slice::from_ref(v), "", &merged);
+                batch.iter_mut().chain(contract).filter(|axis| **axis > at).for_each(|axis| *axis -= 1);
+            }
+        }
+        (x, dot)
+    }
+}
+
 impl Primitive for DotGeneral {
     fn name(&self) -> &'static str {
         "dot_general"
@@ -208,7 +237,8 @@ impl Primitive for DotGeneral {
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         let (x, wide) = widened(cx, x, &y[0]);
-        let ((bl, br), (cl, cr)) = (&self.batch, &self.contract);
+        let (x, dot) = self.with_two_contracted(cx, x);
+        let ((bl, br), (cl, cr)) = (&dot.batch, &dot.contract);
         let dims = format!(
             "lhs_batching_dimensions = {bl:?}, rhs_batching_dimensions = {br:?}, \
              lhs_contracting_dimensions = {cl:?}, rhs_contracting_dimensions = {cr:?}"

@@ -89,7 +89,6 @@ impl Builder<'_> {
         let Some(y) = self.value(|b| b.dtype == a.dtype) else { return };
         let b = self.aval(y);
         let mut dot = DotGeneral::default();
-        let on_devices = !self.profile().place.grid.is_empty();
         let free: Vec<usize> = self.rng.shuffled(b.rank());
         let (mut left, mut right): (Vec<usize>, Vec<usize>) = ((0..a.rank()).collect(), free);
         // pairs of axes of one size, each a batch axis, contracted, or left free
@@ -98,12 +97,6 @@ impl Builder<'_> {
             match self.rng.below(5) {
                 0 => continue,
                 1 => (dot.batch.0.push(i), dot.batch.1.push(right.remove(j))),
-                // XLA computes products wrongly that contract several axes of which a mesh axis divides one on the left and
-                // another on the right, as where `y` divides axis 1 of both in
-                //   stablehlo.dot_general %0, %0, contracting_dims = [2, 1, 0] x [2, 0, 1] : tensor<4x4x4xf64>
-                //   with %0 sharded <@mesh, [{}, {"y"}, {"x"}]> on "x"=2, "y"=2
-                // (devices return different "replicated" results)
-                _ if on_devices && !dot.contract.0.is_empty() => continue,
                 _ => (dot.contract.0.push(i), dot.contract.1.push(right.remove(j))),
             };
         }
