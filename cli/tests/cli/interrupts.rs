@@ -5,7 +5,7 @@ use crate::common::*;
 use sha2::{Digest, Sha256};
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
     os::unix::{fs::PermissionsExt, process::ExitStatusExt},
     path::Path,
@@ -27,7 +27,8 @@ fn a_reader_that_goes_away_is_no_failure() {
     hlo.arg(model.path());
     for command in [&mut generate, &mut hlo] {
         let mut child = command.spawn().unwrap();
-        child.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
+        // (at once: a small model is done sooner than a reader has read)
+        drop(child.stdout.take());
         let outcome: Outcome = child.wait_with_output().unwrap().into();
         assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
     }
