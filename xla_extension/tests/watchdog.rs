@@ -188,12 +188,16 @@ fn thousands_of_launches_neither_hang_nor_are_slower_than_waiting() {
     let client = client(8);
     let exe = program(&client);
     let mut best = [Duration::MAX; 2];
-    for _ in 0..3 {
+    // (other tests take time from either; the shortest of several runs tells what each needs)
+    for _ in 0..10 {
         for (i, best) in best.iter_mut().enumerate() {
             *best = loop_of(&exe, &client, i == 1).min(*best);
+        }
+        if best[0] <= best[1].mul_f64(1.1) {
+            break;
         }
     }
     let [free, waiting] = best;
     println!("2000 launches: {free:?} without waiting, {waiting:?} waiting for each");
-    assert!(free < waiting.mul_f64(1.1) + Duration::from_millis(200), "{free:?} against {waiting:?}");
+    assert!(free <= waiting.mul_f64(1.1), "{free:?} against {waiting:?}");
 }
