@@ -133,7 +133,7 @@ Examples:
   raxla generate --beams 4 --length-penalty 0.8 \"The capital of France is\"
   raxla generate --model smollm2-1.7b-instruct --draft smollm2-135m-instruct \"Once upon a time\"
   raxla generate --batch questions.txt -n 32 > answers.jsonl
-  raxla generate --mesh model=2 \"The capital of France is\"
+  raxla generate --mesh model=3 \"The capital of France is\"
   raxla generate -- \"- a prompt that begins with a hyphen\"";
 
 impl Args {

@@ -57,8 +57,9 @@ Examples:
   raxla hlo --stage graph --scan            # with a count of equations, operations and bytes
   raxla hlo --program prefill --prompt-tokens 128 --slots 256 > prefill.mlir
   raxla hlo --model ./my-llama --stage optimized
-  raxla hlo --mesh model=2 --scan --communication
-  raxla hlo --program train --scan --mesh data=2,fsdp=2,model=2 --communication";
+  raxla hlo --mesh model=3 --scan --communication
+  raxla hlo --program train --scan --mesh data=2,fsdp=2,model=3 --communication
+  raxla hlo --program train --scan --mesh fsdp=8 --annotated --communication";
 
 fn count(number: &str) -> std::result::Result<usize, String> {
     number.parse().ok().filter(|n| *n > 0).ok_or_else(|| "it must be a whole number from 1 on".into())

@@ -243,12 +243,19 @@ fn a_training_step_is_divided_over_a_mesh() {
     for part in ["collectives (0 implicit)", "all-gather", "reduce-scatter", "total along fsdp"] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
+    let text = succeeds(&mut train(&["--mesh", "fsdp=2", "--annotated", "--communication"]));
+    assert!(text.contains("all-gather") && text.contains("implicit") && !text.contains("explicit"), "{text}");
     let mut decode = raxla(["hlo", "--scan", "--mesh", "data=2,model=2", "--communication", "--model"]);
     let text = succeeds(decode.arg(fixture("llama_mha_tied")));
     for part in ["collectives (0 implicit)", "all-reduce", "block/attn", "block/mlp", "along model"] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
     assert_eq!(succeeds(&mut train(&["--communication"])), "no collectives: the devices do not communicate\n");
+    fails(
+        &mut train(&["--mesh", "pipe=2", "--annotated"]),
+        1,
+        &["the compiler makes no pipeline", "leave `annotated` off"],
+    );
     for (mesh, why) in [
         ("model=3", "which the 3 devices along `model` do not divide"),
         ("rows=2", "the axis `rows` of the mesh rows=2 divides nothing that is known"),
