@@ -57,9 +57,9 @@ impl Lower {
         mesh.sharding(spec.clone()).sdy(&symbol, rank, open, if open { &whole } else { &[] })
     }
 
-    /// Does the program run on several devices, so that the compiler may divide what it does?
+    /// May the compiler divide what is written here between devices?
     pub(crate) fn is_divided(&self) -> bool {
-        self.devices.is_some()
+        self.divided_axes().is_some()
     }
 
     /// `x`, of which every device has these axes whole.
