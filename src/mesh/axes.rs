@@ -51,6 +51,10 @@ impl AxisSet {
     pub fn without(self, other: AxisSet) -> AxisSet {
         AxisSet(self.0 & !other.0)
     }
+    /// Axes in both.
+    pub fn intersection(self, other: AxisSet) -> AxisSet {
+        AxisSet(self.0 & other.0)
+    }
     /// Are all axes of the other in this one?
     pub fn contains(self, other: AxisSet) -> bool {
         other.0 & !self.0 == 0

@@ -88,7 +88,7 @@ pub fn refuse_divergence(g: &Graph) {
 fn reach_all(g: &Graph, apart: AxisSet, by: Option<&Eqn>) {
     for e in &g.eqns {
         let own: AxisSet = e.prim.named_axes().iter().map(NamedAxis::mesh_axes).collect();
-        let alone = own.without(own.without(apart));
+        let alone = own.intersection(apart);
         if let Some(by) = by.filter(|_| e.prim.waits() && !alone.is_empty()) {
             let (op, choice, at) = (e.prim.name(), by.prim.name(), by.site.at);
             let reason = format!(

@@ -141,13 +141,17 @@ fn divided(x: Tensor, at: usize, axes: &[NamedAxis], tiled: bool) -> Tensor {
     x.split_axis(at as isize, parts)
 }
 
+/// The order of axes that brings axis `from` to place `to`.
+fn moving(rank: usize, from: usize, to: usize) -> Vec<usize> {
+    inserted(&other_axes(rank, &[from]), to, from)
+}
+
 /// As [`moved`], of what is being written.
 fn transposed(cx: &mut Lower, x: &Value, from: usize, to: usize) -> Value {
     if from == to {
         return x.clone();
     }
-    let mut perm = other_axes(x.aval.rank(), &[from]);
-    perm.insert(to, from);
+    let perm = moving(x.aval.rank(), from, to);
     let dims: Vec<usize> = perm.iter().map(|i| x.aval.dims[*i]).collect();
     let attrs = format!("permutation = {}", crate::lower::array(&perm));
     cx.op("transpose", std::slice::from_ref(x), &attrs, &x.aval.with_dims(dims))
@@ -155,9 +159,7 @@ fn transposed(cx: &mut Lower, x: &Value, from: usize, to: usize) -> Value {
 
 /// `t` with axis `from` moved to place `to`.
 fn moved(t: Tensor, from: usize, to: usize) -> Tensor {
-    let mut perm = other_axes(t.rank(), &[from]);
-    perm.insert(to, from);
-    t.transpose(perm)
+    t.transpose(moving(t.rank(), from, to))
 }
 
 /// `dims` with a further size at this place.

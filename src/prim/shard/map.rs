@@ -205,7 +205,7 @@ fn returned<Y: Tree<Tensor, With<Tensor> = Y>>(
             fail("shard_map", vec![], format!("{leaf}: {why}"), None)
         }
         let own = AxisSet::of(spec.names());
-        let more = a.vma.without(own).without(a.vma.without(all));
+        let more = a.vma.intersection(all).without(own);
         let t = match more.is_empty() {
             true => *t,
             false if check_vma => {
