@@ -55,6 +55,10 @@ pub struct Param {
     flat: Option<Vec<usize>>,
     /// How many leading axes count things that a checkpoint holds one by one: layers, experts.
     stacks: usize,
+    /// The number of the first layer of a stack, and how far it is to the next.
+    layers: Option<(usize, usize)>,
+    /// The path of the parameter that this one is a copy of.
+    pub tied: Option<&'static str>,
 }
 impl Leaf for Param {}
 
@@ -70,6 +74,8 @@ impl Param {
             layout: Stored::AsIs,
             flat: None,
             stacks: 0,
+            layers: None,
+            tied: None,
         }
     }
     /// Initialized to ones.
@@ -101,11 +107,17 @@ impl Param {
             layout: Stored::AsIs,
             flat: Some(vec![dims.iter().product()]),
             stacks: 0,
+            layers: None,
+            tied: None,
         }
     }
     /// Stored with axes merged to this shape.
     pub fn merged(self, dims: impl Into<Vec<usize>>) -> Param {
         Param { flat: Some(dims.into()), ..self }
+    }
+    /// A copy of the parameter at this path of the model.
+    pub fn tied_to(self, path: &'static str) -> Param {
+        Param { tied: Some(path), ..self }
     }
     /// With another dtype.
     pub fn cast(self, dtype: DType) -> Param {
@@ -125,6 +137,10 @@ impl Param {
     pub fn stacked(self, n: usize, role: &'static str) -> Param {
         Param { aval: self.aval.stacked(n), axes: [&[role], &self.axes[..]].concat(), stacks: self.stacks + 1, ..self }
     }
+    /// The parameters of `n` layers, numbers `first`, `first + step`, .., as one array with a leading axis of the role `layers`.
+    pub fn stacked_layers(self, n: usize, first: usize, step: usize) -> Param {
+        Param { layers: Some((first, step)), ..self.stacked(n, "layers") }
+    }
     /// How many leading axes count things that a checkpoint holds one by one.
     pub fn stacks(&self) -> usize {
         self.stacks
@@ -135,9 +151,11 @@ impl Param {
     }
     /// The names a checkpoint holds its parts under, in the order of their elements.
     pub fn checkpoint_names(&self) -> Vec<String> {
-        let each = |names: Vec<String>, n: &usize| {
-            names.iter().flat_map(|name| (0..*n).map(|i| name.replacen("{}", &i.to_string(), 1))).collect()
+        let each = |names: Vec<String>, (axis, n): (usize, &usize)| {
+            let (first, step) = self.layers.filter(|_| axis == 0).unwrap_or((0, 1));
+            let number = |i: usize| (first + i * step).to_string();
+            names.iter().flat_map(|name| (0..*n).map(|i| name.replacen("{}", &number(i), 1)).collect::<Vec<_>>()).collect()
         };
-        self.aval.dims[..self.stacks].iter().fold(vec![self.name.clone()], each)
+        self.aval.dims[..self.stacks].iter().enumerate().fold(vec![self.name.clone()], each)
     }
 }

@@ -44,32 +44,25 @@
 //! ```
 //!
 //! # How to read it
-//! * A family is one file: [`llama`], [`mistral`], [`qwen`], [`gemma`], [`moe`] (Mixtral, Qwen 3 with experts), [`gpt2`]. Each
-//!   begins with what it does differently; [`parts`] has what they share. `docs/reading.md` goes through [`llama`].
-//! * [`architecture`] says what all models have in common, and lists them. [`programs`] makes the compiled programs
-//!   of any of them.
+//! * Every model is a [`models::Decoder`], whose layers are described one by one. A family is one file in [`models`]:
+//!   [`llama`](models::llama), [`gpt2`](models::gpt2), [`gemma`](models::gemma), [`deepseek`](models::deepseek), .. Each begins with what it does
+//!   differently. `docs/reading.md` goes through [`llama`](models::llama).
+//! * [`programs`] makes the compiled programs of any of them.
 //! * [`source`] and [`hub`] find files, [`config`], [`weights`], [`tokenizer`] and [`template`] understand them,
 //!   [`params`] brings weights to a device.
 //! * [`convert`] and [`save`] write Hugging Face directories, of files and of parameters.
 //! * [`Model`] puts it together; [`Generation`] and [`Sampling`] say what to generate.
 #![forbid(unsafe_code)]
 
-pub mod architecture;
 pub mod config;
 mod error;
 mod files;
-pub mod gemma;
 mod generate;
-pub mod gpt2;
 pub mod hub;
-pub mod llama;
-pub mod mistral;
 mod model;
-pub mod moe;
+pub mod models;
 pub mod params;
-pub mod parts;
 pub mod programs;
-pub mod qwen;
 mod sampling;
 mod save;
 pub mod source;

@@ -1,18 +1,15 @@
 //! A loaded model: its parameters on a device, and the programs that run it.
 use crate::{
-    architecture::{Architecture, by_name},
     config::{GenerationConfig, HfConfig},
     error::{Error, Result},
     files::{Files, WeightSource},
+    models::{Decoder, by_name},
     params,
     programs::{Forward, Placement, Programs, forward},
     tokenizer::Tokenizer,
 };
-use raxla::{Array, Client, DType, Mesh};
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use raxla::{Array, Client, DType, Mesh, Param, Tree};
+use std::time::{Duration, Instant};
 
 /// How to hold and run a model.
 #[derive(Clone, Debug, Default)]
@@ -51,8 +48,8 @@ pub struct Model {
     pub generation: GenerationConfig,
     /// The tokenizer, if the files bring one; else the reason why not.
     tokenizer: std::result::Result<Tokenizer, String>,
-    pub(crate) arch: Arc<dyn Architecture>,
-    params: Vec<Array>,
+    spec: Decoder<Param>,
+    params: Decoder<Array>,
     dtype: DType,
     client: Client,
     placement: Option<Placement>,
@@ -82,10 +79,10 @@ impl Model {
         let start = Instant::now();
         let Files { name, config, generation, weights, tokenizer } = files;
         let family = by_name(&config)?;
-        let arch: Arc<dyn Architecture> = (family.build)(&config, options.scanned)?.into();
+        let spec = Decoder::of(&config, options.scanned)?;
         let dtype = options.dtype()?;
-        let declared = arch.params();
-        let placement = options.mesh.as_ref().map(|mesh| Placement::new(mesh, client, &declared)).transpose()?;
+        let declared = spec.params();
+        let placement = options.mesh.as_ref().map(|mesh| Placement::new(mesh, client, &spec)).transpose()?;
         let places = placement.as_ref().map(Placement::shardings);
         let params = match weights {
             WeightSource::Stored(mut weights) => {
@@ -102,9 +99,10 @@ impl Model {
             }
         };
         let forward = match &placement {
-            Some(placement) => placement.forward(arch.clone()),
-            None => forward(arch.clone()).on(client),
+            Some(placement) => placement.forward(),
+            None => forward().on(client),
         };
+        let params = spec.refill(params);
         let (programs, load_time) = (Programs::default(), start.elapsed());
         let client = client.clone();
         Ok(Model {
@@ -112,7 +110,7 @@ impl Model {
             config,
             generation,
             tokenizer,
-            arch,
+            spec,
             params,
             dtype,
             client,
@@ -123,9 +121,9 @@ impl Model {
         })
     }
 
-    /// The architecture.
-    pub fn architecture(&self) -> &dyn Architecture {
-        &*self.arch
+    /// The specification of its parameters, and what there is to know of its architecture.
+    pub fn spec(&self) -> &Decoder<Param> {
+        &self.spec
     }
     /// Dtype of parameters and activations.
     pub fn dtype(&self) -> DType {
@@ -148,8 +146,8 @@ impl Model {
             placement.mesh()
         )))
     }
-    /// The parameters, in the order of [`Architecture::params`].
-    pub fn params(&self) -> &[Array] {
+    /// The parameters.
+    pub fn params(&self) -> &Decoder<Array> {
         &self.params
     }
     /// The tokenizer.
@@ -165,15 +163,14 @@ impl Model {
         self.check_tokens(tokens)?;
         let ids: Vec<i32> = tokens.iter().map(|t| *t as i32).collect();
         let ids = Array::on(&self.client, [1, ids.len()], &ids)?;
-        let params = self.params.to_vec();
-        let (logits, hidden_states) = self.forward.call((&params, &ids))?;
+        let (logits, hidden_states) = self.forward.call((&self.params, &ids))?;
         Ok(Scores { logits, hidden_states })
     }
 
     /// Log-probability of each token after the first, given those before it.
     pub fn log_likelihoods(&self, tokens: &[u32]) -> Result<Vec<f32>> {
         let scores = self.scores(tokens)?;
-        let vocab = self.arch.sizes().vocab;
+        let vocab = self.spec.vocab();
         let logits = scores.logits.to_vec::<f32>()?;
         let of = |(row, next): (&[f32], &u32)| {
             let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -185,18 +182,18 @@ impl Model {
 
     /// Every id is in the vocabulary, and the sequence fits the context.
     pub(crate) fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
-        let sizes = self.arch.sizes();
+        let (vocab, context) = (self.spec.vocab(), self.spec.context);
         if tokens.is_empty() {
             return Err(Error::Usage("the prompt is empty: give at least one token".into()));
         }
-        if let Some(t) = tokens.iter().find(|t| **t as usize >= sizes.vocab) {
+        if let Some(t) = tokens.iter().find(|t| **t as usize >= vocab) {
             return Err(Error::Usage(format!(
                 "token id {t} is outside the vocabulary: ids go from 0 to {}",
-                sizes.vocab - 1
+                vocab - 1
             )));
         }
-        if tokens.len() > sizes.context {
-            let (n, context) = (tokens.len(), sizes.context);
+        if tokens.len() > context {
+            let n = tokens.len();
             return Err(Error::Usage(format!(
                 "the prompt has {n} tokens, but the model's context is {context}: shorten it"
             )));

@@ -183,7 +183,7 @@ impl Model {
         }
         let have = compare("logits".into(), &scores.logits, &reference.logits)?;
         let rows = |x: &'_ [f32]| -> Vec<Vec<f32>> {
-            x.chunks_exact(self.architecture().sizes().vocab).map(<[f32]>::to_vec).collect()
+            x.chunks_exact(self.spec().vocab()).map(<[f32]>::to_vec).collect()
         };
         let positions = rows(&have).iter().zip(rows(&reference.logits)).map(|(a, b)| Position::of(a, &b)).collect();
         Ok(Verification { tensors, positions })

@@ -13,7 +13,7 @@ mod axes;
 mod rules;
 mod spec;
 pub use axes::AxisSet;
-pub(crate) use rules::with_rules;
+pub(crate) use rules::{mapped_axes, with_rules};
 pub use rules::{Rules, with_logical_sharding};
 pub use spec::{Entry, PartitionSpec, SpecTree};
 

@@ -68,6 +68,36 @@ impl Activation {
         }
     }
 }
+
+/// How the hidden units of an MLP are made of its gate and its linear part.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Glu {
+    /// act(gate) · up; without a gate, act(up).
+    Act(Activation),
+    /// gate · sigmoid(α · gate) · (up + 1), of a gate of at most `limit` and an `up` within ± `limit` (GPT-OSS).
+    Clamped {
+        /// α
+        alpha: f64,
+        /// The largest gate.
+        limit: f64,
+    },
+}
+impl Glu {
+    /// Apply it.
+    #[track_caller]
+    pub fn call(self, gate: Option<Tensor>, up: Tensor) -> Tensor {
+        let _at = At::caller();
+        match (self, gate) {
+            (Glu::Act(act), Some(gate)) => act.call(gate) * up,
+            (Glu::Act(act), None) => act.call(up),
+            (Glu::Clamped { alpha, limit }, gate) => {
+                let (gate, up) = (gate.unwrap_or(up).minimum(limit), up.maximum(-limit).minimum(limit));
+                (up + 1.0) * (gate * (gate * alpha).logistic())
+            }
+        }
+    }
+}
+
 impl FromStr for Activation {
     type Err = String;
     fn from_str(s: &str) -> Result<Activation, String> {

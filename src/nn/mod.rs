@@ -1,19 +1,30 @@
 //! What models are built from. Plain functions and small trees; each says where it comes from.
 //!
 //! There is no module system: a part of a model is a struct with `#[derive(Tree)]` and a method, generic in its
-//! leaf, or just a function. What a model needs and is not here is written in the model's file.
+//! leaf, or just a function. What a model needs and is not here is written in the model's file. The structs know the roles of
+//! their axes, and do what dividing these over a mesh requires ([`parallel`](crate::parallel)).
 mod activation;
 mod attention;
+mod cache;
+mod latent;
 mod layers;
+mod linear;
 mod loss;
+mod mlp;
 pub mod moe;
 mod norm;
 mod position;
 pub mod rope;
+mod self_attention;
 
-pub use activation::{Activation, gelu, gelu_tanh, relu, silu, softplus};
-pub use attention::{AttentionOptions, KvCache, Seen, Sight, attention, attention_with, causal_mask};
-pub use layers::Layers;
+pub use activation::{Activation, Glu, gelu, gelu_tanh, relu, silu, softplus};
+pub use attention::{AttentionOptions, Seen, Sight, attention, attention_with, causal_mask};
+pub use cache::{Cache, KvCache, LatentCache};
+pub use latent::LatentAttention;
+pub use layers::{Layers, Run};
+pub use linear::{Embedding, Head, Learned, Linear, Roles};
 pub use loss::cross_entropy;
-pub use norm::{LayerNorm, RmsNorm};
-pub use position::{Learned, sinusoidal};
+pub use mlp::Mlp;
+pub use norm::{Gains, LayerNorm, Norm, RmsNorm};
+pub use position::sinusoidal;
+pub use self_attention::{Attention, Reach, Span};

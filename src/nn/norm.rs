@@ -1,12 +1,14 @@
 //! Normalization over the last axis, computed in f32 whatever the dtype, as transformers does.
+use super::Roles;
 use crate::{
     aval::DType,
+    parallel::{fsdp, tensor},
     trace::{At, Tensor},
     tree::Tree,
 };
 
 /// Layer normalization (Ba et al., 2016; arXiv 1607.06450): `(x - mean) / √(variance + ε) · gain + bias`.
-#[derive(Tree, Clone, Debug)]
+#[derive(Tree, Clone, Debug, PartialEq)]
 pub struct LayerNorm<T = Tensor> {
     /// Scale, `[d]`.
     pub gain: T,
@@ -24,33 +26,70 @@ impl LayerNorm {
         let wide = x.cast(DType::F32);
         let centered = wide - wide.mean_keep(-1);
         let scale = ((centered * centered).mean_keep(-1) + self.eps).rsqrt();
-        let y = centered * scale * self.gain.cast(DType::F32) + self.bias.cast(DType::F32);
+        let [gain, bias] = [self.gain, self.bias].map(|t| fsdp::whole(t, &["embed"]).cast(DType::F32));
+        let y = centered * scale * gain + bias;
         y.cast(x.dtype())
     }
 }
 
-/// Root-mean-square normalization (Zhang and Sennrich, 2019; arXiv 1910.07467): `x / √(mean(x²) + ε) · gain`.
-#[derive(Tree, Clone, Debug)]
+/// Root-mean-square normalization (Zhang and Sennrich, 2019; arXiv 1910.07467): `x / √(mean(x²) + ε) · gain`, with the mean
+/// over the axes of the gain: of the stream, of one head, or of all heads together (OLMo 2), also where devices have some of them.
+#[derive(Tree, Clone, Debug, PartialEq)]
 pub struct RmsNorm<T = Tensor> {
-    /// Scale, `[d]`.
+    /// Scale, `[d]`, or `[heads, k]`.
     pub gain: T,
+    /// Roles of its axes.
+    #[tree(skip)]
+    pub roles: Roles,
     /// ε, added to the mean square.
     #[tree(skip)]
     pub eps: f32,
-    /// Is the scale `1 + gain`, applied before rounding to the dtype of `x` (Gemma)?
+    /// How the gain is applied.
     #[tree(skip)]
-    pub centered: bool,
+    pub gains: Gains,
+}
+
+/// How [`RmsNorm`] applies its gain. In f32 the first two are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gains {
+    /// After rounding to the dtype of `x` (LLaMA).
+    Rounded,
+    /// Before rounding (OLMo 2, GPT-OSS).
+    Wide,
+    /// As `1 + gain`, before rounding (Gemma).
+    Centered,
 }
 impl RmsNorm {
-    /// Normalize `x` of shape `[.., d]`.
+    /// Normalize `x`, whose last axes are those of the gain.
     #[track_caller]
     pub fn call(&self, x: Tensor) -> Tensor {
         let _at = At::caller();
         let wide = x.cast(DType::F32);
-        let y = wide * ((wide * wide).mean_keep(-1) + self.eps).rsqrt();
-        match self.centered {
-            true => (y * (self.gain.cast(DType::F32) + 1.0)).cast(x.dtype()),
-            false => self.gain * y.cast(x.dtype()),
+        let y = wide * (tensor::mean_over(wide * wide, &self.roles, self.gain) + self.eps).rsqrt();
+        let gain = fsdp::whole(self.gain, &self.roles);
+        match self.gains {
+            Gains::Rounded => gain * y.cast(x.dtype()),
+            Gains::Wide => (y * gain.cast(DType::F32)).cast(x.dtype()),
+            Gains::Centered => (y * (gain.cast(DType::F32) + 1.0)).cast(x.dtype()),
+        }
+    }
+}
+
+/// One or the other.
+#[derive(Tree, Clone, Debug, PartialEq)]
+pub enum Norm<T = Tensor> {
+    /// Layer normalization.
+    Layer(LayerNorm<T>),
+    /// Root-mean-square normalization.
+    Rms(RmsNorm<T>),
+}
+impl Norm {
+    /// Normalize the stream, `[.., d]`.
+    #[track_caller]
+    pub fn call(&self, x: Tensor) -> Tensor {
+        match self {
+            Norm::Layer(norm) => norm.call(x),
+            Norm::Rms(norm) => norm.call(x),
         }
     }
 }

@@ -2,10 +2,9 @@
 use crate::{
     aval::DType,
     host::Host,
-    prim::{IndexMode, literal},
+    prim::literal,
     shape_ops::stack,
     trace::{At, Tensor, fail},
-    tree::Tree,
 };
 
 /// Sines and cosines of growing wavelengths (Vaswani et al., 2017; arXiv 1706.03762, section 3.5): of position `p`, element
@@ -39,19 +38,4 @@ pub fn sinusoidal(positions: Tensor, d: usize) -> Tensor {
     let rates = literal(Host::floats(DType::F32, [d / 2], rates));
     let angles = positions.cast(DType::F32).expand_dims(-1) * rates.expand_dims(0);
     stack(&[angles.sin(), angles.cos()], -1).reshape([t, d])
-}
-
-/// A learned vector for each position (Gehring et al., 2017; arXiv 1705.03122), as in GPT-2.
-#[derive(Tree, Clone, Debug)]
-pub struct Learned<T = Tensor> {
-    /// `[positions, d]`
-    pub table: T,
-}
-impl Learned {
-    /// The vectors at `positions` (i32 `[t]`): `[t, d]`. What lies beyond the table takes its last row.
-    #[track_caller]
-    pub fn call(&self, positions: Tensor) -> Tensor {
-        let _at = At::caller();
-        self.table.take_with(positions, 0, IndexMode::Clip)
-    }
 }

@@ -210,6 +210,11 @@ impl Rotation {
         let _at = At::caller();
         Rotation { cos: where_(condition, yes.cos, no.cos), sin: where_(condition, yes.sin, no.sin) }
     }
+    /// The one that turns nothing.
+    #[track_caller]
+    pub fn identity(self) -> Rotation {
+        Rotation { cos: self.cos.like(1.0), sin: self.sin.like(0.0) }
+    }
     /// Turn queries or keys `[b, t, heads, k]`; dimensions of a head beyond the rotated ones stay as they are.
     #[track_caller]
     pub fn apply(self, x: Tensor) -> Tensor {

@@ -2,7 +2,7 @@
 //!
 //! Tokens are put in places by expert; an all-to-all brings each place to the device that has the expert, and another one
 //! brings back what it made. Per layer each device sends `(n - 1) / n` of its `experts * places` tokens, there and back.
-use super::{current, varies};
+use super::is_divided;
 use crate::{
     prim::{all_to_all, axis_size},
     trace::Tensor,
@@ -10,7 +10,7 @@ use crate::{
 
 /// How many devices have experts of their own, if these weights (of experts, leading axis) are divided.
 pub fn devices(weights: Tensor) -> usize {
-    if current().is_some_and(|p| p.expert) && varies(weights, "expert") { axis_size("expert") } else { 1 }
+    if is_divided(weights, &["experts"], "expert") { axis_size("expert") } else { 1 }
 }
 
 /// From this device's tokens for all experts, `[experts, places, d]`, to all devices' tokens for this one's experts,

@@ -10,15 +10,17 @@
 //! | `expert` | the batch, and experts | [`expert`] | tokens, to their experts and back |
 //! | `pipe` | layers | [`pipeline`] | activations, to the next stage |
 //!
-//! Inside [`shard_map`](crate::shard_map) a model sees its device's part of everything. The functions here are put where a
-//! model must communicate, and do nothing without a [`Parallel`] around: one model function serves one device and many.
+//! One table, [`rules`], says which roles of axes these names divide: of parameters, activations, caches and initial values.
+//! The layers of [`nn`](crate::nn) know the roles of their own axes. Inside [`shard_map`](crate::shard_map) over the mesh they
+//! see their device's part of everything, and call the functions here where they must communicate; where the compiler divides
+//! the work, the same functions say how the stream is divided; without rules around ([`Rules::within`]) they do nothing. So
+//! one model function serves one device and many, and models do not know that there are meshes.
 //! Derivatives need no further thought: what devices share is summed over them (see [`pvary`](crate::pvary)).
 use crate::{
-    mesh::{Entry, Mesh, PartitionSpec, Rules},
-    param::Param,
+    mesh::{Entry, Mesh, Rules, mapped_axes},
     trace::Tensor,
 };
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::sync::Arc;
 
 pub mod data;
 pub mod expert;
@@ -27,141 +29,74 @@ pub mod pipeline;
 pub mod ring;
 pub mod tensor;
 
-/// Which axes of a mesh divide what.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Parallel {
-    /// The axes that divide the batch: those of `data`, `fsdp` and `expert` that the mesh has.
-    pub batch: Vec<Arc<str>>,
-    /// Parameters are divided along `fsdp`.
-    pub fsdp: bool,
-    /// Heads, hidden units and the vocabulary are divided along `model`.
-    pub model: bool,
-    /// Between attention and MLPs, positions are divided along `model`.
-    pub sequence: bool,
-    /// `model` does not divide the vocabulary: the head is whole on every device, which takes some of the positions.
-    pub whole_head: bool,
-    /// Positions are divided along `context`.
-    pub context: bool,
-    /// Experts are divided along `expert`.
-    pub expert: bool,
-    /// Layers are divided along `pipe`, in so many parts; `None`: they are not.
-    pub pipe: Option<pipeline::Schedule>,
-    /// How one layer's parameters are divided, leaf by leaf.
-    pub layer: Vec<PartitionSpec>,
-}
-
 /// The names that axes of a mesh can have here.
 pub const AXES: [&str; 6] = ["data", "fsdp", "model", "context", "expert", "pipe"];
 
-impl Parallel {
-    /// What the axes of this mesh say, by their names.
-    ///
-    /// # Errors
-    /// A name that is not among [`AXES`].
-    pub fn of(mesh: &Mesh) -> crate::Result<Parallel> {
-        if let Some((name, _)) = mesh.axes().iter().find(|a| !AXES.contains(&&*a.0)) {
-            return Err(crate::Error::Sharding {
-                reason: format!("the axis `{name}` of the mesh {mesh} divides nothing that is known"),
-                help: format!("the axes are {}", AXES.join(", ")),
-            });
-        }
-        let has = |name: &str| mesh.axis(name).is_some();
-        let batch = ["data", "fsdp", "expert"].into_iter().filter(|n| has(n)).map(Arc::from).collect();
-        let pipe = mesh.axis("pipe").map(|stages| pipeline::Schedule { stages, microbatches: stages, repeats: 1 });
-        Ok(Parallel {
-            batch,
-            fsdp: has("fsdp"),
-            model: has("model"),
-            sequence: false,
-            whole_head: false,
-            context: has("context"),
-            expert: has("expert"),
-            pipe,
-            layer: vec![],
-        })
+/// What the axes of this mesh divide, by their names.
+///
+/// | role | mesh axes |
+/// |---|---|
+/// | `heads`, `mlp` | `model`, which must divide them |
+/// | `kv_heads`, `vocab` | `model`, or whole: every device then has all key/value heads, or the whole head |
+/// | `experts` | `expert`, which must divide them |
+/// | `layers` | `pipe`, which must divide them |
+/// | `embed` | `fsdp`, or whole |
+/// | `batch` | `data`, `fsdp` and `expert` |
+/// | `length` | `context`: positions inside attention and MLPs |
+/// | `norm_length` | `context`; with `sequence` also `model`: positions between those |
+/// | `head_length` | `context`: positions at the head; with [`whole_head`] also `model` |
+///
+/// # Errors
+/// A name that is not among [`AXES`].
+pub fn rules(mesh: &Mesh, sequence: bool) -> crate::Result<Rules> {
+    if let Some((name, _)) = mesh.axes().iter().find(|a| !AXES.contains(&&*a.0)) {
+        return Err(crate::Error::Sharding {
+            reason: format!("the axis `{name}` of the mesh {mesh} divides nothing that is known"),
+            help: format!("the axes are {}", AXES.join(", ")),
+        });
     }
-
-    /// How a parameter is divided: by the roles of its axes.
-    ///
-    /// Heads, hidden units and experts must divide evenly; a vocabulary or width that does not stays whole.
-    ///
-    /// # Errors
-    /// What must divide and does not.
-    pub fn spec(&self, mesh: &Mesh, path: &str, p: &Param) -> crate::Result<PartitionSpec> {
-        let mut entries = vec![];
-        for (role, n) in p.axes.iter().zip(&p.aval.dims) {
-            let (axis, must) = match *role {
-                "heads" | "kv_heads" | "mlp" if self.model => ("model", true),
-                "vocab" if self.model => ("model", false),
-                "experts" if self.expert => ("expert", true),
-                "layers" if self.pipe.is_some() => ("pipe", true),
-                "embed" if self.fsdp => ("fsdp", false),
-                _ => ("", false),
-            };
-            let parts = mesh.axis(axis).unwrap_or(1);
-            let divides = n % parts == 0;
-            if must && !divides {
-                return Err(crate::Error::Sharding {
-                    reason: format!(
-                        "the parameter `{path}` ({}) has {n} {role}, which the {parts} devices along `{axis}` do not divide",
-                        p.aval
-                    ),
-                    help: format!("make `{axis}` a divisor of {n}"),
-                });
-            }
-            entries.push(if parts > 1 && divides { Entry::from(axis) } else { Entry::whole() });
-        }
-        Ok(PartitionSpec::new(entries))
-    }
-
-    /// The same for the compiler, where it divides the work ([`Jit::rules`](crate::Jit::rules)): what the roles of the axes of the
-    /// stream `[batch, length, _]` mean on the mesh; `norm_length` are its positions between attention and MLPs, `head_length`
-    /// those at the head.
-    pub fn rules(&self) -> Rules {
-        let context = || if self.context { vec!["context".into()] } else { vec![] };
-        let model = |divides: bool| if self.model && divides { vec!["model".into()] } else { vec![] };
-        Rules::default()
-            .rule("batch", Entry::Axes(self.batch.clone()))
-            .rule("length", Entry::Axes(context()))
-            .rule("norm_length", Entry::Axes([context(), model(self.sequence)].concat()))
-            .rule("head_length", Entry::Axes([context(), model(self.whole_head)].concat()))
-    }
-
-    /// How tokens `[b, t]` are divided.
-    pub fn tokens(&self) -> PartitionSpec {
-        let context = if self.context { vec!["context".into()] } else { vec![] };
-        PartitionSpec::new(vec![Entry::Axes(self.batch.clone()), Entry::Axes(context)])
-    }
-
-    /// All axes along which a mean over tokens is taken.
-    fn tokens_over(&self) -> Vec<&str> {
-        let context = self.context.then_some("context");
-        self.batch.iter().map(|n| &**n).chain(context).collect()
-    }
+    let of = |names: &[&str]| {
+        Entry::Axes(names.iter().filter(|n| mesh.axis(n).is_some()).map(|n| Arc::from(*n)).collect())
+    };
+    let between: &[&str] = if sequence { &["context", "model"] } else { &["context"] };
+    Ok(Rules::default()
+        .must("heads", of(&["model"]))
+        .must("mlp", of(&["model"]))
+        .rule("kv_heads", of(&["model"]))
+        .rule("vocab", of(&["model"]))
+        .must("experts", of(&["expert"]))
+        .must("layers", of(&["pipe"]))
+        .rule("embed", of(&["fsdp"]))
+        .rule("batch", of(&["data", "fsdp", "expert"]))
+        .rule("length", of(&["context"]))
+        .rule("norm_length", of(between))
+        .rule("head_length", of(&["context"])))
 }
 
-thread_local! {
-    static CURRENT: RefCell<Option<Rc<Parallel>>> = const { RefCell::new(None) };
+/// The rules for a model whose vocabulary `model` does not divide: its head is whole on every device, and each takes some of
+/// the positions.
+pub fn whole_head(rules: &Rules) -> Rules {
+    let mut axes = rules.axes("length").to_vec();
+    axes.extend(rules.axes("heads").iter().cloned());
+    rules.replaced("head_length", Entry::Axes(axes))
 }
 
-/// Run `f`, in which models communicate as this says: inside [`shard_map`](crate::shard_map) over a mesh with those axes.
-pub fn within<R>(parallel: &Parallel, f: impl FnOnce() -> R) -> R {
-    struct Restore(Option<Rc<Parallel>>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            CURRENT.set(self.0.take());
-        }
-    }
-    let _restore = Restore(CURRENT.replace(Some(Rc::new(parallel.clone()))));
-    f()
+/// All axes along which the tokens of devices differ.
+fn tokens_over() -> Vec<Arc<str>> {
+    [mapped_axes("batch"), mapped_axes("length")].concat()
 }
 
-/// What is around, if anything.
-pub fn current() -> Option<Rc<Parallel>> {
-    CURRENT.with_borrow(Clone::clone)
+/// Does this mesh axis divide axes of the role, in an enclosing `shard_map`?
+fn divides(axis: &str, role: &str) -> bool {
+    mapped_axes(role).iter().any(|name| **name == *axis)
 }
 
 /// Does the value differ between devices along this axis?
 fn varies(t: Tensor, axis: &str) -> bool {
     !t.aval().vma.is_empty() && t.aval().vma.names().iter().any(|n| **n == *axis)
+}
+
+/// Is the array, whose axes have these roles, divided along `axis` of an enclosing `shard_map` by an axis of one of the roles?
+pub(crate) fn is_divided(t: Tensor, roles: &[&str], axis: &str) -> bool {
+    varies(t, axis) && roles.iter().any(|role| divides(axis, role))
 }

@@ -4,7 +4,7 @@
 //! held more than two parts of them. The softmax is carried along as its largest score, its sum, and the weighted values so far
 //! (Milakov and Gimelshein, 2018; arXiv 1805.02867). Per layer each device sends its keys and values `n - 1` times, and their
 //! gradients as often on the way back.
-use super::current;
+use super::divides;
 use crate::{
     aval::DType,
     einsum::einsum,
@@ -16,18 +16,19 @@ use crate::{
 
 /// Are positions divided around?
 pub fn is_on() -> bool {
-    current().is_some_and(|p| p.context)
+    divides("context", "length")
 }
 
 /// Attention of this device's queries `[b, t, heads, k]`, at positions i32 `[t]`, to the keys and values `[b, s, kv_heads, k]`
 /// of all devices, of which this one's are at positions i32 `[s]`. A query sees what is not behind it, and of that, with
-/// `window`, so many positions.
+/// `window`, so many positions. `sinks` are as in [`attention_with`](crate::nn::attention_with).
 #[track_caller]
 pub fn attention(
     q: Tensor,
     (k, v): (Tensor, Tensor),
     (query, key): (Tensor, Tensor),
     window: Option<Tensor>,
+    sinks: Option<Tensor>,
     options: AttentionOptions,
 ) -> Tensor {
     let _at = At::caller();
@@ -51,7 +52,15 @@ pub fn attention(
     };
     let own = |dims: &[usize], x: f64| pvary(full(dims, DType::F32, x), "context");
     let dims = [b, groups, h / groups, t];
-    let start = (own(&dims, f32::MIN.into()), own(&dims, 0.0), own(&[&dims[..], &[d]].concat(), 0.0));
+    // a sink is a score that adds to the sum of each query, once, and has no value
+    let (top, sum) = match sinks {
+        Some(s) => {
+            let s = s.cast(DType::F32).reshape([1, groups, h / groups, 1]).broadcast_to(dims);
+            (pvary(s.stop_gradient(), "context"), pvary((s - s.stop_gradient()).exp(), "context"))
+        }
+        None => (own(&dims, f32::MIN.into()), own(&dims, 0.0)),
+    };
+    let start = (top, sum, own(&[&dims[..], &[v.dim(3)]].concat(), 0.0));
     let step = |(so_far, (k, v, key)): (_, (Tensor, Tensor, Tensor)), ()| {
         let so_far = meet(so_far, k, v, key);
         ((so_far, ppermute((k, v, key), "context", next.clone())), ())
@@ -59,5 +68,5 @@ pub fn attention(
     let around = ScanOptions { length: Some(n - 1), ..ScanOptions::default() };
     let ((so_far, (k, v, key)), ()) = scan_with(around, step, (start, (k, v, key)), ());
     let (_, sum, y) = meet(so_far, k, v, key);
-    (y / sum.expand_dims(-1)).transpose([0, 3, 1, 2, 4]).reshape([b, t, h, d]).cast(v.dtype())
+    (y / sum.expand_dims(-1)).transpose([0, 3, 1, 2, 4]).reshape([b, t, h, v.dim(3)]).cast(v.dtype())
 }

@@ -9,45 +9,60 @@
 //! what a layer keeps for the way back is divided too.
 //!
 //! Outside of [`shard_map`](crate::shard_map), where the compiler divides the work, the same two places say how the stream is divided
-//! there ([`Parallel::rules`](super::Parallel::rules)).
-use super::{current, varies};
+//! there, by the same [`rules`](super::rules).
+use super::{divides, is_divided, varies};
 use crate::{
     aval::DType,
     mesh::with_logical_sharding,
     ops::where_,
-    prim::{IndexMode, all_gather, all_to_all, axis_index, axis_size, pmax, psum, psum_scatter, trusted},
+    prim::{IndexMode, all_gather, all_to_all, axis_index, axis_size, pmax, psum, psum_scatter, pvary, trusted},
     trace::{At, Tensor},
 };
+
+/// The role of the positions of the stream `[batch, length, _]`, told to the compiler; other arrays stay as they are.
+#[track_caller]
+fn annotated(x: Tensor, length: &str) -> Tensor {
+    if x.aval().rank() == 3 { with_logical_sharding(x, ["batch", length, ""]) } else { x }
+}
+
+/// Does `model` divide the positions of the stream between layers?
+fn is_sequence() -> bool {
+    divides("model", "norm_length")
+}
+
+/// Is the head whole on every device of `model`, each of which takes some of the positions?
+pub fn is_whole_head() -> bool {
+    divides("model", "head_length")
+}
 
 /// The stream `[b, t, d]` at the entrance of attention or an MLP, with all positions.
 #[track_caller]
 pub fn enter(x: Tensor) -> Tensor {
-    match current() {
-        Some(p) if p.sequence && p.model => all_gather(x, "model", 1, true),
-        Some(_) => x,
-        None => with_logical_sharding(x, ["batch", "length", ""]),
-    }
+    if is_sequence() { all_gather(x, "model", 1, true) } else { annotated(x, "length") }
 }
 
 /// The stream at the entrance of the head: with all positions if devices have a part of its columns; if they have all of them,
 /// those that it comes with ([`own_positions`]).
 #[track_caller]
 pub fn enter_head(x: Tensor) -> Tensor {
-    match current() {
-        Some(p) if p.whole_head => x,
-        Some(_) => enter(x),
-        None => with_logical_sharding(x, ["batch", "head_length", ""]),
+    match (is_whole_head(), is_sequence()) {
+        (false, true) => enter(x),
+        _ => annotated(x, "head_length"),
     }
+}
+
+/// The head's weight where it is whole on every device: each uses it for positions of its own.
+#[track_caller]
+pub(crate) fn of_own_positions(head: Tensor) -> Tensor {
+    if is_whole_head() { pvary(head, "model") } else { head }
 }
 
 /// Of `[b, t, ..]`, the positions for which this device computes what all along `model` could: where a head is whole, it is
 /// work divided. All of them if they cannot be divided evenly.
 #[track_caller]
 pub fn own_positions(x: Tensor) -> Tensor {
-    match current() {
-        Some(p) if p.model && !p.sequence && x.dim(1).is_multiple_of(axis_size("model")) => part_of_positions(x),
-        _ => x,
-    }
+    let divisible = || x.dim(1).is_multiple_of(axis_size("model"));
+    if is_whole_head() && !is_sequence() && divisible() { part_of_positions(x) } else { x }
 }
 
 #[track_caller]
@@ -59,15 +74,49 @@ fn part_of_positions(x: Tensor) -> Tensor {
 /// What attention or an MLP adds to the stream, `[b, t, d]`: the sum of the devices' parts.
 #[track_caller]
 pub fn leave(y: Tensor) -> Tensor {
-    let Some(p) = current() else { return with_logical_sharding(y, ["batch", "norm_length", ""]) };
-    match (varies(y, "model"), p.sequence) {
-        _ if !p.model => y,
+    match (divides("model", "heads") && varies(y, "model"), is_sequence()) {
         (true, true) => psum_scatter(y, "model", 1, true),
         (true, false) => psum(y, "model"),
         // all devices have all of it
         (false, true) => part_of_positions(y),
-        (false, false) => y,
+        (false, false) => annotated(y, "norm_length"),
     }
+}
+
+/// A bias that is added to a product of which each device has a part of the sum: zeros on all devices but the first.
+#[track_caller]
+pub(crate) fn once(bias: Tensor, product: &[&str]) -> Tensor {
+    if !product.iter().any(|role| divides("model", role)) {
+        return bias;
+    }
+    where_(axis_index("model").eq(0), bias, bias.like(0.0))
+}
+
+/// The mean over the last `axes` axes of `x`, whose roles these are and of which devices may have parts, with their sizes 1.
+#[track_caller]
+pub(crate) fn mean_over(x: Tensor, roles: &[&str], parts_of: Tensor) -> Tensor {
+    let rank = x.aval().rank();
+    let mean = (rank - roles.len()..rank).fold(x, |x, axis| x.mean_keep(axis as isize));
+    if is_divided(parts_of, roles, "model") { crate::prim::pmean(mean, "model") } else { mean }
+}
+
+/// Of keys or values `[b, s, kv_heads, k]` that every device along `model` has whole, while it has only some of the query heads
+/// `[b, t, heads, k]`: those that its queries attend to. All of them where key/value heads are divided like the queries'.
+#[track_caller]
+pub(crate) fn kv_heads_of(q: Tensor, kv: Tensor, are_whole: bool) -> Tensor {
+    let (heads, groups) = (q.dim(2), kv.dim(2));
+    if !are_whole || groups == 1 || !divides("model", "heads") || !varies(q, "model") {
+        return kv;
+    }
+    let devices = axis_size("model");
+    // the key/value head of this device's query head `i` is the one of head `index * heads + i` of all
+    let first = axis_index("model") * heads;
+    let per_group = heads * devices / groups;
+    if per_group.is_multiple_of(heads) {
+        return kv.dynamic_slice_axis(2, first / per_group, 1);
+    }
+    let number = crate::prim::iota([heads], DType::I32, 0) + first;
+    kv.take_with(number / per_group, 2, IndexMode::Clip)
 }
 
 /// Rows of an embedding `[vocab, d]` of which each device may have some, for tokens `[b, t]`.
@@ -77,7 +126,7 @@ pub fn leave(y: Tensor) -> Tensor {
 #[track_caller]
 pub fn embed(table: Tensor, tokens: Tensor) -> Tensor {
     let _at = At::caller();
-    let columns = current().is_some_and(|p| p.fsdp) && varies(table, "fsdp");
+    let columns = is_divided(table, &["embed"], "fsdp");
     let tokens = if columns { all_gather(tokens, "fsdp", 0, true) } else { tokens };
     let found = found(table, tokens);
     leave(if columns { all_to_all(found, "fsdp", 0, 2, true) } else { found })
@@ -85,7 +134,7 @@ pub fn embed(table: Tensor, tokens: Tensor) -> Tensor {
 
 /// Rows of the table; of tokens whose rows another device has, zeros.
 fn found(table: Tensor, tokens: Tensor) -> Tensor {
-    if current().is_none_or(|p| !p.model) || !varies(table, "model") {
+    if !is_divided(table, &["vocab"], "model") {
         return table.take_with(tokens, 0, IndexMode::Clip);
     }
     let rows = table.dim(0);
@@ -100,7 +149,7 @@ fn found(table: Tensor, tokens: Tensor) -> Tensor {
 #[track_caller]
 pub fn whole(logits: Tensor) -> Tensor {
     let _at = At::caller();
-    if current().is_none_or(|p| !p.model) || !varies(logits, "model") {
+    if !is_divided(logits, &["vocab"], "model") {
         return logits;
     }
     let columns = logits.dims().len() - 1;
@@ -113,11 +162,10 @@ pub fn whole(logits: Tensor) -> Tensor {
 #[track_caller]
 pub fn cross_entropy(logits: Tensor, targets: Tensor) -> Tensor {
     let _at = At::caller();
-    let Some(p) = current().filter(|p| p.model) else { return crate::nn::cross_entropy(logits, targets) };
-    if p.whole_head && logits.dim(1) != targets.dim(1) {
+    if is_whole_head() && logits.dim(1) != targets.dim(1) {
         return crate::nn::cross_entropy(logits, part_of_positions(targets));
     }
-    if p.whole_head || !varies(logits, "model") {
+    if is_whole_head() || !is_divided(logits, &["vocab"], "model") {
         return crate::nn::cross_entropy(logits, targets);
     }
     let logits = logits.cast(DType::F32);

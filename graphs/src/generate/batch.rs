@@ -120,7 +120,7 @@ impl Model {
     /// The ids of a prompt.
     pub(super) fn encode_prompt(&self, prompt: &str, add_special: bool) -> Result<Vec<u32>> {
         let ids = self.tokenizer()?.encode(prompt, add_special)?;
-        let vocab = self.architecture().sizes().vocab;
+        let vocab = self.spec().vocab();
         if let Some(id) = ids.iter().find(|id| **id as usize >= vocab) {
             let why = format!("the tokenizer knows a token {id}, but the model's ids go from 0 to {}", vocab - 1);
             return Err(Error::Usage(why + "\n  help: put the tokenizer that belongs to the model beside its weights"));
@@ -132,7 +132,7 @@ impl Model {
     pub(super) fn check_request(&self, prompts: &[&[u32]], options: &Generation) -> Result<()> {
         prompts.iter().try_for_each(|p| self.check_tokens(p))?;
         options.check().map_err(Error::Usage)?;
-        let vocab = self.architecture().sizes().vocab;
+        let vocab = self.spec().vocab();
         match options.sampling.logit_bias.keys().find(|t| **t as usize >= vocab) {
             Some(t) => Err(Error::Usage(format!(
                 "logit-bias of token {t}, which is outside the vocabulary: ids go from 0 to {}",

@@ -134,7 +134,7 @@ impl Model {
 
     fn check_beams(&self, beams: &Beams, options: &Generation, keep: usize) -> Result<()> {
         beams.check(options).map_err(Error::Usage)?;
-        let vocab = self.architecture().sizes().vocab;
+        let vocab = self.spec().vocab();
         if keep > vocab {
             let n = beams.beams;
             return Err(Error::Usage(format!("{n} beams look at {keep} tokens, more than the vocabulary's {vocab}")));

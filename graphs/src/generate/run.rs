@@ -3,6 +3,7 @@ use super::{Finish, Generated, Generation, Stats, TokenLogprobs};
 use crate::{
     error::Result,
     model::Model,
+    models::Decoder,
     programs::{Program, Request, State, StepArgs, step_avals},
     sampling::{Chosen, Logprobs, Sampling, Shape},
 };
@@ -84,7 +85,7 @@ pub(super) struct Plan<'a> {
 impl<'a> Plan<'a> {
     /// `spare`: how many of the latest positions may be taken back.
     pub fn new(model: &Model, prompts: Vec<&'a [u32]>, options: &Generation, spare: usize) -> Plan<'a> {
-        let context = model.architecture().sizes().context;
+        let context = model.spec().context;
         // the last token needs no place in the cache, so even a prompt that fills the context is followed by one
         let most = |p: &&[u32]| options.max_new_tokens.min(context - p.len() + 1);
         let most: Vec<usize> = prompts.iter().map(most).collect();
@@ -114,7 +115,7 @@ impl<'a> Plan<'a> {
 /// One generation: its programs, and the state between two calls.
 pub(super) struct Run {
     decode: Later<Program>,
-    pub params: Vec<Array>,
+    pub params: Decoder<Array>,
     ones: Array,
     pub request: Request<Array>,
     /// The newest tokens, perhaps still being computed.
@@ -146,7 +147,7 @@ impl Run {
         let client = model.client();
         let step = model.programs.step(model, shape);
         let avals =
-            |rows, t| step_avals(model.architecture(), model.dtype(), shape, [rows, t], [plan.slots, plan.spare]);
+            |rows, t| step_avals(model.spec(), model.dtype(), shape, [rows, t], [plan.slots, plan.spare]);
         let (one_each, decoding) = (avals(plan.rows(), 1), step.clone());
         let decode = Later::new(move || decoding.prepare(&one_each, &CONSUMED), ahead);
         let begin = Instant::now();
@@ -154,7 +155,7 @@ impl Run {
         let compile = begin.elapsed();
         let mut run = Run {
             decode,
-            params: model.params().to_vec(),
+            params: model.params().clone(),
             ones: ints(client, &vec![1; plan.rows()])?,
             request: request(model, plan, &options.sampling, 1)?,
             chosen: None,
@@ -241,7 +242,7 @@ pub(super) fn timed<Y>(
 
 /// What is asked for, with `samples` rows per prompt.
 fn request(model: &Model, plan: &Plan, sampling: &Sampling, samples: usize) -> Result<Request<Array>> {
-    let (client, vocab) = (model.client(), model.architecture().sizes().vocab);
+    let (client, vocab) = (model.client(), model.spec().vocab());
     let upload = |h: &Host| Array::from_bytes(client, h.aval().clone(), &h.to_bytes());
     let lengths = plan.prompts.iter().flat_map(|p| vec![p.len() as i32; samples]);
     let numbers = (0..plan.prompts.len() * samples).map(|row| (row % samples) as i32);

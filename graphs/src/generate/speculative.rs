@@ -115,7 +115,7 @@ impl Model {
             Draft::Lookup(0) => Err(Error::Usage("the draft looks up at least 1 token, not 0".into())),
             Draft::Lookup(_) => Ok(()),
             Draft::Model(other) => {
-                let [own, others] = [self, other].map(|m| m.architecture().sizes().vocab);
+                let [own, others] = [self, other].map(|m| m.spec().vocab());
                 if own != others {
                     return Err(vocabulary(format!("the draft {} has {others} tokens, the model {own}", other.name)));
                 }

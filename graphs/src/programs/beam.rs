@@ -1,30 +1,28 @@
 //! The step of beam search.
 use super::{Call, Request, State, each_row, logits, take_in};
-use crate::{architecture::Architecture, sampling::Shape};
+use crate::{models::Decoder, sampling::Shape};
 use raxla::{DType, Jit, Tensor, full, jit};
-use std::sync::Arc;
 
-/// What an extension takes: parameters, the newest token of each beam `[rows, 1]`, state, request, which row of the state
+/// What an extension takes: a model, the newest token of each beam `[rows, 1]`, state, request, which row of the state
 /// each beam continues, i32 `[rows]`, and the beams' scores, f32 `[rows]`.
-pub type ExtendArgs<T> = (Vec<T>, T, State<T>, Request<T>, T, T);
+pub type ExtendArgs<T> = (Decoder<T>, T, State<T>, Request<T>, T, T);
 /// What it returns: the best continuations of any of them, the best first: their scores, which beam each continues, by which
 /// token (`[keep]` each); and the state of the beams.
 pub type ExtendOut<T> = (T, T, T, State<T>);
-type ExtendFn = dyn Fn(Vec<Tensor>, Tensor, State, Request, Tensor, Tensor) -> ExtendOut<Tensor> + Send + Sync;
+type ExtendFn = dyn Fn(Decoder, Tensor, State, Request, Tensor, Tensor) -> ExtendOut<Tensor> + Send + Sync;
 /// The program of an extension.
 pub type Extend = Jit<ExtendArgs<Tensor>, Box<ExtendFn>>;
 
 /// Take in each beam's newest token, and find the `keep` best continuations of all of them. A beam's score is the sum of
 /// its tokens' log-probabilities; penalties and bias apply to these, as in transformers.
-pub fn extend(arch: Arc<dyn Architecture>, shape: Shape, keep: usize) -> Extend {
+pub fn extend(shape: Shape, keep: usize) -> Extend {
     let f =
-        move |params: Vec<Tensor>, tokens: Tensor, state: State, request: Request, parents: Tensor, scores: Tensor| {
-            let model = arch.decoder(&params);
+        move |model: Decoder, tokens: Tensor, state: State, request: Request, parents: Tensor, scores: Tensor| {
             let [rows, _] = tokens.shape();
             let call = Call { tokens, count: full([rows], DType::I32, 1), state: state.pick(parents), request };
             let (logprobs, state) = each_row(call, |call| {
-                let (hidden, state) = take_in(&*model, &call);
-                let logprobs = logits(&*model, hidden).squeeze(0).log_softmax(-1);
+                let (hidden, state) = take_in(&model, &call);
+                let logprobs = logits(&model, hidden).squeeze(0).log_softmax(-1);
                 (shape.penalize(logprobs, call.request.context(state.counts)), state)
             });
             let [_, vocab] = logprobs.shape();

@@ -1,32 +1,30 @@
 //! Decoding without the host.
 use super::{Call, Request, State, choose_next, each_row};
 use crate::{
-    architecture::Architecture,
+    models::Decoder,
     sampling::{Chosen, Logprobs, Shape},
 };
 use raxla::{DType, Jit, Tensor, Tree, full, jit, ones, while_loop, zeros};
-use std::sync::Arc;
 
-/// What a loop takes: parameters, the newest tokens `[rows, 1]`, state, request, end tokens `[n]`, and how many further
+/// What a loop takes: a model, the newest tokens `[rows, 1]`, state, request, end tokens `[n]`, and how many further
 /// tokens each row may have, i32 `[rows]`.
-pub type LoopArgs<T> = (Vec<T>, T, State<T>, Request<T>, T, T);
+pub type LoopArgs<T> = (Decoder<T>, T, State<T>, Request<T>, T, T);
 /// What a loop returns: what was chosen, with a leading axis of steps, and how many steps there were.
 pub type LoopOut<T> = (Chosen<T>, T);
-type LoopFn = dyn Fn(Vec<Tensor>, Tensor, State, Request, Tensor, Tensor) -> LoopOut<Tensor> + Send + Sync;
+type LoopFn = dyn Fn(Decoder, Tensor, State, Request, Tensor, Tensor) -> LoopOut<Tensor> + Send + Sync;
 /// The program of a whole generation but for its first token.
 pub type Loop = Jit<LoopArgs<Tensor>, Box<LoopFn>>;
 
 /// As many steps of decoding as it takes until all rows have ended, at most `room`. Rows that ended go on, unread.
-pub fn decode_loop(arch: Arc<dyn Architecture>, shape: Shape, room: usize) -> Loop {
-    let f = move |params: Vec<Tensor>, token: Tensor, state: State, request: Request, eos: Tensor, most: Tensor| {
-        let model = arch.decoder(&params);
+pub fn decode_loop(shape: Shape, room: usize) -> Loop {
+    let f = move |model: Decoder, token: Tensor, state: State, request: Request, eos: Tensor, most: Tensor| {
         let [rows, _] = token.shape();
         let ended = |steps: Tensor, token: Tensor| token.eq(eos.expand_dims(0)).any(-1) | most.le(steps);
         let goes_on = |(steps, done, ..): &Carry| (!*done).any(0) & steps.lt(room);
         let step = |(steps, done, token, state, all): Carry| {
             let (count, request) = (ones([rows], DType::I32), request.map(|t| *t));
             let call = Call { tokens: token, count, state, request };
-            let (chosen, state) = each_row(call, |call| choose_next(&*model, shape, call));
+            let (chosen, state) = each_row(call, |call| choose_next(&model, shape, call));
             let kept = all.leaves().into_iter().zip(chosen.leaves());
             let all = all.refill(kept.map(|(all, new)| all.dynamic_update_axis(0, steps, new.expand_dims(0))));
             let steps = steps + 1;

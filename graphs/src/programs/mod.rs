@@ -5,17 +5,16 @@
 //! A step is written for one sequence; a batch is `vmap` of it, so that every row has its own position. Around it stand the
 //! [loop](decode_loop) that generates without the host, the [verification](verify) of drafted tokens, and the [extension](extend) of beams. Without weights, a program's graph and StableHLO can be had from types alone:
 //! ```
-//! use graphs::{Sampling, architecture::by_name, config::HfConfig, programs::{step, step_avals}};
+//! use graphs::{Sampling, config::HfConfig, models::Decoder, programs::{step, step_avals}};
 //! use raxla::DType;
-//! use std::sync::Arc;
 //!
 //! let config = r#"{"model_type": "llama", "vocab_size": 131, "hidden_size": 32, "intermediate_size": 56,
 //!     "num_hidden_layers": 2, "num_attention_heads": 4}"#;
 //! let config = HfConfig::parse(config, "config.json")?;
-//! let arch: Arc<dyn graphs::architecture::Architecture> = (by_name(&config)?.build)(&config, false)?.into();
+//! let model = Decoder::of(&config, false)?;
 //! let shape = Sampling::default().shape();
-//! let decode = step_avals(&*arch, DType::F32, shape, [1, 1], [64, 0]); // one row, one token, 64 slots in the cache
-//! let lowered = step(arch, shape).lower(&decode)?;
+//! let decode = step_avals(&model, DType::F32, shape, [1, 1], [64, 0]); // one row, one token, 64 slots in the cache
+//! let lowered = step(shape).lower(&decode)?;
 //! assert!(lowered.text.contains("stablehlo.dot_general"));
 //! # Ok::<(), graphs::Error>(())
 //! ```
@@ -32,14 +31,13 @@ pub use placement::Placement;
 pub use speculative::{Draft, DraftArgs, DraftOut, Verify, VerifyArgs, VerifyOut, accept, draft, verify};
 
 use crate::{
-    architecture::{Architecture, Cache, Decoder, Input},
+    models::{Caches, Decoder, Input},
     sampling::{Chosen, Context, Shape, count},
 };
 use raxla::{
-    Aval, Axis, Compiled, DType, Jit, Key, PerLeaf, Tensor, Tree, full, jit, nn::Layers, parallel::tensor, prim,
-    tree::Leaf, vmap_axes,
+    Aval, Axis, Compiled, DType, Jit, Key, Param, PerLeaf, Tensor, Tree, full, jit, parallel::tensor, prim, tree::Leaf,
+    vmap_axes,
 };
-use std::sync::Arc;
 
 /// What a sequence is between two steps. In a batch the leaves have an axis of rows: in front, or in caches of stacked
 /// layers behind that of the layers.
@@ -47,8 +45,8 @@ use std::sync::Arc;
 pub struct State<T = Tensor> {
     /// How many tokens the cache holds, i32 `[]`.
     pub position: T,
-    /// Keys and values; its axis of rows is always there.
-    pub cache: Cache<T>,
+    /// What the layers keep of them; its axis of rows is always there.
+    pub cache: Caches<T>,
     /// How often each token occurred in the prompt, and after it: i32 `[2, vocab]`, for penalties.
     pub counts: Option<T>,
 }
@@ -81,35 +79,34 @@ pub struct Call<T = Tensor> {
     pub request: Request<T>,
 }
 
-/// What a step takes: parameters, then as in [`Call`], with rows.
-pub type StepArgs<T> = (Vec<T>, T, T, State<T>, Request<T>);
+/// What a step takes: a model, then as in [`Call`], with rows.
+pub type StepArgs<T> = (Decoder<T>, T, T, State<T>, Request<T>);
 /// What a step returns: the next tokens, and what the next call needs.
 pub type StepOut<T> = (Chosen<T>, State<T>);
-type StepFn = dyn Fn(Vec<Tensor>, Tensor, Tensor, State, Request) -> StepOut<Tensor> + Send + Sync;
+type StepFn = dyn Fn(Decoder, Tensor, Tensor, State, Request) -> StepOut<Tensor> + Send + Sync;
 /// The program of one call: prompts of some bucket length, or one token each.
 pub type Step = Jit<StepArgs<Tensor>, Box<StepFn>>;
 /// One compiled step.
 pub type Program = Compiled<StepArgs<Tensor>, StepOut<Tensor>>;
 /// The program of a whole sequence: from tokens `[1, t]` to logits and hidden states.
-pub type Forward = Jit<(Vec<Tensor>, Tensor), Box<ForwardFn>>;
-type ForwardFn = dyn Fn(Vec<Tensor>, Tensor) -> (Tensor, Vec<Tensor>) + Send + Sync;
+pub type Forward = Jit<(Decoder, Tensor), Box<ForwardFn>>;
+type ForwardFn = dyn Fn(Decoder, Tensor) -> (Tensor, Vec<Tensor>) + Send + Sync;
 
 /// The step that takes some tokens in and chooses the next one. `jit` compiles it per bucket: prefill and decode.
-pub fn step(arch: Arc<dyn Architecture>, shape: Shape) -> Step {
-    jit(step_of(arch, shape)).named("step")
+pub fn step(shape: Shape) -> Step {
+    jit(step_of(shape)).named("step")
 }
 
 /// The step of one device.
-fn step_of(arch: Arc<dyn Architecture>, shape: Shape) -> Box<StepFn> {
-    let f = move |params: Vec<Tensor>, tokens: Tensor, count: Tensor, state: State, request: Request| {
-        let model = arch.decoder(&params);
-        each_row(Call { tokens, count, state, request }, |call| choose_next(&*model, shape, call))
+fn step_of(shape: Shape) -> Box<StepFn> {
+    let f = move |model: Decoder, tokens: Tensor, count: Tensor, state: State, request: Request| {
+        each_row(Call { tokens, count, state, request }, |call| choose_next(&model, shape, call))
     };
     Box::new(f)
 }
 
 /// A step of one sequence.
-fn choose_next(model: &dyn Decoder, shape: Shape, call: Call) -> (Chosen, State) {
+fn choose_next(model: &Decoder, shape: Shape, call: Call) -> (Chosen, State) {
     let (hidden, state) = take_in(model, &call);
     let last = hidden.dynamic_slice_axis(0, call.count - 1, 1);
     let logits = logits(model, last).squeeze(0);
@@ -118,7 +115,7 @@ fn choose_next(model: &dyn Decoder, shape: Shape, call: Call) -> (Chosen, State)
 }
 
 /// Run the model on the tokens of one sequence: hidden states `[t, d]`, and the state after the real ones.
-fn take_in(model: &dyn Decoder, call: &Call) -> (Tensor, State) {
+fn take_in(model: &Decoder, call: &Call) -> (Tensor, State) {
     let Call { tokens, count: n, state, request } = call;
     let length = state.position + *n;
     let out = model.forward(Input {
@@ -127,6 +124,7 @@ fn take_in(model: &dyn Decoder, call: &Call) -> (Tensor, State) {
         length,
         cache: state.cache.clone(),
         remat: None,
+        pipeline: None,
     });
     let counts = state.counts.map(|counts| {
         let i = prim::iota(tokens.dims(), DType::I32, 0);
@@ -136,7 +134,7 @@ fn take_in(model: &dyn Decoder, call: &Call) -> (Tensor, State) {
 }
 
 /// Logits `[t, vocab]` of hidden states `[t, d]`.
-fn logits(model: &dyn Decoder, hidden: Tensor) -> Tensor {
+fn logits(model: &Decoder, hidden: Tensor) -> Tensor {
     tensor::whole(model.logits(hidden.expand_dims(0))).squeeze(0)
 }
 
@@ -154,10 +152,9 @@ impl Request {
 impl<T: Leaf> State<T> {
     /// The axis of rows of each leaf.
     pub fn axes(&self) -> State<Axis> {
-        let of_cache = Axis::At(matches!(self.cache, Layers::Stacked(..)) as isize);
         State {
             position: Axis::At(0),
-            cache: Tree::map(&self.cache, |_| of_cache),
+            cache: self.cache.map_stacked(|_, stacked| Axis::At(stacked as isize)),
             counts: self.counts.as_ref().map(|_| Axis::At(0)),
         }
     }
@@ -193,11 +190,10 @@ impl State {
 pub fn each_row<Y: Tree<Tensor, With<Tensor> = Y>>(call: Call, f: impl Fn(Call) -> (Y, State)) -> (Y, State) {
     let [rows, _] = call.tokens.shape();
     // models want the cache's axis of rows, of size 1 then
-    let axis = matches!(call.state.cache, Layers::Stacked(..)) as isize;
     let f = |mut call: Call| {
-        call.state.cache = Tree::map(&call.state.cache, |t: &Tensor| t.expand_dims(axis));
+        call.state.cache = call.state.cache.map_stacked(|t: &Tensor, stacked| t.expand_dims(stacked as isize));
         let (y, mut state) = f(call);
-        state.cache = Tree::map(&state.cache, |t: &Tensor| t.squeeze(axis));
+        state.cache = state.cache.map_stacked(|t: &Tensor, stacked| t.squeeze(stacked as isize));
         (y, state)
     };
     if rows == 1 {
@@ -213,22 +209,19 @@ pub fn each_row<Y: Tree<Tensor, With<Tensor> = Y>>(call: Call, f: impl Fn(Call) 
 }
 
 /// The forward pass of whole sequences, without a cache.
-pub fn forward(arch: Arc<dyn Architecture>) -> Forward {
-    jit(forward_of(arch)).named("forward")
+pub fn forward() -> Forward {
+    jit(forward_of()).named("forward")
 }
 
 /// The forward pass of one device.
-fn forward_of(arch: Arc<dyn Architecture>) -> Box<ForwardFn> {
-    let f = move |params: Vec<Tensor>, tokens: Tensor| {
-        let model = arch.decoder(&params);
+fn forward_of() -> Box<ForwardFn> {
+    let f = |model: Decoder, tokens: Tensor| {
         let [_, t] = tokens.shape();
-        let (zero, length) = (full([], DType::I32, 0), full([], DType::I32, t));
-        let out = model.forward(Input { tokens, start: zero, length, cache: arch.no_cache(), remat: None });
-        let states = match out.states {
-            Layers::List(v) => v,
-            Layers::Stacked(all, n) => (0..n).map(|i| all.slice_axis(0, i..i + 1).squeeze(0)).collect(),
-        };
-        (tensor::whole(model.logits(out.hidden)), states.into_iter().chain([out.hidden]).collect())
+        let (start, length) = (full([], DType::I32, 0), full([], DType::I32, t));
+        let cache = model.no_cache();
+        let out = model.forward(Input { tokens, start, length, cache, remat: None, pipeline: None });
+        let logits = tensor::whole(model.logits(out.hidden));
+        (logits, out.states.to_list().into_iter().chain([out.hidden]).collect())
     };
     Box::new(f)
 }
@@ -236,21 +229,21 @@ fn forward_of(arch: Arc<dyn Architecture>) -> Box<ForwardFn> {
 /// The types of a step's arguments, for rows of `t` new tokens each and a cache of `slots`, of which the latest `spare`
 /// positions can be taken back.
 pub fn step_avals(
-    arch: &dyn Architecture,
+    model: &Decoder<Param>,
     dtype: DType,
     shape: Shape,
     [rows, t]: [usize; 2],
     [slots, spare]: [usize; 2],
 ) -> StepArgs<Aval> {
-    let vocab = arch.sizes().vocab;
+    let vocab = model.vocab();
     let ints = |dims: &[usize]| Aval::new(DType::I32, dims);
     (
-        arch.params().iter().map(|(_, p)| p.aval.with_dtype(dtype)).collect(),
+        model.map(|p| p.aval.with_dtype(dtype)),
         ints(&[rows, t]),
         ints(&[rows]),
         State {
             position: ints(&[rows]),
-            cache: arch.cache(rows, slots, spare, dtype),
+            cache: model.cache(rows, slots, spare, dtype).map(|p| p.aval.clone()),
             counts: shape.needs_counts().then(|| ints(&[rows, 2, vocab])),
         },
         Request {

@@ -5,29 +5,28 @@
 //! first one that is not is replaced by a draw from max(p - q, 0), normalized.
 use super::{Call, Request, State, each_row, logits, take_in};
 use crate::{
-    architecture::Architecture,
+    models::Decoder,
     sampling::{Chosen, Shape, count, logprobs},
 };
 use raxla::{DType, Jit, Key, Tensor, Tree, concat, full, jit, one_hot, prim, scan, scope, vmap, where_};
-use std::sync::Arc;
 
-/// What a draft model takes: parameters, the last two tokens of the text `[1, 2]`, position of the first of them `[1]`,
+/// What a draft model takes: a model, the last two tokens of the text `[1, 2]`, position of the first of them `[1]`,
 /// state, request.
-pub type DraftArgs<T> = (Vec<T>, T, T, State<T>, Request<T>);
+pub type DraftArgs<T> = (Decoder<T>, T, T, State<T>, Request<T>);
 /// What it returns: drafted tokens `[1, n]`, the scores `[1, n, vocab]` that they were drawn by if they were, and its state.
 pub type DraftOut<T> = (T, Option<T>, State<T>);
-type DraftFn = dyn Fn(Vec<Tensor>, Tensor, Tensor, State, Request) -> DraftOut<Tensor> + Send + Sync;
+type DraftFn = dyn Fn(Decoder, Tensor, Tensor, State, Request) -> DraftOut<Tensor> + Send + Sync;
 /// The program of a draft model.
 pub type Draft = Jit<DraftArgs<Tensor>, Box<DraftFn>>;
 
-/// What a verification takes: parameters, the last token of the text `[1, 1]`, drafted tokens `[1, n]`, how many of them are
+/// What a verification takes: a model, the last token of the text `[1, 1]`, drafted tokens `[1, n]`, how many of them are
 /// real `[1]`, state, request, and the draft's scores. Without scores, the draft was certain of its tokens.
-pub type VerifyArgs<T> = (Vec<T>, T, T, T, State<T>, Request<T>, Option<T>);
+pub type VerifyArgs<T> = (Decoder<T>, T, T, T, State<T>, Request<T>, Option<T>);
 /// What it returns: the tokens that follow, `[1, n + 1]` (the kept ones, then the model's own, repeated), how many were
 /// kept `[1]`, and the state after them.
 pub type VerifyOut<T> = (Chosen<T>, T, State<T>);
 type VerifyFn =
-    dyn Fn(Vec<Tensor>, Tensor, Tensor, Tensor, State, Request, Option<Tensor>) -> VerifyOut<Tensor> + Send + Sync;
+    dyn Fn(Decoder, Tensor, Tensor, Tensor, State, Request, Option<Tensor>) -> VerifyOut<Tensor> + Send + Sync;
 /// The program of a verification.
 pub type Verify = Jit<VerifyArgs<Tensor>, Box<VerifyFn>>;
 
@@ -38,17 +37,16 @@ const VERIFYING: u32 = 2;
 /// Draft `n` tokens. Penalties do not count here: a draft need not be right.
 ///
 /// The second last token is taken in once more: it is what the draft has not seen when all it proposed was kept.
-pub fn draft(arch: Arc<dyn Architecture>, shape: Shape, n: usize) -> Draft {
+pub fn draft(shape: Shape, n: usize) -> Draft {
     let shape = shape.without_counts().with_logprobs(None);
-    let f = move |params: Vec<Tensor>, pair: Tensor, position: Tensor, state: State, request: Request| {
-        let model = arch.decoder(&params);
+    let f = move |model: Decoder, pair: Tensor, position: Tensor, state: State, request: Request| {
         let count = full([1], DType::I32, 2);
         let call = Call { tokens: pair, count, state: State { position, ..state }, request };
         let ((tokens, scores), state) = each_row(call, |call| {
             let next = |tokens: Tensor, count: Tensor, state: State| {
                 let call = Call { tokens, count, state, request: call.request.map(|t| *t) };
-                let (hidden, state) = take_in(&*model, &call);
-                let logits = logits(&*model, hidden.slice_axis(0, tokens.dim(0) - 1..)).squeeze(0);
+                let (hidden, state) = take_in(&model, &call);
+                let logits = logits(&model, hidden.slice_axis(0, tokens.dim(0) - 1..)).squeeze(0);
                 let key = call.request.key_at(state.position).fold_in(DRAFTING);
                 let token = shape.choose(logits, call.request.context(None), key).token;
                 let scores = shape.is_random().then(|| shape.scores(logits, call.request.context(None)));
@@ -69,21 +67,20 @@ pub fn draft(arch: Arc<dyn Architecture>, shape: Shape, n: usize) -> Draft {
 }
 
 /// Keep or reject drafted tokens, and choose the one after the kept ones.
-pub fn verify(arch: Arc<dyn Architecture>, shape: Shape) -> Verify {
-    let f = move |params: Vec<Tensor>,
+pub fn verify(shape: Shape) -> Verify {
+    let f = move |model: Decoder,
                   last: Tensor,
                   drafts: Tensor,
                   real: Tensor,
                   state: State,
                   request: Request,
                   scores: Option<Tensor>| {
-        let model = arch.decoder(&params);
         // (one row: what is not in the call is not mapped)
         let scores = scores.map(|s| s.squeeze(0));
         let call = Call { tokens: concat(&[last, drafts], 1), count: real + 1, state, request };
         let ((chosen, kept), state) = each_row(call, |call| {
-            let (hidden, state) = take_in(&*model, &call);
-            let (logits, before) = (logits(&*model, hidden), call.state.counts);
+            let (hidden, state) = take_in(&model, &call);
+            let (logits, before) = (logits(&model, hidden), call.state.counts);
             let [n, _] = logits.shape();
             let i = prim::iota([n], DType::I32, 0);
             let generated = (i + call.state.position).ge(call.request.prompt);

@@ -70,7 +70,7 @@ fn leaves(tensors: &dyn Tensors, config: &HfConfig) -> Result<Vec<Leaf>> {
             known.join(", ")
         ))
     })?;
-    let ignored = crate::architecture::by_name(config)?.ignored;
+    let ignored = crate::models::by_name(config)?.ignored;
     let parameter = |name: &str| !ignored.iter().any(|end| name.ends_with(end));
     let mut leaves = vec![];
     for (tensor, entry) in tensors.entries().iter().enumerate().filter(|(_, e)| parameter(&e.name)) {

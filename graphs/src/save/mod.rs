@@ -10,15 +10,15 @@ mod tensors;
 
 use crate::{
     Error, Model, Result,
-    architecture::by_name,
     config::{GenerationConfig, HfConfig},
     files::{Files, WeightSource},
     hub::HubOptions,
+    models::by_name,
     source::Source,
     tokenizer::Tokenizer,
 };
 use indicatif::ProgressBar;
-use raxla::{Array, DType, Param};
+use raxla::{Array, DType, Param, Tree};
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -109,10 +109,11 @@ pub fn convert(model: &str, dir: &Path, options: &SaveOptions) -> Result<Saved> 
 ///
 /// ```no_run
 /// # use graphs::{LoadOptions, Model};
+/// # use raxla::Tree;
 /// # let client = raxla::runtime::client()?;
 /// # let model = Model::load(graphs::open("gpt2")?, &LoadOptions::default(), &client)?;
 /// # let trained = model.params();
-/// graphs::save(&model.architecture().params(), trained, &model.config, "trained".as_ref(), &Default::default())?;
+/// graphs::save(&model.spec().params(), &trained.leaves(), &model.config, "trained".as_ref(), &Default::default())?;
 /// # Ok::<(), graphs::Error>(())
 /// ```
 ///
@@ -157,7 +158,7 @@ impl Model {
     pub fn save(&self, dir: impl AsRef<Path>, options: &SaveOptions) -> Result<Saved> {
         let tokenizer = self.tokenizer().ok();
         let companions = Companions { config: &self.config, generation: &self.generation, tokenizer, dtype: None };
-        save_with(&self.architecture().params(), self.params(), companions, dir.as_ref(), options)
+        save_with(&self.spec().params(), &self.params().leaves(), companions, dir.as_ref(), options)
     }
 }
 

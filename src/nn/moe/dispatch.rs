@@ -1,48 +1,14 @@
-//! Mixture of experts: each token goes through a few of many networks, chosen by a router (Shazeer et al., 2017; arXiv
-//! 1701.06538).
-//!
-//! [`route`] chooses; [`experts`] runs the chosen ones, in one of three ways ([`Dispatch`]) that give the same values.
+//! How chosen experts are run: three ways that give the same values.
+use super::Routing;
 use crate::{
     aval::DType,
-    parallel::{data, expert},
+    parallel::expert,
     prim::{self, IndexMode, scan},
     shape_ops::{arange, one_hot},
     trace::{At, Tensor, fail},
     transform::{Axis, vmap, vmap_axes},
     tree::Tree,
 };
-
-/// Which experts each token goes to, and with which weights.
-#[derive(Clone, Copy, Debug)]
-pub struct Routing {
-    /// `[n, k]`, f32.
-    pub weights: Tensor,
-    /// `[n, k]`, i32.
-    pub experts: Tensor,
-}
-
-/// The `k` most probable experts of each token, from the router's scores `[n, experts]`. The weights are their
-/// probabilities, of all experts or (`normalized`) of the chosen ones.
-#[track_caller]
-pub fn route(scores: Tensor, k: usize, normalized: bool) -> Routing {
-    let _at = At::caller();
-    let (weights, experts) = scores.cast(DType::F32).softmax(-1).top_k(k);
-    let weights = if normalized { weights / weights.sum_keep(-1) } else { weights };
-    Routing { weights, experts }
-}
-
-/// The load-balancing loss (Fedus et al., 2021; arXiv 2101.03961, eq. 4): the number of experts times the sum over them of
-/// the share of choices that they get and their mean probability. It is `k` when all are used alike. `scores` are the
-/// router's, `[n, experts]`; on a device that has a part of the tokens ([`parallel`](crate::parallel)), theirs, and the loss is that of all.
-#[track_caller]
-pub fn load_balancing_loss(scores: Tensor, k: usize) -> Tensor {
-    let _at = At::caller();
-    let [_, e] = scores.shape();
-    let probabilities = scores.cast(DType::F32).softmax(-1);
-    let (_, chosen) = probabilities.top_k(k);
-    let share = data::mean(one_hot(chosen, e, DType::F32).mean(0).sum(0));
-    (share * data::mean(probabilities.mean(0))).sum(0) * e as f64
-}
 
 /// How chosen experts are run.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -3,22 +3,17 @@
 //! LLaMA's layers with grouped-query attention throughout. The first version (v0.1) looks only at a sliding window of the
 //! latest 4096 positions in every layer: what is further back still arrives through the layers in between, and a cache
 //! need not grow beyond the window. From v0.2 on, with a longer context, there is no window (`sliding_window` is null).
-use crate::{
-    LoadError,
-    architecture::Spec,
-    config::HfConfig,
-    llama::{Config, Llama},
-    parts::{Attention, Common, Mlp, Windows},
-};
+use super::{Common, Decoder, common::within, windows};
+use crate::{LoadError, config::HfConfig};
 use raxla::Param;
 
 const DEFAULTS: &str = r#"{"num_key_value_heads": 8, "sliding_window": 4096, "max_position_embeddings": 131072}"#;
 
-/// The specification that a configuration means, with scanned or unrolled layers.
-pub fn build(c: &HfConfig, scanned: bool) -> Result<Spec<Llama<Param>>, LoadError> {
+/// The specification that a configuration means.
+pub fn build(c: &HfConfig) -> Result<Decoder<Param>, LoadError> {
     let c = &c.with_defaults(DEFAULTS);
     let common = Common::read(c)?;
-    let windows = Windows::read(c, common.num_hidden_layers, |_| true)?;
-    let (attention, mlp) = (Attention::spec(&common, [false; 2]), Mlp::spec(&common, false));
-    Ok(Config { common, windows }.spec(attention, mlp, scanned))
+    let windows = windows(c, common.num_hidden_layers, |_| true)?;
+    let (attention, mlp) = (common.attention([false; 2]), common.mlp(false));
+    Ok(common.decoder(|layer| common.layer(within(&attention, windows[layer]), mlp.clone())))
 }

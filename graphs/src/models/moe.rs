@@ -1,0 +1,61 @@
+//! Mixtral: Jiang et al., 2024 (arXiv 2401.04088), and Qwen 3's mixtures of experts (arXiv 2505.09388).
+//!
+//! LLaMA's layers with, in place of the MLP, many of them (8; Qwen 128): a router chooses the best few (2; Qwen 8) for each
+//! token and adds up what they return, weighted by their probabilities. So the parameters grow, but not the work per token.
+//! Mixtral's attention is Mistral's, and its weights are the probabilities of the chosen experts only. Qwen's attention
+//! is Qwen 3's; its experts are small, and some layers may keep a plain MLP.
+//!
+//! Training adds the load-balancing loss of the routers' scores ([`Decoder::balance_loss`]), or a few experts would get all
+//! tokens.
+use super::{Common, Decoder, FeedForward, Mixer, common::within, qwen, windows};
+use crate::{LoadError, config::HfConfig};
+use raxla::{Param, nn::moe::Router};
+
+const MIXTRAL: &str = r#"{"num_key_value_heads": 8, "max_position_embeddings": 131072, "rms_norm_eps": 1e-5,
+    "num_experts_per_tok": 2, "num_local_experts": 8}"#;
+const QWEN: &str = r#"{"num_key_value_heads": 4, "max_position_embeddings": 32768, "num_experts_per_tok": 8,
+    "moe_intermediate_size": 768, "norm_topk_prob": false, "decoder_sparse_step": 1}"#;
+
+/// The specification of a Mixtral.
+pub fn mixtral(c: &HfConfig) -> Result<Decoder<Param>, LoadError> {
+    let c = &c.with_defaults(MIXTRAL);
+    let common = Common::read(c)?;
+    let choice = Router::softmax(c.uint("num_experts_per_tok")?, true);
+    let count = enough(c, c.uint("num_local_experts")?, &choice)?;
+    let windows = windows(c, common.num_hidden_layers, |_| true)?;
+    let names = ["block_sparse_moe", "w1", "w3", "w2"];
+    let experts = FeedForward::Experts(common.experts(count, common.intermediate_size, names, choice));
+    let attention = common.attention([false; 2]);
+    Ok(common.decoder(|layer| {
+        common.layer_of(Mixer::Attention(within(&attention, windows[layer])), experts.clone())
+    }))
+}
+
+/// The specification of a Qwen 3 with experts.
+pub fn qwen3(c: &HfConfig) -> Result<Decoder<Param>, LoadError> {
+    let c = &c.with_defaults(QWEN);
+    let common = Common::read(c)?;
+    let choice = Router::softmax(c.uint("num_experts_per_tok")?, c.bool_or("norm_topk_prob", false)?);
+    // transformers 5 writes `num_local_experts`, earlier ones `num_experts`
+    let count = enough(c, c.uint_or("num_experts", c.uint_or("num_local_experts", 128)?)?, &choice)?;
+    let names = ["mlp", "gate_proj", "up_proj", "down_proj"];
+    let experts = FeedForward::Experts(common.experts(count, c.uint("moe_intermediate_size")?, names, choice));
+    let mlp = FeedForward::Mlp(common.mlp(false));
+    let every = c.uint("decoder_sparse_step")?;
+    let kept: Vec<u64> =
+        c.get("mlp_only_layers").and_then(|v| v.as_array()).into_iter().flatten().filter_map(|v| v.as_u64()).collect();
+    let is_sparse = |layer: usize| (layer + 1).is_multiple_of(every) && !kept.contains(&(layer as u64));
+    let (attention, windows) = (qwen::attention3(c, &common)?, qwen::late_windows(c, &common)?);
+    Ok(common.decoder(|layer| {
+        let mixer = Mixer::Attention(within(&attention, windows[layer]));
+        common.layer_of(mixer, if is_sparse(layer) { experts.clone() } else { mlp.clone() })
+    }))
+}
+
+/// The number of experts, of which there are as many as a token goes through.
+pub(super) fn enough(c: &HfConfig, count: usize, choice: &Router) -> Result<usize, LoadError> {
+    match choice.per_token {
+        n if n > count => Err(c.error(format!("`num_experts_per_tok` is {n}, but there are only {count} experts"))),
+        _ => Ok(count),
+    }
+}

@@ -1,0 +1,31 @@
+//! The feed-forward part of a layer.
+use super::{Glu, Linear};
+use crate::{
+    parallel::tensor,
+    trace::{At, Tensor},
+    tree::Tree,
+};
+
+/// `down(act(up(x)))`, or gated: `down(act(gate(x)) · up(x))` (Shazeer, 2020; arXiv 2002.05202).
+#[derive(Tree, Clone, Debug, PartialEq)]
+pub struct Mlp<T = Tensor> {
+    /// `[d, f]`
+    pub gate: Option<Linear<T>>,
+    /// `[d, f]`
+    pub up: Linear<T>,
+    /// `[f, d]`
+    pub down: Linear<T>,
+    /// Between them.
+    #[tree(skip)]
+    pub act: Glu,
+}
+impl Mlp {
+    /// For each position of `x` `[b, t, d]`.
+    #[track_caller]
+    pub fn call(&self, x: Tensor) -> Tensor {
+        let _at = At::caller();
+        let x = tensor::enter(x);
+        let gate = self.gate.as_ref().map(|gate| gate.call(x));
+        self.down.call(self.act.call(gate, self.up.call(x)))
+    }
+}

@@ -1,0 +1,140 @@
+//! The layer of self-attention.
+use super::{
+    AttentionOptions, Cache, KvCache, Linear, RmsNorm, Seen, Sight,
+    rope::{Rope, Rotation},
+};
+use crate::{
+    aval::DType,
+    host::Host,
+    param::Param,
+    parallel::tensor,
+    prim::{self, IndexMode, full, literal},
+    trace::{At, Tensor},
+    tree::Tree,
+};
+
+/// Where the tokens of one call stand in their sequence, and how positions turn queries and keys there.
+#[derive(Clone, Debug)]
+pub struct Span {
+    /// Position of the first, i32 scalar.
+    pub start: Tensor,
+    /// Length of the sequence up to the last real token of the call, i32 scalar. Tokens behind it are padding.
+    pub length: Tensor,
+    /// The positions, i32 `[t]`.
+    pub positions: Tensor,
+    /// Of each kind that the layers have, computed once.
+    rotations: Vec<(Rope, Rotation)>,
+}
+impl Span {
+    /// `t` tokens from `start` on, for layers with these rotary embeddings; one may occur several times.
+    #[track_caller]
+    pub fn new<'a>(start: Tensor, length: Tensor, t: usize, ropes: impl IntoIterator<Item = &'a Rope>) -> Span {
+        let _at = At::caller();
+        let positions = prim::iota([t], DType::I32, 0) + start;
+        let mut rotations: Vec<(Rope, Rotation)> = vec![];
+        for rope in ropes {
+            if rotations.iter().all(|(known, _)| known != rope) {
+                rotations.push((rope.clone(), rope.rotations(positions, length)));
+            }
+        }
+        Span { start, length, positions, rotations }
+    }
+    /// Those of this rotary embedding.
+    #[track_caller]
+    pub fn rotation(&self, rope: &Rope) -> Rotation {
+        let known = self.rotations.iter().find(|(known, _)| known == rope);
+        known.map_or_else(|| rope.rotations(self.positions, self.length), |(_, rotation)| *rotation)
+    }
+}
+
+/// How far back a layer looks, and how positions turn its queries and keys.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Reach {
+    /// How many positions a query sees, its own included (Beltagy et al., 2020; arXiv 2004.05150). `None`: all.
+    pub window: Option<usize>,
+    /// The rotary embedding, if there is one.
+    pub rope: Option<Rope>,
+}
+
+/// Grouped-query self-attention.
+#[derive(Tree, Clone, Debug, PartialEq)]
+pub struct Attention<T = Tensor> {
+    /// `[d, heads, k]`
+    pub q: Linear<T>,
+    /// `[d, kv_heads, k]`
+    pub k: Linear<T>,
+    /// `[d, kv_heads, k]`
+    pub v: Linear<T>,
+    /// `[heads, k, d]`
+    pub o: Linear<T>,
+    /// Over queries and over keys: each head (`[k]`), or all of them together (`[heads, k]`).
+    pub qk_norm: Option<(RmsNorm<T>, RmsNorm<T>)>,
+    /// Scores that take part in each head's softmax and have no value, `[heads]`.
+    pub sinks: Option<T>,
+    /// Scale of the scores, and how they are capped.
+    #[tree(skip)]
+    pub options: AttentionOptions,
+    /// Are the scores of layer `i` divided by `i + 1`?
+    #[tree(skip)]
+    pub scaled_by_layer: bool,
+    /// One; or, where layers that differ in it are one stack, one per layer of the model.
+    #[tree(skip)]
+    pub reach: Vec<Reach>,
+}
+
+impl Attention<Param> {
+    /// The type of its cache for so many rows and slots. See [`KvCache::spec`].
+    pub fn cache(&self, batch: usize, slots: usize, spare: usize, dtype: DType) -> Cache<Param> {
+        let dims = &self.k.w.aval.dims;
+        let [.., kv_heads, head] = dims[..] else { unreachable!("a projection to heads has two output axes") };
+        let window = if let [one] = &self.reach[..] { one.window } else { None };
+        Cache::Kv(KvCache::spec([batch, slots, kv_heads, head], window, spare, dtype))
+    }
+}
+
+impl Attention {
+    /// Attend from `x` `[b, t, d]` to it and to what the cache holds. `number` is the layer's, an i32 scalar.
+    #[track_caller]
+    pub fn call(&self, x: Tensor, cache: Option<Cache>, number: Tensor, span: &Span) -> (Tensor, Option<Cache>) {
+        let _at = At::caller();
+        let x = tensor::enter(x);
+        let (q, k, v) = (self.q.call(x), self.k.call(x), self.v.call(x));
+        let (q, k) = self.qk_norm.as_ref().map_or((q, k), |(of_q, of_k)| (of_q.call(q), of_k.call(k)));
+        let (window, rotation) = self.reach(number, span);
+        let (q, k) = rotation.map_or((q, k), |r| (r.apply(q), r.apply(k)));
+        let at = Sight { start: span.start, length: span.length, window };
+        let (seen, cache) = Seen::new(cache.map(Cache::kv), k, v, at);
+        let seen = seen.for_heads_of(q, !crate::parallel::is_divided(self.k.w, &self.k.roles, "model"));
+        let q = if self.scaled_by_layer { q / (number + 1).cast(q.dtype()) } else { q };
+        (self.o.call(seen.attend(q, at, self.sinks, self.options)), cache.map(Cache::Kv))
+    }
+
+    /// The window and the rotation of layer `number`.
+    fn reach(&self, number: Tensor, span: &Span) -> (Option<Tensor>, Option<Rotation>) {
+        // (no position is further away than an i32 can say)
+        let size = |window: Option<usize>| window.map_or(i32::MAX, |n| n.min(i32::MAX as usize) as i32);
+        if let [one] = &self.reach[..] {
+            let window = one.window.map(|_| full([], DType::I32, size(one.window)));
+            return (window, one.rope.as_ref().map(|rope| span.rotation(rope)));
+        }
+        let table = |values: Vec<i128>| {
+            literal(Host::ints(DType::I32, [values.len()], values)).take_with(number, 0, IndexMode::Clip)
+        };
+        let window = table(self.reach.iter().map(|r| size(r.window).into()).collect());
+        let mut ropes: Vec<&Option<Rope>> = vec![];
+        self.reach.iter().map(|r| &r.rope).for_each(|rope| {
+            if !ropes.contains(&rope) {
+                ropes.push(rope)
+            }
+        });
+        let kind = |r: &Reach| ropes.iter().position(|rope| **rope == r.rope).map_or(0, |i| i as i128);
+        let kind = table(self.reach.iter().map(kind).collect());
+        let some = ropes.iter().find_map(|rope| rope.as_ref()).map(|rope| span.rotation(rope));
+        let rotation = some.map(|some| {
+            let of = |rope: &Option<Rope>| rope.as_ref().map_or_else(|| some.identity(), |rope| span.rotation(rope));
+            let choose = |so_far, (i, rope): (usize, &&Option<Rope>)| Rotation::select(kind.eq(i), of(rope), so_far);
+            ropes.iter().enumerate().skip(1).fold(of(ropes[0]), choose)
+        });
+        (Some(window), rotation)
+    }
+}
