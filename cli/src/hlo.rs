@@ -110,14 +110,14 @@ impl Args {
             return self.run_train(global);
         }
         let (client, mesh) = self.devices(global)?;
-        let (arch, dtype) = self.model.architecture()?;
+        let (model, dtype) = self.model.spec(false)?;
         let shape = Sampling::default().shape();
-        let place = mesh.map(|mesh| Placement::new(&mesh, &client, &arch.params())).transpose()?;
+        let place = mesh.map(|mesh| Placement::new(&mesh, &client, &model)).transpose()?;
         let rows = place.as_ref().map_or(1, Placement::parts_of_batch);
-        let avals = programs::step_avals(&*arch, dtype, shape, [rows, tokens], [self.slots, 0]);
+        let avals = programs::step_avals(&model, dtype, shape, [rows, tokens], [self.slots, 0]);
         let step = match place {
-            Some(place) => place.step(arch, shape),
-            None => programs::step(arch, shape).on(&client),
+            Some(place) => place.step(shape),
+            None => programs::step(shape).on(&client),
         };
         self.show(step.lower(&avals)?, &client)
     }
@@ -131,14 +131,15 @@ impl Args {
 
     fn run_train(&self, global: &Global) -> Result {
         let (client, mesh) = self.devices(global)?;
-        let (arch, _) = self.model.architecture()?;
+        let pipeline = mesh.as_ref().is_some_and(|mesh| mesh.axis("pipe").is_some());
+        let (model, _) = self.model.spec(pipeline)?;
         let options = TrainOptions {
             sequence: self.sequence,
             annotated: self.annotated,
             microbatches: self.microbatches,
             ..TrainOptions::default()
         };
-        let train = Train::new(arch, mesh.as_ref(), options)?;
+        let train = Train::new(model, mesh.as_ref(), options)?;
         let step = if mesh.is_some() { train.step() } else { train.step().on(&client) };
         self.show(step.lower(&train.avals(self.batch, self.prompt_tokens))?, &client)
     }

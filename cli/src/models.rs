@@ -1,8 +1,8 @@
 //! `raxla models`
 use crate::Result;
 use graphs::{
-    architecture::ARCHITECTURES,
     hub::HubOptions,
+    models::ARCHITECTURES,
     source::{Origin, presets},
 };
 use std::io::Write;

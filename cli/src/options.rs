@@ -3,7 +3,6 @@ use crate::{Result, note, probe, usage};
 use clap::Args;
 use graphs::{
     Files, LoadOptions, Model, Sampling,
-    architecture::{Architecture, by_name},
     source,
 };
 use raxla::{Client, DType, Mesh, runtime};
@@ -117,11 +116,10 @@ impl ModelArgs {
     pub fn load_other(&self, name: &str, client: &Client) -> Result<Model> {
         Ok(Model::load(self.open_named(name)?, &self.options(), client)?)
     }
-    /// The architecture and its dtype, without reading the weights.
-    pub fn architecture(&self) -> Result<(Arc<dyn Architecture>, DType)> {
-        let config = self.open()?.config;
-        let build = by_name(&config)?.build;
-        Ok((build(&config, self.scan)?.into(), self.options().dtype()?))
+    /// The model's specification and its dtype, without reading the weights. For a `pipeline`, scanned layers are one stack.
+    pub fn spec(&self, pipeline: bool) -> Result<(Decoder<Param>, DType)> {
+        let stacking = if self.scan && pipeline { Stacking::OneStack } else { self.scan.into() };
+        Ok((Decoder::of(&self.open()?.config, stacking)?, self.options().dtype()?))
     }
     fn open(&self) -> Result<Files> {
         self.open_named(&self.model)

@@ -44,7 +44,7 @@ impl Args {
                 let name = &t.name;
                 let what = match name.strip_prefix("hidden_states.").and_then(|n| n.parse::<usize>().ok()) {
                     Some(0) => "the embedding".to_string(),
-                    Some(n) if n == model.architecture().sizes().layers => format!("layer {}, or the last norm", n - 1),
+                    Some(n) if n == model.spec().layers() => format!("layer {}, or the last norm", n - 1),
                     Some(n) => format!("layer {}", n - 1),
                     None => "the head".to_string(),
                 };

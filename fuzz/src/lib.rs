@@ -38,8 +38,8 @@ fn read(path: &Path, size: usize) {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let dir = path.parent().unwrap_or(Path::new("."));
     if name == "config.json" {
-        let built = HfConfig::load(dir).and_then(|c| (graphs::architecture::by_name(&c)?.build)(&c, true));
-        drop(built.map(|arch| arch.params().len()));
+        let built = HfConfig::load(dir).and_then(|c| graphs::models::Decoder::of(&c, true));
+        drop(built.map(|model| model.params().len()));
         return;
     }
     if name.starts_with("tokenizer") {

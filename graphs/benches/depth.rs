@@ -3,21 +3,26 @@
 //! `cargo bench -p graphs --bench depth`; `-- --width 768 --heads 12` chooses the layers' size.
 mod common;
 use common::Args;
-use graphs::{Sampling, gpt2, programs};
+use graphs::{
+    Sampling,
+    models::{Decoder, gpt2},
+    programs,
+};
 use raxla::{DType, runtime};
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 /// Median over some compilations of (trace, lower, compile) and the bytes of StableHLO.
 fn measure(layers: usize, scanned: bool, width: usize, heads: usize) -> ([Duration; 3], usize) {
-    let config = gpt2::Config { n_layer: layers, n_embd: width, n_inner: 4 * width, n_head: heads, ..published() };
-    let arch: Arc<dyn graphs::architecture::Architecture> = Arc::new(config.spec(scanned));
+    let sizes = format!(r#"{{"n_layer": {layers}, "n_embd": {width}, "n_head": {heads}}}"#);
+    let config = gpt2::published("124M").expect("a published size").with(&sizes);
+    let model = Decoder::of(&config, scanned).expect("a model");
     let shape = Sampling::default().shape();
-    let avals = programs::step_avals(&*arch, DType::F32, shape, [1, 1], [256, 0]);
+    let avals = programs::step_avals(&model, DType::F32, shape, [1, 1], [256, 0]);
     let client = runtime::client().expect("the CPU plugin");
     let mut runs: Vec<[Duration; 3]> = vec![];
     let mut bytes = 0;
     for _ in 0..5 {
-        let lowered = programs::step(arch.clone(), shape).on(&client).lower(&avals).expect("it traces");
+        let lowered = programs::step(shape).on(&client).lower(&avals).expect("it traces");
         bytes = lowered.text.len();
         let times = lowered.compile(&client).expect("it compiles").times;
         runs.push([times.trace, times.lower, times.compile]);
@@ -28,10 +33,6 @@ fn measure(layers: usize, scanned: bool, width: usize, heads: usize) -> ([Durati
         all[all.len() / 2]
     };
     ([median(0), median(1), median(2)], bytes)
-}
-
-fn published() -> gpt2::Config {
-    gpt2::Config::published("124M").expect("a published size")
 }
 
 fn main() {

@@ -4,9 +4,13 @@
 //! `cargo bench -p graphs --bench gpt2 -- [--size 124M] [--dtype f32] [--prompt 128] [--new 64] [--scan]`
 mod common;
 use common::{Args, median};
-use graphs::{Sampling, architecture::Architecture, gpt2, programs};
+use graphs::{
+    Sampling,
+    models::{Decoder, gpt2},
+    programs,
+};
 use raxla::{Array, Aval, DType, Key, Tree, runtime};
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
 fn main() {
     let args = Args::read();
@@ -17,20 +21,20 @@ fn main() {
     let dtype: DType = dtype.parse().expect("a dtype");
 
     let client = runtime::client().expect("the CPU plugin");
-    let config = gpt2::Config::published(&size).expect("124M, 355M, 774M or 1.5B");
-    let arch: Arc<dyn Architecture> = Arc::new(config.spec(scanned));
-    let elements: usize = arch.params().iter().map(|(_, p)| p.aval.size()).sum();
+    let config = gpt2::published(&size).expect("124M, 355M, 774M or 1.5B");
+    let model = Decoder::of(&config, scanned).expect("a model");
+    let elements: usize = model.leaves().iter().map(|p| p.aval.size()).sum();
     let random = |a: &Aval| {
         let host = raxla::prim::sample_in(a.dtype, &[a.size().min(4096)], 1, -0.03, 0.03).to_bytes();
         let bytes: Vec<u8> = host.iter().copied().cycle().take(a.bytes()).collect();
         Array::from_bytes(&client, a.clone(), &bytes).expect("it fits")
     };
-    let params: Vec<Array> = arch.params().iter().map(|(_, p)| random(&p.aval.with_dtype(dtype))).collect();
+    let params = model.map(|p| random(&p.aval.with_dtype(dtype)));
 
     let shape = Sampling::default().shape();
-    let step = programs::step(arch.clone(), shape).on(&client);
+    let step = programs::step(shape).on(&client);
     let slots = (prompt + new).next_multiple_of(64);
-    let avals = programs::step_avals(&*arch, dtype, shape, [1, prompt], [slots, 0]).3;
+    let avals = programs::step_avals(&model, dtype, shape, [1, prompt], [slots, 0]).3;
     let new_state = || {
         let zeros = |a: &Aval| Array::from_bytes(&client, a.clone(), &vec![0; a.bytes()]).expect("it fits");
         avals.map(zeros)

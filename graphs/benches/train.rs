@@ -11,30 +11,25 @@
 mod common;
 use common::{Args, median};
 use graphs::{
-    architecture::{Decoder, Input},
-    gpt2::{Config, Gpt2},
+    models::{Decoder, Input, gpt2},
     train::{Train, TrainOptions},
 };
 use raxla::{
-    Array, Aval, DType, Mesh, Param, RematOptions, Tensor, Tree, full, jit,
-    nn::{Layers, cross_entropy},
+    Array, Aval, DType, Mesh, RematOptions, Tensor, Tree, full, jit,
+    nn::cross_entropy,
     optim::{AdamW, AdamWOptions},
     runtime::{self, Client},
     value_and_grad,
 };
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
 /// Mean loss of predicting each token of `[b, t + 1]` from those before it.
-fn loss(model: &Gpt2, tokens: Tensor, remat: Option<RematOptions>) -> Tensor {
+fn loss(model: &Decoder, tokens: Tensor, remat: Option<RematOptions>) -> Tensor {
     let [_, n] = tokens.shape();
     let (inputs, targets) = (tokens.slice_axis(1, 0..n - 1), tokens.slice_axis(1, 1..n));
-    let layers = model.layers.len();
     let (start, length) = (full([], DType::I32, 0), full([], DType::I32, n - 1));
-    let cache = match &model.layers {
-        Layers::Stacked(..) => Layers::Stacked(None, layers),
-        Layers::List(_) => Layers::List(vec![None; layers]),
-    };
-    let out = model.forward(Input { tokens: inputs, start, length, cache, remat });
+    let cache = model.no_cache();
+    let out = model.forward(Input { tokens: inputs, start, length, cache, remat, pipeline: None });
     cross_entropy(model.logits(out.hidden), targets)
 }
 
@@ -45,11 +40,12 @@ fn divided(mesh: &str, args: &Args, out: &dyn Fn(&str, f64)) {
     let client = runtime::client_with(&runtime::Options { cpu_devices, ..Default::default() }).expect("the CPU plugin");
     let mesh = Mesh::new(&client, axes).expect("as many devices");
     let (batch, seq) = (args.number("--batch", "2"), args.number("--seq", "256"));
-    let config = Config::published(&args.option("--size", "124M")).expect("124M, 355M, 774M or 1.5B");
-    let vocab = config.vocab_size;
+    let config = gpt2::published(&args.option("--size", "124M")).expect("124M, 355M, 774M or 1.5B");
+    let model = Decoder::of(&config, true).expect("a model");
+    let vocab = model.vocab();
     let remat = (!args.has("--no-remat")).then(RematOptions::default);
     let options = TrainOptions { remat, annotated: args.has("--annotated"), ..TrainOptions::default() };
-    let train = Train::new(Arc::new(config.spec(true)), Some(&mesh), options).expect("it divides");
+    let train = Train::new(model, Some(&mesh), options).expect("it divides");
     let step = train.step();
     let avals = train.avals(batch, seq);
     let begin = Instant::now();
@@ -64,8 +60,7 @@ fn divided(mesh: &str, args: &Args, out: &dyn Fn(&str, f64)) {
     if args.has("--compile-only") {
         return;
     }
-    let model = avals.0.iter().map(|a| filled(&client, a)).collect();
-    let model = train.place(model).expect("parameters");
+    let model = train.place(&avals.0.map(|a| filled(&client, a))).expect("parameters");
     let state = train.fresh(&model, &client).expect("an optimizer");
     let tokens = tokens(&client, batch, seq, vocab);
     measure(args, out, batch * seq, (model, state), |(model, state)| {
@@ -115,16 +110,16 @@ fn main() {
         return divided(&mesh, &args, &out);
     }
     let client = runtime::client().expect("the CPU plugin");
-    let config = Config::published(&size).expect("124M, 355M, 774M or 1.5B");
-    let vocab = config.vocab_size;
+    let config = gpt2::published(&size).expect("124M, 355M, 774M or 1.5B");
     // tied: the embedding is the head
-    let spec: Gpt2<Param> = Gpt2 { head: None, ..Gpt2::spec(config, true) };
-    let model: Gpt2<Aval> = spec.map(|p| p.aval.clone());
+    let spec = Decoder::of(&config, true).expect("a model").without_copies();
+    let vocab = spec.vocab();
+    let model: Decoder<Aval> = spec.map(|p| p.aval.clone());
     let state = AdamW::init(&model);
     let tokens = Aval::new(DType::I32, [batch, seq + 1]);
 
-    let step = move |model: Gpt2, state: AdamW<Gpt2>, tokens: Tensor| {
-        let (loss, gradient) = value_and_grad(|m: Gpt2| loss(&m, tokens, remat.clone()))(model.clone());
+    let step = move |model: Decoder, state: AdamW<Decoder>, tokens: Tensor| {
+        let (loss, gradient) = value_and_grad(|m: Decoder| loss(&m, tokens, remat.clone()))(model.clone());
         let (model, state) = state.update(&model, &gradient, 1e-4, &AdamWOptions::default());
         (model, state, loss)
     };

@@ -80,6 +80,17 @@ impl HfConfig {
         HfConfig { raw: all, ..self.clone() }
     }
 
+    /// The same with these values (a JSON object), whatever it has.
+    ///
+    /// # Panics
+    /// When `values` is no JSON object: an error of the calling code.
+    pub fn with(&self, values: &str) -> HfConfig {
+        let values: Map<String, Value> = serde_json::from_str(values).expect("values are a JSON object");
+        let mut all = self.clone();
+        all.raw.extend(values);
+        all
+    }
+
     /// The value of `key`; `null` counts as absent.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.raw.get(key).filter(|v| !v.is_null())

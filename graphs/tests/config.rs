@@ -194,7 +194,7 @@ fn a_damaged_number_of_layers_is_refused() {
             "intermediate_size": 8, "num_attention_heads": 2, "{key}": 4000000000}}"#
         );
         let config = HfConfig::parse(&text, "config.json").unwrap();
-        let error = (graphs::architecture::by_name(&config).unwrap().build)(&config, true).err().unwrap().to_string();
+        let error = graphs::models::Decoder::of(&config, true).err().unwrap().to_string();
         assert_eq!(error, format!("config.json: `{key}` is 4000000000: no model has more than 1024 layers"));
     }
 }

@@ -363,7 +363,7 @@ fn messages_of_wrong_requests_are_shown() {
         let go = |_| Ok(std::ops::ControlFlow::Continue(()));
         model.generate_tokens(tokens, &options, go).map(|g| g.text).expect_err("it is wrong").to_string()
     };
-    let vocab = model.architecture().sizes().vocab;
+    let vocab = model.spec().vocab();
     assert_shown(&generate(&[vocab as u32], Sampling::default()), &replace);
     assert_shown(&generate(&vec![1; 5000], Sampling::default()), &replace);
     assert_shown(&generate(&[1], Sampling { top_p: 1.5, ..Sampling::default() }), &replace);

@@ -1,11 +1,10 @@
 //! What holds for whole families: half precision, experts that are all the same, caches that end at the window.
 use graphs::{
-    Draft, Generation, LoadError, LoadOptions, Model,
-    architecture::{Architecture, Cache, Decoder, Input, Spec},
+    Draft, Generation, LoadOptions, Model,
     config::HfConfig,
-    moe::Moe,
+    models::{Decoder, Input},
 };
-use raxla::{Array, Aval, DType, Param, Tensor, Tree, full, jit, runtime};
+use raxla::{Array, DType, Tensor, Tree, full, jit, runtime};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
 
@@ -91,16 +90,16 @@ fn a_mixtral_of_equal_experts_is_a_mistral() {
 fn caches_hold_no_more_than_the_window() {
     let slots = |name: &str, scanned: bool| -> Vec<usize> {
         let config = HfConfig::load(&fixture(name)).unwrap();
-        let arch = (graphs::architecture::by_name(&config).unwrap().build)(&config, scanned).unwrap();
-        let cache: Cache<Aval> = arch.cache(1, 64, 0, DType::F32);
-        cache.leaves().iter().map(|a| a.dims[a.dims.len() - 3]).collect()
+        let cache = Decoder::of(&config, scanned).unwrap().cache(1, 64, 0, DType::F32);
+        let slots = |p: &raxla::Param| p.aval.dims[p.axes.iter().position(|role| *role == "slots").unwrap()];
+        cache.leaves().iter().map(slots).collect()
     };
     assert_eq!(slots("mistral_window", false), [5; 6]);
     assert_eq!(slots("mistral_window", true), [5; 2]);
     assert_eq!(slots("qwen2_window", false), [64, 64, 6, 6, 6, 6]);
     assert_eq!(slots("gemma2_windows", false), [5, 5, 64, 64, 5, 5, 64, 64]);
-    // a stack of layers has one shape
-    assert_eq!(slots("gemma2_windows", true), [64; 2]);
+    // a loop over a pattern of layers has a cache for each
+    assert_eq!(slots("gemma2_windows", true), [5, 5, 64, 64]);
     assert_eq!(slots("gpt2_plain", false), [64; 4]);
 }
 
@@ -153,21 +152,18 @@ fn the_language_model_of_one_that_sees_is_taken() {
 
 #[test]
 fn routers_and_their_loss_are_those_of_transformers() {
-    type Build = fn(&HfConfig, bool) -> Result<Spec<Moe<Param>>, LoadError>;
-    let check = |name: &str, scanned: bool, spec: Build| {
+    let check = |name: &str, scanned: bool| {
         let dir = fixture(name);
         let model = load(&dir, LoadOptions { scanned, ..Default::default() });
-        let spec = spec(&model.config, scanned).unwrap();
-        let step = jit(move |params: Vec<Tensor>, tokens: Tensor| {
-            let model: Moe = spec.params.refill(params);
+        let step = jit(move |model: Decoder, tokens: Tensor| {
             let (start, length) = (full([], DType::I32, 0), full([], DType::I32, tokens.dim(1)));
-            let cache = spec.no_cache();
-            let scores = model.forward(Input { tokens, start, length, cache, remat: None }).scores;
+            let cache = model.no_cache();
+            let scores = model.forward(Input { tokens, start, length, cache, remat: None, pipeline: None }).scores;
             (model.balance_loss(&scores).unwrap(), scores.leaves())
         });
         let tokens: Vec<i32> = words(&dir, "tokens").into_iter().map(|t| t as i32).collect();
         let tokens = Array::on(model.client(), [1, tokens.len()], &tokens).unwrap();
-        let (loss, scores): (Array, Vec<Array>) = step.call((&model.params().to_vec(), &tokens)).unwrap();
+        let (loss, scores): (Array, Vec<Array>) = step.call((model.params(), &tokens)).unwrap();
         let bytes = std::fs::read(dir.join("gradients.safetensors")).unwrap();
         let file = SafeTensors::deserialize(&bytes).unwrap();
         let floats = |name: &str| -> Vec<f32> {
@@ -185,7 +181,7 @@ fn routers_and_their_loss_are_those_of_transformers() {
             have.iter().zip(&want).for_each(|(a, b)| assert!((a - b).abs() < 1e-4, "{name}: {a} {b}"));
         }
     };
-    check("mixtral_window_one_head", false, graphs::moe::mixtral);
-    check("mixtral_window_one_head", true, graphs::moe::mixtral);
-    check("qwen3moe_mixed", false, graphs::moe::qwen3);
+    check("mixtral_window_one_head", false);
+    check("mixtral_window_one_head", true);
+    check("qwen3moe_mixed", false);
 }

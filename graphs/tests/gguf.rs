@@ -1,6 +1,6 @@
 //! GGUF files: every block format bit for bit, the names and order of Hugging Face, and every way for a header to lie.
 
-use graphs::architecture::by_name;
+use graphs::models::Decoder;
 use graphs::config::{HfConfig, Rope, RopeScaling};
 
 use graphs::weights::{Weights, gguf};
@@ -122,12 +122,17 @@ fn every_family_has_the_names_and_values_of_its_checkpoint() {
     }
 }
 
+fn shapes(model: &Decoder<raxla::Param>) -> Vec<Vec<usize>> {
+    model.params().into_iter().map(|(_, p)| p.aval.dims.to_vec()).collect()
+}
+
 #[test]
 fn every_family_has_the_specification_of_its_checkpoint() {
     for (name, gguf, hf) in families() {
-        let build = |files: &Files| (by_name(&files.config).unwrap().build)(&files.config, false).unwrap();
-        assert_eq!(build(&gguf).sizes(), build(&hf).sizes(), "{name}");
+        let build = |files: &Files| Decoder::of(&files.config, false).unwrap();
+        assert_eq!(build(&gguf).context, build(&hf).context, "{name}");
         assert_eq!(gguf.generation.eos, hf.generation.eos, "{name}");
+        assert_eq!(shapes(&build(&gguf)), shapes(&build(&hf)), "{name}");
         let names = |files: &Files| build(files).params().into_iter().map(|(_, p)| p.name).collect::<Vec<_>>();
         assert_eq!(names(&gguf), names(&hf), "{name}");
     }

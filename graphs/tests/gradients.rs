@@ -1,13 +1,16 @@
 //! Gradients against PyTorch: one checkpoint of each family, every parameter (see scripts/make_gradient_fixtures.py).
-use graphs::{LoadOptions, Model, architecture::Input};
+use graphs::{
+    LoadOptions, Model,
+    models::{Decoder, Input},
+};
 use raxla::{
-    Array, DType, Param, Tensor, full, jit,
-    nn::{Layers, cross_entropy},
+    Array, DType, Param, Tensor, Tree, full, jit,
+    nn::cross_entropy,
     param::Stored,
     runtime, value_and_grad,
 };
 use safetensors::SafeTensors;
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path};
 
 fn floats(file: &SafeTensors, name: &str) -> Vec<f64> {
     let tensor = file.tensor(name).unwrap_or_else(|_| panic!("{name} is not in the reference"));
@@ -41,24 +44,19 @@ fn check(name: &str) -> Vec<String> {
     let tokens = tokens.tensor("tokens").unwrap();
     let tokens: Vec<i32> = tokens.data().chunks_exact(4).map(|b| i32::from_le_bytes(b.try_into().unwrap())).collect();
 
-    let arch: Arc<_> =
-        (graphs::architecture::by_name(&model.config).unwrap().build)(&model.config, false).unwrap().into();
-    let arch: Arc<dyn graphs::architecture::Architecture> = arch;
-    let in_trace = arch.clone();
-    let step = jit(move |params: Vec<Tensor>, tokens: Tensor| {
+    let step = jit(move |model: Decoder, tokens: Tensor| {
         let n = tokens.dim(1) - 1;
-        let loss = |params: Vec<Tensor>| {
-            let model = in_trace.decoder(&params);
+        let loss = |model: Decoder| {
             let (inputs, targets) = (tokens.slice_axis(1, 0..n), tokens.slice_axis(1, 1..n + 1));
             let (start, length) = (full([], DType::I32, 0), full([], DType::I32, n));
-            let cache = Layers::List(vec![None; in_trace.sizes().layers]);
-            let out = model.forward(Input { tokens: inputs, start, length, cache, remat: None });
+            let cache = model.no_cache();
+            let out = model.forward(Input { tokens: inputs, start, length, cache, remat: None, pipeline: None });
             cross_entropy(model.logits(out.hidden), targets)
         };
-        value_and_grad(loss)(params)
+        value_and_grad(loss)(model)
     });
     let tokens = Array::on(&client, [1, tokens.len()], &tokens).unwrap();
-    let (loss, gradients): (Array, Vec<Array>) = step.call((&model.params().to_vec(), &tokens)).unwrap();
+    let (loss, gradients): (Array, Decoder<Array>) = step.call((model.params(), &tokens)).unwrap();
 
     let mut failures = vec![];
     let (have, expected) = (loss.to_vec::<f32>().unwrap()[0] as f64, floats(&want, "loss")[0]);
@@ -67,7 +65,7 @@ fn check(name: &str) -> Vec<String> {
     }
     // a tied head is a second copy here: its gradient is a part of the embedding's
     let mut all: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    for ((_, p), g) in arch.params().iter().zip(&gradients) {
+    for ((_, p), g) in model.spec().params().iter().zip(&gradients.leaves()) {
         for (name, g) in as_stored(p, &g.to_vec::<f32>().unwrap()) {
             match all.get_mut(&name) {
                 Some(sum) => sum.iter_mut().zip(g).for_each(|(a, b)| *a += b),

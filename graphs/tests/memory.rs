@@ -22,7 +22,7 @@ fn loading_needs_the_weights_and_one_tensor() {
     let client = runtime::client().unwrap();
     let before = status("VmRSS:");
     let model = Model::load(files, &LoadOptions::default(), &client).unwrap();
-    let sizes: Vec<usize> = model.params().iter().map(|a| a.aval().bytes()).collect();
+    let sizes: Vec<usize> = raxla::Tree::leaves(model.params()).iter().map(|a| a.aval().bytes()).collect();
     let (weights, largest) = (sizes.iter().sum::<usize>(), *sizes.iter().max().unwrap());
     let peak = status("VmHWM:") - before;
     println!("peak {} MB for {} MB of weights, the largest {} MB", peak >> 20, weights >> 20, largest >> 20);

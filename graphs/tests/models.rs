@@ -1,11 +1,13 @@
 //! Models against transformers: tiny random checkpoints and what it computes with them (see fixtures/README.md).
-use graphs::{Generation, LoadOptions, Model, architecture::Architecture, gpt2};
-use raxla::{Aval, DType, runtime};
+use graphs::{
+    Generation, LoadOptions, Model,
+    models::{Decoder, gpt2},
+};
+use raxla::{Aval, DType, Tree, runtime};
 use safetensors::SafeTensors;
 use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 fn fixtures() -> Vec<PathBuf> {
@@ -109,7 +111,7 @@ fn with_cache_equals_without() {
         let (model, reference) = (load(&dir, false), Reference::open(&dir.join("reference.safetensors")));
         let mut tokens = reference.words("tokens");
         let with = greedy(&model, &tokens, 6);
-        let vocab = model.architecture().sizes().vocab;
+        let vocab = model.spec().vocab();
         let without: Vec<u32> = (0..6)
             .map(|_| {
                 let logits = model.scores(&tokens).unwrap().logits.to_vec::<f32>().unwrap();
@@ -159,14 +161,13 @@ fn what_makes_no_sense_is_refused_with_a_reason() {
 
 #[test]
 fn a_forward_pass_costs_twice_its_parameters_per_token() {
-    let arch: Arc<dyn Architecture> = Arc::new(gpt2::Config::published("124M").unwrap().spec(false));
-    let params: Vec<Aval> = arch.params().into_iter().map(|(_, p)| p.aval).collect();
+    let spec = Decoder::of(&gpt2::published("124M").unwrap(), false).unwrap();
     // the embeddings are looked up; the head is as large as one of them
     let count: usize =
-        arch.params().iter().filter(|(path, _)| !path.starts_with("wte")).map(|(_, p)| p.aval.size()).sum();
+        spec.params().iter().filter(|(path, _)| !path.starts_with("embed")).map(|(_, p)| p.aval.size()).sum();
     assert_eq!(count, 124_439_808);
     let t = 64;
-    let lowered = graphs::programs::forward(arch).lower(&(params, Aval::new(DType::I32, [1, t]))).unwrap();
+    let lowered = graphs::programs::forward().lower(&(spec.map(|p| p.aval.clone()), Aval::new(DType::I32, [1, t]))).unwrap();
     let ratio = lowered.graph.cost().flops / (2 * count * t) as f64;
     // beside the products with parameters: attention, norms, activations
     assert!((1.0..1.04).contains(&ratio), "{ratio}");

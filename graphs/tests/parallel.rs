@@ -1,11 +1,11 @@
 //! Training divided over 8 virtual devices equals training on one: every recipe of `raxla::parallel`, and mixtures.
 use graphs::{
-    architecture::{Architecture, by_name},
     config::HfConfig,
+    models::{Decoder, Stacking},
     train::{Train, TrainOptions},
 };
-use raxla::{Array, Client, Mesh, runtime};
-use std::sync::{Arc, OnceLock};
+use raxla::{Array, Client, Mesh, Param, Tree, runtime};
+use std::sync::OnceLock;
 use xla_extension::{CompileOptions, OptionValue};
 
 const GPT2: &str =
@@ -22,9 +22,8 @@ fn client() -> Client {
     CLIENT.get_or_init(|| runtime::client_with(&options).expect("the CPU plugin")).clone()
 }
 
-fn architecture(config: &str) -> Arc<dyn Architecture> {
-    let config = HfConfig::parse(config, "config.json").expect("a configuration");
-    (by_name(&config).expect("a family").build)(&config, true).expect("a model").into()
+fn spec(config: &str) -> Decoder<Param> {
+    Decoder::of(&HfConfig::parse(config, "config.json").expect("a configuration"), Stacking::OneStack).expect("a model")
 }
 
 struct Run {
@@ -38,7 +37,7 @@ fn run(config: &str, mesh: Option<&str>, options: TrainOptions) -> Run {
     let client = client();
     let mesh = mesh.map(|text| Mesh::new(&client, Mesh::parse(text).unwrap()).unwrap());
     let options = TrainOptions { learning_rate: 3e-4, ..options };
-    let train = Train::new(architecture(config), mesh.as_ref(), options).unwrap();
+    let train = Train::new(spec(config), mesh.as_ref(), options).unwrap();
     let tokens: Vec<i32> = (0..8 * 17).map(|i| (i * 7919 + i / 5) % 64).collect();
     let tokens = Array::on(&client, [8, 17], &tokens).unwrap();
     let (mut model, mut state) = train.random(1, &client).unwrap();
@@ -58,11 +57,11 @@ fn run(config: &str, mesh: Option<&str>, options: TrainOptions) -> Run {
         if i == 0 {
             // the running mean after one step is a tenth of the gradient
             let read = |a: &Array| a.to_vec::<f32>().unwrap().iter().map(|x| x * 10.0).collect();
-            gradients = train.collect(&state.mean, &client).unwrap().iter().map(read).collect();
+            gradients = train.collect(&state.mean, &client).unwrap().leaves().iter().map(read).collect();
         }
     }
     let model = train.collect(&model, &client).unwrap();
-    let model = model.iter().map(|a| a.to_vec().unwrap()).collect();
+    let model = model.leaves().iter().map(|a| a.to_vec().unwrap()).collect();
     Run { gradients, losses, model }
 }
 

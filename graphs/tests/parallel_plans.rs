@@ -1,16 +1,15 @@
 //! What training communicates, and the memory that it plans: read from compiled programs.
 use graphs::{
-    architecture::{Architecture, by_name},
     config::HfConfig,
-    gpt2,
+    models::{Decoder, gpt2},
     train::{Train, TrainOptions},
 };
 use raxla::{
-    Client, Mesh, RematOptions, Tensor,
+    Client, Mesh, RematOptions, Tensor, Tree,
     communication::{Collective, Communication, Kind},
     jit, runtime,
 };
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 const LLAMA: &str = r#"{"model_type": "llama", "vocab_size": 64, "hidden_size": 32, "intermediate_size": 64,
     "num_hidden_layers": 4, "num_attention_heads": 8, "num_key_value_heads": 8, "max_position_embeddings": 32}"#;
@@ -23,8 +22,7 @@ fn client() -> Client {
 }
 fn train(mesh: &str, options: TrainOptions) -> Train {
     let config = HfConfig::parse(LLAMA, "config.json").expect("a configuration");
-    let arch: Arc<dyn Architecture> = (by_name(&config).unwrap().build)(&config, true).unwrap().into();
-    Train::new(arch, Some(&Mesh::new(&client(), Mesh::parse(mesh).unwrap()).unwrap()), options).unwrap()
+    Train::new(Decoder::of(&config, true).unwrap(), Some(&Mesh::new(&client(), Mesh::parse(mesh).unwrap()).unwrap()), options).unwrap()
 }
 /// Of a whole step.
 fn step(mesh: &str, options: TrainOptions) -> Communication {
@@ -38,9 +36,9 @@ fn step(mesh: &str, options: TrainOptions) -> Communication {
 fn forward(mesh: &str, options: TrainOptions) -> Communication {
     let train = train(mesh, options);
     let (model, _, tokens) = train.avals(8, 16);
-    let specs = train.specs().to_vec();
+    let specs = train.specs().leaves();
     let mesh_ = Mesh::new(&client(), Mesh::parse(mesh).unwrap()).unwrap();
-    let loss = jit(move |model: Vec<Tensor>, tokens: Tensor| train.mean_loss(model, tokens));
+    let loss = jit(move |model: Decoder, tokens: Tensor| train.mean_loss(model, tokens));
     let loss = loss.on(&mesh_).in_shardings((specs, raxla::P![]));
     let c = loss.lower(&(model, tokens)).unwrap().communication(&client()).unwrap();
     println!("loss, {mesh}\n{c}\n");
@@ -86,7 +84,7 @@ fn ring_attention_gathers_no_keys() {
 
 #[test]
 fn fsdp_divides_the_memory() {
-    let spec = || Arc::new(gpt2::Config::published("124M").unwrap().spec(true));
+    let spec = || Decoder::of(&gpt2::published("124M").unwrap(), true).unwrap();
     let planned = |mesh: Option<&Mesh>| {
         let options = TrainOptions { remat: Some(RematOptions::default()), ..Default::default() };
         let train = Train::new(spec(), mesh, options).unwrap();

@@ -1,6 +1,6 @@
 //! Every preset's configuration makes the model that was published: its number of parameters is the one that is known.
-use graphs::architecture::by_name;
-use std::collections::HashSet;
+use graphs::models::Decoder;
+use raxla::Tree;
 
 /// Numbers of parameters, a tied head not counted.
 const PUBLISHED: &[(&str, usize)] = &[
@@ -35,10 +35,8 @@ const PUBLISHED: &[(&str, usize)] = &[
 
 fn parameters(name: &str) -> usize {
     let preset = graphs::source::preset(name).unwrap_or_else(|| panic!("there is no preset {name}"));
-    let arch = (by_name(&preset.config).unwrap().build)(&preset.config, true).unwrap();
-    let mut seen = HashSet::new();
-    // (a tied head has the name of the embedding)
-    arch.params().iter().filter(|(_, p)| seen.insert(p.name.clone())).map(|(_, p)| p.aval.size()).sum()
+    let model = Decoder::of(&preset.config, true).unwrap().without_copies();
+    model.leaves().iter().map(|p| p.aval.size()).sum()
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Training in less memory: a step of a deep GPT-2 whose layers are computed again on the way back.
 use graphs::{
-    architecture::{Decoder, Input},
-    gpt2::{Config, Gpt2},
+    config::HfConfig,
+    models::{Decoder, Input},
 };
 use raxla::{
     Array, Aval, Compiled, DType, Param, Policy, RematOptions, Tensor, Tree, full, jit,
-    nn::{Layers, cross_entropy},
+    nn::cross_entropy,
     prim::sample_in,
     testing::close,
     value_and_grad,
@@ -14,26 +14,20 @@ use raxla::{
 const BATCH: usize = 4;
 const SEQ: usize = 128;
 
-fn config() -> Config {
-    Config {
-        vocab_size: 256,
-        n_positions: SEQ,
-        n_embd: 64,
-        n_layer: 24,
-        n_head: 4,
-        n_inner: 256,
-        ..Config::published("124M").expect("it is published")
-    }
+fn spec() -> Decoder<Param> {
+    let config = r#"{"model_type": "gpt2", "vocab_size": 256, "n_positions": 128, "n_embd": 64, "n_layer": 24, "n_head": 4}"#;
+    let config = HfConfig::parse(config, "config.json").expect("a configuration");
+    Decoder::of(&config, true).expect("a model").without_copies()
 }
 
 /// A step of gradient descent: the new model, the gradient and the loss.
-fn step(remat: Option<RematOptions>) -> impl Fn(Gpt2, Tensor) -> (Gpt2, Gpt2, Tensor) {
-    move |model: Gpt2, tokens: Tensor| {
-        let loss = |model: Gpt2| {
+fn step(remat: Option<RematOptions>) -> impl Fn(Decoder, Tensor) -> (Decoder, Decoder, Tensor) {
+    move |model: Decoder, tokens: Tensor| {
+        let loss = |model: Decoder| {
             let (inputs, targets) = (tokens.slice_axis(1, 0..SEQ), tokens.slice_axis(1, 1..SEQ + 1));
             let (start, length) = (full([], DType::I32, 0), full([], DType::I32, SEQ));
-            let cache = Layers::Stacked(None, model.layers.len());
-            let out = model.forward(Input { tokens: inputs, start, length, cache, remat: remat.clone() });
+            let cache = model.no_cache();
+            let out = model.forward(Input { tokens: inputs, start, length, cache, remat: remat.clone(), pipeline: None });
             cross_entropy(model.logits(out.hidden), targets)
         };
         let (loss, gradient) = value_and_grad(loss)(model.clone());
@@ -43,16 +37,16 @@ fn step(remat: Option<RematOptions>) -> impl Fn(Gpt2, Tensor) -> (Gpt2, Gpt2, Te
 }
 #[test]
 fn rematerialized_layers_take_a_third_of_the_memory_at_most() {
-    let spec: Gpt2<Param> = Gpt2 { head: None, ..Gpt2::spec(config(), true) };
+    let spec = spec();
     let mut seed = 0;
-    let model: Gpt2<Array> = spec.map(|p| {
+    let model: Decoder<Array> = spec.map(|p| {
         seed += 1;
         Array::from_host(&sample_in(DType::F32, &p.aval.dims, seed, -0.05, 0.05)).expect("memory")
     });
     let tokens = Array::from_host(&sample_in(DType::I32, &[BATCH, SEQ + 1], 99, 0.0, 255.0)).expect("memory");
     let run = |remat: Option<RematOptions>| {
-        let program: Compiled<(Gpt2, Tensor), (Gpt2, Gpt2, Tensor)> = {
-            let spec: (Gpt2<Aval>, Aval) = (spec.map(|p| p.aval.clone()), tokens.aval().clone());
+        let program: Compiled<(Decoder, Tensor), (Decoder, Decoder, Tensor)> = {
+            let spec: (Decoder<Aval>, Aval) = (spec.map(|p| p.aval.clone()), tokens.aval().clone());
             let lowered = jit(step(remat)).lower(&spec).expect("it lowers");
             lowered.compile(&raxla::runtime::client().expect("a device")).expect("it compiles")
         };

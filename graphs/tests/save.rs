@@ -170,8 +170,8 @@ fn a_model_is_written_as_it_was_read() {
 fn changed_parameters_are_written() {
     let dir = tempfile::tempdir().unwrap();
     let model = load(&tests("fixtures/gpt2_upcast_untied"), false);
-    let params = model.architecture().params();
-    let changed = model.params().iter().map(|a| {
+    let params = model.spec().params();
+    let changed = model.params().leaves().into_iter().map(|a| {
         let values: Vec<f32> = a.to_vec::<f32>().unwrap().iter().map(|x| x * 2.0).collect();
         Array::on(model.client(), a.dims(), &values).unwrap()
     });
@@ -196,10 +196,10 @@ fn changed_parameters_are_written() {
     assert!(refusal(&params, &swapped).contains("has the shape"));
 
     let tied = load(&tests("fixtures/llama_mha_tied"), false);
-    let mut values = tied.params().to_vec();
+    let mut values = tied.params().leaves();
     let last = values.pop().unwrap();
     values.push(Array::on(tied.client(), last.dims(), &vec![0f32; last.dims().iter().product()]).unwrap());
-    let error = refusal(&tied.architecture().params(), &values);
+    let error = refusal(&tied.spec().params(), &values);
     assert!(error.contains("differ, but a checkpoint stores both as model.embed_tokens.weight"), "{error}");
     assert_eq!(listing(dir.path()), ["doubled"]);
 }

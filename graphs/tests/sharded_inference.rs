@@ -76,7 +76,8 @@ fn divided(model: &Model) -> usize {
     let placement = model.placement().unwrap();
     let parts = placement.mesh().axis("model").unwrap();
     let mut divided = 0;
-    for ((array, spec), (path, p)) in model.params().iter().zip(placement.specs()).zip(model.architecture().params()) {
+    let (arrays, specs) = (model.params().leaves(), placement.specs().leaves());
+    for ((array, spec), (path, p)) in arrays.iter().zip(&specs).zip(model.spec().params()) {
         let shards = array.addressable_shards();
         assert_eq!(shards.len(), placement.mesh().size(), "{path}");
         let n = if spec.names().count() > 0 { parts } else { 1 };
@@ -137,10 +138,8 @@ fn no_device_holds_a_whole_cache() {
     let model = load(LLAMA, Some("data=2,model=4"), false);
     let placement = model.placement().unwrap();
     assert_eq!(divided(&model), 2 + 2 * 7, "the embedding and the head, and all matrices of two layers");
-    let arch = graphs::architecture::by_name(&model.config).unwrap();
-    let arch: Arc<dyn graphs::architecture::Architecture> = (arch.build)(&model.config, false).unwrap().into();
     let shape = Sampling::default().shape();
-    let avals = step_avals(&*arch, DType::F32, shape, [2, 1], [64, 0]);
+    let avals = step_avals(model.spec(), DType::F32, shape, [2, 1], [64, 0]);
     let ints = |x: &[i32]| Array::on(&client(), [2], x).unwrap();
     let request = Request {
         prompt: ints(&[1, 1]),
@@ -150,8 +149,8 @@ fn no_device_holds_a_whole_cache() {
         key: Key::from_data(Array::on(&client(), [2], &[0u32, 0]).unwrap()),
     };
     let tokens = Array::on(&client(), [2, 1], &[5, 6]).unwrap();
-    let (before, program) = (placement.new_state(&avals.3).unwrap(), placement.step(arch, shape));
-    let (_, after) = program.call((&model.params().to_vec(), &tokens, &ints(&[1, 1]), &before, &request)).unwrap();
+    let (before, program) = (placement.new_state(&avals.3).unwrap(), placement.step(shape));
+    let (_, after) = program.call((model.params(), &tokens, &ints(&[1, 1]), &before, &request)).unwrap();
     for cache in [before.cache.leaves(), after.cache.leaves()].concat() {
         assert_eq!(cache.dims(), [2, 64, 4, 4]);
         let shards = cache.addressable_shards();

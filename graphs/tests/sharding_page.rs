@@ -1,19 +1,19 @@
 //! What docs/sharding.md says is communicated: the formulas, beside what compiled programs send; and its drawings.
 //! `UPDATE_EXPECT=1` writes them.
 use graphs::{
-    architecture::{Architecture, by_name},
     config::HfConfig,
+    models::Decoder,
     train::{Train, TrainOptions},
 };
 use raxla::{
-    Array, Client, Mesh, P, RematOptions, Result, Tensor,
+    Array, Client, Mesh, P, RematOptions, Result, Tensor, Tree,
     communication::{Collective, Communication},
     jit, runtime,
 };
 use std::{
     fs,
     path::Path,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
 };
 use xla_extension::{CompileOptions, OptionValue};
 
@@ -55,16 +55,15 @@ fn quick() -> CompileOptions {
 /// Of the loss, or of a whole step.
 fn communication(config: &str, mesh: &str, options: TrainOptions, whole: bool) -> Result<Communication> {
     let config = HfConfig::parse(config, "config.json").expect("a configuration");
-    let arch: Arc<dyn Architecture> = (by_name(&config).unwrap().build)(&config, true).unwrap().into();
     let client = client();
     let mesh = Mesh::new(&client, Mesh::parse(mesh)?)?;
-    let train = Train::new(arch, Some(&mesh), options)?;
+    let train = Train::new(Decoder::of(&config, true).unwrap(), Some(&mesh), options)?;
     let (model, state, tokens) = train.avals(8, 16);
     if whole {
         return train.step().options(quick()).lower(&(model, state, tokens))?.communication(&client);
     }
-    let specs = train.specs().to_vec();
-    let loss = jit(move |model: Vec<Tensor>, tokens: Tensor| train.mean_loss(model, tokens));
+    let specs = train.specs().leaves();
+    let loss = jit(move |model: Decoder, tokens: Tensor| train.mean_loss(model, tokens));
     let loss = loss.on(&mesh).in_shardings((specs, P![])).options(quick());
     loss.lower(&(model, tokens))?.communication(&client)
 }
