@@ -3,13 +3,13 @@ use crate::{Result, note, probe, usage};
 use clap::Args;
 use graphs::{
     Files, LoadOptions, Model, Sampling,
+    models::{Decoder, Stacking},
     source,
 };
-use raxla::{Client, DType, Mesh, runtime};
+use raxla::{Client, DType, Mesh, Param, runtime};
 use std::{
     io::{IsTerminal, Read},
     path::PathBuf,
-    sync::Arc,
 };
 use xla_extension::MAX_CPU_DEVICES;
 

@@ -7,7 +7,7 @@ use graphs::{
     LoadOptions, Model, SaveOptions,
     weights::{Encoding, Weights},
 };
-use raxla::{Array, DType, runtime};
+use raxla::{Tree as _, Array, DType, runtime};
 use std::path::{Path, PathBuf};
 
 fn load(path: &Path, scanned: bool) -> Model {

@@ -8,7 +8,7 @@ use raxla::{Array, Client, DType, Key, Mesh, Tree, runtime};
 use std::{
     ops::ControlFlow,
     path::PathBuf,
-    sync::{Arc, OnceLock},
+    sync::OnceLock,
 };
 
 /// With a vocabulary that two and four devices divide, unlike those of the fixtures.
