@@ -298,12 +298,12 @@ def steady(model, tokens):
     return all(float((x - y).abs().max() / x.std()) < 1e-3 for x, y in zip(a, b))
 
 
-def ragged(model, vocab, seed):
-    """Four prompts of different lengths, each continued on its own; None if one of them is ambiguous."""
+def ragged(model, vocab, seed, sure):
+    """Four prompts of different lengths, each continued on its own; None if one of them is ambiguous, or not `sure`."""
     rows = [prompt(vocab, n, (seed, n)) for n in (3, 12, 7, 1)]
     found = []
     for r in rows:
-        found.append(decisive(model, r, distinct=3))
+        found.append(sure(r, decisive(model, r, distinct=3)))
         if found[-1] is None:
             return None
     tokens = torch.zeros(len(rows), max(r.shape[1] for r in rows), dtype=torch.int32)
@@ -320,11 +320,10 @@ def make(path, cls, fields, options):
         model = load(path)
         tokens = prompt(config.vocab_size, options.get("prompt", 11), seed)
         ref, noise = reference(model, tokens)
-        found = decisive(model, tokens) if noise < NOISE else None
-        if not found or (options.get("steady") and not steady(model, torch.cat([tokens, found[0]], 1))):
-            continue
-        batch = ragged(model, config.vocab_size, seed) if options.get("ragged") else None
-        if batch or not options.get("ragged"):
+        sure = lambda row, found: found if found and (not options.get("steady") or steady(model, torch.cat([row, found[0]], 1))) else None
+        found = sure(tokens, decisive(model, tokens)) if noise < NOISE else None
+        batch = ragged(model, config.vocab_size, seed, sure) if found and options.get("ragged") else None
+        if found and (batch or not options.get("ragged")):
             break
     ref["greedy"] = i32(found[0])
     save_file({k: v.contiguous() for k, v in ref.items()}, path / "reference.safetensors")
