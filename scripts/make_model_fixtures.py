@@ -11,7 +11,7 @@ row of specs() says, plus
                             hidden_states.N   f32 [1, T, D]   N = 0 (embeddings) .. layers; the last is after the final norm,
                                                               as transformers' output_hidden_states has it
                             greedy            i32 [1, 16]     the most likely continuation of the prompt
-    ragged.safetensors      (two models) tokens i32 [B, Tmax] padded on the right with 0, lengths i32 [B],
+    ragged.safetensors      (some models) tokens i32 [B, Tmax] padded on the right with 0, lengths i32 [B],
                             last_logits f32 [B, V] at each prompt's last token, greedy i32 [B, 16]; computed one by one
 
 The reference runs the reloaded directory in f32 with eager attention, so a 16-bit checkpoint's weights are widened first.
@@ -19,8 +19,11 @@ Weights are drawn large enough to matter: matrices N(0, 0.25), embeddings of tok
 norm gains 1 + N(0, 0.3), biases N(0, 0.3). The seed of each model is the first whose continuation is unambiguous: every step's
 best token leads by 2% of the logits' standard deviation, none is the end token, at least six are distinct, decoding with a
 cache gives the same tokens, and f32 rounding moves no value of the reference by more than 3e-6 of its tensor's standard
-deviation (measured against f64). With dynamic rope, whose frequencies change with the length, the continuation is the same
+deviation (measured against f64). With dynamic rope and longrope, whose frequencies change with the length, the continuation is the same
 whether a cache keeps the keys of shorter lengths, everything is recomputed, or the prompt's frequencies are kept.
+
+Newer families, and what is particular to them, stand in fixture_families.py. Where experts are chosen, the seed is one with which
+no choice is close: weights that differ by 1e-5 give the same experts (`steady`).
 """
 import argparse
 import copy
@@ -35,25 +38,22 @@ from transformers import (AutoModelForCausalLM, Gemma2Config, Gemma3TextConfig, 
                           Qwen2Config, Qwen3Config, Qwen3MoeConfig)
 from transformers.utils import logging
 
+import fixture_families
+from fixture_families import EOS, LLAMA, rope, transformers_4
+
 OUT = pathlib.Path(__file__).resolve().parent.parent / "graphs/tests/fixtures"
 STEPS = 16
-EOS = 2
 LEAD = 0.02
 NOISE = 3e-6
 
-LLAMA = dict(vocab_size=97, hidden_size=32, intermediate_size=56, num_hidden_layers=2, num_attention_heads=4,
-             num_key_value_heads=2, max_position_embeddings=128, rms_norm_eps=1e-5, bos_token_id=1, eos_token_id=EOS)
 ROPE = dict(num_attention_heads=2, num_key_value_heads=1, vocab_size=83)   # heads of 16: eight rotary frequencies
 GPT2 = dict(vocab_size=89, n_positions=64, n_embd=32, n_layer=2, n_head=4, bos_token_id=1, eos_token_id=EOS)
 SHORT, LONG = [1.0, 1.05, 1.2, 1.3, 1.7, 2.0, 2.5, 3.0], [1.1, 1.5, 2.0, 3.0, 4.5, 6.0, 9.0, 12.0]
 
 
-def rope(kind, theta=10000.0, **kw):
-    return dict(rope_parameters=dict(rope_type=kind, rope_theta=theta, **kw))
-
-
 # name: (config class, config fields, options). Options: dtype of the saved weights, std of the matrices and of the embedding (`embed`), prompt length, shard size,
-# `edit`: a function that turns the saved directory into the form other writers produce, ragged: write ragged.safetensors.
+# `edit`: a function that turns the saved directory into the form other writers produce, ragged: write ragged.safetensors, steady: see above,
+# scales: factors for the parameters whose names end so, stored: see fixture_families.py.
 def specs():
     llama = lambda fields, **options: (LlamaConfig, LLAMA | fields, options)
     gpt2 = lambda fields, **options: (GPT2Config, GPT2 | fields, options)
@@ -133,17 +133,7 @@ def specs():
                                  layer_types=["sliding_attention", "sliding_attention", "full_attention", "sliding_attention"],
                                  final_logit_softcapping=8.0) |
                             nested(10000.0, dict(rope_type="linear", rope_theta=1e6, factor=4.0)), edit=gemma3_4, prompt=13, embed=0.1),
-    }
-
-
-def transformers_4(path, config, tensors):
-    """config.json as transformers 4 wrote it: rope_theta and rope_scaling at the top level, torch_dtype."""
-    rope = config.pop("rope_parameters", None)
-    if rope is not None:
-        config["rope_theta"] = rope.pop("rope_theta")
-        config["rope_scaling"] = None if rope["rope_type"] == "default" else rope
-    config["torch_dtype"] = config.pop("dtype")
-    config["transformers_version"] = "4.46.3"
+    } | fixture_families.specs()
 
 
 def qwen_4(path, config, tensors):
@@ -192,7 +182,7 @@ def first_gpt2(path, config, tensors):
         tensors[f"h.{i}.attn.bias"] = torch.ones(n, n).tril().reshape(1, 1, n, n)
 
 
-def randomize(model, seed, std, embed):
+def randomize(model, seed, std, embed, scales):
     """Draws every parameter anew, by its kind; `std` is that of the matrices, `embed` that of the token embedding."""
     g = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -200,16 +190,24 @@ def randomize(model, seed, std, embed):
             noise = torch.randn(p.shape, generator=g)
             if name.endswith("bias"):
                 p.copy_(0.3 * noise)
+            elif name.endswith("sinks"):
+                p.copy_(noise)
             elif p.ndim == 1:   # Gemma's gains are what is added to 1
                 p.copy_(0.3 * noise + (not model.config.model_type.startswith("gemma")))
             else:
                 p.copy_((0.6 if "wpe" in name else embed if "wte" in name or "embed_tokens" in name else std) * noise)
+            for end, factor in scales.items():
+                p.mul_(factor if name.endswith(end) else 1)
+        for name, b in model.named_buffers():
+            if name.endswith("e_score_correction_bias"):
+                b.copy_(0.3 * torch.randn(b.shape, generator=g))
 
 
 def write_checkpoint(path, config, options, seed):
+    """Writes the directory, and gives the tensors that shall be stored in it, if those are others than transformers can run."""
     shutil.rmtree(path, ignore_errors=True)
     model = AutoModelForCausalLM.from_config(config)
-    randomize(model, seed, options.get("std", 0.25), options.get("embed", 0.4))
+    randomize(model, seed, options.get("std", 0.25), options.get("embed", 0.4), options.get("scales", {}))
     model.to(options.get("dtype", torch.float32)).save_pretrained(path, max_shard_size=options.get("shard", "1GB"))
     (path / "generation_config.json").unlink()
     if "edit" in options:
@@ -217,7 +215,17 @@ def write_checkpoint(path, config, options, seed):
         text = json.loads((path / "config.json").read_text())
         options["edit"](path, text, tensors)
         (path / "config.json").write_text(json.dumps(text, indent=2) + "\n")
-        save_file({k: v.contiguous() for k, v in tensors.items()}, path / "model.safetensors", metadata={"format": "pt"})
+        save(tensors, path)
+    if "stored" not in options:
+        return None
+    pack, config = options["stored"]
+    stored = pack(load_file(path / "model.safetensors"))
+    save(fixture_families.UNPACK[config["quant_method"]](stored), path)
+    return stored
+
+
+def save(tensors, path):
+    save_file({k: v.contiguous() for k, v in tensors.items()}, path / "model.safetensors", metadata={"format": "pt"})
 
 
 def load(path):
@@ -253,7 +261,7 @@ def decisive(model, tokens, distinct=6):
     if lead < LEAD or EOS in found or len(set(found[0].tolist())) < distinct:
         return None
     others = [greedy(model, tokens, cache=False)]
-    if getattr(model.config, "rope_parameters", None) and model.config.rope_parameters.get("rope_type") == "dynamic":
+    if getattr(model.config, "rope_parameters", None) and model.config.rope_parameters.get("rope_type") in ("dynamic", "longrope"):
         others.append(greedy(model, tokens, cache=True, freeze=True))
     return (found, first) if all(lead >= LEAD and torch.equal(found, ids) for ids, lead, _ in others) else None
 
@@ -267,10 +275,10 @@ def i32(x):
 
 
 @torch.no_grad()
-def reference(model, tokens, found):
+def reference(model, tokens):
     model = copy.deepcopy(model)
     out = model(tokens, output_hidden_states=True, use_cache=False)
-    ref = {"tokens": i32(tokens), "logits": out.logits, "greedy": i32(found)}
+    ref = {"tokens": i32(tokens), "logits": out.logits}
     ref |= {f"hidden_states.{i}": h for i, h in enumerate(out.hidden_states)}
     for module in model.modules():   # GPT-2's upcasting attention refuses f64
         module.reorder_and_upcast_attn = False
@@ -280,12 +288,24 @@ def reference(model, tokens, found):
     return ref, noise
 
 
-def ragged(model, vocab, seed):
-    """Four prompts of different lengths, each continued on its own; None if one of them is ambiguous."""
+@torch.no_grad()
+def steady(model, tokens):
+    """Whether no expert is chosen so closely that slightly other weights choose another."""
+    other, g = copy.deepcopy(model), torch.Generator().manual_seed(0)
+    for p in other.parameters():
+        p.mul_(1 + 1e-5 * torch.randn(p.shape, generator=g))
+    a, b = (m(tokens, output_hidden_states=True, use_cache=False).hidden_states for m in (model, other))
+    return all(float((x - y).abs().max() / x.std()) < 1e-3 for x, y in zip(a, b))
+
+
+def ragged(model, vocab, seed, sure):
+    """Four prompts of different lengths, each continued on its own; None if one of them is ambiguous, or not `sure`."""
     rows = [prompt(vocab, n, (seed, n)) for n in (3, 12, 7, 1)]
-    found = [decisive(model, r, distinct=3) for r in rows]
-    if None in found:
-        return None
+    found = []
+    for r in rows:
+        found.append(sure(r, decisive(model, r, distinct=3)))
+        if found[-1] is None:
+            return None
     tokens = torch.zeros(len(rows), max(r.shape[1] for r in rows), dtype=torch.int32)
     for i, r in enumerate(rows):
         tokens[i, :r.shape[1]] = r[0]
@@ -296,17 +316,21 @@ def ragged(model, vocab, seed):
 def make(path, cls, fields, options):
     for seed in range(10000):
         config = cls(**fields)
-        write_checkpoint(path, config, options, seed)
+        stored = write_checkpoint(path, config, options, seed)
         model = load(path)
         tokens = prompt(config.vocab_size, options.get("prompt", 11), seed)
-        found = decisive(model, tokens)
-        batch = ragged(model, config.vocab_size, seed) if found and options.get("ragged") else None
-        if not found or (options.get("ragged") and not batch):
-            continue
-        ref, noise = reference(model, tokens, found[0])
-        if noise < NOISE:
+        ref, noise = reference(model, tokens)
+        sure = lambda row, found: found if found and (not options.get("steady") or steady(model, torch.cat([row, found[0]], 1))) else None
+        found = sure(tokens, decisive(model, tokens)) if noise < NOISE else None
+        batch = ragged(model, config.vocab_size, seed, sure) if found and options.get("ragged") else None
+        if found and (batch or not options.get("ragged")):
             break
+    ref["greedy"] = i32(found[0])
     save_file({k: v.contiguous() for k, v in ref.items()}, path / "reference.safetensors")
+    if stored:
+        save(stored, path)
+        text = json.loads((path / "config.json").read_text()) | {"quantization_config": options["stored"][1]}
+        (path / "config.json").write_text(json.dumps(text, indent=2) + "\n")
     if batch:
         save_file(batch, path / "ragged.safetensors")
     size = sum(f.stat().st_size for f in path.iterdir())
