@@ -8,7 +8,9 @@ use crate::{
 };
 
 mod init;
+mod slice;
 pub use init::init;
+pub use slice::{Selection, Slice};
 
 /// How a parameter starts when nothing is loaded.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,6 +33,17 @@ pub enum Stored {
     Transposed(usize),
 }
 
+/// The shape of a stored tensor.
+#[derive(Clone, Debug, PartialEq)]
+enum Merge {
+    /// A transposed matrix has an axis of outputs and one of inputs; other parameters have their own axes.
+    Usual,
+    /// All axes are one.
+    One,
+    /// This shape.
+    To(Vec<usize>),
+}
+
 /// The specification of one parameter: the leaf of `Model<Param>`.
 ///
 /// ```
@@ -51,8 +64,12 @@ pub struct Param {
     pub name: String,
     /// Order of the elements in the checkpoint.
     pub layout: Stored,
-    /// Shape in the checkpoint, when axes are merged there.
-    flat: Option<Vec<usize>>,
+    /// Which part of the stored tensor it is; all of it if `None`.
+    pub slice: Option<Slice>,
+    /// The path of the parameter of which this one is a copy, perhaps in another order.
+    pub tied: Option<String>,
+    /// How the checkpoint merges axes.
+    merge: Merge,
     /// How many leading axes count things that a checkpoint holds one by one: layers, experts.
     stacks: usize,
 }
@@ -68,7 +85,9 @@ impl Param {
             init: Init::Zeros,
             name: String::new(),
             layout: Stored::AsIs,
-            flat: None,
+            slice: None,
+            tied: None,
+            merge: Merge::Usual,
             stacks: 0,
         }
     }
@@ -86,11 +105,15 @@ impl Param {
     }
     /// Stored as PyTorch's `Linear`: the first `inputs` axes last.
     pub fn transposed(self, inputs: usize) -> Param {
-        let (i, o) = self.aval.dims.split_at(inputs);
-        let flat = Some(vec![o.iter().product(), i.iter().product()]);
-        Param { layout: Stored::Transposed(inputs), flat, ..self }
+        Param { layout: Stored::Transposed(inputs), ..self }
     }
-    /// A bias of zeros over the output axes of this matrix, whose first `inputs` axes are inputs. Stored as one axis.
+    /// A copy of the parameter at this path of the model, perhaps in another order. It keeps the checkpoint name of what it
+    /// copies ([`stored`](Param::stored)): both are read from there, and one is written.
+    pub fn tied_to(self, path: impl Into<String>) -> Param {
+        Param { tied: Some(path.into()), ..self }
+    }
+    /// A bias of zeros over the output axes of this matrix, whose first `inputs` axes are inputs. Stored as one axis. Of a
+    /// matrix that is a slice of a stored one, over outputs, the bias is the same slice: say first how the matrix is stored.
     pub fn bias(&self, inputs: usize) -> Param {
         let dims = &self.aval.dims[inputs..];
         Param {
@@ -99,13 +122,15 @@ impl Param {
             init: Init::Zeros,
             name: String::new(),
             layout: Stored::AsIs,
-            flat: Some(vec![dims.iter().product()]),
+            slice: self.bias_slice(inputs),
+            tied: None,
+            merge: Merge::One,
             stacks: 0,
         }
     }
-    /// Stored with axes merged to this shape.
+    /// Stored with axes merged to this shape; of a slice, the shape of the whole stored tensor.
     pub fn merged(self, dims: impl Into<Vec<usize>>) -> Param {
-        Param { flat: Some(dims.into()), ..self }
+        Param { merge: Merge::To(dims.into()), ..self }
     }
     /// With another dtype.
     pub fn cast(self, dtype: DType) -> Param {
@@ -115,10 +140,18 @@ impl Param {
     pub fn under(self, prefix: &str) -> Param {
         if self.name.is_empty() { self } else { Param { name: format!("{prefix}{}", self.name), ..self } }
     }
-    /// The shape a checkpoint holds each of its parts in.
+    /// The shape of the tensor in which a checkpoint holds each of its parts. Of a slice, the shape of the whole tensor.
     pub fn checkpoint_dims(&self) -> Vec<usize> {
-        let own = &self.aval.dims[self.stacks..];
-        self.flat.clone().unwrap_or_else(|| own.to_vec())
+        let dims = self.whole_dims();
+        match (&self.merge, self.layout) {
+            (Merge::To(dims), _) => dims.clone(),
+            (Merge::One, _) => vec![dims.iter().product()],
+            (Merge::Usual, Stored::AsIs) => dims,
+            (Merge::Usual, Stored::Transposed(inputs)) => {
+                let (outputs, inputs) = dims.split_at(dims.len().saturating_sub(inputs));
+                vec![outputs.iter().product(), inputs.iter().product()]
+            }
+        }
     }
     /// The parameter of `n` equal things (layers, experts) that a checkpoint holds one by one, as one array with a leading
     /// axis of this role. Layers go outermost: stack experts first.

@@ -156,7 +156,11 @@ impl Gpt2<Param> {
             layer_norm_epsilon: eps,
             ..
         } = config;
-        let head = if config.tie_word_embeddings { "transformer.wte.weight" } else { "lm_head.weight" };
+        let head = Param::new([d, v], ["embed", "vocab"]).normal(std).transposed(1);
+        let head = match config.tie_word_embeddings {
+            true => head.stored("transformer.wte.weight").tied_to("wte"),
+            false => head.stored("lm_head.weight"),
+        };
         Gpt2 {
             wte: Param::new([v, d], ["vocab", "embed"]).normal(std).stored("transformer.wte.weight"),
             wpe: Learned {
@@ -166,7 +170,7 @@ impl Gpt2<Param> {
             },
             layers: Layers::spec(&Block::spec(&config), n_layer, scanned),
             norm: norm("transformer.ln_f", d, eps),
-            head: Some(Param::new([d, v], ["embed", "vocab"]).normal(std).stored(head).transposed(1)),
+            head: Some(head),
             config,
         }
     }

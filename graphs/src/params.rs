@@ -2,9 +2,9 @@
 //!
 //! Every name and shape is compared before anything is read. Then one parameter after the other is read, brought
 //! into the model's order (transposed, split into heads, stacked over layers), and uploaded.
-use crate::{error::Result, weights::Weights};
+use crate::{Error, error::Result, weights::Weights};
 use indicatif::{ProgressBar, ProgressStyle};
-use raxla::{Array, Client, DType, Jit, Key, NamedSharding, Param, Tensor, jit, param::Stored};
+use raxla::{Array, Client, DType, Jit, Key, NamedSharding, Param, Tensor, jit, param::Selection};
 use std::{
     collections::{BTreeMap, HashMap},
     io::IsTerminal,
@@ -25,8 +25,17 @@ pub fn load(
     progress: bool,
 ) -> Result<Vec<Array>> {
     let mut expected: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (_, p) in params {
-        expected.extend(p.checkpoint_names().into_iter().map(|n| (n, p.checkpoint_dims())));
+    for (path, p) in params {
+        selection(path, p)?;
+        for name in p.checkpoint_names() {
+            let dims = p.checkpoint_dims();
+            if let Some(other) = expected.get(&name).filter(|other| **other != dims) {
+                let what =
+                    format!("`{path}` is to be in {name} of shape {dims:?}, another parameter in one of {other:?}");
+                return Err(Error::Usage(what));
+            }
+            expected.insert(name, dims);
+        }
     }
     let tied = !expected.contains_key("lm_head.weight");
     let expected: Vec<_> = expected.into_iter().collect();
@@ -37,13 +46,17 @@ pub fn load(
     // one parameter at a time passes through the same memory
     let mut memory = vec![];
     let mut arrays = vec![];
-    for (i, (_, p)) in params.iter().enumerate() {
+    for (i, (path, p)) in params.iter().enumerate() {
         let aval = p.aval.with_dtype(dtype);
         memory.resize(aval.bytes(), 0);
         let names = p.checkpoint_names();
         let part = aval.bytes() / names.len().max(1);
+        let selection = selection(path, p)?;
         for (name, part) in names.iter().zip(memory.chunks_exact_mut(part.max(1))) {
-            weights.read_into(name, dtype, part)?;
+            match &selection {
+                Some(selection) => weights.read_slice_into(name, selection, dtype, part)?,
+                None => weights.read_into(name, dtype, part)?,
+            }
         }
         let owner = Arc::new(memory);
         let strides = strides(p, dtype);
@@ -58,8 +71,13 @@ pub fn load(
     Ok(arrays)
 }
 
-/// Draw all parameters in `dtype` on the device, from their initial distributions. Those that a checkpoint stores under one
-/// name (a tied head) are equal.
+/// Which part of a stored tensor a parameter is.
+pub(crate) fn selection(path: &str, p: &Param) -> Result<Option<Selection>> {
+    p.selection().map_err(|reason| Error::Usage(format!("parameter `{path}` is no slice of {}: {reason}", p.name)))
+}
+
+/// Draw all parameters in `dtype` on the device, from their initial distributions. Tied ones (a head that is the embedding) are
+/// equal; slices of one tensor are what they would be of the whole.
 pub fn random(params: &[(String, Param)], seed: u64, dtype: DType, client: &Client) -> Result<Vec<Array>> {
     type Draw = Jit<(Key, Tensor), Box<dyn Fn(Key, Tensor) -> Tensor>>;
     // one program for all parameters of a shape
@@ -69,11 +87,12 @@ pub fn random(params: &[(String, Param)], seed: u64, dtype: DType, client: &Clie
     let mut arrays = vec![];
     for (path, p) in params {
         let p = p.clone().cast(dtype);
-        let draw = programs.entry(format!("{:?} {:?} {:?}", p.aval, p.init, p.layout)).or_insert_with(|| {
-            let p = p.clone();
-            let f: Box<dyn Fn(Key, Tensor) -> Tensor> = Box::new(move |key, name| p.draw(key.fold_in(name)));
-            jit(f).named("random weights").on(client)
-        });
+        let draw =
+            programs.entry(format!("{:?} {:?} {:?} {:?}", p.aval, p.init, p.layout, p.slice)).or_insert_with(|| {
+                let p = p.clone();
+                let f: Box<dyn Fn(Key, Tensor) -> Tensor> = Box::new(move |key, name| p.draw(key.fold_in(name)));
+                jit(f).named("random weights").on(client)
+            });
         let name = Array::on(client, [], &[p.fingerprint(path)])?;
         arrays.push(draw.call((&key, name))?);
     }
@@ -83,14 +102,9 @@ pub fn random(params: &[(String, Param)], seed: u64, dtype: DType, client: &Clie
 /// Bytes between neighbours along each axis of a parameter, in the order in which the checkpoint holds it.
 fn strides(p: &Param, dtype: DType) -> Vec<i64> {
     let (stacks, own) = p.aval.dims.split_at(p.stacks());
-    // the stored order of the axes: outputs before inputs where the matrix is stored transposed
-    let order: Vec<usize> = match p.layout {
-        Stored::AsIs => (0..own.len()).collect(),
-        Stored::Transposed(inputs) => (inputs..own.len()).chain(0..inputs).collect(),
-    };
     let mut strides = vec![0; own.len()];
     let mut step = (dtype.bits() / 8) as i64;
-    for axis in order.into_iter().rev() {
+    for axis in p.stored_order().into_iter().rev() {
         strides[axis] = step;
         step *= own[axis] as i64;
     }

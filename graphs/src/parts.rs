@@ -99,9 +99,12 @@ impl Common {
     }
     /// The head, `[d, vocab]`. When tied, a second copy of the embedding: matrix-vector products want this order.
     pub fn head(&self) -> Param {
-        let name = if self.tie_word_embeddings { "model.embed_tokens.weight" } else { "lm_head.weight" };
         let dims = [self.hidden_size, self.vocab_size];
-        Param::new(dims, ["embed", "vocab"]).normal(self.initializer_range).stored(name).transposed(1)
+        let head = Param::new(dims, ["embed", "vocab"]).normal(self.initializer_range).transposed(1);
+        match self.tie_word_embeddings {
+            true => head.stored("model.embed_tokens.weight").tied_to("embed"),
+            false => head.stored("lm_head.weight"),
+        }
     }
     /// A norm over the residual stream, of this name in a checkpoint.
     pub fn norm(&self, name: &str) -> RmsNorm<Param> {

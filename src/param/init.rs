@@ -1,5 +1,5 @@
 //! Parameters with their first values, made where they are to be.
-use super::{Init, Param, Stored};
+use super::{Init, Param, Slice};
 use crate::{
     Array, Result,
     aval::DType,
@@ -7,15 +7,16 @@ use crate::{
     mesh::{Mesh, PartitionSpec, Rules},
     prim::{self, full},
     random::Key,
-    trace::Tensor,
+    trace::{Tensor, fail},
     tree::Tree,
 };
 
 /// All parameters of a model with their initial values, divided over a mesh as the rules say: one program makes them all,
 /// of which each device computes its own part. The values are the same on every mesh.
 ///
-/// Each parameter is drawn under `key` folded with its checkpoint name (its path in the tree, if it has none), so parameters
-/// that a checkpoint stores under one name are equal.
+/// Each parameter is drawn under `key` folded with its checkpoint name (its path in the tree, if it has none), as the stored
+/// tensor of that name or its slice of it. So tied parameters are equal, slices of one tensor differ, and a model has the
+/// same values whether it keeps a fused matrix whole or in parts.
 ///
 /// ```
 /// use raxla::{Mesh, P, Param, mesh::Rules, param::init, prelude::*, runtime};
@@ -65,18 +66,26 @@ impl Param {
             Init::Ones => return full(&**dims, self.aval.dtype, 1.0),
             Init::Normal(std) => std,
         };
-        let (s, rank) = (self.stacks, dims.len());
-        let order: Vec<usize> = match self.layout {
-            Stored::AsIs => (0..rank).collect(),
-            Stored::Transposed(inputs) => (0..s).chain(s + inputs..rank).chain(s..s + inputs).collect(),
+        let part = match (self.selection(), self.slice) {
+            (Err(reason), _) => fail("init", vec![self.aval.clone()], format!("its slice is no slice: {reason}"), None),
+            (Ok(_), part) => part,
         };
-        let stored: Vec<usize> = order.iter().map(|i| dims[*i]).collect();
-        (key.normal(stored, DType::F32) * std).cast(self.aval.dtype).transpose(prim::inverse(&order))
+        let s = self.stacks;
+        let order: Vec<usize> = (0..s).chain(self.stored_order().into_iter().map(|i| s + i)).collect();
+        let whole = [&dims[..s], &self.whole_dims()].concat();
+        let mut drawn = key.normal(whole.clone(), DType::F32);
+        if let Some(Slice { axis, start, step, of }) = part {
+            let (mut from, mut to, mut steps) = (vec![0; whole.len()], whole.clone(), vec![1; whole.len()]);
+            (from[s + axis], steps[s + axis]) = (start, step);
+            to[s + axis] = of.min(start + step * dims[order[s + axis]]);
+            drawn = prim::slice(drawn, from, to, steps);
+        }
+        (drawn * std).cast(self.aval.dtype).transpose(prim::inverse(&order))
     }
-    /// A number for [`Key::fold_in`] that depends on the name in a checkpoint, else on this path, and is the same on every
-    /// machine (FNV-1a).
+    /// A number for [`Key::fold_in`] that depends on the name in a checkpoint, else on the path of what it is tied to, else
+    /// on this path, and is the same on every machine (FNV-1a).
     pub fn fingerprint(&self, path: &str) -> u32 {
-        let name = if self.name.is_empty() { path } else { &self.name };
+        let name = if self.name.is_empty() { self.tied.as_deref().unwrap_or(path) } else { &self.name };
         name.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ byte as u32).wrapping_mul(0x0100_0193))
     }
 }

@@ -5,6 +5,7 @@
 
 mod companions;
 mod flax;
+mod params;
 mod safetensors;
 mod tensors;
 
@@ -18,12 +19,13 @@ use crate::{
     tokenizer::Tokenizer,
 };
 use indicatif::ProgressBar;
+use params::FromParams;
 use raxla::{Array, DType, Param};
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
-use tensors::{FromParams, FromWeights, Tensors};
+use tensors::{FromWeights, Tensors};
 
 /// The format of the weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -117,8 +119,8 @@ pub fn convert(model: &str, dir: &Path, options: &SaveOptions) -> Result<Saved> 
 /// ```
 ///
 /// # Errors
-/// Values that do not fit the specifications; two parameters that a checkpoint stores as one (a tied head) and that
-/// differ; and as [`convert`].
+/// Values that do not fit the specifications; a tied parameter (a head) that differs from what it copies; slices that do not
+/// make up the tensor they are stored in; and as [`convert`].
 pub fn save(
     params: &[(String, Param)],
     values: &[Array],

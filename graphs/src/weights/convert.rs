@@ -4,7 +4,6 @@ use super::dequant::Block;
 use bytemuck::{cast_slice, cast_slice_mut};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
-use rayon::prelude::*;
 use std::fmt;
 use xla_extension::DType;
 
@@ -67,9 +66,7 @@ pub(super) enum Layout {
 }
 
 /// Values decoded at a time: a multiple of every block length, small enough for the stack and the first-level cache.
-const RUN: usize = 256;
-/// Values per parallel task.
-const TASK: usize = 64 * RUN;
+pub(super) const RUN: usize = 256;
 
 /// Whether values stored as `from` can be read as `to`: floats into the four float dtypes, everything else as it is.
 pub(super) fn convertible(from: Encoding, to: DType) -> bool {
@@ -82,65 +79,65 @@ pub(super) fn convertible(from: Encoding, to: DType) -> bool {
     }
 }
 
-/// Converts a whole tensor of `rows` rows (as wanted, not as stored) into `out`, in parallel.
-///
-/// The caller has checked [`convertible`] and the lengths of both slices.
-pub(super) fn convert(from: Encoding, layout: Layout, rows: usize, src: &[u8], to: DType, out: &mut [u8]) {
-    let size = to.bits() / 8;
-    let n = out.len() / size;
-    if n == 0 {
-        return;
+/// The values of a tensor, in the order in which they are stored.
+#[derive(Clone, Copy)]
+pub(super) struct Values<'a> {
+    pub(super) encoding: Encoding,
+    pub(super) bytes: &'a [u8],
+    /// Is each stored with 1 added to it?
+    pub(super) plus_one: bool,
+}
+
+impl<'a> Values<'a> {
+    pub(super) fn plain(dtype: DType, bytes: &'a [u8]) -> Values<'a> {
+        Values { encoding: Encoding::Plain(dtype), bytes, plus_one: false }
     }
-    match layout {
-        Layout::Same => {
-            let task = from.bytes(TASK).unwrap_or(TASK);
-            out.par_chunks_mut(TASK * size).zip(src.par_chunks(task)).for_each(|(o, s)| convert_run(from, s, to, o));
+
+    /// Converts as many values as `out` holds, from number `at` on.
+    ///
+    /// The caller has checked [`convertible`], and that the values are there.
+    pub(super) fn decode_any(&self, mut at: usize, to: DType, mut out: &mut [u8]) {
+        let (unit, size) = (self.encoding.unit(), to.bits() / 8);
+        while !out.is_empty() {
+            let (left, before) = (out.len() / size, at % unit);
+            let n = if before == 0 && left >= unit {
+                let n = left - left % unit;
+                self.decode(at, to, &mut out[..n * size]);
+                n
+            } else {
+                // a part of a block
+                let mut block = [0; RUN * 8];
+                self.decode(at - before, to, &mut block[..unit * size]);
+                let n = left.min(unit - before);
+                out[..n * size].copy_from_slice(&block[before * size..][..n * size]);
+                n
+            };
+            at += n;
+            out = &mut out[n * size..];
         }
-        Layout::Interleaved { heads } => {
-            let row = n / rows;
-            let row_bytes = src.len() / rows;
-            let half = rows / heads / 2;
-            out.par_chunks_mut(row * size).enumerate().for_each(|(r, o)| {
-                let (head, within) = (r / (2 * half), r % (2 * half));
-                let stored = head * 2 * half + within % half * 2 + within / half;
-                convert_run(from, &src[stored * row_bytes..][..row_bytes], to, o);
-            });
+    }
+
+    /// Whole units.
+    fn decode(&self, at: usize, to: DType, out: &mut [u8]) {
+        let (Some(begin), Some(run)) = (self.encoding.bytes(at), self.encoding.bytes(RUN)) else { return };
+        let src = &self.bytes[begin..];
+        if !self.plus_one {
+            return convert_run(self.encoding, src, to, out);
         }
-        Layout::PlusOne => {
-            let task = from.bytes(RUN).unwrap_or(RUN);
-            out.par_chunks_mut(RUN * size).zip(src.par_chunks(task)).for_each(|(o, s)| {
-                let mut values = [0f32; RUN];
-                let values = &mut values[..o.len() / size];
-                convert_run(from, s, DType::F32, cast_slice_mut(values));
-                values.iter_mut().for_each(|v| *v -= 1.0);
-                store(values, to, o);
-            });
+        let size = to.bits() / 8;
+        for (o, s) in out.chunks_mut(RUN * size).zip(src.chunks(run)) {
+            let mut values = [0f32; RUN];
+            let values = &mut values[..o.len() / size];
+            convert_run(self.encoding, s, DType::F32, cast_slice_mut(values));
+            values.iter_mut().for_each(|v| *v -= 1.0);
+            store(values, to, o);
         }
-        Layout::Transposed => transpose(from, rows, n / rows, src, to, out),
     }
 }
 
-/// `out[r][c] = src[c][r]`, a band of stored rows at a time so that memory does not grow with the tensor.
-fn transpose(from: Encoding, rows: usize, columns: usize, src: &[u8], to: DType, out: &mut [u8]) {
-    const BAND: usize = 64;
-    let size = to.bits() / 8;
-    let stored_row = src.len() / columns;
-    let mut band = vec![0u8; BAND * rows * size];
-    for first in (0..columns).step_by(BAND) {
-        let width = BAND.min(columns - first);
-        band.par_chunks_mut(rows * size)
-            .zip(src[first * stored_row..][..width * stored_row].par_chunks(stored_row))
-            .for_each(|(o, s)| convert_run(from, s, to, o));
-        out.par_chunks_mut(columns * size).enumerate().for_each(|(r, row)| {
-            for (c, o) in row[first * size..(first + width) * size].chunks_exact_mut(size).enumerate() {
-                o.copy_from_slice(&band[(c * rows + r) * size..][..size]);
-            }
-        });
-    }
-}
-
-/// Converts consecutive values; the lengths of `src` and `out` agree.
+/// Converts consecutive values, as many as `out` holds; `src` may go on behind them.
 fn convert_run(from: Encoding, src: &[u8], to: DType, out: &mut [u8]) {
+    let Some(src) = from.bytes(out.len() / (to.bits() / 8)).and_then(|n| src.get(..n)) else { return };
     match from {
         Encoding::Plain(dtype) if dtype == to => out.copy_from_slice(src),
         Encoding::Plain(DType::F64) => narrow_f64(src, to, out),
@@ -267,7 +264,7 @@ mod tests {
     fn f64_is_rounded_once() {
         let read = |value: f64, to| {
             let mut out = [0; 2];
-            convert(Encoding::Plain(DType::F64), Layout::Same, 1, &value.to_le_bytes(), to, &mut out);
+            Values::plain(DType::F64, &value.to_le_bytes()).decode_any(0, to, &mut out);
             out
         };
         let tiny = 0.5f64.powi(40);
@@ -281,19 +278,5 @@ mod tests {
         assert_eq!(f16::from_le_bytes(read(1e300, DType::F16)), f16::INFINITY);
         assert_eq!(f16::from_le_bytes(read(1e-300, DType::F16)), f16::ZERO);
         assert!(bf16::from_le_bytes(read(f64::NAN, DType::BF16)).is_nan());
-    }
-
-    #[test]
-    fn transpose_crosses_the_bands() {
-        let (rows, columns) = (3, 150);
-        let stored: Vec<f32> = (0..rows * columns).map(|i| i as f32).collect();
-        let mut out = vec![0f32; rows * columns];
-        let from = Encoding::Plain(DType::F32);
-        convert(from, Layout::Transposed, rows, cast_slice(&stored), DType::F32, cast_slice_mut(&mut out));
-        for r in 0..rows {
-            for c in 0..columns {
-                assert_eq!(out[r * columns + c], stored[c * rows + r]);
-            }
-        }
     }
 }

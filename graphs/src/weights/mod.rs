@@ -2,6 +2,7 @@
 //!
 //! Whatever the file, the names, shapes and element order are those of Hugging Face's checkpoint of the same model.
 
+mod arrange;
 mod convert;
 mod dequant;
 mod find;
@@ -13,13 +14,15 @@ mod safetensors;
 mod torch;
 mod view;
 
+pub(crate) use arrange::scatter;
 pub use convert::Encoding;
 pub use dequant::Block;
 pub(crate) use find::{checkpoint, gguf_parts, is_index, is_plain_file_name, kind, shards};
 pub use report::Mismatch;
 
 use crate::LoadError;
-use convert::Layout;
+use convert::{Layout, Values};
+use raxla::param::Selection;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -55,7 +58,8 @@ pub(crate) fn reordered(src: &[u8], from: DType, transposed: Option<usize>, to: 
     let (from, layout) = (Encoding::Plain(from), transposed.map_or(Layout::Same, |_| Layout::Transposed));
     let fits = from.bytes(out.len() / (to.bits() / 8)) == Some(src.len());
     let possible = fits && convert::convertible(from, to);
-    possible.then(|| convert::convert(from, layout, transposed.unwrap_or(1), src, to, out))
+    let (n, rows) = (out.len() / (to.bits() / 8), transposed.unwrap_or(1));
+    possible.then(|| arrange::convert(from, layout, &[rows, n.checked_div(rows).unwrap_or(0)], src, to, out))
 }
 
 /// The type and shape of a stored tensor.
@@ -244,7 +248,7 @@ impl Weights {
     pub fn read(&self, name: &str, dtype: DType) -> Result<Vec<u8>, LoadError> {
         let stored = self.convertible(name, dtype)?;
         let mut out = vec![0; self.elements(name, stored, dtype)? * (dtype.bits() / 8)];
-        self.convert(stored, dtype, &mut out);
+        self.convert(stored, None, dtype, &mut out);
         Ok(out)
     }
 
@@ -252,21 +256,41 @@ impl Weights {
     /// about as much time as the conversion, so a loader that uploads one tensor after the other reuses its buffer.
     pub fn read_into(&self, name: &str, dtype: DType, out: &mut [u8]) -> Result<(), LoadError> {
         let stored = self.convertible(name, dtype)?;
-        let needed = self.elements(name, stored, dtype)? * (dtype.bits() / 8);
-        if out.len() != needed {
-            return Err(
-                self.bad_tensor(name, format!("it takes {needed} bytes as {}, not {}", dtype.name(), out.len()))
-            );
-        }
-        self.convert(stored, dtype, out);
+        let n = self.elements(name, stored, dtype)?;
+        self.check_length(name, n, dtype, out)?;
+        self.convert(stored, None, dtype, out);
         Ok(())
+    }
+
+    /// As [`Weights::read_into`], of these values of the tensor alone. Of rows, and of columns where values lie one by one,
+    /// nothing else is read.
+    pub fn read_slice_into(&self, name: &str, part: &Selection, dtype: DType, out: &mut [u8]) -> Result<(), LoadError> {
+        let stored = self.convertible(name, dtype)?;
+        let Selection { outer, of, inner, start, step, count } = *part;
+        let n = self.elements(name, stored, dtype)?;
+        let whole = outer.checked_mul(of).and_then(|n| n.checked_mul(inner));
+        let last = step.checked_mul(count.saturating_sub(1)).and_then(|last| last.checked_add(start));
+        if whole != Some(n) || step == 0 || last.is_none_or(|last| last >= of.max(1)) {
+            return Err(self.bad_tensor(name, format!("its {n} values have no slice {part:?}")));
+        }
+        self.check_length(name, part.elements(), dtype, out)?;
+        self.convert(stored, Some(part), dtype, out);
+        Ok(())
+    }
+
+    fn check_length(&self, name: &str, n: usize, dtype: DType, out: &[u8]) -> Result<(), LoadError> {
+        let needed = n * (dtype.bits() / 8);
+        if out.len() == needed {
+            return Ok(());
+        }
+        Err(self.bad_tensor(name, format!("it takes {needed} bytes as {}, not {}", dtype.name(), out.len())))
     }
 
     /// A tensor's values as f32, row-major. See [`Weights::read`].
     pub fn read_f32(&self, name: &str) -> Result<Vec<f32>, LoadError> {
         let stored = self.convertible(name, DType::F32)?;
         let mut out = vec![0f32; self.elements(name, stored, DType::F32)?];
-        self.convert(stored, DType::F32, bytemuck::cast_slice_mut(&mut out));
+        self.convert(stored, None, DType::F32, bytemuck::cast_slice_mut(&mut out));
         Ok(out)
     }
 
@@ -293,18 +317,27 @@ impl Weights {
         LoadError::Tensor { path: self.path.clone(), name: name.to_string(), reason: reason.into() }
     }
 
-    fn convert(&self, stored: &Stored, dtype: DType, out: &mut [u8]) {
-        let rows = stored.dims.first().copied().unwrap_or(1);
-        let (encoding, layout) = (stored.encoding, stored.layout);
-        match (&stored.view, encoding) {
+    /// All values, or the selected ones.
+    fn convert(&self, stored: &Stored, part: Option<&Selection>, dtype: DType, out: &mut [u8]) {
+        let Stored { encoding, layout, range, dims, view, .. } = stored;
+        let file = &self.files[stored.file];
+        let values = |bytes| Values { encoding: *encoding, bytes, plus_one: *layout == Layout::PlusOne };
+        match (view, *encoding) {
             (View::Strided(_) | View::Pieces(_), Encoding::Plain(plain)) => {
-                let file = &self.files[stored.file];
-                let values = stored.view.gather(file, stored.range.clone(), &stored.dims, plain.bits() / 8);
-                convert::convert(encoding, layout, rows, &values, dtype, out);
+                let size = plain.bits() / 8;
+                let narrow = part.filter(|_| *layout == Layout::Same).and_then(|part| view.select(dims, part));
+                let (part, gathered) = match narrow {
+                    Some((dims, view, before)) => {
+                        let range = (range.start + before * size).min(range.end)..range.end;
+                        (None, view.gather(file, range, &dims, size))
+                    }
+                    None => (part, view.gather(file, range.clone(), dims, size)),
+                };
+                arrange::arrange(&values(&gathered), *layout, dims, part, dtype, out);
             }
-            _ => convert::convert(encoding, layout, rows, self.slice(stored), dtype, out),
+            _ => arrange::arrange(&values(&file[range.clone()]), *layout, dims, part, dtype, out),
         }
-        self.files[stored.file].forget(stored.range.clone());
+        file.forget(range.clone());
     }
 
     /// Gives every name the prefix `prefix` (`"model."`) if none has it and `except` does not hold: a checkpoint of the
