@@ -139,19 +139,19 @@ impl Reader<'_> {
         })
     }
 
-    /// Beside the other rope parameters, or at the top (Phi-3), or the model's context length.
+    /// At the top (Phi-3), beside the other rope parameters, or the model's context length: in this order, as transformers.
     fn original_context(&self) -> Result<usize, LoadError> {
         const KEY: &str = "original_max_position_embeddings";
+        if let Some(n) = self.config.uint_opt(KEY)? {
+            return Ok(n);
+        }
         match self.parameters.get(KEY).filter(|v| !v.is_null()) {
             // Some files write 4096.0.
             Some(v) => match v.as_f64() {
                 Some(n) if (1.0..4e9).contains(&n) => Ok(n as usize),
                 _ => Err(self.wrong(KEY, v, "a positive integer")),
             },
-            None => match self.config.uint_opt(KEY)? {
-                Some(n) => Ok(n),
-                None => self.config.uint("max_position_embeddings"),
-            },
+            None => self.config.uint("max_position_embeddings"),
         }
     }
 }
