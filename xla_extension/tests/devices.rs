@@ -1,6 +1,6 @@
 //! Programs over several devices.
 
-use crate::common::{bytes, client, download, upload};
+use crate::common::{self, bytes, client, download, upload};
 use std::thread;
 use xla_extension::{Buffer, Client, Code, CompileOptions, DType, Executable, ExecuteOptions};
 

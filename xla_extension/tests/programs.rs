@@ -1,6 +1,6 @@
 //! Compiling and running programs on one device.
 
-use crate::common::{ADD, client, compile, download, plugin, upload};
+use crate::common::{self, ADD, client, compile, download, plugin, upload};
 use std::thread;
 use xla_extension::{Buffer, Code, CompileOptions, DType, Error, ExecuteOptions, HostBuffer, Layout, OptionValue};
 
