@@ -1,7 +1,8 @@
 //! Printing and checking while programs run: what is said, how often, in which order, and how a failure looks.
 use raxla::{
-    Error, Policy, RematOptions, cache, cond, custom_vjp, debug, debug_assert, debug_check, debug_nans, debug_print,
-    fori_loop, grad, jvp, linearize, prelude::*, remat, remat_with, scan, trace::trace_graph, vjp, vmap, while_loop,
+    Error, Mesh, P, Policy, RematOptions, cache, cond, custom_vjp, debug, debug_assert, debug_check, debug_nans,
+    debug_print, fori_loop, grad, jvp, linearize, prelude::*, remat, remat_with, runtime, scan, trace::trace_graph,
+    vjp, vmap, while_loop,
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -470,6 +471,21 @@ fn wrong_format_strings_are_errors_of_the_trace() {
         vec![]
     });
     assert_eq!(e.expect_err("no bools").reason, "f32 is not a bool");
+}
+
+#[test]
+fn programs_on_several_devices_call_the_host() {
+    let heard = Heard::new();
+    let client = runtime::client_with(&runtime::Options { cpu_devices: Some(8), ..Default::default() }).unwrap();
+    let mesh = Mesh::new(&client, [("x", 4), ("y", 2)]).unwrap();
+    let f = |x: Tensor| {
+        debug_print("{}", x.sum([0, 1]));
+        debug_check(x, "x") * 2.0
+    };
+    let x = Array::on(&client, [8, 4], &[1f32; 32]).unwrap();
+    let f = jit(f).on(&mesh).in_shardings((P!["x", "y"],));
+    f.call((&x,)).unwrap().ready().unwrap();
+    assert_eq!(heard.take(), ["32.0"]);
 }
 
 /// Runs itself in child processes, the second of which loads the program from the compilation cache; both print to the

@@ -289,7 +289,7 @@ fn caught_errors_print_nothing() {
         return;
     }
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "caught_errors_print_nothing", "--nocapture"]).env("RAXLA_TEST_CHILD", "1");
+    command.args(["--exact", "jit::caught_errors_print_nothing", "--nocapture"]).env("RAXLA_TEST_CHILD", "1");
     let output = command.output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && stdout.contains("caught: add of f32[2] and f32[3]"), "{stdout}");

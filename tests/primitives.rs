@@ -1,12 +1,11 @@
 //! Every primitive of the table, in every dtype it claims: the reference interpreter equals XLA.
+use crate::kernels;
 use raxla::{
     Graph,
     prelude::*,
     prim::{Case, Row, TABLE},
     trace::trace_graph,
 };
-
-mod kernels;
 
 /// Relative error allowed between XLA's approximations and the interpreter, which rounds exact results.
 fn tolerance(d: DType) -> f64 {

@@ -1,6 +1,7 @@
 //! The rules of every primitive of the table: derivatives equal central differences (first and second order, forward and
 //! reverse mode) and each other, batching equals a loop, and what the rules emit means the same to XLA as to the
 //! interpreter.
+use crate::kernels;
 use raxla::{
     Axis, Graph, PerLeaf,
     graph::Eqn,
@@ -13,8 +14,6 @@ use raxla::{
     vjp, vmap_axes,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
-
-mod kernels;
 
 /// Run a check on each case of each row (of the one that the environment variable ROW names), in these dtypes.
 fn on_every_case(dtypes: &[DType], check: fn(&Case) -> Result<(), String>) {

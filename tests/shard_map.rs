@@ -234,24 +234,6 @@ fn collectives_over_a_mesh_and_a_map() {
     }
 }
 
-#[test]
-fn programs_on_several_devices_call_the_host() {
-    use std::sync::{Arc, Mutex};
-    let said = Arc::new(Mutex::new(vec![]));
-    let heard = said.clone();
-    raxla::debug::set_sink(Some(Box::new(move |text| heard.lock().unwrap().push(text.to_string()))));
-    let mesh = mesh();
-    let f = |x: Tensor| {
-        raxla::debug_print("{}", x.sum([0, 1]));
-        raxla::debug_check(x, "x") * 2.0
-    };
-    let x = Array::on(&client(), [8, 4], &[1f32; 32]).unwrap();
-    let f = jit(f).on(&mesh).in_shardings((P!["x", "y"],));
-    f.call((&x,)).unwrap().ready().unwrap();
-    raxla::debug::set_sink(None);
-    assert_eq!(*said.lock().unwrap(), ["32.0"]);
-}
-
 /// The results over devices are those of the interpreter.
 fn agrees(mesh: &Mesh, x: &Array, f: impl Fn(Tensor) -> Tensor + Clone + 'static) {
     let graph = raxla::trace::trace_graph(&[x.aval().clone()], |t| vec![f(t[0])]).unwrap();

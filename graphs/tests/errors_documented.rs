@@ -262,7 +262,7 @@ fn child() {
 
 fn in_child(case: &str, variables: &[(&str, &str)]) -> String {
     let mut command = Command::new(env::current_exe().expect("this test"));
-    command.args(["--exact", "child", "--nocapture", "--test-threads=1"]).env("CASE", case);
+    command.args(["--exact", "errors_documented::child", "--nocapture", "--test-threads=1"]).env("CASE", case);
     for name in ["RAXLA_PLUGIN", "PJRT_PLUGIN_LIBRARY_PATH", "RAXLA_OFFLINE", "XLA_FLAGS"] {
         command.env_remove(name);
     }

@@ -1,8 +1,6 @@
 //! flax_model.msgpack, read (scripts/make_checkpoint_fixtures.py) and written.
 
-mod common;
-
-use common::{assert_equal, tests, text};
+use crate::common::{assert_equal, tests, text};
 use graphs::{
     Format, LoadError, LoadOptions, Model, SaveOptions,
     weights::{Encoding, Weights},

@@ -1,8 +1,6 @@
 //! Written directories against what they were made of.
 
-mod common;
-
-use common::{assert_equal, tests, text};
+use crate::common::{assert_equal, tests, text};
 use graphs::{
     LoadOptions, Model, SaveOptions,
     weights::{Encoding, Weights},

@@ -1,5 +1,5 @@
 //! Every collective by itself.
-use crate::{Case, Pair, case, cycle, index, smap};
+use super::{Case, Pair, case, cycle, index, smap};
 use raxla::{
     P, all_gather, all_to_all, axis_index, axis_size, pmax, pmean, pmin, ppermute, prelude::*, pshuffle, psum,
     psum_scatter,

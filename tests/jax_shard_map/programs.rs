@@ -1,5 +1,5 @@
 //! What programs over several devices are made of.
-use crate::{Case, Pair, Three, case, cycle, matmul, smap};
+use super::{Case, Pair, Three, case, cycle, matmul, smap};
 use raxla::{
     P, all_gather, all_to_all, axis_index, fori_loop, nn::gelu_tanh, pmax, pmean, ppermute, prelude::*, psum,
     psum_scatter, pvary, remat, scan, shard_map, value_and_grad,

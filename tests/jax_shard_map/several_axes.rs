@@ -1,5 +1,5 @@
 //! Collectives over several axes, which count as one.
-use crate::{Case, case, cycle, index, smap, transformed::steps};
+use super::{Case, case, cycle, index, smap, transformed::steps};
 use raxla::{
     Axis, Mesh, P, PartitionSpec, ShardMapOptions, SpecTree, Tree, VmapOptions, all_gather, all_to_all, axis_index,
     grad, ppermute, prelude::*, pshuffle, psum, psum_scatter, remat, shard_map_with, vmap, vmap_with,

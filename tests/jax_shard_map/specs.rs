@@ -1,5 +1,5 @@
 //! How arguments and results are divided: tuples of axes, shared axes, trees, some axes of the mesh only.
-use crate::{Case, Pair, case, cycle, index, matmul, smap};
+use super::{Case, Pair, case, cycle, index, matmul, smap};
 use raxla::{
     P, ShardMapOptions, all_gather, axis_index, pmean, ppermute, prelude::*, psum, shard_map, shard_map_with,
     with_sharding,

@@ -1,5 +1,5 @@
 //! Inside and around other transformations: derivatives, maps, loops, branches, remat, custom rules.
-use crate::{Case, Pair, case, cycle, index, matmul, smap};
+use super::{Case, Pair, case, cycle, index, matmul, smap};
 use raxla::{
     Axis, P, ScanOptions, ShardMapOptions, VmapOptions, all_gather, axis_index, cond, custom_jvp, custom_vjp,
     fori_loop, grad, hessian, jacfwd, jacrev, jvp, pmax, pmean, ppermute, prelude::*, psum, psum_scatter, pvary, remat,

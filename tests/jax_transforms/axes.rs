@@ -1,5 +1,5 @@
 //! Named axes of `vmap`, and collectives over them.
-use crate::{Case, slopes};
+use super::{Case, slopes};
 use raxla::{
     Axis, VmapOptions, all_gather, all_to_all, axis_index, axis_size, cond, grad, jacfwd, jvp, pmax, pmean, pmin,
     ppermute, prelude::*, psum, psum_scatter, remat, scan_with, switch, vmap_with,

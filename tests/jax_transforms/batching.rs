@@ -1,5 +1,5 @@
 //! `vmap`: axes, nesting, with derivatives, and of operations whose batching is not obvious.
-use crate::{Case, int};
+use super::{Case, int};
 use raxla::{Axis, PerLeaf, grad, hessian, jacfwd, jacrev, jvp, prelude::*, prim, value_and_grad, vmap, vmap_axes};
 
 type Pair = (Tensor, Tensor);

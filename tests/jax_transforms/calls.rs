@@ -1,5 +1,5 @@
 //! Functions with rules of their own: `remat`, `custom_jvp`, `custom_vjp`.
-use crate::{Case, float, int, slopes};
+use super::{Case, float, int, slopes};
 use raxla::{
     Policy, RematOptions, checkpoint_name, cond, custom_jvp, custom_vjp, fori_loop, grad, hessian, jacrev, jvp,
     optimization_barrier, prelude::*, remat, remat_with, scan, value_and_grad, vjp, vmap, while_loop,

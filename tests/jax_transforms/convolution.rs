@@ -1,5 +1,5 @@
 //! Convolutions: values, derivatives, and batches on either side.
-use crate::{Case, slopes2};
+use super::{Case, slopes2};
 use raxla::{Axis, Window, conv, grad, jacfwd, jacrev, jvp, prelude::*, vmap, vmap_axes};
 
 const LINE: &str = "ncx,oix->ncx";

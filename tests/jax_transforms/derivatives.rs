@@ -1,5 +1,5 @@
 //! `grad` and its relatives, of trees, of any order.
-use crate::{Case, float};
+use super::{Case, float};
 use raxla::{
     einsum_n, grad, hessian, jacfwd, jacrev, jvp, linearize, prelude::*, prim, value_and_grad, value_and_grad_aux, vjp,
     vmap,

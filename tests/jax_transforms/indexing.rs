@@ -1,5 +1,5 @@
 //! Reading and writing at computed positions: values, and derivatives with duplicate and missing indices.
-use crate::{Case, int, slopes, slopes2};
+use super::{Case, int, slopes, slopes2};
 use raxla::{
     IndexMode, einsum_n, grad, hessian, jvp, literal,
     prelude::*,

@@ -1,5 +1,5 @@
 //! Derivatives where a function has a kink, a tie, a pole or no derivative.
-use crate::{Case, slopes, slopes2};
+use super::{Case, slopes, slopes2};
 use raxla::{hessian, jacfwd, jvp, nn, prelude::*, prim, vmap};
 
 /// Different cotangents for different elements.

@@ -1,5 +1,5 @@
 //! Control flow: values, derivatives, batches, and all of them nested.
-use crate::{Case, float, int, slopes};
+use super::{Case, float, int, slopes};
 use raxla::{
     Axis, ScanOptions, cond, fori_loop, grad, hessian, jacfwd, jacrev, jvp, linearize, prelude::*, remat, scan,
     scan_with, switch, value_and_grad, vmap, vmap_axes, while_loop,

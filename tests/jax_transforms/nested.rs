@@ -1,5 +1,5 @@
 //! Transformations and control flow inside each other.
-use crate::{Case, float, int, slopes, slopes2};
+use super::{Case, float, int, slopes, slopes2};
 use raxla::{
     Axis, Policy, RematOptions, VmapOptions, all_gather, axis_index, checkpoint_name, cond, einsum_n, eye, fori_loop,
     grad, hessian, jacfwd, jacrev, jvp, linearize, pmean, ppermute, prelude::*, prim, psum, remat, remat_with, scan,

@@ -1,5 +1,5 @@
 //! Random numbers inside transformations. Keys are given by their words.
-use crate::{Case, int};
+use super::{Case, int};
 use raxla::{Axis, grad, jacfwd, prelude::*, remat, scan, scan_with, value_and_grad, vmap, while_loop};
 
 type Pair = (Tensor, Tensor);

@@ -1,5 +1,5 @@
 //! What programs are made of: training steps, attention, recurrence, regression.
-use crate::{Case, float};
+use super::{Case, float};
 use raxla::{
     einsum_n, fori_loop, grad, hessian, jacfwd, jvp, nn, prelude::*, remat, scan, scan_with, value_and_grad,
     value_and_grad_aux, vmap,

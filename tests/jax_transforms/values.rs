@@ -1,5 +1,5 @@
 //! Values of what is composed from primitives.
-use crate::Case;
+use super::Case;
 use raxla::{
     einsum_n, eye, linspace,
     nn::{self, Activation, LayerNorm, RmsNorm, rope},

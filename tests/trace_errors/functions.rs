@@ -1,5 +1,5 @@
 //! Mistakes with functions: loops, branches, derivatives, batches, traces.
-use crate::{check, f, i};
+use super::{check, f, i};
 use raxla::{prelude::*, prim::CustomCall, *};
 use std::cell::Cell;
 

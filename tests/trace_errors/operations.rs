@@ -1,5 +1,5 @@
 //! Mistakes in operations: types, shapes, axes, indices.
-use crate::{b, check, f, i};
+use super::{b, check, f, i};
 use raxla::{
     prelude::*,
     prim::{

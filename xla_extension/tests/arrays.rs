@@ -1,7 +1,6 @@
 //! Between host memory and buffers.
-mod common;
 
-use common::{bytes, client, download, floats, upload};
+use crate::common::{self, bytes, client, download, floats, upload};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},

@@ -1,7 +1,6 @@
 //! Programs over several devices.
-mod common;
 
-use common::{bytes, client, download, upload};
+use crate::common::{self, bytes, client, download, upload};
 use std::thread;
 use xla_extension::{Buffer, Client, Code, CompileOptions, DType, Executable, ExecuteOptions};
 

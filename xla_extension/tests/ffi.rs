@@ -1,7 +1,6 @@
 //! Custom calls that run Rust.
-mod common;
 
-use common::{client, compile, download, plugin, upload};
+use crate::common::{client, compile, download, plugin, upload};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use xla_extension::{
     Buffer, Client, Code, DType, Error, ExecuteOptions, Result,

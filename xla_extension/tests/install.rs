@@ -1,6 +1,5 @@
 //! Installation, with a stand-in for pip, so without a network. Everything runs in child processes, since it is
 //! controlled by environment variables.
-#![cfg(unix)]
 
 use sha2::{Digest, Sha256};
 use std::{
@@ -66,7 +65,7 @@ impl Place {
     /// Starts the ignored test `what` in a process of its own.
     fn start(&self, what: &str, variables: &[(&str, &str)]) -> Child {
         let mut command = Command::new(env::current_exe().unwrap());
-        command.args(["--exact", what, "--ignored", "--nocapture", "--test-threads=1"]);
+        command.args(["--exact", &format!("install::{what}"), "--ignored", "--nocapture", "--test-threads=1"]);
         for name in ["RAXLA_PLUGIN", "PJRT_PLUGIN_LIBRARY_PATH", "RAXLA_OFFLINE"] {
             command.env_remove(name);
         }

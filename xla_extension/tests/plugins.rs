@@ -1,5 +1,4 @@
 //! Loading plugins, good and bad. What depends on environment variables runs in child processes.
-mod common;
 
 use std::{
     env, fs,
@@ -11,7 +10,7 @@ use xla_extension::{Code, Plugin, find_plugin, set_verbose};
 /// Runs `loads_a_plugin` below in a process of its own, which prints the outcome on stdout; returns stdout and stderr.
 fn child(variables: &[(&str, &str)]) -> (String, String) {
     let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", "loads_a_plugin", "--ignored", "--nocapture", "--test-threads=1"]);
+    command.args(["--exact", "plugins::loads_a_plugin", "--ignored", "--nocapture", "--test-threads=1"]);
     command.env_remove("XLA_FLAGS").envs(variables.iter().copied());
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();

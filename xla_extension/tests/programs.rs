@@ -1,7 +1,6 @@
 //! Compiling and running programs on one device.
-mod common;
 
-use common::{ADD, client, compile, download, plugin, upload};
+use crate::common::{self, ADD, client, compile, download, plugin, upload};
 use std::thread;
 use xla_extension::{Buffer, Code, CompileOptions, DType, Error, ExecuteOptions, HostBuffer, Layout, OptionValue};
 

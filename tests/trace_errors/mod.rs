@@ -2,7 +2,7 @@
 /// The expression, on whose line the mistake is.
 macro_rules! wrong {
     ($e:expr) => {{
-        crate::WRONG.set((file!(), line!()));
+        crate::trace_errors::WRONG.set((file!(), line!()));
         $e
     }};
 }

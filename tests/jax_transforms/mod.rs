@@ -13,11 +13,11 @@ pub struct Case {
 /// `case!(name, |x, y| result)`
 macro_rules! case {
     ($name:ident, |$($x:ident),*| $body:expr) => {
-        $crate::Case {
+        $crate::jax_transforms::Case {
             name: stringify!($name),
             f: |inputs| {
                 let [$($x),*] = *inputs else { panic!("{} inputs", inputs.len()) };
-                $crate::leaves(&$body)
+                $crate::jax_transforms::leaves(&$body)
             },
         }
     };
@@ -49,7 +49,7 @@ mod batching;
 mod calls;
 mod convolution;
 mod derivatives;
-mod fixture;
+pub mod fixture;
 mod indexing;
 mod kinks;
 mod loops;

@@ -1,14 +1,12 @@
 //! `shard_map`, its collectives and their derivatives against what JAX computed on eight devices (tests/fixtures/shard_map.json):
 //! the interpreter, and programs compiled for eight devices of the CPU. Each case is a function here and one of the same name in
 //! scripts/shard_map_cases/, the same mathematics.
-use fixture::host;
+use crate::jax_transforms::fixture::{self, host};
 use raxla::{Client, Host, Mesh, SpecTree, Tree, axis_index, grad, prelude::*, runtime, shard_map, trace::trace_graph};
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::LazyLock};
 
 mod collectives;
-#[path = "../jax_transforms/fixture.rs"]
-mod fixture;
 mod programs;
 mod several_axes;
 mod specs;
@@ -22,11 +20,11 @@ pub struct Case {
 /// `case!(name, |mesh, x, y| result)`
 macro_rules! case {
     ($name:ident, |$m:ident, $($x:ident),*| $body:expr) => {
-        $crate::Case {
+        $crate::jax_shard_map::Case {
             name: stringify!($name),
             f: |$m, inputs| {
                 let [$($x),*] = *inputs else { panic!("{} inputs", inputs.len()) };
-                $crate::leaves(&$body)
+                $crate::jax_shard_map::leaves(&$body)
             },
         }
     };

@@ -1,0 +1,30 @@
+//! The tests of the models, in one program. A file here is a module below; `memory` is a program of its own.
+
+mod beams;
+mod common;
+mod config;
+mod damaged_files;
+mod errors_documented;
+mod families;
+mod flax;
+mod generation;
+mod gguf;
+mod gradients;
+mod hub;
+mod models;
+mod parallel;
+mod parallel_plans;
+mod presets;
+mod real_tokenizers;
+mod remat;
+mod sampling;
+mod save;
+mod sharded_inference;
+mod sharding_page;
+mod smollm2;
+mod smollm2_text;
+mod speculative;
+mod template;
+mod tokenizer;
+mod torch;
+mod weights;

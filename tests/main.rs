@@ -1,0 +1,37 @@
+//! The tests of the framework, in one program: linking is most of what a test costs to build. A file here is a module below.
+//!
+//! `cargo test -p raxla --test all rules::` runs those of tests/rules.rs. What decides about its whole process is a program of
+//! its own, see Cargo.toml.
+
+mod array;
+mod buckets;
+mod calls;
+mod collectives;
+mod communication;
+mod control;
+mod cost;
+mod docs;
+mod golden;
+mod jax;
+mod jax_shard_map;
+mod jax_transforms;
+mod jit;
+mod kernels;
+mod moe;
+mod numerics;
+mod optim;
+mod passes;
+mod pmap;
+mod primitives;
+mod random;
+mod recompiles;
+mod remat;
+mod rules;
+mod shard_map;
+mod sharded_arrays;
+mod table;
+mod trace_errors;
+mod transform;
+mod tree;
+mod ui;
+mod windows;
