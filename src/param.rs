@@ -9,7 +9,7 @@ use crate::{
 
 mod init;
 mod slice;
-pub use init::init;
+pub use init::{init, init_on};
 pub use slice::{Selection, Slice};
 
 /// How a parameter starts when nothing is loaded.
@@ -179,7 +179,10 @@ impl Param {
         let each = |names: Vec<String>, (axis, n): (usize, &usize)| {
             let (first, step) = self.layers.filter(|_| axis == 0).unwrap_or((0, 1));
             let number = |i: usize| (first + i * step).to_string();
-            names.iter().flat_map(|name| (0..*n).map(|i| name.replacen("{}", &number(i), 1)).collect::<Vec<_>>()).collect()
+            names
+                .iter()
+                .flat_map(|name| (0..*n).map(|i| name.replacen("{}", &number(i), 1)).collect::<Vec<_>>())
+                .collect()
         };
         self.aval.dims[..self.stacks].iter().enumerate().fold(vec![self.name.clone()], each)
     }

@@ -8,7 +8,7 @@ use crate::{
     programs::{Forward, Placement, Programs, forward},
     tokenizer::Tokenizer,
 };
-use raxla::{Array, Client, DType, Mesh, Param, Tree};
+use raxla::{Array, Client, DType, Key, Mesh, Param, Tree, param};
 use std::time::{Duration, Instant};
 
 /// How to hold and run a model.
@@ -88,14 +88,16 @@ impl Model {
             WeightSource::Stored(mut weights) => {
                 weights.keep_language_model();
                 weights.ensure_prefix(family.prefix, |name| name.starts_with("lm_head."));
-                params::load(&declared, &weights, family.ignored, dtype, client, places.as_deref(), options.progress)?
+                let ignored = |name: &str| family.ignores(name, spec.layers());
+                params::load(&declared, &weights, &ignored, dtype, client, places.as_deref(), options.progress)?
             }
             WeightSource::Random(seed) => {
-                let whole = params::random(&declared, seed, dtype, client)?;
-                match &places {
-                    Some(places) => whole.iter().zip(places).map(|(a, s)| a.put(s)).collect::<raxla::Result<_>>()?,
-                    None => whole,
-                }
+                let (spec, key) = (spec.map(|p| p.clone().cast(dtype)), Key::host(seed));
+                let made = match &placement {
+                    Some(placement) => param::init(&spec, &key, placement.mesh(), placement.rules())?,
+                    None => param::init_on(&spec, &key, client)?,
+                };
+                made.leaves()
             }
         };
         let forward = match &placement {

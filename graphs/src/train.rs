@@ -19,10 +19,7 @@
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-use crate::{
-    models::{Decoder, Input},
-    params,
-};
+use crate::models::{Decoder, Input};
 use raxla::{
     Array, Aval, DType, Jit, Key, Mesh, P, Param, PartitionSpec, RematOptions, Result, Rules, SpecTree, Tensor, Tree,
     axis_index, axis_size, full, jit,
@@ -135,7 +132,7 @@ impl Train {
     pub fn random(&self, seed: u64, client: &Client) -> crate::Result<State<Array>> {
         let model = match &self.mesh {
             Some(mesh) => self.ordered(param::init(&self.model, &Key::host(seed), mesh, &self.rules)?)?,
-            None => self.model.refill(params::random(&self.model.params(), seed, DType::F32, client)?),
+            None => param::init_on(&self.model, &Key::host(seed), client)?,
         };
         let state = self.fresh(&model, client)?;
         Ok((model, state))

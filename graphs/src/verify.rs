@@ -182,9 +182,8 @@ impl Model {
             compare(format!("hidden_states.{i}"), have, want)?;
         }
         let have = compare("logits".into(), &scores.logits, &reference.logits)?;
-        let rows = |x: &'_ [f32]| -> Vec<Vec<f32>> {
-            x.chunks_exact(self.spec().vocab()).map(<[f32]>::to_vec).collect()
-        };
+        let rows =
+            |x: &'_ [f32]| -> Vec<Vec<f32>> { x.chunks_exact(self.spec().vocab()).map(<[f32]>::to_vec).collect() };
         let positions = rows(&have).iter().zip(rows(&reference.logits)).map(|(a, b)| Position::of(a, &b)).collect();
         Ok(Verification { tensors, positions })
     }

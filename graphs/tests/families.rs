@@ -26,8 +26,10 @@ fn logits(model: &Model, tokens: &[u32]) -> Vec<f32> {
 #[test]
 fn bf16_points_the_same_way() {
     let families = ["gpt2_plain", "llama_gqa_untied", "mistral_window", "mixtral_top2", "qwen2_tied", "qwen3_head_dim"];
-    let more = ["qwen3moe_top3", "gemma_tied", "gemma2_windows", "gemma3_pattern"];
-    for name in families.into_iter().chain(more) {
+    let more = ["qwen3moe_top3", "gemma_tied", "gemma2_windows", "gemma3_pattern", "phi3_gqa_untied"];
+    let latest =
+        ["olmo2_gqa_untied", "smollm3_interval_tied", "gptoss_alternating", "deepseek2_greedy", "deepseek3_groups"];
+    for name in families.into_iter().chain(more).chain(latest) {
         let dir = fixture(name);
         let model = load(&dir, LoadOptions { dtype: Some(DType::BF16), ..Default::default() });
         let have = logits(&model, &words(&dir, "tokens"));
@@ -101,11 +103,19 @@ fn caches_hold_no_more_than_the_window() {
     // a loop over a pattern of layers has a cache for each
     assert_eq!(slots("gemma2_windows", true), [5, 5, 64, 64]);
     assert_eq!(slots("gpt2_plain", false), [64; 4]);
+    // local, local, global, twice: of each layer of the pattern keys and values
+    assert_eq!(slots("gemma3_repeated", true), [5, 5, 5, 5, 64, 64]);
+    assert_eq!(slots("gptoss_alternating", true), [5, 5, 64, 64]);
+    // the first layer is not like the others: it stands alone
+    assert_eq!(slots("deepseek3_groups", true), [64; 4]);
 }
 
 #[test]
 fn every_way_to_decode_gives_the_same_greedy_tokens() {
-    for name in ["mistral_window", "gemma2_windows", "qwen3moe_mixed"] {
+    let windows = ["mistral_window", "gemma2_windows", "qwen3moe_mixed", "phi3_window", "smollm3_window_v4"];
+    for name in
+        windows.into_iter().chain(["olmo2_gqa_untied", "gptoss_alternating", "deepseek2_groups", "deepseek3_groups"])
+    {
         let model = load(&fixture(name), Default::default());
         let stranger = graphs::open_random(fixture(name).to_str().unwrap(), 7).unwrap();
         let stranger = Model::load(stranger, &LoadOptions::default(), &runtime::client().unwrap()).unwrap();

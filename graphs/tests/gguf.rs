@@ -1,7 +1,7 @@
 //! GGUF files: every block format bit for bit, the names and order of Hugging Face, and every way for a header to lie.
 
-use graphs::models::Decoder;
 use graphs::config::{HfConfig, Rope, RopeScaling};
+use graphs::models::Decoder;
 
 use graphs::weights::{Weights, gguf};
 use graphs::{Files, LoadError, LoadOptions, Model, WeightSource};

@@ -115,7 +115,8 @@ fn scanned_equals_transformers() {
 
 #[test]
 fn with_cache_equals_without() {
-    for name in ["llama_gqa_untied", "gpt2_plain"] {
+    let families = ["llama_gqa_untied", "gpt2_plain", "phi3_gqa_untied", "olmo2_gqa_untied", "smollm3_interval_tied"];
+    for name in families.into_iter().chain(["gptoss_alternating", "deepseek2_greedy", "deepseek3_groups"]) {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
         let (model, reference) = (load(&dir, false), Reference::open(&dir.join("reference.safetensors")));
         let mut tokens = reference.words("tokens");
@@ -176,7 +177,8 @@ fn a_forward_pass_costs_twice_its_parameters_per_token() {
         spec.params().iter().filter(|(path, _)| !path.starts_with("embed")).map(|(_, p)| p.aval.size()).sum();
     assert_eq!(count, 124_439_808);
     let t = 64;
-    let lowered = graphs::programs::forward().lower(&(spec.map(|p| p.aval.clone()), Aval::new(DType::I32, [1, t]))).unwrap();
+    let lowered =
+        graphs::programs::forward().lower(&(spec.map(|p| p.aval.clone()), Aval::new(DType::I32, [1, t]))).unwrap();
     let ratio = lowered.graph.cost().flops / (2 * count * t) as f64;
     // beside the products with parameters: attention, norms, activations
     assert!((1.0..1.04).contains(&ratio), "{ratio}");

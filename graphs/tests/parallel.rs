@@ -150,6 +150,34 @@ fn llama() {
     );
 }
 
+/// Layers of several kinds: dense and sparse ones, windows, latent vectors.
+#[test]
+fn unequal_layers() {
+    let latent = r#"{"model_type": "deepseek_v3", "vocab_size": 64, "hidden_size": 32, "intermediate_size": 64,
+        "moe_intermediate_size": 16, "num_hidden_layers": 4, "num_attention_heads": 8, "num_key_value_heads": 8,
+        "q_lora_rank": 16, "kv_lora_rank": 8, "qk_nope_head_dim": 4, "qk_rope_head_dim": 4, "v_head_dim": 4,
+        "n_routed_experts": 8, "n_group": 2, "topk_group": 1, "num_experts_per_tok": 2, "first_k_dense_replace": 1,
+        "max_position_embeddings": 32}"#;
+    let remat = TrainOptions { remat: Some(raxla::RematOptions::default()), ..plain() };
+    compare(
+        latent,
+        &[("fsdp=8", remat), ("data=2,fsdp=2,model=2", plain()), ("fsdp=4,model=2", sequence()), ("expert=4", plain())],
+    );
+    let local = r#"{"model_type": "gemma2", "vocab_size": 64, "hidden_size": 32, "intermediate_size": 64, "head_dim": 4,
+        "num_hidden_layers": 4, "num_attention_heads": 8, "num_key_value_heads": 1, "sliding_window": 4,
+        "max_position_embeddings": 32}"#;
+    compare(
+        local,
+        &[
+            ("fsdp=8", plain()),
+            ("model=8", plain()),
+            ("fsdp=4,model=2", sequence()),
+            ("pipe=4", plain()),
+            ("context=4", plain()),
+        ],
+    );
+}
+
 #[test]
 fn mixtral() {
     compare(MIXTRAL, &[("expert=8", plain()), ("pipe=4", plain())]);

@@ -22,7 +22,12 @@ fn client() -> Client {
 }
 fn train(mesh: &str, options: TrainOptions) -> Train {
     let config = HfConfig::parse(LLAMA, "config.json").expect("a configuration");
-    Train::new(Decoder::of(&config, true).unwrap(), Some(&Mesh::new(&client(), Mesh::parse(mesh).unwrap()).unwrap()), options).unwrap()
+    Train::new(
+        Decoder::of(&config, true).unwrap(),
+        Some(&Mesh::new(&client(), Mesh::parse(mesh).unwrap()).unwrap()),
+        options,
+    )
+    .unwrap()
 }
 /// Of a whole step.
 fn step(mesh: &str, options: TrainOptions) -> Communication {

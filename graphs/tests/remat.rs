@@ -4,18 +4,16 @@ use graphs::{
     models::{Decoder, Input},
 };
 use raxla::{
-    Array, Aval, Compiled, DType, Param, Policy, RematOptions, Tensor, Tree, full, jit,
-    nn::cross_entropy,
-    prim::sample_in,
-    testing::close,
-    value_and_grad,
+    Array, Aval, Compiled, DType, Param, Policy, RematOptions, Tensor, Tree, full, jit, nn::cross_entropy,
+    prim::sample_in, testing::close, value_and_grad,
 };
 
 const BATCH: usize = 4;
 const SEQ: usize = 128;
 
 fn spec() -> Decoder<Param> {
-    let config = r#"{"model_type": "gpt2", "vocab_size": 256, "n_positions": 128, "n_embd": 64, "n_layer": 24, "n_head": 4}"#;
+    let config =
+        r#"{"model_type": "gpt2", "vocab_size": 256, "n_positions": 128, "n_embd": 64, "n_layer": 24, "n_head": 4}"#;
     let config = HfConfig::parse(config, "config.json").expect("a configuration");
     Decoder::of(&config, true).expect("a model").without_copies()
 }
@@ -27,7 +25,8 @@ fn step(remat: Option<RematOptions>) -> impl Fn(Decoder, Tensor) -> (Decoder, De
             let (inputs, targets) = (tokens.slice_axis(1, 0..SEQ), tokens.slice_axis(1, 1..SEQ + 1));
             let (start, length) = (full([], DType::I32, 0), full([], DType::I32, SEQ));
             let cache = model.no_cache();
-            let out = model.forward(Input { tokens: inputs, start, length, cache, remat: remat.clone(), pipeline: None });
+            let out =
+                model.forward(Input { tokens: inputs, start, length, cache, remat: remat.clone(), pipeline: None });
             cross_entropy(model.logits(out.hidden), targets)
         };
         let (loss, gradient) = value_and_grad(loss)(model.clone());

@@ -5,7 +5,7 @@ use graphs::{
     LoadOptions, Model, SaveOptions,
     weights::{Encoding, Weights},
 };
-use raxla::{Tree as _, Array, DType, runtime};
+use raxla::{Array, DType, Tree as _, runtime};
 use std::path::{Path, PathBuf};
 
 fn load(path: &Path, scanned: bool) -> Model {
@@ -149,7 +149,10 @@ fn a_model_is_written_as_it_was_read() {
     let dir = tempfile::tempdir().unwrap();
     let names =
         ["llama_mha_tied", "gpt2_plain", "gpt2_upcast_untied", "mixtral_v4", "gemma2_v4", "qwen3_bias_one_head"];
-    for (i, name) in names.into_iter().enumerate() {
+    let fused = ["phi3_gqa_untied", "phi3_partial_long_tied", "phi3_window", "gptoss_alternating", "gptoss_hub"];
+    let latent = ["deepseek2_greedy", "deepseek2_groups", "deepseek3_groups", "deepseek3_plain_q"];
+    let more = ["olmo2_gqa_untied", "olmo2_head_dim_tied", "smollm3_list_biases", "smollm3_interval_tied"];
+    for (i, name) in names.into_iter().chain(fused).chain(latent).chain(more).enumerate() {
         let from = tests("fixtures").join(name);
         let to = dir.path().join(name);
         // layers one by one, and stacked

@@ -5,11 +5,7 @@ use graphs::{
     programs::{Request, step_avals},
 };
 use raxla::{Array, Client, DType, Key, Mesh, Tree, runtime};
-use std::{
-    ops::ControlFlow,
-    path::PathBuf,
-    sync::OnceLock,
-};
+use std::{ops::ControlFlow, path::PathBuf, sync::OnceLock};
 
 /// With a vocabulary that two and four devices divide, unlike those of the fixtures.
 const LLAMA: &str = r#"{"model_type": "llama", "vocab_size": 64, "hidden_size": 32, "intermediate_size": 64,
@@ -112,11 +108,33 @@ fn families_generate_as_on_one_device() {
         ("gpt2_plain", "model=2", true),
         ("mistral_window", "model=2", true),
         ("mixtral_top2", "model=2", true),
+        ("phi3_gqa_untied", "model=2", true),
+        ("olmo2_gqa_untied", "model=4", true),
+        ("smollm3_interval_tied", "model=2", true),
+        ("gptoss_alternating", "model=2", true),
+        ("deepseek2_greedy", "model=2", false),
+        ("deepseek3_groups", "data=2,model=2", true),
         (LLAMA, "data=2,model=2", true),
         (LLAMA, "model=4", false),
     ] {
         compare(name, axes, scanned);
     }
+}
+
+/// `model` divides the heads of queries, and not those of keys and values: every device has all of these, and takes its own.
+#[test]
+fn heads_of_keys_that_do_not_divide_are_everywhere() {
+    for (kv_heads, axes) in [(1, "model=4"), (2, "data=2,model=4"), (2, "model=8")] {
+        let kv = format!(r#""num_key_value_heads": {kv_heads}"#);
+        compare(&LLAMA.replace(r#""num_key_value_heads": 4"#, &kv), axes, false);
+    }
+    // groups of three query heads, of which a device has a half
+    let six = LLAMA.replace(r#""hidden_size": 32"#, r#""hidden_size": 48"#);
+    let six = six.replace(
+        r#""num_attention_heads": 8, "num_key_value_heads": 4"#,
+        r#""num_attention_heads": 6, "num_key_value_heads": 3"#,
+    );
+    compare(&six, "model=2", true);
 }
 
 /// Rows along `data`, heads along `model`; several rows per device, samples, penalties, draws, prompts in pieces.

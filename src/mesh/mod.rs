@@ -13,8 +13,8 @@ mod axes;
 mod rules;
 mod spec;
 pub use axes::AxisSet;
-pub(crate) use rules::{mapped_axes, with_rules};
 pub use rules::{Rules, with_logical_sharding};
+pub(crate) use rules::{mapped_axes, with_rules};
 pub use spec::{Entry, PartitionSpec, SpecTree};
 
 /// Devices in a grid whose axes have names: `data=4,model=2`. Cheap to clone.

@@ -239,13 +239,7 @@ impl<A: Tree<Tensor, With<Tensor> = A> + Clone> Layers<A> {
 
 impl<A: Tree<Tensor, With<Tensor> = A> + Clone> Run<A> {
     /// Pass `x` through the run, whose first layer has the number `first`.
-    fn fold<C, S, Y>(
-        &self,
-        x: C,
-        state: &Run<S>,
-        first: usize,
-        f: &impl Fn(C, A, S, Tensor) -> (C, Y),
-    ) -> (C, Run<Y>)
+    fn fold<C, S, Y>(&self, x: C, state: &Run<S>, first: usize, f: &impl Fn(C, A, S, Tensor) -> (C, Y)) -> (C, Run<Y>)
     where
         C: Tree<Tensor, With<Tensor> = C> + Clone,
         S: Tree<Tensor, With<Tensor> = S> + Clone,

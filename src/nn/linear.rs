@@ -3,8 +3,8 @@
 use crate::{
     aval::DType,
     einsum::einsum,
-    param::Param,
     parallel::{fsdp, tensor},
+    param::Param,
     prim::IndexMode,
     trace::{At, Tensor},
     tree::Tree,

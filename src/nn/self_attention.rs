@@ -6,8 +6,8 @@ use super::{
 use crate::{
     aval::DType,
     host::Host,
-    param::Param,
     parallel::tensor,
+    param::Param,
     prim::{self, IndexMode, full, literal},
     trace::{At, Tensor},
     tree::Tree,

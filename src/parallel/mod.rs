@@ -55,9 +55,8 @@ pub fn rules(mesh: &Mesh, sequence: bool) -> crate::Result<Rules> {
             help: format!("the axes are {}", AXES.join(", ")),
         });
     }
-    let of = |names: &[&str]| {
-        Entry::Axes(names.iter().filter(|n| mesh.axis(n).is_some()).map(|n| Arc::from(*n)).collect())
-    };
+    let of =
+        |names: &[&str]| Entry::Axes(names.iter().filter(|n| mesh.axis(n).is_some()).map(|n| Arc::from(*n)).collect());
     let between: &[&str] = if sequence { &["context", "model"] } else { &["context"] };
     Ok(Rules::default()
         .must("heads", of(&["model"]))

@@ -3,16 +3,17 @@ use super::{Init, Param, Slice};
 use crate::{
     Array, Result,
     aval::DType,
-    jit::jit,
-    mesh::{Mesh, PartitionSpec, Rules},
+    jit::{Jit, jit},
+    mesh::{Mesh, Rules},
     prim::{self, full},
     random::Key,
+    runtime::Client,
     trace::{Tensor, fail},
     tree::Tree,
 };
 
-/// All parameters of a model with their initial values, divided over a mesh as the rules say: one program makes them all,
-/// of which each device computes its own part. The values are the same on every mesh.
+/// All parameters of a model with their initial values, divided over a mesh as the rules say: each device computes its own
+/// part, by programs that parameters of a kind share. The values are the same on every mesh.
 ///
 /// Each parameter is drawn under `key` folded with its checkpoint name (its path in the tree, if it has none), as the stored
 /// tensor of that name or its slice of it. So tied parameters are equal, slices of one tensor differ, and a model has the
@@ -43,19 +44,61 @@ pub fn init<M: Tree<Param>>(
     mesh: &Mesh,
     rules: &Rules,
 ) -> Result<<M as Tree<Param>>::With<Array>> {
-    let (params, paths) = (spec.leaves(), spec.paths());
-    let specs: Vec<PartitionSpec> = params.iter().map(|p| rules.spec_of(p, mesh)).collect();
-    let draw_all = move |key: Key| -> Vec<Tensor> {
-        let draw = |(p, path): (&Param, &String)| p.draw(key.fold_in(p.fingerprint(path)));
-        params.iter().zip(&paths).map(draw).collect()
+    let draw = |p: &Param| {
+        let spec = rules.spec_of(p, mesh);
+        (spec.to_string(), Box::new(move |jit: Draw| jit.on(mesh).out_shardings(spec)) as Box<dyn FnOnce(Draw) -> Draw>)
     };
+    each(spec, key, &mesh.client()?.clone(), draw)
+}
+
+/// As [`init`], on the first device of this client.
+///
+/// # Errors
+/// What the plugin reports.
+pub fn init_on<M: Tree<Param>>(
+    spec: &M,
+    key: &Key<crate::Host>,
+    client: &Client,
+) -> Result<<M as Tree<Param>>::With<Array>> {
+    each(spec, key, client, |_| (String::new(), Box::new(|jit: Draw| jit.on(client))))
+}
+
+/// From the key and a parameter's fingerprint to its values.
+type Draw = Jit<(Key, Tensor), Box<dyn Fn(Key, Tensor) -> Tensor>>;
+
+/// Draw each parameter by a program that all of its kind share. `place` says where its values are to be, as a text and as what
+/// makes a program put them there.
+fn each<'a, M: Tree<Param>>(
+    spec: &M,
+    key: &Key<crate::Host>,
+    client: &Client,
+    place: impl Fn(&Param) -> (String, Box<dyn FnOnce(Draw) -> Draw + 'a>),
+) -> Result<<M as Tree<Param>>::With<Array>> {
     let words: Vec<u32> = key.data().to_ints().iter().map(|w| *w as u32).collect();
-    let key = Key::from_data(Array::on(mesh.client()?, [2], &words)?);
-    let arrays = jit(draw_all).named("init").on(mesh).out_shardings(specs).call((key,))?;
-    Ok(spec.refill(arrays))
+    let key = Key::from_data(Array::on(client, [2], &words)?);
+    let mut programs: Vec<(Param, String, Draw)> = vec![];
+    spec.try_map_named(|path, p| {
+        let kind = p.clone().anonymous();
+        let (place, put) = place(p);
+        let at = match programs.iter().position(|(k, at, _)| *k == kind && *at == place) {
+            Some(at) => at,
+            None => {
+                let drawn = kind.clone();
+                let f: Box<dyn Fn(Key, Tensor) -> Tensor> = Box::new(move |key, name| drawn.draw(key.fold_in(name)));
+                programs.push((kind, place, put(jit(f).named("init"))));
+                programs.len() - 1
+            }
+        };
+        let name = Array::on(client, [], &[p.fingerprint(&path.to_string())])?;
+        programs[at].2.call((&key, name))
+    })
 }
 
 impl Param {
+    /// Without what does not matter to its initial value but for the key: its name.
+    fn anonymous(self) -> Param {
+        Param { name: String::new(), tied: None, layers: None, axes: vec![], ..self }
+    }
     /// Its initial value, inside a trace. Random elements are drawn in the order of a checkpoint, and then brought into the
     /// parameter's own.
     #[track_caller]
@@ -88,6 +131,8 @@ impl Param {
         let name = if self.name.is_empty() { self.tied.as_deref().unwrap_or(path) } else { &self.name };
         // (of a pattern of layers, each stack has the same name)
         let first = self.layers.filter(|layers| layers.0 > 0).map(|layers| format!(" from {}", layers.0));
-        name.bytes().chain(first.iter().flat_map(|text| text.bytes())).fold(0x811c_9dc5, |hash, byte| (hash ^ byte as u32).wrapping_mul(0x0100_0193))
+        name.bytes()
+            .chain(first.iter().flat_map(|text| text.bytes()))
+            .fold(0x811c_9dc5, |hash, byte| (hash ^ byte as u32).wrapping_mul(0x0100_0193))
     }
 }

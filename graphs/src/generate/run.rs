@@ -146,8 +146,7 @@ impl Run {
     ) -> Result<(Run, Array)> {
         let client = model.client();
         let step = model.programs.step(model, shape);
-        let avals =
-            |rows, t| step_avals(model.spec(), model.dtype(), shape, [rows, t], [plan.slots, plan.spare]);
+        let avals = |rows, t| step_avals(model.spec(), model.dtype(), shape, [rows, t], [plan.slots, plan.spare]);
         let (one_each, decoding) = (avals(plan.rows(), 1), step.clone());
         let decode = Later::new(move || decoding.prepare(&one_each, &CONSUMED), ahead);
         let begin = Instant::now();

@@ -6,7 +6,8 @@ use crate::{LoadError, config::HfConfig};
 use raxla::{
     Param,
     nn::{
-        Activation, Attention, AttentionOptions, Embedding, Gains, Glu, Head, Layers, Linear, Mlp, Norm, Reach, RmsNorm,
+        Activation, Attention, AttentionOptions, Embedding, Gains, Glu, Head, Layers, Linear, Mlp, Norm, Reach,
+        RmsNorm,
         moe::{Dispatch, Experts, Router},
         rope::{Rope, RopeScaling},
     },

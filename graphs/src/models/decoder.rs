@@ -155,9 +155,7 @@ impl Decoder {
             let x = self.embed_scale.map_or(x, |scale| x * scale);
             self.positions.as_ref().map_or(x, |table| x + table.call(span.positions))
         });
-        let layer = |x: Tensor, layer: &Layer, number, cache| {
-            scope("block", || layer.call(x, cache, number, &span))
-        };
+        let layer = |x: Tensor, layer: &Layer, number, cache| scope("block", || layer.call(x, cache, number, &span));
         if let Some(schedule) = input.pipeline {
             let hidden = self.stages(x, &input, schedule, |x, block, number| layer(x, block, number, None).0);
             let none = || Layers::list(vec![]);

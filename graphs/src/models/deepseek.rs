@@ -4,7 +4,11 @@
 //! the MLP is many small experts and some that all tokens go through. Experts stand in groups, of which the best are chosen
 //! first, so that a token's experts are on few machines. V3 scores them by a sigmoid each, and balances their use not by a loss
 //! but by a bias that counts for the choice alone. Published weights of V3 are fp8 with a scale per block, which loading undoes.
-use super::{Common, Decoder, FeedForward, Mixer, common::{in_layer, rope_of}, moe::enough};
+use super::{
+    Common, Decoder, FeedForward, Mixer,
+    common::{in_layer, rope_of},
+    moe::enough,
+};
 use crate::{LoadError, config::HfConfig};
 use raxla::{
     Param,
@@ -62,9 +66,8 @@ fn build(c: &HfConfig, choice: Router, bias: bool, interleaved: bool) -> Result<
     });
     let dense = c.get("first_k_dense_replace").and_then(|n| n.as_u64()).unwrap_or(0) as usize;
     let mlp = FeedForward::Mlp(common.mlp(bias));
-    Ok(common.decoder(|layer| {
-        common.layer_of(attention.clone(), if layer < dense { mlp.clone() } else { experts.clone() })
-    }))
+    Ok(common
+        .decoder(|layer| common.layer_of(attention.clone(), if layer < dense { mlp.clone() } else { experts.clone() })))
 }
 
 fn groups(c: &HfConfig, score: GroupScore) -> Result<Option<Groups>, LoadError> {

@@ -7,7 +7,11 @@
 //!   by a tanh (soft caps), and alternates layers that look at a window with layers that see everything.
 //! * Gemma 3 normalizes queries and keys instead of capping, has five local layers to a global one, and two rotary
 //!   embeddings: a slow one for the global layers, whose context is long, and the usual one for the local layers.
-use super::{Common, Decoder, Layer, common::{in_layer, reaching, rope_of, within}, windows};
+use super::{
+    Common, Decoder, Layer,
+    common::{in_layer, reaching, rope_of, within},
+    windows,
+};
 use crate::{LoadError, config::HfConfig};
 use raxla::{
     Param,
@@ -60,11 +64,7 @@ fn common(c: &HfConfig) -> Result<Common, LoadError> {
     Ok(Common { gains: Gains::Centered, ..Common::read(c)? })
 }
 
-fn decoder(
-    c: &HfConfig,
-    common: &Common,
-    layer: impl Fn(usize) -> Layer<Param>,
-) -> Result<Decoder<Param>, LoadError> {
+fn decoder(c: &HfConfig, common: &Common, layer: impl Fn(usize) -> Layer<Param>) -> Result<Decoder<Param>, LoadError> {
     let embed_scale = Some((common.hidden_size as f64).sqrt());
     let logit_cap = c.float_opt("final_logit_softcapping")?;
     Ok(Decoder { embed_scale, logit_cap, ..common.decoder(layer) })

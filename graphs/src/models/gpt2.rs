@@ -8,7 +8,8 @@ use crate::{LoadError, config::HfConfig};
 use raxla::{
     Param,
     nn::{
-        Activation, Attention, AttentionOptions, Embedding, Glu, Head, LayerNorm, Layers, Learned, Linear, Mlp, Norm, Reach,
+        Activation, Attention, AttentionOptions, Embedding, Glu, Head, LayerNorm, Layers, Learned, Linear, Mlp, Norm,
+        Reach,
     },
 };
 
@@ -25,10 +26,8 @@ pub fn build(c: &HfConfig) -> Result<Decoder<Param>, LoadError> {
     }
     let (k, f) = (d / h, c.uint_opt("n_inner")?.unwrap_or(4 * d));
     let (eps, std) = (c.float("layer_norm_epsilon")? as f32, c.float("initializer_range")?);
-    let act: Activation = c
-        .str("activation_function")?
-        .parse()
-        .map_err(|e| c.error(format!("`activation_function`: {e}")))?;
+    let act: Activation =
+        c.str("activation_function")?.parse().map_err(|e| c.error(format!("`activation_function`: {e}")))?;
 
     let norm = |name: &str| {
         let part = |kind: &str| Param::new([d], ["embed"]).stored(format!("transformer.{name}.{kind}"));

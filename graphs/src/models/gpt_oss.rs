@@ -4,7 +4,12 @@
 //! learned sink: a score that takes part in the softmax and has no value, so that a head can look at nothing. The MLP's gate
 //! is clamped, and the linear part is added to 1. Checkpoints hold gate and up as alternating columns of one array, and
 //! quantized (MXFP4), which loading undoes.
-use super::{Common, Decoder, FeedForward, Mixer, common::{in_layer, within}, moe::enough, windows};
+use super::{
+    Common, Decoder, FeedForward, Mixer,
+    common::{in_layer, within},
+    moe::enough,
+    windows,
+};
 use crate::{LoadError, config::HfConfig};
 use raxla::{
     Param,
@@ -33,9 +38,7 @@ pub fn build(c: &HfConfig) -> Result<Decoder<Param>, LoadError> {
         ..common.attention([c.bool_or("attention_bias", true)?; 2])
     };
     let experts = FeedForward::Experts(experts(c, &common)?);
-    Ok(common.decoder(|layer| {
-        common.layer_of(Mixer::Attention(within(&attention, windows[layer])), experts.clone())
-    }))
+    Ok(common.decoder(|layer| common.layer_of(Mixer::Attention(within(&attention, windows[layer])), experts.clone())))
 }
 
 fn experts(c: &HfConfig, common: &Common) -> Result<Experts<Param>, LoadError> {

@@ -26,9 +26,7 @@ pub fn mixtral(c: &HfConfig) -> Result<Decoder<Param>, LoadError> {
     let names = ["block_sparse_moe", "w1", "w3", "w2"];
     let experts = FeedForward::Experts(common.experts(count, common.intermediate_size, names, choice));
     let attention = common.attention([false; 2]);
-    Ok(common.decoder(|layer| {
-        common.layer_of(Mixer::Attention(within(&attention, windows[layer])), experts.clone())
-    }))
+    Ok(common.decoder(|layer| common.layer_of(Mixer::Attention(within(&attention, windows[layer])), experts.clone())))
 }
 
 /// The specification of a Qwen 3 with experts.

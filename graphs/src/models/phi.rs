@@ -3,14 +3,18 @@
 //! LLaMA's layers. A checkpoint holds queries, keys and values as one matrix, and gate and up as one: rows of all query heads,
 //! then of all key heads, then of all value heads. Longer contexts divide each frequency by a factor of its own, of which there
 //! is a set for short and one for long sequences (LongRoPE, arXiv 2402.13753). Phi-4-mini turns only three quarters of a head.
-use super::{Common, Decoder, common::{in_layer, within}};
+use super::{
+    Common, Decoder,
+    common::{in_layer, within},
+};
 use crate::{LoadError, config::HfConfig};
 use raxla::{
     Param,
     nn::{Glu, Linear, Mlp},
 };
 
-const DEFAULTS: &str = r#"{"max_position_embeddings": 4096, "original_max_position_embeddings": 4096, "rms_norm_eps": 1e-5}"#;
+const DEFAULTS: &str =
+    r#"{"max_position_embeddings": 4096, "original_max_position_embeddings": 4096, "rms_norm_eps": 1e-5}"#;
 
 /// The specification that a configuration means.
 pub fn build(c: &HfConfig) -> Result<Decoder<Param>, LoadError> {
@@ -27,9 +31,8 @@ pub fn build(c: &HfConfig) -> Result<Decoder<Param>, LoadError> {
     let o = Linear::stored(o, 2, &in_layer("self_attn.o_proj"), false);
     let attention =
         common.attention_of([heads(h, "heads", 0), heads(g, "kv_heads", h), heads(g, "kv_heads", h + g), o]);
-    let half = |first: usize| {
-        linear(common.matrix([d, f], ["embed", "mlp"]).slice(0, first, 2 * f), "mlp.gate_up_proj")
-    };
+    let half =
+        |first: usize| linear(common.matrix([d, f], ["embed", "mlp"]).slice(0, first, 2 * f), "mlp.gate_up_proj");
     let mlp = Mlp {
         gate: Some(half(0)),
         up: half(f),

@@ -18,19 +18,20 @@ pub const ARCHITECTURES: &[Family] = &[
     family("olmo2", olmo::build),
     family("smollm3", smollm::build),
     family("gpt_oss", gpt_oss::build),
-    family("deepseek_v2", deepseek::build2),
-    family("deepseek_v3", deepseek::build3),
+    Family { more_layers: true, ..family("deepseek_v2", deepseek::build2) },
+    Family { more_layers: true, ..family("deepseek_v3", deepseek::build3) },
     Family {
         model_type: "gpt2",
         prefix: "transformer.",
         ignored: &[".attn.bias", ".attn.masked_bias"],
+        more_layers: false,
         build: gpt2::build,
     },
 ];
 
 /// A family whose checkpoints are named as LLaMA's.
 const fn family(model_type: &'static str, build: Build) -> Family {
-    Family { model_type, prefix: "model.", ignored: &[".rotary_emb.inv_freq"], build }
+    Family { model_type, prefix: "model.", ignored: &[".rotary_emb.inv_freq"], more_layers: false, build }
 }
 
 /// One architecture of the registry.
@@ -41,8 +42,19 @@ pub struct Family {
     pub prefix: &'static str,
     /// Ends of the names of tensors that are no parameters, from a dot on: `c_attn.bias` is none of `.attn.bias`.
     pub ignored: &'static [&'static str],
+    /// Does a checkpoint hold layers behind those of the model: heads that predict several tokens, which nothing here uses?
+    pub more_layers: bool,
     /// The specification, with a list of layers whose names have `{}` for their number. [`Decoder::of`] is what to call.
     pub build: Build,
+}
+
+impl Family {
+    /// Is the tensor of this name no parameter of a model of so many layers?
+    pub fn ignores(&self, name: &str, layers: usize) -> bool {
+        let number = || name.strip_prefix("model.layers.")?.split('.').next()?.parse::<usize>().ok();
+        self.ignored.iter().any(|end| name.ends_with(end))
+            || (self.more_layers && number().is_some_and(|n| n >= layers))
+    }
 }
 
 /// From a configuration to a specification.

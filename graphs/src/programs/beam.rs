@@ -16,18 +16,17 @@ pub type Extend = Jit<ExtendArgs<Tensor>, Box<ExtendFn>>;
 /// Take in each beam's newest token, and find the `keep` best continuations of all of them. A beam's score is the sum of
 /// its tokens' log-probabilities; penalties and bias apply to these, as in transformers.
 pub fn extend(shape: Shape, keep: usize) -> Extend {
-    let f =
-        move |model: Decoder, tokens: Tensor, state: State, request: Request, parents: Tensor, scores: Tensor| {
-            let [rows, _] = tokens.shape();
-            let call = Call { tokens, count: full([rows], DType::I32, 1), state: state.pick(parents), request };
-            let (logprobs, state) = each_row(call, |call| {
-                let (hidden, state) = take_in(&model, &call);
-                let logprobs = logits(&model, hidden).squeeze(0).log_softmax(-1);
-                (shape.penalize(logprobs, call.request.context(state.counts)), state)
-            });
-            let [_, vocab] = logprobs.shape();
-            let (best, at) = (logprobs + scores.expand_dims(-1)).reshape([rows * vocab]).top_k(keep);
-            (best, at / vocab as i32, at % vocab as i32, state)
-        };
+    let f = move |model: Decoder, tokens: Tensor, state: State, request: Request, parents: Tensor, scores: Tensor| {
+        let [rows, _] = tokens.shape();
+        let call = Call { tokens, count: full([rows], DType::I32, 1), state: state.pick(parents), request };
+        let (logprobs, state) = each_row(call, |call| {
+            let (hidden, state) = take_in(&model, &call);
+            let logprobs = logits(&model, hidden).squeeze(0).log_softmax(-1);
+            (shape.penalize(logprobs, call.request.context(state.counts)), state)
+        });
+        let [_, vocab] = logprobs.shape();
+        let (best, at) = (logprobs + scores.expand_dims(-1)).reshape([rows * vocab]).top_k(keep);
+        (best, at / vocab as i32, at % vocab as i32, state)
+    };
     jit(Box::new(f) as Box<ExtendFn>).named("extend")
 }

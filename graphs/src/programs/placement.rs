@@ -11,8 +11,8 @@ use crate::{
     sampling::Shape,
 };
 use raxla::{
-    Array, Aval, Axis, Client, DType, Leaf, Mesh, NamedSharding, P, Param, PartitionSpec, Rules, SpecTree, Tensor, Tree,
-    jit, mesh::Entry, parallel, shard_map,
+    Array, Aval, Axis, Client, DType, Leaf, Mesh, NamedSharding, P, Param, PartitionSpec, Rules, SpecTree, Tensor,
+    Tree, jit, mesh::Entry, parallel, shard_map,
 };
 
 /// How a model is divided over a mesh.
@@ -56,6 +56,10 @@ impl Placement {
     /// The devices.
     pub fn mesh(&self) -> &Mesh {
         &self.mesh
+    }
+    /// What its axes divide, by the roles of axes.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
     }
     /// How each parameter is divided.
     pub fn specs(&self) -> &Decoder<PartitionSpec> {

@@ -70,8 +70,7 @@ impl Experts {
         let scores = self.scores(tokens);
         let routing = self.choice.route(scores, self.choice_bias);
         let (wide, narrow) = (["experts", "embed", "mlp"], ["experts", "mlp", "embed"]);
-        let matrices =
-            (fsdp::whole(self.gate, &wide), fsdp::whole(self.up, &wide), fsdp::whole(self.down, &narrow));
+        let matrices = (fsdp::whole(self.gate, &wide), fsdp::whole(self.up, &wide), fsdp::whole(self.down, &narrow));
         let biases = self.biases.map(|(gate, up, down)| (gate, up, fsdp::whole(down, &["experts", "embed"])));
         let one = |x: Tensor, ((gate, up, down), biases): Expert| {
             let (g, u) = (einsum("nd,df->nf", x, gate), einsum("nd,df->nf", x, up));
