@@ -313,7 +313,7 @@ mod tests {
         let value = |expert: usize, column: usize, row: usize| {
             let group = (expert * 3 + row) * 2 + column / 32;
             let byte = blocks[group * 16 + column % 32 / 2];
-            let bits = if column % 2 == 0 { byte % 16 } else { byte / 16 };
+            let bits = if column.is_multiple_of(2) { byte % 16 } else { byte / 16 };
             let sign = if bits >= 8 { -1.0 } else { 1.0 };
             sign * magnitudes[usize::from(bits % 8)] * 2f32.powi(i32::from(scales[group]) - 127)
         };
