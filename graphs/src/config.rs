@@ -35,7 +35,7 @@ impl HfConfig {
     /// Of a model that also sees, the language model's part.
     fn language_model(self) -> Result<HfConfig, LoadError> {
         let Some(mut text) = self.section("text_config")? else { return Ok(self) };
-        for key in ["bos_token_id", "eos_token_id"] {
+        for key in ["bos_token_id", "eos_token_id", "quantization_config"] {
             if let (None, Some(id)) = (text.get(key), self.get(key)) {
                 text.raw.insert(key.to_string(), id.clone());
             }

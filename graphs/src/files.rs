@@ -64,8 +64,9 @@ pub fn open(model: &str) -> Result<Files, LoadError> {
 impl Files {
     /// Open a model that is on this machine.
     pub fn open(source: &Source) -> Result<Files, LoadError> {
-        let weights = source.weights()?;
+        let mut weights = source.weights()?;
         let config = source.config(&weights)?;
+        weights.dequantise(&config)?;
         let mut generation = source.generation(&config)?;
         let tokenizer = source.tokenizer(&weights);
         if let Ok(t) = &tokenizer {

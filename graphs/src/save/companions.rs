@@ -30,6 +30,8 @@ impl Companions<'_> {
         if !raw.contains_key("model_type") {
             raw.insert("model_type".into(), self.config.model_type.clone().into());
         }
+        // what is written is plain floats
+        raw.remove("quantization_config");
         if let Some(scaling) = raw.get_mut("rope_scaling") {
             name_divisors(self.config, scaling)?;
         }

@@ -42,7 +42,8 @@ pub enum Format {
 pub struct SaveOptions {
     /// The format of the weights.
     pub format: Format,
-    /// Dtype of all floats: f32, bf16, f16 or f64. `None` keeps each tensor's own, and makes f32 of ggml's blocks.
+    /// Dtype of all floats: f32, bf16, f16 or f64. `None` keeps each tensor's own, makes f32 of ggml's blocks, and of fp8 and
+    /// MXFP4 with scales what config.json says that the model computes in, or else bf16.
     pub dtype: Option<DType>,
     /// Most bytes of a file of weights, unless one tensor alone takes more.
     pub max_shard_size: u64,
@@ -96,8 +97,8 @@ pub fn convert(model: &str, dir: &Path, options: &SaveOptions) -> Result<Saved> 
     if let Err(why) = &files.tokenizer {
         tracing::warn!("written without a tokenizer: {why}");
     }
-    // a GGUF file does not say what dtype its configuration means
-    let dtype = options.dtype.or(weights.gguf().and_then(|_| tensors.float()));
+    // a GGUF file does not say what dtype its configuration means; quantised weights are written as plain floats
+    let dtype = options.dtype.or(weights.dequantised()).or(weights.gguf().and_then(|_| tensors.float()));
     write(
         dir,
         &tensors,

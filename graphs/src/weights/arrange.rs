@@ -1,6 +1,6 @@
 //! Stored values in the order that is wanted: layouts, and slices of tensors. What is not wanted is not decoded.
 
-use super::convert::{Encoding, Layout, RUN, Values};
+use super::convert::{Encoding, Layout, RUN, Scale, Values};
 use raxla::param::Selection;
 use rayon::prelude::*;
 use xla_extension::DType;
@@ -178,13 +178,14 @@ pub(crate) fn scatter(part: &Selection, size: usize, values: &[u8], whole: &mut 
 
 /// Converts values of `from`, all of a tensor; the lengths agree.
 pub(super) fn convert(from: Encoding, layout: Layout, dims: &[usize], src: &[u8], to: DType, out: &mut [u8]) {
-    arrange(&Values { encoding: from, bytes: src, plus_one: layout == Layout::PlusOne }, layout, dims, None, to, out);
+    let values = Values { encoding: from, bytes: src, plus_one: layout == Layout::PlusOne, scale: Scale::Own };
+    arrange(&values, layout, dims, None, to, out);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::weights::Block;
+    use crate::weights::{Block, convert::Grid};
     use bytemuck::{cast_slice, cast_slice_mut};
 
     fn f32s(values: &Values, layout: Layout, dims: &[usize], part: Option<&Selection>) -> Vec<f32> {
@@ -222,14 +223,21 @@ mod tests {
         let numbers: Vec<f32> = (0..2 * rows * columns).map(|i| i as f32).collect();
         let blocks: Vec<u8> = (0..2 * rows * 4 * 34).map(|i| (i * 7 % 60) as u8).collect();
         let plain = Values::plain(DType::F32, cast_slice(&numbers));
-        let packed = Values { encoding: Encoding::Blocks(Block::Q8_0), bytes: &blocks, plus_one: false };
+        let packed =
+            Values { encoding: Encoding::Blocks(Block::Q8_0), bytes: &blocks, plus_one: false, scale: Scale::Own };
+        // values of 4 bits, and the exponents of their scales; values of 8 bits, and the scales of blocks of 5 x 48
+        let exponents: Vec<u8> = (0..2 * rows * 4).map(|i| 120 + i as u8 % 16).collect();
+        let scales: Vec<f32> = (0..15).map(|i| 1.0 + i as f32).collect();
+        let grid = Grid { scales: &scales, matrix: [2 * rows, columns], block: [5, 48] };
+        let mxfp4 = Values { encoding: Encoding::Mxfp4, scale: Scale::Exponents(&exponents), ..packed };
+        let scaled = Values { encoding: Encoding::Scaled(DType::F8E4M3FN), scale: Scale::Grid(grid), ..packed };
         for (layout, dims) in [
             (Layout::Same, vec![2 * rows, columns]),
             (Layout::Interleaved { heads: 2 }, vec![2 * rows, columns]),
             (Layout::Transposed, vec![columns, 2 * rows]),
             (Layout::Transposed, vec![2, columns, rows]),
         ] {
-            for values in [&plain, &packed] {
+            for values in [&plain, &packed, &mxfp4, &scaled] {
                 let whole = f32s(values, layout, &dims, None);
                 for part in selections(whole.len()) {
                     assert_eq!(f32s(values, layout, &dims, Some(&part)), picked(&whole, &part), "{layout:?} {part:?}");

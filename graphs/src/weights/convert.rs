@@ -14,6 +14,11 @@ pub enum Encoding {
     Plain(DType),
     /// ggml blocks; a block never crosses a row.
     Blocks(Block),
+    /// One value after the other, of 8-bit floats; each block of rows and columns has a scale, in another tensor.
+    Scaled(DType),
+    /// Two 4-bit floats to a byte, the first in its lower half; each 32 of a row have a power of two as their scale, in
+    /// another tensor. (OCP Microscaling Formats 1.0.)
+    Mxfp4,
     /// A type that the container knows and raxla cannot convert; [`super::Weights::bytes`] still gives its bytes.
     Opaque(&'static str),
 }
@@ -23,6 +28,8 @@ impl fmt::Display for Encoding {
         match self {
             Encoding::Plain(dtype) => write!(f, "{}", dtype.name()),
             Encoding::Blocks(block) => f.write_str(block.name()),
+            Encoding::Scaled(dtype) => write!(f, "{} with scales of blocks", dtype.name()),
+            Encoding::Mxfp4 => f.write_str("mxfp4"),
             Encoding::Opaque(name) => f.write_str(name),
         }
     }
@@ -33,6 +40,7 @@ impl Encoding {
     pub(super) fn unit(self) -> usize {
         match self {
             Encoding::Blocks(block) => block.values(),
+            Encoding::Mxfp4 => MX,
             _ => 1,
         }
     }
@@ -44,6 +52,8 @@ impl Encoding {
             Encoding::Blocks(block) if n.is_multiple_of(block.values()) => {
                 (n / block.values()).checked_mul(block.bytes())
             }
+            Encoding::Scaled(dtype) => n.checked_mul(dtype.bits() / 8),
+            Encoding::Mxfp4 if n.is_multiple_of(MX) => Some(n / 2),
             _ => None,
         }
     }
@@ -67,6 +77,8 @@ pub(super) enum Layout {
 
 /// Values decoded at a time: a multiple of every block length, small enough for the stack and the first-level cache.
 pub(super) const RUN: usize = 256;
+/// Values that share a scale in MXFP4.
+pub(super) const MX: usize = 32;
 
 /// Whether values stored as `from` can be read as `to`: floats into the four float dtypes, everything else as it is.
 pub(super) fn convertible(from: Encoding, to: DType) -> bool {
@@ -74,7 +86,7 @@ pub(super) fn convertible(from: Encoding, to: DType) -> bool {
     match from {
         Encoding::Plain(dtype) if dtype == to => true,
         Encoding::Plain(DType::F64 | DType::F32 | DType::F16 | DType::BF16 | DType::F8E4M3FN | DType::F8E5M2) => target,
-        Encoding::Blocks(_) => target,
+        Encoding::Blocks(_) | Encoding::Scaled(_) | Encoding::Mxfp4 => target,
         _ => false,
     }
 }
@@ -86,11 +98,34 @@ pub(super) struct Values<'a> {
     pub(super) bytes: &'a [u8],
     /// Is each stored with 1 added to it?
     pub(super) plus_one: bool,
+    pub(super) scale: Scale<'a>,
+}
+
+/// What stored values are multiplied with.
+#[derive(Clone, Copy)]
+pub(super) enum Scale<'a> {
+    /// Nothing, or what is stored beside them.
+    Own,
+    /// Each block of a matrix with a number.
+    Grid(Grid<'a>),
+    /// Each 32 of a row with a power of two.
+    Exponents(&'a [u8]),
+}
+
+/// Scales of blocks, for matrices that lie one behind the other.
+#[derive(Clone, Copy)]
+pub(super) struct Grid<'a> {
+    /// One for each block, row-major.
+    pub(super) scales: &'a [f32],
+    /// Rows and columns of a matrix.
+    pub(super) matrix: [usize; 2],
+    /// Rows and columns of a block; the last ones of a matrix may be smaller.
+    pub(super) block: [usize; 2],
 }
 
 impl<'a> Values<'a> {
     pub(super) fn plain(dtype: DType, bytes: &'a [u8]) -> Values<'a> {
-        Values { encoding: Encoding::Plain(dtype), bytes, plus_one: false }
+        Values { encoding: Encoding::Plain(dtype), bytes, plus_one: false, scale: Scale::Own }
     }
 
     /// Converts as many values as `out` holds, from number `at` on.
@@ -119,6 +154,11 @@ impl<'a> Values<'a> {
 
     /// Whole units.
     fn decode(&self, at: usize, to: DType, out: &mut [u8]) {
+        match self.scale {
+            Scale::Grid(grid) => return self.decode_scaled(&grid, at, to, out),
+            Scale::Exponents(exponents) => return self.decode_mxfp4(exponents, at, to, out),
+            Scale::Own => {}
+        }
         let (Some(begin), Some(run)) = (self.encoding.bytes(at), self.encoding.bytes(RUN)) else { return };
         let src = &self.bytes[begin..];
         if !self.plus_one {
@@ -133,9 +173,51 @@ impl<'a> Values<'a> {
             store(values, to, o);
         }
     }
+
+    fn decode_scaled(&self, grid: &Grid, mut at: usize, to: DType, mut out: &mut [u8]) {
+        let (Encoding::Scaled(dtype), size) = (self.encoding, to.bits() / 8) else { return };
+        let ([rows, columns], [high, wide]) = (grid.matrix, grid.block);
+        let (down, across) = (rows.div_ceil(high), columns.div_ceil(wide));
+        while !out.is_empty() {
+            let (row, column) = (at / columns, at % columns);
+            let block = (row / rows * down + row % rows / high) * across + column / wide;
+            let n = (out.len() / size).min(columns - column).min(wide - column % wide).min(RUN);
+            let mut values = [0f32; RUN];
+            let values = &mut values[..n];
+            decode(Encoding::Plain(dtype), &self.bytes[at..], values);
+            values.iter_mut().for_each(|v| *v *= grid.scales[block]);
+            store(values, to, &mut out[..n * size]);
+            out = &mut out[n * size..];
+            at += n;
+        }
+    }
+
+    fn decode_mxfp4(&self, exponents: &[u8], at: usize, to: DType, out: &mut [u8]) {
+        let size = to.bits() / 8;
+        let packed = self.bytes[at / 2..].chunks_exact(MX / 2);
+        for ((o, packed), exponent) in out.chunks_exact_mut(MX * size).zip(packed).zip(&exponents[at / MX..]) {
+            let (mut values, scale) = ([0f32; MX], power_of_two(*exponent));
+            for (pair, byte) in values.as_chunks_mut::<2>().0.iter_mut().zip(packed) {
+                *pair = [byte & 15, byte >> 4].map(|bits| FP4[usize::from(bits)] * scale);
+            }
+            store(&values, to, o);
+        }
+    }
 }
 
-/// Converts consecutive values, as many as `out` holds; `src` may go on behind them.
+/// The values of 4 bits: sign, two of exponent, one of mantissa.
+const FP4: [f32; 16] = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0];
+
+/// An exponent alone, with a bias of 127 (E8M0); all ones is NaN.
+pub(super) fn power_of_two(exponent: u8) -> f32 {
+    match exponent {
+        0 => f32::from_bits(1 << 22),
+        255 => f32::NAN,
+        e => f32::from_bits(u32::from(e) << 23),
+    }
+}
+
+/// Converts consecutive values that have no scales, as many as `out` holds; `src` may go on behind them.
 fn convert_run(from: Encoding, src: &[u8], to: DType, out: &mut [u8]) {
     let Some(src) = from.bytes(out.len() / (to.bits() / 8)).and_then(|n| src.get(..n)) else { return };
     match from {
@@ -176,9 +258,10 @@ fn decode(from: Encoding, src: &[u8], out: &mut [f32]) {
         }
         Encoding::Plain(DType::F8E4M3FN) => {
             for (s, o) in src.iter().zip(out) {
-                *o = f8e4m3fn(*s);
+                *o = F8E4M3FN[usize::from(*s)];
             }
         }
+        Encoding::Scaled(_) | Encoding::Mxfp4 => unreachable!("these have scales"),
         Encoding::Plain(_) | Encoding::Opaque(_) => unreachable!("`convertible` admits only floats"),
     }
 }
@@ -233,17 +316,22 @@ fn to_odd(v: f64) -> f32 {
     }
 }
 
-/// 1 sign bit, 4 exponent bits (bias 7), 3 mantissa bits; no infinities, and all ones is NaN.
-fn f8e4m3fn(bits: u8) -> f32 {
-    let sign = u32::from(bits >> 7) << 31;
-    let (exponent, mantissa) = (u32::from(bits >> 3 & 15), u32::from(bits & 7));
-    let magnitude = match (exponent, mantissa) {
-        (15, 7) => f32::NAN,
-        (0, m) => m as f32 / 512.0,
-        (e, m) => f32::from_bits((e + 120) << 23 | m << 20),
-    };
-    f32::from_bits(magnitude.to_bits() | sign)
-}
+/// All values of 1 sign bit, 4 exponent bits (bias 7), 3 mantissa bits; no infinities, and all ones is NaN.
+const F8E4M3FN: [f32; 256] = {
+    let mut all = [0.0; 256];
+    let mut bits = 0;
+    while bits < all.len() {
+        let (sign, exponent, mantissa) = ((bits as u32 >> 7) << 31, bits as u32 >> 3 & 15, bits as u32 & 7);
+        let magnitude = match (exponent, mantissa) {
+            (15, 7) => f32::NAN,
+            (0, m) => m as f32 / 512.0,
+            (e, m) => f32::from_bits((e + 120) << 23 | m << 20),
+        };
+        all[bits] = f32::from_bits(magnitude.to_bits() | sign);
+        bits += 1;
+    }
+    all
+};
 
 #[cfg(test)]
 mod tests {
@@ -254,10 +342,10 @@ mod tests {
         for (bits, value) in
             [(0x00, 0.0), (0x01, 0.001953125), (0x08, 0.015625), (0x38, 1.0), (0x7e, 448.0), (0xb8, -1.0)]
         {
-            assert_eq!(f8e4m3fn(bits), value, "{bits:#04x}");
+            assert_eq!(F8E4M3FN[bits], value, "{bits:#04x}");
         }
-        assert!(f8e4m3fn(0x7f).is_nan() && f8e4m3fn(0xff).is_nan());
-        assert!(f8e4m3fn(0x80).is_sign_negative());
+        assert!(F8E4M3FN[0x7f].is_nan() && F8E4M3FN[0xff].is_nan());
+        assert!(F8E4M3FN[0x80].is_sign_negative());
     }
 
     #[test]

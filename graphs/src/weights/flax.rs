@@ -134,7 +134,7 @@ fn stored(path: &[&str], dtype: DType, mut dims: Vec<usize>, range: Range<usize>
     if transposed {
         dims.reverse();
     }
-    (name, Stored { file: 0, encoding: Encoding::Plain(dtype), dims, range, layout, view, hidden: false })
+    (name, Stored { file: 0, encoding: Encoding::Plain(dtype), dims, range, layout, view, hidden: false, scales: None })
 }
 
 /// An array of more than 1 GiB, in flat pieces.

@@ -9,6 +9,7 @@ mod find;
 pub(crate) mod flax;
 pub mod gguf;
 pub(crate) mod names;
+mod quantised;
 mod report;
 mod safetensors;
 mod torch;
@@ -36,6 +37,8 @@ pub struct Weights {
     files: Vec<MappedFile>,
     tensors: BTreeMap<String, Stored>,
     gguf: Option<gguf::Metadata>,
+    /// What the values of quantised tensors are to be.
+    dequantised: Option<DType>,
 }
 
 /// Where a tensor's values are and how they are to be understood.
@@ -50,6 +53,8 @@ struct Stored {
     view: View,
     /// Part of the configuration: readable, but not listed among the parameters.
     hidden: bool,
+    /// Where the numbers are that its values are multiplied with.
+    scales: Option<quantised::Scales>,
 }
 
 /// Values of dtype `from` as `to`, in the same order, or transposed to a matrix of so many rows; `None` for dtypes that
@@ -136,7 +141,8 @@ impl Weights {
     }
 
     fn open_files(path: &Path, files: &[PathBuf]) -> Result<Weights, LoadError> {
-        let mut weights = Weights { path: path.to_path_buf(), files: Vec::new(), tensors: BTreeMap::new(), gguf: None };
+        let (path, tensors) = (path.to_path_buf(), BTreeMap::new());
+        let mut weights = Weights { path, files: Vec::new(), tensors, gguf: None, dequantised: None };
         for file in files {
             let mapped = MappedFile::open(file).map_err(|e| match e.kind() {
                 std::io::ErrorKind::UnexpectedEof => LoadError::format(file, e.to_string()),
@@ -182,7 +188,7 @@ impl Weights {
                     stored.extend(parts.into_iter().enumerate().map(|(i, name)| {
                         let range = range.start + i * bytes..range.start + (i + 1) * bytes;
                         let (dims, layout, view) = (dims.clone(), Layout::Same, View::Whole);
-                        (name, Stored { file: 0, encoding, dims, range, layout, view, hidden: false })
+                        (name, Stored { file: 0, encoding, dims, range, layout, view, hidden: false, scales: None })
                     }));
                     continue;
                 }
@@ -199,7 +205,10 @@ impl Weights {
                 }
             }
             let hidden = names::ROPE_FACTORS.contains(&name.as_str());
-            stored.push((name, Stored { file: 0, encoding, dims, range, layout, view: View::Whole, hidden }));
+            stored.push((
+                name,
+                Stored { file: 0, encoding, dims, range, layout, view: View::Whole, hidden, scales: None },
+            ));
         }
         self.gguf = Some(metadata);
         Ok(stored)
@@ -227,13 +236,15 @@ impl Weights {
 
     /// The bytes that all parameters take in their files.
     pub fn stored_bytes(&self) -> u64 {
-        self.tensors.values().filter(|s| !s.hidden).map(|s| s.range.len() as u64).sum()
+        let scales = |s: &Stored| s.scales.as_ref().map_or(0, |scales| scales.range.len());
+        self.tensors.values().filter(|s| !s.hidden).map(|s| (s.range.len() + scales(s)) as u64).sum()
     }
 
     /// A tensor's values as they are stored, without a copy. `None` if there is no such tensor, or if its values are
-    /// stored in another order than Hugging Face's.
+    /// stored in another order than Hugging Face's, or are to be multiplied with scales.
     pub fn bytes(&self, name: &str) -> Option<&[u8]> {
-        let stored = self.tensors.get(name).filter(|s| s.layout == Layout::Same && s.view == View::Whole)?;
+        let whole = |s: &&Stored| s.layout == Layout::Same && s.view == View::Whole && s.scales.is_none();
+        let stored = self.tensors.get(name).filter(whole)?;
         Some(self.slice(stored))
     }
 
@@ -320,8 +331,9 @@ impl Weights {
     /// All values, or the selected ones.
     fn convert(&self, stored: &Stored, part: Option<&Selection>, dtype: DType, out: &mut [u8]) {
         let Stored { encoding, layout, range, dims, view, .. } = stored;
-        let file = &self.files[stored.file];
-        let values = |bytes| Values { encoding: *encoding, bytes, plus_one: *layout == Layout::PlusOne };
+        let (file, table) = (&self.files[stored.file], self.table(stored));
+        let scale = self.scale(stored, &table);
+        let values = |bytes| Values { encoding: *encoding, bytes, plus_one: *layout == Layout::PlusOne, scale };
         match (view, *encoding) {
             (View::Strided(_) | View::Pieces(_), Encoding::Plain(plain)) => {
                 let size = plain.bits() / 8;

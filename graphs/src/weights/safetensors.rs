@@ -47,6 +47,7 @@ pub(super) fn tensors(file: &[u8]) -> Result<Vec<(String, Stored)>, String> {
             layout: Layout::Same,
             view: View::Whole,
             hidden: false,
+            scales: None,
         };
         (name, stored)
     });

@@ -125,5 +125,14 @@ fn place(tensor: &Tensor, file: usize, entry: Option<Range<usize>>) -> Result<St
         view => (Layout::Same, view, end.unwrap_or(0) - offset * size),
     };
     let encoding = Encoding::Plain(*dtype);
-    Ok(Stored { file: 0, encoding, dims: dims.clone(), range: begin..begin + bytes, layout, view, hidden: false })
+    Ok(Stored {
+        file: 0,
+        encoding,
+        dims: dims.clone(),
+        range: begin..begin + bytes,
+        layout,
+        view,
+        hidden: false,
+        scales: None,
+    })
 }
