@@ -1,4 +1,5 @@
 //! The table of primitives has all of them: every `impl Primitive` in the sources is a row, or arises from one.
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use raxla::{
     Graph, linearize,
     prelude::*,
@@ -22,43 +23,70 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     entries.flat_map(|p| if p.is_dir() { sources(&p) } else { vec![p] }).collect()
 }
 
-fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
+/// The words in quotes, at any depth.
+fn literals(code: TokenStream) -> Vec<String> {
+    let words = code.into_iter().flat_map(|t| match t {
+        TokenTree::Group(g) => literals(g.stream()),
+        TokenTree::Literal(l) => vec![l.to_string()],
+        _ => vec![],
+    });
+    words.map(|w| w.trim_matches('"').to_string()).filter(|w| !w.is_empty()).collect()
 }
-/// The words in quotes.
-fn literals(text: &str) -> Vec<String> {
-    let quoted = text.split('"').skip(1).step_by(2);
-    quoted.filter(|w| !w.is_empty() && w.chars().all(is_word)).map(String::from).collect()
+/// The tokens of a file, with those of modules and macros inside it.
+fn flat(code: TokenStream, all: &mut Vec<TokenTree>) {
+    for token in code {
+        let inside = if let TokenTree::Group(g) = &token { Some(g.stream()) } else { None };
+        all.push(token);
+        inside.into_iter().for_each(|code| flat(code, all));
+    }
 }
-/// The second argument of each use of a macro of a file: `unary!(/** doc */ Sin, sin, ...)`.
-fn second_arguments(text: &str, name: &str) -> Vec<String> {
-    let start = format!("\n{name}!(");
-    let uses = text.split(&start).skip(1);
-    let second = |code: &str| {
-        let mut code = code;
-        while let Some(rest) = code.trim_start().strip_prefix("/**").or_else(|| code.trim_start().strip_prefix("///")) {
-            let end = if code.trim_start().starts_with("/**") { "*/" } else { "\n" };
-            code = rest.split_once(end).expect("a comment ends").1;
-        }
-        code.split(',').nth(1).expect("a second argument").trim().to_string()
+fn is(token: Option<&TokenTree>, word: &str) -> bool {
+    token.is_some_and(|t| t.to_string() == word)
+}
+fn group(token: Option<&TokenTree>) -> Option<TokenStream> {
+    if let Some(TokenTree::Group(g)) = token { Some(g.stream()) } else { None }
+}
+/// The second argument of each use of a macro: `unary!(/** doc */ Sin, sin, ...)`.
+fn second_arguments(tokens: &[TokenTree], name: &str) -> Vec<String> {
+    let uses = tokens.windows(3).filter(|t| is(t.first(), name) && is(t.get(1), "!")).filter_map(|t| group(t.get(2)));
+    let second = |code: TokenStream| {
+        let mut rest = code.into_iter().skip_while(|t| t.to_string() != ",");
+        rest.nth(1).expect("a second argument").to_string()
     };
     uses.map(second).collect()
 }
 
 /// The names that each implementation in a file can have, by its type.
 fn implementations(text: &str) -> Vec<(String, Vec<String>)> {
-    let mut found = vec![];
-    for (at, _) in text.match_indices("impl Primitive for ") {
-        let code = &text[at + "impl Primitive for ".len()..];
-        let kind: String = code.chars().take_while(|c| is_word(*c) || *c == '$').collect();
-        let body = code.split("fn name(&self)").nth(1).and_then(|c| c.split("fn ").next()).expect("it has a name");
-        let names = if body.contains("stringify!($f)") {
-            let before = text[..at].rsplit("macro_rules! ").next().expect("inside a macro");
-            second_arguments(text, before.split_once(' ').expect("its name").0)
+    let mut tokens = vec![];
+    flat(text.parse().expect("Rust"), &mut tokens);
+    let (mut found, mut inside) = (vec![], String::new());
+    for (i, t) in tokens.iter().enumerate() {
+        if is(Some(t), "macro_rules") {
+            inside = tokens[i + 2].to_string();
+        }
+        if !(is(Some(t), "Primitive")
+            && is(i.checked_sub(1).map(|i| &tokens[i]), "impl")
+            && is(tokens.get(i + 1), "for"))
+        {
+            continue;
+        }
+        let body = tokens[i..].iter().find_map(|t| match t {
+            TokenTree::Group(g) if g.delimiter() == Delimiter::Brace => Some(g.stream()),
+            _ => None,
+        });
+        let kind: String =
+            tokens[i + 2..].iter().take_while(|t| group(Some(t)).is_none()).map(|t| t.to_string()).collect();
+        let body: Vec<TokenTree> = body.expect("an implementation has a body").into_iter().collect();
+        let name = body.windows(2).position(|t| is(t.first(), "fn") && is(t.get(1), "name")).expect("it has a name");
+        let braces = |t: &&TokenTree| matches!(t, TokenTree::Group(g) if g.delimiter() == Delimiter::Brace);
+        let code = group(body[name..].iter().find(braces)).expect("a body");
+        let names = if code.clone().into_iter().any(|t| t.to_string() == "stringify") {
+            second_arguments(&tokens, &inside)
         } else if let Some((_, names)) = DELEGATED.iter().find(|(k, _)| *k == kind) {
             names.iter().map(|n| n.to_string()).collect()
         } else {
-            literals(body)
+            literals(code)
         };
         found.push((kind, names));
     }

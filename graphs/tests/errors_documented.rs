@@ -5,6 +5,7 @@ use graphs::{
     Beams, Draft, Generation, LoadError, LoadOptions, Model, Sampling, hub::HubOptions, source::Source,
     weights::Weights,
 };
+use proc_macro2::{TokenStream, TokenTree};
 use raxla::{
     Array, Aval, Axis, DType, Host, Key, Mesh, P, Tensor, Tree, cond, custom_jvp, debug_assert, debug_check,
     debug_nans, einsum, grad, jit, jit::Buckets, literal, prim::CustomCall, psum, runtime, scan, scope, shard_map,
@@ -37,14 +38,26 @@ fn assert_shown(message: &str, replace: &[(&str, &str)]) {
 
 /// The variants of the enum `name`, read from its source.
 fn variants(source: &str, name: &str) -> Vec<String> {
-    let body = source.split(&format!("pub enum {name} {{")).nth(1).expect("the enum is in its file");
-    let body = body.split("\n}").next().expect("it ends");
-    let variant = |line: &str| {
-        let rest = line.strip_prefix("    ")?;
-        let end = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
-        (end > 0 && rest.starts_with(|c: char| c.is_uppercase())).then(|| rest[..end].to_string())
-    };
-    body.lines().filter_map(variant).collect()
+    let tokens: Vec<TokenTree> = source.parse::<TokenStream>().expect("Rust").into_iter().collect();
+    let is = |t: &TokenTree, word: &str| t.to_string() == word;
+    let body = tokens.windows(3).find_map(|t| match &t[2] {
+        TokenTree::Group(g) if is(&t[0], "enum") && is(&t[1], name) => Some(g.stream()),
+        _ => None,
+    });
+    // the first word after each comma that is in no attribute
+    let mut found = vec![];
+    let mut begins = true;
+    for t in body.expect("the enum is in its file") {
+        match t {
+            TokenTree::Ident(word) if begins => {
+                found.push(word.to_string());
+                begins = false;
+            }
+            TokenTree::Punct(p) if p.as_char() == ',' => begins = true,
+            _ => {}
+        }
+    }
+    found
 }
 
 #[test]
