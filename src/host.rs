@@ -4,7 +4,10 @@
 //! wrapped) to its dtype when a [`Host`] is made. So one interpreter rule serves all dtypes.
 use crate::aval::{Aval, DType, Dims};
 use half::{bf16, f16};
-use std::sync::Arc;
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 /// The elements of a [`Host`], row-major.
 #[derive(Clone, PartialEq)]
@@ -149,6 +152,14 @@ impl Host {
             _ => false,
         };
         same && self.aval == other.aval
+    }
+    /// Feed a hasher the type and all bits: values of the same bits feed it the same.
+    pub(crate) fn hash_bits(&self, h: &mut impl Hasher) {
+        self.aval.hash(h);
+        match &self.data {
+            Data::Float(v) => v.iter().for_each(|x| x.to_bits().hash(h)),
+            Data::Int(v) => v.hash(h),
+        }
     }
     /// The elements as the runtime wants them: row-major, little endian, one byte per bool or 4-bit integer.
     pub fn to_bytes(&self) -> Vec<u8> {

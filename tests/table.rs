@@ -1,4 +1,5 @@
-//! The table of primitives has all of them: every `impl Primitive` in the sources is a row, or arises from one.
+//! The table of primitives has all of them: every `impl Primitive` and `impl HigherOrder` in the sources is a row, or arises
+//! from one.
 use raxla::{
     Graph, linearize,
     prelude::*,
@@ -48,8 +49,9 @@ fn second_arguments(text: &str, name: &str) -> Vec<String> {
 /// The names that each implementation in a file can have, by its type.
 fn implementations(text: &str) -> Vec<(String, Vec<String>)> {
     let mut found = vec![];
-    for (at, _) in text.match_indices("impl Primitive for ") {
-        let code = &text[at + "impl Primitive for ".len()..];
+    let of_trait = |name: &'static str| text.match_indices(name).map(move |(at, _)| (at, at + name.len()));
+    for (at, end) in of_trait("impl Primitive for ").chain(of_trait("impl HigherOrder for ")) {
+        let code = &text[end..];
         let kind: String = code.chars().take_while(|c| is_word(*c) || *c == '$').collect();
         let body = code.split("fn name(&self)").nth(1).and_then(|c| c.split("fn ").next()).expect("it has a name");
         let names = if body.contains("stringify!($f)") {

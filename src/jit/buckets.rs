@@ -6,6 +6,7 @@ use crate::{
     error::{Error, Result},
     host::Host,
     prim::Scalar,
+    refusal::Refusal,
     trace::Tensor,
     transform::{Axis, AxisTree, ONE_PER_LEAF},
     tree::{Hole, Leaf, Tree},
@@ -111,7 +112,7 @@ length_last!(A a, B b, C c, D d, E e, F f, G g);
 
 /// The arguments before the length, with leaves `T`.
 pub type Front<Args, T> = <<Args as LengthLast>::Front as Tree<Tensor>>::With<T>;
-type Axes<X> = Box<dyn Fn(&X) -> Result<Vec<Axis>, String> + Send + Sync>;
+type Axes<X> = Box<dyn Fn(&X) -> Result<Vec<Axis>, Refusal> + Send + Sync>;
 
 /// A function with one program per bucket. Made by [`Jit::bucketed`].
 pub struct Bucketed<Args: LengthLast, F: Traced<Args>>
@@ -226,9 +227,9 @@ where
         what: &str,
         tree: &impl Tree<T>,
         avals: &[&Aval],
-        axes: Result<Vec<Axis>, String>,
+        axes: Result<Vec<Axis>, Refusal>,
     ) -> Result<Vec<Option<Place>>> {
-        let axes = axes.or_else(|reason| self.wrong(format!("of the {what}s, {reason}"), ONE_PER_LEAF))?;
+        let axes = axes.or_else(|why| self.wrong(format!("of the {what}s, {}", why.reason), ONE_PER_LEAF))?;
         let (mut places, mut missing) = (vec![], None);
         tree.visit(|path, _| {
             let (aval, axis) = (avals[places.len()], axes.get(places.len()));

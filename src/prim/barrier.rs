@@ -1,14 +1,20 @@
 //! A fence for the compiler.
 use super::*;
-use crate::{trace::bind, tree::Tree};
+use crate::trace::bind;
 
 /// The identity, across which the compiler moves nothing.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub struct OptimizationBarrier;
+/// What is computed behind one barrier and behind another is meant to be computed twice: no two barriers are the same.
+impl PartialEq for OptimizationBarrier {
+    fn eq(&self, _: &OptimizationBarrier) -> bool {
+        false
+    }
+}
 /// The same values, of which the compiler knows nothing: it computes all of them before any operation that uses one of the
 /// results, and merges no operation from before with one from after.
 #[track_caller]
-pub fn optimization_barrier<T: Tree<Tensor, With<Tensor> = T>>(x: T) -> T {
+pub fn optimization_barrier<T: TensorTree>(x: T) -> T {
     let leaves = x.leaves();
     if leaves.is_empty() { x } else { x.refill(bind(OptimizationBarrier, &leaves)) }
 }
@@ -16,7 +22,7 @@ impl Primitive for OptimizationBarrier {
     fn name(&self) -> &'static str {
         "optimization_barrier"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         Ok(x.to_vec())
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
@@ -36,10 +42,6 @@ impl Primitive for OptimizationBarrier {
     }
     fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
         Cost::default()
-    }
-    fn same(&self, _: &dyn Primitive) -> Option<bool> {
-        // what is computed behind one barrier and behind another is meant to be computed twice
-        Some(false)
     }
 }
 /// A barrier for those that are not zero.

@@ -21,7 +21,7 @@ macro_rules! binary {
      |$x:ident, $y:ident, $z:ident, $d:ident| ($left:expr, $right:expr) $(, transpose |$ct:ident, $op:ident| $tr:expr)?
      $(, fold |$me:ident, $known:ident| $fold:expr)?) => {
         $(#[$doc])*
-        #[derive(Debug)]
+        #[derive(Debug, PartialEq, Hash)]
         pub struct $P;
         $(#[$doc])*
         ///
@@ -34,7 +34,7 @@ macro_rules! binary {
             fn name(&self) -> &'static str {
                 stringify!($f)
             }
-            fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+            fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
                 same_types(x)?;
                 let (ok, kind): (fn(DType) -> bool, &str) = $kind;
                 require(&x[0], ok, kind)?;
@@ -153,7 +153,7 @@ fn share(x: Tensor, y: Tensor, z: Tensor) -> Tensor {
 }
 
 /// Which comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Direction {
     Eq,
@@ -164,7 +164,7 @@ pub enum Direction {
     Ge,
 }
 /// Elementwise comparison; gives bools. Every comparison with NaN is false, but `Ne`.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct Compare(pub Direction);
 /// Compare operands of one shape and dtype; the methods of `Tensor` (`lt`, `ge`, ...) broadcast.
 #[track_caller]
@@ -182,7 +182,7 @@ impl Primitive for Compare {
             Direction::Ge => "ge",
         }
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         same_types(x)?;
         Ok(vec![x[0].with_dtype(DType::Bool)])
     }
@@ -229,7 +229,7 @@ impl Primitive for Compare {
 }
 
 /// Elementwise choice: `yes` where the condition holds, else `no`.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct Select;
 /// `yes` where `condition` (bools of the same shape) holds, else `no`. `where_` broadcasts.
 #[track_caller]
@@ -240,7 +240,7 @@ impl Primitive for Select {
     fn name(&self) -> &'static str {
         "select"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         require(&x[0], |d| d == DType::Bool, "a bool")?;
         same_types(&x[1..])?;
         if x[0].dims != x[1].dims {
@@ -286,7 +286,7 @@ impl Primitive for Select {
 }
 
 /// Elementwise min(max(x, low), high).
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct Clamp;
 /// Each element of `x` limited to `[low, high]`; all of one shape and dtype. [`Tensor::clip`] broadcasts.
 ///
@@ -299,7 +299,7 @@ impl Primitive for Clamp {
     fn name(&self) -> &'static str {
         "clamp"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         same_types(x)?;
         Ok(vec![x[1].clone()])
     }

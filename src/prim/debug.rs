@@ -108,11 +108,7 @@ pub fn debug_assert<X: Tree<Tensor>>(condition: Tensor, message: &str, values: X
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[track_caller]
-pub fn debug_nans<X, Y>(f: impl Fn(X) -> Y) -> impl Fn(X) -> Y
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+pub fn debug_nans<X: TensorTree, Y: TensorTree>(f: impl Fn(X) -> Y) -> impl Fn(X) -> Y {
     let line = Location::caller();
     move |x: X| {
         let _at = At::line(line);
@@ -125,15 +121,14 @@ where
 fn with_checks(g: &Graph) -> Graph {
     let mut eqns = vec![];
     for e in &g.eqns {
-        let inner: Vec<Rc<Graph>> = e.prim.graphs().into_iter().map(|g| Rc::new(with_checks(g))).collect();
         let floats: Vec<Var> = e.outs.iter().copied().filter(|v| g.aval(*v).dtype.is_float()).collect();
-        if !inner.is_empty() {
-            eqns.push(Eqn { prim: e.prim.with_graphs(inner), ..e.clone() });
+        if let Some(prim) = e.prim.map_graphs(with_checks) {
+            eqns.push(Eqn { prim, ..e.clone() });
             continue;
         }
         eqns.push(e.clone());
         // what only moves elements makes no NaN
-        if !floats.is_empty() && !e.prim.moves_only() {
+        if !floats.is_empty() && !matches!(e.prim.tag(), Tag::Movement | Tag::TypeOnly) {
             let check = Debug::new(Kind::Nans, e.prim.name().into(), vec![String::new(); floats.len()], &e.site);
             eqns.push(Eqn { prim: Rc::new(check), ins: floats, outs: vec![], site: e.site.clone() });
         }
@@ -155,7 +150,7 @@ fn fields(kind: Kind, format: &str, values: &impl Tree<Tensor>) -> (String, Vec<
 }
 
 /// A call of the host, which has no results.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Hash)]
 pub struct Debug(Callback);
 impl Debug {
     fn new(kind: Kind, text: String, paths: Vec<String>, site: &Site) -> Debug {
@@ -196,7 +191,7 @@ impl Primitive for Debug {
     fn name(&self) -> &'static str {
         self.0.kind.name()
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         if self.0.kind == Kind::Assert {
             require(&x[0], |d| d == DType::Bool, "a bool")?;
         }
@@ -230,8 +225,8 @@ impl Primitive for Debug {
     fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
         Cost::default()
     }
-    fn has_effect(&self) -> bool {
-        true
+    fn tag(&self) -> Tag<'_> {
+        Tag::Effect
     }
 }
 

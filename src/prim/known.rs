@@ -92,30 +92,3 @@ pub(super) fn converted(x: &Host, to: DType) -> Option<Known> {
     let bool = to == DType::Bool;
     (portable(x) && portable(&y) && (same || once || bool)).then_some(Known::Splat(y))
 }
-
-/// Do two operations, given the same operands, compute the same, so that one can stand for both?
-pub fn same(a: &dyn Primitive, b: &dyn Primitive) -> bool {
-    a.name() == b.name() && a.same(b).unwrap_or_else(|| alike(a, b))
-}
-/// Are the texts equal, and the operations inside the same?
-pub(super) fn alike(a: &dyn Primitive, b: &dyn Primitive) -> bool {
-    let (x, y) = (a.graphs(), b.graphs());
-    x.len() == y.len()
-        && x.iter().zip(&y).all(|(x, y)| Rc::ptr_eq(x, y) || same_graph(x, y))
-        && format!("{a:?}") == format!("{b:?}")
-}
-fn same_graph(a: &Graph, b: &Graph) -> bool {
-    let types = |g: &Graph, vars: &[Var]| g.avals_of(vars);
-    let equal = |(d, e): (&crate::graph::Eqn, &crate::graph::Eqn)| {
-        d.ins == e.ins && d.outs == e.outs && types(a, &d.outs) == types(b, &e.outs) && same(&*d.prim, &*e.prim)
-    };
-    a.ins == b.ins
-        && a.outs == b.outs
-        && types(a, &a.ins) == types(b, &b.ins)
-        && a.eqns.len() == b.eqns.len()
-        && a.eqns.iter().zip(&b.eqns).all(equal)
-}
-/// The other operation, if it is of the same type.
-pub(super) fn as_this<T: 'static>(other: &dyn Primitive) -> Option<&T> {
-    (other as &dyn std::any::Any).downcast_ref()
-}

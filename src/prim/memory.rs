@@ -3,7 +3,7 @@ use super::*;
 use crate::trace::bind1;
 
 /// A kind of memory that a device can reach.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Memory {
     /// The device's own.
     Device,
@@ -12,7 +12,7 @@ pub enum Memory {
 }
 
 /// The identity, whose result is kept in some memory.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Hash)]
 pub struct DevicePut(pub(crate) Memory);
 /// `x`, moved to another memory. JAX: `device_put(x, memory.Space.Host)`.
 ///
@@ -26,7 +26,7 @@ impl Primitive for DevicePut {
     fn name(&self) -> &'static str {
         "device_put"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         Ok(vec![x[0].clone()])
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {

@@ -7,10 +7,10 @@ use crate::{
 };
 
 /// The shape without the reduced axes.
-pub(super) fn reduced(x: &Aval, axes: &[usize]) -> Result<Aval, String> {
+pub(super) fn reduced(x: &Aval, axes: &[usize]) -> Result<Aval, Refusal> {
     axes.iter().try_for_each(|a| require_axis(x, *a).map(|_| ()))?;
     if axes.iter().enumerate().any(|(i, a)| axes[..i].contains(a)) {
-        return Err(format!("an axis is named twice in {axes:?}"));
+        return Err(format!("an axis is named twice in {axes:?}").into());
     }
     Ok(x.with_dims(other_axes(x.rank(), axes).iter().map(|a| x.dims[*a]).collect::<Vec<_>>()))
 }
@@ -110,7 +110,7 @@ macro_rules! reduction {
     ($(#[$doc:meta])* $P:ident, $f:ident, $hlo:literal, $kind:expr, $start:expr, $float:expr, $int:expr,
      |$x:ident, $y:ident, $d:ident, $axes:ident| $jvp:expr $(, transpose |$ct:ident, $dims:ident, $kept:ident| $tr:expr)?) => {
         $(#[$doc])*
-        #[derive(Debug)]
+        #[derive(Debug, PartialEq, Hash)]
         pub struct $P {
             axes: Vec<usize>,
         }
@@ -126,7 +126,7 @@ macro_rules! reduction {
             fn name(&self) -> &'static str {
                 stringify!($f)
             }
-            fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+            fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
                 let (ok, kind): (fn(DType) -> bool, &str) = $kind;
                 require(&x[0], ok, kind)?;
                 Ok(vec![reduced(&x[0], &self.axes)?])

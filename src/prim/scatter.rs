@@ -3,7 +3,7 @@ use super::*;
 use crate::{host::Data, trace::bind1};
 
 /// What a scatter does with an element and its update.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Combine {
     /// Replaces it. Which of several updates of one element wins is not specified.
     Set,
@@ -18,7 +18,7 @@ pub enum Combine {
 }
 
 /// Windows of an operand, at computed positions, combined with updates.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct Scatter {
     /// How the axes correspond: those of the updates are those that the result of a gather has.
     pub dims: IndexDims,
@@ -101,26 +101,30 @@ impl Primitive for Scatter {
             Combine::Max => "scatter_max",
         }
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         self.dims.check(&x[0], &x[1])?;
         if x[0].dtype != x[2].dtype {
-            return Err(format!("the dtypes differ\ncast the updates: `.cast(DType::{:?})`", x[0].dtype));
+            return Err(
+                Refusal::new("the dtypes differ").help(format!("cast the updates: `.cast(DType::{:?})`", x[0].dtype))
+            );
         }
         if matches!(self.combine, Combine::Add | Combine::Mul) {
             require(&x[0], is_number, "a number")?;
         }
         let rank = self.dims.window.len() + x[1].rank() - 1;
         if x[2].rank() != rank {
-            return Err(format!("the updates need {rank} axes"));
+            return Err(format!("the updates need {rank} axes").into());
         }
         let sizes = self.sizes(&x[0], &x[2]);
         let too_large = (0..x[0].rank()).find(|a| sizes[*a] > x[0].dims[*a]);
         if let Some(a) = too_large.filter(|_| x[2].size() > 0) {
-            return Err(format!("the window's size along axis {a} is {}, larger than {}", sizes[a], x[0].dims[a]));
+            return Err(
+                format!("the window's size along axis {a} is {}, larger than {}", sizes[a], x[0].dims[a]).into()
+            );
         }
         let want = self.dims.result(&x[0], &x[1], &sizes);
         if x[2].dims != want {
-            return Err(format!("for these indices the updates must be {want:?}"));
+            return Err(format!("for these indices the updates must be {want:?}").into());
         }
         Ok(vec![x[0].clone()])
     }
@@ -184,7 +188,7 @@ impl Primitive for Scatter {
         };
         vec![Some(dy)]
     }
-    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+    fn with_tangents(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
         if self.combine != Combine::Set || self.options.unique {
             return None;
         }

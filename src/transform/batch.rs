@@ -2,7 +2,7 @@
 use crate::{
     graph::Graph,
     prim::{Primitive, broadcast_leading},
-    trace::{Tensor, bind_rc, trace_rule, with_site},
+    trace::{NamedAxis, Tensor, bind_rc, trace_rule, with_site},
 };
 use std::rc::Rc;
 
@@ -18,6 +18,10 @@ impl BatchAxis {
     /// An axis that no collective can mean.
     pub fn unnamed(size: usize) -> BatchAxis {
         BatchAxis { size, name: None }
+    }
+    /// Those of an operation's axes that are left when it is batched over this one.
+    pub(crate) fn others(&self, axes: &[NamedAxis]) -> Vec<NamedAxis> {
+        axes.iter().filter(|a| self.name.as_ref() != Some(&a.name)).cloned().collect()
     }
     /// Does the operation, or one inside it, work over this axis by name?
     pub(crate) fn is_named_in(&self, prim: &dyn Primitive) -> bool {
@@ -46,10 +50,15 @@ pub fn batch_graph(g: &Graph, axis: &BatchAxis, args: &[Tensor], mapped: &[bool]
 
 fn batch_one(prim: &Rc<dyn Primitive>, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
     let all = |y: Vec<Tensor>, m: bool| y.into_iter().map(|t| (t, m)).collect();
-    if !mapped.contains(&true) && !axis.is_named_in(&**prim) {
+    let named = axis.is_named_in(&**prim);
+    if !mapped.contains(&true) && !named {
         return all(bind_rc(prim.clone(), x), false);
     }
-    prim.batch_whole(axis, x, mapped).unwrap_or_else(|| all(prim.batch(axis.size, x, mapped), true))
+    match (prim.inner(), prim.over_axes()) {
+        (Some(inner), _) => inner.batch(axis, x, mapped),
+        (None, Some(over)) if named => over.batch_over(axis, x, mapped),
+        _ => all(prim.batch(axis.size, x, mapped), true),
+    }
 }
 
 /// A result with the batch axis, even if all instances share it.

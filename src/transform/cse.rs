@@ -1,9 +1,6 @@
 //! Common subexpressions: what is computed twice is computed once.
 use super::everywhere;
-use crate::{
-    graph::{Eqn, Graph, Var},
-    prim::same,
-};
+use crate::graph::{Eqn, Graph, Var};
 use std::{
     collections::HashMap,
     hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher},
@@ -35,11 +32,11 @@ pub(super) fn cse_here(g: &mut Graph) {
         if e.prim.has_effect() {
             continue;
         }
-        let slot = latest.entry(hash(e, avals)).or_insert(i);
+        let slot = latest.entry(hash(e)).or_insert(i);
         let mut at = (*slot != i).then_some(*slot);
         while let Some(j) = at {
             let d: &Eqn = &done[j];
-            if d.ins == e.ins && types(&d.outs, &e.outs) && same(&*d.prim, &*e.prim) {
+            if d.ins == e.ins && types(&d.outs, &e.outs) && *d.prim == *e.prim {
                 break;
             }
             at = before[j];
@@ -57,13 +54,10 @@ pub(super) fn cse_here(g: &mut Graph) {
     g.outs.iter_mut().for_each(|v| *v = name[*v as usize]);
 }
 
-/// Equal for what may be the same. Constants have no operands by which to tell them apart: their types are looked at.
-fn hash(e: &Eqn, avals: &[crate::Aval]) -> u64 {
+/// Equal for what may be the same.
+fn hash(e: &Eqn) -> u64 {
     let mut h = DefaultHasher::new();
-    (e.prim.name(), &e.ins).hash(&mut h);
-    if e.ins.is_empty() {
-        e.outs.iter().for_each(|v| avals[*v as usize].hash(&mut h));
-    }
+    (&e.prim, &e.ins).hash(&mut h);
     h.finish()
 }
 
@@ -71,8 +65,8 @@ fn hash(e: &Eqn, avals: &[crate::Aval]) -> u64 {
 #[derive(Default)]
 struct Ready(u64);
 impl Hasher for Ready {
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("only u64s are hashed")
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|b| self.write_u64(self.0.rotate_left(8) ^ *b as u64));
     }
     fn write_u64(&mut self, hash: u64) {
         self.0 = hash;

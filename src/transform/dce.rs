@@ -1,4 +1,5 @@
 //! Removal of what no result needs.
+use super::linearize::chosen;
 use crate::graph::{Eqn, Graph};
 
 /// A graph without dead equations.
@@ -31,7 +32,7 @@ pub(super) fn sweep(g: &mut Graph) -> Vec<bool> {
             continue;
         }
         // (programs inside may not read all they are given)
-        if used < e.outs.len() || !e.prim.graphs().is_empty() {
+        if used < e.outs.len() || e.prim.inner().is_some() {
             let used: Vec<bool> = e.outs.iter().map(|v| live[*v as usize]).collect();
             *e = without_unused(e, &used);
         }
@@ -43,7 +44,6 @@ pub(super) fn sweep(g: &mut Graph) -> Vec<bool> {
 }
 
 fn without_unused(e: &Eqn, used: &[bool]) -> Eqn {
-    let Some(less) = e.prim.prune(used) else { return e.clone() };
-    let kept = |vars: &[u32], keep: &[bool]| vars.iter().zip(keep).filter(|(_, k)| **k).map(|(v, _)| *v).collect();
-    Eqn { prim: less.prim, ins: kept(&e.ins, &less.ins), outs: kept(&e.outs, &less.outs), site: e.site.clone() }
+    let Some(less) = e.prim.inner().and_then(|inner| inner.prune(used)) else { return e.clone() };
+    Eqn { prim: less.prim, ins: chosen(&e.ins, &less.ins), outs: chosen(&e.outs, &less.outs), site: e.site.clone() }
 }

@@ -1,6 +1,5 @@
 //! Graphs that only compute: for runs that repeat what another run has done.
 use crate::graph::{Eqn, Graph};
-use std::rc::Rc;
 
 /// The graph without the operations, also of inner graphs, that have effects and no results. Those with results stay.
 pub fn without_effects(g: &Graph) -> Graph {
@@ -12,9 +11,8 @@ pub(super) fn pure(e: &Eqn) -> Option<Eqn> {
     if !e.prim.has_effect() {
         return Some(e.clone());
     }
-    let inner: Vec<Rc<Graph>> = e.prim.graphs().into_iter().map(|g| Rc::new(without_effects(g))).collect();
-    match inner.is_empty() {
-        true => (!e.outs.is_empty()).then(|| e.clone()),
-        false => Some(Eqn { prim: e.prim.with_graphs(inner), ..e.clone() }),
+    match e.prim.map_graphs(without_effects) {
+        Some(prim) => Some(Eqn { prim, ..e.clone() }),
+        None => (!e.outs.is_empty()).then(|| e.clone()),
     }
 }

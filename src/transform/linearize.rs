@@ -22,10 +22,10 @@ pub struct Split {
 type Rule = fn(&Rc<dyn Primitive>, &[Tensor], &[Option<Tensor>]) -> Linearized;
 
 fn forward_rule(prim: &Rc<dyn Primitive>, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
-    prim.jvp_whole(x, dx).unwrap_or_else(|| bind_then_jvp(prim, x, dx))
+    prim.with_tangents(x, dx).unwrap_or_else(|| bind_then_jvp(prim, x, dx))
 }
 fn linear_rule(prim: &Rc<dyn Primitive>, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
-    prim.linearize(x, dx).unwrap_or_else(|| bind_then_jvp(prim, x, dx))
+    prim.inner().map_or_else(|| forward_rule(prim, x, dx), |inner| inner.linearize(x, dx))
 }
 fn bind_then_jvp(prim: &Rc<dyn Primitive>, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
     let y = bind_rc(prim.clone(), x);

@@ -13,7 +13,6 @@
 //! * [`varying`] keeps track of what differs between devices inside `shard_map`.
 //! * [`effects`] drops what is more than computing results.
 use crate::graph::Graph;
-use std::rc::Rc;
 
 pub mod backward;
 pub mod batch;
@@ -40,9 +39,8 @@ pub use vmap::{Axis, AxisTree, PerLeaf, VmapOptions, vmap, vmap_axes, vmap_with}
 fn everywhere(g: &Graph, pass: &mut dyn FnMut(&mut Graph)) -> Graph {
     let mut g = g.clone();
     for e in &mut g.eqns {
-        let inner: Vec<Rc<Graph>> = e.prim.graphs().into_iter().map(|g| Rc::new(everywhere(g, pass))).collect();
-        if !inner.is_empty() {
-            e.prim = e.prim.with_graphs(inner);
+        if let Some(prim) = e.prim.map_graphs(|g| everywhere(g, pass)) {
+            e.prim = prim;
         }
     }
     pass(&mut g);

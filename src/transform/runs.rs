@@ -50,7 +50,7 @@ impl Runs {
     }
 }
 
-/// An operation in two runs: what [`Primitive::in_two_runs`] returns.
+/// An operation in two runs: what [`HigherOrder::in_two_runs`](crate::prim::HigherOrder::in_two_runs) returns.
 pub struct Halves {
     /// The operation, which also returns what is saved of its inside.
     pub first: Rc<dyn Primitive>,
@@ -94,7 +94,7 @@ impl Splitting<'_> {
         let results: Vec<Aval> = e.outs.iter().map(|v| self.avals[*v as usize].clone()).collect();
         let saving = if repeated.prim.has_effect() { Saving::Save } else { (self.saving)(&*e.prim, &results) };
         if saving == Saving::Recompute
-            && let Some(halves) = e.prim.in_two_runs(&|g| in_two_runs(g, self.saving))
+            && let Some(halves) = e.prim.inner().and_then(|inner| inner.in_two_runs(&|g| in_two_runs(g, self.saving)))
         {
             return self.halves(e, halves);
         }

@@ -7,6 +7,7 @@ use super::everywhere;
 use crate::{
     graph::{Eqn, Graph, Var},
     mesh::AxisSet,
+    prim::{OverAxes, Tag},
     trace::{NamedAxis, fail, inline, trace_rule, vary, with_site},
 };
 use std::{collections::HashMap, rc::Rc};
@@ -66,12 +67,11 @@ pub fn erased(g: &Graph) -> Graph {
     let name = |same: &HashMap<Var, Var>, v: &Var| *same.get(v).unwrap_or(v);
     for e in &g.eqns {
         let ins: Vec<Var> = e.ins.iter().map(|v| name(&same, v)).collect();
-        if e.prim.only_varies() {
+        if e.prim.tag() == Tag::TypeOnly {
             same.insert(e.outs[0], ins[0]);
             continue;
         }
-        let inner: Vec<Rc<Graph>> = e.prim.graphs().into_iter().map(|g| Rc::new(erased(g))).collect();
-        let prim = if inner.is_empty() { e.prim.clone() } else { e.prim.with_graphs(inner) };
+        let prim = e.prim.map_graphs(erased).unwrap_or_else(|| e.prim.clone());
         made.eqns.push(Eqn { prim, ins, ..e.clone() });
     }
     made.outs.iter_mut().for_each(|v| *v = name(&same, v));
@@ -87,9 +87,9 @@ pub fn refuse_divergence(g: &Graph) {
 /// `apart`: the axes along which devices may not be here together, the last of them because of the equation `by`.
 fn reach_all(g: &Graph, apart: AxisSet, by: Option<&Eqn>) {
     for e in &g.eqns {
-        let own: AxisSet = e.prim.named_axes().iter().map(NamedAxis::mesh_axes).collect();
-        let alone = own.intersection(apart);
-        if let Some(by) = by.filter(|_| e.prim.waits() && !alone.is_empty()) {
+        let waiting = e.prim.over_axes().filter(|over| over.waits());
+        let alone = waiting.map_or(AxisSet::NONE, |over| over.mesh_axes()).intersection(apart);
+        if let Some(by) = by.filter(|_| !alone.is_empty()) {
             let (op, choice, at) = (e.prim.name(), by.prim.name(), by.site.at);
             let reason = format!(
                 "it is inside of the `{choice}` at {}:{}, which devices along `{alone}` may run differently: those that do not \
@@ -104,18 +104,22 @@ fn reach_all(g: &Graph, apart: AxisSet, by: Option<&Eqn>) {
             with_site(&e.site, || fail(op, g.avals_of(&e.ins), reason, Some(help)))
         }
         let vma: Vec<AxisSet> = e.ins.iter().map(|v| g.aval(*v).vma).collect();
-        let more = e.prim.diverges(&vma);
+        let Some(inner) = e.prim.inner() else { continue };
+        let more = inner.diverges(&vma);
         let by = if more.is_empty() { by } else { Some(e) };
-        e.prim.graphs().into_iter().for_each(|inner| reach_all(inner, apart.union(more), by));
+        inner.graphs().into_iter().for_each(|g| reach_all(g, apart.union(more), by));
     }
 }
 
 /// The graph in which the devices along an axis of a mesh are instances, as those of a `vmap` are: nothing varies in its types.
 pub fn of_instances(g: &Graph) -> Graph {
     everywhere(&erased(g), &mut |g| {
-        for e in g.eqns.iter_mut().filter(|e| !e.prim.named_axes().is_empty()) {
-            let axes = e.prim.named_axes().iter().map(|a| NamedAxis { mesh: false, ..a.clone() });
-            e.prim = e.prim.with_named_axes(axes.collect());
+        for e in &mut g.eqns {
+            let axes =
+                |over: &dyn OverAxes| over.axes().iter().map(|a| NamedAxis { mesh: false, ..a.clone() }).collect();
+            if let Some(prim) = e.prim.over_axes().map(|over| over.with_axes(axes(over))) {
+                e.prim = prim;
+            }
         }
     })
 }

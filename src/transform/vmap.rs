@@ -5,7 +5,8 @@ use super::{
 };
 use crate::{
     aval::Aval,
-    trace::{At, NamedAxis, Tensor, fail, trace_tree, with_axis},
+    refusal::Refusal,
+    trace::{At, NamedAxis, Tensor, TensorTree, fail, refuse, trace_tree, with_axis},
     tree::{Leaf, Tree, count_leaves, per_leaf_of_tuples},
 };
 use std::{panic::Location, rc::Rc};
@@ -24,10 +25,10 @@ impl Leaf for Axis {}
 /// [`PerLeaf`].
 pub trait AxisTree<X, T: Leaf = Tensor> {
     /// One axis per leaf; or why that cannot be.
-    fn axes(&self, x: &X) -> Result<Vec<Axis>, String>;
+    fn axes(&self, x: &X) -> Result<Vec<Axis>, Refusal>;
 }
 impl<T: Leaf, X: Tree<T>> AxisTree<X, T> for Axis {
-    fn axes(&self, x: &X) -> Result<Vec<Axis>, String> {
+    fn axes(&self, x: &X) -> Result<Vec<Axis>, Refusal> {
         Ok(vec![*self; count_leaves(x)])
     }
 }
@@ -38,10 +39,10 @@ impl<T: Leaf, X: Tree<T>> AxisTree<X, T> for PerLeaf<X::With<Axis>>
 where
     X::With<Axis>: Tree<Axis>,
 {
-    fn axes(&self, x: &X) -> Result<Vec<Axis>, String> {
+    fn axes(&self, x: &X) -> Result<Vec<Axis>, Refusal> {
         let (axes, leaves) = (self.0.leaves(), count_leaves(x));
         let wrong = || format!("the axes in `PerLeaf` are {}, the leaves of the tree {leaves}", axes.len());
-        if axes.len() == leaves { Ok(axes) } else { Err(wrong()) }
+        if axes.len() == leaves { Ok(axes) } else { Err(wrong().into()) }
     }
 }
 /// What to do about axes that do not go with the leaves.
@@ -59,11 +60,7 @@ per_leaf_of_tuples!(AxisTree, axes, Axis);
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[track_caller]
-pub fn vmap<X, Y>(f: impl Fn(X) -> Y) -> impl Fn(X) -> Y
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+pub fn vmap<X: TensorTree, Y: TensorTree>(f: impl Fn(X) -> Y) -> impl Fn(X) -> Y {
     vmap_axes(f, Axis::At(0), Axis::At(0))
 }
 
@@ -80,11 +77,11 @@ where
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[track_caller]
-pub fn vmap_axes<X, Y>(f: impl Fn(X) -> Y, in_axes: impl AxisTree<X>, out_axes: impl AxisTree<Y>) -> impl Fn(X) -> Y
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+pub fn vmap_axes<X: TensorTree, Y: TensorTree>(
+    f: impl Fn(X) -> Y,
+    in_axes: impl AxisTree<X>,
+    out_axes: impl AxisTree<Y>,
+) -> impl Fn(X) -> Y {
     vmap_with(VmapOptions::default(), f, in_axes, out_axes)
 }
 
@@ -110,22 +107,18 @@ pub struct VmapOptions<'a> {
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[track_caller]
-pub fn vmap_with<X, Y>(
+pub fn vmap_with<X: TensorTree, Y: TensorTree>(
     options: VmapOptions,
     f: impl Fn(X) -> Y,
     in_axes: impl AxisTree<X>,
     out_axes: impl AxisTree<Y>,
-) -> impl Fn(X) -> Y
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+) -> impl Fn(X) -> Y {
     let line = Location::caller();
     let (name, given) = (options.axis_name.map(Rc::<str>::from), options.axis_size);
     move |x: X| {
         let _at = At::line(line);
-        let per_leaf = |axes: Result<Vec<Axis>, String>| {
-            axes.unwrap_or_else(|reason| fail("vmap", vec![], reason, Some(ONE_PER_LEAF.into())))
+        let per_leaf = |axes: Result<Vec<Axis>, Refusal>| {
+            axes.unwrap_or_else(|why| refuse("vmap", vec![], why.or_help(ONE_PER_LEAF)))
         };
         let axes = per_leaf(in_axes.axes(&x));
         let (size, args) = mapped_in_front(&x, &axes, given);

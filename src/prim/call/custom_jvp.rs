@@ -2,7 +2,7 @@
 use super::*;
 
 /// A function with a rule for its tangents. Operands: values that both use from outside (consts), the arguments.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Hash)]
 pub struct CustomJvp {
     /// From consts and arguments to results.
     body: Rc<Graph>,
@@ -31,11 +31,7 @@ pub struct CustomJvp {
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[track_caller]
-pub fn custom_jvp<X, Y>(f: impl Fn(X) -> Y, rule: impl Fn(X, X) -> (Y, Y)) -> impl Fn(X) -> Y
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+pub fn custom_jvp<X: TensorTree, Y: TensorTree>(f: impl Fn(X) -> Y, rule: impl Fn(X, X) -> (Y, Y)) -> impl Fn(X) -> Y {
     let line = Location::caller();
     move |x: X| {
         let _at = At::line(line);
@@ -76,11 +72,10 @@ where
 
 /// [`custom_jvp`] for operations that raxla composes: what `f` and `rule` do is attributed to the current operation.
 #[track_caller]
-pub(crate) fn composite_jvp<X, Y>(f: impl Fn(X) -> Y, rule: impl Fn(X, X) -> (Y, Y)) -> impl Fn(X) -> Y
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+pub(crate) fn composite_jvp<X: TensorTree, Y: TensorTree>(
+    f: impl Fn(X) -> Y,
+    rule: impl Fn(X, X) -> (Y, Y),
+) -> impl Fn(X) -> Y {
     let (site, same) = (site(), site());
     custom_jvp(move |x| with_site(&site, || f(x)), move |x, dx| with_site(&same, || rule(x, dx)))
 }
@@ -105,7 +100,7 @@ impl CustomJvp {
         self.rule().eqns.iter().any(enters)
     }
     /// Results and tangents, by splitting the rule: it is its own derivative in the direction of its tangents.
-    fn disentangled(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+    fn disentangled(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let split = linearize(self.rule(), &self.is_tangent(), &vec![false; self.rule().outs.len()]);
         let n = self.body.outs.len();
         let is_tangent = |i: usize| (n..self.rule().outs.len()).contains(&i);
@@ -120,7 +115,7 @@ impl CustomJvp {
         let dy = inline(&split.linear, &[self.tangents(x, dx), residuals].concat());
         let mut dy = spread_out(&dy, &split.active_out).split_off(n).into_iter();
         let floats = differentiable(&self.body.out_avals());
-        Some((y, floats.into_iter().map(|float| if float { dy.next().flatten() } else { None }).collect()))
+        (y, floats.into_iter().map(|float| if float { dy.next().flatten() } else { None }).collect())
     }
 }
 
@@ -130,51 +125,45 @@ impl fmt::Debug for CustomJvp {
     }
 }
 
-impl Primitive for CustomJvp {
+impl HigherOrder for CustomJvp {
     fn name(&self) -> &'static str {
         "custom_jvp"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         call_types(&self.body, x)
     }
-    fn for_varying(&self, x: &[AxisSet]) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
-        Some(all_varying(self, x))
+    fn for_varying(&self, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
+        all_varying(self, x)
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         self.body.eval(x)
     }
-    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
-        unreachable!("`jvp_whole` answers")
-    }
-    fn jvp_whole(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+    fn jvp(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         require_constant("custom_jvp", &dx[..self.consts]);
         let mut y = inline(self.rule(), &[x, &self.tangents(x, dx)].concat());
         let dy = y.split_off(self.body.outs.len());
-        Some((y, spread_out(&dy, &differentiable(&self.body.out_avals()))))
+        (y, spread_out(&dy, &differentiable(&self.body.out_avals())))
     }
-    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         require_constant("custom_jvp", &dx[..self.consts]);
         // what the rule does to tangents is linear as it stands, but for loops and calls that compute values as well
-        if self.is_entangled() { self.disentangled(x, dx) } else { self.jvp_whole(x, dx) }
+        if self.is_entangled() { self.disentangled(x, dx) } else { HigherOrder::jvp(self, x, dx) }
     }
     fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
         transpose_body(&self.body, ct, x)
     }
-    fn batch(&self, _: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
-        unreachable!("`batch_whole` answers")
-    }
-    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
+    fn batch(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
         let tangents = (self.consts..x.len()).filter(|i| x[*i].dtype().is_float()).map(|i| mapped[i]);
         let m: Vec<bool> = mapped.iter().copied().chain(tangents).collect();
         let all = |g: &Graph, m: &[bool]| Rc::new(batched(g, axis, m, &vec![true; g.outs.len()]).0);
         let rule = self.rule.as_ref().map(|rule| all(rule, &m));
         let y = bind(CustomJvp { body: all(&self.body, mapped), rule, consts: self.consts }, x);
-        Some(y.into_iter().map(|t| (t, true)).collect())
+        y.into_iter().map(|t| (t, true)).collect()
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
         cx.graph(&self.body, x)
     }
-    fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
+    fn cost(&self) -> Cost {
         self.body.cost()
     }
     fn graphs(&self) -> Vec<&Rc<Graph>> {
@@ -186,7 +175,7 @@ impl Primitive for CustomJvp {
         Rc::new(CustomJvp { body, rule: graphs.next(), consts: self.consts })
     }
     fn has_effect(&self) -> bool {
-        has_effect(&self.body)
+        self.body.has_effect()
     }
 }
 

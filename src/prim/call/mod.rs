@@ -5,13 +5,12 @@ use crate::{
     trace::{At, avals_of, bind, inline, site, trace, trace_rule, trace_tree, with_site},
     transform::{
         backward::{backward, depends},
-        batch::batched,
+        batch::{batch_graph, batched},
         dce::{Pruned, dce},
-        linearize::{chosen, differentiable, jvp_of, linearize, spread_out},
+        linearize::{chosen, differentiable, jvp_graph, jvp_of, linearize, spread_out},
         runs::{Saving, in_two_runs},
         varying::{raised, raised_alike, vma_of},
     },
-    tree::Tree,
 };
 use std::{cell::RefCell, panic::Location};
 
@@ -22,7 +21,7 @@ mod remat;
 pub(crate) use custom_jvp::composite_jvp;
 pub use custom_jvp::{CustomJvp, custom_jvp};
 pub use custom_vjp::{CustomVjp, custom_vjp};
-pub use policy::{Policy, Predicate, Tag, checkpoint_name};
+pub use policy::{Policy, Predicate, checkpoint_name};
 use remat::call_types;
 pub use remat::{Remat, RematOptions, remat, remat_with};
 pub(super) use {
@@ -52,7 +51,11 @@ fn require_constant(op: &str, captured: &[Option<Tensor>]) {
 }
 
 /// A call with rules of its own, if its operands vary over no more mesh axes than those that it was traced for.
-fn as_traced<P: Primitive + Clone>(prim: &P, ins: &[Aval], x: &[AxisSet]) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
+fn as_traced<P: HigherOrder + Clone>(
+    prim: &P,
+    ins: &[Aval],
+    x: &[AxisSet],
+) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
     let own: Vec<AxisSet> = ins.iter().map(|a| a.vma).collect();
     let fits = own.iter().zip(x).all(|(own, x)| own.contains(*x));
     fits.then(|| (Rc::new(prim.clone()) as Rc<dyn Primitive>, own))
@@ -60,7 +63,7 @@ fn as_traced<P: Primitive + Clone>(prim: &P, ins: &[Aval], x: &[AxisSet]) -> Opt
 
 /// A call with rules of its own, for operands that vary over these mesh axes and not over those that it was traced for: all
 /// values that go in or out vary alike.
-fn all_varying<P: Primitive>(prim: &P, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
+fn all_varying<P: HigherOrder>(prim: &P, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
     let all = x.iter().copied().collect::<AxisSet>().union(vma_of(&prim.graphs()));
     let graphs = prim.graphs().into_iter().map(|g| raised_alike(g, all)).collect();
     (prim.with_graphs(graphs), vec![all; x.len()])

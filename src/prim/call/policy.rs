@@ -62,7 +62,10 @@ impl Policy {
         };
         if saves { Saving::Save } else { Saving::Recompute }
     }
-    pub(super) fn same(&self, other: &Policy) -> bool {
+}
+/// The same decisions; functions are compared by where they are.
+impl PartialEq for Policy {
+    fn eq(&self, other: &Policy) -> bool {
         match (self, other) {
             (Policy::Custom(a), Policy::Custom(b)) => Rc::ptr_eq(a, b),
             (Policy::SaveNames(a), Policy::SaveNames(b)) => a == b,
@@ -70,27 +73,18 @@ impl Policy {
                 Policy::SaveAndOffloadNames { save, offload },
                 Policy::SaveAndOffloadNames { save: save_too, offload: offload_too },
             ) => (save, offload) == (save_too, offload_too),
-            (a, b) => format!("{a:?}") == format!("{b:?}"),
+            (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
         }
     }
 }
-
-/// What a [`Policy`] sees of an operation.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Tag<'a> {
-    /// Nothing special.
-    Other,
-    /// A matrix product with this many batch axes.
-    Dot {
-        /// Axes of both operands that the result keeps.
-        batch_axes: usize,
-    },
-    /// A value named by [`checkpoint_name`].
-    Name(&'a String),
+impl Hash for Policy {
+    fn hash<H: Hasher>(&self, h: &mut H) {
+        std::mem::discriminant(self).hash(h);
+    }
 }
 
 /// The identity, which gives a value a name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 struct Name(String);
 /// `x`, with a name by which [`Policy::SaveNames`] finds it. JAX: `checkpoint_name`.
 #[track_caller]
@@ -101,7 +95,7 @@ impl Primitive for Name {
     fn name(&self) -> &'static str {
         "name"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         Ok(vec![x[0].clone()])
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {

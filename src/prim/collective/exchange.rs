@@ -2,7 +2,7 @@
 use super::*;
 
 /// Values sent from instance to instance.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Hash)]
 pub struct PPermute {
     axes: Vec<NamedAxis>,
     /// Which instance sends to which.
@@ -14,11 +14,7 @@ pub struct PPermute {
 /// # Errors
 /// Instances that do not exist, or two that send to one.
 #[track_caller]
-pub fn ppermute<X: Tree<Tensor, With<Tensor> = X>>(
-    x: X,
-    axes: impl AxisNames,
-    pairs: impl Into<Vec<(usize, usize)>>,
-) -> X {
+pub fn ppermute<X: TensorTree>(x: X, axes: impl AxisNames, pairs: impl Into<Vec<(usize, usize)>>) -> X {
     let _at = At::caller();
     sent(x, &axes.axes("ppermute"), &pairs.into())
 }
@@ -27,7 +23,7 @@ pub fn ppermute<X: Tree<Tensor, With<Tensor> = X>>(
 /// # Errors
 /// What is no permutation of the instances.
 #[track_caller]
-pub fn pshuffle<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames, perm: impl Into<Vec<usize>>) -> X {
+pub fn pshuffle<X: TensorTree>(x: X, axes: impl AxisNames, perm: impl Into<Vec<usize>>) -> X {
     let _at = At::caller();
     let (axes, perm) = (axes.axes("pshuffle"), perm.into());
     let n = instances(&axes);
@@ -39,7 +35,7 @@ pub fn pshuffle<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames, p
     sent(x, &axes, &perm.into_iter().enumerate().map(|(to, from)| (from, to)).collect::<Vec<_>>())
 }
 #[track_caller]
-fn sent<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: &[NamedAxis], pairs: &[(usize, usize)]) -> X {
+fn sent<X: TensorTree>(x: X, axes: &[NamedAxis], pairs: &[(usize, usize)]) -> X {
     on_leaves(x, |t| match pairs.is_empty() {
         true => zeros_of(&t.aval()),
         false => bind1(PPermute { axes: axes.to_vec(), pairs: pairs.to_vec() }, &[t]),
@@ -54,18 +50,18 @@ impl Primitive for PPermute {
     fn name(&self) -> &'static str {
         "ppermute"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         let n = instances(&self.axes);
         if let Some((from, to)) = self.pairs.iter().find(|(from, to)| *from >= n || *to >= n) {
             let wrong = format!("({from}, {to}) names an instance that does not exist");
             return Err(match self.axes.is_empty() {
-                true => format!("{wrong}: without a name there is one"),
-                false => format!("{wrong}: `{}` has {n}", names(&self.axes)),
+                true => format!("{wrong}: without a name there is one").into(),
+                false => format!("{wrong}: `{}` has {n}", names(&self.axes)).into(),
             });
         }
         for (i, (from, to)) in self.pairs.iter().enumerate() {
             if self.pairs[..i].iter().any(|(f, t)| f == from || t == to) {
-                return Err(format!("({from}, {to}) sends or receives a second time"));
+                return Err(format!("({from}, {to}) sends or receives a second time").into());
             }
         }
         Ok(vec![x[0].clone()])
@@ -79,7 +75,13 @@ impl Primitive for PPermute {
     }
     linear_collective!();
 }
-impl PPermute {
+impl Linear for PPermute {
+    fn axes(&self) -> &[NamedAxis] {
+        &self.axes
+    }
+    fn along(&self, axes: Vec<NamedAxis>) -> PPermute {
+        PPermute { axes, ..self.clone() }
+    }
     fn emit(&self, cx: &mut Lower, x: &Value, y: &Aval) -> Value {
         let pairs = cx.device_pairs(&self.axes, &self.pairs);
         let attrs = format!("channel_handle = {}, source_target_pairs = {pairs}", cx.channel());
@@ -95,6 +97,8 @@ impl PPermute {
         let all = bind1(AllGather { axes: self.axes.clone(), at: 0, tiled: false }, &[x]);
         received(all, self.senders().take_with(gathering::number(&self.axes), 0, IndexMode::Clip))
     }
+}
+impl PPermute {
     /// Who sends to each of the instances, i32 `[n]`; where nobody does, a number past the end.
     fn senders(&self) -> Tensor {
         let n = instances(&self.axes);
@@ -109,7 +113,7 @@ fn received(all: Tensor, from: Tensor) -> Tensor {
 }
 
 /// Parts exchanged between all instances.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Hash)]
 pub struct AllToAll {
     axes: Vec<NamedAxis>,
     split: usize,
@@ -123,13 +127,7 @@ pub struct AllToAll {
 /// # Errors
 /// An axis of another size.
 #[track_caller]
-pub fn all_to_all<X: Tree<Tensor, With<Tensor> = X>>(
-    x: X,
-    axes: impl AxisNames,
-    split: usize,
-    concat: usize,
-    tiled: bool,
-) -> X {
+pub fn all_to_all<X: TensorTree>(x: X, axes: impl AxisNames, split: usize, concat: usize, tiled: bool) -> X {
     let _at = At::caller();
     let axes = axes.axes("all_to_all");
     on_leaves(x, |t| bind1(AllToAll { axes: axes.clone(), split, concat, tiled }, &[t]))
@@ -144,13 +142,15 @@ impl Primitive for AllToAll {
     fn name(&self) -> &'static str {
         "all_to_all"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         let (a, n) = (&x[0], instances(&self.axes));
         require_instances(a, self.split, &self.axes, self.tiled)?;
         if !self.tiled {
             let rest = removed(&a.dims, self.split);
             if self.concat > rest.len() {
-                return Err(format!("a new axis cannot have number {} beside {} others", self.concat, rest.len()));
+                return Err(
+                    format!("a new axis cannot have number {} beside {} others", self.concat, rest.len()).into()
+                );
             }
             return Ok(vec![a.with_dims(inserted(&rest, self.concat, n))]);
         }
@@ -169,7 +169,13 @@ impl Primitive for AllToAll {
     }
     linear_collective!();
 }
-impl AllToAll {
+impl Linear for AllToAll {
+    fn axes(&self) -> &[NamedAxis] {
+        &self.axes
+    }
+    fn along(&self, axes: Vec<NamedAxis>) -> AllToAll {
+        AllToAll { axes, ..self.clone() }
+    }
     fn emit(&self, cx: &mut Lower, x: &Value, y: &Aval) -> Value {
         let n = instances(&self.axes);
         let concat = if self.tiled { self.concat } else { self.split };

@@ -2,7 +2,7 @@
 use super::*;
 
 /// The number of each instance along a named axis.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Hash)]
 pub struct AxisIndex {
     axis: [NamedAxis; 1],
 }
@@ -36,7 +36,7 @@ impl Primitive for AxisIndex {
     fn name(&self) -> &'static str {
         "axis_index"
     }
-    fn infer(&self, _: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, _: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         Ok(vec![Aval::new(DType::I32, [])])
     }
     fn eval(&self, _: &[Host]) -> Vec<Host> {
@@ -45,28 +45,33 @@ impl Primitive for AxisIndex {
     fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
         vec![None]
     }
-    fn batch(&self, _: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
-        unreachable!("it has no operands")
-    }
-    fn batch_whole(&self, axis: &BatchAxis, _: &[Tensor], _: &[bool]) -> Option<Batched> {
-        Some(vec![(iota([axis.size], DType::I32, 0), true)])
+    fn batch(&self, n: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        vec![broadcast_leading(bind1(self.clone(), &[]), n)]
     }
     fn lower(&self, cx: &mut Lower, _: &[Value], _: &[Aval]) -> Vec<Value> {
         vec![cx.device_number(&self.axis[0])]
     }
-    fn waits(&self) -> bool {
-        false
+    fn over_axes(&self) -> Option<&dyn OverAxes> {
+        Some(self)
     }
-    fn named_axes(&self) -> &[NamedAxis] {
+}
+impl OverAxes for AxisIndex {
+    fn axes(&self) -> &[NamedAxis] {
         &self.axis
     }
-    fn with_named_axes(&self, axes: Vec<NamedAxis>) -> Rc<dyn Primitive> {
-        Rc::new(AxisIndex { axis: axes.try_into().expect("one axis") })
+    fn with_axes(&self, axes: Vec<NamedAxis>) -> Rc<dyn Primitive> {
+        Rc::new(AxisIndex { axis: axes.try_into().expect("as many as it has: one") })
+    }
+    fn batch_over(&self, axis: &BatchAxis, _: &[Tensor], _: &[bool]) -> Batched {
+        vec![(iota([axis.size], DType::I32, 0), true)]
+    }
+    fn waits(&self) -> bool {
+        false
     }
 }
 
 /// The values of all instances.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Hash)]
 pub struct AllGather {
     pub(super) axes: Vec<NamedAxis>,
     pub(super) at: usize,
@@ -78,7 +83,7 @@ pub struct AllGather {
 /// # Errors
 /// An axis that does not exist.
 #[track_caller]
-pub fn all_gather<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames, at: usize, tiled: bool) -> X {
+pub fn all_gather<X: TensorTree>(x: X, axes: impl AxisNames, at: usize, tiled: bool) -> X {
     let _at = At::caller();
     let axes = axes.axes("all_gather");
     on_leaves(x, |t| bind1(AllGather { axes: axes.clone(), at, tiled }, &[t]))
@@ -93,14 +98,14 @@ impl Primitive for AllGather {
     fn name(&self) -> &'static str {
         "all_gather"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         let (a, n) = (&x[0], instances(&self.axes));
         if self.tiled {
             let size = require_axis(a, self.at)?;
             return Ok(vec![a.with_dims(inserted(&removed(&a.dims, self.at), self.at, size * n))]);
         }
         if self.at > a.rank() {
-            return Err(format!("a new axis cannot have number {} beside {} others", self.at, a.rank()));
+            return Err(format!("a new axis cannot have number {} beside {} others", self.at, a.rank()).into());
         }
         Ok(vec![a.with_dims(inserted(&a.dims, self.at, n))])
     }
@@ -113,7 +118,13 @@ impl Primitive for AllGather {
     }
     linear_collective!();
 }
-impl AllGather {
+impl Linear for AllGather {
+    fn axes(&self) -> &[NamedAxis] {
+        &self.axes
+    }
+    fn along(&self, axes: Vec<NamedAxis>) -> AllGather {
+        AllGather { axes, ..self.clone() }
+    }
     /// Along the outermost axis, whatever was asked: there the parts lie one after the other, while along another XLA copies
     /// the whole to a layout in which they do.
     fn emit(&self, cx: &mut Lower, x: &Value, y: &Aval) -> Value {
@@ -140,7 +151,7 @@ impl AllGather {
 }
 
 /// The sum over instances, of which each gets a part.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Hash)]
 pub struct PsumScatter {
     axes: Vec<NamedAxis>,
     at: usize,
@@ -152,7 +163,7 @@ pub struct PsumScatter {
 /// # Errors
 /// An axis of another size.
 #[track_caller]
-pub fn psum_scatter<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames, at: usize, tiled: bool) -> X {
+pub fn psum_scatter<X: TensorTree>(x: X, axes: impl AxisNames, at: usize, tiled: bool) -> X {
     let _at = At::caller();
     let axes = axes.axes("psum_scatter");
     on_leaves(x, |t| bind1(PsumScatter { axes: axes.clone(), at, tiled }, &[t]))
@@ -167,7 +178,7 @@ impl Primitive for PsumScatter {
     fn name(&self) -> &'static str {
         "psum_scatter"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         let a = &x[0];
         require(a, is_number, "a number")?;
         require_instances(a, self.at, &self.axes, self.tiled)?;
@@ -184,7 +195,13 @@ impl Primitive for PsumScatter {
     }
     linear_collective!();
 }
-impl PsumScatter {
+impl Linear for PsumScatter {
+    fn axes(&self) -> &[NamedAxis] {
+        &self.axes
+    }
+    fn along(&self, axes: Vec<NamedAxis>) -> PsumScatter {
+        PsumScatter { axes, ..self.clone() }
+    }
     /// Along the outermost axis, as [`AllGather`].
     fn emit(&self, cx: &mut Lower, x: &Value, y: &Aval) -> Value {
         let direct = self.tiled && self.at == 0;

@@ -11,7 +11,6 @@ use super::*;
 use crate::{
     trace::{At, bind, bind1, named_axis, trace_rule, vary},
     transform::batch::batch_graph,
-    tree::Tree,
 };
 
 mod exchange;
@@ -54,9 +53,40 @@ impl<const N: usize> AxisNames for [&str; N] {
     }
 }
 
-/// The rules that linear collectives have in common. One over a single axis that is `plain` has a method `over`, the rule for
-/// a batch along that axis: it takes the axis, the operand, and whether instances differ in it. All others have `in_steps`,
-/// which does the same by plain ones; it takes the operand and the type of the result. `emit` writes it for several devices.
+/// What sets a linear collective apart from the others.
+trait Linear: Primitive + Clone {
+    /// The axes.
+    fn axes(&self) -> &[NamedAxis];
+    /// The same over other axes.
+    fn along(&self, axes: Vec<NamedAxis>) -> Self;
+    /// Write it for several devices.
+    fn emit(&self, cx: &mut Lower, x: &Value, y: &Aval) -> Value;
+    /// Does it have a rule of its own for a batch along its axis, if that is a single one?
+    fn is_plain(&self) -> bool;
+    /// That rule. It takes the axis, the operand, and whether instances differ in it.
+    fn over(&self, axis: &BatchAxis, x: Tensor, mapped: bool) -> (Tensor, bool);
+    /// The same by plain ones over single axes. It takes the operand and the type of the result.
+    fn in_steps(&self, x: Tensor, y: &Aval) -> Tensor;
+}
+impl<P: Linear> OverAxes for P {
+    fn axes(&self) -> &[NamedAxis] {
+        Linear::axes(self)
+    }
+    fn with_axes(&self, axes: Vec<NamedAxis>) -> Rc<dyn Primitive> {
+        Rc::new(self.along(axes))
+    }
+    fn batch_over(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
+        if self.is_plain() && Linear::axes(self).len() == 1 {
+            return vec![self.over(axis, x[0], mapped[0])];
+        }
+        let one = if mapped[0] { x[0].aval().unstacked() } else { x[0].aval() };
+        let y = result(self, &one);
+        let (steps, _) = trace_rule(&[one], |x| vec![self.in_steps(x[0], &y)]);
+        batch_graph(&steps, axis, x, mapped)
+    }
+}
+
+/// The rules that all linear collectives have in common.
 macro_rules! linear_collective {
     () => {
         fn eval(&self, x: &[Host]) -> Vec<Host> {
@@ -65,28 +95,14 @@ macro_rules! linear_collective {
         fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
             vec![dx[0].map(|d| bind1(self.clone(), &[d]))]
         }
-        fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
-            axis.is_named_in(self).then(|| match self.is_plain() && self.axes.len() == 1 {
-                true => vec![self.over(axis, x[0], mapped[0])],
-                false => {
-                    let one = if mapped[0] { x[0].aval().unstacked() } else { x[0].aval() };
-                    let y = result(self, &one);
-                    let (steps, _) = trace_rule(&[one], |x| vec![self.in_steps(x[0], &y)]);
-                    batch_graph(&steps, axis, x, mapped)
-                }
-            })
-        }
         fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
             if cx.alone(&self.axes) {
                 return vec![cx.op("reshape", x, "", &y[0])];
             }
             vec![self.emit(cx, &x[0], &y[0])]
         }
-        fn named_axes(&self) -> &[NamedAxis] {
-            &self.axes
-        }
-        fn with_named_axes(&self, axes: Vec<NamedAxis>) -> Rc<dyn Primitive> {
-            Rc::new(Self { axes, ..self.clone() })
+        fn over_axes(&self) -> Option<&dyn OverAxes> {
+            Some(self)
         }
     };
 }
@@ -94,7 +110,7 @@ use linear_collective;
 
 /// Apply a collective to every leaf.
 #[track_caller]
-fn on_leaves<X: Tree<Tensor, With<Tensor> = X>>(x: X, f: impl Fn(Tensor) -> Tensor) -> X {
+fn on_leaves<X: TensorTree>(x: X, f: impl Fn(Tensor) -> Tensor) -> X {
     x.refill(x.leaves().into_iter().map(f).collect::<Vec<_>>())
 }
 
@@ -104,15 +120,16 @@ fn over_devices(cx: &mut Lower, axes: &[NamedAxis], more: &str) -> String {
     format!("{more}, channel_handle = {channel}, replica_groups = {groups}, use_global_device_ids")
 }
 
-/// Only what is batched over its axes can run: the functions above refuse other names.
+/// The interpreter runs one instance: batching has made ordinary operations of collectives before it meets them, since the
+/// functions above refuse names that no `vmap` and no mesh has.
 fn unbound(axes: &[NamedAxis]) -> ! {
-    unreachable!("a collective over `{}` outlived its vmap", names(axes))
+    panic!("a collective over `{}` outlived its vmap", names(axes))
 }
 
 /// What a linear collective gives the only instance that there is, when it has no axes: its own value.
-fn alone(prim: &dyn Primitive, x: &[Host]) -> Vec<Host> {
-    if !prim.named_axes().is_empty() {
-        unbound(prim.named_axes())
+fn alone(prim: &impl Linear, x: &[Host]) -> Vec<Host> {
+    if !Linear::axes(prim).is_empty() {
+        unbound(Linear::axes(prim))
     }
     vec![x[0].reshaped(result(prim, x[0].aval()).dims)]
 }
@@ -139,11 +156,6 @@ fn divided(x: Tensor, at: usize, axes: &[NamedAxis], tiled: bool) -> Tensor {
         parts.push(x.dims()[at] / instances(axes).max(1));
     }
     x.split_axis(at as isize, parts)
-}
-
-/// The order of axes that brings axis `from` to place `to`.
-fn moving(rank: usize, from: usize, to: usize) -> Vec<usize> {
-    inserted(&other_axes(rank, &[from]), to, from)
 }
 
 /// As [`moved`], of what is being written.
@@ -173,15 +185,15 @@ fn removed(dims: &[usize], at: usize) -> Vec<usize> {
 }
 
 /// Type rule: this axis is as long as there are instances (or a multiple of it).
-fn require_instances(x: &Aval, at: usize, axes: &[NamedAxis], multiple: bool) -> Result<(), String> {
+fn require_instances(x: &Aval, at: usize, axes: &[NamedAxis], multiple: bool) -> Result<(), Refusal> {
     let (size, n) = (require_axis(x, at)?, instances(axes));
     if size == n || (multiple && n > 0 && size % n == 0) {
         return Ok(());
     }
     let what = if multiple { "a multiple of the" } else { "the" };
     Err(match axes.is_empty() {
-        true => format!("axis {at} has size {size}, not 1: without a name there is one instance"),
-        false => format!("axis {at} has size {size}, not {what} {n} instances of `{}`", names(axes)),
+        true => format!("axis {at} has size {size}, not 1: without a name there is one instance").into(),
+        false => format!("axis {at} has size {size}, not {what} {n} instances of `{}`", names(axes)).into(),
     })
 }
 

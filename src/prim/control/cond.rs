@@ -8,7 +8,7 @@ use crate::transform::{
 };
 
 /// One of several programs. Operands: its number (an i32 scalar in range), then the inputs that all of them share.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Hash)]
 pub struct Cond {
     branches: Vec<Rc<Graph>>,
 }
@@ -25,11 +25,12 @@ pub struct Cond {
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[track_caller]
-pub fn cond<X, Y>(condition: Tensor, yes: impl FnOnce(X) -> Y, no: impl FnOnce(X) -> Y, operand: X) -> Y
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+pub fn cond<X: TensorTree, Y: TensorTree>(
+    condition: Tensor,
+    yes: impl FnOnce(X) -> Y,
+    no: impl FnOnce(X) -> Y,
+    operand: X,
+) -> Y {
     let _at = At::caller();
     let a = condition.aval();
     if !a.is_like(&Aval::new(DType::Bool, [])) {
@@ -51,11 +52,7 @@ where
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[track_caller]
-pub fn switch<X, Y>(index: Tensor, branches: &[&dyn Fn(X) -> Y], operand: X) -> Y
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+pub fn switch<X: TensorTree, Y: TensorTree>(index: Tensor, branches: &[&dyn Fn(X) -> Y], operand: X) -> Y {
     let _at = At::caller();
     let a = index.aval();
     if a.rank() != 0 || a.dtype.is_float() || a.dtype == DType::Bool {
@@ -76,10 +73,7 @@ type Branch<Y> = (Graph, Vec<Tensor>, Y);
 
 /// Check that all branches return the same, and record the choice.
 #[track_caller]
-fn choose<Y>(op: &str, index: Tensor, operands: Vec<Tensor>, branches: Vec<Branch<Y>>) -> Y
-where
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+fn choose<Y: TensorTree>(op: &str, index: Tensor, operands: Vec<Tensor>, branches: Vec<Branch<Y>>) -> Y {
     let name = |i: usize| match (op, i) {
         ("cond", 0) => "`no`".to_string(),
         ("cond", _) => "`yes`".to_string(),
@@ -263,21 +257,21 @@ impl fmt::Debug for Cond {
     }
 }
 
-impl Primitive for Cond {
+impl HigherOrder for Cond {
     fn name(&self) -> &'static str {
         "cond"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         if !x[0].is_like(&Aval::new(DType::I32, [])) {
-            return Err(format!("the index is {}, not i32[]", x[0]));
+            return Err(format!("the index is {}, not i32[]", x[0]).into());
         }
         let (ins, outs) = (self.branches[0].in_avals(), self.branches[0].out_avals());
         if x[1..] != ins || self.branches.iter().any(|b| b.in_avals() != ins || b.out_avals() != outs) {
-            return Err(format!("the branches take {ins:?} and return {outs:?}"));
+            return Err(format!("the branches take {ins:?} and return {outs:?}").into());
         }
         Ok(outs)
     }
-    fn for_varying(&self, x: &[AxisSet]) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
+    fn for_varying(&self, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
         let have = self.branches[0].in_avals();
         // operands too, if devices choose differently: the derivative of one that they share is then summed outside, where
         // all of them come by
@@ -288,7 +282,7 @@ impl Primitive for Cond {
         let outs: Vec<AxisSet> =
             (0..self.outs()).map(|i| first.iter().map(|b| b.aval(b.outs[i]).vma).collect()).collect();
         let branches = run(&outs).into_iter().map(Rc::new).collect();
-        Some((Rc::new(Cond { branches }), [&x[..1], &ins].concat()))
+        (Rc::new(Cond { branches }), [&x[..1], &ins].concat())
     }
     fn diverges(&self, x: &[AxisSet]) -> AxisSet {
         x[0]
@@ -296,27 +290,21 @@ impl Primitive for Cond {
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         self.branches[x[0].to_ints()[0] as usize].eval(&x[1..])
     }
-    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
-        unreachable!("`jvp_whole` answers")
-    }
-    fn jvp_whole(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+    fn jvp(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let active: Vec<bool> = dx[1..].iter().map(Option::is_some).collect();
         let (joint, active_out) = self.differentiate(&active, |g, force| jvp_of(g, &active, force));
         let tangents: Vec<Tensor> = dx.iter().flatten().copied().collect();
         let mut y = bind(Cond { branches: joint.into_iter().map(Rc::new).collect() }, &[x, &tangents].concat());
         let dy = y.split_off(self.outs());
-        Some((y, spread_out(&dy, &active_out)))
+        (y, spread_out(&dy, &active_out))
     }
-    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
-        Some(self.linearized(x[0], &x[1..], &dx[1..]))
+    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
+        self.linearized(x[0], &x[1..], &dx[1..])
     }
     fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
         [vec![None], self.transposed(ct, x[0].known(), &x[1..])].concat()
     }
-    fn batch(&self, _: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
-        unreachable!("`batch_whole` answers")
-    }
-    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
+    fn batch(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
         let (index, x, m) = (x[0], &x[1..], &mapped[1..]);
         if !mapped[0] {
             // a result that has the axis in one branch has it in all
@@ -325,11 +313,11 @@ impl Primitive for Cond {
             let any: Vec<bool> = (0..self.outs()).map(|i| outs.iter().any(|o| o[i])).collect();
             let (branches, _): (Vec<Graph>, Vec<Vec<bool>>) = run(&any);
             let branches = branches.into_iter().map(Rc::new).collect();
-            return Some(bind_at(Cond { branches }, index, x).into_iter().zip(any).collect());
+            return bind_at(Cond { branches }, index, x).into_iter().zip(any).collect();
         }
         // instances choose differently: run all branches and select, unless one has effects
         if let Some(y) = apart_for_effects(self, axis, &[&[index], x].concat(), mapped) {
-            return Some(y);
+            return y;
         }
         let mut branches = self.branches.iter().map(|b| batch_all(b, axis, x, m)).enumerate();
         let (_, first) = branches.next().expect("at least one");
@@ -338,7 +326,7 @@ impl Primitive for Cond {
             let one = |(y, z): (Tensor, Tensor)| select(broadcast_in_dim(here, z.dims(), vec![0]), z, y);
             y.into_iter().zip(z).map(one).collect()
         });
-        Some(y.into_iter().map(|t| (t, true)).collect())
+        y.into_iter().map(|t| (t, true)).collect()
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         let effects = self.has_effect();
@@ -357,7 +345,7 @@ impl Primitive for Cond {
         y
     }
     /// Of the most expensive branch.
-    fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
+    fn cost(&self) -> Cost {
         let costs = self.branches.iter().map(|b| b.cost());
         let order = |a: &Cost, b: &Cost| a.flops.total_cmp(&b.flops).then(a.bytes.total_cmp(&b.bytes));
         costs.max_by(order).unwrap_or_default()

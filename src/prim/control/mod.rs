@@ -88,7 +88,7 @@ fn batch_carry(
 
 /// A loop or choice in which instances do different things, run for one instance after the other if it has effects: done
 /// at once, all would have the effects of all. `None` if it has none, or works over the axis itself.
-fn apart_for_effects<P: Primitive + Clone>(
+fn apart_for_effects<P: HigherOrder + Clone>(
     prim: &P,
     axis: &BatchAxis,
     x: &[Tensor],

@@ -7,7 +7,7 @@ use crate::{
 
 /// A loop of known length. Operands: values the body shares (consts), the initial carry, the stacked xs. Results: the
 /// final carry, the stacked ys.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Hash)]
 pub struct Scan {
     /// From consts, carry and one slice of each of xs to carry and one slice of each of ys.
     pub(super) body: Rc<Graph>,
@@ -50,23 +50,18 @@ impl Default for ScanOptions {
 /// assert_eq!(g.eval(&[x])[0].to_f64(), [1.0, 3.0, 6.0, 10.0]);
 /// ```
 #[track_caller]
-pub fn scan<C, X, Y>(f: impl FnOnce(C, X) -> (C, Y), init: C, xs: X) -> (C, Y)
-where
-    C: Tree<Tensor, With<Tensor> = C>,
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+pub fn scan<C: TensorTree, X: TensorTree, Y: TensorTree>(f: impl FnOnce(C, X) -> (C, Y), init: C, xs: X) -> (C, Y) {
     scan_with(ScanOptions::default(), f, init, xs)
 }
 
 /// [`scan`] with options: in reverse, without xs (then `xs` is `()`), partly unrolled.
 #[track_caller]
-pub fn scan_with<C, X, Y>(options: ScanOptions, f: impl FnOnce(C, X) -> (C, Y), init: C, xs: X) -> (C, Y)
-where
-    C: Tree<Tensor, With<Tensor> = C>,
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+pub fn scan_with<C: TensorTree, X: TensorTree, Y: TensorTree>(
+    options: ScanOptions,
+    f: impl FnOnce(C, X) -> (C, Y),
+    init: C,
+    xs: X,
+) -> (C, Y) {
     let _at = At::caller();
     let length = common_length(&xs, options.length);
     let (c, x) = (init.leaves(), xs.leaves());
@@ -204,29 +199,30 @@ impl fmt::Debug for Scan {
     }
 }
 
-impl Primitive for Scan {
+impl HigherOrder for Scan {
     fn name(&self) -> &'static str {
         "scan"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         let (outs, (_, c)) = (self.body.out_avals(), self.bounds());
         let slices = self.body.in_avals();
         let want = slices.iter().enumerate().map(|(i, a)| if i < c { a.clone() } else { self.stacked(a) });
         if !want.eq(x.iter().cloned()) {
-            return Err(format!("the body takes {slices:?} per step"));
+            return Err(format!("the body takes {slices:?} per step").into());
         }
         if outs[..self.carry] != slices[self.consts..c] {
             return Err(format!(
                 "the carry enters as {:?} but leaves as {:?}",
                 &slices[self.consts..c],
                 &outs[..self.carry]
-            ));
+            )
+            .into());
         }
         Ok(outs.iter().enumerate().map(|(i, a)| if i < self.carry { a.clone() } else { self.stacked(a) }).collect())
     }
-    fn for_varying(&self, x: &[AxisSet]) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
+    fn for_varying(&self, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
         let (body, ins) = raised_carry(&self.body, x, self.consts, self.carry, |_| AxisSet::NONE);
-        Some((Rc::new(Scan { body: Rc::new(body), ..self.clone() }), ins))
+        (Rc::new(Scan { body: Rc::new(body), ..self.clone() }), ins)
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         let (k, c) = self.bounds();
@@ -247,22 +243,16 @@ impl Primitive for Scan {
         carry.extend(ys.iter().zip(&outs[self.carry..]).map(|(ys, a)| Host::stack(a, ys)));
         carry
     }
-    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
-        unreachable!("`jvp_whole` answers")
+    fn jvp(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
+        self.with_tangents(x, dx)
     }
-    fn jvp_whole(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
-        Some(self.with_tangents(x, dx))
-    }
-    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
-        Some(self.linearized(x, dx))
+    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
+        self.linearized(x, dx)
     }
     fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
         self.transposed(ct, x)
     }
-    fn batch(&self, _: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
-        unreachable!("`batch_whole` answers")
-    }
-    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
+    fn batch(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
         // the batch axis of stacked operands is axis 1; carries get one only if something mapped reaches them
         let (k, c) = self.bounds();
         let (body, m, mapped_out) = batch_carry(&self.body, axis, mapped.to_vec(), k, self.carry);
@@ -278,7 +268,7 @@ impl Primitive for Scan {
             true if i >= self.carry => (swap(t), true),
             m => (t, m),
         };
-        Some(y.into_iter().enumerate().map(result).collect())
+        y.into_iter().enumerate().map(result).collect()
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         let (k, c) = self.bounds();
@@ -321,7 +311,7 @@ impl Primitive for Scan {
         carry.extend(ys);
         carry
     }
-    fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
+    fn cost(&self) -> Cost {
         self.body.cost().times(self.length)
     }
     fn graphs(&self) -> Vec<&Rc<Graph>> {

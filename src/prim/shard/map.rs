@@ -2,13 +2,14 @@
 use super::*;
 use crate::{
     aval::Dims,
-    trace::{trace_tree, with_axes},
+    mesh::{ONE_SPEC_PER_LEAF, OPEN_IS_NOT_WHOLE},
+    trace::{refuse, trace_tree, with_axes},
     transform::{leaf_name, varying::refuse_divergence},
 };
 use std::panic::Location;
 
 /// A function that every device of a mesh applies to its part of the operands.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Hash)]
 pub struct ShardMap {
     pub(super) body: Rc<Graph>,
     pub(super) mesh: Mesh,
@@ -57,32 +58,24 @@ impl Default for ShardMapOptions<'_> {
 /// Specs that do not go with the mesh or the leaves; axes that cannot be divided evenly; results that differ between devices
 /// although their spec says they are shared; collectives to which some devices may never come.
 #[track_caller]
-pub fn shard_map<X, Y>(
+pub fn shard_map<X: TensorTree, Y: TensorTree>(
     mesh: &Mesh,
     in_specs: impl SpecTree<X>,
     out_specs: impl SpecTree<Y>,
     f: impl Fn(X) -> Y,
-) -> impl Fn(X) -> Y
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+) -> impl Fn(X) -> Y {
     shard_map_with(mesh, ShardMapOptions::default(), in_specs, out_specs, f)
 }
 
 /// [`shard_map`] with options: over some axes of the mesh only, or without the check of shared results.
 #[track_caller]
-pub fn shard_map_with<X, Y>(
+pub fn shard_map_with<X: TensorTree, Y: TensorTree>(
     mesh: &Mesh,
     options: ShardMapOptions,
     in_specs: impl SpecTree<X>,
     out_specs: impl SpecTree<Y>,
     f: impl Fn(X) -> Y,
-) -> impl Fn(X) -> Y
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+) -> impl Fn(X) -> Y {
     let line = Location::caller();
     let mesh = mesh.clone();
     let check_vma = options.check_vma;
@@ -103,7 +96,7 @@ where
 }
 
 /// Specs that ride along with a traced result.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Hash)]
 struct Specs(Vec<PartitionSpec>);
 impl<T: crate::Leaf> Tree<T> for Specs {
     type With<U: crate::Leaf> = Specs;
@@ -129,39 +122,26 @@ fn inputs(
     x: &impl Tree<Tensor>,
     mesh: &Mesh,
     manual: &[NamedAxis],
-    specs: Result<Vec<PartitionSpec>, String>,
+    specs: Result<Vec<PartitionSpec>, Refusal>,
 ) -> (Vec<PartitionSpec>, Vec<Aval>) {
-    let specs = specs.unwrap_or_else(|why| fail("shard_map", vec![], why, Some(ONE_SPEC_PER_LEAF.into())));
+    let specs = specs.unwrap_or_else(|why| refuse("shard_map", vec![], why.or_help(ONE_SPEC_PER_LEAF)));
     let (mut avals, mut i) = (vec![], 0);
     x.visit(|path, t| {
         let (a, spec) = (t.aval(), &specs[i]);
         let leaf = leaf_name("the argument", path);
         check_spec(spec, manual, &leaf);
-        avals.push(local(mesh, spec, &a).unwrap_or_else(|why| {
-            let (why, help) = split_help(why);
-            fail("shard_map", vec![], format!("{leaf}: {why}"), help)
-        }));
+        avals.push(local(mesh, spec, &a).unwrap_or_else(|why| refuse("shard_map", vec![], why.about(&leaf))));
         i += 1;
     });
     (specs, avals)
-}
-
-/// What to do about specs that do not go with the leaves.
-const ONE_SPEC_PER_LEAF: &str = "give one `P![..]` for all leaves, a tuple of them, or `PerLeaf`";
-
-fn split_help(why: String) -> (String, Option<String>) {
-    match why.split_once('\n') {
-        Some((why, help)) => (why.into(), Some(help.into())),
-        None => (why, None),
-    }
 }
 
 /// A spec inside `shard_map` names manual axes only.
 #[track_caller]
 fn check_spec(spec: &PartitionSpec, manual: &[NamedAxis], leaf: &str) {
     if spec.0.contains(&crate::mesh::Entry::Unconstrained) {
-        let help = "`*` is for `with_sharding`; `_` leaves an axis whole";
-        fail("shard_map", vec![], format!("{leaf} has the spec {spec}, which leaves an axis open"), Some(help.into()))
+        let reason = format!("{leaf} has the spec {spec}, which leaves an axis open");
+        fail("shard_map", vec![], reason, Some(OPEN_IS_NOT_WHOLE.into()))
     }
     if let Some(name) = spec.names().find(|n| !manual.iter().any(|m| *m.name == ***n)) {
         let names: Vec<String> = manual.iter().map(|m| format!("`{}`", m.name)).collect();
@@ -171,7 +151,7 @@ fn check_spec(spec: &PartitionSpec, manual: &[NamedAxis], leaf: &str) {
 }
 
 /// The type of one device's part.
-pub(super) fn local(mesh: &Mesh, spec: &PartitionSpec, a: &Aval) -> Result<Aval, String> {
+pub(super) fn local(mesh: &Mesh, spec: &PartitionSpec, a: &Aval) -> Result<Aval, Refusal> {
     let dims = mesh.sharding(spec.clone()).local_dims(&a.varying(AxisSet::NONE))?;
     Ok(a.with_dims(dims).varying(a.vma.union(AxisSet::of(spec.names()))))
 }
@@ -186,7 +166,7 @@ pub(super) fn global(mesh: &Mesh, spec: &PartitionSpec, local: &[usize]) -> Dims
 }
 
 /// The result of the body, checked, with every leaf varying over the axes of its spec.
-fn returned<Y: Tree<Tensor, With<Tensor> = Y>>(
+fn returned<Y: TensorTree>(
     y: Y,
     mesh: &Mesh,
     manual: &[NamedAxis],
@@ -195,14 +175,14 @@ fn returned<Y: Tree<Tensor, With<Tensor> = Y>>(
     line: &'static Location<'static>,
 ) -> (Y, Specs) {
     let _at = At::line(line);
-    let specs = specs.specs(&y).unwrap_or_else(|why| fail("shard_map", vec![], why, Some(ONE_SPEC_PER_LEAF.into())));
+    let specs = specs.specs(&y).unwrap_or_else(|why| refuse("shard_map", vec![], why.or_help(ONE_SPEC_PER_LEAF)));
     let all: AxisSet = manual.iter().map(NamedAxis::mesh_axes).collect();
     let (mut leaves, mut i) = (vec![], 0);
     y.visit(|path, t| {
         let (a, spec, leaf): (Aval, &PartitionSpec, String) = (t.aval(), &specs[i], leaf_name("the result", path));
         check_spec(spec, manual, &leaf);
         if let Err(why) = spec.check(mesh, &a) {
-            fail("shard_map", vec![], format!("{leaf}: {why}"), None)
+            refuse("shard_map", vec![], why.about(&leaf))
         }
         let own = AxisSet::of(spec.names());
         let more = a.vma.intersection(all).without(own);

@@ -145,33 +145,30 @@ impl ShardMap {
     }
 }
 
-impl Primitive for ShardMap {
+impl HigherOrder for ShardMap {
     fn name(&self) -> &'static str {
         "shard_map"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         for ((x, spec), want) in x.iter().zip(&self.ins).zip(self.body.in_avals()) {
             let part = local(&self.mesh, spec, x)?;
             if !part.is_like(&want) {
-                return Err(format!("a device's part is {part}, but the function takes {want}"));
+                return Err(format!("a device's part is {part}, but the function takes {want}").into());
             }
         }
         let outs = self.body.out_avals().into_iter().zip(&self.outs);
         Ok(outs.map(|(a, s)| a.with_dims(global(&self.mesh, s, &a.dims)).varying(a.vma.without(self.all()))).collect())
     }
-    fn for_varying(&self, x: &[AxisSet]) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
+    fn for_varying(&self, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
         let outs: Vec<AxisSet> = self.outs.iter().map(|s| AxisSet::of(s.names())).collect();
         let body = with_axes(&self.manual, || raised(&self.body, x, &outs));
         let want = body.in_avals().iter().map(|a| a.vma.without(self.all())).collect();
-        Some((Rc::new(ShardMap { body: Rc::new(body), ..self.clone() }), want))
+        (Rc::new(ShardMap { body: Rc::new(body), ..self.clone() }), want)
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         self.simulated().eval(x)
     }
-    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
-        unreachable!("`jvp_whole` answers")
-    }
-    fn jvp_whole(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+    fn jvp(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let active: Vec<bool> = dx.iter().map(Option::is_some).collect();
         let tangents = || jvp_of(&self.body, &active, &vec![false; self.outs.len()]);
         let (joint, active_out) = with_axes(&self.manual, tangents);
@@ -180,10 +177,10 @@ impl Primitive for ShardMap {
         let outs = [&self.outs[..], &chosen(&self.outs, &active_out)].concat();
         let mut y = bind(self.with(joint, ins, outs), &[x, &tangents].concat());
         let dy = y.split_off(self.outs.len());
-        Some((y, spread_out(&dy, &active_out)))
+        (y, spread_out(&dy, &active_out))
     }
-    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
-        Some(self.linearized(x, dx))
+    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
+        self.linearized(x, dx)
     }
     fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
         let known: Vec<bool> = x.iter().map(|x| !x.is_linear()).collect();
@@ -202,10 +199,7 @@ impl Primitive for ShardMap {
         let ins = [chosen(&self.ins, &known), chosen(&self.outs, &given)].concat();
         spread_out(&bind(self.with(body, ins, chosen(&self.ins, &some)), &args), &some)
     }
-    fn batch(&self, _: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
-        unreachable!("`batch_whole` answers")
-    }
-    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
+    fn batch(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
         let batch = || batched(&self.body, axis, mapped, &vec![false; self.outs.len()]);
         let (body, out) = with_axes(&self.manual, batch);
         let over = |specs: &[PartitionSpec], mapped: &[bool]| {
@@ -213,13 +207,13 @@ impl Primitive for ShardMap {
             specs.iter().zip(mapped).map(one).collect()
         };
         let call = self.with(body, over(&self.ins, mapped), over(&self.outs, &out));
-        Some(bind(call, x).into_iter().zip(out).collect())
+        bind(call, x).into_iter().zip(out).collect()
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         if self.mesh.size() == 1 {
             return cx.on_one_device(&self.mesh, &self.manual, &self.body, x);
         }
-        let effects = cx.last_effect_if(has_effect(&self.body));
+        let effects = cx.last_effect_if(self.body.has_effect());
         let whole = PartitionSpec::default();
         let n = effects.len();
         let shardings = |cx: &mut Lower, specs: &[PartitionSpec], avals: &[Aval]| {
@@ -249,7 +243,7 @@ impl Primitive for ShardMap {
         y
     }
     /// Of all devices together.
-    fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
+    fn cost(&self) -> Cost {
         self.body.cost().times(self.manual.iter().map(|m| m.size).product())
     }
     fn graphs(&self) -> Vec<&Rc<Graph>> {

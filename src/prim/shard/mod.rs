@@ -14,7 +14,7 @@ pub use map::{ShardMap, ShardMapOptions, shard_map, shard_map_with};
 pub(super) use {constraint::ROWS as CONSTRAINT_ROWS, map::ROWS as MAP_ROWS};
 
 /// The identity, whose result counts as differing between devices along these axes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct PVary(pub(crate) AxisSet);
 
 /// `x`, as a value that may differ between the devices along the named axes of the mesh. Only inside
@@ -22,7 +22,7 @@ pub struct PVary(pub(crate) AxisSet);
 /// matters, because the derivative of a value that devices share is summed over them at this place. JAX:
 /// `lax.pcast(x, axes, to="varying")`, formerly `lax.pvary`.
 #[track_caller]
-pub fn pvary<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames) -> X {
+pub fn pvary<X: TensorTree>(x: X, axes: impl AxisNames) -> X {
     let _at = At::caller();
     let axes: AxisSet = axes.axes("pvary").iter().map(NamedAxis::mesh_axes).collect();
     x.refill(x.leaves().into_iter().map(|t| vary(t, axes)).collect::<Vec<_>>())
@@ -32,14 +32,11 @@ impl Primitive for PVary {
     fn name(&self) -> &'static str {
         "pvary"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
-        Ok(vec![x[0].clone()])
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
+        Ok(vec![x[0].varying(x[0].vma.union(self.0))])
     }
-    fn varies(&self, x: AxisSet) -> AxisSet {
-        x.union(self.0)
-    }
-    fn only_varies(&self) -> bool {
-        true
+    fn tag(&self) -> Tag<'_> {
+        Tag::TypeOnly
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         x.to_vec()
@@ -63,7 +60,7 @@ impl Primitive for PVary {
 }
 
 /// The identity, whose result is believed to be the same on all devices along these axes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub(crate) struct Trusted(pub(crate) Vec<NamedAxis>);
 /// `t`, which is the same on all devices along the named axes, though the rules cannot know it: what a gather returned.
 #[track_caller]
@@ -79,11 +76,8 @@ impl Primitive for Trusted {
     fn name(&self) -> &'static str {
         "trusted"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         Ok(vec![x[0].clone()])
-    }
-    fn varies(&self, x: AxisSet) -> AxisSet {
-        x.without(self.set())
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         x.to_vec()
@@ -99,26 +93,30 @@ impl Primitive for Trusted {
     fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
         bind(self.clone(), x)
     }
-    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
-        let name = axis.name.as_ref()?;
-        let rest: Vec<NamedAxis> = self.0.iter().filter(|a| a.name != *name).cloned().collect();
-        if rest.len() == self.0.len() {
-            return None;
-        }
-        let t = if mapped[0] { x[0].slice_axis(0, 0..1).reshape(&x[0].dims()[1..]) } else { x[0] };
-        Some(vec![(if rest.is_empty() { t } else { bind1(Trusted(rest), &[t]) }, false)])
+    fn lower(&self, _: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
+        x.to_vec()
     }
-    fn named_axes(&self) -> &[NamedAxis] {
+    fn over_axes(&self) -> Option<&dyn OverAxes> {
+        Some(self)
+    }
+}
+impl OverAxes for Trusted {
+    fn axes(&self) -> &[NamedAxis] {
         &self.0
     }
-    fn with_named_axes(&self, axes: Vec<NamedAxis>) -> Rc<dyn Primitive> {
+    fn with_axes(&self, axes: Vec<NamedAxis>) -> Rc<dyn Primitive> {
         Rc::new(Trusted(axes))
+    }
+    fn batch_over(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
+        let rest = axis.others(&self.0);
+        let t = if mapped[0] { x[0].slice_axis(0, 0..1).reshape(&x[0].dims()[1..]) } else { x[0] };
+        vec![(if rest.is_empty() { t } else { bind1(Trusted(rest), &[t]) }, false)]
+    }
+    fn varies(&self, x: AxisSet) -> AxisSet {
+        x.without(self.set())
     }
     fn waits(&self) -> bool {
         false
-    }
-    fn lower(&self, _: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
-        x.to_vec()
     }
 }
 
