@@ -13,12 +13,11 @@ use crate::{
 
 mod cond;
 mod scan;
-mod scan_ad;
 mod while_loop;
 pub use cond::{Cond, cond, switch};
 pub use scan::{Scan, ScanOptions, scan, scan_with};
 pub use while_loop::{Bound, While, fori_loop, while_loop};
-pub(super) use {cond::ROWS as COND_ROWS, scan_ad::ROWS as SCAN_ROWS, while_loop::ROWS as WHILE_ROWS};
+pub(super) use {cond::ROWS as COND_ROWS, scan::ROWS as SCAN_ROWS, while_loop::ROWS as WHILE_ROWS};
 
 /// The carry of a loop must leave the body with the structure and the types it entered with.
 #[track_caller]

@@ -140,7 +140,7 @@ impl While {
         self.body.outs.len()
     }
     /// One loop that carries values and tangents.
-    fn with_tangents(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
+    fn joint_loop(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let (k, n) = (self.consts, self.carry());
         let (mut body, active, active_out) =
             grow_active(dx, k, n, n, |active, force| jvp_of(&self.body, active, force));
@@ -233,14 +233,14 @@ impl HigherOrder for While {
         x.split_off(self.consts)
     }
     fn jvp(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
-        self.with_tangents(x, dx)
+        self.joint_loop(x, dx)
     }
     fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         // values of an unknown number of steps cannot be kept: the loop of tangents computes them again
         let y = bind(self.clone(), x);
         let pure = |g: &Graph| Rc::new(without_effects(g));
         let again = While { condition: pure(&self.condition), body: pure(&self.body), consts: self.consts };
-        (y, again.with_tangents(x, dx).1)
+        (y, again.joint_loop(x, dx).1)
     }
     fn transpose(&self, _: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {
         let help = "use `scan`, or `fori_loop` with numbers as bounds; or forward mode (`jvp`, `jacfwd`); or give the derivative with `custom_vjp`";

@@ -8,7 +8,6 @@ use crate::{
 
 mod constraint;
 mod map;
-mod map_rules;
 pub use constraint::{ShardingConstraint, with_sharding};
 pub use map::{ShardMap, ShardMapOptions, shard_map, shard_map_with};
 pub(super) use {constraint::ROWS as CONSTRAINT_ROWS, map::ROWS as MAP_ROWS};

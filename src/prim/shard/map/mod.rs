@@ -1,22 +1,34 @@
 //! `shard_map`: what one device does, done by all of them.
+//!
+//! This file has the user's function, its parameters, and the checks of arguments and results; `rules.rs` the rules of the
+//! operation, of which `derivatives.rs`, `simulation.rs` (its meaning) and `lowering.rs` hold the longer ones.
 use super::*;
 use crate::{
     aval::Dims,
-    mesh::{ONE_SPEC_PER_LEAF, OPEN_IS_NOT_WHOLE},
-    trace::{refuse, trace_tree, with_axes},
-    transform::{leaf_name, varying::refuse_divergence},
+    mesh::{Entry, ONE_SPEC_PER_LEAF, OPEN_IS_NOT_WHOLE},
+    trace::{inline, refuse, trace_rule, trace_tree, with_axes},
+    transform::{
+        leaf_name,
+        linearize::chosen,
+        varying::{raised, refuse_divergence},
+    },
 };
 use std::panic::Location;
+
+mod derivatives;
+mod lowering;
+mod rules;
+mod simulation;
 
 /// A function that every device of a mesh applies to its part of the operands.
 #[derive(Clone, PartialEq, Hash)]
 pub struct ShardMap {
-    pub(super) body: Rc<Graph>,
-    pub(super) mesh: Mesh,
+    body: Rc<Graph>,
+    mesh: Mesh,
     /// The axes that the body knows; along the others the compiler divides its work.
-    pub(super) manual: Vec<NamedAxis>,
-    pub(super) ins: Vec<PartitionSpec>,
-    pub(super) outs: Vec<PartitionSpec>,
+    manual: Vec<NamedAxis>,
+    ins: Vec<PartitionSpec>,
+    outs: Vec<PartitionSpec>,
 }
 
 /// Options of [`shard_map_with`].
@@ -139,7 +151,7 @@ fn inputs(
 /// A spec inside `shard_map` names manual axes only.
 #[track_caller]
 fn check_spec(spec: &PartitionSpec, manual: &[NamedAxis], leaf: &str) {
-    if spec.0.contains(&crate::mesh::Entry::Unconstrained) {
+    if spec.0.contains(&Entry::Unconstrained) {
         let reason = format!("{leaf} has the spec {spec}, which leaves an axis open");
         fail("shard_map", vec![], reason, Some(OPEN_IS_NOT_WHOLE.into()))
     }
@@ -151,13 +163,13 @@ fn check_spec(spec: &PartitionSpec, manual: &[NamedAxis], leaf: &str) {
 }
 
 /// The type of one device's part.
-pub(super) fn local(mesh: &Mesh, spec: &PartitionSpec, a: &Aval) -> Result<Aval, Refusal> {
+fn local(mesh: &Mesh, spec: &PartitionSpec, a: &Aval) -> Result<Aval, Refusal> {
     let dims = mesh.sharding(spec.clone()).local_dims(&a.varying(AxisSet::NONE))?;
     Ok(a.with_dims(dims).varying(a.vma.union(AxisSet::of(spec.names()))))
 }
 
 /// The sizes of the array of which devices hold parts of these.
-pub(super) fn global(mesh: &Mesh, spec: &PartitionSpec, local: &[usize]) -> Dims {
+fn global(mesh: &Mesh, spec: &PartitionSpec, local: &[usize]) -> Dims {
     let mut dims = local.to_vec();
     for (n, entry) in dims.iter_mut().zip(&spec.0) {
         *n *= entry.names().iter().map(|name| mesh.axis(name).expect("checked")).product::<usize>();
@@ -208,6 +220,17 @@ fn returned<Y: TensorTree>(
     (y.refill(leaves), Specs(specs))
 }
 
+impl ShardMap {
+    fn all(&self) -> AxisSet {
+        self.manual.iter().map(NamedAxis::mesh_axes).collect()
+    }
+    /// The same devices and axes with another program, whose results are made to vary over the axes of their specs.
+    fn with(&self, body: Graph, ins: Vec<PartitionSpec>, outs: Vec<PartitionSpec>) -> ShardMap {
+        let vary: Vec<AxisSet> = outs.iter().map(|s| AxisSet::of(s.names())).collect();
+        let body = with_axes(&self.manual, || raised(&body, &vec![AxisSet::NONE; body.ins.len()], &vary));
+        ShardMap { body: Rc::new(body), ins, outs, ..self.clone() }
+    }
+}
 impl fmt::Debug for ShardMap {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let names: Vec<&str> = self.manual.iter().map(|a| &*a.name).collect();
