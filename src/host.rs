@@ -18,6 +18,12 @@ pub enum Data {
     Int(Arc<Vec<i128>>),
 }
 
+/// The elements of two values of one dtype.
+pub(crate) enum Both<'a> {
+    Float(&'a [f64], &'a [f64]),
+    Int(&'a [i128], &'a [i128]),
+}
+
 /// A dense value on the host.
 #[derive(Clone, PartialEq)]
 pub struct Host {
@@ -74,6 +80,14 @@ impl Host {
     /// The elements.
     pub fn data(&self) -> &Data {
         &self.data
+    }
+    /// The elements of this value and of another one, whose dtype is the same.
+    pub(crate) fn beside<'a>(&'a self, other: &'a Host) -> Both<'a> {
+        match (&self.data, &other.data) {
+            (Data::Float(a), Data::Float(b)) => Both::Float(a, b),
+            (Data::Int(a), Data::Int(b)) => Both::Int(a, b),
+            _ => panic!("{} beside {}: type rules admit equal dtypes only", self.aval, other.aval),
+        }
     }
     /// The elements as floats, whatever the dtype.
     pub fn to_f64(&self) -> Vec<f64> {

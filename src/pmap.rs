@@ -1,6 +1,6 @@
 //! `pmap`: one instance of a function per device.
 use crate::{
-    aval::Aval,
+    aval::{Aval, axis_number},
     jit::{Jit, Traced, jit},
     mesh::{Entry, Mesh, PartitionSpec, SpecTree},
     prim::{ShardMapOptions, pvary, shard_map_with},
@@ -108,12 +108,6 @@ fn axis_of(mesh: &Mesh) -> Result<Arc<str>, Refusal> {
         axes => Err(Refusal::new(format!("`pmap` maps over one axis, but the mesh {mesh} has {}", axes.len()))
             .help("use `shard_map`, which divides over several")),
     }
-}
-
-/// The number of an axis of a tensor of this rank, if it has it.
-fn axis_number(axis: isize, rank: usize) -> Option<usize> {
-    let i = if axis < 0 { axis + rank as isize } else { axis };
-    usize::try_from(i).ok().filter(|i| *i < rank)
 }
 
 /// Divided along this axis alone.

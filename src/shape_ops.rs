@@ -1,7 +1,10 @@
 //! Rearrangements as methods, with negative axes, and constants made of indices.
 use crate::{
-    aval::{Aval, DType},
-    prim::{Direction, broadcast_in_dim, compare, concatenate, iota, other_axes, reverse, select, slice, zeros_of},
+    aval::{Aval, DType, axis_number},
+    prim::{
+        Direction, broadcast_in_dim, compare, concatenate, iota, moved_axis, other_axes, reverse, select, slice,
+        zeros_of,
+    },
     trace::{At, Tensor, fail},
 };
 use std::ops::{Bound, RangeBounds};
@@ -82,11 +85,11 @@ impl Tensor {
     pub fn expand_dims(self, axis: isize) -> Tensor {
         let _at = At::op("expand_dims");
         let mut dims = self.dims();
-        let rank = dims.len() as isize + 1;
-        if axis < -rank || axis >= rank {
+        let rank = dims.len() + 1;
+        let Some(i) = axis_number(axis, rank) else {
             fail("expand_dims", vec![self.aval()], format!("the result has no axis {axis}, only {rank} axes"), None)
-        }
-        dims.insert(axis.rem_euclid(rank) as usize, 1);
+        };
+        dims.insert(i, 1);
         self.reshape(dims)
     }
 
@@ -103,10 +106,7 @@ impl Tensor {
     #[track_caller]
     pub fn move_axis(self, from: isize, to: isize) -> Tensor {
         let _at = At::op("move_axis");
-        let (from, to) = (self.axis(from), self.axis(to));
-        let mut perm = other_axes(self.rank(), &[from]);
-        perm.insert(to, from);
-        self.transpose(perm)
+        moved_axis(self, self.axis(from), self.axis(to))
     }
 
     /// The elements along one axis that are in `range`: `x.slice_axis(-1, ..n)`.

@@ -8,7 +8,7 @@
 //! a caller's line only through functions marked `#[track_caller]`, and not through closures: hence [`At`], which
 //! composites put up to point at their caller.
 use crate::{
-    aval::{Aval, DType, Dims},
+    aval::{Aval, DType, Dims, axis_number},
     graph::{Eqn, Graph, Site, Var},
     mesh::AxisSet,
     prim::{self, PVary, Primitive, Tag},
@@ -111,12 +111,11 @@ impl Tensor {
     #[track_caller]
     pub fn axis(self, axis: isize) -> usize {
         let a = self.aval();
-        let i = if axis < 0 { axis + a.rank() as isize } else { axis };
-        if i < 0 || i as usize >= a.rank() {
-            let rank = a.rank();
-            fail(op_name("axis"), vec![a], format!("there is no axis {axis} in a tensor of rank {rank}"), None)
+        let rank = a.rank();
+        match axis_number(axis, rank) {
+            Some(i) => i,
+            None => fail(op_name("axis"), vec![a], format!("there is no axis {axis} in a tensor of rank {rank}"), None),
         }
-        i as usize
     }
 }
 

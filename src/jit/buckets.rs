@@ -2,7 +2,7 @@
 use super::{ArgTuple, Compiled, Explanation, Jit, Traced};
 use crate::{
     array::Array,
-    aval::{Aval, DType},
+    aval::{Aval, DType, axis_number},
     error::{Error, Result},
     host::Host,
     prim::Scalar,
@@ -236,11 +236,11 @@ where
             let Some(Axis::At(axis)) = axis.copied() else { return places.push(None) };
             let path = path.to_string();
             let leaf = if path.is_empty() { format!("the {what}") } else { format!("the {what} `{path}`") };
-            let number = if axis < 0 { axis + aval.rank() as isize } else { axis };
-            if !(0..aval.rank() as isize).contains(&number) && missing.is_none() {
+            let number = axis_number(axis, aval.rank());
+            if number.is_none() && missing.is_none() {
                 missing = Some(format!("{leaf} ({aval}) has no axis {axis}"));
             }
-            places.push(Some(Place { leaf, path, axis: number as usize }));
+            places.push(Some(Place { leaf, path, axis: number.unwrap_or(0) }));
         });
         let help = "name an axis that it has; `Axis::Shared` is for leaves without it";
         missing.map_or(Ok(places), |reason| self.wrong(reason, help))

@@ -32,7 +32,7 @@ pub fn argmin(x: Tensor, axis: usize, index: DType) -> Tensor {
 impl ArgMinMax {
     /// The body of the reduction over pairs of (value, position): independent of the order in which XLA reduces.
     fn better(&self, cx: &mut Lower, a: &[Value]) -> Vec<Value> {
-        let [x, i, y, j] = a else { unreachable!("two pairs") };
+        let [x, i, y, j] = a.first_chunk().expect("two pairs");
         let bool = x.aval.with_dtype(DType::Bool);
         let compare = |cx: &mut Lower, a: &Value, direction, b: &Value| {
             Compare(direction).lower(cx, &[a.clone(), b.clone()], std::slice::from_ref(&bool)).swap_remove(0)

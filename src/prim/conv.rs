@@ -1,7 +1,7 @@
 //! Convolutions.
 use super::*;
 use crate::{
-    host::{Data, ravel, unravel},
+    host::{Both, ravel, unravel},
     lower::array,
     trace::{At, bind1},
 };
@@ -357,16 +357,15 @@ impl Primitive for Convolution {
         let y = self.infer(&[x[0].aval().clone(), x[1].aval().clone()]).expect("inferred").swap_remove(0);
         let terms = self.terms(x[0].dims(), x[1].dims(), &y.dims);
         let n = y.size();
-        vec![match (x[0].data(), x[1].data()) {
-            (Data::Float(a), Data::Float(b)) => {
+        vec![match x[0].beside(&x[1]) {
+            Both::Float(a, b) => {
                 let sum = |o: usize| terms(o).into_iter().map(|(i, j)| a[i] * b[j]).reduce(|x, y| x + y).unwrap_or(0.0);
                 Host::floats(y.dtype, &*y.dims, (0..n).map(sum).collect())
             }
-            (Data::Int(a), Data::Int(b)) => {
+            Both::Int(a, b) => {
                 let product = |s: i128, (i, j): (usize, usize)| s.wrapping_add(a[i].wrapping_mul(b[j]));
                 Host::ints(y.dtype, &*y.dims, (0..n).map(|o| terms(o).into_iter().fold(0, product)).collect())
             }
-            _ => unreachable!("the type rule admits equal dtypes only"),
         }]
     }
     fn jvp(&self, x: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {

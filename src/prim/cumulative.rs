@@ -42,7 +42,7 @@ impl Kind {
             Kind::Prod => crate::host::wrap(dtype, a.wrapping_mul(b)),
             Kind::Max => a.max(b),
             Kind::Min => a.min(b),
-            Kind::LogSumExp => unreachable!("the type rule admits floats only"),
+            Kind::LogSumExp => unary::no_int(a),
         }
     }
     /// Emit the combination of two scalars.

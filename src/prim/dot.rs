@@ -1,6 +1,6 @@
 //! Contractions of two tensors. `einsum` is the way to write them.
 use super::*;
-use crate::{host::Data, trace::bind1};
+use crate::{host::Both, trace::bind1};
 
 /// How exactly a device must multiply floats. CPUs always work in the operands' full precision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -198,18 +198,17 @@ impl Primitive for DotGeneral {
             ((batch * rows + row) * k, (batch * columns + column) * k)
         };
         let n = batches * rows * columns;
-        vec![match (a.data(), b.data()) {
-            (Data::Float(a), Data::Float(b)) => {
+        vec![match a.beside(&b) {
+            Both::Float(a, b) => {
                 let dot =
                     |(i, j): (usize, usize)| (0..k).map(|c| a[i + c] * b[j + c]).reduce(|x, y| x + y).unwrap_or(0.0);
                 Host::floats(y.dtype, y.dims, (0..n).map(|e| dot(start(e))).collect())
             }
-            (Data::Int(a), Data::Int(b)) => {
+            Both::Int(a, b) => {
                 let product = |i: usize, j: usize| a[i].wrapping_mul(b[j]);
                 let dot = |(i, j): (usize, usize)| (0..k).fold(0i128, |s, c| s.wrapping_add(product(i + c, j + c)));
                 Host::ints(y.dtype, y.dims, (0..n).map(|e| dot(start(e))).collect())
             }
-            _ => unreachable!("the type rule admits floats or integers only"),
         }]
     }
     fn jvp(&self, x: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {

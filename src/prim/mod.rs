@@ -92,7 +92,7 @@ pub use primitive::{Identity, Primitive, Tag};
 pub use random::*;
 pub use reduce::*;
 pub use rules::{Operand, add_opt, broadcast_leading, inverse, moving, other_axes, shifted, spread, zeros_of};
-pub(crate) use rules::{not_linear, one_by_one};
+pub(crate) use rules::{moved_axis, not_linear, one_by_one};
 pub use scatter::*;
 pub use shape::*;
 pub use shard::*;

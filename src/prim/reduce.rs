@@ -1,7 +1,7 @@
 //! Reductions over axes.
 use super::*;
 use crate::{
-    host::{Data, int_range, ravel, unravel},
+    host::{Both, int_range, ravel, unravel},
     lower::array,
     trace::bind1,
 };
@@ -23,18 +23,17 @@ fn fold(x: &Host, axes: &[usize], start: &Host, float: fn(f64, f64) -> f64, int:
         let i = unravel(x.dims(), i);
         ravel(&y.dims, &kept.iter().map(|a| i[*a]).collect::<Vec<_>>())
     };
-    match (x.data(), start.data()) {
-        (Data::Float(v), Data::Float(start)) => {
+    match x.beside(&start) {
+        Both::Float(v, start) => {
             let mut out = vec![start[0]; y.size()];
             v.iter().enumerate().for_each(|(i, v)| out[to(i)] = float(out[to(i)], *v));
             Host::floats(y.dtype, y.dims, out)
         }
-        (Data::Int(v), Data::Int(start)) => {
+        Both::Int(v, start) => {
             let mut out = vec![start[0]; y.size()];
             v.iter().enumerate().for_each(|(i, v)| out[to(i)] = int(out[to(i)], *v));
             Host::ints(y.dtype, y.dims, out)
         }
-        _ => unreachable!("the start has the operand's dtype"),
     }
 }
 

@@ -99,3 +99,9 @@ pub fn moving(rank: usize, from: usize, to: usize) -> Vec<usize> {
     perm.insert(to, from);
     perm
 }
+
+/// `t` with axis `from` moved to place `to`.
+#[track_caller]
+pub(crate) fn moved_axis(t: Tensor, from: usize, to: usize) -> Tensor {
+    t.transpose(moving(t.rank(), from, to))
+}

@@ -1,6 +1,6 @@
 //! Scatter: parts of a tensor at computed positions combined with updates.
 use super::*;
-use crate::{host::Data, trace::bind1};
+use crate::{host::Both, trace::bind1};
 
 /// What a scatter does with an element and its update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -134,8 +134,8 @@ impl Primitive for Scatter {
         let places = self.dims.elements(x[0].aval(), &x[1], &sizes, clip);
         let places = places.into_iter().enumerate().filter_map(|(u, place)| Some((u, place?)));
         let dims = x[0].dims();
-        vec![match (x[0].data(), x[2].data()) {
-            (Data::Float(a), Data::Float(b)) => {
+        vec![match x[0].beside(&x[2]) {
+            Both::Float(a, b) => {
                 let mut y = a.to_vec();
                 places.for_each(|(u, i)| {
                     y[i] = match self.combine {
@@ -149,7 +149,7 @@ impl Primitive for Scatter {
                 });
                 Host::floats(x[0].dtype(), dims, y)
             }
-            (Data::Int(a), Data::Int(b)) => {
+            Both::Int(a, b) => {
                 let mut y = a.to_vec();
                 places.for_each(|(u, i)| {
                     y[i] = match self.combine {
@@ -163,7 +163,6 @@ impl Primitive for Scatter {
                 });
                 Host::ints(x[0].dtype(), dims, y)
             }
-            _ => unreachable!("the type rule admits equal dtypes only"),
         }]
     }
     fn jvp(&self, x: &[Tensor], y: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {

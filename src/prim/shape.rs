@@ -225,15 +225,13 @@ impl Primitive for Concatenate {
         let y = self.infer(&avals).expect("inferred").swap_remove(0);
         let from = |o: usize| {
             let mut at = unravel(&y.dims, o);
-            let mut before = 0;
-            for a in &avals {
-                if at[self.axis] < a.dims[self.axis] {
-                    return before + ravel(&a.dims, &at);
-                }
-                at[self.axis] -= a.dims[self.axis];
-                before += a.size();
+            let (mut operand, mut before) = (0, 0);
+            while at[self.axis] >= avals[operand].dims[self.axis] {
+                at[self.axis] -= avals[operand].dims[self.axis];
+                before += avals[operand].size();
+                operand += 1;
             }
-            unreachable!("the operands add up to the result")
+            before + ravel(&avals[operand].dims, &at)
         };
         vec![joined(x).pick(y.dims.clone(), from)]
     }

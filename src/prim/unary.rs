@@ -11,8 +11,9 @@ pub(super) fn map1(x: &Host, y: DType, float: impl Fn(f64) -> f64, int: impl Fn(
     }
 }
 
-fn no_int(_: i128) -> i128 {
-    unreachable!("the type rule admits floats only")
+/// The meaning on integers of operations that have none.
+pub(super) fn no_int(_: i128) -> i128 {
+    panic!("the type rule admits floats only")
 }
 
 /// One block per operation: documentation, method, kind of operand, StableHLO name, meaning on floats and on integers,

@@ -75,3 +75,24 @@ impl Hasher for Ready {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Aval, DType, Host, prim::literal, trace::trace_graph};
+    use std::collections::HashSet;
+
+    /// Otherwise each constant would be compared with all others.
+    #[test]
+    fn constants_are_told_apart_by_their_hash() {
+        let table = |last: i128| literal(Host::ints(DType::I32, [100], [vec![0; 99], vec![last]].concat()));
+        let g = trace_graph(&[Aval::new(DType::F32, [])], |x| {
+            let y = (0..1000).fold(x[0], |x, i| x.sin() + i as f64 * 1e-3);
+            vec![y, table(1), table(2)]
+        });
+        let g = g.unwrap();
+        let constants: Vec<&Eqn> = g.eqns.iter().filter(|e| e.ins.is_empty()).collect();
+        assert_eq!(constants.len(), 1002);
+        assert_eq!(constants.iter().map(|e| hash(e)).collect::<HashSet<_>>().len(), 1002);
+    }
+}

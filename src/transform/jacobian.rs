@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     aval::Aval,
-    prim::{broadcast_leading, zeros_of},
+    prim::{broadcast_leading, moved_axis, zeros_of},
     shape_ops::eye,
     trace::{At, Tensor, TensorTree, fail, trace_rule, trace_tree},
 };
@@ -51,8 +51,7 @@ pub fn jacfwd<Y: TensorTree>(f: impl Fn(Tensor) -> Y) -> impl Fn(Tensor) -> Y {
             let dims = [&y.dims[..], &a.dims].concat();
             let Some(d) = d else { return zeros_of(&y.with_dims(dims)) };
             // from [argument, result] to [result, argument]
-            let perm = (1..=y.rank()).chain([0]).collect::<Vec<_>>();
-            d.transpose(perm).reshape(dims)
+            moved_axis(d, 0, y.rank()).reshape(dims)
         };
         y.refill(columns.map(jacobian).collect::<Vec<_>>())
     }

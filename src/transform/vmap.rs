@@ -4,7 +4,8 @@ use super::{
     grad::leaf_name,
 };
 use crate::{
-    aval::Aval,
+    aval::{Aval, axis_number},
+    prim::moved_axis,
     refusal::Refusal,
     trace::{At, NamedAxis, Tensor, TensorTree, fail, refuse, trace_tree, with_axis},
     tree::{Leaf, Tree, count_leaves, per_leaf_of_tuples},
@@ -151,12 +152,11 @@ pub fn vmap_with<X: TensorTree, Y: TensorTree>(
 
 /// The number of an axis of a tensor of this rank.
 #[track_caller]
-fn axis_number(axis: isize, rank: usize, what: &str) -> usize {
-    let i = if axis < 0 { axis + rank as isize } else { axis };
-    if i < 0 || i as usize >= rank {
-        fail("vmap", vec![], format!("{what} has no axis {axis}: its rank is {rank}"), None)
+fn axis_of(axis: isize, rank: usize, what: &str) -> usize {
+    match axis_number(axis, rank) {
+        Some(i) => i,
+        None => fail("vmap", vec![], format!("{what} has no axis {axis}: its rank is {rank}"), None),
     }
-    i as usize
 }
 
 /// The size of the mapped axis, and the leaves with it in front.
@@ -167,7 +167,7 @@ fn mapped_in_front(x: &impl Tree<Tensor>, axes: &[Axis], given: Option<usize>) -
     x.visit(|path, t| {
         let Some(Axis::At(axis)) = at.next() else { return args.push(*t) };
         let (a, name) = (t.aval(), leaf_name("the argument", path));
-        let axis = axis_number(*axis, a.rank(), &name);
+        let axis = axis_of(*axis, a.rank(), &name);
         let n = a.dims[axis];
         match &size {
             Some((m, other)) if *m != n => {
@@ -177,8 +177,7 @@ fn mapped_in_front(x: &impl Tree<Tensor>, axes: &[Axis], given: Option<usize>) -
             Some(_) => {}
             None => size = Some((n, name)),
         }
-        let others = (0..a.rank()).filter(|i| *i != axis);
-        args.push(t.transpose(std::iter::once(axis).chain(others).collect::<Vec<_>>()));
+        args.push(moved_axis(*t, axis, 0));
     });
     let Some((n, _)) = size else {
         let help =
@@ -191,6 +190,6 @@ fn mapped_in_front(x: &impl Tree<Tensor>, axes: &[Axis], given: Option<usize>) -
 /// `t` with its leading axis moved to number `axis` of the result.
 #[track_caller]
 fn from_front(t: Tensor, axis: isize, what: &str) -> Tensor {
-    let axis = axis_number(axis, t.rank(), what);
-    t.transpose((1..=axis).chain([0]).chain(axis + 1..t.rank()).collect::<Vec<_>>())
+    let axis = axis_of(axis, t.rank(), what);
+    moved_axis(t, 0, axis)
 }

@@ -204,7 +204,7 @@ impl Linear for AllToAll {
         };
         let parts = (self.split..).zip(&self.axes).fold(divided(x, self.split, &self.axes, self.tiled), one);
         let by_sender = parts.merge(self.split..self.split + self.axes.len());
-        moved(by_sender, self.split, self.concat).reshape(&y.dims[..])
+        moved_axis(by_sender, self.split, self.concat).reshape(&y.dims[..])
     }
 }
 

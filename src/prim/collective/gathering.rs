@@ -139,7 +139,7 @@ impl Linear for AllGather {
         if self.tiled { cx.op("reshape", &[all], "", y) } else { all }
     }
     fn over(&self, axis: &BatchAxis, x: Tensor, mapped: bool) -> (Tensor, bool) {
-        (moved(in_front(axis, (x, mapped)), 0, self.at), false)
+        (moved_axis(in_front(axis, (x, mapped)), 0, self.at), false)
     }
     fn is_plain(&self) -> bool {
         !self.tiled
@@ -224,7 +224,7 @@ impl Linear for PsumScatter {
             true => reduce_sum(x, [0]),
             false => mul(x, x.like(axis.size)),
         };
-        (moved(sum, self.at, 0), true)
+        (moved_axis(sum, self.at, 0), true)
     }
     fn is_plain(&self) -> bool {
         !self.tiled

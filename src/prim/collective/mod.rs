@@ -158,7 +158,7 @@ fn divided(x: Tensor, at: usize, axes: &[NamedAxis], tiled: bool) -> Tensor {
     x.split_axis(at as isize, parts)
 }
 
-/// As [`moved`], of what is being written.
+/// As [`moved_axis`], of what is being written.
 fn transposed(cx: &mut Lower, x: &Value, from: usize, to: usize) -> Value {
     if from == to {
         return x.clone();
@@ -167,11 +167,6 @@ fn transposed(cx: &mut Lower, x: &Value, from: usize, to: usize) -> Value {
     let dims: Vec<usize> = perm.iter().map(|i| x.aval.dims[*i]).collect();
     let attrs = format!("permutation = {}", crate::lower::array(&perm));
     cx.op("transpose", std::slice::from_ref(x), &attrs, &x.aval.with_dims(dims))
-}
-
-/// `t` with axis `from` moved to place `to`.
-fn moved(t: Tensor, from: usize, to: usize) -> Tensor {
-    t.transpose(moving(t.rank(), from, to))
 }
 
 /// `dims` with a further size at this place.

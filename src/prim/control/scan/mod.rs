@@ -206,16 +206,15 @@ impl HigherOrder for Scan {
         // the batch axis of stacked operands is axis 1; carries get one only if something mapped reaches them
         let (k, c) = self.bounds();
         let (body, m, mapped_out) = batch_carry(&self.body, axis, mapped.to_vec(), k, self.carry);
-        let swap = |t: Tensor| t.transpose([&[1, 0], &(2..t.rank()).collect::<Vec<_>>()[..]].concat());
         let arg = |(i, t): (usize, &Tensor)| match (i, mapped[i]) {
-            (i, true) if i >= c => swap(*t),
+            (i, true) if i >= c => moved_axis(*t, 0, 1),
             (i, false) if i >= k && i < c && m[i] => broadcast_leading(*t, axis.size),
             _ => *t,
         };
         let args: Vec<Tensor> = x.iter().enumerate().map(arg).collect();
         let y = bind(Scan { body: Rc::new(body), ..self.clone() }, &args);
         let result = |(i, t): (usize, Tensor)| match mapped_out[i] {
-            true if i >= self.carry => (swap(t), true),
+            true if i >= self.carry => (moved_axis(t, 1, 0), true),
             m => (t, m),
         };
         y.into_iter().enumerate().map(result).collect()
