@@ -5,14 +5,14 @@ use crate::trace::bind;
 /// The identity, across which the compiler moves nothing.
 #[derive(Debug, Hash)]
 pub struct OptimizationBarrier;
-/// What is computed behind one barrier and behind another is meant to be computed twice: no two barriers are the same.
+/// No two barriers are the same: what is computed behind each of them is meant to be computed separately.
 impl PartialEq for OptimizationBarrier {
     fn eq(&self, _: &OptimizationBarrier) -> bool {
         false
     }
 }
-/// The same values, of which the compiler knows nothing: it computes all of them before any operation that uses one of the
-/// results, and merges no operation from before with one from after.
+/// The same values, behind a fence: the compiler computes all of them before any operation that uses one of the results, and
+/// merges no operation from before the fence with one from behind it. JAX: `lax.optimization_barrier`.
 #[track_caller]
 pub fn optimization_barrier<T: TensorTree>(x: T) -> T {
     let leaves = x.leaves();
@@ -44,7 +44,7 @@ impl Primitive for OptimizationBarrier {
         Cost::default()
     }
 }
-/// A barrier for those that are not zero.
+/// One barrier for all tangents or cotangents that are not zero (`None`).
 fn present(x: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
     let mut fenced = bind(OptimizationBarrier, &x.iter().copied().flatten().collect::<Vec<_>>()).into_iter();
     x.iter().map(|x| x.and_then(|_| fenced.next())).collect()

@@ -119,7 +119,7 @@ pub struct CustomCall {
     pub results: Vec<Aval>,
     /// What the kernel gets beside the operands.
     pub attributes: Vec<(String, Attr)>,
-    /// Does it do something besides computing its results? Then it is never removed or repeated.
+    /// Does it have a side effect? Then it is never removed or repeated.
     pub has_effect: bool,
     /// Results that take over the memory (and start with the contents) of an operand: (result, operand).
     pub aliases: Vec<(usize, usize)>,
@@ -167,7 +167,7 @@ impl CustomCall {
         bind(self, x)
     }
 }
-/// The same kernel with the same settings; references are compared by where they are.
+/// The same kernel with the same settings. References are closures, which are the same only if they are one object.
 impl PartialEq for CustomCall {
     fn eq(&self, other: &CustomCall) -> bool {
         let settings = |c: &CustomCall| {

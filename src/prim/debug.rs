@@ -1,4 +1,4 @@
-//! Operations that say something on the host while the program runs: printing and checking.
+//! Operations that call the host while the program runs: printing and checking.
 use super::*;
 use crate::{
     debug::{Callback, Kind, TARGET, View, resolve},
@@ -23,7 +23,7 @@ use std::panic::Location;
 ///
 /// Over a mesh, one device prints for all; inside [`shard_map`](crate::shard_map), each of those that it maps over.
 ///
-/// [`Jit::call`](crate::Jit::call) of a program that prints returns when it has run. It works on the CPU.
+/// [`Jit::call`](crate::Jit::call) of a program that prints returns only when the program has run. It works on the CPU.
 ///
 /// ```
 /// use raxla::{debug_print, prelude::*};
@@ -45,8 +45,8 @@ pub fn debug_print<X: Tree<Tensor>>(format: &str, values: X) {
 /// [`Error::Check`](crate::Error::Check), which says `what`, the leaf, how many elements are NaN or infinite, where the
 /// first is, and your line. JAX: `checkify` with `float_checks`, or the option `debug_nans`.
 ///
-/// The check is made also when the result is not used. For derivatives it is the identity. In other respects it is as
-/// [`debug_print`].
+/// The check is made also when the result is not used. Derivatives see the identity. Under loops, `vmap` and over meshes the
+/// check happens as often as a [`debug_print`] does.
 ///
 /// ```
 /// use raxla::{debug_check, prelude::*};
@@ -127,7 +127,7 @@ fn with_checks(g: &Graph) -> Graph {
             continue;
         }
         eqns.push(e.clone());
-        // what only moves elements makes no NaN
+        // operations that only move elements make no NaN
         if !floats.is_empty() && !matches!(e.prim.tag(), Tag::Movement | Tag::TypeOnly) {
             let check = Debug::new(Kind::Nans, e.prim.name().into(), vec![String::new(); floats.len()], &e.site);
             eqns.push(Eqn { prim: Rc::new(check), ins: floats, outs: vec![], site: e.site.clone() });
@@ -136,7 +136,7 @@ fn with_checks(g: &Graph) -> Graph {
     Graph { eqns, ..g.clone() }
 }
 
-/// The format string with full paths, and the leaves that it shows.
+/// The format string with full paths in its fields, and the paths and leaves that it shows.
 #[track_caller]
 fn fields(kind: Kind, format: &str, values: &impl Tree<Tensor>) -> (String, Vec<String>, Vec<Tensor>) {
     let (paths, leaves) = (values.paths(), values.leaves());
@@ -149,13 +149,13 @@ fn fields(kind: Kind, format: &str, values: &impl Tree<Tensor>) -> (String, Vec<
     }
 }
 
-/// A call of the host, which has no results.
+/// A call of the host. It has no results.
 #[derive(Clone, PartialEq, Hash)]
 pub struct Debug(Callback);
 impl Debug {
     fn new(kind: Kind, text: String, paths: Vec<String>, site: &Site) -> Debug {
         let scope = if site.scope.is_empty() { String::new() } else { format!(" in {}", site.scope) };
-        // (a print needs no line: moving it does not change the program)
+        // the messages of checks name the line; a print shows none, so that moving it to another line leaves the program the same
         let at = match kind {
             Kind::Print => String::new(),
             _ => format!("{}:{}{scope}", site.at.file(), site.at.line()),

@@ -14,7 +14,7 @@ pub enum IndexMode {
     /// A gather returns the fill value for the whole window; a scatter drops the update.
     #[default]
     Fill,
-    /// Nothing: the caller promises that there is none. Otherwise gathers clip, scatters drop and gradients are wrong.
+    /// The caller promises that no index is out of bounds. If one is, gathers clip, scatters drop and gradients are wrong.
     InBounds,
 }
 
@@ -179,7 +179,7 @@ pub struct Gather {
     pub fill: Option<f64>,
 }
 impl Gather {
-    /// What makes two of them the same: of the number to fill with, the bits.
+    /// What two equal gathers have in common. Of the number to fill with it is the bits.
     fn parts(&self) -> (&IndexDims, &[usize], IndexOptions, Option<u64>) {
         (&self.dims, &self.sizes, self.options, self.fill.map(f64::to_bits))
     }

@@ -69,17 +69,17 @@ pub(super) fn absorbing(x: &Splats, number: f64) -> Option<Known> {
     found.map(|h| Known::Splat(Host::clone(h)))
 }
 
-/// The first operand, moved: what all its elements equal, those of the result do.
+/// For operations that only move elements: if all elements of the operand are equal, so are those of the result.
 pub(super) fn moved(x: &Splats) -> Option<Known> {
     x[0].map(|h| Known::Splat(h.clone()))
 }
-/// All operands moved: what the elements of all of them equal.
+/// For operations that only move elements of several operands: known if all elements of all operands are equal.
 pub(super) fn merged(x: &Splats) -> Option<Known> {
     let first = x[0]?;
     x.iter().all(|h| h.is_some_and(|h| h.same_bits(first))).then(|| Known::Splat(first.clone()))
 }
 
-/// A scalar of another dtype: where the number stays the same, or where one rounding makes it.
+/// A scalar converted to another dtype, if the number stays the same, or if a single rounding makes it.
 pub(super) fn converted(x: &Host, to: DType) -> Option<Known> {
     let y = x.cast(to);
     let once = matches!((x.dtype(), to), (DType::F32, DType::F16 | DType::BF16) | (DType::F64, DType::F32));

@@ -11,7 +11,7 @@ pub enum Memory {
     PinnedHost,
 }
 
-/// The identity, whose result is kept in some memory.
+/// The identity; its result is kept in the given memory.
 #[derive(Clone, Copy, Debug, PartialEq, Hash)]
 pub struct DevicePut(pub(crate) Memory);
 /// `x`, moved to another memory. JAX: `device_put(x, memory.Space.Host)`.
@@ -50,7 +50,7 @@ impl Primitive for DevicePut {
             Memory::Device => "device",
             Memory::PinnedHost => "pinned_host",
         };
-        // (compilers without a host memory drop it)
+        // platforms without a host memory ignore the annotation
         let attrs = format!(
             "call_target_name = \"annotate_device_placement\", backend_config = \"\", has_side_effect = true, \
              mhlo.frontend_attributes = {{_xla_buffer_placement = \"{kind}\"}}"

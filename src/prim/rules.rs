@@ -51,7 +51,7 @@ pub fn spread(n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
     x.iter().zip(mapped).map(|(x, m)| if *m { *x } else { broadcast_leading(*x, n) }).collect()
 }
 
-/// One application for each of `n` instances, in a loop: batching for what must not be done at once.
+/// Apply `f` to one of `n` instances after the other, in a loop: batching for what must not be done for all at once.
 pub(crate) fn one_by_one(n: usize, x: &[Tensor], mapped: &[bool], f: impl Fn(&[Tensor]) -> Vec<Tensor>) -> Vec<Tensor> {
     let slices: Vec<Tensor> = x.iter().zip(mapped).filter(|(_, m)| **m).map(|(t, _)| *t).collect();
     let step = |(): (), slices: Vec<Tensor>| {
@@ -88,7 +88,7 @@ pub fn inverse(perm: &[usize]) -> Vec<usize> {
     inv
 }
 
-/// Each axis number plus `by`: where the axes are once a batch axis stands in front.
+/// Axis numbers plus `by`: those of the same axes behind `by` new leading axes.
 pub fn shifted(axes: &[usize], by: usize) -> Vec<usize> {
     axes.iter().map(|a| a + by).collect()
 }

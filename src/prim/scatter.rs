@@ -55,8 +55,8 @@ impl Scatter {
         Scatter { combine, ..self.clone() }
     }
 
-    /// Value and tangent of setting where windows may overlap. To agree on the update that wins, both are sums in which
-    /// the losers are masked.
+    /// Value and tangent of setting elements, where windows may overlap. Both must take the same one of several updates of an
+    /// element. So the number of the winning update is found first, and both are sums in which the other updates are masked.
     fn set_by_winners(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> [Tensor; 2] {
         let (indices, updates) = (x[1], x[2].aval());
         let one = |(axis, n): (usize, &usize)| if self.dims.window.contains(&axis) { 1 } else { *n };

@@ -94,7 +94,7 @@ impl Sort {
         (sorted, positions)
     }
 }
-/// One representation for the zeros, and one for the NaNs. XLA's back ends know this pattern.
+/// The value with -0 made 0, and every NaN made the same one. XLA's back ends recognise this pattern.
 fn canonical(cx: &mut Lower, x: &Value) -> Value {
     if !x.aval.dtype.is_float() {
         return x.clone();

@@ -8,7 +8,7 @@ use std::{
 
 /// The graph without operations that repeat an earlier one on the same operands, also in the graphs inside it.
 ///
-/// Operations with effects stay. Those of different graphs are never merged: what [`remat`](crate::remat) computes again,
+/// Operations with side effects stay. Those of different graphs are never merged: what [`remat`](crate::remat) computes again,
 /// or what stands behind different [`optimization_barrier`](crate::optimization_barrier)s, is still computed again.
 pub fn cse(g: &Graph) -> Graph {
     everywhere(g, &mut cse_here)
@@ -54,14 +54,14 @@ pub(super) fn cse_here(g: &mut Graph) {
     g.outs.iter_mut().for_each(|v| *v = name[*v as usize]);
 }
 
-/// Equal for what may be the same.
+/// The hash of an equation's operation and operands: equations that compute the same have the same hash.
 fn hash(e: &Eqn) -> u64 {
     let mut h = DefaultHasher::new();
     (&e.prim, &e.ins).hash(&mut h);
     h.finish()
 }
 
-/// Passes a hash through.
+/// A hasher for keys that are hashes already.
 #[derive(Default)]
 struct Ready(u64);
 impl Hasher for Ready {

@@ -10,7 +10,7 @@ pub struct Pruned {
     pub used: Vec<bool>,
 }
 
-/// Keep the outputs in `keep` and what they need; operations with effects stay.
+/// Keep the outputs in `keep` and what they need; operations with side effects stay.
 pub fn dce(g: &Graph, keep: &[bool]) -> Pruned {
     let mut graph = g.clone();
     let mut keep = keep.iter();
@@ -31,7 +31,7 @@ pub(super) fn sweep(g: &mut Graph) -> Vec<bool> {
             *keep = false;
             continue;
         }
-        // (programs inside may not read all they are given)
+        // graphs inside may ignore some of their inputs: then the equation can do without these operands
         if used < e.outs.len() || e.prim.inner().is_some() {
             let used: Vec<bool> = e.outs.iter().map(|v| live[*v as usize]).collect();
             *e = without_unused(e, &used);

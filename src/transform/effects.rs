@@ -1,12 +1,13 @@
-//! Graphs that only compute: for runs that repeat what another run has done.
+//! Graphs without side effects: for second runs, whose side effects the first run has had.
 use crate::graph::{Eqn, Graph};
 
-/// The graph without the operations, also of inner graphs, that have effects and no results. Those with results stay.
+/// The graph without the operations, also of inner graphs, that have side effects and no results. Operations that have results
+/// too stay.
 pub fn without_effects(g: &Graph) -> Graph {
     Graph { eqns: g.eqns.iter().filter_map(pure).collect(), ..g.clone() }
 }
 
-/// As [`without_effects`], of one equation. `None` if nothing is left of it.
+/// As [`without_effects`], for one equation. `None` if nothing is left of it.
 pub(super) fn pure(e: &Eqn) -> Option<Eqn> {
     if !e.prim.has_effect() {
         return Some(e.clone());

@@ -12,7 +12,7 @@ use crate::{
 };
 use std::panic::Location;
 
-/// What a function does to tangents at one point: a linear graph with its residuals.
+/// The derivative of a function at one point: a linear graph with its residuals.
 pub(super) struct Linear {
     linear: Graph,
     residuals: Vec<Tensor>,
@@ -22,7 +22,7 @@ pub(super) struct Linear {
     active_out: Vec<bool>,
 }
 impl Linear {
-    /// Run `f` at `x`: its result, and what it does to tangents there.
+    /// Run `f` at `x`: its result, and its derivative there.
     pub(super) fn at<X, Y>(f: impl FnOnce(X) -> Y, x: &X) -> (Y, Linear)
     where
         X: TensorTree,
@@ -181,8 +181,8 @@ pub fn jvp<X: TensorTree, Y: TensorTree>(f: impl FnOnce(X) -> Y, x: X, dx: X) ->
     (out.refill(y), out.refill(dy))
 }
 
-/// Tangents and cotangents have the types of what they belong to (except of integers, which have none). Those that devices
-/// share are made to vary where that does.
+/// The leaves of a tangent or cotangent, which must have the types of the values that it belongs to (integers have no tangents:
+/// theirs are not looked at). Leaves that devices share are made to vary where these values do.
 #[track_caller]
 fn fitted(op: &str, what: &str, d: &impl Tree<Tensor>, want: &[Aval]) -> Vec<Tensor> {
     let have = d.leaves().len();

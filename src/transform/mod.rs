@@ -1,4 +1,4 @@
-//! Transformations of graphs, one pass each, and their closure-taking front ends.
+//! Transformations of graphs, one pass each, and the functions on closures that users call.
 //!
 //! Every pass walks a graph's equations and calls one rule of each primitive; none knows a concrete primitive.
 //!
@@ -11,7 +11,7 @@
 //!   is computed twice. `jit` runs all of them before it lowers a graph: [`optimize`](optimize()).
 //! * [`runs`] splits a graph in two for `remat`.
 //! * [`varying`] keeps track of what differs between devices inside `shard_map`.
-//! * [`effects`] drops what is more than computing results.
+//! * [`effects`] drops side effects, for runs that repeat another one.
 use crate::graph::Graph;
 
 pub mod backward;
@@ -35,7 +35,7 @@ pub use optimize::{Pass, optimize};
 pub(crate) use vmap::ONE_PER_LEAF;
 pub use vmap::{Axis, AxisTree, PerLeaf, VmapOptions, vmap, vmap_axes, vmap_with};
 
-/// A pass, applied to the graphs inside, then to the graph.
+/// Apply a pass to the graphs inside, then to the graph.
 fn everywhere(g: &Graph, pass: &mut dyn FnMut(&mut Graph)) -> Graph {
     let mut g = g.clone();
     for e in &mut g.eqns {

@@ -1,4 +1,4 @@
-//! What reverse mode keeps of the forward run: as little as can be had for nothing.
+//! Residuals: reverse mode keeps no more of them than it must, where that costs no work.
 use super::dce::{Pruned, dce};
 use crate::{
     graph::{Eqn, Graph, Var},

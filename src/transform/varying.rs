@@ -1,8 +1,9 @@
-//! What varies from device to device inside `shard_map`.
+//! Types that say what varies from device to device inside `shard_map`.
 //!
-//! The type of a value says over which mesh axes it may differ ([`Aval::vma`](crate::Aval::vma)). Operands of one operation are made to vary
-//! alike by [`pvary`](crate::pvary), the identity, whose transpose is a sum over the devices. So derivatives by a value that
-//! devices share are summed over them without anyone asking.
+//! The type of a value says over which mesh axes it may differ ([`Aval::vma`](crate::Aval::vma)). Operands of one
+//! operation are made to vary alike by [`pvary`](crate::pvary), which changes only the type, and whose transpose is a
+//! sum over the devices. So the derivative by a value that devices share comes out summed over them, without a call of
+//! `psum` by the user.
 use super::everywhere;
 use crate::{
     graph::{Eqn, Graph, Var},
@@ -12,7 +13,7 @@ use crate::{
 };
 use std::{collections::HashMap, rc::Rc};
 
-/// The axes over which any of these graphs' inputs and outputs vary.
+/// All axes over which an input or output of one of these graphs varies.
 pub fn vma_of(graphs: &[&Rc<Graph>]) -> AxisSet {
     graphs.iter().flat_map(|g| g.ins.iter().chain(&g.outs).map(|v| g.aval(*v).vma)).collect()
 }
@@ -35,8 +36,8 @@ pub fn raised_alike(g: &Graph, axes: AxisSet) -> Rc<Graph> {
     Rc::new(raised(g, &vec![axes; g.ins.len()], &vec![axes; g.outs.len()]))
 }
 
-/// The body of a loop, raised until what goes in with the carry (behind `consts` inputs) comes out varying alike; `also` is
-/// what every carry varies over besides. Returns also what the inputs vary over.
+/// The body of a loop whose carry (behind `consts` inputs) varies over the same axes when it enters and when it leaves: axes are
+/// added until that holds. `also` gives axes over which the whole carry must vary besides. Returns also what the inputs vary over.
 pub fn raised_carry(
     body: &Graph,
     x: &[AxisSet],
@@ -59,7 +60,7 @@ pub fn raised_carry(
     }
 }
 
-/// The graph without these types, and without the operations that only change them: what is lowered.
+/// The graph whose types say nothing of what varies, without the operations that only change that: the one that is lowered.
 pub fn erased(g: &Graph) -> Graph {
     let mut same: HashMap<Var, Var> = HashMap::new();
     let mut made = Graph { eqns: vec![], ..g.clone() };
@@ -84,7 +85,8 @@ pub fn refuse_divergence(g: &Graph) {
     reach_all(g, AxisSet::NONE, None)
 }
 
-/// `apart`: the axes along which devices may not be here together, the last of them because of the equation `by`.
+/// `apart` are the mesh axes along which some devices may never come to this graph; `by` is the equation around it to blame for
+/// the last of them.
 fn reach_all(g: &Graph, apart: AxisSet, by: Option<&Eqn>) {
     for e in &g.eqns {
         let waiting = e.prim.over_axes().filter(|over| over.waits());
@@ -111,7 +113,8 @@ fn reach_all(g: &Graph, apart: AxisSet, by: Option<&Eqn>) {
     }
 }
 
-/// The graph in which the devices along an axis of a mesh are instances, as those of a `vmap` are: nothing varies in its types.
+/// The graph whose collectives are over instances, as in a `vmap`, where they were over devices. Its types say nothing of what
+/// varies.
 pub fn of_instances(g: &Graph) -> Graph {
     everywhere(&erased(g), &mut |g| {
         for e in &mut g.eqns {

@@ -17,7 +17,7 @@ use std::{panic::Location, rc::Rc};
 pub enum Axis {
     /// This one; negative numbers count from the end.
     At(isize),
-    /// None: the tensor is shared by all instances.
+    /// No axis: all instances share the tensor.
     Shared,
 }
 impl Leaf for Axis {}
@@ -25,7 +25,7 @@ impl Leaf for Axis {}
 /// Mapped axes of all leaves of a tree `X` of `T`: one [`Axis`] for all, a tuple with one entry per element of a tuple, or
 /// [`PerLeaf`].
 pub trait AxisTree<X, T: Leaf = Tensor> {
-    /// One axis per leaf; or why that cannot be.
+    /// One axis per leaf; fails if they do not fit the tree.
     fn axes(&self, x: &X) -> Result<Vec<Axis>, Refusal>;
 }
 impl<T: Leaf, X: Tree<T>> AxisTree<X, T> for Axis {
@@ -46,7 +46,7 @@ where
         if axes.len() == leaves { Ok(axes) } else { Err(wrong().into()) }
     }
 }
-/// What to do about axes that do not go with the leaves.
+/// The remedy for axes that do not fit the leaves.
 pub(crate) const ONE_PER_LEAF: &str = "give each leaf an axis, or `Axis::Shared`";
 per_leaf_of_tuples!(AxisTree, axes, Axis);
 

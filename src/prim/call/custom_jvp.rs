@@ -1,13 +1,13 @@
 //! Functions with a forward derivative of their own.
 use super::*;
 
-/// A function with a rule for its tangents. Operands: values that both use from outside (consts), the arguments.
+/// A function with a rule for its tangents. Operands: what the function and the rule capture (consts), then the arguments.
 #[derive(Clone, PartialEq, Hash)]
 pub struct CustomJvp {
     /// From consts and arguments to results.
     body: Rc<Graph>,
-    /// From consts, arguments and tangents of the float arguments to results and tangents of the float results. `None` in a
-    /// rule that calls its own function, once deep enough.
+    /// From consts, arguments and tangents of the float arguments to results and tangents of the float results. `None` where
+    /// rules that call their own function have been traced to the highest order (`ORDERS`).
     rule: Option<Rc<Graph>>,
     consts: usize,
 }
@@ -15,9 +15,9 @@ pub struct CustomJvp {
 /// `f` with a derivative of its own: `rule(x, dx)` returns `f(x)` and its tangent in direction `dx`, which must be linear
 /// in `dx`. Reverse mode follows from it. JAX: `custom_jvp`.
 ///
-/// Tangents of integer leaves are zeros. `f` must not be differentiated by tensors that it captures: make them arguments. The
-/// rule may call the function itself, as `fn f(x: Tensor) -> Tensor { custom_jvp(.., |x, dx| (f(x), ..))(x) }`; then there are
-/// derivatives up to order 4.
+/// Tangents of integer leaves are zeros. Tensors that `f` captures are constants, and differentiating by one is an
+/// error: make it an argument. The rule may call the function itself, as `fn f(x: Tensor) -> Tensor { custom_jvp(..,
+/// |x, dx| (f(x), ..))(x) }`; then there are derivatives up to order 4.
 ///
 /// ```
 /// use raxla::{custom_jvp, grad, prelude::*};
@@ -99,7 +99,8 @@ impl CustomJvp {
         let enters = |e: &Eqn| !e.prim.graphs().is_empty() && e.ins.iter().any(|v| touched[*v as usize]);
         self.rule().eqns.iter().any(enters)
     }
-    /// Results and tangents, by splitting the rule: it is its own derivative in the direction of its tangents.
+    /// Results and tangents, by splitting the rule as [`linearize`] splits any graph: the rule is linear in its tangents, hence
+    /// its own derivative by them.
     fn disentangled(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let split = linearize(self.rule(), &self.is_tangent(), &vec![false; self.rule().outs.len()]);
         let n = self.body.outs.len();
@@ -146,7 +147,8 @@ impl HigherOrder for CustomJvp {
     }
     fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         require_constant("custom_jvp", &dx[..self.consts]);
-        // what the rule does to tangents is linear as it stands, but for loops and calls that compute values as well
+        // the tangents that the rule returns are linear in those it takes; but a loop or call inside it may compute values and
+        // tangents together, which must be separated first
         if self.is_entangled() { self.disentangled(x, dx) } else { HigherOrder::jvp(self, x, dx) }
     }
     fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
@@ -185,7 +187,7 @@ pub(in crate::prim) const ROWS: &[Row] = &[Row {
     dtypes: |d| matches!(d, DType::F32 | DType::F64),
     cases: |d| {
         vec![Case::new("product", vec![sample(d, &[3], 1), sample(d, &[3], 2)], |x| {
-            // the right derivative, written differently
+            // the derivative that the usual rules give, written differently
             let rule = |(x, n, y): (Tensor, Tensor, Tensor), (dx, _, dy): (Tensor, Tensor, Tensor)| {
                 let s = x.sin();
                 ((s * y, n + 1), (dx * x.cos() * y + s * dy, n))

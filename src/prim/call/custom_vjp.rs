@@ -1,13 +1,13 @@
 //! Functions with a reverse derivative of their own.
 use super::*;
 
-/// A function with rules for reverse mode. Operands: values used from outside (consts), the arguments.
+/// A function with rules for reverse mode. Operands: what the function and the rules capture (consts), then the arguments.
 #[derive(Clone, PartialEq, Hash)]
 pub struct CustomVjp {
     /// From consts and arguments to results.
     body: Rc<Graph>,
     consts: usize,
-    /// `None` in a rule that calls its own function, once deep enough.
+    /// `None` where rules that call their own function have been traced to the highest order (`ORDERS`).
     rules: Option<Rules>,
 }
 #[derive(Clone, PartialEq, Hash)]
@@ -24,12 +24,13 @@ struct Back {
     residuals: usize,
 }
 
-/// `f` with a reverse derivative of its own: `forward(x)` returns `f(x)` and what to keep, a tree of tensors;
-/// `backward(kept, ct)` returns the cotangent of `x`, given that of the result. JAX: `custom_vjp`.
+/// `f` with a reverse derivative of its own: `forward(x)` returns `f(x)` and the residuals, a tree of tensors;
+/// `backward(residuals, ct)` returns the cotangent of `x`, given that of the result. JAX: `custom_vjp`.
 ///
-/// Cotangents of integer leaves are ignored, and zeros where they are given. `f` must not be differentiated by tensors that
-/// it captures: make them arguments. Forward mode works if `backward` is linear in `ct` by operations that raxla can
-/// transpose. `forward` may call the function itself; then there are derivatives up to order 4.
+/// Cotangents that `backward` returns for integer leaves are ignored, and those it is given for them are zeros. Tensors
+/// that `f` captures are constants, and differentiating by one is an error: make it an argument. Forward mode works if
+/// `backward` is linear in `ct` by operations that raxla can transpose. `forward` may call the function itself; then
+/// there are derivatives up to order 4.
 ///
 /// ```
 /// use raxla::{custom_vjp, grad, prelude::*};
@@ -96,7 +97,7 @@ fn trace_backward<X: TensorTree, Y: TensorTree, R: TensorTree>(
         let paths = chosen(&x.paths(), &wanted);
         let wanted = chosen(ins, &wanted);
         require_types("custom_vjp", "the backward rule's result", &paths, &types, &wanted);
-        // (of what devices share, the sum over them)
+        // the cotangent of a value that devices share is the sum over them
         let fitted = |(d, a): (&Tensor, &Aval)| vary(psum_over(*d, d.aval().vma.without(a.vma)), a.vma);
         d.iter().zip(&wanted).map(fitted).collect()
     })
@@ -209,7 +210,8 @@ impl HigherOrder for CustomVjp {
     }
 }
 
-/// The tangent of a [`CustomVjp`]: what the backward rule is the transpose of. Operands: consts, residuals, tangents.
+/// The tangent of a [`CustomVjp`]: the linear operation whose transpose is the backward rule. Operands: consts, residuals,
+/// tangents of the float arguments.
 #[derive(Clone, PartialEq, Hash)]
 struct Tangent {
     back: Back,
@@ -220,7 +222,7 @@ impl fmt::Debug for Tangent {
     }
 }
 impl Tangent {
-    /// The same as a graph, if the rule can be transposed.
+    /// The same operation as a graph: the backward rule transposed. Abandons tracing if the rule cannot be.
     fn graph(&self, x: &[Aval]) -> Graph {
         let n = self.back.known();
         trace_rule(x, |t| self.back.transposed(&t[..n], &t[n..])).0
@@ -282,7 +284,7 @@ pub(in crate::prim) const ROWS: &[Row] = &[Row {
     dtypes: |d| matches!(d, DType::F32 | DType::F64),
     cases: |d| {
         vec![Case::new("product", vec![sample(d, &[3], 1), sample(d, &[3], 2)], |x| {
-            // the right derivative, written differently
+            // the derivative that the usual rules give, written differently
             let f = |(x, n, y): (Tensor, Tensor, Tensor)| (x.sin() * y, n + 1);
             let forward = |(x, n, y): (Tensor, Tensor, Tensor)| ((x.sin() * y, n + 1), vec![x.cos() * y, x.sin()]);
             let backward = |kept: Vec<Tensor>, (ct, n): (Tensor, Tensor)| (ct * kept[0], n, kept[1] * ct);

@@ -29,7 +29,7 @@ pub(super) use {
     remat::ROWS as REMAT_ROWS,
 };
 
-/// What a rule returned must have the types of what it stands for.
+/// Refuse what a rule returned, if its types are not those of the values that it stands for.
 #[track_caller]
 fn require_types(op: &str, what: &str, paths: &[String], have: &[Aval], want: &[Aval]) {
     if have.len() != want.len() {
@@ -41,7 +41,7 @@ fn require_types(op: &str, what: &str, paths: &[String], have: &[Aval], want: &[
     }
 }
 
-/// A rule says how a function varies with its arguments: tensors from outside must not vary.
+/// Refuse to differentiate a function with a rule by tensors that it captures: the rule is about its arguments only.
 #[track_caller]
 fn require_constant(op: &str, captured: &[Option<Tensor>]) {
     if captured.iter().any(Option::is_some) {
@@ -50,7 +50,7 @@ fn require_constant(op: &str, captured: &[Option<Tensor>]) {
     }
 }
 
-/// A call with rules of its own, if its operands vary over no more mesh axes than those that it was traced for.
+/// The call as it is, for operands that vary over no more mesh axes than the ones it was traced for. `None` if they do.
 fn as_traced<P: HigherOrder + Clone>(
     prim: &P,
     ins: &[Aval],
@@ -61,8 +61,8 @@ fn as_traced<P: HigherOrder + Clone>(
     fits.then(|| (Rc::new(prim.clone()) as Rc<dyn Primitive>, own))
 }
 
-/// A call with rules of its own, for operands that vary over these mesh axes and not over those that it was traced for: all
-/// values that go in or out vary alike.
+/// The call for operands that vary over other mesh axes than the ones it was traced for: all its inputs and results are made
+/// to vary alike, over all of these axes.
 fn all_varying<P: HigherOrder>(prim: &P, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
     let all = x.iter().copied().collect::<AxisSet>().union(vma_of(&prim.graphs()));
     let graphs = prim.graphs().into_iter().map(|g| raised_alike(g, all)).collect();
@@ -98,7 +98,7 @@ impl Drop for InRules {
     }
 }
 
-/// Abandon tracing: the rule that is wanted was not traced.
+/// Abandon tracing: a derivative is wanted of a higher order than rules were traced for.
 #[track_caller]
 fn no_rule(op: &str) -> ! {
     let reason = format!("its rule calls the function itself: it has derivatives up to order {ORDERS} only");
@@ -111,8 +111,8 @@ fn with_zeros(floats: &[Tensor], avals: &[Aval]) -> Vec<Tensor> {
     spread.into_iter().zip(avals).map(|(d, a)| d.unwrap_or_else(|| zeros_of(a))).collect()
 }
 
-/// Cotangents of the linear operands of a call, through its body: a call whose operands are tangents needs no rule of its
-/// own.
+/// Cotangents of the linear operands of a call, through its body: where the operands are tangents, the function is linear in
+/// them, and its own rule is not needed.
 fn transpose_body(body: &Graph, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
     let known: Vec<Option<Tensor>> = x.iter().map(|x| (!x.is_linear()).then(|| x.known())).collect();
     backward(body, &known, ct)

@@ -1,7 +1,7 @@
-//! What is kept between the two runs of a rematerialized function.
+//! Policies: which values a rematerialised function saves for its second run.
 use super::*;
 
-/// Decides about an operation, given it and the types of its results.
+/// Whether to save the results of an operation, given it and the types of its results.
 pub type Predicate = dyn Fn(&dyn Primitive, &[Aval]) -> bool;
 
 /// What [`remat`] keeps of a function's inside for reverse mode, beside its arguments. It applies also inside the bodies
@@ -19,8 +19,8 @@ pub enum Policy {
     SaveDotsWithoutBatchAxes,
     /// Values named by [`checkpoint_name`].
     SaveNames(Vec<String>),
-    /// Values named by [`checkpoint_name`]: some stay on the device, others are kept in the host's memory until the way
-    /// back needs them. On a platform whose devices have no other memory, such as the CPU, they are all just saved. JAX:
+    /// Values named by [`checkpoint_name`]: some stay on the device, others are kept in the host's memory until the second
+    /// run needs them. On a platform whose devices have no other memory, such as the CPU, they are all just saved. JAX:
     /// `save_and_offload_only_these_names`.
     SaveAndOffloadNames {
         /// Those that stay.

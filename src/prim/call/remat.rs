@@ -1,4 +1,4 @@
-//! Rematerialization: keep little of a function's inside, and run it again on the way back.
+//! Rematerialisation: save few of the values inside a function, and compute the others again in reverse mode.
 use super::*;
 use std::cell::OnceCell;
 
@@ -7,9 +7,9 @@ use std::cell::OnceCell;
 pub struct RematOptions {
     /// What to keep.
     pub policy: Policy,
-    /// Keep XLA from merging the second run with the first, which would keep everything after all. Only inside the body of
-    /// a `scan`, whose way back is a loop of its own, it can be switched off: that gives the compiler more freedom. JAX:
-    /// `prevent_cse`.
+    /// Keep XLA from merging the second run with the first, which would keep everything in memory after all. It can be
+    /// switched off inside the body of a `scan`, where the two runs are in different loops: that leaves the compiler more
+    /// freedom. JAX: `prevent_cse`.
     pub fenced: bool,
 }
 impl Default for RematOptions {
@@ -18,8 +18,8 @@ impl Default for RematOptions {
     }
 }
 
-/// `f`, of which reverse mode keeps only the argument, and computes the rest again when it needs it: less memory for more
-/// work. JAX: `checkpoint`, also called `remat`.
+/// `f`, rematerialised: reverse mode saves only the argument, and computes the values inside again when it needs them. That
+/// takes less memory and more work. JAX: `checkpoint`, also called `remat`.
 ///
 /// Around each layer of a deep model it is what makes training fit: the temporary memory of a step of GPT-2 355M on 4
 /// sequences of 1024 tokens falls from 36.2 to 3.6 GB.
@@ -37,7 +37,7 @@ pub fn remat<X: TensorTree, Y: TensorTree>(f: impl Fn(X) -> Y) -> impl Fn(X) -> 
     remat_with(RematOptions::default(), f)
 }
 
-/// [`remat`] with options: what to keep, for one.
+/// [`remat`] with options: what to save beside the argument, and whether to fence the second run.
 #[track_caller]
 pub fn remat_with<X: TensorTree, Y: TensorTree>(options: RematOptions, f: impl Fn(X) -> Y) -> impl Fn(X) -> Y {
     let line = Location::caller();
@@ -49,15 +49,16 @@ pub fn remat_with<X: TensorTree, Y: TensorTree>(options: RematOptions, f: impl F
     }
 }
 
-/// A call of a function whose inside is not to be kept.
+/// A call of a rematerialised function.
 #[derive(Clone)]
 pub struct Remat {
     body: Rc<Graph>,
     options: RematOptions,
-    /// Is this the way back, which computes again what the first run did not keep?
+    /// Is this the second run, which computes again what the first one did not save?
     second_run: bool,
 }
-/// Two fenced second runs are meant to be two.
+/// Two calls are the same if their functions and options are; but second runs behind a fence are never merged, since each is
+/// there to compute again.
 impl PartialEq for Remat {
     fn eq(&self, other: &Remat) -> bool {
         let may_merge = !self.second_run || !self.options.fenced;
@@ -81,12 +82,13 @@ impl Remat {
         Remat { body: Rc::new(body), ..self.clone() }
     }
 
-    /// The first run, which keeps what the policy says, and the tangent, which computes the rest again.
+    /// The first run, which returns what the policy saves as further results, and the tangents, by an operation that computes
+    /// the other residuals again.
     fn linearized(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let active: Vec<bool> = dx.iter().map(Option::is_some).collect();
         let n_out = self.body.outs.len();
         let split = linearize(&self.body, &active, &vec![false; n_out]);
-        // from the arguments and what was saved to the residuals
+        // `again` takes the arguments and the saved values to the residuals
         let Runs { first, saved, mut again } = in_two_runs(&split.primal, &|p, a| self.options.policy.saves(p, a));
         again.outs = split.primal.outs[n_out..].to_vec();
         let Pruned { graph: mut again, used } = dce(&again, &vec![true; again.outs.len()]);
@@ -114,7 +116,7 @@ impl Remat {
     }
 }
 
-/// The types of a call's results.
+/// Type rule of a call: the operands have the types that its function takes.
 pub(super) fn call_types(body: &Graph, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
     let ins = body.in_avals();
     if x == ins { Ok(body.out_avals()) } else { Err(format!("the function takes {ins:?}").into()) }
@@ -199,18 +201,18 @@ impl HigherOrder for Remat {
     }
 }
 
-/// The tangent of a [`Remat`]. Operands: what is known (arguments and what was saved), then tangents.
+/// The tangent of a [`Remat`]. Operands: known values (the arguments and the saved ones), then tangents.
 #[derive(Clone)]
 struct Tangent {
     known: usize,
-    /// From what is known to the residuals of `linear`.
+    /// From the known values to the residuals of `linear`.
     again: Rc<Graph>,
     /// From tangents and residuals to tangents of the results.
     linear: Rc<Graph>,
     options: RematOptions,
     joint: OnceCell<Rc<Graph>>,
 }
-/// It computes again, like the second run that it becomes: two fenced ones are meant to be two.
+/// Like the second run that it becomes, it is never merged with another one behind a fence.
 impl PartialEq for Tangent {
     fn eq(&self, other: &Tangent) -> bool {
         !self.options.fenced
@@ -229,7 +231,7 @@ impl fmt::Debug for Tangent {
     }
 }
 impl Tangent {
-    /// The same as an ordinary function.
+    /// The same as a call of one graph, which runs `again` and `linear` one after the other.
     fn call(&self, avals: &[Aval]) -> Remat {
         let joint = self.joint.get_or_init(|| {
             let (g, _) = trace_rule(avals, |x| {
@@ -263,7 +265,7 @@ impl HigherOrder for Tangent {
         let residuals = again.out_avals().into_iter().map(|a| a.vma);
         let ins: Vec<AxisSet> = dx.iter().copied().chain(residuals).collect();
         let linear = raised(&self.linear, &ins, &vec![AxisSet::NONE; self.linear.outs.len()]);
-        // (the residuals of one must have the types that the other takes)
+        // the residuals that `again` returns must have the types that `linear` takes
         let kept: Vec<AxisSet> = linear.in_avals()[dx.len()..].iter().map(|a| a.vma).collect();
         let again = raised(&again, &vec![AxisSet::NONE; again.ins.len()], &kept);
         let want = again.in_avals().iter().chain(&linear.in_avals()[..dx.len()]).map(|a| a.vma).collect();

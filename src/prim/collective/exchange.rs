@@ -12,7 +12,7 @@ pub struct PPermute {
 /// nobody sends to get zeros. JAX: `lax.ppermute`.
 ///
 /// # Errors
-/// Instances that do not exist, or two that send to one.
+/// Fails for instances that do not exist, and where two send to one.
 #[track_caller]
 pub fn ppermute<X: TensorTree>(x: X, axes: impl AxisNames, pairs: impl Into<Vec<(usize, usize)>>) -> X {
     let _at = At::caller();
@@ -21,7 +21,7 @@ pub fn ppermute<X: TensorTree>(x: X, axes: impl AxisNames, pairs: impl Into<Vec<
 /// Rearrange values along the named axes: instance i gets the value of instance `perm[i]`. JAX: `lax.pshuffle`.
 ///
 /// # Errors
-/// What is no permutation of the instances.
+/// Fails if `perm` is no permutation of the instances.
 #[track_caller]
 pub fn pshuffle<X: TensorTree>(x: X, axes: impl AxisNames, perm: impl Into<Vec<usize>>) -> X {
     let _at = At::caller();
@@ -99,7 +99,7 @@ impl Linear for PPermute {
     }
 }
 impl PPermute {
-    /// Who sends to each of the instances, i32 `[n]`; where nobody does, a number past the end.
+    /// The number of the instance that sends to each instance, i32 `[n]`; where none does, a number past the end.
     fn senders(&self) -> Tensor {
         let n = instances(&self.axes);
         let from = |to: usize| self.pairs.iter().find(|(_, t)| *t == to).map_or(n, |(from, _)| *from);
@@ -120,12 +120,12 @@ pub struct AllToAll {
     concat: usize,
     tiled: bool,
 }
-/// Divide axis `split` between the instances along the named axes, and put together what comes from each of them along
-/// axis `concat`: a transposition of who has what. The axis `split` is as long as there are instances and disappears, and
-/// `concat` is a new one; or (`tiled`) the one is divided and the other grows. JAX: `lax.all_to_all`.
+/// Divide axis `split` between the instances along the named axes: each instance gets one part from every other, and puts
+/// the parts together along axis `concat`. Without `tiled` the axis `split` has one element per instance and disappears, and
+/// `concat` is a new axis; with it the first is divided and the second grows. JAX: `lax.all_to_all`.
 ///
 /// # Errors
-/// An axis of another size.
+/// Fails for an axis `split` of another size than the number of instances (`tiled`: than a multiple of it).
 #[track_caller]
 pub fn all_to_all<X: TensorTree>(x: X, axes: impl AxisNames, split: usize, concat: usize, tiled: bool) -> X {
     let _at = At::caller();
@@ -191,7 +191,8 @@ impl Linear for AllToAll {
         let parts = cx.op("all_to_all", std::slice::from_ref(x), &attrs, &x.aval);
         transposed(cx, &parts, self.split, self.concat)
     }
-    /// `split` is `concat`: number `to` along it becomes number `from`.
+    /// For `split` = `concat`: exchange that axis with the batch axis, so that parts numbered by their receiver become parts
+    /// numbered by their sender.
     fn over(&self, axis: &BatchAxis, x: Tensor, mapped: bool) -> (Tensor, bool) {
         (in_front(axis, (x, mapped)).swap_axes(0, self.split as isize + 1), true)
     }

@@ -81,7 +81,7 @@ pub struct AllGather {
 /// the existing axis `at`. JAX: `lax.all_gather`.
 ///
 /// # Errors
-/// An axis that does not exist.
+/// Fails for an axis that does not exist.
 #[track_caller]
 pub fn all_gather<X: TensorTree>(x: X, axes: impl AxisNames, at: usize, tiled: bool) -> X {
     let _at = At::caller();
@@ -125,8 +125,8 @@ impl Linear for AllGather {
     fn along(&self, axes: Vec<NamedAxis>) -> AllGather {
         AllGather { axes, ..self.clone() }
     }
-    /// Along the outermost axis, whatever was asked: there the parts lie one after the other, while along another XLA copies
-    /// the whole to a layout in which they do.
+    /// Gathers along the outermost axis and transposes then. The parts lie one after the other in memory there; along any other
+    /// axis XLA would copy the whole into a layout in which they do.
     fn emit(&self, cx: &mut Lower, x: &Value, y: &Aval) -> Value {
         let attrs = over_devices(cx, &self.axes, "all_gather_dim = 0 : i64");
         if self.tiled && self.at == 0 {
@@ -157,11 +157,12 @@ pub struct PsumScatter {
     at: usize,
     tiled: bool,
 }
-/// The sum over the instances along the named axes, of which instance i gets part i of axis `at`: the axis is as long as
-/// there are instances and disappears, or (`tiled`) is a multiple of it and is divided. JAX: `lax.psum_scatter`.
+/// The sum over the instances along the named axes, of which instance i gets part i along axis `at`. Without `tiled` the axis
+/// has one element per instance and disappears; with it the axis has a multiple of that and is divided. JAX:
+/// `lax.psum_scatter`.
 ///
 /// # Errors
-/// An axis of another size.
+/// Fails for an axis of another size than the number of instances (`tiled`: than a multiple of it).
 #[track_caller]
 pub fn psum_scatter<X: TensorTree>(x: X, axes: impl AxisNames, at: usize, tiled: bool) -> X {
     let _at = At::caller();
@@ -202,7 +203,7 @@ impl Linear for PsumScatter {
     fn along(&self, axes: Vec<NamedAxis>) -> PsumScatter {
         PsumScatter { axes, ..self.clone() }
     }
-    /// Along the outermost axis, as [`AllGather`].
+    /// Scatters along the outermost axis, for the reason that [`AllGather`] has.
     fn emit(&self, cx: &mut Lower, x: &Value, y: &Aval) -> Value {
         let direct = self.tiled && self.at == 0;
         let (parts, part) = match self.tiled {

@@ -5,8 +5,8 @@
 //! an ordinary operation along the batch axis: `psum` into a sum, `all_gather` into a transposition. Over devices it is
 //! lowered to the operation with which they communicate.
 //!
-//! Several axes count as one, of which the last counts fastest. Over devices that is one operation for all of them; batching,
-//! which meets them one at a time, first makes of it a program of operations over single axes.
+//! Several axes count as one, of which the last counts fastest. Over devices that is one operation for all of them. Batching
+//! meets one axis at a time: there, a collective over several axes is first written as several over single axes.
 use super::*;
 use crate::{
     trace::{At, bind, bind1, named_axis, trace_rule, vary},
@@ -24,8 +24,8 @@ pub(super) use {
     exchange::ROWS as EXCHANGE_ROWS, gathering::ROWS as GATHERING_ROWS, reduction::ROWS as REDUCTION_ROWS,
 };
 
-/// Names of axes: one, or several that count as one, of which the last counts fastest. Without a name there is one instance,
-/// which is alone.
+/// Names of axes: one, or several that count as one, of which the last counts fastest. With an empty list there is one
+/// instance, and collectives return its value.
 pub trait AxisNames {
     /// The axes of these names. `op` is who asks, for the message.
     fn axes(&self, op: &str) -> Vec<NamedAxis>;
@@ -61,11 +61,11 @@ trait Linear: Primitive + Clone {
     fn along(&self, axes: Vec<NamedAxis>) -> Self;
     /// Write it for several devices.
     fn emit(&self, cx: &mut Lower, x: &Value, y: &Aval) -> Value;
-    /// Does it have a rule of its own for a batch along its axis, if that is a single one?
+    /// Is there a batching rule (`over`) for it, if it is over a single axis?
     fn is_plain(&self) -> bool;
-    /// That rule. It takes the axis, the operand, and whether instances differ in it.
+    /// The batching rule over its axis. It takes the axis, the operand, and whether the operand has a batch axis.
     fn over(&self, axis: &BatchAxis, x: Tensor, mapped: bool) -> (Tensor, bool);
-    /// The same by plain ones over single axes. It takes the operand and the type of the result.
+    /// The same written with plain collectives over single axes. It takes the operand and the type of the result.
     fn in_steps(&self, x: Tensor, y: &Aval) -> Tensor;
 }
 impl<P: Linear> OverAxes for P {
@@ -114,7 +114,7 @@ fn on_leaves<X: TensorTree>(x: X, f: impl Fn(Tensor) -> Tensor) -> X {
     x.refill(x.leaves().into_iter().map(f).collect::<Vec<_>>())
 }
 
-/// The attributes with which all of them name the devices that work together, followed by these.
+/// The attributes of a collective in StableHLO: these, then the groups of devices that work together.
 fn over_devices(cx: &mut Lower, axes: &[NamedAxis], more: &str) -> String {
     let (groups, channel) = (cx.groups(axes), cx.channel());
     format!("{more}, channel_handle = {channel}, replica_groups = {groups}, use_global_device_ids")
@@ -126,7 +126,7 @@ fn unbound(axes: &[NamedAxis]) -> ! {
     panic!("a collective over `{}` outlived its vmap", names(axes))
 }
 
-/// What a linear collective gives the only instance that there is, when it has no axes: its own value.
+/// The meaning of a linear collective over no axes: the only instance gets its own value.
 fn alone(prim: &impl Linear, x: &[Host]) -> Vec<Host> {
     if !Linear::axes(prim).is_empty() {
         unbound(Linear::axes(prim))
@@ -144,12 +144,12 @@ fn instances(axes: &[NamedAxis]) -> usize {
     axes.iter().map(|a| a.size).product()
 }
 
-/// `data, model`
+/// The names of the axes, as in `data, model`.
 fn names(axes: &[NamedAxis]) -> String {
     axes.iter().map(|a| &*a.name).collect::<Vec<_>>().join(", ")
 }
 
-/// `x`, of which axis `at` is divided into the sizes of these axes and (`tiled`) what each instance gets of it.
+/// `x` with axis `at` split into one axis per named axis, followed (`tiled`) by one for the part that an instance gets.
 fn divided(x: Tensor, at: usize, axes: &[NamedAxis], tiled: bool) -> Tensor {
     let mut parts: Vec<usize> = axes.iter().map(|a| a.size).collect();
     if tiled {
@@ -158,7 +158,7 @@ fn divided(x: Tensor, at: usize, axes: &[NamedAxis], tiled: bool) -> Tensor {
     x.split_axis(at as isize, parts)
 }
 
-/// As [`moved_axis`], of what is being written.
+/// As [`moved_axis`], of a value of StableHLO.
 fn transposed(cx: &mut Lower, x: &Value, from: usize, to: usize) -> Value {
     if from == to {
         return x.clone();
@@ -169,17 +169,17 @@ fn transposed(cx: &mut Lower, x: &Value, from: usize, to: usize) -> Value {
     cx.op("transpose", std::slice::from_ref(x), &attrs, &x.aval.with_dims(dims))
 }
 
-/// `dims` with a further size at this place.
+/// Axis sizes with one more, at place `at`.
 fn inserted(dims: &[usize], at: usize, size: usize) -> Vec<usize> {
     [&dims[..at], &[size], &dims[at..]].concat()
 }
 
-/// `dims` without this place.
+/// Axis sizes without the one at place `at`.
 fn removed(dims: &[usize], at: usize) -> Vec<usize> {
     [&dims[..at], &dims[at + 1..]].concat()
 }
 
-/// Type rule: this axis is as long as there are instances (or a multiple of it).
+/// Type rule: the size of this axis is the number of instances, or a multiple of it.
 fn require_instances(x: &Aval, at: usize, axes: &[NamedAxis], multiple: bool) -> Result<(), Refusal> {
     let (size, n) = (require_axis(x, at)?, instances(axes));
     if size == n || (multiple && n > 0 && size % n == 0) {

@@ -64,7 +64,8 @@ fn reduce<X: TensorTree>(op: &str, how: PReduction, x: X, axes: impl AxisNames) 
     let axes = axes.axes(op);
     on_leaves(x, |t| reduced(how, &axes, t))
 }
-/// Over instances first, then over devices: each has a derivative of its own kind.
+/// Reduce over instances first, then over devices. Two operations, because their derivatives differ: the transpose of a sum
+/// over devices is [`pvary`], that of a sum over instances is a sum.
 #[track_caller]
 fn reduced(how: PReduction, axes: &[NamedAxis], t: Tensor) -> Tensor {
     let (devices, instances): (Vec<NamedAxis>, Vec<NamedAxis>) = axes.iter().cloned().partition(|a| a.mesh);
@@ -125,7 +126,7 @@ impl Primitive for PReduce {
     }
     fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
         match self.how {
-            // what all devices share varies with the value of each
+            // the sum is one value that all devices share; its cotangent is the same for the value of each
             PReduction::Sum if self.axes[0].mesh => vec![ct[0].map(|ct| vary(ct, self.set()))],
             PReduction::Sum => vec![ct[0].map(|ct| self.sum(ct))],
             _ => not_linear(self.name(), vec![x[0].aval()]),

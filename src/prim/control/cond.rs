@@ -13,7 +13,7 @@ pub struct Cond {
     branches: Vec<Rc<Graph>>,
 }
 
-/// `yes(operand)` where the scalar bool `condition` holds, else `no(operand)`: only one of them runs. JAX: `lax.cond`.
+/// `yes(operand)` if the scalar bool `condition` holds, else `no(operand)`: only one of them runs. JAX: `lax.cond`.
 ///
 /// Under `vmap` with a condition that differs between instances both run, as in JAX. Use [`where_`](crate::where_) to
 /// choose element by element.
@@ -123,7 +123,8 @@ impl Cond {
     fn outs(&self) -> usize {
         self.branches[0].outs.len()
     }
-    /// Differentiate every branch; an output that has a tangent in one has it in all.
+    /// Differentiate every branch with `f`, which takes a branch and which of its outputs must have a tangent. Branches must
+    /// return the same types, so an output that has a tangent in one branch has one in all.
     fn differentiate<R>(&self, active: &[bool], f: impl Fn(&Graph, &[bool]) -> (R, Vec<bool>)) -> (Vec<R>, Vec<bool>) {
         let mut force = vec![false; self.outs()];
         loop {
@@ -137,7 +138,7 @@ impl Cond {
         }
     }
 
-    /// Values now, with what the linear branches need as further results; tangents by a second choice.
+    /// Results by one choice, whose branches return the residuals too; tangents by a second choice, between linear branches.
     fn linearized(&self, index: Tensor, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let active: Vec<bool> = dx.iter().map(Option::is_some).collect();
         let (splits, active_out) = self.differentiate(&active, |g, force| {
@@ -153,7 +154,7 @@ impl Cond {
         if !active_out.contains(&true) {
             return (y, vec![None; n]);
         }
-        // inputs of every linear branch: tangents, the operands that any of them needs, the slots
+        // inputs of every linear branch: tangents, the operands that any branch needs, the slots
         let needed: Vec<usize> = (0..x.len())
             .filter(|i| homes.iter().flatten().any(|h| matches!(h, Residual::Operand(j) if j == i)))
             .collect();
@@ -180,7 +181,7 @@ impl Cond {
         (y, spread_out(&dy, &active_out))
     }
 
-    /// Per operand, its cotangent: a choice between the transposed branches.
+    /// Cotangents of the operands: a choice between the transposed branches.
     fn transposed(&self, ct: &[Option<Tensor>], index: Tensor, x: &[Operand]) -> Vec<Option<Tensor>> {
         let cts: Vec<Tensor> = ct.iter().flatten().copied().collect();
         let known: Vec<Tensor> = x.iter().filter(|x| !x.is_linear()).map(Operand::known).collect();
@@ -273,11 +274,11 @@ impl HigherOrder for Cond {
     }
     fn for_varying(&self, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
         let have = self.branches[0].in_avals();
-        // operands too, if devices choose differently: the derivative of one that they share is then summed outside, where
-        // all of them come by
+        // where devices choose differently, operands that they share are made to vary outside of the choice: the transpose of
+        // that is a sum over devices, and all devices must come to it
         let ins: Vec<AxisSet> = have.iter().zip(&x[1..]).map(|(a, own)| a.vma.union(*own).union(x[0])).collect();
         let run = |outs: &[AxisSet]| self.branches.iter().map(|b| raised(b, &ins, outs)).collect::<Vec<Graph>>();
-        // a result that varies in one branch does in all, and so do all if devices choose differently
+        // a result that varies in one branch varies in all; if devices choose differently, all results vary
         let first = run(&vec![x[0]; self.outs()]);
         let outs: Vec<AxisSet> =
             (0..self.outs()).map(|i| first.iter().map(|b| b.aval(b.outs[i]).vma).collect()).collect();
@@ -344,7 +345,7 @@ impl HigherOrder for Cond {
         out.into_iter().for_each(|v| cx.set_last_effect(v));
         y
     }
-    /// Of the most expensive branch.
+    /// The work of the most expensive branch.
     fn cost(&self) -> Cost {
         let costs = self.branches.iter().map(|b| b.cost());
         let order = |a: &Cost, b: &Cost| a.flops.total_cmp(&b.flops).then(a.bytes.total_cmp(&b.bytes));
@@ -357,7 +358,7 @@ impl HigherOrder for Cond {
         Rc::new(Cond { branches })
     }
     fn in_two_runs(&self, split: &dyn Fn(&Graph) -> Runs) -> Option<Halves> {
-        // each branch has a place for what each of them saves, of which it fills its own
+        // the first runs return what every branch saves, one after the other: each fills its own part, and zeros the others
         let runs: Vec<Runs> = self.branches.iter().map(|b| split(b)).collect();
         let more: Vec<Vec<Aval>> = runs.iter().map(|r| r.first.avals_of(&r.saved)).collect();
         if more.iter().all(Vec::is_empty) {

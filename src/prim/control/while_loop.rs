@@ -51,11 +51,11 @@ pub fn while_loop<C: TensorTree>(condition: impl FnOnce(C) -> Tensor, body: impl
 
 /// A bound of [`fori_loop`]: a number, or an integer scalar tensor.
 pub trait Bound: Copy {
-    /// The number, if it is known while tracing.
+    /// The number, if it is known while tracing: `None` for a tensor.
     fn known(self) -> Option<i64>;
     /// The bound as a tensor.
     fn tensor(self, dtype: DType) -> Tensor;
-    /// The type of a tensor.
+    /// Its type, if it is a tensor.
     fn aval(self) -> Option<Aval>;
 }
 macro_rules! bounds {
@@ -170,7 +170,7 @@ impl While {
         (y, spread_out(&dy, &active_out))
     }
     /// Condition and body over a batch whose instances stop at different times: the loop runs until all have stopped, and
-    /// those that have keep their state.
+    /// instances that have stopped keep their state.
     fn until_all_stop(&self, axis: &BatchAxis, mapped: &[bool]) -> (Graph, Graph) {
         let k = self.consts;
         let avals =
@@ -211,7 +211,7 @@ impl HigherOrder for While {
         Ok(outs)
     }
     fn for_varying(&self, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
-        // devices that stop at different times have different states
+        // where devices stop at different times, every part of the carry differs between them
         let stops = |ins: &[AxisSet]| {
             let condition = raised(&self.condition, ins, &[AxisSet::NONE]);
             condition.aval(condition.outs[0]).vma
@@ -236,7 +236,7 @@ impl HigherOrder for While {
         self.joint_loop(x, dx)
     }
     fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
-        // values of an unknown number of steps cannot be kept: the loop of tangents computes them again
+        // residuals of an unknown number of steps cannot be stacked: the loop of tangents computes the values again
         let y = bind(self.clone(), x);
         let pure = |g: &Graph| Rc::new(without_effects(g));
         let again = While { condition: pure(&self.condition), body: pure(&self.body), consts: self.consts };
@@ -251,7 +251,7 @@ impl HigherOrder for While {
         let (mut body, mut m, _) = batch_carry(&self.body, axis, mapped.to_vec(), k, self.carry());
         let (mut condition, stops_apart) = batched(&self.condition, axis, &m, &[false]);
         if stops_apart[0] {
-            // those that have stopped must not go on having effects
+            // instances that have stopped must not have side effects any more
             if let Some(y) = apart_for_effects(self, axis, x, mapped) {
                 return y;
             }
@@ -286,7 +286,7 @@ impl HigherOrder for While {
         debug_assert_eq!(out.len(), k + y.len());
         out.split_off(k)
     }
-    /// Of one step: how many there will be is unknown.
+    /// The work of one step: how many steps there will be is unknown.
     fn cost(&self) -> Cost {
         [self.condition.cost(), self.body.cost()].into_iter().sum()
     }
@@ -326,7 +326,7 @@ pub(in crate::prim) const ROWS: &[Row] = &[Row {
     name: "while",
     dtypes: |d| matches!(d, DType::F32 | DType::F64 | DType::I32),
     cases: |d| {
-        // reverse mode is refused, so that no operand is differentiated both ways
+        // (reverse mode is refused, and the tests differentiate in both modes)
         vec![
             Case::new("shared condition", vec![sample(d, &[3], 1), sample(d, &[3], 2)], |x| {
                 let (y, steps) = (x[1], full([], DType::I32, 4));

@@ -134,7 +134,7 @@ impl Scan {
     /// linear carries. Its xs: cotangents of ys, known xs, the values that known carries had.
     pub(super) fn transposed(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
         let (k, c) = self.bounds();
-        // (a carry that starts as a known zero is linear if the body makes it so)
+        // a carry that starts with a known value, such as zero, is linear if the body adds something linear to it
         let linear = self.reaching(x.iter().map(Operand::is_linear).collect());
         let pick = |r: std::ops::Range<usize>, l: bool| r.filter(|i| linear[*i] == l).collect::<Vec<usize>>();
         let (lk, lc, lx) = (pick(0..k, true), pick(k..c, true), pick(c..x.len(), true));

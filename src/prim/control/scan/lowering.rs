@@ -47,7 +47,7 @@ impl Scan {
         carry
     }
 
-    /// One step: slices of xs in, slices of ys written.
+    /// One step: reads slice `at` of the xs, runs the body, and writes slice `at` of the ys. Returns the carry and the ys.
     fn lower_step(
         &self,
         cx: &mut Lower,

@@ -125,7 +125,7 @@ impl Scan {
     fn stacked(&self, slice: &Aval) -> Aval {
         slice.stacked(self.length)
     }
-    /// `start` (per operand), and every carry that comes to depend on an operand in it.
+    /// `start`, which tells of each operand whether it is chosen, with every carry that comes to depend on a chosen one.
     fn reaching(&self, mut start: Vec<bool>) -> Vec<bool> {
         loop {
             let (_, outs) = depends(&self.body, &start);
@@ -203,7 +203,8 @@ impl HigherOrder for Scan {
         self.transposed(ct, x)
     }
     fn batch(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
-        // the batch axis of stacked operands is axis 1; carries get one only if something mapped reaches them
+        // axis 0 of stacked operands is the step, so their batch axis is axis 1; a carry has one only if it comes to depend on
+        // an operand that has
         let (k, c) = self.bounds();
         let (body, m, mapped_out) = batch_carry(&self.body, axis, mapped.to_vec(), k, self.carry);
         let arg = |(i, t): (usize, &Tensor)| match (i, mapped[i]) {
@@ -233,7 +234,8 @@ impl HigherOrder for Scan {
         Rc::new(Scan { body, ..self.clone() })
     }
     fn in_two_runs(&self, split: &dyn Fn(&Graph) -> Runs) -> Option<Halves> {
-        // what is saved of each step is stacked; a carry's value in a step is no result of the loop
+        // what is saved in each step is stacked, as a further result; the value of a carry in a step is no result of the loop,
+        // so that only ys can serve as saved values
         let runs = split(&self.body);
         let (kept, more) = runs.kept(&(0..self.body.outs.len()).map(|i| i >= self.carry).collect::<Vec<_>>())?;
         let stacked = more.iter().map(|v| self.stacked(runs.first.aval(*v))).collect();

@@ -1,4 +1,4 @@
-//! Derivatives of `shard_map`: again programs for one device, on which values that a device keeps stay.
+//! Derivatives of `shard_map`: programs for one device again. Residuals stay on the devices that computed them.
 use super::*;
 use crate::transform::{
     backward::backward,
@@ -19,19 +19,19 @@ impl ShardMap {
         (y, spread_out(&dy, &active_out))
     }
 
-    /// Values now, with what the linear program needs as further results; tangents by a second program.
+    /// Results by one program for each device, which returns the residuals too; tangents by a second program.
     pub(super) fn linearized(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let active: Vec<bool> = dx.iter().map(Option::is_some).collect();
         let n = self.outs.len();
         let split = || linearize(&self.body, &active, &vec![false; n]);
         let Split { primal, linear, active_out } = with_axes(&self.manual, split);
-        // an operand that is kept need not be returned
+        // a residual that is an operand is there already, and need not be returned
         let kept: Vec<Var> = primal.outs[n..].to_vec();
         let operand: Vec<Option<usize>> = kept.iter().map(|v| primal.ins.iter().position(|i| i == v)).collect();
         let new: Vec<bool> = operand.iter().map(Option::is_none).collect();
         let types = primal.avals_of(&kept);
         let stacks: Vec<PartitionSpec> = chosen(&types, &new).iter().map(|a| self.stacked(a)).collect();
-        // (a scalar has no axis that the devices' values could be stacked along)
+        // residuals that differ between devices become one array, divided along its first axis: scalars need one
         let keep = |t: &[Tensor]| {
             let mut y = inline(&primal, t);
             let more = chosen(&y.split_off(n), &new);
@@ -65,14 +65,14 @@ impl ShardMap {
         (y, spread_out(&dy, &active_out))
     }
 
-    /// The spec of values of which every device has its own.
+    /// The spec that makes one array of residuals of this type, one after the other along the first axis.
     fn stacked(&self, a: &Aval) -> PartitionSpec {
         let differs = self.manual.iter().filter(|m| a.vma.contains(m.mesh_axes()));
         let names: Vec<std::sync::Arc<str>> = differs.map(|m| std::sync::Arc::from(&*m.name)).collect();
         PartitionSpec::new(vec![Entry::Axes(names)])
     }
 
-    /// Cotangents of the parts, by a program for each device.
+    /// Cotangents of the operands, by a program for each device: the body transposed.
     pub(super) fn transposed(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
         let known: Vec<bool> = x.iter().map(|x| !x.is_linear()).collect();
         let given: Vec<bool> = ct.iter().map(Option::is_some).collect();

@@ -25,7 +25,7 @@ mod simulation;
 pub struct ShardMap {
     body: Rc<Graph>,
     mesh: Mesh,
-    /// The axes that the body knows; along the others the compiler divides its work.
+    /// The axes over which the body is written for one device; along the others the compiler divides the work.
     manual: Vec<NamedAxis>,
     ins: Vec<PartitionSpec>,
     outs: Vec<PartitionSpec>,
@@ -67,8 +67,8 @@ impl Default for ShardMapOptions<'_> {
 /// ```
 ///
 /// # Errors
-/// Specs that do not go with the mesh or the leaves; axes that cannot be divided evenly; results that differ between devices
-/// although their spec says they are shared; collectives to which some devices may never come.
+/// Fails if specs do not fit the mesh or the leaves, if an axis cannot be divided evenly, if a result may differ between devices
+/// although its spec says that they share it, or if some devices may never come to a collective.
 #[track_caller]
 pub fn shard_map<X: TensorTree, Y: TensorTree>(
     mesh: &Mesh,
@@ -107,7 +107,7 @@ pub fn shard_map_with<X: TensorTree, Y: TensorTree>(
     }
 }
 
-/// Specs that ride along with a traced result.
+/// Specs, as a part without leaves of the tree that a traced function returns.
 #[derive(Clone, PartialEq, Hash)]
 struct Specs(Vec<PartitionSpec>);
 impl<T: crate::Leaf> Tree<T> for Specs {
@@ -128,7 +128,7 @@ fn manual_axes(mesh: &Mesh, names: Option<&[String]>) -> Vec<NamedAxis> {
     chosen.map(|(name, size)| NamedAxis { name: Rc::from(&**name), size: *size, mesh: true }).collect()
 }
 
-/// Specs and local types of the leaves of the argument.
+/// Specs of the leaves of the argument, and the types of one device's parts of them.
 #[track_caller]
 fn inputs(
     x: &impl Tree<Tensor>,
@@ -148,7 +148,7 @@ fn inputs(
     (specs, avals)
 }
 
-/// A spec inside `shard_map` names manual axes only.
+/// Refuse a spec that leaves an axis open, or names an axis over which the function is not mapped.
 #[track_caller]
 fn check_spec(spec: &PartitionSpec, manual: &[NamedAxis], leaf: &str) {
     if spec.0.contains(&Entry::Unconstrained) {
@@ -168,7 +168,7 @@ fn local(mesh: &Mesh, spec: &PartitionSpec, a: &Aval) -> Result<Aval, Refusal> {
     Ok(a.with_dims(dims).varying(a.vma.union(AxisSet::of(spec.names()))))
 }
 
-/// The sizes of the array of which devices hold parts of these.
+/// The axis sizes of the whole array, given those of one device's part.
 fn global(mesh: &Mesh, spec: &PartitionSpec, local: &[usize]) -> Dims {
     let mut dims = local.to_vec();
     for (n, entry) in dims.iter_mut().zip(&spec.0) {
@@ -224,7 +224,7 @@ impl ShardMap {
     fn all(&self) -> AxisSet {
         self.manual.iter().map(NamedAxis::mesh_axes).collect()
     }
-    /// The same devices and axes with another program, whose results are made to vary over the axes of their specs.
+    /// A call of another program over the same devices. The program's results are made to vary over the axes of their specs.
     fn with(&self, body: Graph, ins: Vec<PartitionSpec>, outs: Vec<PartitionSpec>) -> ShardMap {
         let vary: Vec<AxisSet> = outs.iter().map(|s| AxisSet::of(s.names())).collect();
         let body = with_axes(&self.manual, || raised(&body, &vec![AxisSet::NONE; body.ins.len()], &vary));

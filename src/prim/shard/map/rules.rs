@@ -47,7 +47,7 @@ impl HigherOrder for ShardMap {
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         self.lowered(cx, x, y)
     }
-    /// Of all devices together.
+    /// The work of all devices together.
     fn cost(&self) -> Cost {
         self.body.cost().times(self.manual.iter().map(|m| m.size).product())
     }

@@ -6,7 +6,7 @@ use crate::{
 };
 
 impl ShardMap {
-    /// The same as an ordinary program: devices become batch axes, as with `vmap`.
+    /// The same function as an ordinary program, in which the devices along each axis of the mesh are instances of a `vmap`.
     pub(super) fn simulated(&self) -> Graph {
         let mut g = of_instances(&self.body);
         for m in self.manual.iter().rev() {
@@ -14,7 +14,7 @@ impl ShardMap {
             let has = |specs: &[PartitionSpec]| specs.iter().map(|s| s.names().any(|n| **n == *m.name)).collect();
             let (ins, outs): (Vec<bool>, Vec<bool>) = (has(&self.ins), has(&self.outs));
             let (over, mapped) = batched(&g, &axis, &ins, &outs);
-            // what all devices have is taken from the first
+            // a result that all devices share is taken from the first of them
             let shared = |((t, mapped), has): ((Tensor, &bool), &bool)| match *mapped && !has {
                 true => t.slice_axis(0, 0..1).reshape(&t.dims()[1..]),
                 false => t,
@@ -35,13 +35,13 @@ impl ShardMap {
         .0
     }
 
-    /// Where the axes of a spec lie in the order of the manual axes.
+    /// The places in the spec of the axes that it names, in the order of the mesh's axes.
     fn order(&self, spec: &PartitionSpec) -> Vec<usize> {
         let names: Vec<&str> = spec.names().map(|n| &**n).collect();
         self.manual.iter().filter_map(|m| names.iter().position(|n| **n == *m.name)).collect()
     }
 
-    /// A whole array as the devices' parts, with the axes that divide it in front.
+    /// A whole array as the stack of the devices' parts: one leading axis for each mesh axis that divides it.
     fn apart(&self, t: Tensor, spec: &PartitionSpec) -> Tensor {
         let (mut dims, mut front, mut rest): (Dims, Vec<usize>, Vec<usize>) = (vec![], vec![], vec![]);
         for (i, n) in t.dims().into_iter().enumerate() {
