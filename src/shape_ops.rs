@@ -322,7 +322,7 @@ pub fn linspace(start: f64, stop: f64, n: usize, dtype: DType) -> Tensor {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::{
         host::Host,
@@ -330,13 +330,13 @@ mod tests {
     };
 
     /// The value of a function of 0, 1, 2, ... in this shape.
-    fn of(dims: &[usize], f: impl FnOnce(Tensor) -> Tensor) -> (Vec<usize>, Vec<i128>) {
+    pub(crate) fn of(dims: &[usize], f: impl FnOnce(Tensor) -> Tensor) -> (Vec<usize>, Vec<i128>) {
         let x = Host::ints(DType::I32, dims, (0..dims.iter().product::<usize>() as i128).collect());
         let y = trace_graph(&[x.aval().clone()], |t| vec![f(t[0])]).unwrap().eval(&[x]).swap_remove(0);
         (y.dims().to_vec(), y.to_ints())
     }
 
-    fn is(have: (Vec<usize>, Vec<i128>), dims: &[usize], values: &[i128]) {
+    pub(crate) fn is(have: (Vec<usize>, Vec<i128>), dims: &[usize], values: &[i128]) {
         assert_eq!(have, (dims.to_vec(), values.to_vec()));
     }
 

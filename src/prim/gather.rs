@@ -56,6 +56,14 @@ impl IndexDims {
         other_axes(rank, &[&self.collapsed[..], &self.batch].concat())
     }
 
+    /// The attribute of StableHLO, in which gather and scatter name the parts differently; `names` are in the order window,
+    /// collapsed, batch, batch of the indices, indexed.
+    pub(super) fn mlir(&self, names: [&str; 5], indices: &Aval) -> String {
+        let parts = [&self.window, &self.collapsed, &self.batch, &self.indices_batch, &self.indexed];
+        let named: Vec<String> = names.iter().zip(parts).map(|(name, axes)| format!("{name} = {axes:?}")).collect();
+        format!("{}, index_vector_dim = {}", named.join(", "), indices.rank() - 1)
+    }
+
     /// Type rule of gather and scatter alike, but for the sizes of the windows.
     pub(super) fn check(&self, x: &Aval, indices: &Aval) -> Result<(), Refusal> {
         require_index(indices)?;
@@ -279,27 +287,24 @@ impl Primitive for Gather {
         vec![gather(x[0], x[1], how)]
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
-        let d = &self.dims;
-        let dims = format!(
-            "offset_dims = {:?}, collapsed_slice_dims = {:?}, operand_batching_dims = {:?}, \
-             start_indices_batching_dims = {:?}, start_index_map = {:?}, index_vector_dim = {}",
-            d.window,
-            d.collapsed,
-            d.batch,
-            d.indices_batch,
-            d.indexed,
-            x[1].aval.rank() - 1
-        );
+        let names = [
+            "offset_dims",
+            "collapsed_slice_dims",
+            "operand_batching_dims",
+            "start_indices_batching_dims",
+            "start_index_map",
+        ];
+        let dims = self.dims.mlir(names, &x[1].aval);
         let (sizes, sorted) = (array(&self.sizes), self.options.sorted);
         let attrs = format!(
             "dimension_numbers = #stablehlo.gather<{dims}>, slice_sizes = {sizes}, indices_are_sorted = {sorted}"
         );
         let gathered = cx.op("gather", x, &attrs, &y[0]);
-        if self.options.mode != IndexMode::Fill || d.indexed.is_empty() {
+        if self.options.mode != IndexMode::Fill || self.dims.indexed.is_empty() {
             return vec![gathered];
         }
         let mask = self.lower_mask(cx, &x[0].aval, &x[1]);
-        let at = array(&other_axes(y[0].rank(), &d.window));
+        let at = array(&other_axes(y[0].rank(), &self.dims.window));
         let all = y[0].with_dtype(DType::Bool);
         let mask = cx.op("broadcast_in_dim", &[mask], &format!("broadcast_dimensions = {at}"), &all);
         let fill = cx.splat_of(&y[0], &self.fill_value(y[0].dtype));

@@ -91,6 +91,7 @@ pub(crate) use primitive::types;
 pub use primitive::{Identity, Primitive, Tag};
 pub use random::*;
 pub use reduce::*;
+use rules::identity;
 pub use rules::{Operand, add_opt, broadcast_leading, inverse, moving, other_axes, shifted, spread, zeros_of};
 pub(crate) use rules::{moved_axis, not_linear, one_by_one};
 pub use scatter::*;

@@ -219,17 +219,14 @@ impl Primitive for Scatter {
             let bounds = self.dims.bounds(cx, &y[0], &indices.aval, &self.sizes(&y[0], &x[2].aval));
             indices = cx.op("clamp", &[zero, indices, bounds], "", &x[1].aval);
         }
-        let d = &self.dims;
-        let dims = format!(
-            "update_window_dims = {:?}, inserted_window_dims = {:?}, input_batching_dims = {:?}, \
-             scatter_indices_batching_dims = {:?}, scatter_dims_to_operand_dims = {:?}, index_vector_dim = {}",
-            d.window,
-            d.collapsed,
-            d.batch,
-            d.indices_batch,
-            d.indexed,
-            x[1].aval.rank() - 1
-        );
+        let names = [
+            "update_window_dims",
+            "inserted_window_dims",
+            "input_batching_dims",
+            "scatter_indices_batching_dims",
+            "scatter_dims_to_operand_dims",
+        ];
+        let dims = self.dims.mlir(names, &x[1].aval);
         let IndexOptions { unique, sorted, .. } = self.options;
         let attrs = format!(
             "scatter_dimension_numbers = #stablehlo.scatter<{dims}>, indices_are_sorted = {sorted}, unique_indices = {unique}"

@@ -84,11 +84,6 @@ impl CustomJvp {
     fn rule(&self) -> &Graph {
         self.rule.as_deref().unwrap_or_else(|| no_rule("custom_jvp"))
     }
-    /// The tangents of the float arguments.
-    fn tangents(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Tensor> {
-        let floats = (self.consts..x.len()).filter(|i| x[*i].dtype().is_float());
-        floats.map(|i| dx[i].unwrap_or_else(|| zeros_of(&x[i].aval()))).collect()
-    }
     /// Which inputs of the rule are tangents.
     fn is_tangent(&self) -> Vec<bool> {
         (0..self.rule().ins.len()).map(|i| i >= self.body.ins.len()).collect()
@@ -113,7 +108,7 @@ impl CustomJvp {
         graph.ins.truncate(x.len());
         let mut y = inline(&graph, x);
         let residuals = y.split_off(n);
-        let dy = inline(&split.linear, &[self.tangents(x, dx), residuals].concat());
+        let dy = inline(&split.linear, &[tangents_of_floats(self.consts, x, dx), residuals].concat());
         let mut dy = spread_out(&dy, &split.active_out).split_off(n).into_iter();
         let floats = differentiable(&self.body.out_avals());
         (y, floats.into_iter().map(|float| if float { dy.next().flatten() } else { None }).collect())
@@ -130,18 +125,13 @@ impl HigherOrder for CustomJvp {
     fn name(&self) -> &'static str {
         "custom_jvp"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
-        call_types(&self.body, x)
-    }
+    call_rules!(custom);
     fn for_varying(&self, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
         all_varying(self, x)
     }
-    fn eval(&self, x: &[Host]) -> Vec<Host> {
-        self.body.eval(x)
-    }
     fn jvp(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         require_constant("custom_jvp", &dx[..self.consts]);
-        let mut y = inline(self.rule(), &[x, &self.tangents(x, dx)].concat());
+        let mut y = inline(self.rule(), &[x, &tangents_of_floats(self.consts, x, dx)].concat());
         let dy = y.split_off(self.body.outs.len());
         (y, spread_out(&dy, &differentiable(&self.body.out_avals())))
     }
@@ -151,9 +141,6 @@ impl HigherOrder for CustomJvp {
         // tangents together, which must be separated first
         if self.is_entangled() { self.disentangled(x, dx) } else { HigherOrder::jvp(self, x, dx) }
     }
-    fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
-        transpose_body(&self.body, ct, x)
-    }
     fn batch(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
         let tangents = (self.consts..x.len()).filter(|i| x[*i].dtype().is_float()).map(|i| mapped[i]);
         let m: Vec<bool> = mapped.iter().copied().chain(tangents).collect();
@@ -162,12 +149,6 @@ impl HigherOrder for CustomJvp {
         let y = bind(CustomJvp { body: all(&self.body, mapped), rule, consts: self.consts }, x);
         y.into_iter().map(|t| (t, true)).collect()
     }
-    fn lower(&self, cx: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
-        cx.graph(&self.body, x)
-    }
-    fn cost(&self) -> Cost {
-        self.body.cost()
-    }
     fn graphs(&self) -> Vec<&Rc<Graph>> {
         [&self.body].into_iter().chain(&self.rule).collect()
     }
@@ -175,9 +156,6 @@ impl HigherOrder for CustomJvp {
         let mut graphs = graphs.into_iter();
         let body = graphs.next().expect("as many as there are");
         Rc::new(CustomJvp { body, rule: graphs.next(), consts: self.consts })
-    }
-    fn has_effect(&self) -> bool {
-        self.body.has_effect()
     }
 }
 

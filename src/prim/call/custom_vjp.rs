@@ -114,11 +114,6 @@ impl CustomVjp {
         let residuals = y.split_off(self.body.outs.len());
         (y, residuals)
     }
-    /// Tangents of the float arguments.
-    fn tangents(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Tensor> {
-        let floats = (self.consts..x.len()).filter(|i| x[*i].dtype().is_float());
-        floats.map(|i| dx[i].unwrap_or_else(|| zeros_of(&x[i].aval()))).collect()
-    }
 }
 
 impl Back {
@@ -145,29 +140,21 @@ impl HigherOrder for CustomVjp {
     fn name(&self) -> &'static str {
         "custom_vjp"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
-        call_types(&self.body, x)
-    }
+    call_rules!(custom);
     fn for_varying(&self, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
         as_traced(self, &self.body.in_avals(), x).unwrap_or_else(|| all_varying(self, x))
-    }
-    fn eval(&self, x: &[Host]) -> Vec<Host> {
-        self.body.eval(x)
     }
     fn jvp(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let (y, residuals) = self.run_forward(x, dx);
         let known = [&x[..self.consts], &residuals].concat();
-        let dy = self.rules().back.transposed(&known, &self.tangents(x, dx));
+        let dy = self.rules().back.transposed(&known, &tangents_of_floats(self.consts, x, dx));
         (y, spread_out(&dy, &differentiable(&self.body.out_avals())))
     }
     fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let (y, residuals) = self.run_forward(x, dx);
-        let args = [x[..self.consts].to_vec(), residuals, self.tangents(x, dx)].concat();
+        let args = [x[..self.consts].to_vec(), residuals, tangents_of_floats(self.consts, x, dx)].concat();
         let dy = bind(Tangent { back: self.rules().back.clone() }, &args);
         (y, spread_out(&dy, &differentiable(&self.body.out_avals())))
-    }
-    fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
-        transpose_body(&self.body, ct, x)
     }
     fn batch(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
         let all = |g: &Graph, m: &[bool]| Rc::new(batched(g, axis, m, &vec![true; g.outs.len()]).0);
@@ -187,12 +174,6 @@ impl HigherOrder for CustomVjp {
         let y = bind(CustomVjp { body: all(&self.body, mapped), consts: k, rules }, x);
         y.into_iter().map(|t| (t, true)).collect()
     }
-    fn lower(&self, cx: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
-        cx.graph(&self.body, x)
-    }
-    fn cost(&self) -> Cost {
-        self.body.cost()
-    }
     fn graphs(&self) -> Vec<&Rc<Graph>> {
         let rules = self.rules.iter().flat_map(|r| [&r.forward, &r.back.graph]);
         [&self.body].into_iter().chain(rules).collect()
@@ -204,9 +185,6 @@ impl HigherOrder for CustomVjp {
         let rules = self.rules.as_ref();
         let rules = rules.map(|r| Rules { forward: next(), back: Back { graph: next(), ..r.back } });
         Rc::new(CustomVjp { body, consts: self.consts, rules })
-    }
-    fn has_effect(&self) -> bool {
-        self.body.has_effect()
     }
 }
 

@@ -117,3 +117,38 @@ fn transpose_body(body: &Graph, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Opt
     let known: Vec<Option<Tensor>> = x.iter().map(|x| (!x.is_linear()).then(|| x.known())).collect();
     backward(body, &known, ct)
 }
+
+/// The rules that calls have in common: type, meaning and work are those of the function. `custom` adds the rules that
+/// functions with a derivative of their own share.
+macro_rules! call_rules {
+    () => {
+        fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
+            call_types(&self.body, x)
+        }
+        fn eval(&self, x: &[Host]) -> Vec<Host> {
+            self.body.eval(x)
+        }
+        fn cost(&self) -> Cost {
+            self.body.cost()
+        }
+    };
+    (custom) => {
+        call_rules!();
+        fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
+            transpose_body(&self.body, ct, x)
+        }
+        fn lower(&self, cx: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
+            cx.graph(&self.body, x)
+        }
+        fn has_effect(&self) -> bool {
+            self.body.has_effect()
+        }
+    };
+}
+use call_rules;
+
+/// The tangents of the float arguments, which stand behind `consts` operands: zeros where there is none.
+fn tangents_of_floats(consts: usize, x: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Tensor> {
+    let floats = (consts..x.len()).filter(|i| x[*i].dtype().is_float());
+    floats.map(|i| dx[i].unwrap_or_else(|| zeros_of(&x[i].aval()))).collect()
+}

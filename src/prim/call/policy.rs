@@ -95,12 +95,7 @@ impl Primitive for Name {
     fn name(&self) -> &'static str {
         "name"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
-        Ok(vec![x[0].clone()])
-    }
-    fn eval(&self, x: &[Host]) -> Vec<Host> {
-        vec![x[0].clone()]
-    }
+    identity!();
     fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
         vec![dx[0]]
     }

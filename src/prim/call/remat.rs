@@ -126,16 +126,11 @@ impl HigherOrder for Remat {
     fn name(&self) -> &'static str {
         "remat"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
-        call_types(&self.body, x)
-    }
+    call_rules!();
     fn for_varying(&self, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
         let body = raised(&self.body, x, &vec![AxisSet::NONE; self.body.outs.len()]);
         let want = body.in_avals().iter().map(|a| a.vma).collect();
         (Rc::new(self.with(body)), want)
-    }
-    fn eval(&self, x: &[Host]) -> Vec<Host> {
-        self.body.eval(x)
     }
     fn jvp(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let active: Vec<bool> = dx.iter().map(Option::is_some).collect();
@@ -175,9 +170,6 @@ impl HigherOrder for Remat {
         let avals: Vec<Aval> = x.iter().map(|v| v.aval.clone()).collect();
         let fenced = cx.op_with("optimization_barrier", x, "", vec![], &avals);
         cx.graph(&self.body, &fenced)
-    }
-    fn cost(&self) -> Cost {
-        self.body.cost()
     }
     fn graphs(&self) -> Vec<&Rc<Graph>> {
         vec![&self.body]
