@@ -64,6 +64,12 @@ impl Aval {
     }
 }
 
+/// The number of an axis that may count from the end, among `rank` axes; `None` if there is no such axis.
+pub(crate) fn axis_number(axis: isize, rank: usize) -> Option<usize> {
+    let i = if axis < 0 { rank.checked_sub(axis.unsigned_abs())? } else { axis.unsigned_abs() };
+    (i < rank).then_some(i)
+}
+
 impl fmt::Display for Aval {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "{}{:?}", self.dtype.name(), self.dims)?;

@@ -3,6 +3,7 @@ use crate::{
     aval::Aval,
     debug,
     jit::{Buckets, Changes},
+    refusal::Refusal,
     trace::TraceError,
 };
 
@@ -115,6 +116,13 @@ pub enum Error {
         /// What to do.
         help: &'static str,
     },
+}
+
+/// Of a mesh, or of how an array is divided over it.
+impl From<Refusal> for Error {
+    fn from(why: Refusal) -> Error {
+        Error::Sharding { reason: why.reason, help: why.help.unwrap_or_default() }
+    }
 }
 
 impl From<xla_extension::Error> for Error {

@@ -9,7 +9,13 @@ use crate::{
     host::Host,
     prim::{Cost, Primitive},
 };
-use std::{collections::HashMap, fmt, panic::Location, rc::Rc};
+use std::{
+    collections::HashMap,
+    fmt,
+    hash::{Hash, Hasher},
+    panic::Location,
+    rc::Rc,
+};
 
 /// A value of a graph: an index into [`Graph::avals`].
 pub type Var = u32;
@@ -122,6 +128,10 @@ impl Graph {
         }
     }
 
+    /// Does running the program have a side effect?
+    pub fn has_effect(&self) -> bool {
+        self.eqns.iter().any(|e| e.prim.has_effect())
+    }
     /// Number of equations, those of the graphs inside included.
     pub fn count(&self) -> usize {
         let inside = |e: &Eqn| e.prim.graphs().into_iter().map(|g| g.count()).sum::<usize>();
@@ -131,6 +141,30 @@ impl Graph {
     /// Floating-point operations and bytes moved, summed over the equations (a scan counts each of its steps).
     pub fn cost(&self) -> Cost {
         self.eqns.iter().map(|e| e.prim.cost(&self.avals_of(&e.ins), &self.avals_of(&e.outs))).sum()
+    }
+}
+
+/// The same operations on the same values, wherever they come from.
+impl PartialEq for Graph {
+    fn eq(&self, other: &Graph) -> bool {
+        let same = |(d, e): (&Eqn, &Eqn)| {
+            d.ins == e.ins
+                && d.outs == e.outs
+                && d.outs.iter().all(|v| self.aval(*v) == other.aval(*v))
+                && *d.prim == *e.prim
+        };
+        (&self.ins, &self.outs) == (&other.ins, &other.outs)
+            && self.eqns.len() == other.eqns.len()
+            && self.ins.iter().all(|v| self.aval(*v) == other.aval(*v))
+            && self.eqns.iter().zip(&other.eqns).all(same)
+    }
+}
+/// (So that a graph that two operations share is not compared with itself.)
+impl Eq for Graph {}
+impl Hash for Graph {
+    fn hash<H: Hasher>(&self, h: &mut H) {
+        (&self.ins, &self.outs).hash(h);
+        self.eqns.iter().for_each(|e| (&*e.prim, &e.ins).hash(h));
     }
 }
 

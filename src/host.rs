@@ -4,7 +4,10 @@
 //! wrapped) to its dtype when a [`Host`] is made. So one interpreter rule serves all dtypes.
 use crate::aval::{Aval, DType, Dims};
 use half::{bf16, f16};
-use std::sync::Arc;
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 /// The elements of a [`Host`], row-major.
 #[derive(Clone, PartialEq)]
@@ -13,6 +16,12 @@ pub enum Data {
     Float(Arc<Vec<f64>>),
     /// Integers and bools (0 or 1), each in the range of the value's dtype.
     Int(Arc<Vec<i128>>),
+}
+
+/// The elements of two values of one dtype.
+pub(crate) enum Both<'a> {
+    Float(&'a [f64], &'a [f64]),
+    Int(&'a [i128], &'a [i128]),
 }
 
 /// A dense value on the host.
@@ -71,6 +80,14 @@ impl Host {
     /// The elements.
     pub fn data(&self) -> &Data {
         &self.data
+    }
+    /// The elements of this value and of another one, whose dtype is the same.
+    pub(crate) fn beside<'a>(&'a self, other: &'a Host) -> Both<'a> {
+        match (&self.data, &other.data) {
+            (Data::Float(a), Data::Float(b)) => Both::Float(a, b),
+            (Data::Int(a), Data::Int(b)) => Both::Int(a, b),
+            _ => panic!("{} beside {}: type rules admit equal dtypes only", self.aval, other.aval),
+        }
     }
     /// The elements as floats, whatever the dtype.
     pub fn to_f64(&self) -> Vec<f64> {
@@ -149,6 +166,14 @@ impl Host {
             _ => false,
         };
         same && self.aval == other.aval
+    }
+    /// Feed a hasher the type and all bits: values of the same bits feed it the same.
+    pub(crate) fn hash_bits(&self, h: &mut impl Hasher) {
+        self.aval.hash(h);
+        match &self.data {
+            Data::Float(v) => v.iter().for_each(|x| x.to_bits().hash(h)),
+            Data::Int(v) => v.hash(h),
+        }
     }
     /// The elements as the runtime wants them: row-major, little endian, one byte per bool or 4-bit integer.
     pub fn to_bytes(&self) -> Vec<u8> {

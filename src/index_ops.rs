@@ -208,23 +208,13 @@ mod tests {
         aval::DType,
         host::Host,
         prim::{literal, sample},
+        shape_ops::tests::{is, of},
         testing::check_grads,
         trace::trace_graph,
     };
 
     fn ints(dims: &[usize], v: &[i128]) -> Tensor {
         literal(Host::ints(DType::I32, dims, v.to_vec()))
-    }
-
-    /// The value of a function of 0, 1, 2, ... in this shape.
-    fn of(dims: &[usize], f: impl FnOnce(Tensor) -> Tensor) -> (Vec<usize>, Vec<i128>) {
-        let x = Host::ints(DType::I32, dims, (0..dims.iter().product::<usize>() as i128).collect());
-        let y = trace_graph(&[x.aval().clone()], |t| vec![f(t[0])]).unwrap().eval(&[x]).swap_remove(0);
-        (y.dims().to_vec(), y.to_ints())
-    }
-
-    fn is(have: (Vec<usize>, Vec<i128>), dims: &[usize], values: &[i128]) {
-        assert_eq!(have, (dims.to_vec(), values.to_vec()));
     }
 
     #[test]

@@ -246,6 +246,7 @@ pub mod pmap;
 pub mod prim;
 pub mod random;
 mod reduce_ops;
+mod refusal;
 pub mod runtime;
 mod shape_ops;
 pub mod testing;
@@ -271,9 +272,10 @@ pub use prim::{Scalar, full, literal, ones, zeros};
 pub use prim::{debug_assert, debug_check, debug_nans, debug_print};
 pub use random::Key;
 pub use reduce_ops::Axes;
+pub use refusal::Refusal;
 pub use runtime::Client;
 pub use shape_ops::{Parts, arange, causal, concat, eye, linspace, one_hot, stack};
-pub use trace::{Tensor, TraceError, scope};
+pub use trace::{Tensor, TensorTree, TraceError, scope};
 pub use tree::{Fact, Hole, Leaf, Path, Structure, Tree};
 
 // operations that take functions

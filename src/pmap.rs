@@ -1,11 +1,12 @@
 //! `pmap`: one instance of a function per device.
 use crate::{
-    aval::Aval,
+    aval::{Aval, axis_number},
     jit::{Jit, Traced, jit},
     mesh::{Entry, Mesh, PartitionSpec, SpecTree},
     prim::{ShardMapOptions, pvary, shard_map_with},
-    trace::{At, Tensor, avals_of, fail},
-    transform::{Axis, AxisTree, leaf_name},
+    refusal::Refusal,
+    trace::{At, Tensor, TensorTree, avals_of, refuse},
+    transform::{Axis, AxisTree, ONE_PER_LEAF, leaf_name},
     tree::Tree,
 };
 use std::{panic::Location, sync::Arc};
@@ -45,35 +46,32 @@ pub struct Pmapped<F, I, O> {
 #[track_caller]
 pub fn pmap<Args, F, I, O>(mesh: &Mesh, f: F, in_axes: I, out_axes: O) -> Jit<Args, Pmapped<F, I, O>>
 where
-    Args: Tree<Tensor, With<Tensor> = Args>,
+    Args: TensorTree,
     F: Traced<Args>,
-    F::Out: Tree<Tensor, With<Tensor> = F::Out>,
+    F::Out: TensorTree,
     I: AxisTree<Args> + Clone + Send + Sync + 'static,
     O: AxisTree<F::Out>,
 {
     let (own, axes) = (mesh.clone(), in_axes.clone());
     let f = Pmapped { f, mesh: mesh.clone(), in_axes, out_axes, line: Location::caller() };
     jit(f).on(mesh).in_shardings_by(move |args, avals| {
-        let axes = axes.axes(args).map_err(|why| format!("{why}\ngive each leaf an axis, or `Axis::Shared`"))?;
+        let axes = axes.axes(args).map_err(|why| why.or_help(ONE_PER_LEAF))?;
         Ok(inputs(&own, &args.paths(), avals, &axes)?.into_iter().map(|(_, spec)| spec).collect())
     })
 }
 
 impl<Args, F, I, O> Traced<Args> for Pmapped<F, I, O>
 where
-    Args: Tree<Tensor, With<Tensor> = Args>,
+    Args: TensorTree,
     F: Traced<Args>,
-    F::Out: Tree<Tensor, With<Tensor> = F::Out>,
+    F::Out: TensorTree,
     I: AxisTree<Args>,
     O: AxisTree<F::Out>,
 {
     type Out = F::Out;
     fn call(&self, args: Args) -> F::Out {
         let _at = At::line(self.line);
-        let stop = |why: String| -> ! {
-            let (why, help) = why.split_once('\n').unwrap_or((&why, "give each leaf an axis, or `Axis::Shared`"));
-            fail("pmap", vec![], why, Some(help.into()))
-        };
+        let stop = |why: Refusal| -> ! { refuse("pmap", vec![], why.or_help(ONE_PER_LEAF)) };
         let axes = self.in_axes.axes(&args).unwrap_or_else(|why| stop(why));
         let inputs = inputs(&self.mesh, &args.paths(), &avals_of(&args), &axes).unwrap_or_else(|why| stop(why));
         let (axes, specs): (Vec<Option<usize>>, Vec<PartitionSpec>) = inputs.into_iter().unzip();
@@ -92,7 +90,7 @@ where
                     Some(i) => t.expand_dims(i as isize),
                     None => {
                         let leaf = leaf_name("the result", path);
-                        stop(format!("{leaf} cannot get an axis {i}: with it, its rank is {}", t.rank() + 1))
+                        stop(format!("{leaf} cannot get an axis {i}: with it, its rank is {}", t.rank() + 1).into())
                     }
                 },
             })
@@ -104,20 +102,12 @@ where
 }
 
 /// The name of the mesh's one axis; or why that cannot be.
-fn axis_of(mesh: &Mesh) -> Result<Arc<str>, String> {
+fn axis_of(mesh: &Mesh) -> Result<Arc<str>, Refusal> {
     match mesh.axes() {
         [(name, _)] => Ok(name.clone()),
-        axes => Err(format!(
-            "`pmap` maps over one axis, but the mesh {mesh} has {}\nuse `shard_map`, which divides over several",
-            axes.len()
-        )),
+        axes => Err(Refusal::new(format!("`pmap` maps over one axis, but the mesh {mesh} has {}", axes.len()))
+            .help("use `shard_map`, which divides over several")),
     }
-}
-
-/// The number of an axis of a tensor of this rank, if it has it.
-fn axis_number(axis: isize, rank: usize) -> Option<usize> {
-    let i = if axis < 0 { axis + rank as isize } else { axis };
-    usize::try_from(i).ok().filter(|i| *i < rank)
 }
 
 /// Divided along this axis alone.
@@ -133,20 +123,21 @@ fn inputs(
     paths: &[String],
     avals: &[Aval],
     axes: &[Axis],
-) -> Result<Vec<(Option<usize>, PartitionSpec)>, String> {
+) -> Result<Vec<(Option<usize>, PartitionSpec)>, Refusal> {
     let name = axis_of(mesh)?;
     let one = |((path, a), axis): ((&String, &Aval), &Axis)| {
         let Axis::At(axis) = *axis else { return Ok((None, PartitionSpec::default())) };
         let Some(i) = axis_number(axis, a.rank()) else {
-            return Err(format!("the argument `{path}` ({a}) has no axis {axis}\nmap another axis, or `Axis::Shared`"));
+            return Err(Refusal::new(format!("the argument `{path}` ({a}) has no axis {axis}"))
+                .help("map another axis, or `Axis::Shared`"));
         };
         let n = mesh.size();
         if a.dims[i] != n {
-            return Err(format!(
-                "the argument `{path}` has {} instances (axis {i} of {a}), but the mesh {mesh} has {n} devices\nreshape the \
-                 axis to [{n}, ..]: each device takes one instance",
+            return Err(Refusal::new(format!(
+                "the argument `{path}` has {} instances (axis {i} of {a}), but the mesh {mesh} has {n} devices",
                 a.dims[i]
-            ));
+            ))
+            .help(format!("reshape the axis to [{n}, ..]: each device takes one instance")));
         }
         Ok((Some(i), along(&name, i)))
     };
@@ -159,7 +150,7 @@ struct OutSpecs<'a, O> {
     name: Arc<str>,
 }
 impl<Y: Tree<Tensor>, O: AxisTree<Y>> SpecTree<Y> for OutSpecs<'_, O> {
-    fn specs(&self, y: &Y) -> Result<Vec<PartitionSpec>, String> {
+    fn specs(&self, y: &Y) -> Result<Vec<PartitionSpec>, Refusal> {
         let one = |(axis, t): (Axis, Tensor)| match axis {
             Axis::Shared => PartitionSpec::default(),
             Axis::At(i) => along(&self.name, axis_number(i, t.rank()).expect("checked when the axis was put in")),

@@ -1,7 +1,10 @@
 //! Rearrangements as methods, with negative axes, and constants made of indices.
 use crate::{
-    aval::{Aval, DType},
-    prim::{Direction, broadcast_in_dim, compare, concatenate, iota, other_axes, reverse, select, slice, zeros_of},
+    aval::{Aval, DType, axis_number},
+    prim::{
+        Direction, broadcast_in_dim, compare, concatenate, iota, moved_axis, other_axes, reverse, select, slice,
+        zeros_of,
+    },
     trace::{At, Tensor, fail},
 };
 use std::ops::{Bound, RangeBounds};
@@ -82,11 +85,11 @@ impl Tensor {
     pub fn expand_dims(self, axis: isize) -> Tensor {
         let _at = At::op("expand_dims");
         let mut dims = self.dims();
-        let rank = dims.len() as isize + 1;
-        if axis < -rank || axis >= rank {
+        let rank = dims.len() + 1;
+        let Some(i) = axis_number(axis, rank) else {
             fail("expand_dims", vec![self.aval()], format!("the result has no axis {axis}, only {rank} axes"), None)
-        }
-        dims.insert(axis.rem_euclid(rank) as usize, 1);
+        };
+        dims.insert(i, 1);
         self.reshape(dims)
     }
 
@@ -103,10 +106,7 @@ impl Tensor {
     #[track_caller]
     pub fn move_axis(self, from: isize, to: isize) -> Tensor {
         let _at = At::op("move_axis");
-        let (from, to) = (self.axis(from), self.axis(to));
-        let mut perm = other_axes(self.rank(), &[from]);
-        perm.insert(to, from);
-        self.transpose(perm)
+        moved_axis(self, self.axis(from), self.axis(to))
     }
 
     /// The elements along one axis that are in `range`: `x.slice_axis(-1, ..n)`.
@@ -322,7 +322,7 @@ pub fn linspace(start: f64, stop: f64, n: usize, dtype: DType) -> Tensor {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::{
         host::Host,
@@ -330,13 +330,13 @@ mod tests {
     };
 
     /// The value of a function of 0, 1, 2, ... in this shape.
-    fn of(dims: &[usize], f: impl FnOnce(Tensor) -> Tensor) -> (Vec<usize>, Vec<i128>) {
+    pub(crate) fn of(dims: &[usize], f: impl FnOnce(Tensor) -> Tensor) -> (Vec<usize>, Vec<i128>) {
         let x = Host::ints(DType::I32, dims, (0..dims.iter().product::<usize>() as i128).collect());
         let y = trace_graph(&[x.aval().clone()], |t| vec![f(t[0])]).unwrap().eval(&[x]).swap_remove(0);
         (y.dims().to_vec(), y.to_ints())
     }
 
-    fn is(have: (Vec<usize>, Vec<i128>), dims: &[usize], values: &[i128]) {
+    pub(crate) fn is(have: (Vec<usize>, Vec<i128>), dims: &[usize], values: &[i128]) {
         assert_eq!(have, (dims.to_vec(), values.to_vec()));
     }
 

@@ -8,7 +8,7 @@
 //! * [`check_vmap`] compares batching with a loop.
 //! * [`close`] and [`assert_close`] compare values.
 use crate::{
-    aval::{Aval, DType},
+    aval::{Aval, DType, axis_number},
     graph::Graph,
     host::{Host, ravel, unravel},
     prim::sample_in,
@@ -365,7 +365,7 @@ fn stacked(x: &[Host], axes: &[Axis], n: usize) -> Vec<Host> {
 
 /// Values of one type along a new axis, which becomes number `axis`; negative ones count from the end.
 fn stack_at(a: &Aval, parts: &[Host], axis: isize) -> Host {
-    let axis = if axis < 0 { axis + a.rank() as isize + 1 } else { axis } as usize;
+    let axis = axis_number(axis, a.rank() + 1).expect("an axis of the result");
     let front = Host::stack(a, parts);
     let mut dims = a.dims.clone();
     dims.insert(axis, parts.len());

@@ -8,10 +8,11 @@
 //! a caller's line only through functions marked `#[track_caller]`, and not through closures: hence [`At`], which
 //! composites put up to point at their caller.
 use crate::{
-    aval::{Aval, DType, Dims},
+    aval::{Aval, DType, Dims, axis_number},
     graph::{Eqn, Graph, Site, Var},
     mesh::AxisSet,
-    prim::{self, PVary, Primitive},
+    prim::{self, PVary, Primitive, Tag},
+    refusal::Refusal,
     transform::varying::vma_of,
     tree::{Leaf, Tree},
 };
@@ -25,8 +26,10 @@ use std::{
 };
 
 mod axes;
+mod tensor_tree;
 pub(crate) use axes::mesh_axes_inside;
 pub use axes::{NamedAxis, named_axis, with_axes, with_axis};
+pub use tensor_tree::TensorTree;
 
 /// A value inside a trace. Two integers: `Copy`, so model code needs no `&` and no `.clone()`.
 ///
@@ -108,12 +111,11 @@ impl Tensor {
     #[track_caller]
     pub fn axis(self, axis: isize) -> usize {
         let a = self.aval();
-        let i = if axis < 0 { axis + a.rank() as isize } else { axis };
-        if i < 0 || i as usize >= a.rank() {
-            let rank = a.rank();
-            fail(op_name("axis"), vec![a], format!("there is no axis {axis} in a tensor of rank {rank}"), None)
+        let rank = a.rank();
+        match axis_number(axis, rank) {
+            Some(i) => i,
+            None => fail(op_name("axis"), vec![a], format!("there is no axis {axis} in a tensor of rank {rank}"), None),
         }
-        i as usize
     }
 }
 
@@ -183,10 +185,10 @@ struct Here {
     op: Option<&'static str>,
 }
 
-fn level(stack: &[Trace], t: Tensor) -> Result<usize, String> {
-    let escaped = "a tensor outlived the trace that made it\nreturn it from the function that made it: what a closure keeps \
-                   aside (in a `Cell`, a `Vec`) ends with its trace";
-    stack.iter().rposition(|tr| tr.id == t.trace).ok_or_else(|| escaped.into())
+fn level(stack: &[Trace], t: Tensor) -> Result<usize, Refusal> {
+    let help = "return it from the function that made it: what a closure keeps aside (in a `Cell`, a `Vec`) ends with its trace";
+    let escaped = || Refusal::new("a tensor outlived the trace that made it").help(help);
+    stack.iter().rposition(|tr| tr.id == t.trace).ok_or_else(escaped)
 }
 
 /// Why tracing failed, and where. `jit(..).call(..)` returns it as `Err`.
@@ -355,12 +357,12 @@ pub fn bind_rc(prim: Rc<dyn Primitive>, x: &[Tensor]) -> Vec<Tensor> {
 }
 
 /// Record an operation; `None` if its operands, or values inside, vary over mesh axes, which takes [`varying_alike`].
-fn record(prim: &Rc<dyn Primitive>, x: &[Tensor], site: &Site) -> Result<Option<Vec<Tensor>>, (Vec<Aval>, String)> {
+fn record(prim: &Rc<dyn Primitive>, x: &[Tensor], site: &Site) -> Result<Option<Vec<Tensor>>, (Vec<Aval>, Refusal)> {
     let plain = |avals: &[Aval]| {
         let shared = avals.iter().all(|a| a.vma.is_empty())
             && prim.named_axes().iter().all(|a| !a.mesh)
             && vma_of(&prim.graphs()).is_empty();
-        shared || prim.only_varies()
+        shared || prim.tag() == Tag::TypeOnly
     };
     record_as(prim, x, site, plain)
 }
@@ -370,10 +372,10 @@ fn record_as(
     x: &[Tensor],
     site: &Site,
     ready: impl Fn(&[Aval]) -> bool,
-) -> Result<Option<Vec<Tensor>>, (Vec<Aval>, String)> {
+) -> Result<Option<Vec<Tensor>>, (Vec<Aval>, Refusal)> {
     STACK.with(|s| {
         let stack = &mut s.borrow_mut().traces;
-        let lost = |why: String| (vec![], why);
+        let lost = |why: Refusal| (vec![], why);
         let mut top = stack
             .iter()
             .rposition(|t| matches!(t.policy, Policy::Everything))
@@ -390,7 +392,7 @@ fn record_as(
         let ins = x.iter().map(|t| lift(stack, *t, top)).collect::<Result<Vec<Var>, _>>().map_err(lost)?;
         let trace = &mut stack[top];
         let outs = trace.record(prim.clone(), ins, outs, site.clone());
-        if let (true, [x], [y]) = (prim.only_varies(), x, &outs[..]) {
+        if let (true, [x], [y]) = (prim.tag() == Tag::TypeOnly, x, &outs[..]) {
             let axes = trace.graph.aval(*y).vma;
             trace.raised.insert((x.id(), axes), *y);
         }
@@ -401,11 +403,11 @@ fn record_as(
 /// The operation and its operands, which are made to vary over the mesh axes that it needs.
 fn varying_alike(prim: Rc<dyn Primitive>, x: &[Tensor]) -> (Rc<dyn Primitive>, Vec<Tensor>) {
     let vma: Vec<AxisSet> = x.iter().map(|t| t.aval().vma).collect();
-    let (prim, want) = prim.for_varying(&vma).unwrap_or_else(|| {
-        let own: AxisSet = prim.named_axes().iter().map(NamedAxis::mesh_axes).collect();
-        let all = vma.iter().copied().collect::<AxisSet>().union(own);
-        (prim, vec![all; x.len()])
-    });
+    let own = || prim.over_axes().map_or(AxisSet::NONE, |over| over.mesh_axes());
+    let (prim, want) = match prim.inner() {
+        Some(inner) => inner.for_varying(&vma),
+        None => (prim.clone(), vec![vma.iter().copied().collect::<AxisSet>().union(own()); x.len()]),
+    };
     let x = x.iter().zip(want).map(|(t, want)| vary(*t, want)).collect();
     (prim, x)
 }
@@ -425,17 +427,14 @@ pub(crate) fn vary(t: Tensor, axes: AxisSet) -> Tensor {
     });
     known.unwrap_or_else(|| bind1(PVary(more), &[t]))
 }
-/// [`fail`] with a reason that may have a remedy after a line break, as those of type rules.
+/// [`fail`] for the reason of a check, with its remedy.
 #[track_caller]
-fn refuse(op: &str, operands: Vec<Aval>, why: String) -> ! {
-    match why.split_once('\n') {
-        Some((reason, help)) => fail(op, operands, reason, Some(help.into())),
-        None => fail(op, operands, why, None),
-    }
+pub(crate) fn refuse(op: &str, operands: Vec<Aval>, why: Refusal) -> ! {
+    fail(op, operands, why.reason, why.help)
 }
 
 /// A tensor of an enclosing trace becomes an extra ("captured") input of this one; a constant is repeated instead.
-fn lift(stack: &mut [Trace], t: Tensor, top: usize) -> Result<Var, String> {
+fn lift(stack: &mut [Trace], t: Tensor, top: usize) -> Result<Var, Refusal> {
     if stack[top].id == t.trace {
         return Ok(t.var);
     }
@@ -494,7 +493,7 @@ fn run(policy: Policy, avals: &[Aval], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>)
         t.graph.ins.extend(t.captured.iter().map(|c| c.1));
         Ok((t.graph, t.captured.into_iter().map(|c| c.0).collect()))
     });
-    let (graph, captured): (Graph, Vec<Tensor>) = finished.unwrap_or_else(|why: String| refuse("return", vec![], why));
+    let (graph, captured): (Graph, Vec<Tensor>) = finished.unwrap_or_else(|why: Refusal| refuse("return", vec![], why));
     if cfg!(debug_assertions)
         && let Err(why) = graph.verify()
     {
@@ -544,11 +543,11 @@ pub fn trace_graph(avals: &[Aval], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>) -> 
 /// Record a function of trees as a graph over their leaves.
 ///
 /// Returns the graph, the captured tensors (its trailing inputs), and the structure of the result.
-pub fn trace_tree<X, Y>(x: &X, avals: &[Aval], f: impl FnOnce(X) -> Y) -> (Graph, Vec<Tensor>, Y)
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+pub fn trace_tree<X: TensorTree, Y: TensorTree>(
+    x: &X,
+    avals: &[Aval],
+    f: impl FnOnce(X) -> Y,
+) -> (Graph, Vec<Tensor>, Y) {
     let mut out = None;
     let (graph, captured) = trace(avals, |t| {
         let y = f(x.refill(t.iter().copied()));

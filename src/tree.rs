@@ -306,7 +306,7 @@ macro_rules! per_leaf_of_tuples {
     };
     (@ $Trait:ident, $method:ident, $Value:ty, $($t:ident $x:ident $i:tt),*) => {
         impl<Z: Leaf, $($x,)* $($t: $Trait<$x, Z>),*> $Trait<($($x,)*), Z> for ($($t,)*) {
-            fn $method(&self, x: &($($x,)*)) -> Result<Vec<$Value>, String> {
+            fn $method(&self, x: &($($x,)*)) -> Result<Vec<$Value>, $crate::refusal::Refusal> {
                 Ok([$(self.$i.$method(&x.$i)?),*].concat())
             }
         }

@@ -1,4 +1,5 @@
-//! The table of primitives has all of them: every `impl Primitive` in the sources is a row, or arises from one.
+//! The table of primitives has all of them: every `impl Primitive` and `impl HigherOrder` in the sources is a row, or arises
+//! from one.
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use raxla::{
     Graph, linearize,
@@ -65,7 +66,7 @@ fn implementations(text: &str) -> Vec<(String, Vec<String>)> {
         if is(Some(t), "macro_rules") {
             inside = tokens[i + 2].to_string();
         }
-        if !(is(Some(t), "Primitive")
+        if !((is(Some(t), "Primitive") || is(Some(t), "HigherOrder"))
             && is(i.checked_sub(1).map(|i| &tokens[i]), "impl")
             && is(tokens.get(i + 1), "for"))
         {

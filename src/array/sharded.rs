@@ -5,6 +5,7 @@ use crate::{
     error::{Error, Result},
     jit::{Jit, jit},
     mesh::NamedSharding,
+    refusal::Refusal,
     trace::Tensor,
 };
 use std::{
@@ -28,9 +29,8 @@ pub struct Shard {
 }
 
 /// What a [`NamedSharding`] says of an array that it does not fit.
-fn unfit(why: String) -> Error {
-    let (reason, help) = why.split_once('\n').unwrap_or((&why, "give another sharding"));
-    Error::Sharding { reason: reason.into(), help: help.into() }
+fn unfit(why: Refusal) -> Error {
+    why.or_help("give another sharding").into()
 }
 
 impl Array {

@@ -116,7 +116,7 @@ impl View<'_> {
 }
 
 /// What is done with the values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     /// The text, with values in its fields, is said.
     Print,
@@ -141,7 +141,7 @@ impl Kind {
 }
 
 /// A call of the host by a program.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Hash)]
 pub(crate) struct Callback {
     pub kind: Kind,
     pub text: String,

@@ -2,10 +2,11 @@
 use super::{ArgTuple, Compiled, Explanation, Jit, Traced};
 use crate::{
     array::Array,
-    aval::{Aval, DType},
+    aval::{Aval, DType, axis_number},
     error::{Error, Result},
     host::Host,
     prim::Scalar,
+    refusal::Refusal,
     trace::Tensor,
     transform::{Axis, AxisTree, ONE_PER_LEAF},
     tree::{Hole, Leaf, Tree},
@@ -111,7 +112,7 @@ length_last!(A a, B b, C c, D d, E e, F f, G g);
 
 /// The arguments before the length, with leaves `T`.
 pub type Front<Args, T> = <<Args as LengthLast>::Front as Tree<Tensor>>::With<T>;
-type Axes<X> = Box<dyn Fn(&X) -> Result<Vec<Axis>, String> + Send + Sync>;
+type Axes<X> = Box<dyn Fn(&X) -> Result<Vec<Axis>, Refusal> + Send + Sync>;
 
 /// A function with one program per bucket. Made by [`Jit::bucketed`].
 pub struct Bucketed<Args: LengthLast, F: Traced<Args>>
@@ -226,20 +227,20 @@ where
         what: &str,
         tree: &impl Tree<T>,
         avals: &[&Aval],
-        axes: Result<Vec<Axis>, String>,
+        axes: Result<Vec<Axis>, Refusal>,
     ) -> Result<Vec<Option<Place>>> {
-        let axes = axes.or_else(|reason| self.wrong(format!("of the {what}s, {reason}"), ONE_PER_LEAF))?;
+        let axes = axes.or_else(|why| self.wrong(format!("of the {what}s, {}", why.reason), ONE_PER_LEAF))?;
         let (mut places, mut missing) = (vec![], None);
         tree.visit(|path, _| {
             let (aval, axis) = (avals[places.len()], axes.get(places.len()));
             let Some(Axis::At(axis)) = axis.copied() else { return places.push(None) };
             let path = path.to_string();
             let leaf = if path.is_empty() { format!("the {what}") } else { format!("the {what} `{path}`") };
-            let number = if axis < 0 { axis + aval.rank() as isize } else { axis };
-            if !(0..aval.rank() as isize).contains(&number) && missing.is_none() {
+            let number = axis_number(axis, aval.rank());
+            if number.is_none() && missing.is_none() {
                 missing = Some(format!("{leaf} ({aval}) has no axis {axis}"));
             }
-            places.push(Some(Place { leaf, path, axis: number as usize }));
+            places.push(Some(Place { leaf, path, axis: number.unwrap_or(0) }));
         });
         let help = "name an axis that it has; `Axis::Shared` is for leaves without it";
         missing.map_or(Ok(places), |reason| self.wrong(reason, help))

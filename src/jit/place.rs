@@ -4,7 +4,8 @@ use crate::{
     aval::Aval,
     error::{Error, Result},
     graph::Graph,
-    mesh::{Entry, Mesh, NamedSharding, PartitionSpec, Rules, SpecTree},
+    mesh::{Entry, Mesh, NamedSharding, ONE_SPEC_PER_LEAF, OPEN_IS_NOT_WHOLE, PartitionSpec, Rules, SpecTree},
+    refusal::Refusal,
     runtime,
     trace::Tensor,
     tree::Tree,
@@ -32,25 +33,17 @@ impl From<&Mesh> for Target {
 
 /// The specs of the leaves of a tree, which is known once the function is traced.
 pub(super) struct Specs<X>(Box<SpecsOf<X>>);
-type SpecsOf<X> = dyn Fn(&X, &[Aval]) -> Result<Vec<PartitionSpec>, String> + Send + Sync;
+type SpecsOf<X> = dyn Fn(&X, &[Aval]) -> Result<Vec<PartitionSpec>, Refusal> + Send + Sync;
 impl<X> Specs<X> {
     /// Those of this tree, whose leaves have these types.
     pub(super) fn of(&self, x: &X, avals: &[Aval]) -> Result<Vec<PartitionSpec>> {
-        (self.0)(x, avals).map_err(|why| match why.split_once('\n') {
-            Some((why, help)) => wrong(why, help),
-            None => wrong(why, "give one `P![..]` for all leaves, a tuple of them, or `PerLeaf`"),
-        })
+        Ok((self.0)(x, avals).map_err(|why| why.or_help(ONE_SPEC_PER_LEAF))?)
     }
 }
 
-fn wrong(reason: impl Into<String>, help: impl Into<String>) -> Error {
-    Error::Sharding { reason: reason.into(), help: help.into() }
-}
-
 /// What is wrong with a leaf.
-fn unfit(leaf: &str, why: String) -> Error {
-    let (why, help) = why.split_once('\n').unwrap_or((&why, "give it another spec"));
-    wrong(format!("{leaf}: {why}"), help)
+fn unfit(leaf: &str, why: Refusal) -> Error {
+    why.or_help("give it another spec").about(leaf).into()
 }
 
 impl<Args: Tree<Tensor>, F: Traced<Args>> Jit<Args, F>
@@ -74,7 +67,7 @@ where
     /// [`Jit::in_shardings`] by a function of the arguments' types.
     pub(crate) fn in_shardings_by(
         mut self,
-        specs: impl Fn(&Args, &[Aval]) -> Result<Vec<PartitionSpec>, String> + Send + Sync + 'static,
+        specs: impl Fn(&Args, &[Aval]) -> Result<Vec<PartitionSpec>, Refusal> + Send + Sync + 'static,
     ) -> Self {
         self.in_specs = Some(Specs(Box::new(specs)));
         self
@@ -129,8 +122,8 @@ where
                 (Some(specs), _) => mesh.sharding(specs[i].clone()),
                 (None, Some(s)) if s.mesh == *mesh => s.clone(),
                 (None, Some(s)) => {
-                    let why = format!("it is on the mesh {}, but the function runs on {mesh}", s.mesh);
-                    problem.get_or_insert((path.to_string(), why + "\nbring it there with `.put(..)`"));
+                    let why = Refusal::new(format!("it is on the mesh {}, but the function runs on {mesh}", s.mesh));
+                    problem.get_or_insert((path.to_string(), why.help("bring it there with `.put(..)`")));
                     s.clone()
                 }
                 (None, None) => mesh.replicated(),
@@ -147,11 +140,9 @@ where
     }
 }
 
-fn whole_entries(spec: &PartitionSpec) -> Result<(), String> {
+fn whole_entries(spec: &PartitionSpec) -> Result<(), Refusal> {
     match spec.0.contains(&Entry::Unconstrained) {
-        true => {
-            Err(format!("the spec {spec} leaves an axis open\n`*` is for `with_sharding`; `_` leaves an axis whole"))
-        }
+        true => Err(Refusal::new(format!("the spec {spec} leaves an axis open")).help(OPEN_IS_NOT_WHOLE)),
         false => Ok(()),
     }
 }

@@ -1,4 +1,5 @@
 //! Sets of mesh axes.
+use crate::refusal::Refusal;
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
@@ -13,11 +14,11 @@ pub struct AxisSet(u64);
 static NAMES: Mutex<Vec<Arc<str>>> = Mutex::new(vec![]);
 
 /// Give a name its bit. Says why if there is none left.
-pub(super) fn register(name: &Arc<str>) -> Result<(), String> {
+pub(super) fn register(name: &Arc<str>) -> Result<(), Refusal> {
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
     if !names.contains(name) {
         if names.len() == 64 {
-            return Err(format!("`{name}` is the 65th name of a mesh axis in this process"));
+            return Err(format!("`{name}` is the 65th name of a mesh axis in this process").into());
         }
         names.push(name.clone());
     }

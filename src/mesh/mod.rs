@@ -5,6 +5,7 @@
 use crate::{
     aval::{Aval, Dims},
     error::{Error, Result},
+    refusal::Refusal,
 };
 use std::{fmt, ops::Range, sync::Arc};
 use xla_extension::{Client, Device, Tiling};
@@ -16,6 +17,7 @@ pub use axes::AxisSet;
 pub use rules::{Rules, with_logical_sharding};
 pub(crate) use rules::{mapped_axes, with_rules};
 pub use spec::{Entry, PartitionSpec, SpecTree};
+pub(crate) use spec::{ONE_SPEC_PER_LEAF, OPEN_IS_NOT_WHOLE};
 
 /// Devices in a grid whose axes have names: `data=4,model=2`. Cheap to clone.
 ///
@@ -123,7 +125,7 @@ impl Mesh {
             if name.is_empty() || !name.chars().all(usual) {
                 return Err(wrong(format!("{name:?} cannot name an axis"), "use letters, digits and `_`"));
             }
-            axes::register(name).map_err(|why| wrong(why, "use the same names again"))?;
+            axes::register(name).map_err(|why| wrong(why.reason, "use the same names again"))?;
         }
         if axes.iter().try_fold(1usize, |n, a| n.checked_mul(a.1)).is_none() {
             return Err(wrong("the sizes of the mesh multiply to more than can be counted", "make an axis smaller"));
@@ -238,7 +240,7 @@ impl fmt::Debug for NamedSharding {
 
 impl NamedSharding {
     /// The sizes of one device's part. Says what is wrong with the spec, or which axis cannot be divided evenly.
-    pub fn local_dims(&self, a: &Aval) -> Result<Dims, String> {
+    pub fn local_dims(&self, a: &Aval) -> Result<Dims, Refusal> {
         self.spec.check(&self.mesh, a)?;
         let mut dims = a.dims.clone();
         for (axis, (n, entry)) in dims.iter_mut().zip(&self.spec.0).enumerate() {
@@ -246,11 +248,11 @@ impl NamedSharding {
             if *n % parts != 0 {
                 let names: Vec<String> =
                     entry.names().iter().map(|n| format!("{n}={}", self.mesh.axis(n).expect("checked"))).collect();
-                return Err(format!(
-                    "axis {axis} of {a} has size {n}, which the {parts} devices along {} do not divide\npad the axis to a \
-                     multiple of {parts}, or leave it whole with `_`",
+                return Err(Refusal::new(format!(
+                    "axis {axis} of {a} has size {n}, which the {parts} devices along {} do not divide",
                     names.join(",")
-                ));
+                ))
+                .help(format!("pad the axis to a multiple of {parts}, or leave it whole with `_`")));
             }
             *n /= parts;
         }
@@ -260,7 +262,7 @@ impl NamedSharding {
     /// Which part of each axis every device holds, in the order of [`Mesh::devices`]. Says what [`local_dims`] says.
     ///
     /// [`local_dims`]: NamedSharding::local_dims
-    pub fn indices(&self, a: &Aval) -> Result<Vec<Vec<Range<usize>>>, String> {
+    pub fn indices(&self, a: &Aval) -> Result<Vec<Vec<Range<usize>>>, Refusal> {
         let local = self.local_dims(a)?;
         let part = |device: usize| {
             let at = self.mesh.coordinates(device);

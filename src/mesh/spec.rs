@@ -2,6 +2,7 @@
 use super::Mesh;
 use crate::{
     aval::Aval,
+    refusal::Refusal,
     trace::Tensor,
     transform::PerLeaf,
     tree::{Leaf, Tree, count_leaves, per_leaf_of_tuples},
@@ -121,33 +122,39 @@ impl PartitionSpec {
         PartitionSpec::new(perm.iter().map(|i| self.0.get(*i).cloned().unwrap_or_else(Entry::whole)).collect())
     }
     /// Is it a spec for arrays of this type over this mesh? Sizes are not looked at.
-    pub(crate) fn check(&self, mesh: &Mesh, a: &Aval) -> Result<(), String> {
+    pub(crate) fn check(&self, mesh: &Mesh, a: &Aval) -> Result<(), Refusal> {
         if self.0.len() > a.rank() {
-            return Err(format!("{self} has {} entries, but {a} has {} axes", self.0.len(), a.rank()));
+            return Err(format!("{self} has {} entries, but {a} has {} axes", self.0.len(), a.rank()).into());
         }
         let names: Vec<&Arc<str>> = self.names().collect();
         for (i, name) in names.iter().enumerate() {
             if mesh.axis(name).is_none() {
-                return Err(format!("{self} names `{name}`, which is no axis of the mesh {mesh}"));
+                return Err(format!("{self} names `{name}`, which is no axis of the mesh {mesh}").into());
             }
             if names[..i].contains(name) {
                 return Err(format!(
                     "{self} names `{name}` twice: an axis of the mesh can divide one axis of an array"
-                ));
+                )
+                .into());
             }
         }
         Ok(())
     }
 }
 
+/// What to do about specs that do not go with the leaves.
+pub(crate) const ONE_SPEC_PER_LEAF: &str = "give one `P![..]` for all leaves, a tuple of them, or `PerLeaf`";
+/// What to do about an entry `*` where a place must be said.
+pub(crate) const OPEN_IS_NOT_WHOLE: &str = "`*` is for `with_sharding`; `_` leaves an axis whole";
+
 /// Specs of all leaves of a tree `X` of `T`: one [`PartitionSpec`] for all, a tuple with one entry per element of a tuple,
 /// or [`PerLeaf`].
 pub trait SpecTree<X, T: Leaf = Tensor> {
     /// One spec per leaf; or why that cannot be.
-    fn specs(&self, x: &X) -> Result<Vec<PartitionSpec>, String>;
+    fn specs(&self, x: &X) -> Result<Vec<PartitionSpec>, Refusal>;
 }
 impl<T: Leaf, X: Tree<T>> SpecTree<X, T> for PartitionSpec {
-    fn specs(&self, x: &X) -> Result<Vec<PartitionSpec>, String> {
+    fn specs(&self, x: &X) -> Result<Vec<PartitionSpec>, Refusal> {
         Ok(vec![self.clone(); count_leaves(x)])
     }
 }
@@ -155,18 +162,18 @@ impl<T: Leaf, X: Tree<T>> SpecTree<X, T> for PerLeaf<X::With<PartitionSpec>>
 where
     X::With<PartitionSpec>: Tree<PartitionSpec>,
 {
-    fn specs(&self, x: &X) -> Result<Vec<PartitionSpec>, String> {
+    fn specs(&self, x: &X) -> Result<Vec<PartitionSpec>, Refusal> {
         let specs: Vec<PartitionSpec> = self.0.leaves();
         let wrong =
             || format!("the specs in `PerLeaf` are {}, the leaves of the tree {}", specs.len(), count_leaves(x));
-        if specs.len() == count_leaves(x) { Ok(specs) } else { Err(wrong()) }
+        if specs.len() == count_leaves(x) { Ok(specs) } else { Err(wrong().into()) }
     }
 }
 /// One spec per leaf, in the order of the leaves.
 impl<T: Leaf, X: Tree<T>> SpecTree<X, T> for Vec<PartitionSpec> {
-    fn specs(&self, x: &X) -> Result<Vec<PartitionSpec>, String> {
+    fn specs(&self, x: &X) -> Result<Vec<PartitionSpec>, Refusal> {
         let wrong = || format!("{} specs were given, but the tree has {} leaves", self.len(), count_leaves(x));
-        if self.len() == count_leaves(x) { Ok(self.clone()) } else { Err(wrong()) }
+        if self.len() == count_leaves(x) { Ok(self.clone()) } else { Err(wrong().into()) }
     }
 }
 per_leaf_of_tuples!(SpecTree, specs, PartitionSpec);

@@ -7,7 +7,7 @@ use crate::{
     ops::Rhs,
     prim::full,
     runtime::Client,
-    trace::{At, Tensor},
+    trace::{At, Tensor, TensorTree},
     tree::{Path, Tree},
 };
 
@@ -69,7 +69,7 @@ impl<M: Tree<Array, With<Array> = M>> AdamW<M, Array> {
     }
 }
 
-impl<M: Tree<Tensor, With<Tensor> = M>> AdamW<M> {
+impl<M: TensorTree> AdamW<M> {
     /// One step: the new model and the new state, given the gradient and the learning rate (a number or a scalar).
     #[track_caller]
     pub fn update(self, model: &M, gradient: &M, rate: impl Rhs, options: &AdamWOptions) -> (M, AdamW<M>) {

@@ -4,7 +4,7 @@ use crate::{
     aval::DType,
     ops::{Rhs, where_},
     prim::full,
-    trace::{At, Tensor},
+    trace::{At, Tensor, TensorTree},
     tree::Tree,
 };
 
@@ -24,7 +24,7 @@ pub fn global_norm<M: Tree<Tensor>>(tree: &M) -> Tensor {
 ///
 /// Pascanu et al., 2012, "On the difficulty of training Recurrent Neural Networks". JAX: `optax.clip_by_global_norm`.
 #[track_caller]
-pub fn clip_by_global_norm<M: Tree<Tensor, With<Tensor> = M>>(gradient: &M, max_norm: impl Rhs) -> M {
+pub fn clip_by_global_norm<M: TensorTree>(gradient: &M, max_norm: impl Rhs) -> M {
     let _at = At::caller();
     let norm = global_norm(gradient);
     let max = scalar("largest norm", max_norm, norm.dtype());

@@ -6,7 +6,7 @@ use crate::{
     error::Result,
     ops::Rhs,
     runtime::Client,
-    trace::{At, Tensor, fail},
+    trace::{At, Tensor, TensorTree, fail},
     tree::Tree,
 };
 
@@ -54,7 +54,7 @@ impl<M: Tree<Array, With<Array> = M>> Sgd<M, Array> {
     }
 }
 
-impl<M: Tree<Tensor, With<Tensor> = M>> Sgd<M> {
+impl<M: TensorTree> Sgd<M> {
     /// One step: the new model and the new state, given the gradient and the learning rate (a number or a scalar).
     #[track_caller]
     pub fn update(self, model: &M, gradient: &M, rate: impl Rhs, options: &SgdOptions) -> (M, Sgd<M>) {

@@ -8,7 +8,7 @@ use crate::{
 use std::cmp::Ordering;
 
 /// Position of the largest (or smallest) element along an axis.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct ArgMinMax {
     axis: usize,
     largest: bool,
@@ -32,7 +32,7 @@ pub fn argmin(x: Tensor, axis: usize, index: DType) -> Tensor {
 impl ArgMinMax {
     /// The body of the reduction over pairs of (value, position): independent of the order in which XLA reduces.
     fn better(&self, cx: &mut Lower, a: &[Value]) -> Vec<Value> {
-        let [x, i, y, j] = a else { unreachable!("two pairs") };
+        let [x, i, y, j] = a.first_chunk().expect("two pairs");
         let bool = x.aval.with_dtype(DType::Bool);
         let compare = |cx: &mut Lower, a: &Value, direction, b: &Value| {
             Compare(direction).lower(cx, &[a.clone(), b.clone()], std::slice::from_ref(&bool)).swap_remove(0)
@@ -61,16 +61,18 @@ impl Primitive for ArgMinMax {
     fn name(&self) -> &'static str {
         if self.largest { "argmax" } else { "argmin" }
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         let n = require_axis(&x[0], self.axis)?;
         if n == 0 {
-            return Err(format!("axis {} is empty: there is no element to choose", self.axis));
+            return Err(format!("axis {} is empty: there is no element to choose", self.axis).into());
         }
         if self.index.is_float() || self.index == DType::Bool {
-            return Err(format!("the index dtype {} is not an integer", self.index.name()));
+            return Err(format!("the index dtype {} is not an integer", self.index.name()).into());
         }
         if (n - 1) as i128 > int_range(self.index).1 {
-            return Err(format!("{} cannot count to {n}\nchoose a wider index dtype", self.index.name()));
+            return Err(
+                Refusal::new(format!("{} cannot count to {n}", self.index.name())).help("choose a wider index dtype")
+            );
         }
         Ok(vec![super::reduce::reduced(&x[0], &[self.axis])?.with_dtype(self.index)])
     }

@@ -1,14 +1,20 @@
 //! A fence for the compiler.
 use super::*;
-use crate::{trace::bind, tree::Tree};
+use crate::trace::bind;
 
 /// The identity, across which the compiler moves nothing.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub struct OptimizationBarrier;
-/// The same values, of which the compiler knows nothing: it computes all of them before any operation that uses one of the
-/// results, and merges no operation from before with one from after.
+/// No two barriers are the same: what is computed behind each of them is meant to be computed separately.
+impl PartialEq for OptimizationBarrier {
+    fn eq(&self, _: &OptimizationBarrier) -> bool {
+        false
+    }
+}
+/// The same values, behind a fence: the compiler computes all of them before any operation that uses one of the results, and
+/// merges no operation from before the fence with one from behind it. JAX: `lax.optimization_barrier`.
 #[track_caller]
-pub fn optimization_barrier<T: Tree<Tensor, With<Tensor> = T>>(x: T) -> T {
+pub fn optimization_barrier<T: TensorTree>(x: T) -> T {
     let leaves = x.leaves();
     if leaves.is_empty() { x } else { x.refill(bind(OptimizationBarrier, &leaves)) }
 }
@@ -16,12 +22,7 @@ impl Primitive for OptimizationBarrier {
     fn name(&self) -> &'static str {
         "optimization_barrier"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
-        Ok(x.to_vec())
-    }
-    fn eval(&self, x: &[Host]) -> Vec<Host> {
-        x.to_vec()
-    }
+    identity!();
     fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
         present(dx)
     }
@@ -37,12 +38,8 @@ impl Primitive for OptimizationBarrier {
     fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
         Cost::default()
     }
-    fn same(&self, _: &dyn Primitive) -> Option<bool> {
-        // what is computed behind one barrier and behind another is meant to be computed twice
-        Some(false)
-    }
 }
-/// A barrier for those that are not zero.
+/// One barrier for all tangents or cotangents that are not zero (`None`).
 fn present(x: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
     let mut fenced = bind(OptimizationBarrier, &x.iter().copied().flatten().collect::<Vec<_>>()).into_iter();
     x.iter().map(|x| x.and_then(|_| fenced.next())).collect()

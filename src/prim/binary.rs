@@ -1,17 +1,18 @@
 //! Elementwise operations of two and three operands of one shape. Operators with broadcasting are in `ops`.
 use super::*;
-use crate::{host::Data, trace::bind1};
+use crate::{host::Both, trace::bind1};
 
 /// Apply a function of two floats, or of two integers, element by element.
 fn map2(x: &[Host], y: DType, float: impl Fn(f64, f64) -> f64, int: impl Fn(i128, i128) -> i128) -> Host {
     let dims = x[0].dims().to_vec();
-    match (x[0].data(), x[1].data()) {
-        (Data::Float(a), Data::Float(b)) => {
-            Host::floats(y, dims, a.iter().zip(&**b).map(|(a, b)| float(*a, *b)).collect())
-        }
-        (Data::Int(a), Data::Int(b)) => Host::ints(y, dims, a.iter().zip(&**b).map(|(a, b)| int(*a, *b)).collect()),
-        _ => unreachable!("the type rule admits equal dtypes only"),
+    match x[0].beside(&x[1]) {
+        Both::Float(a, b) => Host::floats(y, dims, a.iter().zip(b).map(|(a, b)| float(*a, *b)).collect()),
+        Both::Int(a, b) => Host::ints(y, dims, a.iter().zip(b).map(|(a, b)| int(*a, *b)).collect()),
     }
+}
+
+fn no_ints(a: i128, _: i128, _: DType) -> i128 {
+    unary::no_int(a)
 }
 
 /// One block per operation: documentation, function, StableHLO name, kind of operands, meaning on floats and on integers
@@ -21,7 +22,7 @@ macro_rules! binary {
      |$x:ident, $y:ident, $z:ident, $d:ident| ($left:expr, $right:expr) $(, transpose |$ct:ident, $op:ident| $tr:expr)?
      $(, fold |$me:ident, $known:ident| $fold:expr)?) => {
         $(#[$doc])*
-        #[derive(Debug)]
+        #[derive(Debug, PartialEq, Hash)]
         pub struct $P;
         $(#[$doc])*
         ///
@@ -34,7 +35,7 @@ macro_rules! binary {
             fn name(&self) -> &'static str {
                 stringify!($f)
             }
-            fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+            fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
                 same_types(x)?;
                 let (ok, kind): (fn(DType) -> bool, &str) = $kind;
                 require(&x[0], ok, kind)?;
@@ -103,11 +104,11 @@ binary!(/** Remainder of x / y with the sign of x; modulo 0 an integer stays as 
     Rem, rem, "remainder", NUMBER, |a, b| a % b, |a, b, _| if b == 0 { a } else { a % b },
     |x, y, z, d| (Some(d), Some(mul(d, mul(div(x, y).sign(), div(x, y).abs().floor())).neg())),
     fold |rem, x| exact_int(rem, x));
-binary!(/** xʸ for floats. */ Pow, pow, "power", FLOAT, f64::powf, |_, _, _| unreachable!(),
+binary!(/** xʸ for floats. */ Pow, pow, "power", FLOAT, f64::powf, no_ints,
     |x, y, z, d| (Some(d * select(y.eq(0.0), zeros_of(&y.aval()), mul(y, pow(x, select(y.eq(0.0), ones_like(y), y - 1.0))))),
                   Some(d * mul(select(x.eq(0.0), ones_like(x), x).log(), z))));
 binary!(/** The angle of the point (y, x), in radians: `atan2(y, x)`. */ Atan2, atan2, "atan2", FLOAT, f64::atan2,
-    |_, _, _| unreachable!(),
+    no_ints,
     |x, y, z, d| (Some(d * div(y, x * x + y * y)), Some((d * div(x, x * x + y * y)).neg())));
 binary!(/** The larger of x and y; NaN if one is. At a tie the tangent is the mean of both. */
     Max, max, "maximum", ANY, |a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }, |a, b, _| a.max(b),
@@ -153,7 +154,7 @@ fn share(x: Tensor, y: Tensor, z: Tensor) -> Tensor {
 }
 
 /// Which comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Direction {
     Eq,
@@ -164,7 +165,7 @@ pub enum Direction {
     Ge,
 }
 /// Elementwise comparison; gives bools. Every comparison with NaN is false, but `Ne`.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct Compare(pub Direction);
 /// Compare operands of one shape and dtype; the methods of `Tensor` (`lt`, `ge`, ...) broadcast.
 #[track_caller]
@@ -182,7 +183,7 @@ impl Primitive for Compare {
             Direction::Ge => "ge",
         }
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         same_types(x)?;
         Ok(vec![x[0].with_dtype(DType::Bool)])
     }
@@ -197,10 +198,9 @@ impl Primitive for Compare {
                 Direction::Ge => a >= b,
             }) as i128
         }
-        let v = match (x[0].data(), x[1].data()) {
-            (Data::Float(a), Data::Float(b)) => a.iter().zip(&**b).map(|(a, b)| holds(self.0, a, b)).collect(),
-            (Data::Int(a), Data::Int(b)) => a.iter().zip(&**b).map(|(a, b)| holds(self.0, a, b)).collect(),
-            _ => unreachable!("the type rule admits equal dtypes only"),
+        let v = match x[0].beside(&x[1]) {
+            Both::Float(a, b) => a.iter().zip(b).map(|(a, b)| holds(self.0, a, b)).collect(),
+            Both::Int(a, b) => a.iter().zip(b).map(|(a, b)| holds(self.0, a, b)).collect(),
         };
         vec![Host::ints(DType::Bool, x[0].dims(), v)]
     }
@@ -229,7 +229,7 @@ impl Primitive for Compare {
 }
 
 /// Elementwise choice: `yes` where the condition holds, else `no`.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct Select;
 /// `yes` where `condition` (bools of the same shape) holds, else `no`. `where_` broadcasts.
 #[track_caller]
@@ -240,7 +240,7 @@ impl Primitive for Select {
     fn name(&self) -> &'static str {
         "select"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         require(&x[0], |d| d == DType::Bool, "a bool")?;
         same_types(&x[1..])?;
         if x[0].dims != x[1].dims {
@@ -251,16 +251,15 @@ impl Primitive for Select {
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         let chosen = x[0].to_ints();
         let pick = |i: usize| chosen[i] != 0;
-        vec![match (x[1].data(), x[2].data()) {
-            (Data::Float(a), Data::Float(b)) => Host::floats(
+        vec![match x[1].beside(&x[2]) {
+            Both::Float(a, b) => Host::floats(
                 x[1].dtype(),
                 x[1].dims(),
                 (0..a.len()).map(|i| if pick(i) { a[i] } else { b[i] }).collect(),
             ),
-            (Data::Int(a), Data::Int(b)) => {
+            Both::Int(a, b) => {
                 Host::ints(x[1].dtype(), x[1].dims(), (0..a.len()).map(|i| if pick(i) { a[i] } else { b[i] }).collect())
             }
-            _ => unreachable!("the type rule admits equal dtypes only"),
         }]
     }
     fn jvp(&self, x: &[Tensor], y: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
@@ -286,7 +285,7 @@ impl Primitive for Select {
 }
 
 /// Elementwise min(max(x, low), high).
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct Clamp;
 /// Each element of `x` limited to `[low, high]`; all of one shape and dtype. [`Tensor::clip`] broadcasts.
 ///
@@ -299,7 +298,7 @@ impl Primitive for Clamp {
     fn name(&self) -> &'static str {
         "clamp"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         same_types(x)?;
         Ok(vec![x[1].clone()])
     }

@@ -3,7 +3,7 @@ use super::*;
 use crate::trace::bind1;
 
 /// The same bits as elements of another dtype.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct Bitcast {
     to: DType,
 }
@@ -19,7 +19,7 @@ impl Primitive for Bitcast {
     fn name(&self) -> &'static str {
         "bitcast_convert"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         let (from, to) = (x[0].dtype.bits(), self.to.bits());
         for d in [x[0].dtype, self.to] {
             require(&x[0].with_dtype(d), whole_bytes, "a number of at least 8 bits")?;
@@ -33,7 +33,7 @@ impl Primitive for Bitcast {
         }
         match x[0].dims.split_last() {
             Some((last, rest)) if *last == to / from => Ok(vec![y.with_dims(rest)]),
-            _ => Err(format!("the last axis must have size {} to become one {}", to / from, self.to.name())),
+            _ => Err(format!("the last axis must have size {} to become one {}", to / from, self.to.name()).into()),
         }
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {

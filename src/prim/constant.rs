@@ -27,16 +27,35 @@ macro_rules! scalar {
 scalar!(f32: floats as f64, f64: floats as f64, i32: ints as i128, i64: ints as i128, u32: ints as i128, u64: ints as i128,
     usize: ints as i128, u8: ints as i128, i8: ints as i128, bool: ints as i128);
 
+/// A value that is part of an operation: compared and hashed by all its bits, so that 0 is not -0, and NaN equals itself.
+#[derive(Clone)]
+struct Bits(Host);
+impl PartialEq for Bits {
+    fn eq(&self, other: &Bits) -> bool {
+        self.0.same_bits(&other.0)
+    }
+}
+impl Hash for Bits {
+    fn hash<H: Hasher>(&self, h: &mut H) {
+        self.0.hash_bits(h);
+    }
+}
+impl fmt::Debug for Bits {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
 /// A tensor with all elements equal.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct Full {
     dims: Vec<usize>,
-    value: Host,
+    value: Bits,
 }
 /// A tensor with all elements equal to `value`.
 #[track_caller]
 pub fn full(dims: impl Into<Vec<usize>>, dtype: DType, value: impl Scalar) -> Tensor {
-    bind1(Full { dims: dims.into(), value: value.host(dtype) }, &[])
+    bind1(Full { dims: dims.into(), value: Bits(value.host(dtype)) }, &[])
 }
 /// A tensor of zeros.
 #[track_caller]
@@ -52,11 +71,11 @@ impl Primitive for Full {
     fn name(&self) -> &'static str {
         "full"
     }
-    fn infer(&self, _: &[Aval]) -> Result<Vec<Aval>, String> {
-        Ok(vec![Aval::new(self.value.dtype(), self.dims.clone())])
+    fn infer(&self, _: &[Aval]) -> Result<Vec<Aval>, Refusal> {
+        Ok(vec![Aval::new(self.value.0.dtype(), self.dims.clone())])
     }
     fn eval(&self, _: &[Host]) -> Vec<Host> {
-        vec![self.value.pick(self.dims.clone(), |_| 0)]
+        vec![self.value.0.pick(self.dims.clone(), |_| 0)]
     }
     fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
         vec![None]
@@ -65,67 +84,60 @@ impl Primitive for Full {
         vec![bind1(Full { dims: [&[n], &self.dims[..]].concat(), value: self.value.clone() }, &[])]
     }
     fn lower(&self, cx: &mut Lower, _: &[Value], y: &[Aval]) -> Vec<Value> {
-        vec![cx.splat_of(&y[0], &self.value)]
+        vec![cx.splat_of(&y[0], &self.value.0)]
     }
     fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
         Cost::default()
     }
     fn fold(&self, _: &Splats) -> Option<Known> {
-        Some(Known::Splat(self.value.clone()))
-    }
-    fn same(&self, other: &dyn Primitive) -> Option<bool> {
-        as_this::<Full>(other).map(|o| self.dims == o.dims && self.value.same_bits(&o.value))
+        Some(Known::Splat(self.value.0.clone()))
     }
 }
 /// What makes a tensor of this shape with all elements equal to a scalar.
 pub(crate) fn splat(dims: &[usize], value: Host) -> Rc<dyn Primitive> {
-    Rc::new(Full { dims: dims.into(), value })
+    Rc::new(Full { dims: dims.into(), value: Bits(value) })
 }
 
 /// A tensor of given elements.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct Literal {
-    value: Host,
+    value: Bits,
 }
 /// A tensor of given elements, part of the program. At most 64 KiB: larger data belongs into arguments.
 #[track_caller]
 pub fn literal(value: Host) -> Tensor {
-    bind1(Literal { value }, &[])
+    bind1(Literal { value: Bits(value) }, &[])
 }
 impl Primitive for Literal {
     fn name(&self) -> &'static str {
         "constant"
     }
-    fn infer(&self, _: &[Aval]) -> Result<Vec<Aval>, String> {
-        let a = self.value.aval();
+    fn infer(&self, _: &[Aval]) -> Result<Vec<Aval>, Refusal> {
+        let a = self.value.0.aval();
         if a.bytes() > LARGEST_CONSTANT {
             let kib = a.bytes().div_ceil(1024);
-            return Err(format!(
-                "{a} is a constant of {kib} KiB, above the limit of 64\npass it to the function as an argument"
-            ));
+            return Err(Refusal::new(format!("{a} is a constant of {kib} KiB, above the limit of 64"))
+                .help("pass it to the function as an argument"));
         }
         Ok(vec![a.clone()])
     }
     fn eval(&self, _: &[Host]) -> Vec<Host> {
-        vec![self.value.clone()]
+        vec![self.value.0.clone()]
     }
     fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
         vec![None]
     }
     fn batch(&self, n: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
-        vec![broadcast_leading(literal(self.value.clone()), n)]
+        vec![broadcast_leading(literal(self.value.0.clone()), n)]
     }
     fn lower(&self, cx: &mut Lower, _: &[Value], _: &[Aval]) -> Vec<Value> {
-        vec![cx.constant(&self.value)]
+        vec![cx.constant(&self.value.0)]
     }
     fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
         Cost::default()
     }
     fn fold(&self, _: &Splats) -> Option<Known> {
-        self.value.is_splat().then(|| Known::Splat(self.value.pick([], |_| 0)))
-    }
-    fn same(&self, other: &dyn Primitive) -> Option<bool> {
-        as_this::<Literal>(other).map(|o| self.value.same_bits(&o.value))
+        self.value.0.is_splat().then(|| Known::Splat(self.value.0.pick([], |_| 0)))
     }
 }
 

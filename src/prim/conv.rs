@@ -1,13 +1,13 @@
 //! Convolutions.
 use super::*;
 use crate::{
-    host::{Data, ravel, unravel},
+    host::{Both, ravel, unravel},
     lower::array,
     trace::{At, bind1},
 };
 
 /// How a kernel moves over its input. A vector has one entry for each spatial axis; an empty one means the default.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct Window {
     /// Steps between positions of the kernel. By default 1.
     pub strides: Vec<usize>,
@@ -28,7 +28,7 @@ pub struct Window {
     pub output: Option<DType>,
 }
 /// Zeros around the input of a convolution, named as in JAX.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Hash)]
 pub enum Padding {
     /// None: the kernel stays within the input.
     #[default]
@@ -88,7 +88,7 @@ impl Default for Window {
 ///
 /// Each list of axes starts with two that are not spatial: batch and feature axis of the input and of the output; output
 /// and input feature axis of the kernel.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct Convolution {
     input: Vec<usize>,
     kernel: Vec<usize>,
@@ -135,7 +135,7 @@ pub fn conv(spec: &str, x: Tensor, kernel: Tensor, window: Window) -> Tensor {
 }
 
 /// One spatial axis.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Hash)]
 struct Axis {
     stride: usize,
     padding: (i64, i64),
@@ -208,55 +208,57 @@ impl Convolution {
         Axis { stride: w.strides[i], padding: w.padding.pairs()[i], input_dilation, kernel_dilation }
     }
 
-    fn check_axes(&self, x: &[Aval]) -> Result<(), String> {
+    fn check_axes(&self, x: &[Aval]) -> Result<(), Refusal> {
         let lists = [("input", &self.input, &x[0]), ("kernel", &self.kernel, &x[1])];
         for (name, axes, x) in lists {
             if axes.len() != x.rank() {
-                return Err(format!("{} axes are named of the {name}'s {}", axes.len(), x.rank()));
+                return Err(format!("{} axes are named of the {name}'s {}", axes.len(), x.rank()).into());
             }
         }
         let n = self.kernel.len() - 2;
         let w = &self.window;
         let numbers = [&w.strides, &w.input_dilation, &w.kernel_dilation];
         if numbers.iter().any(|v| v.len() != n) || w.padding.pairs().len() != n {
-            return Err(format!("strides, padding and dilations need one entry for each of the {n} spatial axes"));
+            return Err(
+                format!("strides, padding and dilations need one entry for each of the {n} spatial axes").into()
+            );
         }
         if numbers.iter().any(|v| v.contains(&0)) {
             return Err("strides and dilations must be at least 1".into());
         }
         match self.kernel[2..].iter().find(|a| x[1].dims[**a] == 0) {
-            Some(a) => Err(format!("the kernel's axis {a} is 0")),
+            Some(a) => Err(format!("the kernel's axis {a} is 0").into()),
             None => Ok(()),
         }
     }
 
-    fn check_groups(&self, x: &[Aval]) -> Result<(), String> {
+    fn check_groups(&self, x: &[Aval]) -> Result<(), Refusal> {
         let Window { feature_groups: f, batch_groups: b, .. } = self.window;
         let (batch, features) = (x[0].dims[self.input[0]], x[0].dims[self.input[1]]);
         let (out, into) = (x[1].dims[self.kernel[0]], x[1].dims[self.kernel[1]]);
         if f == 0 || b == 0 || (f > 1 && b > 1) {
-            return Err(format!("{f} feature groups and {b} batch groups: one of them must be 1"));
+            return Err(format!("{f} feature groups and {b} batch groups: one of them must be 1").into());
         }
         if features % f != 0 || features / f != into {
             let of = if f == 1 { String::new() } else { format!(" in {f} groups") };
-            return Err(format!("the input has {features} features{of} but the kernel takes {into}"));
+            return Err(format!("the input has {features} features{of} but the kernel takes {into}").into());
         }
         if batch % b != 0 {
-            return Err(format!("a batch of {batch} cannot be divided into {b} groups"));
+            return Err(format!("a batch of {batch} cannot be divided into {b} groups").into());
         }
         if out % f.max(b) != 0 {
-            return Err(format!("{out} output features cannot be divided into {} groups", f.max(b)));
+            return Err(format!("{out} output features cannot be divided into {} groups", f.max(b)).into());
         }
         Ok(())
     }
 
-    fn spatial_size(&self, x: &[Aval], i: usize) -> Result<usize, String> {
+    fn spatial_size(&self, x: &[Aval], i: usize) -> Result<usize, Refusal> {
         let (a, axis) = (self.axis(i), self.input[2 + i]);
         let (low, high) = a.padding;
         let padded = dilated(x[0].dims[axis], a.input_dilation) + low + high;
         let window = dilated(x[1].dims[self.kernel[2 + i]], a.kernel_dilation);
         if padded < 0 {
-            return Err(format!("padding the input's axis {axis} by {low} and {high} leaves {padded} elements"));
+            return Err(format!("padding the input's axis {axis} by {low} and {high} leaves {padded} elements").into());
         }
         Ok(if padded < window { 0 } else { ((padded - window) as usize) / a.stride + 1 })
     }
@@ -334,9 +336,11 @@ impl Primitive for Convolution {
     fn name(&self) -> &'static str {
         "convolution"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         if x[0].dtype != x[1].dtype {
-            return Err(format!("the dtypes differ\ncast one side: `.cast(DType::{:?})`", x[0].dtype));
+            return Err(
+                Refusal::new("the dtypes differ").help(format!("cast one side: `.cast(DType::{:?})`", x[0].dtype))
+            );
         }
         require(&x[0], is_number, "a number")?;
         self.check_axes(x)?;
@@ -353,16 +357,15 @@ impl Primitive for Convolution {
         let y = self.infer(&[x[0].aval().clone(), x[1].aval().clone()]).expect("inferred").swap_remove(0);
         let terms = self.terms(x[0].dims(), x[1].dims(), &y.dims);
         let n = y.size();
-        vec![match (x[0].data(), x[1].data()) {
-            (Data::Float(a), Data::Float(b)) => {
+        vec![match x[0].beside(&x[1]) {
+            Both::Float(a, b) => {
                 let sum = |o: usize| terms(o).into_iter().map(|(i, j)| a[i] * b[j]).reduce(|x, y| x + y).unwrap_or(0.0);
                 Host::floats(y.dtype, &*y.dims, (0..n).map(sum).collect())
             }
-            (Data::Int(a), Data::Int(b)) => {
+            Both::Int(a, b) => {
                 let product = |s: i128, (i, j): (usize, usize)| s.wrapping_add(a[i].wrapping_mul(b[j]));
                 Host::ints(y.dtype, &*y.dims, (0..n).map(|o| terms(o).into_iter().fold(0, product)).collect())
             }
-            _ => unreachable!("the type rule admits equal dtypes only"),
         }]
     }
     fn jvp(&self, x: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {

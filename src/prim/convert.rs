@@ -3,7 +3,7 @@ use super::*;
 use crate::trace::bind1;
 
 /// Each element converted to another dtype.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct Convert {
     to: DType,
 }
@@ -19,10 +19,10 @@ impl Primitive for Convert {
     fn name(&self) -> &'static str {
         "convert"
     }
-    fn moves_only(&self) -> bool {
-        true
+    fn tag(&self) -> Tag<'_> {
+        Tag::Movement
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         Ok(vec![x[0].with_dtype(self.to)])
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
@@ -52,7 +52,7 @@ impl Primitive for Convert {
 }
 
 /// Floats rounded as if they had fewer bits.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct ReducePrecision {
     exponent_bits: usize,
     mantissa_bits: usize,
@@ -101,11 +101,11 @@ impl Primitive for ReducePrecision {
     fn name(&self) -> &'static str {
         "reduce_precision"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         require(&x[0], wide_float, "a float of at least 16 bits")?;
         if self.exponent_bits == 0 || self.exponent_bits > 11 || self.mantissa_bits > 52 {
             let (e, m) = (self.exponent_bits, self.mantissa_bits);
-            return Err(format!("there is no format of {e} exponent and {m} mantissa bits"));
+            return Err(format!("there is no format of {e} exponent and {m} mantissa bits").into());
         }
         Ok(vec![x[0].clone()])
     }

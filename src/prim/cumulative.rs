@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// What is accumulated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Kind {
     Sum,
     Prod,
@@ -42,7 +42,7 @@ impl Kind {
             Kind::Prod => crate::host::wrap(dtype, a.wrapping_mul(b)),
             Kind::Max => a.max(b),
             Kind::Min => a.min(b),
-            Kind::LogSumExp => unreachable!("the type rule admits floats only"),
+            Kind::LogSumExp => unary::no_int(a),
         }
     }
     /// Emit the combination of two scalars.
@@ -90,7 +90,7 @@ impl Kind {
 }
 
 /// Combination of each element with all before it along an axis.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct Cumulative {
     kind: Kind,
     axis: usize,
@@ -140,7 +140,7 @@ impl Primitive for Cumulative {
             Kind::LogSumExp => "cumlogsumexp",
         }
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         match self.kind {
             Kind::LogSumExp => require(&x[0], is_float, "a float")?,
             _ => require(&x[0], is_number, "a number")?,

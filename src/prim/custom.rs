@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// The value of an attribute of a [`CustomCall`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Attr {
     /// One number or truth value.
     Number(Host),
@@ -16,6 +16,27 @@ pub enum Attr {
     Text(String),
     /// Named attributes.
     Dictionary(Vec<(String, Attr)>),
+}
+/// Numbers are compared by their bits.
+impl PartialEq for Attr {
+    fn eq(&self, other: &Attr) -> bool {
+        match (self, other) {
+            (Attr::Number(a), Attr::Number(b)) | (Attr::Numbers(a), Attr::Numbers(b)) => a.same_bits(b),
+            (Attr::Text(a), Attr::Text(b)) => a == b,
+            (Attr::Dictionary(a), Attr::Dictionary(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+impl Hash for Attr {
+    fn hash<H: Hasher>(&self, h: &mut H) {
+        std::mem::discriminant(self).hash(h);
+        match self {
+            Attr::Number(a) | Attr::Numbers(a) => a.hash_bits(h),
+            Attr::Text(a) => a.hash(h),
+            Attr::Dictionary(a) => a.hash(h),
+        }
+    }
 }
 macro_rules! attr_from {
     ($($t:ty: $dtype:ident $make:ident $wide:ty),*) => {$(
@@ -74,7 +95,7 @@ fn quoted(s: &str) -> String {
 }
 
 /// How a [`CustomCall`] is batched.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Batching {
     /// Not at all: `vmap` of it is an error.
     #[default]
@@ -98,7 +119,7 @@ pub struct CustomCall {
     pub results: Vec<Aval>,
     /// What the kernel gets beside the operands.
     pub attributes: Vec<(String, Attr)>,
-    /// Does it do something besides computing its results? Then it is never removed or repeated.
+    /// Does it have a side effect? Then it is never removed or repeated.
     pub has_effect: bool,
     /// Results that take over the memory (and start with the contents) of an operand: (result, operand).
     pub aliases: Vec<(usize, usize)>,
@@ -146,6 +167,22 @@ impl CustomCall {
         bind(self, x)
     }
 }
+/// The same kernel with the same settings. References are closures, which are the same only if they are one object.
+impl PartialEq for CustomCall {
+    fn eq(&self, other: &CustomCall) -> bool {
+        let settings = |c: &CustomCall| {
+            (c.has_effect, c.batching, c.reference.as_ref().map(Rc::as_ptr).map(<*const _>::cast::<()>))
+        };
+        settings(self) == settings(other)
+            && (&self.target, &self.results, &self.attributes, &self.aliases)
+                == (&other.target, &other.results, &other.attributes, &other.aliases)
+    }
+}
+impl Hash for CustomCall {
+    fn hash<H: Hasher>(&self, h: &mut H) {
+        (&self.target, &self.results, &self.attributes, &self.aliases).hash(h);
+    }
+}
 impl fmt::Debug for CustomCall {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "custom_call[{} {}]", self.target, dictionary(&self.attributes))
@@ -156,16 +193,17 @@ impl Primitive for CustomCall {
     fn name(&self) -> &'static str {
         "custom_call"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         for (result, operand) in &self.aliases {
             let (y, x) = (self.results.get(*result), x.get(*operand));
             if y.is_none() || y != x {
                 let name = |a: Option<&Aval>| a.map_or("missing".into(), Aval::to_string);
-                return Err(format!(
-                    "result {result} ({}) cannot take over the memory of operand {operand} ({})\nthey must have one type",
+                return Err(Refusal::new(format!(
+                    "result {result} ({}) cannot take over the memory of operand {operand} ({})",
                     name(y),
                     name(x)
-                ));
+                ))
+                .help("they must have one type"));
             }
         }
         Ok(self.results.clone())
@@ -235,20 +273,8 @@ impl Primitive for CustomCall {
         }
         cx.op_with("custom_call", x, &attrs, vec![], y)
     }
-    fn has_effect(&self) -> bool {
-        self.has_effect
-    }
-    fn same(&self, other: &dyn Primitive) -> Option<bool> {
-        as_this::<CustomCall>(other).map(|o| {
-            let reference = match (&self.reference, &o.reference) {
-                (Some(a), Some(b)) => Rc::ptr_eq(a, b),
-                (a, b) => a.is_none() && b.is_none(),
-            };
-            let settings = |c: &CustomCall| (c.has_effect, c.batching, c.aliases.clone());
-            reference
-                && settings(self) == settings(o)
-                && (&self.target, &self.results, &self.attributes) == (&o.target, &o.results, &o.attributes)
-        })
+    fn tag(&self) -> Tag<'_> {
+        if self.has_effect { Tag::Effect } else { Tag::Other }
     }
 }
 

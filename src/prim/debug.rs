@@ -1,4 +1,4 @@
-//! Operations that say something on the host while the program runs: printing and checking.
+//! Operations that call the host while the program runs: printing and checking.
 use super::*;
 use crate::{
     debug::{Callback, Kind, TARGET, View, resolve},
@@ -23,7 +23,7 @@ use std::panic::Location;
 ///
 /// Over a mesh, one device prints for all; inside [`shard_map`](crate::shard_map), each of those that it maps over.
 ///
-/// [`Jit::call`](crate::Jit::call) of a program that prints returns when it has run. It works on the CPU.
+/// [`Jit::call`](crate::Jit::call) of a program that prints returns only when the program has run. It works on the CPU.
 ///
 /// ```
 /// use raxla::{debug_print, prelude::*};
@@ -45,8 +45,8 @@ pub fn debug_print<X: Tree<Tensor>>(format: &str, values: X) {
 /// [`Error::Check`](crate::Error::Check), which says `what`, the leaf, how many elements are NaN or infinite, where the
 /// first is, and your line. JAX: `checkify` with `float_checks`, or the option `debug_nans`.
 ///
-/// The check is made also when the result is not used. For derivatives it is the identity. In other respects it is as
-/// [`debug_print`].
+/// The check is made also when the result is not used. Derivatives see the identity. Under loops, `vmap` and over meshes the
+/// check happens as often as a [`debug_print`] does.
 ///
 /// ```
 /// use raxla::{debug_check, prelude::*};
@@ -108,11 +108,7 @@ pub fn debug_assert<X: Tree<Tensor>>(condition: Tensor, message: &str, values: X
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[track_caller]
-pub fn debug_nans<X, Y>(f: impl Fn(X) -> Y) -> impl Fn(X) -> Y
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+pub fn debug_nans<X: TensorTree, Y: TensorTree>(f: impl Fn(X) -> Y) -> impl Fn(X) -> Y {
     let line = Location::caller();
     move |x: X| {
         let _at = At::line(line);
@@ -125,15 +121,14 @@ where
 fn with_checks(g: &Graph) -> Graph {
     let mut eqns = vec![];
     for e in &g.eqns {
-        let inner: Vec<Rc<Graph>> = e.prim.graphs().into_iter().map(|g| Rc::new(with_checks(g))).collect();
         let floats: Vec<Var> = e.outs.iter().copied().filter(|v| g.aval(*v).dtype.is_float()).collect();
-        if !inner.is_empty() {
-            eqns.push(Eqn { prim: e.prim.with_graphs(inner), ..e.clone() });
+        if let Some(prim) = e.prim.map_graphs(with_checks) {
+            eqns.push(Eqn { prim, ..e.clone() });
             continue;
         }
         eqns.push(e.clone());
-        // what only moves elements makes no NaN
-        if !floats.is_empty() && !e.prim.moves_only() {
+        // operations that only move elements make no NaN
+        if !floats.is_empty() && !matches!(e.prim.tag(), Tag::Movement | Tag::TypeOnly) {
             let check = Debug::new(Kind::Nans, e.prim.name().into(), vec![String::new(); floats.len()], &e.site);
             eqns.push(Eqn { prim: Rc::new(check), ins: floats, outs: vec![], site: e.site.clone() });
         }
@@ -141,7 +136,7 @@ fn with_checks(g: &Graph) -> Graph {
     Graph { eqns, ..g.clone() }
 }
 
-/// The format string with full paths, and the leaves that it shows.
+/// The format string with full paths in its fields, and the paths and leaves that it shows.
 #[track_caller]
 fn fields(kind: Kind, format: &str, values: &impl Tree<Tensor>) -> (String, Vec<String>, Vec<Tensor>) {
     let (paths, leaves) = (values.paths(), values.leaves());
@@ -154,13 +149,13 @@ fn fields(kind: Kind, format: &str, values: &impl Tree<Tensor>) -> (String, Vec<
     }
 }
 
-/// A call of the host, which has no results.
-#[derive(Clone)]
+/// A call of the host. It has no results.
+#[derive(Clone, PartialEq, Hash)]
 pub struct Debug(Callback);
 impl Debug {
     fn new(kind: Kind, text: String, paths: Vec<String>, site: &Site) -> Debug {
         let scope = if site.scope.is_empty() { String::new() } else { format!(" in {}", site.scope) };
-        // (a print needs no line: moving it does not change the program)
+        // the messages of checks name the line; a print shows none, so that moving it to another line leaves the program the same
         let at = match kind {
             Kind::Print => String::new(),
             _ => format!("{}:{}{scope}", site.at.file(), site.at.line()),
@@ -196,7 +191,7 @@ impl Primitive for Debug {
     fn name(&self) -> &'static str {
         self.0.kind.name()
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         if self.0.kind == Kind::Assert {
             require(&x[0], |d| d == DType::Bool, "a bool")?;
         }
@@ -230,8 +225,8 @@ impl Primitive for Debug {
     fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
         Cost::default()
     }
-    fn has_effect(&self) -> bool {
-        true
+    fn tag(&self) -> Tag<'_> {
+        Tag::Effect
     }
 }
 

@@ -1,9 +1,9 @@
 //! Contractions of two tensors. `einsum` is the way to write them.
 use super::*;
-use crate::{host::Data, trace::bind1};
+use crate::{host::Both, trace::bind1};
 
 /// How exactly a device must multiply floats. CPUs always work in the operands' full precision.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
     /// The fastest: TPUs round f32 operands to bf16, GPUs to TF32.
     #[default]
@@ -22,7 +22,7 @@ impl Precision {
 }
 
 /// Sum of products over contracted axes. Result axes: batch, then the free axes of the left, then of the right operand.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Hash)]
 pub struct DotGeneral {
     /// Axes of the left and of the right operand that run along together and stay: the leading axes of the result.
     pub batch: (Vec<usize>, Vec<usize>),
@@ -42,14 +42,15 @@ pub fn dot_general(x: Tensor, y: Tensor, dot: DotGeneral) -> Tensor {
 }
 
 /// Type rule: the dtype in which products of dtype `from` are summed and returned.
-pub(super) fn summed_as(from: DType, output: Option<DType>) -> Result<DType, String> {
+pub(super) fn summed_as(from: DType, output: Option<DType>) -> Result<DType, Refusal> {
     let Some(to) = output else { return Ok(from) };
     let same_kind = to.is_float() == from.is_float() && to.is_signed() == from.is_signed() && to != DType::Bool;
     if same_kind && to.bits() >= from.bits() {
         return Ok(to);
     }
     let (from, to) = (from.name(), to.name());
-    Err(format!("{from} products cannot be summed as {to}\nask for a type of the same kind, no narrower"))
+    Err(Refusal::new(format!("{from} products cannot be summed as {to}"))
+        .help("ask for a type of the same kind, no narrower"))
 }
 /// The operands of a product as backends take them, and the type of their product. No backend multiplies 4-bit integers;
 /// the product of wider ones wraps to the same value.
@@ -80,10 +81,10 @@ impl DotGeneral {
         DotGeneral { batch: swap(&self.batch), contract: swap(&self.contract), ..self.clone() }
     }
 
-    fn check_axes(&self, x: &[Aval]) -> Result<(), String> {
+    fn check_axes(&self, x: &[Aval]) -> Result<(), Refusal> {
         for (kind, (l, r)) in [("batch", &self.batch), ("contracted", &self.contract)] {
             if l.len() != r.len() {
-                return Err(format!("{} {kind} axes on the left but {} on the right", l.len(), r.len()));
+                return Err(format!("{} {kind} axes on the left but {} on the right", l.len(), r.len()).into());
             }
         }
         let named = [[&self.batch.0[..], &self.contract.0].concat(), [&self.batch.1[..], &self.contract.1].concat()];
@@ -91,25 +92,27 @@ impl DotGeneral {
             for (i, a) in named.iter().enumerate() {
                 require_axis(x, *a).map_err(|why| format!("{why}, the {side} operand"))?;
                 if named[..i].contains(a) {
-                    return Err(format!("axis {a} of the {side} operand is named twice"));
+                    return Err(format!("axis {a} of the {side} operand is named twice").into());
                 }
             }
         }
         for (kind, (l, r)) in [("batch", &self.batch), ("contracted", &self.contract)] {
             if let Some((a, b)) = l.iter().zip(r).find(|(a, b)| x[0].dims[**a] != x[1].dims[**b]) {
                 let (n, m) = (x[0].dims[*a], x[1].dims[*b]);
-                return Err(format!("{kind} axis {a} of the left operand is {n} but axis {b} of the right one is {m}"));
+                return Err(
+                    format!("{kind} axis {a} of the left operand is {n} but axis {b} of the right one is {m}").into()
+                );
             }
         }
         Ok(())
     }
 
-    fn result_dtype(&self, x: &[Aval]) -> Result<DType, String> {
+    fn result_dtype(&self, x: &[Aval]) -> Result<DType, Refusal> {
         x.iter().try_for_each(|x| require(x, is_number, "a number"))?;
         let (a, b) = (x[0].dtype, x[1].dtype);
         let f8 = |d: DType| d.is_float() && d.bits() == 8;
         if a != b && !(f8(a) && f8(b)) {
-            return Err(format!("the dtypes differ\ncast one side: `.cast(DType::{a:?})`"));
+            return Err(Refusal::new("the dtypes differ").help(format!("cast one side: `.cast(DType::{a:?})`")));
         }
         let natural = if a == b { a } else { DType::F8E5M2 };
         summed_as(natural, self.output)
@@ -173,7 +176,7 @@ impl Primitive for DotGeneral {
     fn tag(&self) -> Tag<'_> {
         Tag::Dot { batch_axes: self.batch.0.len() }
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         self.check_axes(x)?;
         let dtype = self.result_dtype(x)?;
         let [free_x, free_y] = self.free(x[0].rank(), x[1].rank());
@@ -195,18 +198,17 @@ impl Primitive for DotGeneral {
             ((batch * rows + row) * k, (batch * columns + column) * k)
         };
         let n = batches * rows * columns;
-        vec![match (a.data(), b.data()) {
-            (Data::Float(a), Data::Float(b)) => {
+        vec![match a.beside(&b) {
+            Both::Float(a, b) => {
                 let dot =
                     |(i, j): (usize, usize)| (0..k).map(|c| a[i + c] * b[j + c]).reduce(|x, y| x + y).unwrap_or(0.0);
                 Host::floats(y.dtype, y.dims, (0..n).map(|e| dot(start(e))).collect())
             }
-            (Data::Int(a), Data::Int(b)) => {
+            Both::Int(a, b) => {
                 let product = |i: usize, j: usize| a[i].wrapping_mul(b[j]);
                 let dot = |(i, j): (usize, usize)| (0..k).fold(0i128, |s, c| s.wrapping_add(product(i + c, j + c)));
                 Host::ints(y.dtype, y.dims, (0..n).map(|e| dot(start(e))).collect())
             }
-            _ => unreachable!("the type rule admits floats or integers only"),
         }]
     }
     fn jvp(&self, x: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {

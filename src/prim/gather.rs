@@ -7,19 +7,19 @@ use crate::{
 };
 
 /// What a gather or scatter does with an index from which its window would reach outside the operand.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum IndexMode {
     /// Moves it to the nearest that fits. The cheapest safe way to look up rows.
     Clip,
     /// A gather returns the fill value for the whole window; a scatter drops the update.
     #[default]
     Fill,
-    /// Nothing: the caller promises that there is none. Otherwise gathers clip, scatters drop and gradients are wrong.
+    /// The caller promises that no index is out of bounds. If one is, gathers clip, scatters drop and gradients are wrong.
     InBounds,
 }
 
 /// How indices are to be understood by a gather or scatter.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Hash)]
 pub struct IndexOptions {
     /// What happens out of bounds.
     pub mode: IndexMode,
@@ -33,7 +33,7 @@ pub struct IndexOptions {
 ///
 /// The last axis of the indices holds index vectors, as in JAX: for scalar indices it has size 1. The axes of the result
 /// that are not `window` axes are the other axes of the indices, in order.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Hash)]
 pub struct IndexDims {
     /// Result axes that run inside the window, increasing. StableHLO: `offset_dims`, `update_window_dims`.
     pub window: Vec<usize>,
@@ -56,14 +56,24 @@ impl IndexDims {
         other_axes(rank, &[&self.collapsed[..], &self.batch].concat())
     }
 
+    /// The attribute of StableHLO, in which gather and scatter name the parts differently; `names` are in the order window,
+    /// collapsed, batch, batch of the indices, indexed.
+    pub(super) fn mlir(&self, names: [&str; 5], indices: &Aval) -> String {
+        let parts = [&self.window, &self.collapsed, &self.batch, &self.indices_batch, &self.indexed];
+        let named: Vec<String> = names.iter().zip(parts).map(|(name, axes)| format!("{name} = {axes:?}")).collect();
+        format!("{}, index_vector_dim = {}", named.join(", "), indices.rank() - 1)
+    }
+
     /// Type rule of gather and scatter alike, but for the sizes of the windows.
-    pub(super) fn check(&self, x: &Aval, indices: &Aval) -> Result<(), String> {
+    pub(super) fn check(&self, x: &Aval, indices: &Aval) -> Result<(), Refusal> {
         require_index(indices)?;
         let Some(vector) = indices.dims.last() else {
             return Err("the indices have no axis to hold index vectors\nadd one with `.expand_dims(-1)`".into());
         };
         if self.indexed.len() != *vector {
-            return Err(format!("index vectors of {vector} count the {} axes {:?}", self.indexed.len(), self.indexed));
+            return Err(
+                format!("index vectors of {vector} count the {} axes {:?}", self.indexed.len(), self.indexed).into()
+            );
         }
         let result = self.window.len() + indices.rank() - 1;
         let lists = [
@@ -78,19 +88,21 @@ impl IndexDims {
             let sorted = !increasing || axes.is_sorted();
             if again || !sorted || axes.iter().any(|a| *a >= rank) {
                 let order = if increasing { "increasing" } else { "different" };
-                return Err(format!("the {name} axes {axes:?} are not {order} numbers below {rank}"));
+                return Err(format!("the {name} axes {axes:?} are not {order} numbers below {rank}").into());
             }
         }
         if self.batch.iter().any(|a| self.collapsed.contains(a) || self.indexed.contains(a)) {
-            return Err(format!("the batch axes {:?} are also collapsed or indexed", self.batch));
+            return Err(format!("the batch axes {:?} are also collapsed or indexed", self.batch).into());
         }
         if self.window.len() + self.collapsed.len() + self.batch.len() != x.rank() {
-            return Err(format!("the operand's {} axes are not the window, collapsed and batch axes", x.rank()));
+            return Err(format!("the operand's {} axes are not the window, collapsed and batch axes", x.rank()).into());
         }
         let sizes = |a: &Aval, axes: &[usize]| axes.iter().map(|i| a.dims[*i]).collect::<Vec<_>>();
         let (batch, indices_batch) = (sizes(x, &self.batch), sizes(indices, &self.indices_batch));
         if batch != indices_batch {
-            return Err(format!("the batch axes are {batch:?} in the operand but {indices_batch:?} in the indices"));
+            return Err(
+                format!("the batch axes are {batch:?} in the operand but {indices_batch:?} in the indices").into()
+            );
         }
         Ok(())
     }
@@ -174,6 +186,22 @@ pub struct Gather {
     /// smallest, for unsigned the largest value, for bools true.
     pub fill: Option<f64>,
 }
+impl Gather {
+    /// What two equal gathers have in common. Of the number to fill with it is the bits.
+    fn parts(&self) -> (&IndexDims, &[usize], IndexOptions, Option<u64>) {
+        (&self.dims, &self.sizes, self.options, self.fill.map(f64::to_bits))
+    }
+}
+impl PartialEq for Gather {
+    fn eq(&self, other: &Gather) -> bool {
+        self.parts() == other.parts()
+    }
+}
+impl Hash for Gather {
+    fn hash<H: Hasher>(&self, h: &mut H) {
+        self.parts().hash(h);
+    }
+}
 /// Windows of `x` at the positions that the index vectors in the last axis of `indices` give. [`Tensor::take`],
 /// [`Tensor::take_along_axis`] and [`Tensor::at`] are easier to use.
 #[track_caller]
@@ -211,22 +239,23 @@ impl Primitive for Gather {
     fn name(&self) -> &'static str {
         "gather"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         self.dims.check(&x[0], &x[1])?;
         if self.sizes.len() != x[0].rank() {
-            return Err(format!("{} sizes for {} axes", self.sizes.len(), x[0].rank()));
+            return Err(format!("{} sizes for {} axes", self.sizes.len(), x[0].rank()).into());
         }
         if let Some(a) = self.dims.collapsed.iter().find(|a| self.sizes[**a] != 1) {
-            return Err(format!("the window's size along the collapsed axis {a} is {}, not 1", self.sizes[*a]));
+            return Err(format!("the window's size along the collapsed axis {a} is {}, not 1", self.sizes[*a]).into());
         }
         if let Some(a) = self.dims.batch.iter().find(|a| self.sizes[**a] > 1) {
-            return Err(format!("the window's size along the batch axis {a} is {}, not 1", self.sizes[*a]));
+            return Err(format!("the window's size along the batch axis {a} is {}, not 1", self.sizes[*a]).into());
         }
         let y = x[0].with_dims(self.dims.result(&x[0], &x[1], &self.sizes));
         let too_large = |a: &usize| self.sizes[*a] > x[0].dims[*a];
         match (0..x[0].rank()).find(too_large) {
             Some(a) if x[1].size() > 0 => {
-                Err(format!("the window's size along axis {a} is {}, larger than {}", self.sizes[a], x[0].dims[a]))
+                Err(format!("the window's size along axis {a} is {}, larger than {}", self.sizes[a], x[0].dims[a])
+                    .into())
             }
             _ => Ok(vec![y]),
         }
@@ -258,27 +287,24 @@ impl Primitive for Gather {
         vec![gather(x[0], x[1], how)]
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
-        let d = &self.dims;
-        let dims = format!(
-            "offset_dims = {:?}, collapsed_slice_dims = {:?}, operand_batching_dims = {:?}, \
-             start_indices_batching_dims = {:?}, start_index_map = {:?}, index_vector_dim = {}",
-            d.window,
-            d.collapsed,
-            d.batch,
-            d.indices_batch,
-            d.indexed,
-            x[1].aval.rank() - 1
-        );
+        let names = [
+            "offset_dims",
+            "collapsed_slice_dims",
+            "operand_batching_dims",
+            "start_indices_batching_dims",
+            "start_index_map",
+        ];
+        let dims = self.dims.mlir(names, &x[1].aval);
         let (sizes, sorted) = (array(&self.sizes), self.options.sorted);
         let attrs = format!(
             "dimension_numbers = #stablehlo.gather<{dims}>, slice_sizes = {sizes}, indices_are_sorted = {sorted}"
         );
         let gathered = cx.op("gather", x, &attrs, &y[0]);
-        if self.options.mode != IndexMode::Fill || d.indexed.is_empty() {
+        if self.options.mode != IndexMode::Fill || self.dims.indexed.is_empty() {
             return vec![gathered];
         }
         let mask = self.lower_mask(cx, &x[0].aval, &x[1]);
-        let at = array(&other_axes(y[0].rank(), &d.window));
+        let at = array(&other_axes(y[0].rank(), &self.dims.window));
         let all = y[0].with_dtype(DType::Bool);
         let mask = cx.op("broadcast_in_dim", &[mask], &format!("broadcast_dimensions = {at}"), &all);
         let fill = cx.splat_of(&y[0], &self.fill_value(y[0].dtype));

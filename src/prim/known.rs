@@ -69,17 +69,17 @@ pub(super) fn absorbing(x: &Splats, number: f64) -> Option<Known> {
     found.map(|h| Known::Splat(Host::clone(h)))
 }
 
-/// The first operand, moved: what all its elements equal, those of the result do.
+/// For operations that only move elements: if all elements of the operand are equal, so are those of the result.
 pub(super) fn moved(x: &Splats) -> Option<Known> {
     x[0].map(|h| Known::Splat(h.clone()))
 }
-/// All operands moved: what the elements of all of them equal.
+/// For operations that only move elements of several operands: known if all elements of all operands are equal.
 pub(super) fn merged(x: &Splats) -> Option<Known> {
     let first = x[0]?;
     x.iter().all(|h| h.is_some_and(|h| h.same_bits(first))).then(|| Known::Splat(first.clone()))
 }
 
-/// A scalar of another dtype: where the number stays the same, or where one rounding makes it.
+/// A scalar converted to another dtype, if the number stays the same, or if a single rounding makes it.
 pub(super) fn converted(x: &Host, to: DType) -> Option<Known> {
     let y = x.cast(to);
     let once = matches!((x.dtype(), to), (DType::F32, DType::F16 | DType::BF16) | (DType::F64, DType::F32));
@@ -91,31 +91,4 @@ pub(super) fn converted(x: &Host, to: DType) -> Option<Known> {
     };
     let bool = to == DType::Bool;
     (portable(x) && portable(&y) && (same || once || bool)).then_some(Known::Splat(y))
-}
-
-/// Do two operations, given the same operands, compute the same, so that one can stand for both?
-pub fn same(a: &dyn Primitive, b: &dyn Primitive) -> bool {
-    a.name() == b.name() && a.same(b).unwrap_or_else(|| alike(a, b))
-}
-/// Are the texts equal, and the operations inside the same?
-pub(super) fn alike(a: &dyn Primitive, b: &dyn Primitive) -> bool {
-    let (x, y) = (a.graphs(), b.graphs());
-    x.len() == y.len()
-        && x.iter().zip(&y).all(|(x, y)| Rc::ptr_eq(x, y) || same_graph(x, y))
-        && format!("{a:?}") == format!("{b:?}")
-}
-fn same_graph(a: &Graph, b: &Graph) -> bool {
-    let types = |g: &Graph, vars: &[Var]| g.avals_of(vars);
-    let equal = |(d, e): (&crate::graph::Eqn, &crate::graph::Eqn)| {
-        d.ins == e.ins && d.outs == e.outs && types(a, &d.outs) == types(b, &e.outs) && same(&*d.prim, &*e.prim)
-    };
-    a.ins == b.ins
-        && a.outs == b.outs
-        && types(a, &a.ins) == types(b, &b.ins)
-        && a.eqns.len() == b.eqns.len()
-        && a.eqns.iter().zip(&b.eqns).all(equal)
-}
-/// The other operation, if it is of the same type.
-pub(super) fn as_this<T: 'static>(other: &dyn Primitive) -> Option<&T> {
-    (other as &dyn std::any::Any).downcast_ref()
 }

@@ -3,7 +3,7 @@ use super::*;
 use crate::trace::bind1;
 
 /// A kind of memory that a device can reach.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Memory {
     /// The device's own.
     Device,
@@ -11,8 +11,8 @@ pub enum Memory {
     PinnedHost,
 }
 
-/// The identity, whose result is kept in some memory.
-#[derive(Clone, Copy, Debug)]
+/// The identity; its result is kept in the given memory.
+#[derive(Clone, Copy, Debug, PartialEq, Hash)]
 pub struct DevicePut(pub(crate) Memory);
 /// `x`, moved to another memory. JAX: `device_put(x, memory.Space.Host)`.
 ///
@@ -26,12 +26,7 @@ impl Primitive for DevicePut {
     fn name(&self) -> &'static str {
         "device_put"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
-        Ok(vec![x[0].clone()])
-    }
-    fn eval(&self, x: &[Host]) -> Vec<Host> {
-        vec![x[0].clone()]
-    }
+    identity!();
     fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
         vec![dx[0].map(|d| device_put(d, self.0))]
     }
@@ -50,7 +45,7 @@ impl Primitive for DevicePut {
             Memory::Device => "device",
             Memory::PinnedHost => "pinned_host",
         };
-        // (compilers without a host memory drop it)
+        // platforms without a host memory ignore the annotation
         let attrs = format!(
             "call_target_name = \"annotate_device_placement\", backend_config = \"\", has_side_effect = true, \
              mhlo.frontend_attributes = {{_xla_buffer_placement = \"{kind}\"}}"

@@ -23,7 +23,7 @@ pub(crate) fn threefry([k0, k1]: [u32; 2], [mut x0, mut x1]: [u32; 2]) -> [u32; 
 }
 
 /// Threefry-2x32 with 20 rounds, elementwise.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct Threefry2x32;
 /// The two words of each Threefry-2x32 hash of counter `(x0, x1)` under key `(k0, k1)`; all u32, of one shape.
 #[track_caller]
@@ -35,7 +35,7 @@ impl Primitive for Threefry2x32 {
     fn name(&self) -> &'static str {
         "threefry2x32"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         same_types(x)?;
         require(&x[0], |d| d == DType::U32, "u32")?;
         Ok(x[..2].to_vec())
@@ -91,7 +91,7 @@ fn lower_threefry(cx: &mut Lower, a: &[Value], y: &Aval) -> Vec<Value> {
 }
 
 /// Which generator [`rng_bit_generator`] runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     /// Threefry-2x32.
     ThreeFry,
@@ -100,7 +100,7 @@ pub enum Algorithm {
 }
 
 /// Random bits from a generator built into XLA.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct RngBitGenerator {
     algorithm: Algorithm,
     dims: Vec<usize>,
@@ -179,12 +179,12 @@ impl Primitive for RngBitGenerator {
     fn name(&self) -> &'static str {
         "rng_bit_generator"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         if !x[0].is_like(&Aval::new(DType::U64, [2])) {
             return Err("the state must be u64[2]: a key and a counter".into());
         }
         if !matches!(self.dtype, DType::U8 | DType::U16 | DType::U32 | DType::U64) {
-            return Err(format!("random bits come as u8, u16, u32 or u64, not {}", self.dtype.name()));
+            return Err(format!("random bits come as u8, u16, u32 or u64, not {}", self.dtype.name()).into());
         }
         Ok(vec![x[0].clone(), Aval::new(self.dtype, self.dims.clone())])
     }

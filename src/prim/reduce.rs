@@ -1,16 +1,16 @@
 //! Reductions over axes.
 use super::*;
 use crate::{
-    host::{Data, int_range, ravel, unravel},
+    host::{Both, int_range, ravel, unravel},
     lower::array,
     trace::bind1,
 };
 
 /// The shape without the reduced axes.
-pub(super) fn reduced(x: &Aval, axes: &[usize]) -> Result<Aval, String> {
+pub(super) fn reduced(x: &Aval, axes: &[usize]) -> Result<Aval, Refusal> {
     axes.iter().try_for_each(|a| require_axis(x, *a).map(|_| ()))?;
     if axes.iter().enumerate().any(|(i, a)| axes[..i].contains(a)) {
-        return Err(format!("an axis is named twice in {axes:?}"));
+        return Err(format!("an axis is named twice in {axes:?}").into());
     }
     Ok(x.with_dims(other_axes(x.rank(), axes).iter().map(|a| x.dims[*a]).collect::<Vec<_>>()))
 }
@@ -23,18 +23,17 @@ fn fold(x: &Host, axes: &[usize], start: &Host, float: fn(f64, f64) -> f64, int:
         let i = unravel(x.dims(), i);
         ravel(&y.dims, &kept.iter().map(|a| i[*a]).collect::<Vec<_>>())
     };
-    match (x.data(), start.data()) {
-        (Data::Float(v), Data::Float(start)) => {
+    match x.beside(&start) {
+        Both::Float(v, start) => {
             let mut out = vec![start[0]; y.size()];
             v.iter().enumerate().for_each(|(i, v)| out[to(i)] = float(out[to(i)], *v));
             Host::floats(y.dtype, y.dims, out)
         }
-        (Data::Int(v), Data::Int(start)) => {
+        Both::Int(v, start) => {
             let mut out = vec![start[0]; y.size()];
             v.iter().enumerate().for_each(|(i, v)| out[to(i)] = int(out[to(i)], *v));
             Host::ints(y.dtype, y.dims, out)
         }
-        _ => unreachable!("the start has the operand's dtype"),
     }
 }
 
@@ -110,7 +109,7 @@ macro_rules! reduction {
     ($(#[$doc:meta])* $P:ident, $f:ident, $hlo:literal, $kind:expr, $start:expr, $float:expr, $int:expr,
      |$x:ident, $y:ident, $d:ident, $axes:ident| $jvp:expr $(, transpose |$ct:ident, $dims:ident, $kept:ident| $tr:expr)?) => {
         $(#[$doc])*
-        #[derive(Debug)]
+        #[derive(Debug, PartialEq, Hash)]
         pub struct $P {
             axes: Vec<usize>,
         }
@@ -126,7 +125,7 @@ macro_rules! reduction {
             fn name(&self) -> &'static str {
                 stringify!($f)
             }
-            fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+            fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
                 let (ok, kind): (fn(DType) -> bool, &str) = $kind;
                 require(&x[0], ok, kind)?;
                 Ok(vec![reduced(&x[0], &self.axes)?])

@@ -1,9 +1,9 @@
 //! Scatter: parts of a tensor at computed positions combined with updates.
 use super::*;
-use crate::{host::Data, trace::bind1};
+use crate::{host::Both, trace::bind1};
 
 /// What a scatter does with an element and its update.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Combine {
     /// Replaces it. Which of several updates of one element wins is not specified.
     Set,
@@ -18,7 +18,7 @@ pub enum Combine {
 }
 
 /// Windows of an operand, at computed positions, combined with updates.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct Scatter {
     /// How the axes correspond: those of the updates are those that the result of a gather has.
     pub dims: IndexDims,
@@ -55,8 +55,8 @@ impl Scatter {
         Scatter { combine, ..self.clone() }
     }
 
-    /// Value and tangent of setting where windows may overlap. To agree on the update that wins, both are sums in which
-    /// the losers are masked.
+    /// Value and tangent of setting elements, where windows may overlap. Both must take the same one of several updates of an
+    /// element. So the number of the winning update is found first, and both are sums in which the other updates are masked.
     fn set_by_winners(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> [Tensor; 2] {
         let (indices, updates) = (x[1], x[2].aval());
         let one = |(axis, n): (usize, &usize)| if self.dims.window.contains(&axis) { 1 } else { *n };
@@ -101,26 +101,30 @@ impl Primitive for Scatter {
             Combine::Max => "scatter_max",
         }
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         self.dims.check(&x[0], &x[1])?;
         if x[0].dtype != x[2].dtype {
-            return Err(format!("the dtypes differ\ncast the updates: `.cast(DType::{:?})`", x[0].dtype));
+            return Err(
+                Refusal::new("the dtypes differ").help(format!("cast the updates: `.cast(DType::{:?})`", x[0].dtype))
+            );
         }
         if matches!(self.combine, Combine::Add | Combine::Mul) {
             require(&x[0], is_number, "a number")?;
         }
         let rank = self.dims.window.len() + x[1].rank() - 1;
         if x[2].rank() != rank {
-            return Err(format!("the updates need {rank} axes"));
+            return Err(format!("the updates need {rank} axes").into());
         }
         let sizes = self.sizes(&x[0], &x[2]);
         let too_large = (0..x[0].rank()).find(|a| sizes[*a] > x[0].dims[*a]);
         if let Some(a) = too_large.filter(|_| x[2].size() > 0) {
-            return Err(format!("the window's size along axis {a} is {}, larger than {}", sizes[a], x[0].dims[a]));
+            return Err(
+                format!("the window's size along axis {a} is {}, larger than {}", sizes[a], x[0].dims[a]).into()
+            );
         }
         let want = self.dims.result(&x[0], &x[1], &sizes);
         if x[2].dims != want {
-            return Err(format!("for these indices the updates must be {want:?}"));
+            return Err(format!("for these indices the updates must be {want:?}").into());
         }
         Ok(vec![x[0].clone()])
     }
@@ -130,8 +134,8 @@ impl Primitive for Scatter {
         let places = self.dims.elements(x[0].aval(), &x[1], &sizes, clip);
         let places = places.into_iter().enumerate().filter_map(|(u, place)| Some((u, place?)));
         let dims = x[0].dims();
-        vec![match (x[0].data(), x[2].data()) {
-            (Data::Float(a), Data::Float(b)) => {
+        vec![match x[0].beside(&x[2]) {
+            Both::Float(a, b) => {
                 let mut y = a.to_vec();
                 places.for_each(|(u, i)| {
                     y[i] = match self.combine {
@@ -145,7 +149,7 @@ impl Primitive for Scatter {
                 });
                 Host::floats(x[0].dtype(), dims, y)
             }
-            (Data::Int(a), Data::Int(b)) => {
+            Both::Int(a, b) => {
                 let mut y = a.to_vec();
                 places.for_each(|(u, i)| {
                     y[i] = match self.combine {
@@ -159,7 +163,6 @@ impl Primitive for Scatter {
                 });
                 Host::ints(x[0].dtype(), dims, y)
             }
-            _ => unreachable!("the type rule admits equal dtypes only"),
         }]
     }
     fn jvp(&self, x: &[Tensor], y: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
@@ -184,7 +187,7 @@ impl Primitive for Scatter {
         };
         vec![Some(dy)]
     }
-    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+    fn with_tangents(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
         if self.combine != Combine::Set || self.options.unique {
             return None;
         }
@@ -216,17 +219,14 @@ impl Primitive for Scatter {
             let bounds = self.dims.bounds(cx, &y[0], &indices.aval, &self.sizes(&y[0], &x[2].aval));
             indices = cx.op("clamp", &[zero, indices, bounds], "", &x[1].aval);
         }
-        let d = &self.dims;
-        let dims = format!(
-            "update_window_dims = {:?}, inserted_window_dims = {:?}, input_batching_dims = {:?}, \
-             scatter_indices_batching_dims = {:?}, scatter_dims_to_operand_dims = {:?}, index_vector_dim = {}",
-            d.window,
-            d.collapsed,
-            d.batch,
-            d.indices_batch,
-            d.indexed,
-            x[1].aval.rank() - 1
-        );
+        let names = [
+            "update_window_dims",
+            "inserted_window_dims",
+            "input_batching_dims",
+            "scatter_indices_batching_dims",
+            "scatter_dims_to_operand_dims",
+        ];
+        let dims = self.dims.mlir(names, &x[1].aval);
         let IndexOptions { unique, sorted, .. } = self.options;
         let attrs = format!(
             "scatter_dimension_numbers = #stablehlo.scatter<{dims}>, indices_are_sorted = {sorted}, unique_indices = {unique}"

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// The same elements, row-major, in another shape.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct Reshape {
     dims: Vec<usize>,
 }
@@ -24,15 +24,19 @@ impl Primitive for Reshape {
     fn name(&self) -> &'static str {
         "reshape"
     }
-    fn moves_only(&self) -> bool {
-        true
+    fn tag(&self) -> Tag<'_> {
+        Tag::Movement
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         let y = x[0].with_dims(self.dims.clone());
         if y.size() == x[0].size() {
             return Ok(vec![y]);
         }
-        Err(format!("it cannot become {:?}\n{} elements against {}", self.dims, x[0].size(), y.size()))
+        Err(Refusal::new(format!("it cannot become {:?}", self.dims)).help(format!(
+            "{} elements against {}",
+            x[0].size(),
+            y.size()
+        )))
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         vec![x[0].reshaped(self.dims.clone())]
@@ -63,7 +67,7 @@ pub(super) fn movement(x: &[Aval], y: &[Aval]) -> Cost {
 }
 
 /// Axes in another order: output axis i is input axis `perm[i]`.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct Transpose {
     perm: Vec<usize>,
 }
@@ -91,11 +95,11 @@ impl Primitive for Transpose {
     fn name(&self) -> &'static str {
         "transpose"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         let mut sorted = self.perm.clone();
         sorted.sort_unstable();
         if !sorted.into_iter().eq(0..x[0].rank()) {
-            return Err(format!("{:?} is not a permutation of its {} axes", self.perm, x[0].rank()));
+            return Err(format!("{:?} is not a permutation of its {} axes", self.perm, x[0].rank()).into());
         }
         Ok(vec![x[0].with_dims(self.perm.iter().map(|p| x[0].dims[*p]).collect::<Vec<_>>())])
     }
@@ -123,7 +127,7 @@ impl Primitive for Transpose {
 }
 
 /// Repetition along new or size-1 axes: input axis i becomes output axis `at[i]`.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct BroadcastInDim {
     dims: Vec<usize>,
     at: Vec<usize>,
@@ -137,16 +141,16 @@ impl Primitive for BroadcastInDim {
     fn name(&self) -> &'static str {
         "broadcast_in_dim"
     }
-    fn moves_only(&self) -> bool {
-        true
+    fn tag(&self) -> Tag<'_> {
+        Tag::Movement
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         let fits = |(d, a): (&usize, &usize)| *a < self.dims.len() && (*d == 1 || *d == self.dims[*a]);
         let increasing = self.at.windows(2).all(|w| w[0] < w[1]);
         if x[0].rank() == self.at.len() && increasing && x[0].dims.iter().zip(&self.at).all(fits) {
             return Ok(vec![x[0].with_dims(self.dims.clone())]);
         }
-        Err(format!("it does not fit {:?} at axes {:?}", self.dims, self.at))
+        Err(format!("it does not fit {:?} at axes {:?}", self.dims, self.at).into())
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         let d = x[0].dims();
@@ -180,7 +184,7 @@ impl Primitive for BroadcastInDim {
 }
 
 /// Tensors one after the other along an axis.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct Concatenate {
     axis: usize,
 }
@@ -194,25 +198,23 @@ impl Primitive for Concatenate {
     fn name(&self) -> &'static str {
         "concatenate"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         let first = x.first().ok_or("there is nothing to concatenate")?;
         require_axis(first, self.axis)?;
         let mut dims = first.dims.clone();
         dims[self.axis] = 0;
         for (i, a) in x.iter().enumerate() {
             if a.dtype != first.dtype {
-                return Err(format!(
-                    "the dtypes of operands 1 and {} differ\ncast one of them with `.cast(..)`",
-                    i + 1
-                ));
+                return Err(Refusal::new(format!("the dtypes of operands 1 and {} differ", i + 1))
+                    .help("cast one of them with `.cast(..)`"));
             }
             let differ = |axis: &usize| *axis != self.axis && a.dims[*axis] != first.dims[*axis];
             if a.rank() != first.rank() {
-                return Err(format!("operands 1 and {} have different numbers of axes", i + 1));
+                return Err(format!("operands 1 and {} have different numbers of axes", i + 1).into());
             }
             if let Some(axis) = (0..a.rank()).find(differ) {
                 let (n, m) = (first.dims[axis], a.dims[axis]);
-                return Err(format!("axis {axis} is {n} in operand 1 and {m} in operand {}", i + 1));
+                return Err(format!("axis {axis} is {n} in operand 1 and {m} in operand {}", i + 1).into());
             }
             dims[self.axis] += a.dims[self.axis];
         }
@@ -223,15 +225,13 @@ impl Primitive for Concatenate {
         let y = self.infer(&avals).expect("inferred").swap_remove(0);
         let from = |o: usize| {
             let mut at = unravel(&y.dims, o);
-            let mut before = 0;
-            for a in &avals {
-                if at[self.axis] < a.dims[self.axis] {
-                    return before + ravel(&a.dims, &at);
-                }
-                at[self.axis] -= a.dims[self.axis];
-                before += a.size();
+            let (mut operand, mut before) = (0, 0);
+            while at[self.axis] >= avals[operand].dims[self.axis] {
+                at[self.axis] -= avals[operand].dims[self.axis];
+                before += avals[operand].size();
+                operand += 1;
             }
-            unreachable!("the operands add up to the result")
+            before + ravel(&avals[operand].dims, &at)
         };
         vec![joined(x).pick(y.dims.clone(), from)]
     }
@@ -279,7 +279,7 @@ pub(super) fn joined(x: &[Host]) -> Host {
 }
 
 /// Axes run backwards.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct Reverse {
     axes: Vec<usize>,
 }
@@ -293,10 +293,10 @@ impl Primitive for Reverse {
     fn name(&self) -> &'static str {
         "reverse"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         self.axes.iter().try_for_each(|a| require_axis(&x[0], *a).map(|_| ()))?;
         if self.axes.iter().enumerate().any(|(i, a)| self.axes[..i].contains(a)) {
-            return Err(format!("an axis is named twice in {:?}", self.axes));
+            return Err(format!("an axis is named twice in {:?}", self.axes).into());
         }
         Ok(vec![x[0].clone()])
     }
@@ -329,7 +329,7 @@ impl Primitive for Reverse {
 }
 
 /// Counting along one axis.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct Iota {
     dtype: DType,
     dims: Vec<usize>,
@@ -344,7 +344,7 @@ impl Primitive for Iota {
     fn name(&self) -> &'static str {
         "iota"
     }
-    fn infer(&self, _: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, _: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         let y = Aval::new(self.dtype, self.dims.clone());
         if self.dtype == DType::Bool {
             return Err("bools do not count\ntake an integer dtype, and compare".into());

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// A regular part of each axis.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct Slice {
     start: Vec<usize>,
     limit: Vec<usize>,
@@ -31,19 +31,19 @@ impl Primitive for Slice {
     fn name(&self) -> &'static str {
         "slice"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         let rank = x[0].rank();
         if [&self.start, &self.limit, &self.strides].iter().any(|v| v.len() != rank) {
-            return Err(format!("start, limit and strides need one number for each of the {rank} axes"));
+            return Err(format!("start, limit and strides need one number for each of the {rank} axes").into());
         }
         let mut dims = vec![];
         for (axis, n) in x[0].dims.iter().enumerate() {
             let (start, limit, stride) = (self.start[axis], self.limit[axis], self.strides[axis]);
             if start > limit || limit > *n {
-                return Err(format!("there is no {start}..{limit} along axis {axis}, which is {n}"));
+                return Err(format!("there is no {start}..{limit} along axis {axis}, which is {n}").into());
             }
             if stride == 0 {
-                return Err(format!("the stride along axis {axis} is 0"));
+                return Err(format!("the stride along axis {axis} is 0").into());
             }
             dims.push((limit - start).div_ceil(stride));
         }
@@ -89,7 +89,7 @@ impl Primitive for Slice {
 }
 
 /// Elements put around and between those of a tensor.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct Pad {
     edges: Vec<(i64, i64, usize)>,
 }
@@ -112,19 +112,19 @@ impl Primitive for Pad {
     fn name(&self) -> &'static str {
         "pad"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         if x[1] != x[0].with_dims([]) {
-            return Err(format!("the padding value must be a scalar of dtype {}", x[0].dtype.name()));
+            return Err(format!("the padding value must be a scalar of dtype {}", x[0].dtype.name()).into());
         }
         if self.edges.len() != x[0].rank() {
-            return Err(format!("{} triples (low, high, interior) for {} axes", self.edges.len(), x[0].rank()));
+            return Err(format!("{} triples (low, high, interior) for {} axes", self.edges.len(), x[0].rank()).into());
         }
         let mut dims = vec![];
         for (axis, ((low, high, interior), n)) in self.edges.iter().zip(&x[0].dims).enumerate() {
             let between = n.saturating_sub(1) as i128 * *interior as i128;
             let size = *n as i128 + between + *low as i128 + *high as i128;
             if size < 0 {
-                return Err(format!("padding axis {axis} by {low} and {high} leaves {size} elements"));
+                return Err(format!("padding axis {axis} by {low} and {high} leaves {size} elements").into());
             }
             dims.push(size as usize);
         }
@@ -205,7 +205,7 @@ fn clamped_starts(cx: &mut Lower, dims: &[usize], sizes: &[usize], starts: &[Val
 }
 
 /// A part of known size at a position known only when the program runs.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct DynamicSlice {
     sizes: Vec<usize>,
 }
@@ -226,7 +226,7 @@ impl Primitive for DynamicSlice {
     fn name(&self) -> &'static str {
         "dynamic_slice"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         Ok(vec![part_of(&x[0], &x[0].with_dims(&*self.sizes), &x[1..])?])
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
@@ -266,7 +266,7 @@ impl Primitive for DynamicSlice {
 }
 
 /// A part of known size, at a position known only when the program runs, replaced.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct DynamicUpdateSlice;
 /// `x` with the part that starts at `start` (one integer scalar for each axis) replaced by `update`. Negative starts count
 /// from the end; one from which the part would reach outside is then moved to the nearest that fits. See also
@@ -285,9 +285,11 @@ impl Primitive for DynamicUpdateSlice {
     fn name(&self) -> &'static str {
         "dynamic_update_slice"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         if x[0].dtype != x[1].dtype {
-            return Err(format!("the dtypes differ\ncast the update: `.cast(DType::{:?})`", x[0].dtype));
+            return Err(
+                Refusal::new("the dtypes differ").help(format!("cast the update: `.cast(DType::{:?})`", x[0].dtype))
+            );
         }
         part_of(&x[0], &x[1], &x[2..])?;
         Ok(vec![x[0].clone()])
@@ -352,22 +354,24 @@ fn from_the_ends(x: Tensor, start: &[Tensor]) -> Vec<Tensor> {
     start.iter().enumerate().map(|(axis, i)| dims.get(axis).map_or(*i, |n| from_the_end(*i, *n))).collect()
 }
 /// Type rule: this is the dtype of indices.
-pub(super) fn require_index(x: &Aval) -> Result<(), String> {
+pub(super) fn require_index(x: &Aval) -> Result<(), Refusal> {
     require(x, |d| d.is_int() && d.bits() >= 32, "a 32- or 64-bit integer, as indices must be")
 }
 /// Type rule of the dynamic operations: `part` fits into `x`, with one start for each axis.
-fn part_of(x: &Aval, part: &Aval, start: &[Aval]) -> Result<Aval, String> {
+fn part_of(x: &Aval, part: &Aval, start: &[Aval]) -> Result<Aval, Refusal> {
     if part.rank() != x.rank() || start.len() != x.rank() {
         let (rank, sizes, starts) = (x.rank(), part.rank(), start.len());
-        return Err(format!("{rank} axes need as many sizes and starts, not {sizes} and {starts}"));
+        return Err(format!("{rank} axes need as many sizes and starts, not {sizes} and {starts}").into());
     }
     if let Some(axis) = (0..x.rank()).find(|a| part.dims[*a] > x.dims[*a]) {
-        return Err(format!("a part of {} is larger than axis {axis}, which is {}", part.dims[axis], x.dims[axis]));
+        return Err(
+            format!("a part of {} is larger than axis {axis}, which is {}", part.dims[axis], x.dims[axis]).into()
+        );
     }
     for (axis, s) in start.iter().enumerate() {
         require_index(s)?;
         if s.rank() != 0 || s.dtype != start[0].dtype {
-            return Err(format!("the start along axis {axis} is {s}; the starts must be scalars of one dtype"));
+            return Err(format!("the start along axis {axis} is {s}; the starts must be scalars of one dtype").into());
         }
     }
     Ok(part.clone())

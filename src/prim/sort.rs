@@ -37,7 +37,7 @@ fn along(x: Tensor, positions: Tensor, axis: usize) -> Tensor {
 }
 
 /// Sort of several operands together along one axis.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct Sort {
     axis: usize,
     keys: usize,
@@ -94,7 +94,7 @@ impl Sort {
         (sorted, positions)
     }
 }
-/// One representation for the zeros, and one for the NaNs. XLA's back ends know this pattern.
+/// The value with -0 made 0, and every NaN made the same one. XLA's back ends recognise this pattern.
 fn canonical(cx: &mut Lower, x: &Value) -> Value {
     if !x.aval.dtype.is_float() {
         return x.clone();
@@ -124,9 +124,9 @@ impl Primitive for Sort {
     fn name(&self) -> &'static str {
         "sort"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         if self.keys == 0 || self.keys > x.len() {
-            return Err(format!("there cannot be {} keys among {} operands", self.keys, x.len()));
+            return Err(format!("there cannot be {} keys among {} operands", self.keys, x.len()).into());
         }
         require_axis(&x[0], self.axis)?;
         if x.iter().any(|a| a.dims != x[0].dims) {
@@ -151,7 +151,7 @@ impl Primitive for Sort {
         let (_, positions) = self.with_positions(x);
         dx.iter().map(|d| d.map(|d| along(d, positions, self.axis))).collect()
     }
-    fn jvp_whole(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+    fn with_tangents(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
         // one sort gives both the results and the positions
         let (sorted, positions) = self.with_positions(x);
         let tangents = dx.iter().map(|d| d.map(|d| along(d, positions, self.axis)));
@@ -174,7 +174,7 @@ impl Primitive for Sort {
 }
 
 /// The largest elements along the last axis, and their positions.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct TopK {
     k: usize,
 }
@@ -195,11 +195,11 @@ impl Primitive for TopK {
     fn name(&self) -> &'static str {
         "top_k"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         require(&x[0], not_four_bits, "a dtype of at least 8 bits")?;
         let Some(n) = x[0].dims.last() else { return Err("a scalar has no axis to search".into()) };
         if self.k > *n {
-            return Err(format!("there are no {} elements along an axis of size {n}", self.k));
+            return Err(format!("there are no {} elements along an axis of size {n}", self.k).into());
         }
         let y = x[0].with_dims([&x[0].dims[..x[0].rank() - 1], &[self.k]].concat());
         Ok(vec![y.clone(), y.with_dtype(DType::I32)])

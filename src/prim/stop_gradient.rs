@@ -3,7 +3,7 @@ use super::*;
 use crate::trace::bind1;
 
 /// The identity, with derivative zero.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct StopGradient;
 impl Tensor {
     /// The same value, regarded as a constant by derivatives.
@@ -16,15 +16,10 @@ impl Primitive for StopGradient {
     fn name(&self) -> &'static str {
         "stop_gradient"
     }
-    fn moves_only(&self) -> bool {
-        true
+    fn tag(&self) -> Tag<'_> {
+        Tag::Movement
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
-        Ok(vec![x[0].clone()])
-    }
-    fn eval(&self, x: &[Host]) -> Vec<Host> {
-        vec![x[0].clone()]
-    }
+    identity!();
     fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
         vec![None]
     }

@@ -11,8 +11,9 @@ pub(super) fn map1(x: &Host, y: DType, float: impl Fn(f64) -> f64, int: impl Fn(
     }
 }
 
-fn no_int(_: i128) -> i128 {
-    unreachable!("the type rule admits floats only")
+/// The meaning on integers of operations that have none.
+pub(super) fn no_int(_: i128) -> i128 {
+    panic!("the type rule admits floats only")
 }
 
 /// One block per operation: documentation, method, kind of operand, StableHLO name, meaning on floats and on integers,
@@ -22,7 +23,7 @@ macro_rules! unary {
     ($(#[$doc:meta])* $P:ident, $f:ident, $hlo:literal, $kind:expr, $float:expr, $int:expr,
      |$x:ident, $y:ident, $d:ident| $jvp:expr $(, transpose |$ct:ident| $tr:expr)? $(, fold $fold:ident)?) => {
         $(#[$doc])*
-        #[derive(Debug)]
+        #[derive(Debug, PartialEq, Hash)]
         pub struct $P;
         impl Tensor {
             $(#[$doc])*
@@ -36,7 +37,7 @@ macro_rules! unary {
             fn name(&self) -> &'static str {
                 stringify!($f)
             }
-            fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+            fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
                 let (ok, kind): (fn(DType) -> bool, &str) = $kind;
                 require(&x[0], ok, kind)?;
                 Ok(vec![x[0].clone()])
@@ -124,7 +125,7 @@ fn erf_inv_f64(x: f64) -> f64 {
 }
 
 /// Bitwise complement; on bools, logical not.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct Not;
 impl std::ops::Not for Tensor {
     type Output = Tensor;
@@ -137,7 +138,7 @@ impl Primitive for Not {
     fn name(&self) -> &'static str {
         "not"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         require(&x[0], BITS.0, BITS.1)?;
         Ok(vec![x[0].clone()])
     }
@@ -160,7 +161,7 @@ impl Primitive for Not {
 }
 
 /// Is each element neither infinite nor NaN? Gives bools.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct IsFinite;
 impl Tensor {
     /// Is each element neither infinite nor NaN? Gives bools.
@@ -173,7 +174,7 @@ impl Primitive for IsFinite {
     fn name(&self) -> &'static str {
         "is_finite"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         require(&x[0], FLOAT.0, FLOAT.1)?;
         Ok(vec![x[0].with_dtype(DType::Bool)])
     }
@@ -199,7 +200,7 @@ impl Primitive for IsFinite {
 macro_rules! bit_count {
     ($(#[$doc:meta])* $P:ident, $f:ident, $hlo:literal, $count:expr) => {
         $(#[$doc])*
-        #[derive(Debug)]
+        #[derive(Debug, PartialEq, Hash)]
         pub struct $P;
         impl Tensor {
             $(#[$doc])*
@@ -212,7 +213,7 @@ macro_rules! bit_count {
             fn name(&self) -> &'static str {
                 stringify!($f)
             }
-            fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+            fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
                 require(&x[0], whole_bytes, "an integer of at least 8 bits")?;
                 Ok(vec![x[0].clone()])
             }
@@ -242,7 +243,7 @@ bit_count!(/** Number of zero bits above the highest one bit of each integer. JA
     LeadingZeros, leading_zeros, "count_leading_zeros", |bits, width| bits.leading_zeros() - (64 - width));
 
 /// Elementwise xⁿ for a constant integer n, by repeated multiplication.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Hash)]
 pub struct IntegerPow {
     n: i32,
 }
@@ -257,7 +258,7 @@ impl Primitive for IntegerPow {
     fn name(&self) -> &'static str {
         "integer_pow"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         require(&x[0], NUMBER.0, NUMBER.1)?;
         if self.n < 0 && !x[0].dtype.is_float() {
             return Err("an integer has no negative power\nconvert it first with `.cast(..)`".into());

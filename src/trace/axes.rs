@@ -8,7 +8,7 @@ thread_local! {
 }
 
 /// An axis that collectives mean by name: of an enclosing [`vmap_with`](crate::vmap_with) or [`shard_map`](crate::shard_map).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NamedAxis {
     /// Its name.
     pub name: Rc<str>,

@@ -2,7 +2,7 @@
 use crate::{
     graph::Graph,
     prim::{Primitive, broadcast_leading},
-    trace::{Tensor, bind_rc, trace_rule, with_site},
+    trace::{NamedAxis, Tensor, bind_rc, trace_rule, with_site},
 };
 use std::rc::Rc;
 
@@ -11,13 +11,17 @@ use std::rc::Rc;
 pub struct BatchAxis {
     /// How many instances there are.
     pub size: usize,
-    /// The name by which collectives mean it ([`psum`](crate::psum)).
+    /// The name by which collectives such as [`psum`](crate::psum) refer to it.
     pub name: Option<Rc<str>>,
 }
 impl BatchAxis {
-    /// An axis that no collective can mean.
+    /// An axis without a name, to which no collective refers.
     pub fn unnamed(size: usize) -> BatchAxis {
         BatchAxis { size, name: None }
+    }
+    /// The named axes of an operation without this one: what is left of them when it has been batched over it.
+    pub(crate) fn others(&self, axes: &[NamedAxis]) -> Vec<NamedAxis> {
+        axes.iter().filter(|a| self.name.as_ref() != Some(&a.name)).cloned().collect()
     }
     /// Does the operation, or one inside it, work over this axis by name?
     pub(crate) fn is_named_in(&self, prim: &dyn Primitive) -> bool {
@@ -46,23 +50,28 @@ pub fn batch_graph(g: &Graph, axis: &BatchAxis, args: &[Tensor], mapped: &[bool]
 
 fn batch_one(prim: &Rc<dyn Primitive>, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
     let all = |y: Vec<Tensor>, m: bool| y.into_iter().map(|t| (t, m)).collect();
-    if !mapped.contains(&true) && !axis.is_named_in(&**prim) {
+    let named = axis.is_named_in(&**prim);
+    if !mapped.contains(&true) && !named {
         return all(bind_rc(prim.clone(), x), false);
     }
-    prim.batch_whole(axis, x, mapped).unwrap_or_else(|| all(prim.batch(axis.size, x, mapped), true))
+    match (prim.inner(), prim.over_axes()) {
+        (Some(inner), _) => inner.batch(axis, x, mapped),
+        (None, Some(over)) if named => over.batch_over(axis, x, mapped),
+        _ => all(prim.batch(axis.size, x, mapped), true),
+    }
 }
 
-/// A result with the batch axis, even if all instances share it.
+/// A result of batching, with the batch axis in front: a value that all instances share is repeated along it.
 pub fn in_front(axis: &BatchAxis, (t, mapped): (Tensor, bool)) -> Tensor {
     if mapped { t } else { broadcast_leading(t, axis.size) }
 }
 
-/// As [`batch_graph`], with a batch axis on every result.
+/// As [`batch_graph`], but every result has the batch axis.
 pub fn batch_all(g: &Graph, axis: &BatchAxis, args: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
     batch_graph(g, axis, args, mapped).into_iter().map(|y| in_front(axis, y)).collect()
 }
 
-/// The graph over a batch axis at the `mapped` inputs, and which outputs have it. Those in `force` get it.
+/// The graph whose `mapped` inputs have a batch axis in front, and which of its outputs have it. Outputs in `force` always do.
 pub fn batched(g: &Graph, axis: &BatchAxis, mapped: &[bool], force: &[bool]) -> (Graph, Vec<bool>) {
     let stacked = g.in_avals().into_iter().zip(mapped).map(|(a, m)| if *m { a.stacked(axis.size) } else { a });
     let mut mapped_out = vec![];

@@ -1,4 +1,5 @@
 //! Removal of what no result needs.
+use super::linearize::chosen;
 use crate::graph::{Eqn, Graph};
 
 /// A graph without dead equations.
@@ -9,7 +10,7 @@ pub struct Pruned {
     pub used: Vec<bool>,
 }
 
-/// Keep the outputs in `keep` and what they need; operations with effects stay.
+/// Keep the outputs in `keep` and what they need; operations with side effects stay.
 pub fn dce(g: &Graph, keep: &[bool]) -> Pruned {
     let mut graph = g.clone();
     let mut keep = keep.iter();
@@ -30,8 +31,8 @@ pub(super) fn sweep(g: &mut Graph) -> Vec<bool> {
             *keep = false;
             continue;
         }
-        // (programs inside may not read all they are given)
-        if used < e.outs.len() || !e.prim.graphs().is_empty() {
+        // graphs inside may ignore some of their inputs: then the equation can do without these operands
+        if used < e.outs.len() || e.prim.inner().is_some() {
             let used: Vec<bool> = e.outs.iter().map(|v| live[*v as usize]).collect();
             *e = without_unused(e, &used);
         }
@@ -43,7 +44,6 @@ pub(super) fn sweep(g: &mut Graph) -> Vec<bool> {
 }
 
 fn without_unused(e: &Eqn, used: &[bool]) -> Eqn {
-    let Some(less) = e.prim.prune(used) else { return e.clone() };
-    let kept = |vars: &[u32], keep: &[bool]| vars.iter().zip(keep).filter(|(_, k)| **k).map(|(v, _)| *v).collect();
-    Eqn { prim: less.prim, ins: kept(&e.ins, &less.ins), outs: kept(&e.outs, &less.outs), site: e.site.clone() }
+    let Some(less) = e.prim.inner().and_then(|inner| inner.prune(used)) else { return e.clone() };
+    Eqn { prim: less.prim, ins: chosen(&e.ins, &less.ins), outs: chosen(&e.outs, &less.outs), site: e.site.clone() }
 }

@@ -1,20 +1,19 @@
-//! Graphs that only compute: for runs that repeat what another run has done.
+//! Graphs without side effects: for second runs, whose side effects the first run has had.
 use crate::graph::{Eqn, Graph};
-use std::rc::Rc;
 
-/// The graph without the operations, also of inner graphs, that have effects and no results. Those with results stay.
+/// The graph without the operations, also of inner graphs, that have side effects and no results. Operations that have results
+/// too stay.
 pub fn without_effects(g: &Graph) -> Graph {
     Graph { eqns: g.eqns.iter().filter_map(pure).collect(), ..g.clone() }
 }
 
-/// As [`without_effects`], of one equation. `None` if nothing is left of it.
+/// As [`without_effects`], for one equation. `None` if nothing is left of it.
 pub(super) fn pure(e: &Eqn) -> Option<Eqn> {
     if !e.prim.has_effect() {
         return Some(e.clone());
     }
-    let inner: Vec<Rc<Graph>> = e.prim.graphs().into_iter().map(|g| Rc::new(without_effects(g))).collect();
-    match inner.is_empty() {
-        true => (!e.outs.is_empty()).then(|| e.clone()),
-        false => Some(Eqn { prim: e.prim.with_graphs(inner), ..e.clone() }),
+    match e.prim.map_graphs(without_effects) {
+        Some(prim) => Some(Eqn { prim, ..e.clone() }),
+        None => (!e.outs.is_empty()).then(|| e.clone()),
     }
 }

@@ -1,4 +1,4 @@
-//! Folding: what is known before the program runs is not computed by it.
+//! Constant folding: what is known before the program runs is computed while compiling.
 use super::everywhere;
 use crate::{
     graph::{Eqn, Graph, Var},
@@ -42,7 +42,8 @@ pub(super) fn fold_here(g: &mut Graph) {
     g.outs.iter_mut().for_each(|v| *v = name[*v as usize]);
 }
 
-/// What the operation makes of what is known of its operands. Nearly all operations have few operands: no allocation then.
+/// What the operation's rule says, given what is known of its operands. (It runs for every equation, so it allocates nothing
+/// for up to four operands.)
 fn rule(e: &Eqn, known: &[Option<Host>]) -> Option<Known> {
     let of = |v: &Var| known[*v as usize].as_ref();
     let mut few = [None; 4];

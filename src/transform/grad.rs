@@ -7,12 +7,12 @@ use crate::{
     aval::Aval,
     graph::Graph,
     prim::{ones, zeros_of},
-    trace::{At, Tensor, avals_of, fail, inline, trace_tree, vary},
+    trace::{At, Tensor, TensorTree, avals_of, fail, inline, trace_tree, vary},
     tree::{Path, Tree},
 };
 use std::panic::Location;
 
-/// What a function does to tangents at one point: a linear graph with its residuals.
+/// The derivative of a function at one point: a linear graph with its residuals.
 pub(super) struct Linear {
     linear: Graph,
     residuals: Vec<Tensor>,
@@ -22,11 +22,11 @@ pub(super) struct Linear {
     active_out: Vec<bool>,
 }
 impl Linear {
-    /// Run `f` at `x`: its result, and what it does to tangents there.
+    /// Run `f` at `x`: its result, and its derivative there.
     pub(super) fn at<X, Y>(f: impl FnOnce(X) -> Y, x: &X) -> (Y, Linear)
     where
-        X: Tree<Tensor, With<Tensor> = X>,
-        Y: Tree<Tensor, With<Tensor> = Y>,
+        X: TensorTree,
+        Y: TensorTree,
     {
         let ins = avals_of(x);
         let (g, captured, y) = trace_tree(x, &ins, f);
@@ -78,20 +78,14 @@ pub(crate) fn leaf_name(what: &str, path: &Path) -> String {
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[track_caller]
-pub fn grad<X>(f: impl Fn(X) -> Tensor) -> impl Fn(X) -> X
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-{
+pub fn grad<X: TensorTree>(f: impl Fn(X) -> Tensor) -> impl Fn(X) -> X {
     let f = value_and_grad(f);
     move |x| f(x).1
 }
 
 /// As [`grad`], returning the function's value too: `value_and_grad(f)(x) == (f(x), grad(f)(x))`.
 #[track_caller]
-pub fn value_and_grad<X>(f: impl Fn(X) -> Tensor) -> impl Fn(X) -> (Tensor, X)
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-{
+pub fn value_and_grad<X: TensorTree>(f: impl Fn(X) -> Tensor) -> impl Fn(X) -> (Tensor, X) {
     let f = value_and_grad_aux(move |x| (f(x), ()));
     move |x| {
         let ((loss, ()), d) = f(x);
@@ -102,11 +96,9 @@ where
 /// As [`value_and_grad`], of a function that returns, beside the scalar, values that are not differentiated. JAX:
 /// `value_and_grad(f, has_aux=True)`.
 #[track_caller]
-pub fn value_and_grad_aux<X, A>(f: impl Fn(X) -> (Tensor, A)) -> impl Fn(X) -> ((Tensor, A), X)
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    A: Tree<Tensor, With<Tensor> = A>,
-{
+pub fn value_and_grad_aux<X: TensorTree, A: TensorTree>(
+    f: impl Fn(X) -> (Tensor, A),
+) -> impl Fn(X) -> ((Tensor, A), X) {
     let line = Location::caller();
     move |x: X| {
         let _at = At::line(line);
@@ -140,11 +132,7 @@ fn require_floats(x: &impl Tree<Tensor>) {
 /// The value of `f` at `x` and a function from cotangents of the result to cotangents of `x` (Jacobian transposed times
 /// vector). JAX: `vjp`. Integer leaves of `x` get zeros; cotangents of integer results are ignored.
 #[track_caller]
-pub fn vjp<X, Y>(f: impl FnOnce(X) -> Y, x: X) -> (Y, impl Fn(Y) -> X)
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+pub fn vjp<X: TensorTree, Y: TensorTree>(f: impl FnOnce(X) -> Y, x: X) -> (Y, impl Fn(Y) -> X) {
     let line = Location::caller();
     let _at = At::line(line);
     let (y, linear) = Linear::at(f, &x);
@@ -159,11 +147,7 @@ where
 /// The value of `f` at `x` and a linear function from tangents of `x` to tangents of the result (Jacobian times vector),
 /// which does not repeat the work of `f`. JAX: `linearize`.
 #[track_caller]
-pub fn linearize<X, Y>(f: impl FnOnce(X) -> Y, x: X) -> (Y, impl Fn(X) -> Y)
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+pub fn linearize<X: TensorTree, Y: TensorTree>(f: impl FnOnce(X) -> Y, x: X) -> (Y, impl Fn(X) -> Y) {
     let line = Location::caller();
     let _at = At::line(line);
     let (y, linear) = Linear::at(f, &x);
@@ -185,11 +169,7 @@ where
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[track_caller]
-pub fn jvp<X, Y>(f: impl FnOnce(X) -> Y, x: X, dx: X) -> (Y, Y)
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+pub fn jvp<X: TensorTree, Y: TensorTree>(f: impl FnOnce(X) -> Y, x: X, dx: X) -> (Y, Y) {
     let _at = At::caller();
     let avals = avals_of(&x);
     let dx = fitted("jvp", "the tangent", &dx, &avals);
@@ -201,8 +181,8 @@ where
     (out.refill(y), out.refill(dy))
 }
 
-/// Tangents and cotangents have the types of what they belong to (except of integers, which have none). Those that devices
-/// share are made to vary where that does.
+/// The leaves of a tangent or cotangent, which must have the types of the values that it belongs to (integers have no tangents:
+/// theirs are not looked at). Leaves that devices share are made to vary where these values do.
 #[track_caller]
 fn fitted(op: &str, what: &str, d: &impl Tree<Tensor>, want: &[Aval]) -> Vec<Tensor> {
     let have = d.leaves().len();

@@ -6,10 +6,9 @@ use super::{
 };
 use crate::{
     aval::Aval,
-    prim::{broadcast_leading, zeros_of},
+    prim::{broadcast_leading, moved_axis, zeros_of},
     shape_ops::eye,
-    trace::{At, Tensor, fail, trace_rule, trace_tree},
-    tree::Tree,
+    trace::{At, Tensor, TensorTree, fail, trace_rule, trace_tree},
 };
 use std::panic::Location;
 
@@ -30,10 +29,7 @@ fn require_float(op: &str, what: &str, a: &Aval) {
 /// All derivatives of a function of one tensor, by forward mode: cheaper than [`jacrev`] when the results are larger than
 /// the argument. A result of shape r gives derivatives of shape r ++ (shape of the argument). JAX: `jacfwd`.
 #[track_caller]
-pub fn jacfwd<Y>(f: impl Fn(Tensor) -> Y) -> impl Fn(Tensor) -> Y
-where
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+pub fn jacfwd<Y: TensorTree>(f: impl Fn(Tensor) -> Y) -> impl Fn(Tensor) -> Y {
     let line = Location::caller();
     move |x: Tensor| {
         let _at = At::line(line);
@@ -55,8 +51,7 @@ where
             let dims = [&y.dims[..], &a.dims].concat();
             let Some(d) = d else { return zeros_of(&y.with_dims(dims)) };
             // from [argument, result] to [result, argument]
-            let perm = (1..=y.rank()).chain([0]).collect::<Vec<_>>();
-            d.transpose(perm).reshape(dims)
+            moved_axis(d, 0, y.rank()).reshape(dims)
         };
         y.refill(columns.map(jacobian).collect::<Vec<_>>())
     }
@@ -65,10 +60,7 @@ where
 /// All derivatives of a function with one result, by reverse mode: cheaper than [`jacfwd`] when the argument is larger than
 /// the result. A leaf of shape a gives derivatives of shape (shape of the result) ++ a. JAX: `jacrev`.
 #[track_caller]
-pub fn jacrev<X>(f: impl Fn(X) -> Tensor) -> impl Fn(X) -> X
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-{
+pub fn jacrev<X: TensorTree>(f: impl Fn(X) -> Tensor) -> impl Fn(X) -> X {
     let line = Location::caller();
     move |x: X| {
         let _at = At::line(line);

@@ -1,4 +1,4 @@
-//! Tangents: forward mode, and the split of a graph into what runs now and what is linear.
+//! Tangents: forward mode, and linearization, which splits a graph into one for values and a linear one for tangents.
 use super::residuals::fewest_residuals;
 use crate::{
     aval::Aval,
@@ -10,9 +10,10 @@ use std::rc::Rc;
 
 /// A graph split in two by [`linearize`].
 pub struct Split {
-    /// Inputs to outputs, followed by the residuals.
+    /// From the inputs to the outputs, followed by the residuals.
     pub primal: Graph,
-    /// Tangents of the active inputs, followed by the residuals, to tangents of the active outputs. Linear in the tangents.
+    /// From the tangents of the active inputs, followed by the residuals, to the tangents of those outputs that have one. Linear in
+    /// the tangents.
     pub linear: Graph,
     /// Which outputs have a tangent.
     pub active_out: Vec<bool>,
@@ -22,10 +23,10 @@ pub struct Split {
 type Rule = fn(&Rc<dyn Primitive>, &[Tensor], &[Option<Tensor>]) -> Linearized;
 
 fn forward_rule(prim: &Rc<dyn Primitive>, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
-    prim.jvp_whole(x, dx).unwrap_or_else(|| bind_then_jvp(prim, x, dx))
+    prim.with_tangents(x, dx).unwrap_or_else(|| bind_then_jvp(prim, x, dx))
 }
 fn linear_rule(prim: &Rc<dyn Primitive>, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
-    prim.linearize(x, dx).unwrap_or_else(|| bind_then_jvp(prim, x, dx))
+    prim.inner().map_or_else(|| forward_rule(prim, x, dx), |inner| inner.linearize(x, dx))
 }
 fn bind_then_jvp(prim: &Rc<dyn Primitive>, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
     let y = bind_rc(prim.clone(), x);
@@ -78,8 +79,8 @@ pub fn jvp_of(g: &Graph, active: &[bool], force: &[bool]) -> (Graph, Vec<bool>) 
     (joint, active_out)
 }
 
-/// Split a graph into what must run now and what is linear in the tangents of the `active` inputs. Outputs in `force` get
-/// a tangent even when it is zero.
+/// Split a graph into one that computes the outputs and the residuals, and one that is linear in the tangents of the `active`
+/// inputs. Outputs in `force` get a tangent even when it is zero.
 ///
 /// One pass, two traces: an operation is linear exactly when it touches a tangent, and what the linear trace captures
 /// from the primal one is the list of residuals. So partial evaluation is closure capture.

@@ -1,4 +1,4 @@
-//! Transformations of graphs, one pass each, and their closure-taking front ends.
+//! Transformations of graphs, one pass each, and the functions on closures that users call.
 //!
 //! Every pass walks a graph's equations and calls one rule of each primitive; none knows a concrete primitive.
 //!
@@ -11,9 +11,8 @@
 //!   is computed twice. `jit` runs all of them before it lowers a graph: [`optimize`](optimize()).
 //! * [`runs`] splits a graph in two for `remat`.
 //! * [`varying`] keeps track of what differs between devices inside `shard_map`.
-//! * [`effects`] drops what is more than computing results.
+//! * [`effects`] drops side effects, for runs that repeat another one.
 use crate::graph::Graph;
-use std::rc::Rc;
 
 pub mod backward;
 pub mod batch;
@@ -36,13 +35,12 @@ pub use optimize::{Pass, optimize};
 pub(crate) use vmap::ONE_PER_LEAF;
 pub use vmap::{Axis, AxisTree, PerLeaf, VmapOptions, vmap, vmap_axes, vmap_with};
 
-/// A pass, applied to the graphs inside, then to the graph.
+/// Apply a pass to the graphs inside, then to the graph.
 fn everywhere(g: &Graph, pass: &mut dyn FnMut(&mut Graph)) -> Graph {
     let mut g = g.clone();
     for e in &mut g.eqns {
-        let inner: Vec<Rc<Graph>> = e.prim.graphs().into_iter().map(|g| Rc::new(everywhere(g, pass))).collect();
-        if !inner.is_empty() {
-            e.prim = e.prim.with_graphs(inner);
+        if let Some(prim) = e.prim.map_graphs(|g| everywhere(g, pass)) {
+            e.prim = prim;
         }
     }
     pass(&mut g);

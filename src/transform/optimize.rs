@@ -1,7 +1,6 @@
 //! What `jit` does to a graph before it writes it as StableHLO: the same program with fewer equations.
 use super::{cse::cse_here, dce::sweep, fold::fold_here};
 use crate::graph::{Eqn, Graph};
-use std::rc::Rc;
 
 /// What one pass of [`optimize`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +41,7 @@ fn optimized(g: &Graph, removed: &mut [usize]) -> Graph {
 
 /// Optimize the graphs inside an equation.
 fn inside(e: &mut Eqn, removed: &mut [usize]) {
-    let graphs: Vec<_> = e.prim.graphs().into_iter().map(|g| Rc::new(optimized(g, removed))).collect();
-    if !graphs.is_empty() {
-        e.prim = e.prim.with_graphs(graphs);
+    if let Some(prim) = e.prim.map_graphs(|g| optimized(g, removed)) {
+        e.prim = prim;
     }
 }

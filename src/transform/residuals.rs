@@ -1,6 +1,9 @@
-//! What reverse mode keeps of the forward run: as little as can be had for nothing.
+//! Residuals: reverse mode keeps no more of them than it must, where that costs no work.
 use super::dce::{Pruned, dce};
-use crate::graph::{Eqn, Graph, Var};
+use crate::{
+    graph::{Eqn, Graph, Var},
+    prim::Tag,
+};
 use std::collections::{HashMap, HashSet};
 
 /// Change what the two halves of a linearized graph pass to each other. `primal` returns `outs` results, followed by the
@@ -68,6 +71,6 @@ impl Moving<'_> {
     fn worth_repeating(&self, e: &Eqn) -> bool {
         let bytes = |vars: &[Var]| vars.iter().map(|v| self.primal.aval(*v).bytes()).sum::<usize>();
         let constant = e.ins.is_empty() && !e.prim.has_effect();
-        e.outs.len() == 1 && (constant || e.prim.moves_only() && bytes(&e.ins) <= bytes(&e.outs))
+        e.outs.len() == 1 && (constant || e.prim.tag() == Tag::Movement && bytes(&e.ins) <= bytes(&e.outs))
     }
 }

@@ -1,4 +1,4 @@
-//! A program in two runs, for `remat`: the second takes some values from the first and computes the others again.
+//! A program in two runs, for `remat`: the second takes the values that the first saved, and computes the others again.
 use super::{dce::dce, effects::pure};
 use crate::{
     aval::Aval,
@@ -20,9 +20,9 @@ pub enum Saving {
 
 /// A program in two runs. The values of both are numbered alike.
 pub struct Runs {
-    /// The program, with its effects.
+    /// The program, with its side effects.
     pub first: Graph,
-    /// Values of the first run that the second one may take.
+    /// Values that the first run saves for the second one.
     pub saved: Vec<Var>,
     /// From the program's inputs, followed by the saved values, to the program's outputs.
     pub again: Graph,
@@ -44,13 +44,13 @@ impl Runs {
         self.again.ins = self.first.ins.iter().copied().chain(part(true)).chain(more.iter().copied()).collect();
         self.again.outs = part(false).collect();
         self.first.outs.extend(more);
-        // what only served to make a saved value is dead now
+        // operations that only a saved value needed are dead now
         let again = dce(&self.again, &vec![true; self.again.outs.len()]).graph;
         (self.first, again)
     }
 }
 
-/// An operation in two runs: what [`Primitive::in_two_runs`] returns.
+/// An operation in two runs: what [`HigherOrder::in_two_runs`](crate::prim::HigherOrder::in_two_runs) returns.
 pub struct Halves {
     /// The operation, which also returns what is saved of its inside.
     pub first: Rc<dyn Primitive>,
@@ -62,7 +62,7 @@ pub struct Halves {
     pub again: Rc<dyn Primitive>,
 }
 
-/// Split a graph, of whose operations `saving` decides what becomes of their results; also inside those with inner graphs.
+/// Split a graph in two runs. `saving` decides of each operation, also of those inside inner graphs, what is done with its results.
 pub fn in_two_runs(g: &Graph, saving: &dyn Fn(&dyn Primitive, &[Aval]) -> Saving) -> Runs {
     let mut s = Splitting { avals: g.avals.clone(), saving, first: vec![], again: vec![], saved: vec![] };
     g.eqns.iter().for_each(|e| s.equation(e));
@@ -89,12 +89,12 @@ impl Splitting<'_> {
     }
 
     fn equation(&mut self, e: &Eqn) {
-        // the second run has no effects; what cannot do without is saved
+        // the second run has no side effects; results of an operation that has one are saved, so that it need not run again
         let Some(repeated) = pure(e) else { return self.first.push(e.clone()) };
         let results: Vec<Aval> = e.outs.iter().map(|v| self.avals[*v as usize].clone()).collect();
         let saving = if repeated.prim.has_effect() { Saving::Save } else { (self.saving)(&*e.prim, &results) };
         if saving == Saving::Recompute
-            && let Some(halves) = e.prim.in_two_runs(&|g| in_two_runs(g, self.saving))
+            && let Some(halves) = e.prim.inner().and_then(|inner| inner.in_two_runs(&|g| in_two_runs(g, self.saving)))
         {
             return self.halves(e, halves);
         }

@@ -1,17 +1,19 @@
-//! What varies from device to device inside `shard_map`.
+//! Types that say what varies from device to device inside `shard_map`.
 //!
-//! The type of a value says over which mesh axes it may differ ([`Aval::vma`](crate::Aval::vma)). Operands of one operation are made to vary
-//! alike by [`pvary`](crate::pvary), the identity, whose transpose is a sum over the devices. So derivatives by a value that
-//! devices share are summed over them without anyone asking.
+//! The type of a value says over which mesh axes it may differ ([`Aval::vma`](crate::Aval::vma)). Operands of one
+//! operation are made to vary alike by [`pvary`](crate::pvary), which changes only the type, and whose transpose is a
+//! sum over the devices. So the derivative by a value that devices share comes out summed over them, without a call of
+//! `psum` by the user.
 use super::everywhere;
 use crate::{
     graph::{Eqn, Graph, Var},
     mesh::AxisSet,
+    prim::{OverAxes, Tag},
     trace::{NamedAxis, fail, inline, trace_rule, vary, with_site},
 };
 use std::{collections::HashMap, rc::Rc};
 
-/// The axes over which any of these graphs' inputs and outputs vary.
+/// All axes over which an input or output of one of these graphs varies.
 pub fn vma_of(graphs: &[&Rc<Graph>]) -> AxisSet {
     graphs.iter().flat_map(|g| g.ins.iter().chain(&g.outs).map(|v| g.aval(*v).vma)).collect()
 }
@@ -34,8 +36,8 @@ pub fn raised_alike(g: &Graph, axes: AxisSet) -> Rc<Graph> {
     Rc::new(raised(g, &vec![axes; g.ins.len()], &vec![axes; g.outs.len()]))
 }
 
-/// The body of a loop, raised until what goes in with the carry (behind `consts` inputs) comes out varying alike; `also` is
-/// what every carry varies over besides. Returns also what the inputs vary over.
+/// The body of a loop whose carry (behind `consts` inputs) varies over the same axes when it enters and when it leaves: axes are
+/// added until that holds. `also` gives axes over which the whole carry must vary besides. Returns also what the inputs vary over.
 pub fn raised_carry(
     body: &Graph,
     x: &[AxisSet],
@@ -58,7 +60,7 @@ pub fn raised_carry(
     }
 }
 
-/// The graph without these types, and without the operations that only change them: what is lowered.
+/// The graph whose types say nothing of what varies, without the operations that only change that: the one that is lowered.
 pub fn erased(g: &Graph) -> Graph {
     let mut same: HashMap<Var, Var> = HashMap::new();
     let mut made = Graph { eqns: vec![], ..g.clone() };
@@ -66,12 +68,11 @@ pub fn erased(g: &Graph) -> Graph {
     let name = |same: &HashMap<Var, Var>, v: &Var| *same.get(v).unwrap_or(v);
     for e in &g.eqns {
         let ins: Vec<Var> = e.ins.iter().map(|v| name(&same, v)).collect();
-        if e.prim.only_varies() {
+        if e.prim.tag() == Tag::TypeOnly {
             same.insert(e.outs[0], ins[0]);
             continue;
         }
-        let inner: Vec<Rc<Graph>> = e.prim.graphs().into_iter().map(|g| Rc::new(erased(g))).collect();
-        let prim = if inner.is_empty() { e.prim.clone() } else { e.prim.with_graphs(inner) };
+        let prim = e.prim.map_graphs(erased).unwrap_or_else(|| e.prim.clone());
         made.eqns.push(Eqn { prim, ins, ..e.clone() });
     }
     made.outs.iter_mut().for_each(|v| *v = name(&same, v));
@@ -84,12 +85,13 @@ pub fn refuse_divergence(g: &Graph) {
     reach_all(g, AxisSet::NONE, None)
 }
 
-/// `apart`: the axes along which devices may not be here together, the last of them because of the equation `by`.
+/// `apart` are the mesh axes along which some devices may never come to this graph; `by` is the equation around it to blame for
+/// the last of them.
 fn reach_all(g: &Graph, apart: AxisSet, by: Option<&Eqn>) {
     for e in &g.eqns {
-        let own: AxisSet = e.prim.named_axes().iter().map(NamedAxis::mesh_axes).collect();
-        let alone = own.intersection(apart);
-        if let Some(by) = by.filter(|_| e.prim.waits() && !alone.is_empty()) {
+        let waiting = e.prim.over_axes().filter(|over| over.waits());
+        let alone = waiting.map_or(AxisSet::NONE, |over| over.mesh_axes()).intersection(apart);
+        if let Some(by) = by.filter(|_| !alone.is_empty()) {
             let (op, choice, at) = (e.prim.name(), by.prim.name(), by.site.at);
             let reason = format!(
                 "it is inside of the `{choice}` at {}:{}, which devices along `{alone}` may run differently: those that do not \
@@ -104,18 +106,23 @@ fn reach_all(g: &Graph, apart: AxisSet, by: Option<&Eqn>) {
             with_site(&e.site, || fail(op, g.avals_of(&e.ins), reason, Some(help)))
         }
         let vma: Vec<AxisSet> = e.ins.iter().map(|v| g.aval(*v).vma).collect();
-        let more = e.prim.diverges(&vma);
+        let Some(inner) = e.prim.inner() else { continue };
+        let more = inner.diverges(&vma);
         let by = if more.is_empty() { by } else { Some(e) };
-        e.prim.graphs().into_iter().for_each(|inner| reach_all(inner, apart.union(more), by));
+        inner.graphs().into_iter().for_each(|g| reach_all(g, apart.union(more), by));
     }
 }
 
-/// The graph in which the devices along an axis of a mesh are instances, as those of a `vmap` are: nothing varies in its types.
+/// The graph whose collectives are over instances, as in a `vmap`, where they were over devices. Its types say nothing of what
+/// varies.
 pub fn of_instances(g: &Graph) -> Graph {
     everywhere(&erased(g), &mut |g| {
-        for e in g.eqns.iter_mut().filter(|e| !e.prim.named_axes().is_empty()) {
-            let axes = e.prim.named_axes().iter().map(|a| NamedAxis { mesh: false, ..a.clone() });
-            e.prim = e.prim.with_named_axes(axes.collect());
+        for e in &mut g.eqns {
+            let axes =
+                |over: &dyn OverAxes| over.axes().iter().map(|a| NamedAxis { mesh: false, ..a.clone() }).collect();
+            if let Some(prim) = e.prim.over_axes().map(|over| over.with_axes(axes(over))) {
+                e.prim = prim;
+            }
         }
     })
 }

@@ -4,8 +4,10 @@ use super::{
     grad::leaf_name,
 };
 use crate::{
-    aval::Aval,
-    trace::{At, NamedAxis, Tensor, fail, trace_tree, with_axis},
+    aval::{Aval, axis_number},
+    prim::moved_axis,
+    refusal::Refusal,
+    trace::{At, NamedAxis, Tensor, TensorTree, fail, refuse, trace_tree, with_axis},
     tree::{Leaf, Tree, count_leaves, per_leaf_of_tuples},
 };
 use std::{panic::Location, rc::Rc};
@@ -15,7 +17,7 @@ use std::{panic::Location, rc::Rc};
 pub enum Axis {
     /// This one; negative numbers count from the end.
     At(isize),
-    /// None: the tensor is shared by all instances.
+    /// No axis: all instances share the tensor.
     Shared,
 }
 impl Leaf for Axis {}
@@ -23,11 +25,11 @@ impl Leaf for Axis {}
 /// Mapped axes of all leaves of a tree `X` of `T`: one [`Axis`] for all, a tuple with one entry per element of a tuple, or
 /// [`PerLeaf`].
 pub trait AxisTree<X, T: Leaf = Tensor> {
-    /// One axis per leaf; or why that cannot be.
-    fn axes(&self, x: &X) -> Result<Vec<Axis>, String>;
+    /// One axis per leaf; fails if they do not fit the tree.
+    fn axes(&self, x: &X) -> Result<Vec<Axis>, Refusal>;
 }
 impl<T: Leaf, X: Tree<T>> AxisTree<X, T> for Axis {
-    fn axes(&self, x: &X) -> Result<Vec<Axis>, String> {
+    fn axes(&self, x: &X) -> Result<Vec<Axis>, Refusal> {
         Ok(vec![*self; count_leaves(x)])
     }
 }
@@ -38,13 +40,13 @@ impl<T: Leaf, X: Tree<T>> AxisTree<X, T> for PerLeaf<X::With<Axis>>
 where
     X::With<Axis>: Tree<Axis>,
 {
-    fn axes(&self, x: &X) -> Result<Vec<Axis>, String> {
+    fn axes(&self, x: &X) -> Result<Vec<Axis>, Refusal> {
         let (axes, leaves) = (self.0.leaves(), count_leaves(x));
         let wrong = || format!("the axes in `PerLeaf` are {}, the leaves of the tree {leaves}", axes.len());
-        if axes.len() == leaves { Ok(axes) } else { Err(wrong()) }
+        if axes.len() == leaves { Ok(axes) } else { Err(wrong().into()) }
     }
 }
-/// What to do about axes that do not go with the leaves.
+/// The remedy for axes that do not fit the leaves.
 pub(crate) const ONE_PER_LEAF: &str = "give each leaf an axis, or `Axis::Shared`";
 per_leaf_of_tuples!(AxisTree, axes, Axis);
 
@@ -59,11 +61,7 @@ per_leaf_of_tuples!(AxisTree, axes, Axis);
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[track_caller]
-pub fn vmap<X, Y>(f: impl Fn(X) -> Y) -> impl Fn(X) -> Y
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+pub fn vmap<X: TensorTree, Y: TensorTree>(f: impl Fn(X) -> Y) -> impl Fn(X) -> Y {
     vmap_axes(f, Axis::At(0), Axis::At(0))
 }
 
@@ -80,11 +78,11 @@ where
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[track_caller]
-pub fn vmap_axes<X, Y>(f: impl Fn(X) -> Y, in_axes: impl AxisTree<X>, out_axes: impl AxisTree<Y>) -> impl Fn(X) -> Y
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+pub fn vmap_axes<X: TensorTree, Y: TensorTree>(
+    f: impl Fn(X) -> Y,
+    in_axes: impl AxisTree<X>,
+    out_axes: impl AxisTree<Y>,
+) -> impl Fn(X) -> Y {
     vmap_with(VmapOptions::default(), f, in_axes, out_axes)
 }
 
@@ -110,22 +108,18 @@ pub struct VmapOptions<'a> {
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[track_caller]
-pub fn vmap_with<X, Y>(
+pub fn vmap_with<X: TensorTree, Y: TensorTree>(
     options: VmapOptions,
     f: impl Fn(X) -> Y,
     in_axes: impl AxisTree<X>,
     out_axes: impl AxisTree<Y>,
-) -> impl Fn(X) -> Y
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+) -> impl Fn(X) -> Y {
     let line = Location::caller();
     let (name, given) = (options.axis_name.map(Rc::<str>::from), options.axis_size);
     move |x: X| {
         let _at = At::line(line);
-        let per_leaf = |axes: Result<Vec<Axis>, String>| {
-            axes.unwrap_or_else(|reason| fail("vmap", vec![], reason, Some(ONE_PER_LEAF.into())))
+        let per_leaf = |axes: Result<Vec<Axis>, Refusal>| {
+            axes.unwrap_or_else(|why| refuse("vmap", vec![], why.or_help(ONE_PER_LEAF)))
         };
         let axes = per_leaf(in_axes.axes(&x));
         let (size, args) = mapped_in_front(&x, &axes, given);
@@ -158,12 +152,11 @@ where
 
 /// The number of an axis of a tensor of this rank.
 #[track_caller]
-fn axis_number(axis: isize, rank: usize, what: &str) -> usize {
-    let i = if axis < 0 { axis + rank as isize } else { axis };
-    if i < 0 || i as usize >= rank {
-        fail("vmap", vec![], format!("{what} has no axis {axis}: its rank is {rank}"), None)
+fn axis_of(axis: isize, rank: usize, what: &str) -> usize {
+    match axis_number(axis, rank) {
+        Some(i) => i,
+        None => fail("vmap", vec![], format!("{what} has no axis {axis}: its rank is {rank}"), None),
     }
-    i as usize
 }
 
 /// The size of the mapped axis, and the leaves with it in front.
@@ -174,7 +167,7 @@ fn mapped_in_front(x: &impl Tree<Tensor>, axes: &[Axis], given: Option<usize>) -
     x.visit(|path, t| {
         let Some(Axis::At(axis)) = at.next() else { return args.push(*t) };
         let (a, name) = (t.aval(), leaf_name("the argument", path));
-        let axis = axis_number(*axis, a.rank(), &name);
+        let axis = axis_of(*axis, a.rank(), &name);
         let n = a.dims[axis];
         match &size {
             Some((m, other)) if *m != n => {
@@ -184,8 +177,7 @@ fn mapped_in_front(x: &impl Tree<Tensor>, axes: &[Axis], given: Option<usize>) -
             Some(_) => {}
             None => size = Some((n, name)),
         }
-        let others = (0..a.rank()).filter(|i| *i != axis);
-        args.push(t.transpose(std::iter::once(axis).chain(others).collect::<Vec<_>>()));
+        args.push(moved_axis(*t, axis, 0));
     });
     let Some((n, _)) = size else {
         let help =
@@ -198,6 +190,6 @@ fn mapped_in_front(x: &impl Tree<Tensor>, axes: &[Axis], given: Option<usize>) -
 /// `t` with its leading axis moved to number `axis` of the result.
 #[track_caller]
 fn from_front(t: Tensor, axis: isize, what: &str) -> Tensor {
-    let axis = axis_number(axis, t.rank(), what);
-    t.transpose((1..=axis).chain([0]).chain(axis + 1..t.rank()).collect::<Vec<_>>())
+    let axis = axis_of(axis, t.rank(), what);
+    moved_axis(t, 0, axis)
 }

@@ -2,7 +2,7 @@
 //! the interpreter, and programs compiled for eight devices of the CPU. Each case is a function here and one of the same name in
 //! scripts/shard_map_cases/, the same mathematics.
 use crate::jax_transforms::fixture::{self, host};
-use raxla::{Client, Host, Mesh, SpecTree, Tree, axis_index, grad, prelude::*, runtime, shard_map, trace::trace_graph};
+use raxla::{Client, Host, Mesh, SpecTree, TensorTree, Tree, axis_index, grad, prelude::*, runtime, shard_map, trace::trace_graph};
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -40,8 +40,8 @@ type Three = (Tensor, Tensor, Tensor);
 /// `shard_map` of one argument, applied.
 fn smap<X, Y>(m: &Mesh, ins: impl SpecTree<X>, outs: impl SpecTree<Y>, x: X, f: impl Fn(X) -> Y) -> Y
 where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
+    X: TensorTree,
+    Y: TensorTree,
 {
     shard_map(m, ins, outs, f)(x)
 }

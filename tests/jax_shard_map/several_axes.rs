@@ -1,8 +1,8 @@
 //! Collectives over several axes, which count as one.
 use super::{Case, case, cycle, index, smap, transformed::steps};
 use raxla::{
-    Axis, Mesh, P, PartitionSpec, ShardMapOptions, SpecTree, Tree, VmapOptions, all_gather, all_to_all, axis_index,
-    grad, ppermute, prelude::*, pshuffle, psum, psum_scatter, remat, shard_map_with, vmap, vmap_with,
+    Axis, Mesh, P, PartitionSpec, ShardMapOptions, SpecTree, TensorTree, VmapOptions, all_gather, all_to_all,
+    axis_index, grad, ppermute, prelude::*, pshuffle, psum, psum_scatter, remat, shard_map_with, vmap, vmap_with,
 };
 
 type Names<'a> = &'a [&'a str];
@@ -11,7 +11,7 @@ fn all() -> PartitionSpec {
     P![("x", "y")]
 }
 /// What `f` gives with the names in both orders.
-fn orders<Y: Tree<Tensor, With<Tensor> = Y>>(
+fn orders<Y: TensorTree>(
     m: &Mesh,
     ins: PartitionSpec,
     outs: impl SpecTree<Y> + Clone,

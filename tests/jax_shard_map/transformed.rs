@@ -1,16 +1,16 @@
 //! Inside and around other transformations: derivatives, maps, loops, branches, remat, custom rules.
 use super::{Case, Pair, case, cycle, index, matmul, smap};
 use raxla::{
-    Axis, P, ScanOptions, ShardMapOptions, VmapOptions, all_gather, axis_index, cond, custom_jvp, custom_vjp,
-    fori_loop, grad, hessian, jacfwd, jacrev, jvp, pmax, pmean, ppermute, prelude::*, psum, psum_scatter, pvary, remat,
-    scan, scan_with, shard_map, shard_map_with, switch, value_and_grad, vmap_axes, vmap_with, while_loop,
+    Axis, P, ScanOptions, ShardMapOptions, TensorTree, VmapOptions, all_gather, axis_index, cond, custom_jvp,
+    custom_vjp, fori_loop, grad, hessian, jacfwd, jacrev, jvp, pmax, pmean, ppermute, prelude::*, psum, psum_scatter,
+    pvary, remat, scan, scan_with, shard_map, shard_map_with, switch, value_and_grad, vmap_axes, vmap_with, while_loop,
 };
 
 /// A loop of so many steps over nothing.
 pub(crate) fn steps<C, Y>(n: usize, f: impl Fn(C) -> (C, Y), init: C) -> (C, Y)
 where
-    C: Tree<Tensor, With<Tensor> = C>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
+    C: TensorTree,
+    Y: TensorTree,
 {
     scan_with(ScanOptions { length: Some(n), ..Default::default() }, |c: C, (): ()| f(c), init, ())
 }

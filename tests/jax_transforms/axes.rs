@@ -1,8 +1,8 @@
 //! Named axes of `vmap`, and collectives over them.
 use super::{Case, slopes};
 use raxla::{
-    Axis, VmapOptions, all_gather, all_to_all, axis_index, axis_size, cond, grad, jacfwd, jvp, pmax, pmean, pmin,
-    ppermute, prelude::*, psum, psum_scatter, remat, scan_with, switch, vmap_with,
+    Axis, TensorTree, VmapOptions, all_gather, all_to_all, axis_index, axis_size, cond, grad, jacfwd, jvp, pmax, pmean,
+    pmin, ppermute, prelude::*, psum, psum_scatter, remat, scan_with, switch, vmap_with,
 };
 
 type Pair = (Tensor, Tensor);
@@ -18,8 +18,8 @@ fn named(name: &str) -> VmapOptions<'_> {
 /// Over the first axis of every leaf, named "i".
 fn over_i<X, Y>(f: impl Fn(X) -> Y) -> impl Fn(X) -> Y
 where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
+    X: TensorTree,
+    Y: TensorTree,
 {
     vmap_with(named("i"), f, FIRST, FIRST)
 }

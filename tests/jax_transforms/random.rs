@@ -1,6 +1,6 @@
 //! Random numbers inside transformations. Keys are given by their words.
 use super::{Case, int};
-use raxla::{Axis, grad, jacfwd, prelude::*, remat, scan, scan_with, value_and_grad, vmap, while_loop};
+use raxla::{Axis, TensorTree, grad, jacfwd, prelude::*, remat, scan, scan_with, value_and_grad, vmap, while_loop};
 
 type Pair = (Tensor, Tensor);
 const F32: DType = DType::F32;
@@ -132,6 +132,6 @@ pub const CASES: &[Case] = &[
 ];
 
 /// `f` for every key of a stack of them.
-fn vmap_keys<Y: Tree<Tensor, With<Tensor> = Y>>(f: impl Fn(Key) -> Y, keys: Key) -> Y {
+fn vmap_keys<Y: TensorTree>(f: impl Fn(Key) -> Y, keys: Key) -> Y {
     raxla::vmap_axes(|(k,): (Key,)| f(k), Axis::At(0), Axis::At(0))((keys,))
 }

@@ -1,8 +1,8 @@
 //! What programs are made of: training steps, attention, recurrence, regression.
 use super::{Case, float};
 use raxla::{
-    einsum_n, fori_loop, grad, hessian, jacfwd, jvp, nn, prelude::*, remat, scan, scan_with, value_and_grad,
-    value_and_grad_aux, vmap,
+    TensorTree, einsum_n, fori_loop, grad, hessian, jacfwd, jvp, nn, prelude::*, remat, scan, scan_with,
+    value_and_grad, value_and_grad_aux, vmap,
 };
 
 type Pair = (Tensor, Tensor);
@@ -29,7 +29,7 @@ impl Mlp {
     }
 }
 /// A tree made of two, leaf by leaf.
-fn zip<X: Tree<Tensor, With<Tensor> = X>>(x: &X, y: &X, f: impl Fn(Tensor, Tensor) -> Tensor) -> X {
+fn zip<X: TensorTree>(x: &X, y: &X, f: impl Fn(Tensor, Tensor) -> Tensor) -> X {
     x.refill(x.leaves().into_iter().zip(y.leaves()).map(|(x, y)| f(x, y)))
 }
 

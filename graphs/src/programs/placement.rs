@@ -148,12 +148,12 @@ impl Division {
     }
 }
 impl SpecTree<State> for Division {
-    fn specs(&self, state: &State) -> Result<Vec<PartitionSpec>, String> {
+    fn specs(&self, state: &State) -> Result<Vec<PartitionSpec>, raxla::Refusal> {
         Ok(self.state(state).leaves())
     }
 }
 impl SpecTree<Request> for Division {
-    fn specs(&self, request: &Request) -> Result<Vec<PartitionSpec>, String> {
+    fn specs(&self, request: &Request) -> Result<Vec<PartitionSpec>, raxla::Refusal> {
         let of = |axis| match axis {
             Axis::At(_) => self.of_rows(),
             Axis::Shared => P![],

@@ -1,13 +1,13 @@
 //! Functions with a forward derivative of their own.
 use super::*;
 
-/// A function with a rule for its tangents. Operands: values that both use from outside (consts), the arguments.
-#[derive(Clone)]
+/// A function with a rule for its tangents. Operands: what the function and the rule capture (consts), then the arguments.
+#[derive(Clone, PartialEq, Hash)]
 pub struct CustomJvp {
     /// From consts and arguments to results.
     body: Rc<Graph>,
-    /// From consts, arguments and tangents of the float arguments to results and tangents of the float results. `None` in a
-    /// rule that calls its own function, once deep enough.
+    /// From consts, arguments and tangents of the float arguments to results and tangents of the float results. `None` where
+    /// rules that call their own function have been traced to the highest order (`ORDERS`).
     rule: Option<Rc<Graph>>,
     consts: usize,
 }
@@ -15,9 +15,9 @@ pub struct CustomJvp {
 /// `f` with a derivative of its own: `rule(x, dx)` returns `f(x)` and its tangent in direction `dx`, which must be linear
 /// in `dx`. Reverse mode follows from it. JAX: `custom_jvp`.
 ///
-/// Tangents of integer leaves are zeros. `f` must not be differentiated by tensors that it captures: make them arguments. The
-/// rule may call the function itself, as `fn f(x: Tensor) -> Tensor { custom_jvp(.., |x, dx| (f(x), ..))(x) }`; then there are
-/// derivatives up to order 4.
+/// Tangents of integer leaves are zeros. Tensors that `f` captures are constants, and differentiating by one is an
+/// error: make it an argument. The rule may call the function itself, as `fn f(x: Tensor) -> Tensor { custom_jvp(..,
+/// |x, dx| (f(x), ..))(x) }`; then there are derivatives up to order 4.
 ///
 /// ```
 /// use raxla::{custom_jvp, grad, prelude::*};
@@ -31,11 +31,7 @@ pub struct CustomJvp {
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[track_caller]
-pub fn custom_jvp<X, Y>(f: impl Fn(X) -> Y, rule: impl Fn(X, X) -> (Y, Y)) -> impl Fn(X) -> Y
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+pub fn custom_jvp<X: TensorTree, Y: TensorTree>(f: impl Fn(X) -> Y, rule: impl Fn(X, X) -> (Y, Y)) -> impl Fn(X) -> Y {
     let line = Location::caller();
     move |x: X| {
         let _at = At::line(line);
@@ -76,11 +72,10 @@ where
 
 /// [`custom_jvp`] for operations that raxla composes: what `f` and `rule` do is attributed to the current operation.
 #[track_caller]
-pub(crate) fn composite_jvp<X, Y>(f: impl Fn(X) -> Y, rule: impl Fn(X, X) -> (Y, Y)) -> impl Fn(X) -> Y
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+pub(crate) fn composite_jvp<X: TensorTree, Y: TensorTree>(
+    f: impl Fn(X) -> Y,
+    rule: impl Fn(X, X) -> (Y, Y),
+) -> impl Fn(X) -> Y {
     let (site, same) = (site(), site());
     custom_jvp(move |x| with_site(&site, || f(x)), move |x, dx| with_site(&same, || rule(x, dx)))
 }
@@ -88,11 +83,6 @@ where
 impl CustomJvp {
     fn rule(&self) -> &Graph {
         self.rule.as_deref().unwrap_or_else(|| no_rule("custom_jvp"))
-    }
-    /// The tangents of the float arguments.
-    fn tangents(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Tensor> {
-        let floats = (self.consts..x.len()).filter(|i| x[*i].dtype().is_float());
-        floats.map(|i| dx[i].unwrap_or_else(|| zeros_of(&x[i].aval()))).collect()
     }
     /// Which inputs of the rule are tangents.
     fn is_tangent(&self) -> Vec<bool> {
@@ -104,8 +94,9 @@ impl CustomJvp {
         let enters = |e: &Eqn| !e.prim.graphs().is_empty() && e.ins.iter().any(|v| touched[*v as usize]);
         self.rule().eqns.iter().any(enters)
     }
-    /// Results and tangents, by splitting the rule: it is its own derivative in the direction of its tangents.
-    fn disentangled(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+    /// Results and tangents, by splitting the rule as [`linearize`] splits any graph: the rule is linear in its tangents, hence
+    /// its own derivative by them.
+    fn disentangled(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let split = linearize(self.rule(), &self.is_tangent(), &vec![false; self.rule().outs.len()]);
         let n = self.body.outs.len();
         let is_tangent = |i: usize| (n..self.rule().outs.len()).contains(&i);
@@ -117,10 +108,10 @@ impl CustomJvp {
         graph.ins.truncate(x.len());
         let mut y = inline(&graph, x);
         let residuals = y.split_off(n);
-        let dy = inline(&split.linear, &[self.tangents(x, dx), residuals].concat());
+        let dy = inline(&split.linear, &[tangents_of_floats(self.consts, x, dx), residuals].concat());
         let mut dy = spread_out(&dy, &split.active_out).split_off(n).into_iter();
         let floats = differentiable(&self.body.out_avals());
-        Some((y, floats.into_iter().map(|float| if float { dy.next().flatten() } else { None }).collect()))
+        (y, floats.into_iter().map(|float| if float { dy.next().flatten() } else { None }).collect())
     }
 }
 
@@ -130,52 +121,33 @@ impl fmt::Debug for CustomJvp {
     }
 }
 
-impl Primitive for CustomJvp {
+impl HigherOrder for CustomJvp {
     fn name(&self) -> &'static str {
         "custom_jvp"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
-        call_types(&self.body, x)
+    call_rules!(custom);
+    fn for_varying(&self, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
+        all_varying(self, x)
     }
-    fn for_varying(&self, x: &[AxisSet]) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
-        Some(all_varying(self, x))
-    }
-    fn eval(&self, x: &[Host]) -> Vec<Host> {
-        self.body.eval(x)
-    }
-    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
-        unreachable!("`jvp_whole` answers")
-    }
-    fn jvp_whole(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+    fn jvp(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         require_constant("custom_jvp", &dx[..self.consts]);
-        let mut y = inline(self.rule(), &[x, &self.tangents(x, dx)].concat());
+        let mut y = inline(self.rule(), &[x, &tangents_of_floats(self.consts, x, dx)].concat());
         let dy = y.split_off(self.body.outs.len());
-        Some((y, spread_out(&dy, &differentiable(&self.body.out_avals()))))
+        (y, spread_out(&dy, &differentiable(&self.body.out_avals())))
     }
-    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         require_constant("custom_jvp", &dx[..self.consts]);
-        // what the rule does to tangents is linear as it stands, but for loops and calls that compute values as well
-        if self.is_entangled() { self.disentangled(x, dx) } else { self.jvp_whole(x, dx) }
+        // the tangents that the rule returns are linear in those it takes; but a loop or call inside it may compute values and
+        // tangents together, which must be separated first
+        if self.is_entangled() { self.disentangled(x, dx) } else { HigherOrder::jvp(self, x, dx) }
     }
-    fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
-        transpose_body(&self.body, ct, x)
-    }
-    fn batch(&self, _: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
-        unreachable!("`batch_whole` answers")
-    }
-    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
+    fn batch(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
         let tangents = (self.consts..x.len()).filter(|i| x[*i].dtype().is_float()).map(|i| mapped[i]);
         let m: Vec<bool> = mapped.iter().copied().chain(tangents).collect();
         let all = |g: &Graph, m: &[bool]| Rc::new(batched(g, axis, m, &vec![true; g.outs.len()]).0);
         let rule = self.rule.as_ref().map(|rule| all(rule, &m));
         let y = bind(CustomJvp { body: all(&self.body, mapped), rule, consts: self.consts }, x);
-        Some(y.into_iter().map(|t| (t, true)).collect())
-    }
-    fn lower(&self, cx: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
-        cx.graph(&self.body, x)
-    }
-    fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
-        self.body.cost()
+        y.into_iter().map(|t| (t, true)).collect()
     }
     fn graphs(&self) -> Vec<&Rc<Graph>> {
         [&self.body].into_iter().chain(&self.rule).collect()
@@ -185,9 +157,6 @@ impl Primitive for CustomJvp {
         let body = graphs.next().expect("as many as there are");
         Rc::new(CustomJvp { body, rule: graphs.next(), consts: self.consts })
     }
-    fn has_effect(&self) -> bool {
-        has_effect(&self.body)
-    }
 }
 
 /// All primitives of this file.
@@ -196,7 +165,7 @@ pub(in crate::prim) const ROWS: &[Row] = &[Row {
     dtypes: |d| matches!(d, DType::F32 | DType::F64),
     cases: |d| {
         vec![Case::new("product", vec![sample(d, &[3], 1), sample(d, &[3], 2)], |x| {
-            // the right derivative, written differently
+            // the derivative that the usual rules give, written differently
             let rule = |(x, n, y): (Tensor, Tensor, Tensor), (dx, _, dy): (Tensor, Tensor, Tensor)| {
                 let s = x.sin();
                 ((s * y, n + 1), (dx * x.cos() * y + s * dy, n))

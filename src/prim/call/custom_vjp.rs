@@ -1,35 +1,36 @@
 //! Functions with a reverse derivative of their own.
 use super::*;
 
-/// A function with rules for reverse mode. Operands: values used from outside (consts), the arguments.
-#[derive(Clone)]
+/// A function with rules for reverse mode. Operands: what the function and the rules capture (consts), then the arguments.
+#[derive(Clone, PartialEq, Hash)]
 pub struct CustomVjp {
     /// From consts and arguments to results.
     body: Rc<Graph>,
     consts: usize,
-    /// `None` in a rule that calls its own function, once deep enough.
+    /// `None` where rules that call their own function have been traced to the highest order (`ORDERS`).
     rules: Option<Rules>,
 }
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Hash)]
 struct Rules {
     /// From consts and arguments to results and residuals.
     forward: Rc<Graph>,
     back: Back,
 }
 /// From consts, residuals and cotangents of the float results to cotangents of the float arguments.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Hash)]
 struct Back {
     graph: Rc<Graph>,
     consts: usize,
     residuals: usize,
 }
 
-/// `f` with a reverse derivative of its own: `forward(x)` returns `f(x)` and what to keep, a tree of tensors;
-/// `backward(kept, ct)` returns the cotangent of `x`, given that of the result. JAX: `custom_vjp`.
+/// `f` with a reverse derivative of its own: `forward(x)` returns `f(x)` and the residuals, a tree of tensors;
+/// `backward(residuals, ct)` returns the cotangent of `x`, given that of the result. JAX: `custom_vjp`.
 ///
-/// Cotangents of integer leaves are ignored, and zeros where they are given. `f` must not be differentiated by tensors that
-/// it captures: make them arguments. Forward mode works if `backward` is linear in `ct` by operations that raxla can
-/// transpose. `forward` may call the function itself; then there are derivatives up to order 4.
+/// Cotangents that `backward` returns for integer leaves are ignored, and those it is given for them are zeros. Tensors
+/// that `f` captures are constants, and differentiating by one is an error: make it an argument. Forward mode works if
+/// `backward` is linear in `ct` by operations that raxla can transpose. `forward` may call the function itself; then
+/// there are derivatives up to order 4.
 ///
 /// ```
 /// use raxla::{custom_vjp, grad, prelude::*};
@@ -40,16 +41,11 @@ struct Back {
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[track_caller]
-pub fn custom_vjp<X, Y, R>(
+pub fn custom_vjp<X: TensorTree, Y: TensorTree, R: TensorTree>(
     f: impl Fn(X) -> Y,
     forward: impl Fn(X) -> (Y, R),
     backward: impl Fn(R, Y) -> X,
-) -> impl Fn(X) -> Y
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-    R: Tree<Tensor, With<Tensor> = R>,
-{
+) -> impl Fn(X) -> Y {
     let line = Location::caller();
     move |x: X| {
         let _at = At::line(line);
@@ -81,17 +77,12 @@ where
 }
 
 /// The backward rule as a graph, for an argument, result and residuals of these structures and types.
-fn trace_backward<X, Y, R>(
+fn trace_backward<X: TensorTree, Y: TensorTree, R: TensorTree>(
     backward: impl Fn(R, Y) -> X,
     (x, y, kept): (&X, &Y, &R),
     (ins, outs, residuals): (&[Aval], &[Aval], &[Aval]),
     line: &'static Location<'static>,
-) -> (Graph, Vec<Tensor>)
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-    R: Tree<Tensor, With<Tensor> = R>,
-{
+) -> (Graph, Vec<Tensor>) {
     trace(&[residuals, &chosen(outs, &differentiable(outs))].concat(), |t| {
         let (residuals, ct) = t.split_at(residuals.len());
         let d = backward(kept.refill(residuals.iter().copied()), y.refill(with_zeros(ct, outs))).leaves();
@@ -106,7 +97,7 @@ where
         let paths = chosen(&x.paths(), &wanted);
         let wanted = chosen(ins, &wanted);
         require_types("custom_vjp", "the backward rule's result", &paths, &types, &wanted);
-        // (of what devices share, the sum over them)
+        // the cotangent of a value that devices share is the sum over them
         let fitted = |(d, a): (&Tensor, &Aval)| vary(psum_over(*d, d.aval().vma.without(a.vma)), a.vma);
         d.iter().zip(&wanted).map(fitted).collect()
     })
@@ -122,11 +113,6 @@ impl CustomVjp {
         let mut y = inline(&self.rules().forward, x);
         let residuals = y.split_off(self.body.outs.len());
         (y, residuals)
-    }
-    /// Tangents of the float arguments.
-    fn tangents(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Tensor> {
-        let floats = (self.consts..x.len()).filter(|i| x[*i].dtype().is_float());
-        floats.map(|i| dx[i].unwrap_or_else(|| zeros_of(&x[i].aval()))).collect()
     }
 }
 
@@ -150,41 +136,27 @@ impl fmt::Debug for CustomVjp {
     }
 }
 
-impl Primitive for CustomVjp {
+impl HigherOrder for CustomVjp {
     fn name(&self) -> &'static str {
         "custom_vjp"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
-        call_types(&self.body, x)
+    call_rules!(custom);
+    fn for_varying(&self, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
+        as_traced(self, &self.body.in_avals(), x).unwrap_or_else(|| all_varying(self, x))
     }
-    fn for_varying(&self, x: &[AxisSet]) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
-        Some(as_traced(self, &self.body.in_avals(), x).unwrap_or_else(|| all_varying(self, x)))
-    }
-    fn eval(&self, x: &[Host]) -> Vec<Host> {
-        self.body.eval(x)
-    }
-    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
-        unreachable!("`jvp_whole` answers")
-    }
-    fn jvp_whole(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+    fn jvp(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let (y, residuals) = self.run_forward(x, dx);
         let known = [&x[..self.consts], &residuals].concat();
-        let dy = self.rules().back.transposed(&known, &self.tangents(x, dx));
-        Some((y, spread_out(&dy, &differentiable(&self.body.out_avals()))))
+        let dy = self.rules().back.transposed(&known, &tangents_of_floats(self.consts, x, dx));
+        (y, spread_out(&dy, &differentiable(&self.body.out_avals())))
     }
-    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let (y, residuals) = self.run_forward(x, dx);
-        let args = [x[..self.consts].to_vec(), residuals, self.tangents(x, dx)].concat();
+        let args = [x[..self.consts].to_vec(), residuals, tangents_of_floats(self.consts, x, dx)].concat();
         let dy = bind(Tangent { back: self.rules().back.clone() }, &args);
-        Some((y, spread_out(&dy, &differentiable(&self.body.out_avals()))))
+        (y, spread_out(&dy, &differentiable(&self.body.out_avals())))
     }
-    fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
-        transpose_body(&self.body, ct, x)
-    }
-    fn batch(&self, _: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
-        unreachable!("`batch_whole` answers")
-    }
-    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
+    fn batch(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
         let all = |g: &Graph, m: &[bool]| Rc::new(batched(g, axis, m, &vec![true; g.outs.len()]).0);
         let k = self.consts;
         // the cotangent of an argument that all instances share is the sum over the instances
@@ -200,13 +172,7 @@ impl Primitive for CustomVjp {
             Rules { forward: all(forward, mapped), back: Back { graph: Rc::new(graph), ..*back } }
         });
         let y = bind(CustomVjp { body: all(&self.body, mapped), consts: k, rules }, x);
-        Some(y.into_iter().map(|t| (t, true)).collect())
-    }
-    fn lower(&self, cx: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
-        cx.graph(&self.body, x)
-    }
-    fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
-        self.body.cost()
+        y.into_iter().map(|t| (t, true)).collect()
     }
     fn graphs(&self) -> Vec<&Rc<Graph>> {
         let rules = self.rules.iter().flat_map(|r| [&r.forward, &r.back.graph]);
@@ -220,13 +186,11 @@ impl Primitive for CustomVjp {
         let rules = rules.map(|r| Rules { forward: next(), back: Back { graph: next(), ..r.back } });
         Rc::new(CustomVjp { body, consts: self.consts, rules })
     }
-    fn has_effect(&self) -> bool {
-        has_effect(&self.body)
-    }
 }
 
-/// The tangent of a [`CustomVjp`]: what the backward rule is the transpose of. Operands: consts, residuals, tangents.
-#[derive(Clone)]
+/// The tangent of a [`CustomVjp`]: the linear operation whose transpose is the backward rule. Operands: consts, residuals,
+/// tangents of the float arguments.
+#[derive(Clone, PartialEq, Hash)]
 struct Tangent {
     back: Back,
 }
@@ -236,33 +200,33 @@ impl fmt::Debug for Tangent {
     }
 }
 impl Tangent {
-    /// The same as a graph, if the rule can be transposed.
+    /// The same operation as a graph: the backward rule transposed. Abandons tracing if the rule cannot be.
     fn graph(&self, x: &[Aval]) -> Graph {
         let n = self.back.known();
         trace_rule(x, |t| self.back.transposed(&t[..n], &t[n..])).0
     }
 }
-impl Primitive for Tangent {
+impl HigherOrder for Tangent {
     fn name(&self) -> &'static str {
         "custom_vjp_tangent"
     }
-    fn infer(&self, _: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, _: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         Ok(self.back.graph.in_avals().split_off(self.back.known()))
     }
-    fn for_varying(&self, x: &[AxisSet]) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
+    fn for_varying(&self, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
         let known = self.back.graph.in_avals();
         let ins: Vec<Aval> = known[..self.back.known()].iter().cloned().chain(self.back.graph.out_avals()).collect();
-        Some(as_traced(self, &ins, x).unwrap_or_else(|| all_varying(self, x)))
+        as_traced(self, &ins, x).unwrap_or_else(|| all_varying(self, x))
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         self.graph(&x.iter().map(|h| h.aval().clone()).collect::<Vec<_>>()).eval(x)
     }
-    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
-        unreachable!("`jvp_whole` answers")
-    }
-    fn jvp_whole(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+    fn jvp(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let avals: Vec<Aval> = x.iter().map(|t| t.aval()).collect();
-        Some(crate::transform::linearize::jvp_graph(&self.graph(&avals), x, dx))
+        jvp_graph(&self.graph(&avals), x, dx)
+    }
+    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
+        HigherOrder::jvp(self, x, dx)
     }
     fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
         let n = self.back.known();
@@ -272,18 +236,15 @@ impl Primitive for Tangent {
         let d = inline(&self.back.graph, &[known, ct].concat());
         vec![None; n].into_iter().chain(d.into_iter().map(Some)).collect()
     }
-    fn batch(&self, _: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
-        unreachable!("`batch_whole` answers")
-    }
-    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
+    fn batch(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
         let instance = |(t, m): (&Tensor, &bool)| if *m { t.aval().unstacked() } else { t.aval() };
         let avals: Vec<Aval> = x.iter().zip(mapped).map(instance).collect();
-        Some(crate::transform::batch::batch_graph(&self.graph(&avals), axis, x, mapped))
+        batch_graph(&self.graph(&avals), axis, x, mapped)
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
         cx.graph(&self.graph(&x.iter().map(|v| v.aval.clone()).collect::<Vec<_>>()), x)
     }
-    fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
+    fn cost(&self) -> Cost {
         self.back.graph.cost()
     }
     fn graphs(&self) -> Vec<&Rc<Graph>> {
@@ -301,7 +262,7 @@ pub(in crate::prim) const ROWS: &[Row] = &[Row {
     dtypes: |d| matches!(d, DType::F32 | DType::F64),
     cases: |d| {
         vec![Case::new("product", vec![sample(d, &[3], 1), sample(d, &[3], 2)], |x| {
-            // the right derivative, written differently
+            // the derivative that the usual rules give, written differently
             let f = |(x, n, y): (Tensor, Tensor, Tensor)| (x.sin() * y, n + 1);
             let forward = |(x, n, y): (Tensor, Tensor, Tensor)| ((x.sin() * y, n + 1), vec![x.cos() * y, x.sin()]);
             let backward = |kept: Vec<Tensor>, (ct, n): (Tensor, Tensor)| (ct * kept[0], n, kept[1] * ct);

@@ -5,13 +5,12 @@ use crate::{
     trace::{At, avals_of, bind, inline, site, trace, trace_rule, trace_tree, with_site},
     transform::{
         backward::{backward, depends},
-        batch::batched,
+        batch::{batch_graph, batched},
         dce::{Pruned, dce},
-        linearize::{chosen, differentiable, jvp_of, linearize, spread_out},
+        linearize::{chosen, differentiable, jvp_graph, jvp_of, linearize, spread_out},
         runs::{Saving, in_two_runs},
         varying::{raised, raised_alike, vma_of},
     },
-    tree::Tree,
 };
 use std::{cell::RefCell, panic::Location};
 
@@ -22,7 +21,7 @@ mod remat;
 pub(crate) use custom_jvp::composite_jvp;
 pub use custom_jvp::{CustomJvp, custom_jvp};
 pub use custom_vjp::{CustomVjp, custom_vjp};
-pub use policy::{Policy, Predicate, Tag, checkpoint_name};
+pub use policy::{Policy, Predicate, checkpoint_name};
 use remat::call_types;
 pub use remat::{Remat, RematOptions, remat, remat_with};
 pub(super) use {
@@ -30,7 +29,7 @@ pub(super) use {
     remat::ROWS as REMAT_ROWS,
 };
 
-/// What a rule returned must have the types of what it stands for.
+/// Refuse what a rule returned, if its types are not those of the values that it stands for.
 #[track_caller]
 fn require_types(op: &str, what: &str, paths: &[String], have: &[Aval], want: &[Aval]) {
     if have.len() != want.len() {
@@ -42,7 +41,7 @@ fn require_types(op: &str, what: &str, paths: &[String], have: &[Aval], want: &[
     }
 }
 
-/// A rule says how a function varies with its arguments: tensors from outside must not vary.
+/// Refuse to differentiate a function with a rule by tensors that it captures: the rule is about its arguments only.
 #[track_caller]
 fn require_constant(op: &str, captured: &[Option<Tensor>]) {
     if captured.iter().any(Option::is_some) {
@@ -51,16 +50,20 @@ fn require_constant(op: &str, captured: &[Option<Tensor>]) {
     }
 }
 
-/// A call with rules of its own, if its operands vary over no more mesh axes than those that it was traced for.
-fn as_traced<P: Primitive + Clone>(prim: &P, ins: &[Aval], x: &[AxisSet]) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
+/// The call as it is, for operands that vary over no more mesh axes than the ones it was traced for. `None` if they do.
+fn as_traced<P: HigherOrder + Clone>(
+    prim: &P,
+    ins: &[Aval],
+    x: &[AxisSet],
+) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
     let own: Vec<AxisSet> = ins.iter().map(|a| a.vma).collect();
     let fits = own.iter().zip(x).all(|(own, x)| own.contains(*x));
     fits.then(|| (Rc::new(prim.clone()) as Rc<dyn Primitive>, own))
 }
 
-/// A call with rules of its own, for operands that vary over these mesh axes and not over those that it was traced for: all
-/// values that go in or out vary alike.
-fn all_varying<P: Primitive>(prim: &P, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
+/// The call for operands that vary over other mesh axes than the ones it was traced for: all its inputs and results are made
+/// to vary alike, over all of these axes.
+fn all_varying<P: HigherOrder>(prim: &P, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
     let all = x.iter().copied().collect::<AxisSet>().union(vma_of(&prim.graphs()));
     let graphs = prim.graphs().into_iter().map(|g| raised_alike(g, all)).collect();
     (prim.with_graphs(graphs), vec![all; x.len()])
@@ -95,7 +98,7 @@ impl Drop for InRules {
     }
 }
 
-/// Abandon tracing: the rule that is wanted was not traced.
+/// Abandon tracing: a derivative is wanted of a higher order than rules were traced for.
 #[track_caller]
 fn no_rule(op: &str) -> ! {
     let reason = format!("its rule calls the function itself: it has derivatives up to order {ORDERS} only");
@@ -108,9 +111,44 @@ fn with_zeros(floats: &[Tensor], avals: &[Aval]) -> Vec<Tensor> {
     spread.into_iter().zip(avals).map(|(d, a)| d.unwrap_or_else(|| zeros_of(a))).collect()
 }
 
-/// Cotangents of the linear operands of a call, through its body: a call whose operands are tangents needs no rule of its
-/// own.
+/// Cotangents of the linear operands of a call, through its body: where the operands are tangents, the function is linear in
+/// them, and its own rule is not needed.
 fn transpose_body(body: &Graph, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
     let known: Vec<Option<Tensor>> = x.iter().map(|x| (!x.is_linear()).then(|| x.known())).collect();
     backward(body, &known, ct)
+}
+
+/// The rules that calls have in common: type, meaning and work are those of the function. `custom` adds the rules that
+/// functions with a derivative of their own share.
+macro_rules! call_rules {
+    () => {
+        fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
+            call_types(&self.body, x)
+        }
+        fn eval(&self, x: &[Host]) -> Vec<Host> {
+            self.body.eval(x)
+        }
+        fn cost(&self) -> Cost {
+            self.body.cost()
+        }
+    };
+    (custom) => {
+        call_rules!();
+        fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
+            transpose_body(&self.body, ct, x)
+        }
+        fn lower(&self, cx: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
+            cx.graph(&self.body, x)
+        }
+        fn has_effect(&self) -> bool {
+            self.body.has_effect()
+        }
+    };
+}
+use call_rules;
+
+/// The tangents of the float arguments, which stand behind `consts` operands: zeros where there is none.
+fn tangents_of_floats(consts: usize, x: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Tensor> {
+    let floats = (consts..x.len()).filter(|i| x[*i].dtype().is_float());
+    floats.map(|i| dx[i].unwrap_or_else(|| zeros_of(&x[i].aval()))).collect()
 }

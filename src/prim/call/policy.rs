@@ -1,7 +1,7 @@
-//! What is kept between the two runs of a rematerialized function.
+//! Policies: which values a rematerialised function saves for its second run.
 use super::*;
 
-/// Decides about an operation, given it and the types of its results.
+/// Whether to save the results of an operation, given it and the types of its results.
 pub type Predicate = dyn Fn(&dyn Primitive, &[Aval]) -> bool;
 
 /// What [`remat`] keeps of a function's inside for reverse mode, beside its arguments. It applies also inside the bodies
@@ -19,8 +19,8 @@ pub enum Policy {
     SaveDotsWithoutBatchAxes,
     /// Values named by [`checkpoint_name`].
     SaveNames(Vec<String>),
-    /// Values named by [`checkpoint_name`]: some stay on the device, others are kept in the host's memory until the way
-    /// back needs them. On a platform whose devices have no other memory, such as the CPU, they are all just saved. JAX:
+    /// Values named by [`checkpoint_name`]: some stay on the device, others are kept in the host's memory until the second
+    /// run needs them. On a platform whose devices have no other memory, such as the CPU, they are all just saved. JAX:
     /// `save_and_offload_only_these_names`.
     SaveAndOffloadNames {
         /// Those that stay.
@@ -62,7 +62,10 @@ impl Policy {
         };
         if saves { Saving::Save } else { Saving::Recompute }
     }
-    pub(super) fn same(&self, other: &Policy) -> bool {
+}
+/// The same decisions; functions are compared by where they are.
+impl PartialEq for Policy {
+    fn eq(&self, other: &Policy) -> bool {
         match (self, other) {
             (Policy::Custom(a), Policy::Custom(b)) => Rc::ptr_eq(a, b),
             (Policy::SaveNames(a), Policy::SaveNames(b)) => a == b,
@@ -70,27 +73,18 @@ impl Policy {
                 Policy::SaveAndOffloadNames { save, offload },
                 Policy::SaveAndOffloadNames { save: save_too, offload: offload_too },
             ) => (save, offload) == (save_too, offload_too),
-            (a, b) => format!("{a:?}") == format!("{b:?}"),
+            (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
         }
     }
 }
-
-/// What a [`Policy`] sees of an operation.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Tag<'a> {
-    /// Nothing special.
-    Other,
-    /// A matrix product with this many batch axes.
-    Dot {
-        /// Axes of both operands that the result keeps.
-        batch_axes: usize,
-    },
-    /// A value named by [`checkpoint_name`].
-    Name(&'a String),
+impl Hash for Policy {
+    fn hash<H: Hasher>(&self, h: &mut H) {
+        std::mem::discriminant(self).hash(h);
+    }
 }
 
 /// The identity, which gives a value a name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 struct Name(String);
 /// `x`, with a name by which [`Policy::SaveNames`] finds it. JAX: `checkpoint_name`.
 #[track_caller]
@@ -101,12 +95,7 @@ impl Primitive for Name {
     fn name(&self) -> &'static str {
         "name"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
-        Ok(vec![x[0].clone()])
-    }
-    fn eval(&self, x: &[Host]) -> Vec<Host> {
-        vec![x[0].clone()]
-    }
+    identity!();
     fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
         vec![dx[0]]
     }

@@ -1,21 +1,16 @@
-//! Rematerialization: keep little of a function's inside, and run it again on the way back.
+//! Rematerialisation: save few of the values inside a function, and compute the others again in reverse mode.
 use super::*;
 use std::cell::OnceCell;
 
 /// Options of [`remat_with`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct RematOptions {
     /// What to keep.
     pub policy: Policy,
-    /// Keep XLA from merging the second run with the first, which would keep everything after all. Only inside the body of
-    /// a `scan`, whose way back is a loop of its own, it can be switched off: that gives the compiler more freedom. JAX:
-    /// `prevent_cse`.
+    /// Keep XLA from merging the second run with the first, which would keep everything in memory after all. It can be
+    /// switched off inside the body of a `scan`, where the two runs are in different loops: that leaves the compiler more
+    /// freedom. JAX: `prevent_cse`.
     pub fenced: bool,
-}
-impl RematOptions {
-    fn same(&self, other: &RematOptions) -> bool {
-        self.fenced == other.fenced && self.policy.same(&other.policy)
-    }
 }
 impl Default for RematOptions {
     fn default() -> RematOptions {
@@ -23,8 +18,8 @@ impl Default for RematOptions {
     }
 }
 
-/// `f`, of which reverse mode keeps only the argument, and computes the rest again when it needs it: less memory for more
-/// work. JAX: `checkpoint`, also called `remat`.
+/// `f`, rematerialised: reverse mode saves only the argument, and computes the values inside again when it needs them. That
+/// takes less memory and more work. JAX: `checkpoint`, also called `remat`.
 ///
 /// Around each layer of a deep model it is what makes training fit: the temporary memory of a step of GPT-2 355M on 4
 /// sequences of 1024 tokens falls from 36.2 to 3.6 GB.
@@ -38,21 +33,13 @@ impl Default for RematOptions {
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[track_caller]
-pub fn remat<X, Y>(f: impl Fn(X) -> Y) -> impl Fn(X) -> Y
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+pub fn remat<X: TensorTree, Y: TensorTree>(f: impl Fn(X) -> Y) -> impl Fn(X) -> Y {
     remat_with(RematOptions::default(), f)
 }
 
-/// [`remat`] with options: what to keep, for one.
+/// [`remat`] with options: what to save beside the argument, and whether to fence the second run.
 #[track_caller]
-pub fn remat_with<X, Y>(options: RematOptions, f: impl Fn(X) -> Y) -> impl Fn(X) -> Y
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+pub fn remat_with<X: TensorTree, Y: TensorTree>(options: RematOptions, f: impl Fn(X) -> Y) -> impl Fn(X) -> Y {
     let line = Location::caller();
     move |x: X| {
         let _at = At::line(line);
@@ -62,13 +49,26 @@ where
     }
 }
 
-/// A call of a function whose inside is not to be kept.
+/// A call of a rematerialised function.
 #[derive(Clone)]
 pub struct Remat {
     body: Rc<Graph>,
     options: RematOptions,
-    /// Is this the way back, which computes again what the first run did not keep?
+    /// Is this the second run, which computes again what the first one did not save?
     second_run: bool,
+}
+/// Two calls are the same if their functions and options are; but second runs behind a fence are never merged, since each is
+/// there to compute again.
+impl PartialEq for Remat {
+    fn eq(&self, other: &Remat) -> bool {
+        let may_merge = !self.second_run || !self.options.fenced;
+        may_merge && self.second_run == other.second_run && self.options == other.options && self.body == other.body
+    }
+}
+impl Hash for Remat {
+    fn hash<H: Hasher>(&self, h: &mut H) {
+        (&self.body, &self.options, self.second_run).hash(h);
+    }
 }
 impl fmt::Debug for Remat {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -82,12 +82,13 @@ impl Remat {
         Remat { body: Rc::new(body), ..self.clone() }
     }
 
-    /// The first run, which keeps what the policy says, and the tangent, which computes the rest again.
+    /// The first run, which returns what the policy saves as further results, and the tangents, by an operation that computes
+    /// the other residuals again.
     fn linearized(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let active: Vec<bool> = dx.iter().map(Option::is_some).collect();
         let n_out = self.body.outs.len();
         let split = linearize(&self.body, &active, &vec![false; n_out]);
-        // from the arguments and what was saved to the residuals
+        // `again` takes the arguments and the saved values to the residuals
         let Runs { first, saved, mut again } = in_two_runs(&split.primal, &|p, a| self.options.policy.saves(p, a));
         again.outs = split.primal.outs[n_out..].to_vec();
         let Pruned { graph: mut again, used } = dce(&again, &vec![true; again.outs.len()]);
@@ -115,40 +116,32 @@ impl Remat {
     }
 }
 
-/// The types of a call's results.
-pub(super) fn call_types(body: &Graph, x: &[Aval]) -> Result<Vec<Aval>, String> {
+/// Type rule of a call: the operands have the types that its function takes.
+pub(super) fn call_types(body: &Graph, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
     let ins = body.in_avals();
-    if x == ins { Ok(body.out_avals()) } else { Err(format!("the function takes {ins:?}")) }
+    if x == ins { Ok(body.out_avals()) } else { Err(format!("the function takes {ins:?}").into()) }
 }
 
-impl Primitive for Remat {
+impl HigherOrder for Remat {
     fn name(&self) -> &'static str {
         "remat"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
-        call_types(&self.body, x)
-    }
-    fn for_varying(&self, x: &[AxisSet]) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
+    call_rules!();
+    fn for_varying(&self, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
         let body = raised(&self.body, x, &vec![AxisSet::NONE; self.body.outs.len()]);
         let want = body.in_avals().iter().map(|a| a.vma).collect();
-        Some((Rc::new(self.with(body)), want))
+        (Rc::new(self.with(body)), want)
     }
-    fn eval(&self, x: &[Host]) -> Vec<Host> {
-        self.body.eval(x)
-    }
-    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
-        unreachable!("`jvp_whole` answers")
-    }
-    fn jvp_whole(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+    fn jvp(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let active: Vec<bool> = dx.iter().map(Option::is_some).collect();
         let (joint, active_out) = jvp_of(&self.body, &active, &vec![false; self.body.outs.len()]);
         let tangents: Vec<Tensor> = dx.iter().flatten().copied().collect();
         let mut y = bind(self.with(joint), &[x, &tangents].concat());
         let dy = y.split_off(self.body.outs.len());
-        Some((y, spread_out(&dy, &active_out)))
+        (y, spread_out(&dy, &active_out))
     }
-    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
-        Some(self.linearized(x, dx))
+    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
+        self.linearized(x, dx)
     }
     fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
         let known: Vec<Tensor> = x.iter().filter(|x| !x.is_linear()).map(Operand::known).collect();
@@ -166,12 +159,9 @@ impl Primitive for Remat {
         let d = bind(Remat { second_run: true, ..self.with(body) }, &args);
         spread_out(&d, &some)
     }
-    fn batch(&self, _: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
-        unreachable!("`batch_whole` answers")
-    }
-    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
+    fn batch(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
         let (body, out) = batched(&self.body, axis, mapped, &vec![false; self.body.outs.len()]);
-        Some(bind(self.with(body), x).into_iter().zip(out).collect())
+        bind(self.with(body), x).into_iter().zip(out).collect()
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
         if !self.second_run || !self.options.fenced || x.is_empty() {
@@ -181,20 +171,12 @@ impl Primitive for Remat {
         let fenced = cx.op_with("optimization_barrier", x, "", vec![], &avals);
         cx.graph(&self.body, &fenced)
     }
-    fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
-        self.body.cost()
-    }
     fn graphs(&self) -> Vec<&Rc<Graph>> {
         vec![&self.body]
     }
     fn with_graphs(&self, graphs: Vec<Rc<Graph>>) -> Rc<dyn Primitive> {
         let [body] = graphs.try_into().expect("one graph");
         Rc::new(Remat { body, ..self.clone() })
-    }
-    fn same(&self, other: &dyn Primitive) -> Option<bool> {
-        // two second runs are meant to be two
-        let first = |r: &Remat| !r.second_run || !r.options.fenced;
-        as_this::<Remat>(other).map(|o| first(self) && self.options.same(&o.options) && alike(self, o))
     }
     fn in_two_runs(&self, split: &dyn Fn(&Graph) -> Runs) -> Option<Halves> {
         let runs = split(&self.body);
@@ -211,16 +193,29 @@ impl Primitive for Remat {
     }
 }
 
-/// The tangent of a [`Remat`]. Operands: what is known (arguments and what was saved), then tangents.
+/// The tangent of a [`Remat`]. Operands: known values (the arguments and the saved ones), then tangents.
 #[derive(Clone)]
 struct Tangent {
     known: usize,
-    /// From what is known to the residuals of `linear`.
+    /// From the known values to the residuals of `linear`.
     again: Rc<Graph>,
     /// From tangents and residuals to tangents of the results.
     linear: Rc<Graph>,
     options: RematOptions,
     joint: OnceCell<Rc<Graph>>,
+}
+/// Like the second run that it becomes, it is never merged with another one behind a fence.
+impl PartialEq for Tangent {
+    fn eq(&self, other: &Tangent) -> bool {
+        !self.options.fenced
+            && self.options == other.options
+            && (self.known, &self.again, &self.linear) == (other.known, &other.again, &other.linear)
+    }
+}
+impl Hash for Tangent {
+    fn hash<H: Hasher>(&self, h: &mut H) {
+        (self.known, &self.again, &self.linear, &self.options).hash(h);
+    }
 }
 impl fmt::Debug for Tangent {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -228,7 +223,7 @@ impl fmt::Debug for Tangent {
     }
 }
 impl Tangent {
-    /// The same as an ordinary function.
+    /// The same as a call of one graph, which runs `again` and `linear` one after the other.
     fn call(&self, avals: &[Aval]) -> Remat {
         let joint = self.joint.get_or_init(|| {
             let (g, _) = trace_rule(avals, |x| {
@@ -244,42 +239,39 @@ impl Tangent {
         self.call(&x.iter().map(|t| t.aval()).collect::<Vec<_>>())
     }
 }
-impl Primitive for Tangent {
+impl HigherOrder for Tangent {
     fn name(&self) -> &'static str {
         "remat_tangent"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         let tangents = self.linear.in_avals();
         let n = x.len() - self.known;
         if x[..self.known] != self.again.in_avals() || x[self.known..] != tangents[..n] {
-            return Err(format!("it takes {:?} and tangents {:?}", self.again.in_avals(), &tangents[..n]));
+            return Err(format!("it takes {:?} and tangents {:?}", self.again.in_avals(), &tangents[..n]).into());
         }
         Ok(self.linear.out_avals())
     }
-    fn for_varying(&self, x: &[AxisSet]) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
+    fn for_varying(&self, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
         let (known, dx) = x.split_at(self.known);
         let again = raised(&self.again, known, &vec![AxisSet::NONE; self.again.outs.len()]);
         let residuals = again.out_avals().into_iter().map(|a| a.vma);
         let ins: Vec<AxisSet> = dx.iter().copied().chain(residuals).collect();
         let linear = raised(&self.linear, &ins, &vec![AxisSet::NONE; self.linear.outs.len()]);
-        // (the residuals of one must have the types that the other takes)
+        // the residuals that `again` returns must have the types that `linear` takes
         let kept: Vec<AxisSet> = linear.in_avals()[dx.len()..].iter().map(|a| a.vma).collect();
         let again = raised(&again, &vec![AxisSet::NONE; again.ins.len()], &kept);
         let want = again.in_avals().iter().chain(&linear.in_avals()[..dx.len()]).map(|a| a.vma).collect();
         let tangent =
             Tangent { again: Rc::new(again), linear: Rc::new(linear), joint: OnceCell::new(), ..self.clone() };
-        Some((Rc::new(tangent), want))
+        (Rc::new(tangent), want)
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         self.call(&x.iter().map(|h| h.aval().clone()).collect::<Vec<_>>()).body.eval(x)
     }
-    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
-        unreachable!("`jvp_whole` answers")
+    fn jvp(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
+        HigherOrder::jvp(&self.call_on(x), x, dx)
     }
-    fn jvp_whole(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
-        self.call_on(x).jvp_whole(x, dx)
-    }
-    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         self.call_on(x).linearize(x, dx)
     }
     fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
@@ -301,17 +293,14 @@ impl Primitive for Tangent {
         let d = bind(Remat { body: Rc::new(body), options: self.options.clone(), second_run: true }, &args);
         [vec![None; self.known], spread_out(&d, &some)].concat()
     }
-    fn batch(&self, _: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
-        unreachable!("`batch_whole` answers")
-    }
-    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
+    fn batch(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
         let instance = |(t, m): (&Tensor, &bool)| if *m { t.aval().unstacked() } else { t.aval() };
-        self.call(&x.iter().zip(mapped).map(instance).collect::<Vec<_>>()).batch_whole(axis, x, mapped)
+        HigherOrder::batch(&self.call(&x.iter().zip(mapped).map(instance).collect::<Vec<_>>()), axis, x, mapped)
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
-        self.call(&x.iter().map(|v| v.aval.clone()).collect::<Vec<_>>()).lower(cx, x, y)
+        HigherOrder::lower(&self.call(&x.iter().map(|v| v.aval.clone()).collect::<Vec<_>>()), cx, x, y)
     }
-    fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
+    fn cost(&self) -> Cost {
         [self.again.cost(), self.linear.cost()].into_iter().sum()
     }
     fn graphs(&self) -> Vec<&Rc<Graph>> {
@@ -320,11 +309,6 @@ impl Primitive for Tangent {
     fn with_graphs(&self, graphs: Vec<Rc<Graph>>) -> Rc<dyn Primitive> {
         let [again, linear] = graphs.try_into().expect("two graphs");
         Rc::new(Tangent { again, linear, joint: OnceCell::new(), ..self.clone() })
-    }
-    fn same(&self, other: &dyn Primitive) -> Option<bool> {
-        // it computes again, like the second run that it becomes
-        let free = |o: &Tangent| !self.options.fenced && self.options.same(&o.options) && alike(self, o);
-        as_this::<Tangent>(other).map(free)
     }
 }
 

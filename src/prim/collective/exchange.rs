@@ -2,7 +2,7 @@
 use super::*;
 
 /// Values sent from instance to instance.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Hash)]
 pub struct PPermute {
     axes: Vec<NamedAxis>,
     /// Which instance sends to which.
@@ -12,22 +12,18 @@ pub struct PPermute {
 /// nobody sends to get zeros. JAX: `lax.ppermute`.
 ///
 /// # Errors
-/// Instances that do not exist, or two that send to one.
+/// Fails for instances that do not exist, and where two send to one.
 #[track_caller]
-pub fn ppermute<X: Tree<Tensor, With<Tensor> = X>>(
-    x: X,
-    axes: impl AxisNames,
-    pairs: impl Into<Vec<(usize, usize)>>,
-) -> X {
+pub fn ppermute<X: TensorTree>(x: X, axes: impl AxisNames, pairs: impl Into<Vec<(usize, usize)>>) -> X {
     let _at = At::caller();
     sent(x, &axes.axes("ppermute"), &pairs.into())
 }
 /// Rearrange values along the named axes: instance i gets the value of instance `perm[i]`. JAX: `lax.pshuffle`.
 ///
 /// # Errors
-/// What is no permutation of the instances.
+/// Fails if `perm` is no permutation of the instances.
 #[track_caller]
-pub fn pshuffle<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames, perm: impl Into<Vec<usize>>) -> X {
+pub fn pshuffle<X: TensorTree>(x: X, axes: impl AxisNames, perm: impl Into<Vec<usize>>) -> X {
     let _at = At::caller();
     let (axes, perm) = (axes.axes("pshuffle"), perm.into());
     let n = instances(&axes);
@@ -39,7 +35,7 @@ pub fn pshuffle<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames, p
     sent(x, &axes, &perm.into_iter().enumerate().map(|(to, from)| (from, to)).collect::<Vec<_>>())
 }
 #[track_caller]
-fn sent<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: &[NamedAxis], pairs: &[(usize, usize)]) -> X {
+fn sent<X: TensorTree>(x: X, axes: &[NamedAxis], pairs: &[(usize, usize)]) -> X {
     on_leaves(x, |t| match pairs.is_empty() {
         true => zeros_of(&t.aval()),
         false => bind1(PPermute { axes: axes.to_vec(), pairs: pairs.to_vec() }, &[t]),
@@ -54,18 +50,18 @@ impl Primitive for PPermute {
     fn name(&self) -> &'static str {
         "ppermute"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         let n = instances(&self.axes);
         if let Some((from, to)) = self.pairs.iter().find(|(from, to)| *from >= n || *to >= n) {
             let wrong = format!("({from}, {to}) names an instance that does not exist");
             return Err(match self.axes.is_empty() {
-                true => format!("{wrong}: without a name there is one"),
-                false => format!("{wrong}: `{}` has {n}", names(&self.axes)),
+                true => format!("{wrong}: without a name there is one").into(),
+                false => format!("{wrong}: `{}` has {n}", names(&self.axes)).into(),
             });
         }
         for (i, (from, to)) in self.pairs.iter().enumerate() {
             if self.pairs[..i].iter().any(|(f, t)| f == from || t == to) {
-                return Err(format!("({from}, {to}) sends or receives a second time"));
+                return Err(format!("({from}, {to}) sends or receives a second time").into());
             }
         }
         Ok(vec![x[0].clone()])
@@ -79,7 +75,13 @@ impl Primitive for PPermute {
     }
     linear_collective!();
 }
-impl PPermute {
+impl Linear for PPermute {
+    fn axes(&self) -> &[NamedAxis] {
+        &self.axes
+    }
+    fn along(&self, axes: Vec<NamedAxis>) -> PPermute {
+        PPermute { axes, ..self.clone() }
+    }
     fn emit(&self, cx: &mut Lower, x: &Value, y: &Aval) -> Value {
         let pairs = cx.device_pairs(&self.axes, &self.pairs);
         let attrs = format!("channel_handle = {}, source_target_pairs = {pairs}", cx.channel());
@@ -95,7 +97,9 @@ impl PPermute {
         let all = bind1(AllGather { axes: self.axes.clone(), at: 0, tiled: false }, &[x]);
         received(all, self.senders().take_with(gathering::number(&self.axes), 0, IndexMode::Clip))
     }
-    /// Who sends to each of the instances, i32 `[n]`; where nobody does, a number past the end.
+}
+impl PPermute {
+    /// The number of the instance that sends to each instance, i32 `[n]`; where none does, a number past the end.
     fn senders(&self) -> Tensor {
         let n = instances(&self.axes);
         let from = |to: usize| self.pairs.iter().find(|(_, t)| *t == to).map_or(n, |(from, _)| *from);
@@ -109,27 +113,21 @@ fn received(all: Tensor, from: Tensor) -> Tensor {
 }
 
 /// Parts exchanged between all instances.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Hash)]
 pub struct AllToAll {
     axes: Vec<NamedAxis>,
     split: usize,
     concat: usize,
     tiled: bool,
 }
-/// Divide axis `split` between the instances along the named axes, and put together what comes from each of them along
-/// axis `concat`: a transposition of who has what. The axis `split` is as long as there are instances and disappears, and
-/// `concat` is a new one; or (`tiled`) the one is divided and the other grows. JAX: `lax.all_to_all`.
+/// Divide axis `split` between the instances along the named axes: each instance gets one part from every other, and puts
+/// the parts together along axis `concat`. Without `tiled` the axis `split` has one element per instance and disappears, and
+/// `concat` is a new axis; with it the first is divided and the second grows. JAX: `lax.all_to_all`.
 ///
 /// # Errors
-/// An axis of another size.
+/// Fails for an axis `split` of another size than the number of instances (`tiled`: than a multiple of it).
 #[track_caller]
-pub fn all_to_all<X: Tree<Tensor, With<Tensor> = X>>(
-    x: X,
-    axes: impl AxisNames,
-    split: usize,
-    concat: usize,
-    tiled: bool,
-) -> X {
+pub fn all_to_all<X: TensorTree>(x: X, axes: impl AxisNames, split: usize, concat: usize, tiled: bool) -> X {
     let _at = At::caller();
     let axes = axes.axes("all_to_all");
     on_leaves(x, |t| bind1(AllToAll { axes: axes.clone(), split, concat, tiled }, &[t]))
@@ -144,13 +142,15 @@ impl Primitive for AllToAll {
     fn name(&self) -> &'static str {
         "all_to_all"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         let (a, n) = (&x[0], instances(&self.axes));
         require_instances(a, self.split, &self.axes, self.tiled)?;
         if !self.tiled {
             let rest = removed(&a.dims, self.split);
             if self.concat > rest.len() {
-                return Err(format!("a new axis cannot have number {} beside {} others", self.concat, rest.len()));
+                return Err(
+                    format!("a new axis cannot have number {} beside {} others", self.concat, rest.len()).into()
+                );
             }
             return Ok(vec![a.with_dims(inserted(&rest, self.concat, n))]);
         }
@@ -169,7 +169,13 @@ impl Primitive for AllToAll {
     }
     linear_collective!();
 }
-impl AllToAll {
+impl Linear for AllToAll {
+    fn axes(&self) -> &[NamedAxis] {
+        &self.axes
+    }
+    fn along(&self, axes: Vec<NamedAxis>) -> AllToAll {
+        AllToAll { axes, ..self.clone() }
+    }
     fn emit(&self, cx: &mut Lower, x: &Value, y: &Aval) -> Value {
         let n = instances(&self.axes);
         let concat = if self.tiled { self.concat } else { self.split };
@@ -185,7 +191,8 @@ impl AllToAll {
         let parts = cx.op("all_to_all", std::slice::from_ref(x), &attrs, &x.aval);
         transposed(cx, &parts, self.split, self.concat)
     }
-    /// `split` is `concat`: number `to` along it becomes number `from`.
+    /// For `split` = `concat`: exchange that axis with the batch axis, so that parts numbered by their receiver become parts
+    /// numbered by their sender.
     fn over(&self, axis: &BatchAxis, x: Tensor, mapped: bool) -> (Tensor, bool) {
         (in_front(axis, (x, mapped)).swap_axes(0, self.split as isize + 1), true)
     }
@@ -198,7 +205,7 @@ impl AllToAll {
         };
         let parts = (self.split..).zip(&self.axes).fold(divided(x, self.split, &self.axes, self.tiled), one);
         let by_sender = parts.merge(self.split..self.split + self.axes.len());
-        moved(by_sender, self.split, self.concat).reshape(&y.dims[..])
+        moved_axis(by_sender, self.split, self.concat).reshape(&y.dims[..])
     }
 }
 

@@ -2,7 +2,7 @@
 use super::*;
 
 /// The number of each instance along a named axis.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Hash)]
 pub struct AxisIndex {
     axis: [NamedAxis; 1],
 }
@@ -36,7 +36,7 @@ impl Primitive for AxisIndex {
     fn name(&self) -> &'static str {
         "axis_index"
     }
-    fn infer(&self, _: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, _: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         Ok(vec![Aval::new(DType::I32, [])])
     }
     fn eval(&self, _: &[Host]) -> Vec<Host> {
@@ -45,28 +45,33 @@ impl Primitive for AxisIndex {
     fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
         vec![None]
     }
-    fn batch(&self, _: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
-        unreachable!("it has no operands")
-    }
-    fn batch_whole(&self, axis: &BatchAxis, _: &[Tensor], _: &[bool]) -> Option<Batched> {
-        Some(vec![(iota([axis.size], DType::I32, 0), true)])
+    fn batch(&self, n: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        vec![broadcast_leading(bind1(self.clone(), &[]), n)]
     }
     fn lower(&self, cx: &mut Lower, _: &[Value], _: &[Aval]) -> Vec<Value> {
         vec![cx.device_number(&self.axis[0])]
     }
-    fn waits(&self) -> bool {
-        false
+    fn over_axes(&self) -> Option<&dyn OverAxes> {
+        Some(self)
     }
-    fn named_axes(&self) -> &[NamedAxis] {
+}
+impl OverAxes for AxisIndex {
+    fn axes(&self) -> &[NamedAxis] {
         &self.axis
     }
-    fn with_named_axes(&self, axes: Vec<NamedAxis>) -> Rc<dyn Primitive> {
-        Rc::new(AxisIndex { axis: axes.try_into().expect("one axis") })
+    fn with_axes(&self, axes: Vec<NamedAxis>) -> Rc<dyn Primitive> {
+        Rc::new(AxisIndex { axis: axes.try_into().expect("as many as it has: one") })
+    }
+    fn batch_over(&self, axis: &BatchAxis, _: &[Tensor], _: &[bool]) -> Batched {
+        vec![(iota([axis.size], DType::I32, 0), true)]
+    }
+    fn waits(&self) -> bool {
+        false
     }
 }
 
 /// The values of all instances.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Hash)]
 pub struct AllGather {
     pub(super) axes: Vec<NamedAxis>,
     pub(super) at: usize,
@@ -76,9 +81,9 @@ pub struct AllGather {
 /// the existing axis `at`. JAX: `lax.all_gather`.
 ///
 /// # Errors
-/// An axis that does not exist.
+/// Fails for an axis that does not exist.
 #[track_caller]
-pub fn all_gather<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames, at: usize, tiled: bool) -> X {
+pub fn all_gather<X: TensorTree>(x: X, axes: impl AxisNames, at: usize, tiled: bool) -> X {
     let _at = At::caller();
     let axes = axes.axes("all_gather");
     on_leaves(x, |t| bind1(AllGather { axes: axes.clone(), at, tiled }, &[t]))
@@ -93,14 +98,14 @@ impl Primitive for AllGather {
     fn name(&self) -> &'static str {
         "all_gather"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         let (a, n) = (&x[0], instances(&self.axes));
         if self.tiled {
             let size = require_axis(a, self.at)?;
             return Ok(vec![a.with_dims(inserted(&removed(&a.dims, self.at), self.at, size * n))]);
         }
         if self.at > a.rank() {
-            return Err(format!("a new axis cannot have number {} beside {} others", self.at, a.rank()));
+            return Err(format!("a new axis cannot have number {} beside {} others", self.at, a.rank()).into());
         }
         Ok(vec![a.with_dims(inserted(&a.dims, self.at, n))])
     }
@@ -113,9 +118,15 @@ impl Primitive for AllGather {
     }
     linear_collective!();
 }
-impl AllGather {
-    /// Along the outermost axis, whatever was asked: there the parts lie one after the other, while along another XLA copies
-    /// the whole to a layout in which they do.
+impl Linear for AllGather {
+    fn axes(&self) -> &[NamedAxis] {
+        &self.axes
+    }
+    fn along(&self, axes: Vec<NamedAxis>) -> AllGather {
+        AllGather { axes, ..self.clone() }
+    }
+    /// Gathers along the outermost axis and transposes then. The parts lie one after the other in memory there; along any other
+    /// axis XLA would copy the whole into a layout in which they do.
     fn emit(&self, cx: &mut Lower, x: &Value, y: &Aval) -> Value {
         let attrs = over_devices(cx, &self.axes, "all_gather_dim = 0 : i64");
         if self.tiled && self.at == 0 {
@@ -128,7 +139,7 @@ impl AllGather {
         if self.tiled { cx.op("reshape", &[all], "", y) } else { all }
     }
     fn over(&self, axis: &BatchAxis, x: Tensor, mapped: bool) -> (Tensor, bool) {
-        (moved(in_front(axis, (x, mapped)), 0, self.at), false)
+        (moved_axis(in_front(axis, (x, mapped)), 0, self.at), false)
     }
     fn is_plain(&self) -> bool {
         !self.tiled
@@ -140,19 +151,20 @@ impl AllGather {
 }
 
 /// The sum over instances, of which each gets a part.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Hash)]
 pub struct PsumScatter {
     axes: Vec<NamedAxis>,
     at: usize,
     tiled: bool,
 }
-/// The sum over the instances along the named axes, of which instance i gets part i of axis `at`: the axis is as long as
-/// there are instances and disappears, or (`tiled`) is a multiple of it and is divided. JAX: `lax.psum_scatter`.
+/// The sum over the instances along the named axes, of which instance i gets part i along axis `at`. Without `tiled` the axis
+/// has one element per instance and disappears; with it the axis has a multiple of that and is divided. JAX:
+/// `lax.psum_scatter`.
 ///
 /// # Errors
-/// An axis of another size.
+/// Fails for an axis of another size than the number of instances (`tiled`: than a multiple of it).
 #[track_caller]
-pub fn psum_scatter<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames, at: usize, tiled: bool) -> X {
+pub fn psum_scatter<X: TensorTree>(x: X, axes: impl AxisNames, at: usize, tiled: bool) -> X {
     let _at = At::caller();
     let axes = axes.axes("psum_scatter");
     on_leaves(x, |t| bind1(PsumScatter { axes: axes.clone(), at, tiled }, &[t]))
@@ -167,7 +179,7 @@ impl Primitive for PsumScatter {
     fn name(&self) -> &'static str {
         "psum_scatter"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         let a = &x[0];
         require(a, is_number, "a number")?;
         require_instances(a, self.at, &self.axes, self.tiled)?;
@@ -184,8 +196,14 @@ impl Primitive for PsumScatter {
     }
     linear_collective!();
 }
-impl PsumScatter {
-    /// Along the outermost axis, as [`AllGather`].
+impl Linear for PsumScatter {
+    fn axes(&self) -> &[NamedAxis] {
+        &self.axes
+    }
+    fn along(&self, axes: Vec<NamedAxis>) -> PsumScatter {
+        PsumScatter { axes, ..self.clone() }
+    }
+    /// Scatters along the outermost axis, for the reason that [`AllGather`] has.
     fn emit(&self, cx: &mut Lower, x: &Value, y: &Aval) -> Value {
         let direct = self.tiled && self.at == 0;
         let (parts, part) = match self.tiled {
@@ -207,7 +225,7 @@ impl PsumScatter {
             true => reduce_sum(x, [0]),
             false => mul(x, x.like(axis.size)),
         };
-        (moved(sum, self.at, 0), true)
+        (moved_axis(sum, self.at, 0), true)
     }
     fn is_plain(&self) -> bool {
         !self.tiled

@@ -5,13 +5,12 @@
 //! an ordinary operation along the batch axis: `psum` into a sum, `all_gather` into a transposition. Over devices it is
 //! lowered to the operation with which they communicate.
 //!
-//! Several axes count as one, of which the last counts fastest. Over devices that is one operation for all of them; batching,
-//! which meets them one at a time, first makes of it a program of operations over single axes.
+//! Several axes count as one, of which the last counts fastest. Over devices that is one operation for all of them. Batching
+//! meets one axis at a time: there, a collective over several axes is first written as several over single axes.
 use super::*;
 use crate::{
     trace::{At, bind, bind1, named_axis, trace_rule, vary},
     transform::batch::batch_graph,
-    tree::Tree,
 };
 
 mod exchange;
@@ -25,8 +24,8 @@ pub(super) use {
     exchange::ROWS as EXCHANGE_ROWS, gathering::ROWS as GATHERING_ROWS, reduction::ROWS as REDUCTION_ROWS,
 };
 
-/// Names of axes: one, or several that count as one, of which the last counts fastest. Without a name there is one instance,
-/// which is alone.
+/// Names of axes: one, or several that count as one, of which the last counts fastest. With an empty list there is one
+/// instance, and collectives return its value.
 pub trait AxisNames {
     /// The axes of these names. `op` is who asks, for the message.
     fn axes(&self, op: &str) -> Vec<NamedAxis>;
@@ -54,9 +53,40 @@ impl<const N: usize> AxisNames for [&str; N] {
     }
 }
 
-/// The rules that linear collectives have in common. One over a single axis that is `plain` has a method `over`, the rule for
-/// a batch along that axis: it takes the axis, the operand, and whether instances differ in it. All others have `in_steps`,
-/// which does the same by plain ones; it takes the operand and the type of the result. `emit` writes it for several devices.
+/// What sets a linear collective apart from the others.
+trait Linear: Primitive + Clone {
+    /// The axes.
+    fn axes(&self) -> &[NamedAxis];
+    /// The same over other axes.
+    fn along(&self, axes: Vec<NamedAxis>) -> Self;
+    /// Write it for several devices.
+    fn emit(&self, cx: &mut Lower, x: &Value, y: &Aval) -> Value;
+    /// Is there a batching rule (`over`) for it, if it is over a single axis?
+    fn is_plain(&self) -> bool;
+    /// The batching rule over its axis. It takes the axis, the operand, and whether the operand has a batch axis.
+    fn over(&self, axis: &BatchAxis, x: Tensor, mapped: bool) -> (Tensor, bool);
+    /// The same written with plain collectives over single axes. It takes the operand and the type of the result.
+    fn in_steps(&self, x: Tensor, y: &Aval) -> Tensor;
+}
+impl<P: Linear> OverAxes for P {
+    fn axes(&self) -> &[NamedAxis] {
+        Linear::axes(self)
+    }
+    fn with_axes(&self, axes: Vec<NamedAxis>) -> Rc<dyn Primitive> {
+        Rc::new(self.along(axes))
+    }
+    fn batch_over(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
+        if self.is_plain() && Linear::axes(self).len() == 1 {
+            return vec![self.over(axis, x[0], mapped[0])];
+        }
+        let one = if mapped[0] { x[0].aval().unstacked() } else { x[0].aval() };
+        let y = result(self, &one);
+        let (steps, _) = trace_rule(&[one], |x| vec![self.in_steps(x[0], &y)]);
+        batch_graph(&steps, axis, x, mapped)
+    }
+}
+
+/// The rules that all linear collectives have in common.
 macro_rules! linear_collective {
     () => {
         fn eval(&self, x: &[Host]) -> Vec<Host> {
@@ -65,28 +95,14 @@ macro_rules! linear_collective {
         fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
             vec![dx[0].map(|d| bind1(self.clone(), &[d]))]
         }
-        fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
-            axis.is_named_in(self).then(|| match self.is_plain() && self.axes.len() == 1 {
-                true => vec![self.over(axis, x[0], mapped[0])],
-                false => {
-                    let one = if mapped[0] { x[0].aval().unstacked() } else { x[0].aval() };
-                    let y = result(self, &one);
-                    let (steps, _) = trace_rule(&[one], |x| vec![self.in_steps(x[0], &y)]);
-                    batch_graph(&steps, axis, x, mapped)
-                }
-            })
-        }
         fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
             if cx.alone(&self.axes) {
                 return vec![cx.op("reshape", x, "", &y[0])];
             }
             vec![self.emit(cx, &x[0], &y[0])]
         }
-        fn named_axes(&self) -> &[NamedAxis] {
-            &self.axes
-        }
-        fn with_named_axes(&self, axes: Vec<NamedAxis>) -> Rc<dyn Primitive> {
-            Rc::new(Self { axes, ..self.clone() })
+        fn over_axes(&self) -> Option<&dyn OverAxes> {
+            Some(self)
         }
     };
 }
@@ -94,25 +110,26 @@ use linear_collective;
 
 /// Apply a collective to every leaf.
 #[track_caller]
-fn on_leaves<X: Tree<Tensor, With<Tensor> = X>>(x: X, f: impl Fn(Tensor) -> Tensor) -> X {
+fn on_leaves<X: TensorTree>(x: X, f: impl Fn(Tensor) -> Tensor) -> X {
     x.refill(x.leaves().into_iter().map(f).collect::<Vec<_>>())
 }
 
-/// The attributes with which all of them name the devices that work together, followed by these.
+/// The attributes of a collective in StableHLO: these, then the groups of devices that work together.
 fn over_devices(cx: &mut Lower, axes: &[NamedAxis], more: &str) -> String {
     let (groups, channel) = (cx.groups(axes), cx.channel());
     format!("{more}, channel_handle = {channel}, replica_groups = {groups}, use_global_device_ids")
 }
 
-/// Only what is batched over its axes can run: the functions above refuse other names.
+/// The interpreter runs one instance: batching has made ordinary operations of collectives before it meets them, since the
+/// functions above refuse names that no `vmap` and no mesh has.
 fn unbound(axes: &[NamedAxis]) -> ! {
-    unreachable!("a collective over `{}` outlived its vmap", names(axes))
+    panic!("a collective over `{}` outlived its vmap", names(axes))
 }
 
-/// What a linear collective gives the only instance that there is, when it has no axes: its own value.
-fn alone(prim: &dyn Primitive, x: &[Host]) -> Vec<Host> {
-    if !prim.named_axes().is_empty() {
-        unbound(prim.named_axes())
+/// The meaning of a linear collective over no axes: the only instance gets its own value.
+fn alone(prim: &impl Linear, x: &[Host]) -> Vec<Host> {
+    if !Linear::axes(prim).is_empty() {
+        unbound(Linear::axes(prim))
     }
     vec![x[0].reshaped(result(prim, x[0].aval()).dims)]
 }
@@ -127,12 +144,12 @@ fn instances(axes: &[NamedAxis]) -> usize {
     axes.iter().map(|a| a.size).product()
 }
 
-/// `data, model`
+/// The names of the axes, as in `data, model`.
 fn names(axes: &[NamedAxis]) -> String {
     axes.iter().map(|a| &*a.name).collect::<Vec<_>>().join(", ")
 }
 
-/// `x`, of which axis `at` is divided into the sizes of these axes and (`tiled`) what each instance gets of it.
+/// `x` with axis `at` split into one axis per named axis, followed (`tiled`) by one for the part that an instance gets.
 fn divided(x: Tensor, at: usize, axes: &[NamedAxis], tiled: bool) -> Tensor {
     let mut parts: Vec<usize> = axes.iter().map(|a| a.size).collect();
     if tiled {
@@ -141,12 +158,7 @@ fn divided(x: Tensor, at: usize, axes: &[NamedAxis], tiled: bool) -> Tensor {
     x.split_axis(at as isize, parts)
 }
 
-/// The order of axes that brings axis `from` to place `to`.
-fn moving(rank: usize, from: usize, to: usize) -> Vec<usize> {
-    inserted(&other_axes(rank, &[from]), to, from)
-}
-
-/// As [`moved`], of what is being written.
+/// As [`moved_axis`], of a value of StableHLO.
 fn transposed(cx: &mut Lower, x: &Value, from: usize, to: usize) -> Value {
     if from == to {
         return x.clone();
@@ -157,31 +169,26 @@ fn transposed(cx: &mut Lower, x: &Value, from: usize, to: usize) -> Value {
     cx.op("transpose", std::slice::from_ref(x), &attrs, &x.aval.with_dims(dims))
 }
 
-/// `t` with axis `from` moved to place `to`.
-fn moved(t: Tensor, from: usize, to: usize) -> Tensor {
-    t.transpose(moving(t.rank(), from, to))
-}
-
-/// `dims` with a further size at this place.
+/// Axis sizes with one more, at place `at`.
 fn inserted(dims: &[usize], at: usize, size: usize) -> Vec<usize> {
     [&dims[..at], &[size], &dims[at..]].concat()
 }
 
-/// `dims` without this place.
+/// Axis sizes without the one at place `at`.
 fn removed(dims: &[usize], at: usize) -> Vec<usize> {
     [&dims[..at], &dims[at + 1..]].concat()
 }
 
-/// Type rule: this axis is as long as there are instances (or a multiple of it).
-fn require_instances(x: &Aval, at: usize, axes: &[NamedAxis], multiple: bool) -> Result<(), String> {
+/// Type rule: the size of this axis is the number of instances, or a multiple of it.
+fn require_instances(x: &Aval, at: usize, axes: &[NamedAxis], multiple: bool) -> Result<(), Refusal> {
     let (size, n) = (require_axis(x, at)?, instances(axes));
     if size == n || (multiple && n > 0 && size % n == 0) {
         return Ok(());
     }
     let what = if multiple { "a multiple of the" } else { "the" };
     Err(match axes.is_empty() {
-        true => format!("axis {at} has size {size}, not 1: without a name there is one instance"),
-        false => format!("axis {at} has size {size}, not {what} {n} instances of `{}`", names(axes)),
+        true => format!("axis {at} has size {size}, not 1: without a name there is one instance").into(),
+        false => format!("axis {at} has size {size}, not {what} {n} instances of `{}`", names(axes)).into(),
     })
 }
 

@@ -2,7 +2,7 @@
 use super::*;
 
 /// How instances are combined.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Hash)]
 pub enum PReduction {
     /// Added.
     Sum,
@@ -13,7 +13,7 @@ pub enum PReduction {
 }
 
 /// A reduction over the instances along named axes.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Hash)]
 pub struct PReduce {
     how: PReduction,
     axes: Vec<NamedAxis>,
@@ -31,12 +31,12 @@ pub struct PReduce {
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[track_caller]
-pub fn psum<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames) -> X {
+pub fn psum<X: TensorTree>(x: X, axes: impl AxisNames) -> X {
     reduce("psum", PReduction::Sum, x, axes)
 }
 /// Mean over the instances along the named axes. JAX: `lax.pmean`.
 #[track_caller]
-pub fn pmean<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames) -> X {
+pub fn pmean<X: TensorTree>(x: X, axes: impl AxisNames) -> X {
     let _at = At::caller();
     let axes = axes.axes("pmean");
     let n = instances(&axes);
@@ -50,21 +50,22 @@ pub fn pmean<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames) -> X
 }
 /// Largest value among the instances along the named axes. At ties the tangent is the mean. JAX: `lax.pmax`.
 #[track_caller]
-pub fn pmax<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames) -> X {
+pub fn pmax<X: TensorTree>(x: X, axes: impl AxisNames) -> X {
     reduce("pmax", PReduction::Max, x, axes)
 }
 /// Smallest value among the instances along the named axes. At ties the tangent is the mean. JAX: `lax.pmin`.
 #[track_caller]
-pub fn pmin<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames) -> X {
+pub fn pmin<X: TensorTree>(x: X, axes: impl AxisNames) -> X {
     reduce("pmin", PReduction::Min, x, axes)
 }
 #[track_caller]
-fn reduce<X: Tree<Tensor, With<Tensor> = X>>(op: &str, how: PReduction, x: X, axes: impl AxisNames) -> X {
+fn reduce<X: TensorTree>(op: &str, how: PReduction, x: X, axes: impl AxisNames) -> X {
     let _at = At::caller();
     let axes = axes.axes(op);
     on_leaves(x, |t| reduced(how, &axes, t))
 }
-/// Over instances first, then over devices: each has a derivative of its own kind.
+/// Reduce over instances first, then over devices. Two operations, because their derivatives differ: the transpose of a sum
+/// over devices is [`pvary`], that of a sum over instances is a sum.
 #[track_caller]
 fn reduced(how: PReduction, axes: &[NamedAxis], t: Tensor) -> Tensor {
     let (devices, instances): (Vec<NamedAxis>, Vec<NamedAxis>) = axes.iter().cloned().partition(|a| a.mesh);
@@ -86,10 +87,6 @@ pub(super) fn combiner(cx: &mut Lower, op: &str, dtype: DType) -> crate::lower::
 }
 
 impl PReduce {
-    /// The same over all axes but that one.
-    fn without(&self, name: &str) -> PReduce {
-        PReduce { how: self.how, axes: self.axes.iter().filter(|a| *a.name != *name).cloned().collect() }
-    }
     fn set(&self) -> AxisSet {
         self.axes.iter().map(NamedAxis::mesh_axes).collect()
     }
@@ -110,7 +107,7 @@ impl Primitive for PReduce {
             PReduction::Min => "pmin",
         }
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         if self.how == PReduction::Sum {
             require(&x[0], is_number, "a number")?;
         }
@@ -129,7 +126,7 @@ impl Primitive for PReduce {
     }
     fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
         match self.how {
-            // what all devices share varies with the value of each
+            // the sum is one value that all devices share; its cotangent is the same for the value of each
             PReduction::Sum if self.axes[0].mesh => vec![ct[0].map(|ct| vary(ct, self.set()))],
             PReduction::Sum => vec![ct[0].map(|ct| self.sum(ct))],
             _ => not_linear(self.name(), vec![x[0].aval()]),
@@ -137,24 +134,6 @@ impl Primitive for PReduce {
     }
     fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
         bind(self.clone(), x)
-    }
-    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
-        let name = axis.name.as_ref()?;
-        if !self.axes.iter().any(|a| a.name == *name) {
-            return None;
-        }
-        let t = match (self.how, mapped[0]) {
-            (PReduction::Sum, true) => reduce_sum(x[0], [0]),
-            (PReduction::Sum, false) => mul(x[0], x[0].like(axis.size)),
-            (PReduction::Max, true) => reduce_max(x[0], [0]),
-            (PReduction::Min, true) => reduce_min(x[0], [0]),
-            (_, false) => x[0],
-        };
-        let rest = self.without(name);
-        Some(vec![(if rest.axes.is_empty() { t } else { bind1(rest, &[t]) }, false)])
-    }
-    fn varies(&self, x: AxisSet) -> AxisSet {
-        x.without(self.set())
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         if cx.alone(&self.axes) {
@@ -171,11 +150,30 @@ impl Primitive for PReduce {
         let attrs = over_devices(cx, &self.axes, "");
         cx.op_with("all_reduce", x, attrs.trim_start_matches(", "), vec![region], y)
     }
-    fn named_axes(&self) -> &[NamedAxis] {
+    fn over_axes(&self) -> Option<&dyn OverAxes> {
+        Some(self)
+    }
+}
+impl OverAxes for PReduce {
+    fn axes(&self) -> &[NamedAxis] {
         &self.axes
     }
-    fn with_named_axes(&self, axes: Vec<NamedAxis>) -> Rc<dyn Primitive> {
+    fn with_axes(&self, axes: Vec<NamedAxis>) -> Rc<dyn Primitive> {
         Rc::new(PReduce { how: self.how, axes })
+    }
+    fn batch_over(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
+        let t = match (self.how, mapped[0]) {
+            (PReduction::Sum, true) => reduce_sum(x[0], [0]),
+            (PReduction::Sum, false) => mul(x[0], x[0].like(axis.size)),
+            (PReduction::Max, true) => reduce_max(x[0], [0]),
+            (PReduction::Min, true) => reduce_min(x[0], [0]),
+            (_, false) => x[0],
+        };
+        let rest = axis.others(&self.axes);
+        vec![(if rest.is_empty() { t } else { bind1(PReduce { how: self.how, axes: rest }, &[t]) }, false)]
+    }
+    fn varies(&self, x: AxisSet) -> AxisSet {
+        x.without(self.set())
     }
 }
 

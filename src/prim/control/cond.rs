@@ -8,12 +8,12 @@ use crate::transform::{
 };
 
 /// One of several programs. Operands: its number (an i32 scalar in range), then the inputs that all of them share.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Hash)]
 pub struct Cond {
     branches: Vec<Rc<Graph>>,
 }
 
-/// `yes(operand)` where the scalar bool `condition` holds, else `no(operand)`: only one of them runs. JAX: `lax.cond`.
+/// `yes(operand)` if the scalar bool `condition` holds, else `no(operand)`: only one of them runs. JAX: `lax.cond`.
 ///
 /// Under `vmap` with a condition that differs between instances both run, as in JAX. Use [`where_`](crate::where_) to
 /// choose element by element.
@@ -25,11 +25,12 @@ pub struct Cond {
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[track_caller]
-pub fn cond<X, Y>(condition: Tensor, yes: impl FnOnce(X) -> Y, no: impl FnOnce(X) -> Y, operand: X) -> Y
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+pub fn cond<X: TensorTree, Y: TensorTree>(
+    condition: Tensor,
+    yes: impl FnOnce(X) -> Y,
+    no: impl FnOnce(X) -> Y,
+    operand: X,
+) -> Y {
     let _at = At::caller();
     let a = condition.aval();
     if !a.is_like(&Aval::new(DType::Bool, [])) {
@@ -51,11 +52,7 @@ where
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[track_caller]
-pub fn switch<X, Y>(index: Tensor, branches: &[&dyn Fn(X) -> Y], operand: X) -> Y
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+pub fn switch<X: TensorTree, Y: TensorTree>(index: Tensor, branches: &[&dyn Fn(X) -> Y], operand: X) -> Y {
     let _at = At::caller();
     let a = index.aval();
     if a.rank() != 0 || a.dtype.is_float() || a.dtype == DType::Bool {
@@ -76,10 +73,7 @@ type Branch<Y> = (Graph, Vec<Tensor>, Y);
 
 /// Check that all branches return the same, and record the choice.
 #[track_caller]
-fn choose<Y>(op: &str, index: Tensor, operands: Vec<Tensor>, branches: Vec<Branch<Y>>) -> Y
-where
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+fn choose<Y: TensorTree>(op: &str, index: Tensor, operands: Vec<Tensor>, branches: Vec<Branch<Y>>) -> Y {
     let name = |i: usize| match (op, i) {
         ("cond", 0) => "`no`".to_string(),
         ("cond", _) => "`yes`".to_string(),
@@ -129,7 +123,8 @@ impl Cond {
     fn outs(&self) -> usize {
         self.branches[0].outs.len()
     }
-    /// Differentiate every branch; an output that has a tangent in one has it in all.
+    /// Differentiate every branch with `f`, which takes a branch and which of its outputs must have a tangent. Branches must
+    /// return the same types, so an output that has a tangent in one branch has one in all.
     fn differentiate<R>(&self, active: &[bool], f: impl Fn(&Graph, &[bool]) -> (R, Vec<bool>)) -> (Vec<R>, Vec<bool>) {
         let mut force = vec![false; self.outs()];
         loop {
@@ -143,7 +138,7 @@ impl Cond {
         }
     }
 
-    /// Values now, with what the linear branches need as further results; tangents by a second choice.
+    /// Results by one choice, whose branches return the residuals too; tangents by a second choice, between linear branches.
     fn linearized(&self, index: Tensor, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let active: Vec<bool> = dx.iter().map(Option::is_some).collect();
         let (splits, active_out) = self.differentiate(&active, |g, force| {
@@ -159,7 +154,7 @@ impl Cond {
         if !active_out.contains(&true) {
             return (y, vec![None; n]);
         }
-        // inputs of every linear branch: tangents, the operands that any of them needs, the slots
+        // inputs of every linear branch: tangents, the operands that any branch needs, the slots
         let needed: Vec<usize> = (0..x.len())
             .filter(|i| homes.iter().flatten().any(|h| matches!(h, Residual::Operand(j) if j == i)))
             .collect();
@@ -186,7 +181,7 @@ impl Cond {
         (y, spread_out(&dy, &active_out))
     }
 
-    /// Per operand, its cotangent: a choice between the transposed branches.
+    /// Cotangents of the operands: a choice between the transposed branches.
     fn transposed(&self, ct: &[Option<Tensor>], index: Tensor, x: &[Operand]) -> Vec<Option<Tensor>> {
         let cts: Vec<Tensor> = ct.iter().flatten().copied().collect();
         let known: Vec<Tensor> = x.iter().filter(|x| !x.is_linear()).map(Operand::known).collect();
@@ -263,32 +258,32 @@ impl fmt::Debug for Cond {
     }
 }
 
-impl Primitive for Cond {
+impl HigherOrder for Cond {
     fn name(&self) -> &'static str {
         "cond"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         if !x[0].is_like(&Aval::new(DType::I32, [])) {
-            return Err(format!("the index is {}, not i32[]", x[0]));
+            return Err(format!("the index is {}, not i32[]", x[0]).into());
         }
         let (ins, outs) = (self.branches[0].in_avals(), self.branches[0].out_avals());
         if x[1..] != ins || self.branches.iter().any(|b| b.in_avals() != ins || b.out_avals() != outs) {
-            return Err(format!("the branches take {ins:?} and return {outs:?}"));
+            return Err(format!("the branches take {ins:?} and return {outs:?}").into());
         }
         Ok(outs)
     }
-    fn for_varying(&self, x: &[AxisSet]) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
+    fn for_varying(&self, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
         let have = self.branches[0].in_avals();
-        // operands too, if devices choose differently: the derivative of one that they share is then summed outside, where
-        // all of them come by
+        // where devices choose differently, operands that they share are made to vary outside of the choice: the transpose of
+        // that is a sum over devices, and all devices must come to it
         let ins: Vec<AxisSet> = have.iter().zip(&x[1..]).map(|(a, own)| a.vma.union(*own).union(x[0])).collect();
         let run = |outs: &[AxisSet]| self.branches.iter().map(|b| raised(b, &ins, outs)).collect::<Vec<Graph>>();
-        // a result that varies in one branch does in all, and so do all if devices choose differently
+        // a result that varies in one branch varies in all; if devices choose differently, all results vary
         let first = run(&vec![x[0]; self.outs()]);
         let outs: Vec<AxisSet> =
             (0..self.outs()).map(|i| first.iter().map(|b| b.aval(b.outs[i]).vma).collect()).collect();
         let branches = run(&outs).into_iter().map(Rc::new).collect();
-        Some((Rc::new(Cond { branches }), [&x[..1], &ins].concat()))
+        (Rc::new(Cond { branches }), [&x[..1], &ins].concat())
     }
     fn diverges(&self, x: &[AxisSet]) -> AxisSet {
         x[0]
@@ -296,27 +291,21 @@ impl Primitive for Cond {
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         self.branches[x[0].to_ints()[0] as usize].eval(&x[1..])
     }
-    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
-        unreachable!("`jvp_whole` answers")
-    }
-    fn jvp_whole(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
+    fn jvp(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let active: Vec<bool> = dx[1..].iter().map(Option::is_some).collect();
         let (joint, active_out) = self.differentiate(&active, |g, force| jvp_of(g, &active, force));
         let tangents: Vec<Tensor> = dx.iter().flatten().copied().collect();
         let mut y = bind(Cond { branches: joint.into_iter().map(Rc::new).collect() }, &[x, &tangents].concat());
         let dy = y.split_off(self.outs());
-        Some((y, spread_out(&dy, &active_out)))
+        (y, spread_out(&dy, &active_out))
     }
-    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
-        Some(self.linearized(x[0], &x[1..], &dx[1..]))
+    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
+        self.linearized(x[0], &x[1..], &dx[1..])
     }
     fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
         [vec![None], self.transposed(ct, x[0].known(), &x[1..])].concat()
     }
-    fn batch(&self, _: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
-        unreachable!("`batch_whole` answers")
-    }
-    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
+    fn batch(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
         let (index, x, m) = (x[0], &x[1..], &mapped[1..]);
         if !mapped[0] {
             // a result that has the axis in one branch has it in all
@@ -325,11 +314,11 @@ impl Primitive for Cond {
             let any: Vec<bool> = (0..self.outs()).map(|i| outs.iter().any(|o| o[i])).collect();
             let (branches, _): (Vec<Graph>, Vec<Vec<bool>>) = run(&any);
             let branches = branches.into_iter().map(Rc::new).collect();
-            return Some(bind_at(Cond { branches }, index, x).into_iter().zip(any).collect());
+            return bind_at(Cond { branches }, index, x).into_iter().zip(any).collect();
         }
         // instances choose differently: run all branches and select, unless one has effects
         if let Some(y) = apart_for_effects(self, axis, &[&[index], x].concat(), mapped) {
-            return Some(y);
+            return y;
         }
         let mut branches = self.branches.iter().map(|b| batch_all(b, axis, x, m)).enumerate();
         let (_, first) = branches.next().expect("at least one");
@@ -338,7 +327,7 @@ impl Primitive for Cond {
             let one = |(y, z): (Tensor, Tensor)| select(broadcast_in_dim(here, z.dims(), vec![0]), z, y);
             y.into_iter().zip(z).map(one).collect()
         });
-        Some(y.into_iter().map(|t| (t, true)).collect())
+        y.into_iter().map(|t| (t, true)).collect()
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         let effects = self.has_effect();
@@ -356,8 +345,8 @@ impl Primitive for Cond {
         out.into_iter().for_each(|v| cx.set_last_effect(v));
         y
     }
-    /// Of the most expensive branch.
-    fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
+    /// The work of the most expensive branch.
+    fn cost(&self) -> Cost {
         let costs = self.branches.iter().map(|b| b.cost());
         let order = |a: &Cost, b: &Cost| a.flops.total_cmp(&b.flops).then(a.bytes.total_cmp(&b.bytes));
         costs.max_by(order).unwrap_or_default()
@@ -369,7 +358,7 @@ impl Primitive for Cond {
         Rc::new(Cond { branches })
     }
     fn in_two_runs(&self, split: &dyn Fn(&Graph) -> Runs) -> Option<Halves> {
-        // each branch has a place for what each of them saves, of which it fills its own
+        // the first runs return what every branch saves, one after the other: each fills its own part, and zeros the others
         let runs: Vec<Runs> = self.branches.iter().map(|b| split(b)).collect();
         let more: Vec<Vec<Aval>> = runs.iter().map(|r| r.first.avals_of(&r.saved)).collect();
         if more.iter().all(Vec::is_empty) {

@@ -13,14 +13,13 @@ use crate::{
 
 mod cond;
 mod scan;
-mod scan_ad;
 mod while_loop;
 pub use cond::{Cond, cond, switch};
 pub use scan::{Scan, ScanOptions, scan, scan_with};
 pub use while_loop::{Bound, While, fori_loop, while_loop};
-pub(super) use {cond::ROWS as COND_ROWS, scan_ad::ROWS as SCAN_ROWS, while_loop::ROWS as WHILE_ROWS};
+pub(super) use {cond::ROWS as COND_ROWS, scan::ROWS as SCAN_ROWS, while_loop::ROWS as WHILE_ROWS};
 
-/// The carry of a loop must leave the body with the structure and the types it entered with.
+/// Refuse a body that returns another structure or other types of the carry than it took.
 #[track_caller]
 fn check_carry<C: Tree<Tensor>>(op: &str, enters: &C, before: &[Aval], leaves: &C, after: &[Aval]) {
     let paths = (enters.paths(), leaves.paths());
@@ -86,9 +85,10 @@ fn batch_carry(
     }
 }
 
-/// A loop or choice in which instances do different things, run for one instance after the other if it has effects: done
-/// at once, all would have the effects of all. `None` if it has none, or works over the axis itself.
-fn apart_for_effects<P: Primitive + Clone>(
+/// A loop or choice in which instances do different things, run for one instance after the other if it has side effects. Run
+/// for all at once, every instance would have the side effects of all. `None` if there are no side effects, or if it works over
+/// the batch axis by name.
+fn apart_for_effects<P: HigherOrder + Clone>(
     prim: &P,
     axis: &BatchAxis,
     x: &[Tensor],

@@ -10,7 +10,7 @@ use std::panic::Location;
 
 /// A loop that runs as long as a condition holds. Operands: values that condition and body share (consts), the initial
 /// carry. Results: the final carry.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Hash)]
 pub struct While {
     /// From consts and carry to a scalar bool.
     condition: Rc<Graph>,
@@ -31,10 +31,7 @@ pub struct While {
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[track_caller]
-pub fn while_loop<C>(condition: impl FnOnce(C) -> Tensor, body: impl FnOnce(C) -> C, init: C) -> C
-where
-    C: Tree<Tensor, With<Tensor> = C>,
-{
+pub fn while_loop<C: TensorTree>(condition: impl FnOnce(C) -> Tensor, body: impl FnOnce(C) -> C, init: C) -> C {
     let _at = At::caller();
     let carry = init.leaves();
     let avals: Vec<Aval> = carry.iter().map(|t| t.aval()).collect();
@@ -54,11 +51,11 @@ where
 
 /// A bound of [`fori_loop`]: a number, or an integer scalar tensor.
 pub trait Bound: Copy {
-    /// The number, if it is known while tracing.
+    /// The number, if it is known while tracing: `None` for a tensor.
     fn known(self) -> Option<i64>;
     /// The bound as a tensor.
     fn tensor(self, dtype: DType) -> Tensor;
-    /// The type of a tensor.
+    /// Its type, if it is a tensor.
     fn aval(self) -> Option<Aval>;
 }
 macro_rules! bounds {
@@ -104,10 +101,7 @@ impl Bound for Tensor {
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[track_caller]
-pub fn fori_loop<C>(from: impl Bound, to: impl Bound, body: impl FnOnce(Tensor, C) -> C, init: C) -> C
-where
-    C: Tree<Tensor, With<Tensor> = C>,
-{
+pub fn fori_loop<C: TensorTree>(from: impl Bound, to: impl Bound, body: impl FnOnce(Tensor, C) -> C, init: C) -> C {
     let line = Location::caller();
     let _at = At::line(line);
     // a number as bound takes the dtype of the other
@@ -146,7 +140,7 @@ impl While {
         self.body.outs.len()
     }
     /// One loop that carries values and tangents.
-    fn with_tangents(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
+    fn joint_loop(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let (k, n) = (self.consts, self.carry());
         let (mut body, active, active_out) =
             grow_active(dx, k, n, n, |active, force| jvp_of(&self.body, active, force));
@@ -176,7 +170,7 @@ impl While {
         (y, spread_out(&dy, &active_out))
     }
     /// Condition and body over a batch whose instances stop at different times: the loop runs until all have stopped, and
-    /// those that have keep their state.
+    /// instances that have stopped keep their state.
     fn until_all_stop(&self, axis: &BatchAxis, mapped: &[bool]) -> (Graph, Graph) {
         let k = self.consts;
         let avals =
@@ -202,29 +196,29 @@ impl fmt::Debug for While {
     }
 }
 
-impl Primitive for While {
+impl HigherOrder for While {
     fn name(&self) -> &'static str {
         "while"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         let (ins, outs) = (self.body.in_avals(), self.body.out_avals());
         if x != ins || self.condition.in_avals() != ins {
-            return Err(format!("the body takes {ins:?}"));
+            return Err(format!("the body takes {ins:?}").into());
         }
         if outs != ins[self.consts..] {
-            return Err(format!("the carry enters as {:?} but leaves as {outs:?}", &ins[self.consts..]));
+            return Err(format!("the carry enters as {:?} but leaves as {outs:?}", &ins[self.consts..]).into());
         }
         Ok(outs)
     }
-    fn for_varying(&self, x: &[AxisSet]) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
-        // devices that stop at different times have different states
+    fn for_varying(&self, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
+        // where devices stop at different times, every part of the carry differs between them
         let stops = |ins: &[AxisSet]| {
             let condition = raised(&self.condition, ins, &[AxisSet::NONE]);
             condition.aval(condition.outs[0]).vma
         };
         let (body, ins) = raised_carry(&self.body, x, self.consts, self.carry(), stops);
         let condition = raised(&self.condition, &ins, &[AxisSet::NONE]);
-        Some((Rc::new(While { condition: Rc::new(condition), body: Rc::new(body), consts: self.consts }), ins))
+        (Rc::new(While { condition: Rc::new(condition), body: Rc::new(body), consts: self.consts }), ins)
     }
     fn diverges(&self, _: &[AxisSet]) -> AxisSet {
         self.condition.aval(self.condition.outs[0]).vma
@@ -238,34 +232,28 @@ impl Primitive for While {
         }
         x.split_off(self.consts)
     }
-    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
-        unreachable!("`jvp_whole` answers")
+    fn jvp(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
+        self.joint_loop(x, dx)
     }
-    fn jvp_whole(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
-        Some(self.with_tangents(x, dx))
-    }
-    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
-        // values of an unknown number of steps cannot be kept: the loop of tangents computes them again
+    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
+        // residuals of an unknown number of steps cannot be stacked: the loop of tangents computes the values again
         let y = bind(self.clone(), x);
         let pure = |g: &Graph| Rc::new(without_effects(g));
         let again = While { condition: pure(&self.condition), body: pure(&self.body), consts: self.consts };
-        Some((y, again.with_tangents(x, dx).1))
+        (y, again.joint_loop(x, dx).1)
     }
     fn transpose(&self, _: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {
         let help = "use `scan`, or `fori_loop` with numbers as bounds; or forward mode (`jvp`, `jacfwd`); or give the derivative with `custom_vjp`";
         fail("while_loop", vec![], "reverse mode needs a loop whose number of steps is known", Some(help.into()))
     }
-    fn batch(&self, _: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
-        unreachable!("`batch_whole` answers")
-    }
-    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
+    fn batch(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
         let k = self.consts;
         let (mut body, mut m, _) = batch_carry(&self.body, axis, mapped.to_vec(), k, self.carry());
         let (mut condition, stops_apart) = batched(&self.condition, axis, &m, &[false]);
         if stops_apart[0] {
-            // those that have stopped must not go on having effects
+            // instances that have stopped must not have side effects any more
             if let Some(y) = apart_for_effects(self, axis, x, mapped) {
-                return Some(y);
+                return y;
             }
             m[k..].fill(true);
             (condition, body) = self.until_all_stop(axis, &m);
@@ -273,7 +261,7 @@ impl Primitive for While {
         let arg = |(i, t): (usize, &Tensor)| in_front(axis, (*t, mapped[i] || !m[i]));
         let args: Vec<Tensor> = x.iter().enumerate().map(arg).collect();
         let y = bind(While { condition: Rc::new(condition), body: Rc::new(body), consts: k }, &args);
-        Some(y.into_iter().zip(m[k..].iter().copied()).collect())
+        y.into_iter().zip(m[k..].iter().copied()).collect()
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         let (k, effects) = (self.consts, self.has_effect());
@@ -298,8 +286,8 @@ impl Primitive for While {
         debug_assert_eq!(out.len(), k + y.len());
         out.split_off(k)
     }
-    /// Of one step: how many there will be is unknown.
-    fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
+    /// The work of one step: how many steps there will be is unknown.
+    fn cost(&self) -> Cost {
         [self.condition.cost(), self.body.cost()].into_iter().sum()
     }
     fn graphs(&self) -> Vec<&Rc<Graph>> {
@@ -338,7 +326,7 @@ pub(in crate::prim) const ROWS: &[Row] = &[Row {
     name: "while",
     dtypes: |d| matches!(d, DType::F32 | DType::F64 | DType::I32),
     cases: |d| {
-        // reverse mode is refused, so that no operand is differentiated both ways
+        // (reverse mode is refused, and the tests differentiate in both modes)
         vec![
             Case::new("shared condition", vec![sample(d, &[3], 1), sample(d, &[3], 2)], |x| {
                 let (y, steps) = (x[1], full([], DType::I32, 4));

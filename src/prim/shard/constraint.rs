@@ -1,11 +1,12 @@
-//! Where the values of a program are, by annotation.
+//! Sharding annotations: how a value of a program is divided over devices.
 use super::*;
 
-/// The identity, whose result is divided over devices in a given way.
-#[derive(Clone, PartialEq)]
+/// The identity; its result is divided over devices in a given way.
+#[derive(Clone, PartialEq, Hash)]
 pub struct ShardingConstraint(pub(crate) NamedSharding);
 
-/// `x`, divided over the devices of a mesh as this says; the compiler moves data where it must. Entries written `*` are left to it.
+/// `x`, divided over the devices of a mesh as `sharding` says: the compiler moves data where it must. Entries written `*` are left
+/// to the compiler.
 /// JAX: `lax.with_sharding_constraint`.
 ///
 /// ```no_run
@@ -18,9 +19,9 @@ pub struct ShardingConstraint(pub(crate) NamedSharding);
 /// ```
 ///
 /// # Errors
-/// A spec that does not go with the mesh or the tensor; an axis that cannot be divided evenly.
+/// Fails if the spec does not fit the mesh or the tensor, or an axis cannot be divided evenly.
 #[track_caller]
-pub fn with_sharding<X: Tree<Tensor, With<Tensor> = X>>(x: X, sharding: &NamedSharding) -> X {
+pub fn with_sharding<X: TensorTree>(x: X, sharding: &NamedSharding) -> X {
     let _at = At::caller();
     x.refill(x.leaves().into_iter().map(|t| bind1(ShardingConstraint(sharding.clone()), &[t])).collect::<Vec<_>>())
 }
@@ -33,7 +34,7 @@ impl Primitive for ShardingConstraint {
     fn name(&self) -> &'static str {
         "sharding_constraint"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         self.0.local_dims(&x[0].varying(AxisSet::NONE))?;
         Ok(vec![x[0].clone()])
     }

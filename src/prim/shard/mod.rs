@@ -8,21 +8,20 @@ use crate::{
 
 mod constraint;
 mod map;
-mod map_rules;
 pub use constraint::{ShardingConstraint, with_sharding};
 pub use map::{ShardMap, ShardMapOptions, shard_map, shard_map_with};
 pub(super) use {constraint::ROWS as CONSTRAINT_ROWS, map::ROWS as MAP_ROWS};
 
-/// The identity, whose result counts as differing between devices along these axes.
-#[derive(Clone, Debug, PartialEq)]
+/// The identity; its result has a type that says it may differ between the devices along these axes.
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct PVary(pub(crate) AxisSet);
 
-/// `x`, as a value that may differ between the devices along the named axes of the mesh. Only inside
-/// [`shard_map`], where operations do it themselves wherever operands vary differently: to be called where the place
-/// matters, because the derivative of a value that devices share is summed over them at this place. JAX:
+/// `x`, with a type that says it may differ between the devices along the named axes of the mesh. Only inside [`shard_map`].
+/// Operations call it themselves where their operands vary differently. Call it to choose the place: reverse mode sums the
+/// derivative of a value that devices share over them exactly here. JAX:
 /// `lax.pcast(x, axes, to="varying")`, formerly `lax.pvary`.
 #[track_caller]
-pub fn pvary<X: Tree<Tensor, With<Tensor> = X>>(x: X, axes: impl AxisNames) -> X {
+pub fn pvary<X: TensorTree>(x: X, axes: impl AxisNames) -> X {
     let _at = At::caller();
     let axes: AxisSet = axes.axes("pvary").iter().map(NamedAxis::mesh_axes).collect();
     x.refill(x.leaves().into_iter().map(|t| vary(t, axes)).collect::<Vec<_>>())
@@ -32,14 +31,11 @@ impl Primitive for PVary {
     fn name(&self) -> &'static str {
         "pvary"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
-        Ok(vec![x[0].clone()])
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
+        Ok(vec![x[0].varying(x[0].vma.union(self.0))])
     }
-    fn varies(&self, x: AxisSet) -> AxisSet {
-        x.union(self.0)
-    }
-    fn only_varies(&self) -> bool {
-        true
+    fn tag(&self) -> Tag<'_> {
+        Tag::TypeOnly
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         x.to_vec()
@@ -48,7 +44,7 @@ impl Primitive for PVary {
         vec![dx[0].map(|d| vary(d, self.0))]
     }
     fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
-        // (what varies already has a derivative on each device)
+        // over axes along which the operand varies already, each device has a derivative of its own: no sum
         vec![ct[0].map(|ct| psum_over(ct, self.0.without(x[0].aval().vma)))]
     }
     fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
@@ -62,10 +58,11 @@ impl Primitive for PVary {
     }
 }
 
-/// The identity, whose result is believed to be the same on all devices along these axes.
-#[derive(Clone, Debug, PartialEq)]
+/// The identity; its result has a type that says it is the same on all devices along these axes, which is not checked.
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub(crate) struct Trusted(pub(crate) Vec<NamedAxis>);
-/// `t`, which is the same on all devices along the named axes, though the rules cannot know it: what a gather returned.
+/// `t`, with a type that says it is the same on all devices along the named axes. For values whose types cannot show it, such as
+/// the result of a gather.
 #[track_caller]
 pub(crate) fn trusted(t: Tensor, axes: impl AxisNames) -> Tensor {
     bind1(Trusted(axes.axes("trusted")), &[t])
@@ -79,19 +76,11 @@ impl Primitive for Trusted {
     fn name(&self) -> &'static str {
         "trusted"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
-        Ok(vec![x[0].clone()])
-    }
-    fn varies(&self, x: AxisSet) -> AxisSet {
-        x.without(self.set())
-    }
-    fn eval(&self, x: &[Host]) -> Vec<Host> {
-        x.to_vec()
-    }
+    identity!();
     fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
         vec![dx[0].map(|d| bind1(self.clone(), &[d]))]
     }
-    // (each device made the value by itself: each has its share of the derivative)
+    // each device computed the value by itself, so that each gets an equal share of its derivative
     fn transpose(&self, ct: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {
         let n: usize = self.0.iter().map(|a| a.size).product();
         vec![ct[0].map(|ct| vary(ct / n as f64, self.set()))]
@@ -99,30 +88,34 @@ impl Primitive for Trusted {
     fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
         bind(self.clone(), x)
     }
-    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
-        let name = axis.name.as_ref()?;
-        let rest: Vec<NamedAxis> = self.0.iter().filter(|a| a.name != *name).cloned().collect();
-        if rest.len() == self.0.len() {
-            return None;
-        }
-        let t = if mapped[0] { x[0].slice_axis(0, 0..1).reshape(&x[0].dims()[1..]) } else { x[0] };
-        Some(vec![(if rest.is_empty() { t } else { bind1(Trusted(rest), &[t]) }, false)])
+    fn lower(&self, _: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
+        x.to_vec()
     }
-    fn named_axes(&self) -> &[NamedAxis] {
+    fn over_axes(&self) -> Option<&dyn OverAxes> {
+        Some(self)
+    }
+}
+impl OverAxes for Trusted {
+    fn axes(&self) -> &[NamedAxis] {
         &self.0
     }
-    fn with_named_axes(&self, axes: Vec<NamedAxis>) -> Rc<dyn Primitive> {
+    fn with_axes(&self, axes: Vec<NamedAxis>) -> Rc<dyn Primitive> {
         Rc::new(Trusted(axes))
+    }
+    fn batch_over(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
+        let rest = axis.others(&self.0);
+        let t = if mapped[0] { x[0].slice_axis(0, 0..1).reshape(&x[0].dims()[1..]) } else { x[0] };
+        vec![(if rest.is_empty() { t } else { bind1(Trusted(rest), &[t]) }, false)]
+    }
+    fn varies(&self, x: AxisSet) -> AxisSet {
+        x.without(self.set())
     }
     fn waits(&self) -> bool {
         false
     }
-    fn lower(&self, _: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
-        x.to_vec()
-    }
 }
 
-/// A mesh that every client has the devices for: on it, the cases of this folder run wherever others do.
+/// A mesh of one device, which every client has: so the cases of this folder run wherever others do.
 fn one_device() -> Mesh {
     Mesh::abstract_mesh([("i", 1), ("j", 1)]).expect("two names")
 }

@@ -1,21 +1,26 @@
 //! `scan`: a loop of known length.
+//!
+//! This file has what a loop is: the user's function, the parameters, the type, the meaning, and how a loop is batched and made
+//! smaller. `derivatives.rs` makes loops of tangents and cotangents; `lowering.rs` writes a loop as StableHLO.
 use super::*;
-use crate::{
-    lower::array,
-    transform::dce::{Pruned, dce},
-};
+use crate::transform::dce::{Pruned, dce};
+
+mod cases;
+mod derivatives;
+mod lowering;
+pub(in crate::prim) use cases::ROWS;
 
 /// A loop of known length. Operands: values the body shares (consts), the initial carry, the stacked xs. Results: the
 /// final carry, the stacked ys.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Hash)]
 pub struct Scan {
     /// From consts, carry and one slice of each of xs to carry and one slice of each of ys.
-    pub(super) body: Rc<Graph>,
-    pub(super) consts: usize,
-    pub(super) carry: usize,
-    pub(super) length: usize,
-    pub(super) reverse: bool,
-    pub(super) unroll: usize,
+    body: Rc<Graph>,
+    consts: usize,
+    carry: usize,
+    length: usize,
+    reverse: bool,
+    unroll: usize,
 }
 
 /// Options of [`scan_with`].
@@ -50,23 +55,18 @@ impl Default for ScanOptions {
 /// assert_eq!(g.eval(&[x])[0].to_f64(), [1.0, 3.0, 6.0, 10.0]);
 /// ```
 #[track_caller]
-pub fn scan<C, X, Y>(f: impl FnOnce(C, X) -> (C, Y), init: C, xs: X) -> (C, Y)
-where
-    C: Tree<Tensor, With<Tensor> = C>,
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+pub fn scan<C: TensorTree, X: TensorTree, Y: TensorTree>(f: impl FnOnce(C, X) -> (C, Y), init: C, xs: X) -> (C, Y) {
     scan_with(ScanOptions::default(), f, init, xs)
 }
 
 /// [`scan`] with options: in reverse, without xs (then `xs` is `()`), partly unrolled.
 #[track_caller]
-pub fn scan_with<C, X, Y>(options: ScanOptions, f: impl FnOnce(C, X) -> (C, Y), init: C, xs: X) -> (C, Y)
-where
-    C: Tree<Tensor, With<Tensor> = C>,
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+pub fn scan_with<C: TensorTree, X: TensorTree, Y: TensorTree>(
+    options: ScanOptions,
+    f: impl FnOnce(C, X) -> (C, Y),
+    init: C,
+    xs: X,
+) -> (C, Y) {
     let _at = At::caller();
     let length = common_length(&xs, options.length);
     let (c, x) = (init.leaves(), xs.leaves());
@@ -118,76 +118,21 @@ fn common_length(xs: &impl Tree<Tensor>, given: Option<usize>) -> usize {
 
 impl Scan {
     /// Where carry and xs begin among the operands.
-    pub(super) fn bounds(&self) -> (usize, usize) {
+    fn bounds(&self) -> (usize, usize) {
         (self.consts, self.consts + self.carry)
     }
     /// The type of a stack of slices.
-    pub(super) fn stacked(&self, slice: &Aval) -> Aval {
+    fn stacked(&self, slice: &Aval) -> Aval {
         slice.stacked(self.length)
     }
-    /// `start` (per operand), and every carry that comes to depend on an operand in it.
-    pub(super) fn reaching(&self, mut start: Vec<bool>) -> Vec<bool> {
+    /// `start`, which tells of each operand whether it is chosen, with every carry that comes to depend on a chosen one.
+    fn reaching(&self, mut start: Vec<bool>) -> Vec<bool> {
         loop {
             let (_, outs) = depends(&self.body, &start);
             let Some(i) = (0..self.carry).find(|i| outs[*i] && !start[self.consts + i]) else { return start };
             start[self.consts + i] = true;
         }
     }
-
-    /// One step: slices of xs in, slices of ys written.
-    fn lower_step(
-        &self,
-        cx: &mut Lower,
-        at: &Value,
-        consts: &[Value],
-        carry: &[Value],
-        xs: &[Value],
-        ys: &[Value],
-    ) -> [Vec<Value>; 2] {
-        let slices: Vec<Value> = xs.iter().map(|x| read_slice(cx, x, at)).collect();
-        let args = [consts, carry, &slices].concat();
-        let mut carry = cx.graph(&self.body, &args);
-        let new = carry.split_off(self.carry);
-        let ys = ys.iter().zip(&new).map(|(ys, y)| write_slice(cx, ys, y, at)).collect();
-        [carry, ys]
-    }
-
-    /// The number of the slice that is taken at step `i + j`.
-    fn lower_index(&self, cx: &mut Lower, i: &Value, j: usize) -> Value {
-        let s = counter();
-        let step = if j == 0 { i.clone() } else { binary(cx, "add", i.clone(), j) };
-        if !self.reverse {
-            return step;
-        }
-        let last = cx.splat(&s, self.length as f64 - 1.0);
-        cx.op("subtract", &[last, step], "", &s)
-    }
-}
-
-/// The type of the loop counter.
-fn counter() -> Aval {
-    Aval::new(DType::I32, [])
-}
-fn binary(cx: &mut Lower, op: &str, x: Value, y: usize) -> Value {
-    let y = cx.splat(&counter(), y as f64);
-    cx.op(op, &[x, y], "", &counter())
-}
-/// The start indices of slice `at` of the leading axis.
-fn starts(cx: &mut Lower, at: &Value, rank: usize) -> Vec<Value> {
-    let zero = cx.splat(&counter(), 0.0);
-    [vec![at.clone()], vec![zero; rank - 1]].concat()
-}
-fn read_slice(cx: &mut Lower, x: &Value, at: &Value) -> Value {
-    let slice = x.aval.unstacked();
-    let one = slice.stacked(1);
-    let operands = [vec![x.clone()], starts(cx, at, one.rank())].concat();
-    let taken = cx.op("dynamic_slice", &operands, &format!("slice_sizes = {}", array(&one.dims)), &one);
-    cx.op("reshape", &[taken], "", &slice)
-}
-fn write_slice(cx: &mut Lower, into: &Value, y: &Value, at: &Value) -> Value {
-    let one = cx.op("reshape", std::slice::from_ref(y), "", &y.aval.stacked(1));
-    let operands = [vec![into.clone(), one], starts(cx, at, into.aval.rank())].concat();
-    cx.op("dynamic_update_slice", &operands, "", &into.aval)
 }
 
 impl fmt::Debug for Scan {
@@ -204,29 +149,30 @@ impl fmt::Debug for Scan {
     }
 }
 
-impl Primitive for Scan {
+impl HigherOrder for Scan {
     fn name(&self) -> &'static str {
         "scan"
     }
-    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, String> {
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         let (outs, (_, c)) = (self.body.out_avals(), self.bounds());
         let slices = self.body.in_avals();
         let want = slices.iter().enumerate().map(|(i, a)| if i < c { a.clone() } else { self.stacked(a) });
         if !want.eq(x.iter().cloned()) {
-            return Err(format!("the body takes {slices:?} per step"));
+            return Err(format!("the body takes {slices:?} per step").into());
         }
         if outs[..self.carry] != slices[self.consts..c] {
             return Err(format!(
                 "the carry enters as {:?} but leaves as {:?}",
                 &slices[self.consts..c],
                 &outs[..self.carry]
-            ));
+            )
+            .into());
         }
         Ok(outs.iter().enumerate().map(|(i, a)| if i < self.carry { a.clone() } else { self.stacked(a) }).collect())
     }
-    fn for_varying(&self, x: &[AxisSet]) -> Option<(Rc<dyn Primitive>, Vec<AxisSet>)> {
+    fn for_varying(&self, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
         let (body, ins) = raised_carry(&self.body, x, self.consts, self.carry, |_| AxisSet::NONE);
-        Some((Rc::new(Scan { body: Rc::new(body), ..self.clone() }), ins))
+        (Rc::new(Scan { body: Rc::new(body), ..self.clone() }), ins)
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         let (k, c) = self.bounds();
@@ -247,81 +193,37 @@ impl Primitive for Scan {
         carry.extend(ys.iter().zip(&outs[self.carry..]).map(|(ys, a)| Host::stack(a, ys)));
         carry
     }
-    fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
-        unreachable!("`jvp_whole` answers")
+    fn jvp(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
+        self.joint_loop(x, dx)
     }
-    fn jvp_whole(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
-        Some(self.with_tangents(x, dx))
-    }
-    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Option<Linearized> {
-        Some(self.linearized(x, dx))
+    fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
+        self.linearized(x, dx)
     }
     fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
         self.transposed(ct, x)
     }
-    fn batch(&self, _: usize, _: &[Tensor], _: &[bool]) -> Vec<Tensor> {
-        unreachable!("`batch_whole` answers")
-    }
-    fn batch_whole(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Option<Batched> {
-        // the batch axis of stacked operands is axis 1; carries get one only if something mapped reaches them
+    fn batch(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
+        // axis 0 of stacked operands is the step, so their batch axis is axis 1; a carry has one only if it comes to depend on
+        // an operand that has
         let (k, c) = self.bounds();
         let (body, m, mapped_out) = batch_carry(&self.body, axis, mapped.to_vec(), k, self.carry);
-        let swap = |t: Tensor| t.transpose([&[1, 0], &(2..t.rank()).collect::<Vec<_>>()[..]].concat());
         let arg = |(i, t): (usize, &Tensor)| match (i, mapped[i]) {
-            (i, true) if i >= c => swap(*t),
+            (i, true) if i >= c => moved_axis(*t, 0, 1),
             (i, false) if i >= k && i < c && m[i] => broadcast_leading(*t, axis.size),
             _ => *t,
         };
         let args: Vec<Tensor> = x.iter().enumerate().map(arg).collect();
         let y = bind(Scan { body: Rc::new(body), ..self.clone() }, &args);
         let result = |(i, t): (usize, Tensor)| match mapped_out[i] {
-            true if i >= self.carry => (swap(t), true),
+            true if i >= self.carry => (moved_axis(t, 1, 0), true),
             m => (t, m),
         };
-        Some(y.into_iter().enumerate().map(result).collect())
+        y.into_iter().enumerate().map(result).collect()
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
-        let (k, c) = self.bounds();
-        let (consts, mut carry, xs) = (&x[..k], x[k..c].to_vec(), &x[c..]);
-        let effects = self.has_effect();
-        let mut ys: Vec<Value> = y[self.carry..].iter().map(|a| cx.splat(a, 0.0)).collect();
-        let looped = if self.length > self.unroll { self.length / self.unroll * self.unroll } else { 0 };
-        if looped > 0 {
-            let zero = cx.splat(&counter(), 0.0);
-            let effect = cx.last_effect_if(effects);
-            let e = effect.len();
-            let operands = [&[zero], &effect[..], &carry, &ys, consts, xs].concat();
-            let avals: Vec<Aval> = operands.iter().map(|v| v.aval.clone()).collect();
-            let condition = cx.region(&avals, |cx, a| {
-                let n = cx.splat(&counter(), looped as f64);
-                let attrs = "comparison_direction = #stablehlo<comparison_direction LT>, compare_type = #stablehlo<comparison_type SIGNED>";
-                vec![cx.op("compare", &[a[0].clone(), n], attrs, &Aval::new(DType::Bool, []))]
-            });
-            let (n, m) = (carry.len(), ys.len());
-            let body = cx.region(&avals, |cx, a| {
-                a[1..][..e].iter().for_each(|v| cx.set_last_effect(v.clone()));
-                let (mut carry, mut ys) = (a[1 + e..][..n].to_vec(), a[1 + e + n..][..m].to_vec());
-                let (consts, xs) = a[1 + e + n + m..].split_at(k);
-                for j in 0..self.unroll {
-                    let at = self.lower_index(cx, &a[0], j);
-                    [carry, ys] = self.lower_step(cx, &at, consts, &carry, xs, &ys);
-                }
-                let next = binary(cx, "add", a[0].clone(), self.unroll);
-                [&[next], &cx.last_effect_if(effects)[..], &carry, &ys, consts, xs].concat()
-            });
-            let out = cx.op_with("while", &operands, "", vec![condition, body], &avals);
-            out[1..][..e].iter().for_each(|v| cx.set_last_effect(v.clone()));
-            (carry, ys) = (out[1 + e..][..n].to_vec(), out[1 + e + n..][..m].to_vec());
-        }
-        for step in looped..self.length {
-            let at = if self.reverse { self.length - 1 - step } else { step };
-            let at = cx.splat(&counter(), at as f64);
-            [carry, ys] = self.lower_step(cx, &at, consts, &carry, xs, &ys);
-        }
-        carry.extend(ys);
-        carry
+        self.lowered(cx, x, y)
     }
-    fn cost(&self, _: &[Aval], _: &[Aval]) -> Cost {
+    fn cost(&self) -> Cost {
         self.body.cost().times(self.length)
     }
     fn graphs(&self) -> Vec<&Rc<Graph>> {
@@ -332,7 +234,8 @@ impl Primitive for Scan {
         Rc::new(Scan { body, ..self.clone() })
     }
     fn in_two_runs(&self, split: &dyn Fn(&Graph) -> Runs) -> Option<Halves> {
-        // what is saved of each step is stacked; a carry's value in a step is no result of the loop
+        // what is saved in each step is stacked, as a further result; the value of a carry in a step is no result of the loop,
+        // so that only ys can serve as saved values
         let runs = split(&self.body);
         let (kept, more) = runs.kept(&(0..self.body.outs.len()).map(|i| i >= self.carry).collect::<Vec<_>>())?;
         let stacked = more.iter().map(|v| self.stacked(runs.first.aval(*v))).collect();

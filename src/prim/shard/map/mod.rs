@@ -1,21 +1,34 @@
 //! `shard_map`: what one device does, done by all of them.
+//!
+//! This file has the user's function, its parameters, and the checks of arguments and results; `rules.rs` the rules of the
+//! operation, of which `derivatives.rs`, `simulation.rs` (its meaning) and `lowering.rs` hold the longer ones.
 use super::*;
 use crate::{
     aval::Dims,
-    trace::{trace_tree, with_axes},
-    transform::{leaf_name, varying::refuse_divergence},
+    mesh::{Entry, ONE_SPEC_PER_LEAF, OPEN_IS_NOT_WHOLE},
+    trace::{inline, refuse, trace_rule, trace_tree, with_axes},
+    transform::{
+        leaf_name,
+        linearize::chosen,
+        varying::{raised, refuse_divergence},
+    },
 };
 use std::panic::Location;
 
+mod derivatives;
+mod lowering;
+mod rules;
+mod simulation;
+
 /// A function that every device of a mesh applies to its part of the operands.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Hash)]
 pub struct ShardMap {
-    pub(super) body: Rc<Graph>,
-    pub(super) mesh: Mesh,
-    /// The axes that the body knows; along the others the compiler divides its work.
-    pub(super) manual: Vec<NamedAxis>,
-    pub(super) ins: Vec<PartitionSpec>,
-    pub(super) outs: Vec<PartitionSpec>,
+    body: Rc<Graph>,
+    mesh: Mesh,
+    /// The axes over which the body is written for one device; along the others the compiler divides the work.
+    manual: Vec<NamedAxis>,
+    ins: Vec<PartitionSpec>,
+    outs: Vec<PartitionSpec>,
 }
 
 /// Options of [`shard_map_with`].
@@ -54,35 +67,27 @@ impl Default for ShardMapOptions<'_> {
 /// ```
 ///
 /// # Errors
-/// Specs that do not go with the mesh or the leaves; axes that cannot be divided evenly; results that differ between devices
-/// although their spec says they are shared; collectives to which some devices may never come.
+/// Fails if specs do not fit the mesh or the leaves, if an axis cannot be divided evenly, if a result may differ between devices
+/// although its spec says that they share it, or if some devices may never come to a collective.
 #[track_caller]
-pub fn shard_map<X, Y>(
+pub fn shard_map<X: TensorTree, Y: TensorTree>(
     mesh: &Mesh,
     in_specs: impl SpecTree<X>,
     out_specs: impl SpecTree<Y>,
     f: impl Fn(X) -> Y,
-) -> impl Fn(X) -> Y
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+) -> impl Fn(X) -> Y {
     shard_map_with(mesh, ShardMapOptions::default(), in_specs, out_specs, f)
 }
 
 /// [`shard_map`] with options: over some axes of the mesh only, or without the check of shared results.
 #[track_caller]
-pub fn shard_map_with<X, Y>(
+pub fn shard_map_with<X: TensorTree, Y: TensorTree>(
     mesh: &Mesh,
     options: ShardMapOptions,
     in_specs: impl SpecTree<X>,
     out_specs: impl SpecTree<Y>,
     f: impl Fn(X) -> Y,
-) -> impl Fn(X) -> Y
-where
-    X: Tree<Tensor, With<Tensor> = X>,
-    Y: Tree<Tensor, With<Tensor> = Y>,
-{
+) -> impl Fn(X) -> Y {
     let line = Location::caller();
     let mesh = mesh.clone();
     let check_vma = options.check_vma;
@@ -102,8 +107,8 @@ where
     }
 }
 
-/// Specs that ride along with a traced result.
-#[derive(Clone)]
+/// Specs, as a part without leaves of the tree that a traced function returns.
+#[derive(Clone, PartialEq, Hash)]
 struct Specs(Vec<PartitionSpec>);
 impl<T: crate::Leaf> Tree<T> for Specs {
     type With<U: crate::Leaf> = Specs;
@@ -123,45 +128,32 @@ fn manual_axes(mesh: &Mesh, names: Option<&[String]>) -> Vec<NamedAxis> {
     chosen.map(|(name, size)| NamedAxis { name: Rc::from(&**name), size: *size, mesh: true }).collect()
 }
 
-/// Specs and local types of the leaves of the argument.
+/// Specs of the leaves of the argument, and the types of one device's parts of them.
 #[track_caller]
 fn inputs(
     x: &impl Tree<Tensor>,
     mesh: &Mesh,
     manual: &[NamedAxis],
-    specs: Result<Vec<PartitionSpec>, String>,
+    specs: Result<Vec<PartitionSpec>, Refusal>,
 ) -> (Vec<PartitionSpec>, Vec<Aval>) {
-    let specs = specs.unwrap_or_else(|why| fail("shard_map", vec![], why, Some(ONE_SPEC_PER_LEAF.into())));
+    let specs = specs.unwrap_or_else(|why| refuse("shard_map", vec![], why.or_help(ONE_SPEC_PER_LEAF)));
     let (mut avals, mut i) = (vec![], 0);
     x.visit(|path, t| {
         let (a, spec) = (t.aval(), &specs[i]);
         let leaf = leaf_name("the argument", path);
         check_spec(spec, manual, &leaf);
-        avals.push(local(mesh, spec, &a).unwrap_or_else(|why| {
-            let (why, help) = split_help(why);
-            fail("shard_map", vec![], format!("{leaf}: {why}"), help)
-        }));
+        avals.push(local(mesh, spec, &a).unwrap_or_else(|why| refuse("shard_map", vec![], why.about(&leaf))));
         i += 1;
     });
     (specs, avals)
 }
 
-/// What to do about specs that do not go with the leaves.
-const ONE_SPEC_PER_LEAF: &str = "give one `P![..]` for all leaves, a tuple of them, or `PerLeaf`";
-
-fn split_help(why: String) -> (String, Option<String>) {
-    match why.split_once('\n') {
-        Some((why, help)) => (why.into(), Some(help.into())),
-        None => (why, None),
-    }
-}
-
-/// A spec inside `shard_map` names manual axes only.
+/// Refuse a spec that leaves an axis open, or names an axis over which the function is not mapped.
 #[track_caller]
 fn check_spec(spec: &PartitionSpec, manual: &[NamedAxis], leaf: &str) {
-    if spec.0.contains(&crate::mesh::Entry::Unconstrained) {
-        let help = "`*` is for `with_sharding`; `_` leaves an axis whole";
-        fail("shard_map", vec![], format!("{leaf} has the spec {spec}, which leaves an axis open"), Some(help.into()))
+    if spec.0.contains(&Entry::Unconstrained) {
+        let reason = format!("{leaf} has the spec {spec}, which leaves an axis open");
+        fail("shard_map", vec![], reason, Some(OPEN_IS_NOT_WHOLE.into()))
     }
     if let Some(name) = spec.names().find(|n| !manual.iter().any(|m| *m.name == ***n)) {
         let names: Vec<String> = manual.iter().map(|m| format!("`{}`", m.name)).collect();
@@ -171,13 +163,13 @@ fn check_spec(spec: &PartitionSpec, manual: &[NamedAxis], leaf: &str) {
 }
 
 /// The type of one device's part.
-pub(super) fn local(mesh: &Mesh, spec: &PartitionSpec, a: &Aval) -> Result<Aval, String> {
+fn local(mesh: &Mesh, spec: &PartitionSpec, a: &Aval) -> Result<Aval, Refusal> {
     let dims = mesh.sharding(spec.clone()).local_dims(&a.varying(AxisSet::NONE))?;
     Ok(a.with_dims(dims).varying(a.vma.union(AxisSet::of(spec.names()))))
 }
 
-/// The sizes of the array of which devices hold parts of these.
-pub(super) fn global(mesh: &Mesh, spec: &PartitionSpec, local: &[usize]) -> Dims {
+/// The axis sizes of the whole array, given those of one device's part.
+fn global(mesh: &Mesh, spec: &PartitionSpec, local: &[usize]) -> Dims {
     let mut dims = local.to_vec();
     for (n, entry) in dims.iter_mut().zip(&spec.0) {
         *n *= entry.names().iter().map(|name| mesh.axis(name).expect("checked")).product::<usize>();
@@ -186,7 +178,7 @@ pub(super) fn global(mesh: &Mesh, spec: &PartitionSpec, local: &[usize]) -> Dims
 }
 
 /// The result of the body, checked, with every leaf varying over the axes of its spec.
-fn returned<Y: Tree<Tensor, With<Tensor> = Y>>(
+fn returned<Y: TensorTree>(
     y: Y,
     mesh: &Mesh,
     manual: &[NamedAxis],
@@ -195,14 +187,14 @@ fn returned<Y: Tree<Tensor, With<Tensor> = Y>>(
     line: &'static Location<'static>,
 ) -> (Y, Specs) {
     let _at = At::line(line);
-    let specs = specs.specs(&y).unwrap_or_else(|why| fail("shard_map", vec![], why, Some(ONE_SPEC_PER_LEAF.into())));
+    let specs = specs.specs(&y).unwrap_or_else(|why| refuse("shard_map", vec![], why.or_help(ONE_SPEC_PER_LEAF)));
     let all: AxisSet = manual.iter().map(NamedAxis::mesh_axes).collect();
     let (mut leaves, mut i) = (vec![], 0);
     y.visit(|path, t| {
         let (a, spec, leaf): (Aval, &PartitionSpec, String) = (t.aval(), &specs[i], leaf_name("the result", path));
         check_spec(spec, manual, &leaf);
         if let Err(why) = spec.check(mesh, &a) {
-            fail("shard_map", vec![], format!("{leaf}: {why}"), None)
+            refuse("shard_map", vec![], why.about(&leaf))
         }
         let own = AxisSet::of(spec.names());
         let more = a.vma.intersection(all).without(own);
@@ -228,6 +220,17 @@ fn returned<Y: Tree<Tensor, With<Tensor> = Y>>(
     (y.refill(leaves), Specs(specs))
 }
 
+impl ShardMap {
+    fn all(&self) -> AxisSet {
+        self.manual.iter().map(NamedAxis::mesh_axes).collect()
+    }
+    /// A call of another program over the same devices. The program's results are made to vary over the axes of their specs.
+    fn with(&self, body: Graph, ins: Vec<PartitionSpec>, outs: Vec<PartitionSpec>) -> ShardMap {
+        let vary: Vec<AxisSet> = outs.iter().map(|s| AxisSet::of(s.names())).collect();
+        let body = with_axes(&self.manual, || raised(&body, &vec![AxisSet::NONE; body.ins.len()], &vary));
+        ShardMap { body: Rc::new(body), ins, outs, ..self.clone() }
+    }
+}
 impl fmt::Debug for ShardMap {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let names: Vec<&str> = self.manual.iter().map(|a| &*a.name).collect();

@@ -1,0 +1,41 @@
+//! What type rules share: checks of operands.
+use super::*;
+
+/// Type rule: all operands have one type.
+pub(crate) fn same_types(x: &[Aval]) -> Result<(), Refusal> {
+    let Some(w) = x.windows(2).find(|w| w[0] != w[1]) else { return Ok(()) };
+    if w[0].dtype != w[1].dtype {
+        return Err(Refusal::new("the dtypes differ").help(format!("cast one side: `.cast(DType::{:?})`", w[0].dtype)));
+    }
+    Err("the shapes differ".into())
+}
+
+/// Type rule: the operand's dtype is of this kind.
+pub(crate) fn require(x: &Aval, ok: fn(DType) -> bool, kind: &str) -> Result<(), Refusal> {
+    if ok(x.dtype) {
+        return Ok(());
+    }
+    Err(Refusal::new(format!("{} is not {kind}", x.dtype.name())).help("convert it first with `.cast(..)`"))
+}
+
+/// Type rule: this axis exists.
+pub(crate) fn require_axis(x: &Aval, axis: usize) -> Result<usize, Refusal> {
+    x.dims.get(axis).copied().ok_or_else(|| format!("there is no axis {axis} in {x}").into())
+}
+
+/// Float dtypes.
+pub(crate) fn is_float(d: DType) -> bool {
+    d.is_float()
+}
+/// Integer dtypes, and bool.
+pub(crate) fn is_int_or_bool(d: DType) -> bool {
+    !d.is_float()
+}
+/// All but bool.
+pub(crate) fn is_number(d: DType) -> bool {
+    d != DType::Bool
+}
+/// Every dtype.
+pub(crate) fn any_dtype(_: DType) -> bool {
+    true
+}
