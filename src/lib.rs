@@ -274,7 +274,7 @@ pub use reduce_ops::Axes;
 pub use runtime::Client;
 pub use shape_ops::{Parts, arange, causal, concat, eye, linspace, one_hot, stack};
 pub use trace::{Tensor, TraceError, scope};
-pub use tree::{Fact, Hole, Leaf, Path, Structure, Tree};
+pub use tree::{Fact, Hole, Leaf, Path, Static, Structure, Tree};
 
 // operations that take functions
 pub use prim::{

@@ -4,7 +4,7 @@ use crate::{
     param::Param,
     prim::{RematOptions, full, iota, remat_with, scan},
     trace::Tensor,
-    tree::{Leaf, Path, Structure, Tree},
+    tree::{Leaf, Path, StaticVisitor, Tree},
 };
 
 /// A stack of equal layers, held with a leading layer axis on every leaf (and scanned: compile time does not grow with
@@ -31,13 +31,13 @@ impl<T: Leaf, A: Tree<T>> Tree<T> for Layers<A> {
             Layers::List(v) => v.visit_at(p, f),
         }
     }
-    fn structure_at(&self, key: &mut Structure) {
+    fn structure_at(&self, p: &Path, f: &mut StaticVisitor) {
         match self {
             Layers::Stacked(a, n) => {
-                key.note("stack", &("stacked", n));
-                a.structure_at(key);
+                f(p, "stack", &("stacked", *n));
+                a.structure_at(p, f);
             }
-            Layers::List(v) => v.structure_at(key),
+            Layers::List(v) => v.structure_at(p, f),
         }
     }
 }

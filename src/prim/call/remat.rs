@@ -3,7 +3,7 @@ use super::*;
 use std::cell::OnceCell;
 
 /// Options of [`remat_with`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RematOptions {
     /// What to keep.
     pub policy: Policy,
@@ -11,11 +11,6 @@ pub struct RematOptions {
     /// a `scan`, whose way back is a loop of its own, it can be switched off: that gives the compiler more freedom. JAX:
     /// `prevent_cse`.
     pub fenced: bool,
-}
-impl RematOptions {
-    fn same(&self, other: &RematOptions) -> bool {
-        self.fenced == other.fenced && self.policy.same(&other.policy)
-    }
 }
 impl Default for RematOptions {
     fn default() -> RematOptions {
@@ -194,7 +189,7 @@ impl Primitive for Remat {
     fn same(&self, other: &dyn Primitive) -> Option<bool> {
         // two second runs are meant to be two
         let first = |r: &Remat| !r.second_run || !r.options.fenced;
-        as_this::<Remat>(other).map(|o| first(self) && self.options.same(&o.options) && alike(self, o))
+        as_this::<Remat>(other).map(|o| first(self) && self.options == o.options && alike(self, o))
     }
     fn in_two_runs(&self, split: &dyn Fn(&Graph) -> Runs) -> Option<Halves> {
         let runs = split(&self.body);
@@ -323,7 +318,7 @@ impl Primitive for Tangent {
     }
     fn same(&self, other: &dyn Primitive) -> Option<bool> {
         // it computes again, like the second run that it becomes
-        let free = |o: &Tangent| !self.options.fenced && self.options.same(&o.options) && alike(self, o);
+        let free = |o: &Tangent| !self.options.fenced && self.options == o.options && alike(self, o);
         as_this::<Tangent>(other).map(free)
     }
 }
@@ -350,7 +345,7 @@ pub(in crate::prim) const ROWS: &[Row] = &[Row {
             case("save dots", Policy::SaveDots),
             case("save dots without batch axes", Policy::SaveDotsWithoutBatchAxes),
             case("save names", Policy::SaveNames(vec!["h".into()])),
-            case("custom", Policy::Custom(Rc::new(|p, _| p.name() == "sin"))),
+            case("custom", Policy::Custom(std::sync::Arc::new(|p, _| p.name() == "sin"))),
         ]
     },
 }];
