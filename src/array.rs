@@ -17,8 +17,10 @@ use xla_extension::{Buffer, Client, HostBuffer};
 
 mod picture;
 mod sharded;
+mod types;
 pub use picture::Picture;
 pub use sharded::Shard;
+pub(crate) use types::ArrayType;
 
 /// A dense array on a device, or divided over the devices of a mesh. Cheap to clone: clones share the memory.
 ///
@@ -29,8 +31,7 @@ pub struct Array {
     inner: Arc<Inner>,
 }
 struct Inner {
-    aval: Aval,
-    sharding: Option<NamedSharding>,
+    ty: ArrayType,
     /// One, or one for each device of the mesh.
     buffers: Vec<Arc<Buffer>>,
 }
@@ -97,12 +98,19 @@ impl Array {
     }
     pub(crate) fn from_buffer(buffer: Buffer) -> Array {
         let aval = Aval::new(buffer.dtype(), buffer.dims());
-        Array::from_buffers(aval, None, vec![buffer])
+        Array::from_parts(ArrayType::new(aval, None), vec![Arc::new(buffer)])
     }
     /// The parts of an array of this type, in the order of the mesh's devices.
     pub(crate) fn from_buffers(aval: Aval, sharding: Option<NamedSharding>, buffers: Vec<Buffer>) -> Array {
-        let buffers = buffers.into_iter().map(Arc::new).collect();
-        Array { inner: Arc::new(Inner { aval, sharding, buffers }) }
+        Array::from_parts(ArrayType::new(aval, sharding), buffers.into_iter().map(Arc::new).collect())
+    }
+    /// The same, of a known type.
+    pub(crate) fn from_parts(ty: ArrayType, buffers: Vec<Arc<Buffer>>) -> Array {
+        Array { inner: Arc::new(Inner { ty, buffers }) }
+    }
+    /// Shape, dtype and sharding.
+    pub(crate) fn ty(&self) -> &ArrayType {
+        &self.inner.ty
     }
     /// The first part; all of an array on one device.
     pub(crate) fn buffer(&self) -> &Buffer {
@@ -118,15 +126,15 @@ impl Array {
 
     /// Shape and dtype.
     pub fn aval(&self) -> &Aval {
-        &self.inner.aval
+        self.inner.ty.aval()
     }
     /// Axis sizes.
     pub fn dims(&self) -> &[usize] {
-        &self.inner.aval.dims
+        &self.aval().dims
     }
     /// Element type.
     pub fn dtype(&self) -> DType {
-        self.inner.aval.dtype
+        self.aval().dtype
     }
     /// The elements, row-major; waits for the computation that makes them. `T` must be the element type.
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {

@@ -53,7 +53,7 @@ pub(crate) fn compile(client: &Client, text: &str, options: &CompileOptions) -> 
     if off || client.platform_name() != "cpu" {
         return client.compile(text.as_bytes(), options);
     }
-    let path = directory().join(key(client, text, options));
+    let path = directory().join(key(client, text, options)?);
     if let Some(bytes) = read(&path)
         && let Ok(program) = client.deserialize(&bytes, options)
     {
@@ -69,18 +69,32 @@ pub(crate) fn compile(client: &Client, text: &str, options: &CompileOptions) -> 
     Ok(program)
 }
 
-fn key(client: &Client, text: &str, options: &CompileOptions) -> String {
+fn key(client: &Client, text: &str, options: &CompileOptions) -> xla_extension::Result<String> {
     let mut hash = Sha256::new();
-    for line in text.lines().filter(|l| !l.starts_with("#loc")) {
-        hash.update(line.split(" loc(#loc").next().unwrap_or(line));
-        hash.update("\n");
-    }
+    // (each part behind its length, so that no two lists of parts are one text)
+    let mut part = |bytes: &[u8]| {
+        hash.update(bytes.len().to_le_bytes());
+        hash.update(bytes);
+    };
+    text.lines().filter(|l| !l.starts_with("#loc")).for_each(|line| part(without_location(line).as_bytes()));
+    // (a line of the program is never empty)
+    part(&[]);
+    part(&options.to_proto()?);
     let plugin = client.plugin().path();
-    let size = fs::metadata(plugin).map_or(0, |m| m.len());
-    let version =
-        (env!("CARGO_PKG_VERSION"), client.platform_version(), client.devices().len(), plugin.file_name(), size);
-    hash.update(format!("{options:?}{version:?}{}", processor()));
-    hex(&hash.finalize())
+    part(env!("CARGO_PKG_VERSION").as_bytes());
+    part(client.platform_version().as_bytes());
+    part(&client.devices().len().to_le_bytes());
+    part(plugin.file_name().unwrap_or_default().as_encoded_bytes());
+    part(&fs::metadata(plugin).map_or(0, |m| m.len()).to_le_bytes());
+    part(processor().as_bytes());
+    Ok(hex(&hash.finalize()))
+}
+
+/// The line without the location at its end. (Text that looks like one can also be in a string, which an operation carries.)
+fn without_location(line: &str) -> &str {
+    let Some((operation, location)) = line.rsplit_once(" loc(#loc") else { return line };
+    let number = location.strip_suffix(')').is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
+    if number { operation } else { line }
 }
 
 /// What the compiler specializes code for.
@@ -135,6 +149,14 @@ fn files(dir: &Path) -> Vec<(PathBuf, u64, SystemTime)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_location_at_the_end_is_left_out() {
+        let line = r#"  %0 = "stablehlo.custom_call"(%1) {text = "a loc(#loc7) b"} : () -> () loc(#loc12)"#;
+        assert_eq!(without_location(line), line.strip_suffix(" loc(#loc12)").unwrap());
+        let other = r#"  %0 = "stablehlo.custom_call"(%1) {text = "a loc(#loc7)"} : () -> ()"#;
+        assert_eq!(without_location(other), other);
+    }
 
     #[test]
     fn damaged_files_are_not_read() {

@@ -9,8 +9,8 @@ use std::{
     sync::Arc,
 };
 
-/// The elements of a [`Host`], row-major.
-#[derive(Clone, PartialEq)]
+/// The elements of a [`Host`], row-major. Floats are equal if their bits are: `0.0` and `-0.0` are not, NaN and NaN are.
+#[derive(Clone)]
 pub enum Data {
     /// Floats, each representable in the value's dtype.
     Float(Arc<Vec<f64>>),
@@ -18,14 +18,28 @@ pub enum Data {
     Int(Arc<Vec<i128>>),
 }
 
+impl PartialEq for Data {
+    fn eq(&self, other: &Data) -> bool {
+        let bits = |(a, b): (&f64, &f64)| a.to_bits() == b.to_bits();
+        match (self, other) {
+            (Data::Float(a), Data::Float(b)) => {
+                Arc::ptr_eq(a, b) || (a.len() == b.len() && a.iter().zip(&**b).all(bits))
+            }
+            (Data::Int(a), Data::Int(b)) => Arc::ptr_eq(a, b) || a == b,
+            _ => false,
+        }
+    }
+}
+impl Eq for Data {}
+
 /// The elements of two values of one dtype.
 pub(crate) enum Both<'a> {
     Float(&'a [f64], &'a [f64]),
     Int(&'a [i128], &'a [i128]),
 }
 
-/// A dense value on the host.
-#[derive(Clone, PartialEq)]
+/// A dense value on the host. Equal to another one if type and all elements are, bit by bit.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Host {
     aval: Aval,
     data: Data,

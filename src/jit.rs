@@ -5,19 +5,19 @@
 //! (graph and text), and that a [`Compiled`], which is kept. Moved arguments are donated: a result of the same type
 //! takes over their memory.
 //!
-//! Read it in this order: `Jit::call`, `program_for`, `lower_for`, `Lowered::compile`, `Compiled::run`.
+//! Read it in this order: `Jit::call`, `Jit::program`, `Programs::find` (all that a call with a known type does before it
+//! runs), `Jit::resolve`, `lower_for`, `Lowered::compile`, `Compiled::start`.
 use crate::{
     array::Array,
     aval::Aval,
     error::{Error, Result},
-    lower::stablehlo_sharded,
-    mesh::{Mesh, NamedSharding, Rules, with_rules},
+    lower::module,
+    mesh::{NamedSharding, Rules, with_rules},
     trace::{At, Tensor, avals_of, catch, trace_graph},
     transform::{optimize, varying::erased},
-    tree::{Hole, Path, Structure, Tree},
+    tree::{Hole, Tree},
 };
 use std::{
-    collections::HashMap,
     marker::PhantomData,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -29,6 +29,7 @@ mod communicate;
 mod explain;
 mod place;
 mod program;
+mod programs;
 mod traced;
 pub use buckets::{Bucketed, Buckets, Front, LengthLast};
 use explain::{Admission, History, Record};
@@ -37,7 +38,9 @@ use place::Specs;
 pub use place::Target;
 pub use program::{Compiled, Lowered, Times};
 use program::{Placement, parameters};
-pub use traced::{Arg, ArgTuple, Traced};
+use programs::{Programs, Signature};
+use traced::Together;
+pub use traced::{Arg, ArgSet, ArgTuple, ArrayVisitor, Traced};
 
 /// A function with its compiled programs. Made by [`jit`].
 pub struct Jit<Args: Tree<Tensor>, F: Traced<Args>>
@@ -51,27 +54,15 @@ where
     out_specs: Option<Specs<F::Out>>,
     rules: Option<Rules>,
     options: CompileOptions,
-    must_donate: Vec<usize>,
+    must_donate: ArgSet,
     gather_limit: Option<u64>,
-    programs: Mutex<HashMap<Key, Slot<Args, F::Out>>>,
+    programs: Programs<Compiled<Args, F::Out>>,
     history: Mutex<History>,
 }
-
-/// A program, or its place while it is being compiled.
-type Slot<Args, Out> = Arc<Mutex<Option<Arc<Compiled<Args, Out>>>>>;
 
 /// A panic elsewhere leaves these maps whole.
 fn locked<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
     m.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[derive(PartialEq, Eq, Hash, Clone)]
-struct Key {
-    structure: Structure,
-    avals: Vec<Aval>,
-    moved: Vec<bool>,
-    /// The devices of a program over several, and where the leaves are.
-    place: Option<(Mesh, Vec<NamedSharding>)>,
 }
 
 /// Compile a function of trees of tensors: one program per structure and types of its arguments, kept.
@@ -97,9 +88,9 @@ where
         out_specs: None,
         rules: None,
         options: CompileOptions::default(),
-        must_donate: vec![],
+        must_donate: ArgSet::default(),
         gather_limit: None,
-        programs: Mutex::default(),
+        programs: Programs::default(),
         history: Mutex::default(),
     }
 }
@@ -122,7 +113,7 @@ where
     ///
     /// Without this, arguments that are moved in are donated as far as a result of the same type exists.
     pub fn donate(mut self, arguments: impl Into<Vec<usize>>) -> Self {
-        self.must_donate = arguments.into();
+        self.must_donate = ArgSet::of(&arguments.into());
         self
     }
     /// At most `n` programs: arguments that need another one are an error, [`Error::Recompile`], that says what is different
@@ -175,17 +166,11 @@ where
     where
         S: Tree<Aval, With<Tensor> = Args>,
     {
-        let place = self.place_of(args, args.leaves().iter().map(|_| None).collect())?;
-        self.lower_for(args, vec![], place)
+        self.lower_for(args, &self.resolve(args, &[], ArgSet::default())?)
     }
 
     #[track_caller]
-    fn lower_for<S>(
-        &self,
-        args: &S,
-        donate: Vec<bool>,
-        place: Option<(Mesh, Vec<NamedSharding>)>,
-    ) -> Result<Lowered<Args, F::Out>>
+    fn lower_for<S>(&self, args: &S, signature: &Signature) -> Result<Lowered<Args, F::Out>>
     where
         S: Tree<Aval, With<Tensor> = Args>,
     {
@@ -193,7 +178,7 @@ where
         let avals = args.leaves();
         let mut out = None;
         let mut out_specs = None;
-        let ambient = place.as_ref().and_then(|(mesh, _)| Some((mesh.clone(), self.rules.clone()?)));
+        let ambient = signature.mesh.as_ref().and_then(|mesh| Some((mesh.clone(), self.rules.clone()?)));
         // (the closure would hide the caller's line)
         let at = At::caller();
         let traced = with_rules(ambient, || {
@@ -207,28 +192,31 @@ where
         })?;
         drop(at);
         let trace = start.elapsed();
-        let mut place = place
-            .map(|(mesh, ins)| {
-                let outs = place::out_shardings(&mesh, &traced, out_specs.transpose()?)?;
-                Ok::<_, Error>(Placement { mesh, ins, outs })
-            })
-            .transpose()?;
+        let place = signature.mesh.clone().map(|mesh| {
+            let outs = place::out_shardings(&mesh, &traced, out_specs.transpose()?)?;
+            let ins = signature.types.iter().filter_map(|t| t.sharding().cloned()).collect();
+            Ok::<_, Error>(Placement { mesh, ins, outs })
+        });
+        let mut place = place.transpose()?;
         // (rules may trace while they are lowered)
-        let ((graph, passes), params, text) = catch(|| {
+        let ((graph, passes), params, module) = catch(|| {
             let optimized = optimize(&erased(&traced));
-            let params = parameters(&optimized.0, &donate, place.as_mut());
+            let params = parameters(&optimized.0, |leaf| signature.is_moved(leaf), place.as_mut());
             let results = place.as_ref().map_or(&[][..], |p| &p.outs);
             let mesh = place.as_ref().map(|p| &p.mesh);
-            let text = stablehlo_sharded(&optimized.0, &params, results, mesh, true);
-            (optimized, params, text)
+            let module = module(&optimized.0, &params, results, mesh, true);
+            (optimized, params, module)
         })?;
         let times = Times { trace, lower: start.elapsed() - trace, compile: Duration::ZERO };
+        let aliased = params.iter().enumerate().filter(|(_, p)| p.alias.is_some());
         Ok(Lowered {
             traced,
             passes,
             graph,
-            text,
-            donated: params.iter().map(|p| p.alias.is_some()).collect(),
+            text: module.text,
+            calls_host: module.calls_host,
+            returns_effect: module.returns_effect,
+            donated: aliased.map(|(leaf, _)| leaf).collect(),
             out: out.expect("tracing ran the function"),
             options: self.options.clone(),
             place,
@@ -256,102 +244,89 @@ where
     /// message of a check of the program that failed ([`Error::Check`]).
     #[track_caller]
     pub fn call(&self, args: impl ArgTuple<Args::With<Array>>) -> Result<<F::Out as Tree<Tensor>>::With<Array>> {
-        let (args, moved) = args.args();
-        self.program(&args, moved)?.run(args)
+        self.program(&args)?.start(&args)
     }
 
     /// The compiled program for these arguments, without running it.
     #[track_caller]
     pub fn compile_for(&self, args: impl ArgTuple<Args::With<Array>>) -> Result<Arc<Compiled<Args, F::Out>>> {
-        let (args, moved) = args.args();
-        self.program(&args, moved)
+        self.program(&args)
     }
 
     /// Compile for arguments of these types, of which those numbered in `moved` will be passed by value. Later calls,
     /// also from other threads, find the program or wait for it.
     #[track_caller]
     pub fn prepare(&self, args: &Args::With<Aval>, moved: &[usize]) -> Result<Arc<Compiled<Args, F::Out>>> {
-        let mut by_value = vec![];
-        args.visit(|path, _| by_value.push(argument(path).is_some_and(|i| moved.contains(&i))));
-        let place = self.place_of(args, by_value.iter().map(|_| None).collect())?;
-        self.program_for(args, Key { structure: args.structure(), avals: args.leaves(), moved: by_value, place })
+        self.program_for(args, self.resolve(args, &[], ArgSet::of(moved))?)
     }
 
-    /// What the program for these arguments is found by.
-    fn key(&self, args: &Args::With<Array>, moved: Vec<bool>) -> Result<Key> {
-        let mut avals = Vec::with_capacity(moved.len());
-        let mut shardings = Vec::with_capacity(moved.len());
-        args.visit(|_, a| {
-            avals.push(a.aval().clone());
-            shardings.push(a.sharding());
-        });
-        let alone = matches!(self.target, None | Some(Target::Client(_))) && shardings.iter().all(Option::is_none);
-        let place = if alone { None } else { self.place_of(&args.map(|a| a.aval().clone()), shardings)? };
-        Ok(Key { structure: args.structure(), avals, moved, place })
+    /// The program for these arguments: there already, or made now.
+    #[track_caller]
+    fn program(&self, args: &impl ArgTuple<Args::With<Array>>) -> Result<Arc<Compiled<Args, F::Out>>> {
+        if let Some(program) = self.programs.find(args) {
+            return Ok(program);
+        }
+        let avals = args.avals();
+        self.program_for(&avals, self.resolve(&avals, &here(args), args.moved())?)
     }
 
     #[track_caller]
-    fn program(&self, args: &Args::With<Array>, moved: Vec<bool>) -> Result<Arc<Compiled<Args, F::Out>>> {
-        let key = self.key(args, moved)?;
-        if let Some(slot) = locked(&self.programs).get(&key)
-            && let Some(hit) = &*locked(slot)
-        {
-            return Ok(hit.clone());
+    fn program_for(&self, args: &Args::With<Aval>, signature: Signature) -> Result<Arc<Compiled<Args, F::Out>>> {
+        match self.programs.get_or_claim(self.name, signature) {
+            Ok(program) => Ok(program),
+            Err(claim) => {
+                let made = self.compiled(args, claim.signature())?;
+                Ok(claim.made(made))
+            }
         }
-        self.program_for(&args.map(|a| a.aval().clone()), key)
     }
 
     #[track_caller]
-    fn program_for(&self, spec: &Args::With<Aval>, key: Key) -> Result<Arc<Compiled<Args, F::Out>>> {
-        // only this program's slot stays locked: others can be compiled at the same time
-        let slot = locked(&self.programs).entry(key.clone()).or_default().clone();
-        let mut slot = locked(&slot);
-        if let Some(made) = &*slot {
-            return Ok(made.clone());
-        }
+    fn compiled(&self, args: &Args::With<Aval>, signature: &Signature) -> Result<Compiled<Args, F::Out>> {
         let record = Record {
-            paths: spec.paths(),
-            avals: key.avals.clone(),
-            moved: key.moved.clone(),
-            facts: spec.facts(),
+            paths: args.paths(),
+            avals: args.leaves(),
+            arguments: signature.arguments.clone(),
+            moved: signature.moved,
+            facts: args.facts(),
             times: None,
         };
         let admission = Admission::ask(&self.history, self.name, record)?;
-        let client = self.client(key.place.as_ref().map(|p| &p.0))?;
-        let lowered = self.lower_for(spec, key.moved, key.place)?;
-        self.check_donation(spec, &lowered)?;
+        let client = self.client(signature.mesh.as_ref())?;
+        let lowered = self.lower_for(args, signature)?;
+        self.check_donation(args, signature, &lowered)?;
         if let Some(limit) = self.gather_limit {
             lowered.check_gathers(&client, self.name, limit)?;
         }
-        let compiled = Arc::new(lowered.compile(&client)?);
+        let compiled = lowered.compile(&client)?;
         let t = &compiled.times;
         tracing::debug!(name = self.name, trace = ?t.trace, lower = ?t.lower, compile = ?t.compile, "compiled");
         admission.done(compiled.times);
-        *slot = Some(compiled.clone());
         Ok(compiled)
     }
 
-    fn check_donation(&self, args: &Args::With<Aval>, lowered: &Lowered<Args, F::Out>) -> Result<()> {
-        let (mut leaf, mut problem) = (0, None);
-        args.visit(|path, aval| {
-            let must = argument(path).is_some_and(|i| self.must_donate.contains(&i));
-            if must && !lowered.donated[leaf] && problem.is_none() {
-                problem = Some((path.to_string(), aval.clone()));
-            }
-            leaf += 1;
-        });
-        let Some((path, aval)) = problem else { return Ok(()) };
+    fn check_donation(
+        &self,
+        args: &Args::With<Aval>,
+        signature: &Signature,
+        lowered: &Lowered<Args, F::Out>,
+    ) -> Result<()> {
+        let must = |leaf: &usize| self.must_donate.contains(signature.arguments[*leaf]);
+        let kept = (0..signature.types.len()).find(|leaf| must(leaf) && !lowered.donated.contains(leaf));
+        let Some(leaf) = kept else { return Ok(()) };
         let reason = "it was passed by reference, or no result of the same type is left to take over its memory";
         Err(Error::Donation {
-            path,
-            aval,
+            path: args.paths().swap_remove(leaf),
+            aval: signature.types[leaf].aval().clone(),
             reason,
             help: "pass it by value, and return an updated value of the same type",
         })
     }
 }
 
-/// The number of the argument that a leaf belongs to.
-fn argument(path: &Path) -> Option<usize> {
-    path.to_string().split('.').next()?.parse().ok()
+/// Where the leaves of these arguments are.
+fn here<T: Tree<Array>>(args: &impl ArgTuple<T>) -> Vec<Option<NamedSharding>> {
+    let mut here = vec![];
+    args.visit(&mut |_, _, a| here.push(a.sharding().cloned()));
+    here
 }

@@ -276,7 +276,7 @@ pub use refusal::Refusal;
 pub use runtime::Client;
 pub use shape_ops::{Parts, arange, causal, concat, eye, linspace, one_hot, stack};
 pub use trace::{Tensor, TensorTree, TraceError, scope};
-pub use tree::{Fact, Hole, Leaf, Path, Structure, Tree};
+pub use tree::{Fact, Hole, Leaf, Path, Static, Structure, Tree};
 
 // operations that take functions
 pub use prim::{

@@ -43,6 +43,7 @@ pub struct Lower {
     locations: Option<Locations>,
     depth: usize,
     last_effect: Option<Value>,
+    calls_host: bool,
     meshes: Vec<Mesh>,
     /// The mesh that the program runs on, if it has several devices.
     devices: Option<Mesh>,
@@ -64,18 +65,28 @@ struct Locations {
 /// scope as an MLIR `loc`. A program that calls the host has one result more than the graph, the last one: whoever waits
 /// for it has waited for the calls.
 pub fn stablehlo(g: &Graph, params: &[ParamAttrs], locations: bool) -> String {
-    stablehlo_sharded(g, params, &[], None, locations)
+    module(g, params, &[], None, locations).text
+}
+
+/// The text of a program, and what running it takes.
+pub struct Module {
+    /// StableHLO.
+    pub text: String,
+    /// Does it call functions of this process ([`Lower::calls_host`])?
+    pub calls_host: bool,
+    /// Does it return one result more than the graph, the last one? Whoever waits for it has waited for the effects.
+    pub returns_effect: bool,
 }
 
 /// As [`stablehlo`], for the devices of a mesh, with the shardings of results, where they are given: one entry per result,
 /// or none at all.
-pub fn stablehlo_sharded(
+pub fn module(
     g: &Graph,
     params: &[ParamAttrs],
     results: &[Option<NamedSharding>],
     mesh: Option<&Mesh>,
     locations: bool,
-) -> String {
+) -> Module {
     let mut cx = Lower {
         body: String::new(),
         next: 0,
@@ -84,6 +95,7 @@ pub fn stablehlo_sharded(
         locations: locations.then(Locations::default),
         depth: 1,
         last_effect: None,
+        calls_host: false,
         meshes: vec![],
         devices: mesh.filter(|m| m.size() > 1).cloned(),
         manual: None,
@@ -92,7 +104,9 @@ pub fn stablehlo_sharded(
     let args: Vec<Value> =
         g.in_avals().into_iter().enumerate().map(|(i, aval)| Value::new(format!("%arg{i}"), aval)).collect();
     let mut outs = cx.graph(g, &args);
-    outs.extend(cx.last_effect.take());
+    let effect = cx.last_effect.take();
+    let returns_effect = effect.is_some();
+    outs.extend(effect);
     let attrs = |list: Vec<String>| if list.is_empty() { String::new() } else { format!(" {{{}}}", list.join(", ")) };
     let sharding = |cx: &mut Lower, s: Option<&NamedSharding>, rank: usize| {
         s.filter(|s| s.mesh.size() > 1).map(|s| format!("sdy.sharding = #sdy.sharding{}", cx.sharding(s, rank)))
@@ -117,7 +131,7 @@ pub fn stablehlo_sharded(
     if let Some(l) = cx.locations {
         text += &l.text;
     }
-    text
+    Module { text, calls_host: cx.calls_host, returns_effect }
 }
 
 impl Value {
@@ -275,6 +289,10 @@ impl Lower {
     pub fn last_effect(&mut self) -> Value {
         let start = Aval::new(DType::I32, []);
         self.last_effect.clone().unwrap_or_else(|| self.splat(&start, 0.0))
+    }
+    /// Note that the program calls functions of this process, which must be registered before it is compiled.
+    pub fn calls_host(&mut self) {
+        self.calls_host = true;
     }
     /// What the next call of the host takes.
     pub fn set_last_effect(&mut self, v: Value) {

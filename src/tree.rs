@@ -5,7 +5,9 @@
 use crate::aval::Aval;
 use std::{fmt, marker::PhantomData};
 
+mod structure;
 pub use raxla_macros::Tree;
+pub use structure::{Fact, Static, StaticVisitor, Structure};
 
 /// Where a leaf sits in a tree. Displays as `blocks.3.attn.wq`.
 ///
@@ -32,6 +34,20 @@ impl Path<'_> {
     pub fn index(&self, i: usize) -> Path<'_> {
         Path { parent: Some(self), key: Key::Index(i) }
     }
+    /// The number of the argument that a leaf of a tuple of arguments belongs to; 0 if it is in no tuple.
+    pub(crate) fn argument(&self) -> usize {
+        match (self.parent, self.key) {
+            (Some(p), key) if matches!(p.key, Key::Root) => {
+                if let Key::Index(i) = key {
+                    i
+                } else {
+                    0
+                }
+            }
+            (Some(p), _) => p.argument(),
+            (None, _) => 0,
+        }
+    }
 }
 impl fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -54,56 +70,6 @@ impl Leaf for Aval {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hole;
 impl Leaf for Hole {}
-
-/// What distinguishes two trees besides their leaves: lengths, variants, skipped fields. Part of jit's cache key.
-#[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
-pub struct Structure {
-    text: String,
-    /// Each fact by itself, and where the walk is; noted only when asked for ([`Tree::facts`]).
-    facts: Option<(String, Vec<Fact>)>,
-}
-/// One thing that a tree has besides its leaves.
-#[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
-pub struct Fact {
-    /// Where, as in [`Path`].
-    pub path: String,
-    /// What it is: `length`, `variant`, `skipped field`, ...
-    pub what: &'static str,
-    /// Its `Debug` text.
-    pub value: String,
-}
-impl Structure {
-    /// Note one fact, with a word for what it is.
-    pub fn note(&mut self, what: &'static str, fact: &dyn fmt::Debug) {
-        use fmt::Write;
-        let start = self.text.len();
-        write!(self.text, "{fact:?};").expect("writing to a String cannot fail");
-        if let Some((path, facts)) = &mut self.facts {
-            let value = self.text[start..self.text.len() - 1].to_string();
-            facts.push(Fact { path: path.clone(), what, value });
-        }
-    }
-    /// Note what stands below a named field.
-    pub fn field(&mut self, name: &str, below: impl FnOnce(&mut Structure)) {
-        self.at(&name, below)
-    }
-    /// Note what stands below a numbered element.
-    pub fn index(&mut self, i: usize, below: impl FnOnce(&mut Structure)) {
-        self.at(&i, below)
-    }
-    fn at(&mut self, key: &dyn fmt::Display, below: impl FnOnce(&mut Structure)) {
-        let outer = self.facts.as_mut().map(|(path, _)| {
-            let outer = path.len();
-            let dot = if outer == 0 { "" } else { "." };
-            *path += &format!("{dot}{key}");
-            outer
-        });
-        below(self);
-        if let (Some(outer), Some((path, _))) = (outer, &mut self.facts) {
-            path.truncate(outer);
-        }
-    }
-}
 
 /// A structure whose leaves are of type `T`. Implement it with `#[derive(Tree)]`.
 ///
@@ -133,8 +99,8 @@ pub trait Tree<T: Leaf>: Sized {
     fn map_at<U: Leaf>(&self, path: &Path, f: &mut dyn FnMut(&Path, &T) -> U) -> Self::With<U>;
     /// Call `f` on each leaf and its path, in the order of `map_at`.
     fn visit_at<'a>(&'a self, path: &Path, f: &mut dyn FnMut(&Path, &'a T));
-    /// Note everything but the leaves.
-    fn structure_at(&self, key: &mut Structure);
+    /// Call `f` on everything but the leaves: lengths, variants, skipped fields.
+    fn structure_at(&self, path: &Path, f: &mut StaticVisitor);
 
     /// The same structure with other leaves.
     fn map<U: Leaf>(&self, mut f: impl FnMut(&T) -> U) -> Self::With<U> {
@@ -175,15 +141,11 @@ pub trait Tree<T: Leaf>: Sized {
     }
     /// Everything but the leaves.
     fn structure(&self) -> Structure {
-        let mut key = Structure::default();
-        self.structure_at(&mut key);
-        key
+        Structure::of_walk(|f| self.structure_at(&Path::ROOT, f))
     }
     /// Everything but the leaves, fact by fact.
     fn facts(&self) -> Vec<Fact> {
-        let mut key = Structure { facts: Some(Default::default()), ..Structure::default() };
-        self.structure_at(&mut key);
-        key.facts.map_or(vec![], |f| f.1)
+        Fact::of_walk(|f| self.structure_at(&Path::ROOT, f))
     }
     /// Inverse of [`Tree::leaves`]: this tree's structure with new leaves.
     ///
@@ -205,7 +167,7 @@ impl<T: Leaf> Tree<T> for T {
     fn visit_at<'a>(&'a self, p: &Path, f: &mut dyn FnMut(&Path, &'a T)) {
         f(p, self)
     }
-    fn structure_at(&self, _: &mut Structure) {}
+    fn structure_at(&self, _: &Path, _: &mut StaticVisitor) {}
 }
 
 impl<T: Leaf, A: Tree<T>> Tree<T> for Vec<A> {
@@ -216,9 +178,9 @@ impl<T: Leaf, A: Tree<T>> Tree<T> for Vec<A> {
     fn visit_at<'a>(&'a self, p: &Path, f: &mut dyn FnMut(&Path, &'a T)) {
         self.iter().enumerate().for_each(|(i, x)| x.visit_at(&p.index(i), f));
     }
-    fn structure_at(&self, key: &mut Structure) {
-        key.note("length", &self.len());
-        self.iter().enumerate().for_each(|(i, x)| key.index(i, |key| x.structure_at(key)));
+    fn structure_at(&self, p: &Path, f: &mut StaticVisitor) {
+        f(p, "length", &self.len());
+        self.iter().enumerate().for_each(|(i, x)| x.structure_at(&p.index(i), f));
     }
 }
 
@@ -230,9 +192,9 @@ impl<T: Leaf, A: Tree<T>> Tree<T> for Option<A> {
     fn visit_at<'a>(&'a self, p: &Path, f: &mut dyn FnMut(&Path, &'a T)) {
         self.iter().for_each(|x| x.visit_at(p, f));
     }
-    fn structure_at(&self, key: &mut Structure) {
-        key.note("presence", &self.is_some());
-        self.iter().for_each(|x| x.structure_at(key));
+    fn structure_at(&self, p: &Path, f: &mut StaticVisitor) {
+        f(p, "presence", &self.is_some());
+        self.iter().for_each(|x| x.structure_at(p, f));
     }
 }
 
@@ -244,8 +206,8 @@ impl<T: Leaf, A: Tree<T>, const N: usize> Tree<T> for [A; N] {
     fn visit_at<'a>(&'a self, p: &Path, f: &mut dyn FnMut(&Path, &'a T)) {
         self.iter().enumerate().for_each(|(i, x)| x.visit_at(&p.index(i), f));
     }
-    fn structure_at(&self, key: &mut Structure) {
-        self.iter().enumerate().for_each(|(i, x)| key.index(i, |key| x.structure_at(key)));
+    fn structure_at(&self, p: &Path, f: &mut StaticVisitor) {
+        self.iter().enumerate().for_each(|(i, x)| x.structure_at(&p.index(i), f));
     }
 }
 
@@ -256,7 +218,7 @@ impl<T: Leaf> Tree<T> for PhantomData<T> {
         PhantomData
     }
     fn visit_at<'a>(&'a self, _: &Path, _: &mut dyn FnMut(&Path, &'a T)) {}
-    fn structure_at(&self, _: &mut Structure) {}
+    fn structure_at(&self, _: &Path, _: &mut StaticVisitor) {}
 }
 
 macro_rules! tuple_tree {
@@ -270,8 +232,8 @@ macro_rules! tuple_tree {
             fn visit_at<'a>(&'a self, p: &Path, f: &mut dyn FnMut(&Path, &'a Z)) {
                 $(self.$i.visit_at(&p.index($i), f);)*
             }
-            fn structure_at(&self, key: &mut Structure) {
-                $(key.index($i, |key| self.$i.structure_at(key));)*
+            fn structure_at(&self, p: &Path, f: &mut StaticVisitor) {
+                $(self.$i.structure_at(&p.index($i), f);)*
             }
         }
     };

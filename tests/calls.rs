@@ -8,7 +8,7 @@ use raxla::{
     trace::trace_graph,
     vjp, vmap, while_loop,
 };
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
 fn f32s(dims: &[usize]) -> Aval {
     Aval::new(DType::F32, dims)
@@ -42,7 +42,7 @@ fn policies_decide_what_is_computed_again() {
     assert_eq!(sines(Policy::SaveNothing), 1);
     assert_eq!(sines(Policy::SaveEverything), 0);
     assert_eq!(sines(Policy::SaveDots), 1);
-    assert_eq!(sines(Policy::Custom(Rc::new(|p, _| p.name() == "sin"))), 0);
+    assert_eq!(sines(Policy::Custom(Arc::new(|p, _| p.name() == "sin"))), 0);
     let dots = |policy: Policy| {
         let g = trace(&[f32s(&[2, 2])], |x| {
             let options = RematOptions { policy: policy.clone(), ..RematOptions::default() };

@@ -9,7 +9,7 @@ use raxla::{
     transform::{Pass, cse::cse, dce::dce, fold::fold, optimize},
     value_and_grad, while_loop,
 };
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
 fn f32s(dims: &[usize]) -> Aval {
     Aval::new(DType::F32, dims)
@@ -257,7 +257,7 @@ fn what_is_meant_to_run_twice_does() {
     };
     // (each is an equation with one inside)
     assert_eq!(custom(|| Policy::SaveDots), 2);
-    assert_eq!(custom(|| Policy::Custom(Rc::new(|_, _| true))), 4, "closures cannot be compared");
+    assert_eq!(custom(|| Policy::Custom(Arc::new(|_, _| true))), 4, "closures cannot be compared");
 }
 
 #[test]

@@ -3,7 +3,7 @@ use raxla::{
     Graph, Policy, RematOptions, ScanOptions, checkpoint_name, cond, grad, lower::stablehlo, prelude::*, prim::sample,
     remat, remat_with, scan, scan_with, testing::*, trace::trace_graph, vmap,
 };
-use std::rc::Rc;
+use std::sync::Arc;
 
 fn f32s(dims: &[usize]) -> Aval {
     Aval::new(DType::F32, dims)
@@ -26,7 +26,7 @@ fn policies() -> Vec<Policy> {
         Policy::SaveDotsWithoutBatchAxes,
         Policy::SaveNames(names(&["dot"])),
         Policy::SaveAndOffloadNames { save: names(&["sin"]), offload: names(&["dot"]) },
-        Policy::Custom(Rc::new(|p, _| p.name() == "exp")),
+        Policy::Custom(Arc::new(|p, _| p.name() == "exp")),
     ]
 }
 /// A step whose dot and sine have names.
@@ -72,7 +72,7 @@ fn policies_apply_inside_loops_branches_and_calls() {
         assert_eq!(count("Sin", policy, looped), 2);
     }
     assert_eq!((count("DotGeneral", names("sin"), looped), count("Sin", names("sin"), looped)), (4, 1));
-    assert_eq!(count("Exp", Policy::Custom(Rc::new(|p, _| p.name() == "exp")), looped), 1);
+    assert_eq!(count("Exp", Policy::Custom(Arc::new(|p, _| p.name() == "exp")), looped), 1);
     assert_eq!(count("Exp", Policy::SaveNothing, looped), 2);
     assert_eq!(count("DotGeneral", Policy::SaveNothing, deep), 4);
     assert_eq!(count("DotGeneral", Policy::SaveDots, deep), 3);
@@ -183,7 +183,7 @@ fn a_loop_that_is_kept_whole_is_not_looked_into() {
         g.to_string().matches(" = Sin").count()
     };
     assert_eq!(sines(Policy::SaveNothing), 2);
-    assert_eq!(sines(Policy::Custom(Rc::new(|p, _| p.name() == "scan"))), 1);
+    assert_eq!(sines(Policy::Custom(Arc::new(|p, _| p.name() == "scan"))), 1);
 }
 
 /// Temporary bytes on a TPU and on its host of the gradient of 16 layers under a policy.

@@ -1,6 +1,7 @@
 //! `#[derive(Tree)]`: the type's *last* generic parameter is its leaf type; those before it are trees of such leaves.
 //!
-//! Fields marked `#[tree(skip)]` are structure: `map` clones them, and their `Debug` text is part of jit's cache key.
+//! Fields marked `#[tree(skip)]` are structure: `map` clones them, and jit compares them by `PartialEq` when it looks for a
+//! program.
 use proc_macro::TokenStream;
 use proc_macro2::TokenStream as Code;
 use quote::{format_ident, quote, quote_spanned};
@@ -32,15 +33,6 @@ fn arms(pattern: &Code, fields: &Fields, leaf: &Ident, variant: Option<&Ident>) 
     for (i, f) in fields.iter().enumerate() {
         let ty = &f.ty;
         let bound = format_ident!("field_{i}");
-        // where the field's part of the structure is noted
-        let below = |note: Code| match &f.ident {
-            Some(id) => {
-                let key = id.unraw().to_string();
-                quote!(key.field(#key, |key| #note);)
-            }
-            None if fields.len() == 1 => quote!(#note;),
-            None => quote!(key.index(#i, |key| #note);),
-        };
         let (label, path) = match &f.ident {
             Some(id) => (quote!(#id), {
                 let key = id.unraw().to_string();
@@ -53,21 +45,21 @@ fn arms(pattern: &Code, fields: &Fields, leaf: &Ident, variant: Option<&Ident>) 
             }
         };
         names.push(quote!(#label: #bound));
+        // the compiler then complains about the field's type, once
+        let at = proc_macro2::Span::call_site().located_at(ty.span());
         if skipped(f)? {
             map.push(quote!(#label: ::core::clone::Clone::clone(#bound)));
-            note.push(below(quote!(key.note("skipped field", #bound))));
+            note.push(quote_spanned!(at=> f(#path, "skipped field", #bound);));
         } else {
-            // the compiler then complains about the field's type, once
-            let at = proc_macro2::Span::call_site().located_at(ty.span());
             let tree = quote_spanned!(at=> <#ty as ::raxla::Tree<#leaf>>);
             map.push(quote_spanned!(at=> #label: #tree::map_at(#bound, #path, f)));
             visit.push(quote_spanned!(at=> #tree::visit_at(#bound, #path, f);));
-            note.push(below(quote_spanned!(at=> #tree::structure_at(#bound, key))));
+            note.push(quote_spanned!(at=> #tree::structure_at(#bound, #path, f);));
         }
     }
     let tag = variant.map(|v| {
         let v = v.unraw().to_string();
-        quote!(key.note("variant", &#v);)
+        quote!(f(path, "variant", &#v);)
     });
     Ok([
         quote!(#pattern { #(#names),* } => #pattern { #(#map),* },),
@@ -128,7 +120,7 @@ fn expand(input: &DeriveInput) -> syn::Result<Code> {
             ) {
                 match self { #(#visit)* }
             }
-            fn structure_at(&self, key: &mut ::raxla::Structure) {
+            fn structure_at(&self, path: &::raxla::Path, f: &mut ::raxla::tree::StaticVisitor) {
                 match self { #(#note)* }
             }
         }

@@ -1,5 +1,5 @@
 //! Arrays over several devices.
-use super::{Array, Inner};
+use super::{Array, ArrayType};
 use crate::{
     aval::Aval,
     error::{Error, Result},
@@ -36,7 +36,7 @@ fn unfit(why: Refusal) -> Error {
 impl Array {
     /// How the array is divided over a mesh; `None` if it is on one device.
     pub fn sharding(&self) -> Option<&NamedSharding> {
-        self.inner.sharding.as_ref()
+        self.inner.ty.sharding()
     }
 
     /// An array of which each device gets its part alone: `f` is asked for the bytes (row-major, as in
@@ -136,8 +136,8 @@ impl Array {
                 return Ok(self.clone());
             }
             if own.indices(self.aval()) == sharding.indices(self.aval()) {
-                let (aval, buffers) = (self.aval().clone(), self.inner.buffers.clone());
-                return Ok(Array { inner: Arc::new(Inner { aval, sharding: Some(sharding.clone()), buffers }) });
+                let ty = ArrayType::new(self.aval().clone(), Some(sharding.clone()));
+                return Ok(Array::from_parts(ty, self.inner.buffers.clone()));
             }
             if own.mesh == sharding.mesh {
                 return self.exchanged(sharding);
@@ -189,10 +189,10 @@ impl Array {
         };
         let shard = |i: usize| {
             let (buffer, index) = (&self.inner.buffers[i], indices[i].clone());
-            let aval = self.aval().with_dims(buffer.dims());
-            let data = Inner { aval, sharding: None, buffers: vec![buffer.clone()] };
+            let ty = ArrayType::new(self.aval().with_dims(buffer.dims()), None);
             let first = !indices[..i].contains(&index);
-            Shard { device: buffer.device().clone(), index, first, data: Array { inner: Arc::new(data) } }
+            let data = Array::from_parts(ty, vec![buffer.clone()]);
+            Shard { device: buffer.device().clone(), index, first, data }
         };
         (0..self.inner.buffers.len()).map(shard).collect()
     }

@@ -1,5 +1,5 @@
 //! Buckets: a few sizes of one axis, to which arguments are padded, so that a new length is not a new program.
-use super::{ArgTuple, Compiled, Explanation, Jit, Traced};
+use super::{ArgSet, ArgTuple, Compiled, Explanation, Jit, Together, Traced};
 use crate::{
     array::Array,
     aval::{Aval, DType, axis_number},
@@ -228,7 +228,7 @@ where
         tree: &impl Tree<T>,
         avals: &[&Aval],
         axes: Result<Vec<Axis>, Refusal>,
-    ) -> Result<Vec<Option<Place>>> {
+    ) -> Result<Vec<Option<PaddedAxis>>> {
         let axes = axes.or_else(|why| self.wrong(format!("of the {what}s, {}", why.reason), ONE_PER_LEAF))?;
         let (mut places, mut missing) = (vec![], None);
         tree.visit(|path, _| {
@@ -240,14 +240,14 @@ where
             if number.is_none() && missing.is_none() {
                 missing = Some(format!("{leaf} ({aval}) has no axis {axis}"));
             }
-            places.push(Some(Place { leaf, path, axis: number.unwrap_or(0) }));
+            places.push(Some(PaddedAxis { leaf, path, axis: number.unwrap_or(0) }));
         });
         let help = "name an axis that it has; `Axis::Shared` is for leaves without it";
         missing.map_or(Ok(places), |reason| self.wrong(reason, help))
     }
 
     /// The size of the padded axes, and the bucket that holds it.
-    fn size(&self, places: &[Option<Place>], avals: &[&Aval]) -> Result<(usize, usize)> {
+    fn size(&self, places: &[Option<PaddedAxis>], avals: &[&Aval]) -> Result<(usize, usize)> {
         let mut padded = places.iter().zip(avals).filter_map(|(p, a)| p.as_ref().map(|p| (p, *a)));
         let Some((first, aval)) = padded.next() else {
             return self.wrong("no argument is padded".into(), "say which axis is, with `Axis::At`");
@@ -273,11 +273,11 @@ where
     }
 
     /// Where the results of a program are cut.
-    fn cuts(&self, program: &Compiled<Args, F::Out>, bucket: usize) -> Result<Vec<Option<Place>>> {
+    fn cuts(&self, program: &Compiled<Args, F::Out>, bucket: usize) -> Result<Vec<Option<PaddedAxis>>> {
         let avals: Vec<&Aval> = program.out_avals().iter().collect();
         let places = self.places("result", &program.out, &avals, (self.out_axes)(&program.out))?;
         for (place, aval) in places.iter().zip(avals) {
-            if let Some(Place { leaf, axis, .. }) = place.as_ref().filter(|p| aval.dims[p.axis] != bucket) {
+            if let Some(PaddedAxis { leaf, axis, .. }) = place.as_ref().filter(|p| aval.dims[p.axis] != bucket) {
                 let reason = format!("{leaf} ({aval}) is not as long as the bucket, {bucket}, along axis {axis}");
                 return self.wrong(reason, "results that are not padded get `Axis::Shared`, and are returned whole");
             }
@@ -304,7 +304,7 @@ where
 }
 
 /// A leaf with an axis whose length varies.
-struct Place {
+struct PaddedAxis {
     /// It, for messages.
     leaf: String,
     path: String,
@@ -331,8 +331,8 @@ where
     /// have the axis that is named for it.
     #[track_caller]
     pub fn call(&self, args: impl ArgTuple<Front<Args, Array>>) -> Result<<F::Out as Tree<Tensor>>::With<Array>> {
-        let (args, moved) = args.args();
-        self.run(args, moved, None)
+        let moved = args.moved();
+        self.run(args.owned(), moved, None)
     }
 
     /// As [`Bucketed::call`], with arguments of which only the first `length` are real: for what was padded before, by the
@@ -346,15 +346,15 @@ where
         length: usize,
         args: impl ArgTuple<Front<Args, Array>>,
     ) -> Result<<F::Out as Tree<Tensor>>::With<Array>> {
-        let (args, moved) = args.args();
-        self.run(args, moved, Some(length))
+        let moved = args.moved();
+        self.run(args.owned(), moved, Some(length))
     }
 
     #[track_caller]
     fn run(
         &self,
         args: Front<Args, Array>,
-        mut moved: Vec<bool>,
+        moved: ArgSet,
         length: Option<usize>,
     ) -> Result<<F::Out as Tree<Tensor>>::With<Array>> {
         let mut avals = vec![];
@@ -378,14 +378,15 @@ where
             padded
         };
         let args = Args::join(args, Array::on(&self.jit.client(None)?, [], &[length as i32])?);
-        moved.push(false);
-        let program = self.jit.program(&args, moved)?;
+        let args = Together(args, moved);
+        let program = self.jit.program(&args)?;
         let cuts = self.cuts(&program, bucket)?;
-        let out = program.run(args)?;
+        let out = program.start(&args)?;
+        drop(args);
         if length == bucket || cuts.iter().all(Option::is_none) {
             return Ok(out);
         }
-        let cut = |(a, place): (&Array, &Option<Place>)| match place {
+        let cut = |(a, place): (&Array, &Option<PaddedAxis>)| match place {
             Some(place) => self.resized(a, place.axis, length),
             None => Ok(a.clone()),
         };

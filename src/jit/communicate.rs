@@ -1,5 +1,5 @@
 //! What a program's devices say to each other, and refusing programs in which the partitioner makes them say too much.
-use super::{ArgTuple, Jit, Lowered, Traced};
+use super::{ArgTuple, Jit, Lowered, Traced, here};
 use crate::{
     array::Array,
     aval::Aval,
@@ -68,9 +68,9 @@ where
     /// ```
     #[track_caller]
     pub fn communication(&self, args: impl ArgTuple<Args::With<Array>>) -> Result<Communication> {
-        let (args, moved) = args.args();
-        let key = self.key(&args, moved)?;
-        let client = self.client(key.place.as_ref().map(|p| &p.0))?;
-        self.lower_for(&args.map(|a| a.aval().clone()), key.moved, key.place)?.communication(&client)
+        let avals = args.avals();
+        let signature = self.resolve(&avals, &here(&args), args.moved())?;
+        let client = self.client(signature.mesh.as_ref())?;
+        self.lower_for(&avals, &signature)?.communication(&client)
     }
 }

@@ -1,12 +1,12 @@
 //! Why programs were compiled: what is different from the ones before, and whether there may be another.
-use super::Times;
+use super::{ArgSet, Times};
 use crate::{
     aval::Aval,
     error::{Error, Result},
     tree::Fact,
 };
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeSet, HashMap},
     fmt,
     sync::Mutex,
 };
@@ -92,7 +92,9 @@ fn around_difference(a: &str, b: &str) -> (String, String) {
 pub(super) struct Record {
     pub(super) paths: Vec<String>,
     pub(super) avals: Vec<Aval>,
-    pub(super) moved: Vec<bool>,
+    /// The argument of each leaf.
+    pub(super) arguments: Vec<usize>,
+    pub(super) moved: ArgSet,
     pub(super) facts: Vec<Fact>,
     /// `None` while it is being compiled.
     pub(super) times: Option<Times>,
@@ -109,11 +111,10 @@ impl Record {
         });
         let at: HashMap<&str, usize> = earlier.paths.iter().enumerate().map(|(i, p)| (&**p, i)).collect();
         let both = || self.paths.iter().enumerate().filter_map(|(i, p)| Some((i, *at.get(&**p)?)));
-        let moved: BTreeMap<usize, bool> = both()
-            .filter(|(i, j)| self.moved[*i] != earlier.moved[*j])
-            .filter_map(|(i, _)| Some((self.paths[i].split('.').next()?.parse().ok()?, self.moved[i])))
-            .collect();
-        let moved = moved.into_iter().map(|(argument, now)| Change::Moved { argument, now });
+        // (an argument without leaves has nothing to move)
+        let in_both: BTreeSet<usize> = both().map(|(i, _)| self.arguments[i]).collect();
+        let moved = in_both.into_iter().filter(|n| self.moved.contains(*n) != earlier.moved.contains(*n));
+        let moved = moved.map(|argument| Change::Moved { argument, now: self.moved.contains(argument) });
         let types = both().filter(|(i, j)| self.avals[*i] != earlier.avals[*j]).map(|(i, j)| {
             let (before, now) = (earlier.avals[j].clone(), self.avals[i].clone());
             Change::Type { path: self.paths[i].clone(), before, now }

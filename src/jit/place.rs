@@ -1,6 +1,7 @@
 //! Where a jitted function runs, and where its arguments and results are.
-use super::{Jit, Traced};
+use super::{ArgSet, Jit, Signature, Traced};
 use crate::{
+    array::ArrayType,
     aval::Aval,
     error::{Error, Result},
     graph::Graph,
@@ -95,31 +96,28 @@ where
         }
     }
 
-    /// Where the leaves of the arguments are to be, given where they are; `None` for a program on one device.
-    pub(super) fn place_of<S>(
-        &self,
-        args: &S,
-        here: Vec<Option<&NamedSharding>>,
-    ) -> Result<Option<(Mesh, Vec<NamedSharding>)>>
+    /// What a program for these arguments is found by, and made for. `here` says where the leaves are: of types alone, or
+    /// of arrays on one device, nothing.
+    pub(super) fn resolve<S>(&self, args: &S, here: &[Option<NamedSharding>], moved: ArgSet) -> Result<Signature>
     where
         S: Tree<Aval, With<Tensor> = Args>,
     {
+        let at = |leaf: usize| here.get(leaf).and_then(Option::as_ref);
         let mesh = match &self.target {
-            Some(Target::Mesh(mesh)) => mesh,
-            _ => match here.iter().flatten().next() {
-                Some(s) => &s.mesh,
-                None => return Ok(None),
-            },
+            Some(Target::Mesh(mesh)) => Some(mesh.clone()),
+            _ => here.iter().flatten().next().map(|s| s.mesh.clone()),
         };
-        let given = match &self.in_specs {
-            Some(specs) => Some(specs.of(&crate::trace::placeholders(args), &args.leaves())?),
-            None => None,
+        let given = match (&self.in_specs, &mesh) {
+            (Some(specs), Some(_)) => Some(specs.of(&crate::trace::placeholders(args), &args.leaves())?),
+            _ => None,
         };
-        let (mut places, mut problem) = (vec![], None);
+        let (mut types, mut arguments, mut problem) = (vec![], vec![], None);
         args.visit(|path, aval| {
-            let i = places.len();
-            let at = match (&given, here[i]) {
-                (Some(specs), _) => mesh.sharding(specs[i].clone()),
+            let leaf = types.len();
+            arguments.push(path.argument());
+            let Some(mesh) = &mesh else { return types.push(ArrayType::new(aval.clone(), None)) };
+            let there = match (&given, at(leaf)) {
+                (Some(specs), _) => mesh.sharding(specs[leaf].clone()),
                 (None, Some(s)) if s.mesh == *mesh => s.clone(),
                 (None, Some(s)) => {
                     let why = Refusal::new(format!("it is on the mesh {}, but the function runs on {mesh}", s.mesh));
@@ -128,15 +126,16 @@ where
                 }
                 (None, None) => mesh.replicated(),
             };
-            if let Err(why) = whole_entries(&at.spec).and_then(|()| at.local_dims(aval)) {
+            if let Err(why) = whole_entries(&there.spec).and_then(|()| there.local_dims(aval)) {
                 problem.get_or_insert((path.to_string(), why));
             }
-            places.push(at);
+            types.push(ArrayType::new(aval.clone(), Some(there)));
         });
-        match problem {
-            Some((path, why)) => Err(unfit(&format!("the argument `{path}`"), why)),
-            None => Ok(Some((mesh.clone(), places))),
+        if let Some((path, why)) = problem {
+            return Err(unfit(&format!("the argument `{path}`"), why));
         }
+        let with_leaves = ArgSet::of(&arguments);
+        Ok(Signature { structure: args.structure(), types, arguments, moved: moved.and(with_leaves), mesh })
     }
 }
 

@@ -1,8 +1,9 @@
 //! The stages after tracing: lowered, compiled, run.
+use super::ArgTuple;
 use crate::{
-    array::Array,
+    array::{Array, ArrayType},
     aval::Aval,
-    cache, debug,
+    cache,
     error::{Error, Result},
     graph::Graph,
     lower::ParamAttrs,
@@ -10,14 +11,15 @@ use crate::{
     runtime,
     trace::Tensor,
     transform::Pass,
-    tree::{Hole, Tree},
+    tree::{Hole, Path, Tree},
 };
 use std::{
     fmt,
     marker::PhantomData,
+    sync::Arc,
     time::{Duration, Instant},
 };
-use xla_extension::{Buffer, Client, CompileOptions, Device, Executable, ExecuteOptions, OptionValue};
+use xla_extension::{Client, CompileOptions, Device, Executable, OptionValue, Results, Run};
 
 /// Where the leaves of arguments and results are, for a program over several devices.
 #[derive(Clone)]
@@ -31,7 +33,11 @@ pub(super) struct Placement {
 
 /// What the entry function says of its parameters: where they are, and which result takes over a donated one's memory: the
 /// first of the same type that is divided alike. One whose place is not given is put where the parameter is.
-pub(super) fn parameters(graph: &Graph, donate: &[bool], place: Option<&mut Placement>) -> Vec<ParamAttrs> {
+pub(super) fn parameters(
+    graph: &Graph,
+    moved: impl Fn(usize) -> bool,
+    place: Option<&mut Placement>,
+) -> Vec<ParamAttrs> {
     let mut free: Vec<bool> = vec![true; graph.outs.len()];
     let (ins, outs) = (graph.in_avals(), graph.out_avals());
     let mut place = place;
@@ -42,8 +48,8 @@ pub(super) fn parameters(graph: &Graph, donate: &[bool], place: Option<&mut Plac
             Some(given) => Some(given) == sharding.as_ref(),
             None => true,
         };
-        let donated = donate.get(i).copied().unwrap_or(false);
-        let alias = (0..outs.len()).find(|o| donated && free[*o] && outs[*o] == *aval && alike(*o));
+        let moved = moved(i);
+        let alias = (0..outs.len()).find(|o| moved && free[*o] && outs[*o] == *aval && alike(*o));
         if let Some(o) = alias {
             free[o] = false;
             if let Some(p) = &mut place {
@@ -84,7 +90,12 @@ pub struct Lowered<Args, Out: Tree<Tensor>> {
     pub graph: Graph,
     /// The StableHLO module.
     pub text: String,
-    pub(super) donated: Vec<bool>,
+    /// Does the program call functions of this process?
+    pub(super) calls_host: bool,
+    /// Does it return one result more, which tells that its effects are done?
+    pub(super) returns_effect: bool,
+    /// The leaves of the arguments that results take over, by number.
+    pub(super) donated: Vec<usize>,
     pub(super) out: Out::With<Hole>,
     pub(super) options: CompileOptions,
     pub(super) place: Option<Placement>,
@@ -96,22 +107,43 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
     /// Compile on this client. A program over a mesh is compiled for its devices.
     pub fn compile(self, client: &Client) -> Result<Compiled<Args, Out>> {
         let start = Instant::now();
-        let (in_avals, out_avals) = (self.graph.in_avals(), self.graph.out_avals());
         let options = self.options_for(client)?;
-        if self.text.contains(debug::TARGET) {
+        if self.calls_host {
             runtime::register_callback(client)?;
         }
         let executable = cache::compile(client, &self.text, &options)?;
-        let place = self.place.map(|p| Placed::new(p, &executable, &out_avals)).transpose()?;
+        let (in_avals, out_avals) = (self.graph.in_avals(), self.graph.out_avals());
+        let (ins, outs, devices) = match &self.place {
+            Some(p) => {
+                let (outs, devices) = (p.outs_of(&executable, &out_avals)?, p.devices_of(&executable)?);
+                (types(&in_avals, p.ins.clone()), types(&out_avals, outs), devices)
+            }
+            None => {
+                let alone = |avals: &[Aval]| avals.iter().map(|a| ArrayType::new(a.clone(), None)).collect();
+                (alone(&in_avals), alone(&out_avals), vec![0])
+            }
+        };
         let times = Times { compile: start.elapsed(), ..self.times };
-        let (donated, out) = (self.donated, self.out);
-        Ok(Compiled { executable, in_avals, out_avals, donated, out, place, times, args: PhantomData })
+        Ok(Compiled {
+            executable,
+            empty_parts: self.place.is_some() && out_avals.iter().any(|a| a.size() == 0),
+            ins,
+            outs,
+            out_avals,
+            devices,
+            returns_effect: self.returns_effect,
+            donated: self.donated,
+            out: self.out,
+            times,
+            args: PhantomData,
+        })
     }
 
     /// The options that the program is compiled with.
     fn options_for(&self, client: &Client) -> Result<CompileOptions> {
         let mut options = platform_options(client, self.options.clone());
         let in_avals = self.graph.in_avals();
+        options.donated = Some(self.donated.clone());
         // what we know need not be read back from the compiled program
         if let Some(p) = &self.place {
             options.num_partitions = p.mesh.size();
@@ -119,7 +151,7 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
             options.device_assignment = Some(vec![p.mesh.devices().iter().map(Device::id).collect()]);
             options.propagate_to_parameters = vec![false];
             let mut free: Vec<bool> = p.outs.iter().map(Option::is_none).collect();
-            if self.text.contains(debug::TARGET) {
+            if self.returns_effect {
                 free.push(false);
             }
             options.propagate_to_outputs = free;
@@ -134,50 +166,50 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
     /// What the plugin's compiler makes of it, as HLO text.
     pub fn optimized_hlo(&self, client: &Client) -> Result<String> {
         let options = self.options_for(client)?;
-        if self.text.contains(debug::TARGET) {
+        if self.calls_host {
             runtime::register_callback(client)?;
         }
         Ok(client.optimized_hlo_text(self.text.as_bytes(), &options)?)
     }
 }
 
-/// Where the leaves of a compiled program's arguments and results are.
-struct Placed {
-    mesh: Mesh,
-    ins: Vec<NamedSharding>,
-    outs: Vec<NamedSharding>,
-    /// The number in the mesh of each device of the program.
-    order: Vec<usize>,
+fn types(avals: &[Aval], places: Vec<NamedSharding>) -> Vec<ArrayType> {
+    avals.iter().zip(places).map(|(a, there)| ArrayType::new(a.clone(), Some(there))).collect()
 }
-impl Placed {
-    fn new(p: Placement, executable: &Executable, out_avals: &[Aval]) -> Result<Placed> {
-        let number = |d: &Device| p.mesh.devices().iter().position(|m| m.id() == d.id());
+
+impl Placement {
+    /// For each device of the mesh, its number among the program's devices.
+    fn devices_of(&self, executable: &Executable) -> Result<Vec<usize>> {
+        let number = |d: &Device| executable.devices().iter().position(|e| e.id() == d.id());
         let lost = || Error::Sharding {
             reason: "the program was compiled for other devices than those of its mesh".into(),
             help: "clear the compilation cache (`raxla cache clear`)".into(),
         };
-        let order: Vec<usize> = executable.devices().iter().map(number).collect::<Option<_>>().ok_or_else(lost)?;
-        let tilings = match p.mesh.size() == 1 || p.outs.iter().all(Option::is_some) {
+        self.mesh.devices().iter().map(number).collect::<Option<_>>().ok_or_else(lost)
+    }
+
+    /// Where the results are, those included whose place the compiler chose.
+    fn outs_of(&self, executable: &Executable, out_avals: &[Aval]) -> Result<Vec<NamedSharding>> {
+        let tilings = match self.mesh.size() == 1 || self.outs.iter().all(Option::is_some) {
             true => None,
             false => executable.output_tilings()?,
         };
-        let chosen = |(i, given): (usize, Option<NamedSharding>)| {
+        let chosen = |(i, given): (usize, &Option<NamedSharding>)| {
             if let Some(given) = given {
-                return Ok(given);
+                return Ok(given.clone());
             }
             let rank = out_avals[i].rank();
             let tiling = tilings.as_ref().and_then(|t| t.get(i));
             let found = match tiling {
-                Some(tiling) => NamedSharding::of_tiling(&p.mesh, rank, tiling),
-                None => Some(p.mesh.replicated()),
+                Some(tiling) => NamedSharding::of_tiling(&self.mesh, rank, tiling),
+                None => Some(self.mesh.replicated()),
             };
             found.ok_or_else(|| Error::Sharding {
                 reason: format!("the compiler divides result {i} ({}) in a way that no `P![..]` says", out_avals[i]),
                 help: "say how it is to be divided: `jit(..).out_shardings(..)`".into(),
             })
         };
-        let outs = p.outs.into_iter().enumerate().map(chosen).collect::<Result<_>>()?;
-        Ok(Placed { mesh: p.mesh, ins: p.ins, outs, order })
+        self.outs.iter().enumerate().map(chosen).collect()
     }
 }
 
@@ -193,11 +225,17 @@ fn platform_options(client: &Client, mut options: CompileOptions) -> CompileOpti
 /// A compiled function for one structure and types of arguments.
 pub struct Compiled<Args, Out: Tree<Tensor>> {
     executable: Executable,
-    in_avals: Vec<Aval>,
+    /// The types of the leaves of the arguments, and of the results.
+    ins: Vec<ArrayType>,
+    outs: Vec<ArrayType>,
     out_avals: Vec<Aval>,
-    donated: Vec<bool>,
+    /// For each device of the mesh, its number among the program's devices.
+    devices: Vec<usize>,
+    /// Does a mesh divide a result that has no elements?
+    empty_parts: bool,
+    returns_effect: bool,
+    donated: Vec<usize>,
     pub(super) out: Out::With<Hole>,
-    place: Option<Placed>,
     /// How long the stages took.
     pub times: Times,
     args: PhantomData<fn(Args)>,
@@ -211,70 +249,114 @@ impl<Args: Tree<Tensor>, Out: Tree<Tensor>> Compiled<Args, Out> {
     pub fn out_avals(&self) -> &[Aval] {
         &self.out_avals
     }
-    /// Run it. Arguments must have the types it was compiled for.
+    /// Run it. Arguments must have the types it was compiled for; over a mesh, those that are elsewhere are brought where
+    /// the program wants them.
     pub fn run<A>(&self, args: A) -> Result<Out::With<Array>>
     where
         A: Tree<Array>,
         Out::With<Hole>: Tree<Hole, With<Array> = Out::With<Array>>,
     {
-        let mut leaves: Vec<&Array> = Vec::with_capacity(self.in_avals.len());
-        let mut mismatch = None;
+        let (mut n, mut mismatch) = (0, None);
         args.visit(|path, a| {
-            if self.in_avals.get(leaves.len()) != Some(a.aval()) && mismatch.is_none() {
-                let want = self.in_avals.get(leaves.len()).map_or("nothing".into(), Aval::to_string);
+            let want = self.ins.get(n);
+            if want.is_none_or(|want| want != a.ty() && want.aval() != a.aval()) && mismatch.is_none() {
+                let want = want.map_or("nothing".into(), |want| want.aval().to_string());
                 mismatch = Some((path.to_string(), a.aval().to_string(), want));
             }
-            leaves.push(a);
+            n += 1;
         });
         if let Some((path, have, want)) = mismatch {
             return Err(Error::Mismatch { what: format!("argument `{path}` of a compiled function"), have, want });
         }
-        if let Some(place) = &self.place {
-            return self.run_on(place, &leaves);
-        }
-        // memory that someone else still holds is copied instead of overwritten
-        let kept: Vec<usize> = (0..leaves.len()).filter(|i| self.donated[*i] && !leaves[*i].is_unique()).collect();
-        let buffers: Vec<_> = leaves.iter().map(|a| a.buffer()).collect();
-        let options = ExecuteOptions { non_donatable: &kept, ..Default::default() };
-        let outs = self.executable.execute(&[&buffers], &options)?;
-        let mut outs = outs.into_iter().next().unwrap_or_default();
-        // one result more tells that the calls of the host are done
-        outs.split_off(self.out_avals.len()).iter().try_for_each(|done| done.ready())?;
-        Ok(self.out.refill(outs.into_iter().map(Array::from_buffer)))
+        self.start_walk(&|f| args.visit_at(&Path::ROOT, &mut |_, a| f(a)))
     }
 
-    /// The same over several devices. Arguments that are elsewhere are brought where the program wants them.
-    fn run_on(&self, place: &Placed, leaves: &[&Array]) -> Result<Out::With<Array>>
+    /// As [`Compiled::run`], with arguments that are known to have the right types.
+    pub(super) fn start<T: Tree<Array>>(&self, args: &impl ArgTuple<T>) -> Result<Out::With<Array>>
     where
         Out::With<Hole>: Tree<Hole, With<Array> = Out::With<Array>>,
     {
-        let moved = leaves.iter().zip(&place.ins).map(|(a, s)| match a.sharding() == Some(s) {
-            true => Ok(None),
-            false => a.put(s).map(Some),
+        self.start_walk(&|f| args.visit(&mut |_, _, a| f(a)))
+    }
+
+    /// As [`Compiled::start`], with the arguments that the walk comes by.
+    fn start_walk<'a>(&'a self, walk: &Walk<'_, 'a>) -> Result<Out::With<Array>>
+    where
+        Out::With<Hole>: Tree<Hole, With<Array> = Out::With<Array>>,
+    {
+        let mut run = self.executable.run()?;
+        let (mut leaf, mut elsewhere, mut outcome) = (0, false, Ok(()));
+        walk(&mut |a| {
+            let want = self.ins.get(leaf);
+            elsewhere |= want.is_some_and(|want| want.sharding().is_some() && want != a.ty());
+            if !elsewhere && outcome.is_ok() {
+                outcome = self.give(&mut run, leaf, a);
+            }
+            leaf += 1;
         });
-        let moved = moved.collect::<Result<Vec<Option<Array>>>>()?;
-        let here = |i: usize| moved[i].as_ref().unwrap_or(leaves[i]);
-        let kept: Vec<usize> =
-            (0..leaves.len()).filter(|i| self.donated[*i] && moved[*i].is_none() && !leaves[*i].is_unique()).collect();
-        let of_device = |d: &usize| (0..leaves.len()).map(|i| &*here(i).buffers()[*d]).collect::<Vec<_>>();
-        let buffers: Vec<Vec<_>> = place.order.iter().map(of_device).collect();
-        let buffers: Vec<&[_]> = buffers.iter().map(Vec::as_slice).collect();
-        let options = ExecuteOptions { non_donatable: &kept, ..Default::default() };
-        let outs = self.executable.execute(&buffers, &options)?;
-        let mut parts: Vec<Vec<Buffer>> = (0..self.out_avals.len()).map(|_| vec![]).collect();
-        let mut by_device: Vec<(usize, Vec<Buffer>)> = place.order.iter().copied().zip(outs).collect();
-        by_device.sort_by_key(|d| d.0);
-        for (_, mut outs) in by_device {
-            outs.split_off(self.out_avals.len()).iter().try_for_each(|done| done.ready())?;
-            outs.into_iter().zip(&mut parts).for_each(|(b, of)| of.push(b));
+        if elsewhere {
+            drop(run);
+            return self.start_brought(walk);
         }
-        let types = self.out_avals.iter().zip(&place.outs);
-        // (XLA leaves results without elements whole, wherever they should be)
-        let array = |(parts, (a, s)): (Vec<Buffer>, (&Aval, &NamedSharding))| match a.size() {
-            0 => Array::zeros_sharded(s, a.clone()),
-            _ => Ok(Array::from_buffers(a.clone(), Some(s.clone()), parts)),
+        outcome?;
+        self.results(run.start(0)?)
+    }
+
+    /// As [`Compiled::start`], with arguments of which some have to be brought where the program wants them.
+    fn start_brought<'a>(&'a self, walk: &Walk<'_, 'a>) -> Result<Out::With<Array>>
+    where
+        Out::With<Hole>: Tree<Hole, With<Array> = Out::With<Array>>,
+    {
+        let mut given = vec![];
+        walk(&mut |a| given.push(a));
+        let bring = |(a, want): (&&Array, &ArrayType)| match want.sharding() {
+            Some(there) if a.sharding() != Some(there) => a.put(there).map(Some),
+            _ => Ok(None),
         };
-        debug_assert_eq!(place.mesh.size(), place.order.len());
-        Ok(self.out.refill(parts.into_iter().zip(types).map(array).collect::<Result<Vec<_>>>()?))
+        let brought = given.iter().zip(&self.ins).map(bring).collect::<Result<Vec<Option<Array>>>>()?;
+        let mut run = self.executable.run()?;
+        for (leaf, (a, brought)) in given.into_iter().zip(&brought).enumerate() {
+            self.give(&mut run, leaf, brought.as_ref().unwrap_or(a))?;
+        }
+        self.results(run.start(0)?)
+    }
+
+    /// Give a run its argument.
+    fn give<'a>(&self, run: &mut Run<'a>, leaf: usize, a: &'a Array) -> Result<()> {
+        // memory that someone else still holds is copied instead of overwritten
+        if self.donated.binary_search(&leaf).is_ok() && !a.is_unique() {
+            run.keep(leaf)?;
+        }
+        for (buffer, device) in a.buffers().iter().zip(&self.devices) {
+            run.argument(*device, leaf, buffer)?;
+        }
+        Ok(())
+    }
+
+    fn results(&self, mut results: Results) -> Result<Out::With<Array>>
+    where
+        Out::With<Hole>: Tree<Hole, With<Array> = Out::With<Array>>,
+    {
+        if self.returns_effect {
+            let mut done = self.devices.iter().map(|device| results.take(*device, self.outs.len()));
+            done.try_for_each(|done| done.ready())?;
+        }
+        let mut array = |leaf: usize, ty: &ArrayType| {
+            let buffers = self.devices.iter().map(|device| Arc::new(results.take(*device, leaf)));
+            Array::from_parts(ty.clone(), buffers.collect())
+        };
+        let leaves = || self.outs.iter().enumerate();
+        if !self.empty_parts {
+            return Ok(self.out.refill(leaves().map(|(leaf, ty)| array(leaf, ty))));
+        }
+        // (XLA leaves results without elements whole, wherever they should be)
+        let made = leaves().map(|(leaf, ty)| match ty.sharding() {
+            Some(there) if ty.aval().size() == 0 => Array::zeros_sharded(there, ty.aval().clone()),
+            _ => Ok(array(leaf, ty)),
+        });
+        Ok(self.out.refill(made.collect::<Result<Vec<_>>>()?))
     }
 }
+
+/// Calls a function with each argument.
+type Walk<'w, 'a> = dyn Fn(&mut dyn FnMut(&'a Array)) + 'w;

@@ -1,5 +1,9 @@
 //! What can be jitted, and how it is called.
-use crate::{array::Array, tree::Tree};
+use crate::{
+    array::Array,
+    aval::Aval,
+    tree::{Path, StaticVisitor, Tree},
+};
 
 /// Functions that can be traced: closures over trees of tensors, of up to eight arguments.
 ///
@@ -16,36 +20,107 @@ pub trait Traced<Args> {
     fn call(&self, args: Args) -> Self::Out;
 }
 
-/// Arguments of a compiled function: by value (may be donated) or by reference (kept).
+/// A set of arguments of a function, by number: those that were moved in, or that must be donated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ArgSet(u8);
+impl ArgSet {
+    /// These arguments. Numbers that no function has ([`Traced`] ends at eight arguments) are left out.
+    pub fn of(numbers: &[usize]) -> ArgSet {
+        numbers.iter().filter(|n| **n < 8).fold(ArgSet::default(), |set, n| set.with(*n))
+    }
+    /// The same, and this one.
+    pub fn with(self, number: usize) -> ArgSet {
+        ArgSet(self.0 | 1 << number)
+    }
+    /// Is it one of them?
+    pub fn contains(self, number: usize) -> bool {
+        number < 8 && self.0 >> number & 1 == 1
+    }
+    /// Those that are in both.
+    pub fn and(self, other: ArgSet) -> ArgSet {
+        ArgSet(self.0 & other.0)
+    }
+}
+
+/// An argument of a compiled function: by value (may be donated) or by reference (kept).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of a compiled function that takes `{A}`",
     label = "neither `{A}` nor `&{A}`",
     note = "inside a traced function, where there are tensors, call the plain function instead of its compiled form"
 )]
 pub trait Arg<A> {
-    /// The argument, and whether it was moved in.
-    fn arg(self) -> (A, bool);
+    /// Was it moved in?
+    const MOVED: bool;
+    /// The argument.
+    fn tree(&self) -> &A;
+    /// The argument; one that was borrowed, as a tree of its own with the same arrays.
+    fn owned(self) -> A;
 }
 impl<A> Arg<A> for A {
-    fn arg(self) -> (A, bool) {
-        (self, true)
+    const MOVED: bool = true;
+    fn tree(&self) -> &A {
+        self
+    }
+    fn owned(self) -> A {
+        self
     }
 }
 impl<A: Tree<Array, With<Array> = A>> Arg<A> for &A {
-    fn arg(self) -> (A, bool) {
-        (self.map(Array::clone), false)
+    const MOVED: bool = false;
+    fn tree(&self) -> &A {
+        self
+    }
+    fn owned(self) -> A {
+        self.map(Array::clone)
     }
 }
 
-/// A tuple of [`Arg`]s that stands for the tuple `T` of arguments.
+/// Takes each array of a call: the number of the argument that it belongs to, where it is, and the array.
+pub type ArrayVisitor<'f, 'a> = dyn FnMut(usize, &Path, &'a Array) + 'f;
+
+/// A tuple of [`Arg`]s that stands for the tuple `T` of arguments. They are looked at where they are: a call copies
+/// nothing.
 #[diagnostic::on_unimplemented(
     message = "a compiled function that takes `{T}` cannot be called with `{Self}`",
     label = "not the arguments `{T}`",
     note = "arguments stand in a tuple, also a single one: `f.call((x,))`; each is moved in, or borrowed to be kept: `f.call((&x,))`"
 )]
-pub trait ArgTuple<T> {
-    /// The arguments, and for each of their leaves whether it was moved in.
-    fn args(self) -> (T, Vec<bool>);
+pub trait ArgTuple<T: Tree<Array>> {
+    /// The arguments that were moved in.
+    fn moved(&self) -> ArgSet;
+    /// Call `f` on each leaf, in order.
+    fn visit<'a>(&'a self, f: &mut ArrayVisitor<'_, 'a>)
+    where
+        T: 'a;
+    /// Call `f` on everything but the leaves, as [`Tree::structure_at`].
+    fn structure(&self, f: &mut StaticVisitor);
+    /// Their types.
+    fn avals(&self) -> T::With<Aval>;
+    /// The arguments themselves.
+    fn owned(self) -> T;
+}
+
+/// Arguments that are together in a tuple, and which of them were moved in.
+pub(super) struct Together<T>(pub(super) T, pub(super) ArgSet);
+impl<T: Tree<Array>> ArgTuple<T> for Together<T> {
+    fn moved(&self) -> ArgSet {
+        self.1
+    }
+    fn visit<'a>(&'a self, f: &mut ArrayVisitor<'_, 'a>)
+    where
+        T: 'a,
+    {
+        self.0.visit(|path, a| f(path.argument(), path, a));
+    }
+    fn structure(&self, f: &mut StaticVisitor) {
+        self.0.structure_at(&Path::ROOT, f);
+    }
+    fn avals(&self) -> T::With<Aval> {
+        self.0.map(|a| a.aval().clone())
+    }
+    fn owned(self) -> T {
+        self.0
+    }
 }
 
 macro_rules! arities {
@@ -57,16 +132,22 @@ macro_rules! arities {
                 self($($v),*)
             }
         }
-        #[allow(unused_mut, clippy::unused_unit)]
+        #[allow(unused_variables, clippy::unused_unit)]
         impl<$($t: Tree<Array>, $x: Arg<$t>),*> ArgTuple<($($t,)*)> for ($($x,)*) {
-            fn args(self) -> (($($t,)*), Vec<bool>) {
-                let mut moved = vec![];
-                $(
-                    let (arg, by_value) = self.$i.arg();
-                    arg.visit(|_, _| moved.push(by_value));
-                    let $v = arg;
-                )*
-                (($($v,)*), moved)
+            fn moved(&self) -> ArgSet {
+                ArgSet(0 $(| ($x::MOVED as u8) << $i)*)
+            }
+            fn visit<'a>(&'a self, f: &mut ArrayVisitor<'_, 'a>) where ($($t,)*): 'a {
+                $(self.$i.tree().visit_at(&Path::ROOT.index($i), &mut |path, a| f($i, path, a));)*
+            }
+            fn structure(&self, f: &mut StaticVisitor) {
+                $(self.$i.tree().structure_at(&Path::ROOT.index($i), f);)*
+            }
+            fn avals(&self) -> ($($t::With<Aval>,)*) {
+                ($(self.$i.tree().map(|a| a.aval().clone()),)*)
+            }
+            fn owned(self) -> ($($t,)*) {
+                ($(self.$i.owned(),)*)
             }
         }
     };

@@ -4,7 +4,7 @@ use crate::{
     param::Param,
     prim::{RematOptions, full, iota, remat_with, scan},
     trace::Tensor,
-    tree::{Leaf, Path, Structure, Tree},
+    tree::{Leaf, Path, StaticVisitor, Tree},
 };
 
 /// The layers of a model in their order, as [runs](Run) that are unrolled or scanned. The same model code runs both.
@@ -53,11 +53,11 @@ impl<T: Leaf, A: Tree<T>> Tree<T> for Layers<A> {
             run.layers.iter().enumerate().for_each(|(i, a)| a.visit_at(&p.index(first + i), f));
         }
     }
-    fn structure_at(&self, key: &mut Structure) {
-        key.note("runs", &self.runs.len());
+    fn structure_at(&self, p: &Path, f: &mut StaticVisitor) {
+        f(p, "runs", &self.runs.len());
         for (first, run) in self.numbered() {
-            key.note("layers of a run", &(run.layers.len(), run.times));
-            run.layers.iter().enumerate().for_each(|(i, a)| key.index(first + i, |key| a.structure_at(key)));
+            f(&p.index(first), "layers of a run", &(run.layers.len(), run.times));
+            run.layers.iter().enumerate().for_each(|(i, a)| a.structure_at(&p.index(first + i), f));
         }
     }
 }

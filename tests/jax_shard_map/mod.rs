@@ -2,7 +2,10 @@
 //! the interpreter, and programs compiled for eight devices of the CPU. Each case is a function here and one of the same name in
 //! scripts/shard_map_cases/, the same mathematics.
 use crate::jax_transforms::fixture::{self, host};
-use raxla::{Client, Host, Mesh, SpecTree, TensorTree, Tree, axis_index, grad, prelude::*, runtime, shard_map, trace::trace_graph};
+use raxla::{
+    Client, Host, Mesh, SpecTree, TensorTree, Tree, axis_index, grad, prelude::*, runtime, shard_map,
+    trace::trace_graph,
+};
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::LazyLock};
 

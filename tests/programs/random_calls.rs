@@ -8,7 +8,7 @@ use crate::{
     program::{Program, Value},
 };
 use raxla::{Aval, Axis, DType, Policy, prim::Primitive};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// What [`raxla::remat`] keeps.
 pub fn policy(rng: &mut Rng) -> Policy {
@@ -17,7 +17,7 @@ pub fn policy(rng: &mut Rng) -> Policy {
         1 => Policy::SaveDots,
         2 => Policy::SaveDotsWithoutBatchAxes,
         3 => Policy::SaveNames(vec!["named".into()]),
-        4 => Policy::Custom(Rc::new(|p: &dyn Primitive, _: &[Aval]| ["sin", "mul", "tanh"].contains(&p.name()))),
+        4 => Policy::Custom(Arc::new(|p: &dyn Primitive, _: &[Aval]| ["sin", "mul", "tanh"].contains(&p.name()))),
         _ => Policy::SaveNothing,
     }
 }

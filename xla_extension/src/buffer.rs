@@ -14,7 +14,10 @@ use crate::{
 use std::{
     fmt,
     ops::Deref,
-    sync::{Arc, OnceLock, atomic::Ordering},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// An array in the memory of one device. Freed when dropped; usable from every thread.
@@ -26,6 +29,8 @@ pub struct Buffer {
     kind: Arc<BufferType>,
     /// The launch over several devices that makes it.
     launch: Option<Arc<Launch>>,
+    /// Whether it may have been deleted or donated, so that the plugin has to be asked.
+    perhaps_gone: AtomicBool,
 }
 
 /// What a buffer is, shared among the buffers that an executable returns at one place.
@@ -47,7 +52,7 @@ impl Buffer {
     /// `raw` is a buffer as `kind` describes it, of the client of `kind.device`, that nobody else frees.
     pub(crate) unsafe fn from_raw(raw: *mut PJRT_Buffer, kind: Arc<BufferType>) -> Buffer {
         kind.device.client().live_buffers().fetch_add(1, Ordering::Relaxed);
-        Buffer { raw, kind, launch: None }
+        Buffer { raw, kind, launch: None, perhaps_gone: AtomicBool::new(false) }
     }
 
     /// The same buffer, known to be made by this launch.
@@ -55,6 +60,20 @@ impl Buffer {
         let mut buffer = self;
         buffer.launch = launch;
         buffer
+    }
+
+    pub(crate) fn kind(&self) -> &Arc<BufferType> {
+        &self.kind
+    }
+
+    /// Notes that a computation took it over, or may have.
+    pub(crate) fn mark_gone(&self) {
+        self.perhaps_gone.store(true, Ordering::Relaxed);
+    }
+
+    /// As [`Buffer::is_deleted`], without asking the plugin if it cannot be.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.perhaps_gone.load(Ordering::Relaxed) && self.is_deleted()
     }
 
     pub(crate) fn launch(&self) -> Option<&Arc<Launch>> {
@@ -179,6 +198,7 @@ impl Buffer {
 
     /// Gives the device memory back before the buffer is dropped. Work in flight that reads it still completes.
     pub fn delete(&self) -> Result<()> {
+        self.mark_gone();
         // SAFETY: the buffer is alive.
         unsafe { invoke!(self.table(), PJRT_Buffer_Delete, PJRT_Buffer_Delete_Args { buffer: self.raw }) }.map(|_| ())
     }

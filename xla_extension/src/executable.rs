@@ -307,10 +307,15 @@ pub(crate) struct Loaded {
     compiled: Compiled,
     /// The CPU plugin would go on running a deleted program.
     pub(crate) deleted: AtomicBool,
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     pub(crate) devices: Vec<Device>,
+    pub(crate) device_ids: Arc<[i64]>,
     pub(crate) parameters: Vec<ArrayType>,
+    /// By device, then parameter: what was accepted as an argument before.
+    pub(crate) accepted: Vec<OnceLock<Arc<BufferType>>>,
     pub(crate) donated: Vec<usize>,
+    /// Whether `donated` is all that a run may take over.
+    pub(crate) donation_known: bool,
     /// By device and result.
     pub(crate) outputs: Vec<Vec<Arc<BufferType>>>,
 }
@@ -392,12 +397,15 @@ impl Executable {
             let mut loaded = Loaded {
                 raw,
                 client: handle,
-                name: compiled.name()?,
+                name: compiled.name()?.into(),
                 compiled,
                 deleted: AtomicBool::new(false),
                 devices: Vec::new(),
+                device_ids: Arc::new([]),
                 parameters: Vec::new(),
+                accepted: Vec::new(),
                 donated: Vec::new(),
+                donation_known: true,
                 outputs: Vec::new(),
             };
             let devices = invoke!(
@@ -407,6 +415,7 @@ impl Executable {
             )?;
             let devices = slice(devices.addressable_devices, devices.num_addressable_devices).iter();
             loaded.devices = devices.map(|&device| client.wrap_device(device)).collect::<Result<_>>()?;
+            loaded.device_ids = loaded.devices.iter().map(Device::id).collect();
             loaded.read_signature(options)?;
             Ok(Executable(Arc::new(loaded)))
         }
@@ -423,7 +432,8 @@ impl Executable {
     }
 
     /// The parameters that a run may take over, unless told otherwise: those with the attributes `tf.aliasing_output` or
-    /// `jax.buffer_donor`. Empty if [`CompileOptions::parameters`] were given, since the program is not asked then.
+    /// `jax.buffer_donor`. If [`CompileOptions::parameters`] were given, the program is not asked: those that
+    /// [`CompileOptions::donated`] names.
     pub fn donated(&self) -> &[usize] {
         &self.0.donated
     }
@@ -448,7 +458,15 @@ impl Executable {
 impl Loaded {
     fn read_signature(&mut self, options: &CompileOptions) -> Result<()> {
         match &options.parameters {
-            Some(given) => self.parameters = self.compiled.with_layouts(given)?,
+            Some(given) => {
+                self.parameters = self.compiled.with_layouts(given)?;
+                self.donation_known = options.donated.is_some();
+                self.donated = options.donated.clone().unwrap_or_default();
+                if let Some(index) = self.donated.iter().find(|index| **index >= given.len()) {
+                    let what = format!("parameter {index} was said to be donated, but there are {}", given.len());
+                    return Err(Error::new(Code::InvalidArgument, what));
+                }
+            }
             None => {
                 let parameters = self.compiled.parameters();
                 let parameters =
@@ -457,6 +475,7 @@ impl Loaded {
                 self.donated = parameters.donated;
             }
         }
+        self.accepted.resize_with(self.devices.len() * self.parameters.len(), OnceLock::new);
         let (dtypes, dims) = (self.compiled.output_dtypes()?, self.compiled.output_dims()?);
         let output = |device: &Device, (dtype, dims): (&DType, &Vec<usize>)| {
             let (dtype, dims, device) = (*dtype, dims.clone(), device.clone());

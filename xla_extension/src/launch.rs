@@ -18,8 +18,8 @@ use std::{
 pub(crate) struct Launch {
     /// What the plugin calls the run, and tells handlers.
     id: i32,
-    program: String,
-    devices: Vec<i64>,
+    program: Arc<str>,
+    devices: Arc<[i64]>,
     started: Instant,
     progress: Progress,
     /// It has completed without an error: nothing of the below needs to be looked at.
@@ -68,8 +68,8 @@ impl Launch {
     /// Enters a launch. `id` is a number that the user chose, or 0.
     pub(crate) fn start(
         id: i32,
-        program: &str,
-        devices: Vec<i64>,
+        program: Arc<str>,
+        devices: Arc<[i64]>,
         parents: Vec<Arc<Launch>>,
         progress: &Progress,
     ) -> Arc<Launch> {
@@ -77,7 +77,7 @@ impl Launch {
         let done = vec![false; devices.len()];
         let launch = Arc::new(Launch {
             id: if id == 0 { own } else { id },
-            program: program.into(),
+            program,
             devices,
             started: Instant::now(),
             progress: progress.clone(),

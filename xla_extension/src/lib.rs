@@ -68,6 +68,7 @@ mod plugin;
 mod progress;
 #[allow(missing_docs, clippy::all)]
 mod proto;
+mod scratch;
 mod search;
 mod signature;
 pub mod sys;
@@ -84,7 +85,7 @@ pub use environment::set_verbose;
 pub use error::{Code, Error, Result};
 pub use event::Event;
 pub use executable::{Compiled, Executable, MemoryStats};
-pub use execute::ExecuteOptions;
+pub use execute::{ExecuteOptions, Results, Run};
 pub use host::{HostBuffer, HostSemantics, Target, ZERO_COPY_ALIGNMENT};
 pub use install::{
     FileState, fetch_pinned, install, install_needs, library_path, offline, pinned_path, raxla_home, verify,

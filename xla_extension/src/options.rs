@@ -38,6 +38,8 @@ pub struct CompileOptions {
     /// Dtype and dims of every parameter as each device sees it, against which arguments are checked. If `None`, they are
     /// read from the optimized program, which takes about 10 ms per thousand instructions.
     pub parameters: Option<Vec<(DType, Vec<usize>)>>,
+    /// If `parameters` are given: which of them a run may take over, by number. If `None`, any may be.
+    pub donated: Option<Vec<usize>>,
 }
 
 /// The value of an XLA debug option.
@@ -68,6 +70,7 @@ impl Default for CompileOptions {
             env_overrides: Vec::new(),
             tuple_arguments: false,
             parameters: None,
+            donated: None,
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Policies: which values a rematerialised function saves for its second run.
 use super::*;
+use std::{mem::discriminant, sync::Arc};
 
-/// Whether to save the results of an operation, given it and the types of its results.
-pub type Predicate = dyn Fn(&dyn Primitive, &[Aval]) -> bool;
+/// Decides about an operation, given it and the types of its results.
+pub type Predicate = dyn Fn(&dyn Primitive, &[Aval]) -> bool + Send + Sync;
 
 /// What [`remat`] keeps of a function's inside for reverse mode, beside its arguments. It applies also inside the bodies
 /// of [`scan`], the branches of [`cond`], and calls of [`remat`] within.
@@ -28,8 +29,8 @@ pub enum Policy {
         /// Those that go to the host.
         offload: Vec<String>,
     },
-    /// Results of operations for which this holds.
-    Custom(Rc<Predicate>),
+    /// Results of operations for which this holds. Only clones of one predicate are equal.
+    Custom(Arc<Predicate>),
 }
 impl fmt::Debug for Policy {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -67,19 +68,19 @@ impl Policy {
 impl PartialEq for Policy {
     fn eq(&self, other: &Policy) -> bool {
         match (self, other) {
-            (Policy::Custom(a), Policy::Custom(b)) => Rc::ptr_eq(a, b),
+            (Policy::Custom(a), Policy::Custom(b)) => Arc::ptr_eq(a, b),
             (Policy::SaveNames(a), Policy::SaveNames(b)) => a == b,
             (
                 Policy::SaveAndOffloadNames { save, offload },
                 Policy::SaveAndOffloadNames { save: save_too, offload: offload_too },
             ) => (save, offload) == (save_too, offload_too),
-            (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
+            (a, b) => discriminant(a) == discriminant(b),
         }
     }
 }
 impl Hash for Policy {
     fn hash<H: Hasher>(&self, h: &mut H) {
-        std::mem::discriminant(self).hash(h);
+        discriminant(self).hash(h);
     }
 }
 

@@ -334,7 +334,7 @@ pub(in crate::prim) const ROWS: &[Row] = &[Row {
             case("save dots", Policy::SaveDots),
             case("save dots without batch axes", Policy::SaveDotsWithoutBatchAxes),
             case("save names", Policy::SaveNames(vec!["h".into()])),
-            case("custom", Policy::Custom(Rc::new(|p, _| p.name() == "sin"))),
+            case("custom", Policy::Custom(std::sync::Arc::new(|p, _| p.name() == "sin"))),
         ]
     },
 }];

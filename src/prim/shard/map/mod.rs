@@ -116,7 +116,7 @@ impl<T: crate::Leaf> Tree<T> for Specs {
         self.clone()
     }
     fn visit_at<'a>(&'a self, _: &crate::Path, _: &mut dyn FnMut(&crate::Path, &'a T)) {}
-    fn structure_at(&self, _: &mut crate::Structure) {}
+    fn structure_at(&self, _: &crate::Path, _: &mut crate::tree::StaticVisitor) {}
 }
 
 #[track_caller]
