@@ -136,3 +136,42 @@ impl Param {
             .fold(0x811c_9dc5, |hash, byte| (hash ^ byte as u32).wrapping_mul(0x0100_0193))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime;
+
+    #[test]
+    fn slices_are_what_they_are_of_the_whole_on_any_mesh() {
+        let client = runtime::client_with(&runtime::Options { cpu_devices: Some(8), ..Default::default() }).unwrap();
+        let (d, h, g, k) = (8, 4, 2, 4);
+        let part = |heads, at| {
+            let p = Param::new([d, heads, k], ["embed", "heads", "head"]).normal(1.0).stored("layers.{}.qkv");
+            p.transposed(1).slice(0, at, h + 2 * g).stacked(2, "layers")
+        };
+        let strided = |at| Param::new([d, 6], ["embed", "mlp"]).normal(1.0).stored("gate_up").strided(1, at, 2, 12);
+        let mut whole = part(h + 2 * g, 0);
+        whole.slice = None;
+        let mut both = strided(0);
+        (both.aval, both.slice) = (both.aval.with_dims([d, 12]), None);
+        let tied = Param::new([d, 12], ["embed", "mlp"]).normal(1.0).tied_to("7");
+        let named = Param::new([d, 12], ["embed", "mlp"]).normal(1.0);
+        let spec = vec![whole, part(h, 0), part(g, h), part(g, h + g), both, strided(0), strided(1), named, tied];
+        let drawn = |mesh: &[(&str, usize)]| -> Vec<Vec<f32>> {
+            let mesh = Mesh::new(&client, mesh.to_vec()).unwrap();
+            let rules = Rules::new([("heads", "model"), ("mlp", "model"), ("embed", "data")]);
+            let arrays = init(&spec, &Key::host(7), &mesh, &rules).unwrap();
+            arrays.iter().map(|a| a.to_vec::<f32>().unwrap()).collect()
+        };
+        let one = drawn(&[("model", 1)]);
+        assert_eq!(drawn(&[("data", 4), ("model", 2)]), one);
+        assert_eq!(one[7], one[8]);
+        let [whole, q, key, v, both, gate, up, ..] = &one[..] else { panic!() };
+        let at = |x: &[f32], heads: usize, head: usize| x[(d + 3) * heads * k + head * k + 1];
+        for (part, heads, first) in [(q, h, 0), (key, g, h), (v, g, h + g)] {
+            assert_eq!(at(part, heads, 1), at(whole, h + 2 * g, first + 1));
+        }
+        assert_eq!((gate[6 * 2 + 4], up[6 * 2 + 4]), (both[12 * 2 + 8], both[12 * 2 + 9]));
+    }
+}
