@@ -1,5 +1,5 @@
 //! The StableHLO of each primitive, as stored in tests/golden. After a change that is meant, renew the files with
-//! `UPDATE_EXPECT=1 cargo test --test golden` and look at the difference.
+//! `UPDATE_EXPECT=1 cargo test -p raxla --test all golden::` and look at the difference.
 use raxla::{
     lower::stablehlo,
     prelude::*,
@@ -50,7 +50,11 @@ fn the_text_of_each_primitive_is_as_stored() {
             (_, None) => problems.push(format!("{name} belongs to no primitive")),
         }
     }
-    assert!(problems.is_empty(), "{}\nif this is meant: UPDATE_EXPECT=1 cargo test --test golden", problems.join("\n"));
+    assert!(
+        problems.is_empty(),
+        "{}\nif this is meant: UPDATE_EXPECT=1 cargo test -p raxla --test all golden::",
+        problems.join("\n")
+    );
 }
 
 #[test]

@@ -31,7 +31,10 @@ fn literals(code: TokenStream) -> Vec<String> {
         TokenTree::Literal(l) => vec![l.to_string()],
         _ => vec![],
     });
-    words.map(|w| w.trim_matches('"').to_string()).filter(|w| !w.is_empty()).collect()
+    words
+        .filter(|w| !w.is_empty() && !w.starts_with(|c: char| c.is_ascii_digit()))
+        .map(|w| w.trim_matches('"').to_string())
+        .collect()
 }
 /// The tokens of a file, with those of modules and macros inside it.
 fn flat(code: TokenStream, all: &mut Vec<TokenTree>) {

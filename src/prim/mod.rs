@@ -8,7 +8,7 @@
 //! Transformations never match on a concrete primitive: they only call these rules.
 //!
 //! To add one, write such a block in the file of its family, and a [`Row`] with cases in that file's `ROWS`; [`TABLE`] lists
-//! the rows of all files. `cargo test --test primitives` then compares every rule with XLA and with finite differences, in
+//! the rows of all files. `cargo test -p raxla --test all primitives::` then compares every rule with XLA and with finite differences, in
 //! every dtype that the row claims. A small block to copy is that of [`is_finite`](Tensor::is_finite) in `unary.rs`.
 //!
 //! Users meet these functions where there is no method: `prim::dynamic_slice`, [`gather`], [`scatter`], [`conv`], [`sort`],

@@ -34,7 +34,8 @@ fn variable(name: &str) -> Option<u64> {
 pub fn on_programs(share: u64, make: fn(u64) -> crate::program::Program, property: fn(&Case, &mut Rng) -> Checked) {
     raxla::debug::set_sink(Some(Box::new(|_| {})));
     crate::devices::client();
-    let all = variable("RAXLA_PROGRAMS").unwrap_or(crate::PROGRAMS);
+    let quick = std::env::var("RAXLA_TEST").is_ok_and(|v| v == "quick");
+    let all = variable("RAXLA_PROGRAMS").unwrap_or(if quick { crate::PROGRAMS / 10 } else { crate::PROGRAMS });
     let cases = (all * share).div_ceil(100) as u32;
     let config = Config {
         cases,

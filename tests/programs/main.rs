@@ -1,7 +1,7 @@
 //! Random programs: well-typed compositions of all families of primitives, with loops, branches, functions with rules of
 //! their own, and transformations inside transformations. What must hold of each of them holds on hundreds.
 //!
-//! `RAXLA_PROGRAMS=5000 cargo test --test programs` checks more (5000 in all, divided among the properties);
+//! `RAXLA_PROGRAMS=5000 cargo test -p raxla --test programs` checks more (5000 in all, divided among the properties);
 //! `RAXLA_PROGRAMS_SEED=1` checks others. A failure prints the smallest program found that fails. Where XLA ends the process
 //! instead, `RAXLA_PROGRAMS_LAST=file` keeps the last one that was compiled for several devices.
 mod calls;
