@@ -68,7 +68,9 @@ impl IndexDims {
     pub(super) fn check(&self, x: &Aval, indices: &Aval) -> Result<(), Refusal> {
         require_index(indices)?;
         let Some(vector) = indices.dims.last() else {
-            return Err("the indices have no axis to hold index vectors\nadd one with `.expand_dims(-1)`".into());
+            return Err(
+                Refusal::new("the indices have no axis to hold index vectors").help("add one with `.expand_dims(-1)`")
+            );
         };
         if self.indexed.len() != *vector {
             return Err(

@@ -23,7 +23,7 @@ fn fold(x: &Host, axes: &[usize], start: &Host, float: fn(f64, f64) -> f64, int:
         let i = unravel(x.dims(), i);
         ravel(&y.dims, &kept.iter().map(|a| i[*a]).collect::<Vec<_>>())
     };
-    match x.beside(&start) {
+    match x.beside(start) {
         Both::Float(v, start) => {
             let mut out = vec![start[0]; y.size()];
             v.iter().enumerate().for_each(|(i, v)| out[to(i)] = float(out[to(i)], *v));

@@ -347,7 +347,7 @@ impl Primitive for Iota {
     fn infer(&self, _: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         let y = Aval::new(self.dtype, self.dims.clone());
         if self.dtype == DType::Bool {
-            return Err("bools do not count\ntake an integer dtype, and compare".into());
+            return Err(Refusal::new("bools do not count").help("take an integer dtype, and compare"));
         }
         require_axis(&y, self.axis)?;
         Ok(vec![y])

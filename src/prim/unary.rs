@@ -261,7 +261,7 @@ impl Primitive for IntegerPow {
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         require(&x[0], NUMBER.0, NUMBER.1)?;
         if self.n < 0 && !x[0].dtype.is_float() {
-            return Err("an integer has no negative power\nconvert it first with `.cast(..)`".into());
+            return Err(Refusal::new("an integer has no negative power").help("convert it first with `.cast(..)`"));
         }
         Ok(vec![x[0].clone()])
     }
