@@ -39,7 +39,7 @@ fn in_calls(calls: &[(usize, usize, usize)], slots: usize, ring: bool, window: u
             let (seen, next) = Seen::new(cache, part(t[1]), part(t[2]), at);
             cache = next;
             rows.truncate(start);
-            let y = seen.attend(part(t[0]), at, OPTIONS);
+            let y = seen.attend(part(t[0]), at, None, OPTIONS);
             rows.extend((0..count).map(|i| y.slice_axis(1, i..i + 1)));
         }
         vec![concat(&rows, 1)]
@@ -51,7 +51,7 @@ fn whole(window: usize) -> Host {
     let f = |t: &[Tensor]| {
         let at = Sight { start: int(0), length: int(LENGTH), window: Some(int(window)) };
         let (seen, _) = Seen::new(None, t[1], t[2], at);
-        vec![seen.attend(t[0], at, OPTIONS)]
+        vec![seen.attend(t[0], at, None, OPTIONS)]
     };
     eval(&inputs(), f).remove(0)
 }

@@ -4,12 +4,8 @@
 //! into the model's order (transposed, split into heads, stacked over layers), and uploaded.
 use crate::{Error, error::Result, weights::Weights};
 use indicatif::{ProgressBar, ProgressStyle};
-use raxla::{Array, Client, DType, Jit, Key, NamedSharding, Param, Tensor, jit, param::Selection};
-use std::{
-    collections::{BTreeMap, HashMap},
-    io::IsTerminal,
-    sync::Arc,
-};
+use raxla::{Array, Client, DType, NamedSharding, Param, param::Selection};
+use std::{collections::BTreeMap, io::IsTerminal, sync::Arc};
 
 /// Read all parameters in `dtype` and upload them. Besides them, no more than one parameter is in memory.
 ///
@@ -74,29 +70,6 @@ pub fn load(
 /// Which part of a stored tensor a parameter is.
 pub(crate) fn selection(path: &str, p: &Param) -> Result<Option<Selection>> {
     p.selection().map_err(|reason| Error::Usage(format!("parameter `{path}` is no slice of {}: {reason}", p.name)))
-}
-
-/// Draw all parameters in `dtype` on the device, from their initial distributions. Tied ones (a head that is the embedding) are
-/// equal; slices of one tensor are what they would be of the whole.
-pub fn random(params: &[(String, Param)], seed: u64, dtype: DType, client: &Client) -> Result<Vec<Array>> {
-    type Draw = Jit<(Key, Tensor), Box<dyn Fn(Key, Tensor) -> Tensor>>;
-    // one program for all parameters of a shape
-    let mut programs: HashMap<String, Draw> = HashMap::new();
-    let words: Vec<u32> = Key::host(seed).data().to_ints().iter().map(|w| *w as u32).collect();
-    let key = Key::from_data(Array::on(client, [2], &words)?);
-    let mut arrays = vec![];
-    for (path, p) in params {
-        let p = p.clone().cast(dtype);
-        let draw =
-            programs.entry(format!("{:?} {:?} {:?} {:?}", p.aval, p.init, p.layout, p.slice)).or_insert_with(|| {
-                let p = p.clone();
-                let f: Box<dyn Fn(Key, Tensor) -> Tensor> = Box::new(move |key, name| p.draw(key.fold_in(name)));
-                jit(f).named("random weights").on(client)
-            });
-        let name = Array::on(client, [], &[p.fingerprint(path)])?;
-        arrays.push(draw.call((&key, name))?);
-    }
-    Ok(arrays)
 }
 
 /// Bytes between neighbours along each axis of a parameter, in the order in which the checkpoint holds it.

@@ -187,10 +187,10 @@ fn says(error: impl std::fmt::Display, wanted: &[&str]) {
 #[test]
 fn what_cannot_be_divided_is_said() {
     let load = |model: &str, axes: &str| try_load(model, Some(mesh(axes)), false).err().expect("an error");
-    // four heads, but one of keys and values
+    // four heads
     says(
-        load("llama_gqa_untied", "model=2"),
-        &["`layers.0.attn.k.w`", "[32, 1, 8]", "1 kv_heads", "2 devices along `model`", "divisor of 1"],
+        load("llama_gqa_untied", "model=8"),
+        &["`layers.0.mixer.q.w`", "[32, 4, 8]", "4 heads", "8 devices along `model`", "divisor of 4"],
     );
     says(load("gpt2_plain", "fsdp=2"), &["`fsdp`", "fsdp=2", "along `model`", "`data`"]);
     let model = try_load(LLAMA, Some(mesh("data=2,model=2")), false).unwrap();

@@ -59,6 +59,12 @@ pub enum Gains {
     /// As `1 + gain`, before rounding (Gemma).
     Centered,
 }
+impl<T> RmsNorm<T> {
+    /// Over the stream, `[.., d]`, as in LLaMA.
+    pub fn new(gain: T, eps: f32) -> RmsNorm<T> {
+        RmsNorm { gain, roles: vec!["embed"], eps, gains: Gains::Rounded }
+    }
+}
 impl RmsNorm {
     /// Normalize `x`, whose last axes are those of the gain.
     #[track_caller]

@@ -92,7 +92,7 @@ pub const CASES: &[Case] = &[
         [layer_norm, rms_norm].map(|f| grad(|t: Three| f(t).sin().sum(..))((x, gain, bias)))
     }),
     case!(norm_gradients_f32, |x, gain, bias| {
-        let (layer, rms) = (nn::LayerNorm { gain, bias, eps: 1e-5 }, nn::RmsNorm { gain, eps: 1e-6, centered: false });
+        let (layer, rms) = (nn::LayerNorm { gain, bias, eps: 1e-5 }, nn::RmsNorm::new(gain, 1e-6));
         (grad(|x: Tensor| layer.call(x).sin().sum(..))(x), grad(|x: Tensor| rms.call(x).sin().sum(..))(x))
     }),
     case!(recurrent_network, |xs, wx, wh, b| {

@@ -28,7 +28,7 @@ pub const CASES: &[Case] = &[
         [Gelu, GeluTanh, Silu, Sigmoid, Tanh].map(|f| f.call(x * 3.0))
     }),
     case!(layer_norm, |x, gain, bias| LayerNorm { gain, bias, eps: 1e-5 }.call(x)),
-    case!(rms_norm, |x, gain| RmsNorm { gain, eps: 1e-6, centered: false }.call(x)),
+    case!(rms_norm, |x, gain| RmsNorm::new(gain, 1e-6).call(x)),
     case!(cross_entropy, |logits, targets| nn::cross_entropy(logits, targets)),
     case!(einsum_forms, |x, y, v| [
         einsum("bij,bjk->bik", x, y),

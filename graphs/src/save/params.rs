@@ -307,8 +307,14 @@ mod tests {
         crate::save(params, values, &config, dir, &SaveOptions::default())
     }
 
+    fn random(params: &[(String, Param)], dtype: DType, client: &Client) -> Vec<Array> {
+        let specs: Vec<Param> = params.iter().map(|(_, p)| p.clone().cast(dtype)).collect();
+        raxla::param::init_on(&specs, &raxla::Key::host(3), client).unwrap()
+    }
+
     fn load(params: &[(String, Param)], dir: &Path, dtype: DType, client: &Client) -> Vec<Vec<u8>> {
-        let arrays = params::load(params, &Weights::open(dir).unwrap(), &[], dtype, client, None, false).unwrap();
+        let arrays =
+            params::load(params, &Weights::open(dir).unwrap(), &|_| false, dtype, client, None, false).unwrap();
         arrays.iter().map(|a| a.to_bytes().unwrap()).collect()
     }
 
@@ -321,13 +327,13 @@ mod tests {
         {
             let (parts, all) = (fused(stacked), whole(stacked));
             let [a, b] = ["parts", "whole"].map(|name| dir.path().join(format!("{i}{name}")));
-            let values = params::random(&parts, 3, dtype, &client).unwrap();
+            let values = random(&parts, dtype, &client);
             let saved = save(&parts, &values, &a).unwrap();
             assert_eq!(saved.tensors, 1 + LAYERS * (2 + 6));
             let bytes: Vec<Vec<u8>> = values.iter().map(|v| v.to_bytes().unwrap()).collect();
             assert!(load(&parts, &a, dtype, &client) == bytes);
             // the same tensors, drawn and written whole
-            save(&all, &params::random(&all, 3, dtype, &client).unwrap(), &b).unwrap();
+            save(&all, &random(&all, dtype, &client), &b).unwrap();
             let [a, b] = [a, b].map(|dir| std::fs::read(dir.join("model.safetensors")).unwrap());
             assert!(a == b, "{dtype} {stacked}");
         }
@@ -346,7 +352,7 @@ mod tests {
         save(&all, &numbered.collect::<Vec<_>>(), &to).unwrap();
         let parts = fused(false);
         let weights = Weights::open(&to).unwrap();
-        let arrays = params::load(&parts, &weights, &[], DType::F32, &client, None, false).unwrap();
+        let arrays = params::load(&parts, &weights, &|_| false, DType::F32, &client, None, false).unwrap();
         let at = |path: &str, index: [usize; 3]| {
             let i = parts.iter().position(|(p, _)| p == path).unwrap();
             let dims = &parts[i].1.aval.dims;
@@ -367,7 +373,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let to = dir.path().join("to");
         let refusal = |params: &[(String, Param)]| {
-            let values = params::random(params, 3, DType::F32, &client).unwrap();
+            let values = random(params, DType::F32, &client);
             save(params, &values, &to).unwrap_err().to_string()
         };
         let p = |name: &str, start, size| {
