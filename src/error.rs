@@ -16,7 +16,7 @@ pub enum Error {
     Trace(#[from] Box<TraceError>),
     /// The plugin refused or failed: loading, compiling, running, out of memory.
     #[error("{0}")]
-    Runtime(xla_extension::Error),
+    Runtime(raxla_xla::Error),
     /// A check of the program failed while it ran: [`debug_check`](crate::debug_check) or
     /// [`debug_assert`](crate::debug_assert). The message names it, the leaf, and your line.
     #[error("{0}")]
@@ -125,8 +125,8 @@ impl From<Refusal> for Error {
     }
 }
 
-impl From<xla_extension::Error> for Error {
-    fn from(e: xla_extension::Error) -> Error {
+impl From<raxla_xla::Error> for Error {
+    fn from(e: raxla_xla::Error) -> Error {
         debug::unmarked(&e.message).map_or(Error::Runtime(e.clone()), |message| Error::Check(message.into()))
     }
 }

@@ -224,46 +224,37 @@ struct ErrorDoctests;
 #[cfg(doctest)]
 struct ShardingDoctests;
 
-pub mod array;
-pub mod aval;
-pub mod cache;
-pub mod communication;
-pub mod debug;
-mod einsum;
 pub mod error;
-pub mod graph;
-pub mod host;
-mod index_ops;
-pub mod jit;
+mod ir;
 pub mod lower;
 pub mod mesh;
 pub mod nn;
 mod ops;
 pub mod optim;
-pub mod parallel;
 pub mod param;
-pub mod pmap;
 pub mod prim;
 pub mod random;
-mod reduce_ops;
-mod refusal;
-pub mod runtime;
-mod shape_ops;
+mod run;
 pub mod testing;
-pub mod trace;
 pub mod transform;
-pub mod tree;
+
+pub(crate) use ir::refusal;
+pub use ir::{aval, graph, host, trace, tree};
+pub use mesh::{communication, parallel, pmap};
+pub use run::{array, cache, debug, jit, runtime};
 
 pub use array::{Array, Element};
 pub use aval::{Aval, DType, Dims};
 pub use communication::Communication;
-pub use einsum::{einsum, einsum_n, einsum_with};
 pub use error::{Error, Result};
 pub use graph::{Graph, Var};
 pub use host::Host;
-pub use index_ops::Rows;
 pub use jit::{Compiled, Jit, Lowered, jit};
 pub use mesh::{Mesh, NamedSharding, PartitionSpec, Rules, SpecTree, with_logical_sharding};
+pub use ops::einsum::{einsum, einsum_n, einsum_with};
+pub use ops::index::Rows;
+pub use ops::reduce::Axes;
+pub use ops::shape::{Parts, arange, causal, concat, eye, linspace, one_hot, stack};
 pub use ops::{Rhs, where_};
 pub use param::Param;
 pub use pmap::pmap;
@@ -271,10 +262,8 @@ pub use prim::{IndexMode, Padding, Precision, Window, conv, iota, optimization_b
 pub use prim::{Scalar, full, literal, ones, zeros};
 pub use prim::{debug_assert, debug_check, debug_nans, debug_print};
 pub use random::Key;
-pub use reduce_ops::Axes;
 pub use refusal::Refusal;
 pub use runtime::Client;
-pub use shape_ops::{Parts, arange, causal, concat, eye, linspace, one_hot, stack};
 pub use trace::{Tensor, TensorTree, TraceError, scope};
 pub use tree::{Fact, Hole, Leaf, Path, Static, Structure, Tree};
 

@@ -258,7 +258,7 @@ fn wrong_rules_are_named() {
     assert!(e.reason.contains("a tensor that it uses from outside"), "{e}");
 }
 
-fn scale_kernel(call: &mut xla_extension::ffi::Call<'_>) -> xla_extension::Result<()> {
+fn scale_kernel(call: &mut raxla_xla::ffi::Call<'_>) -> raxla_xla::Result<()> {
     let factor = call.attrs.dictionary("settings")?.float("factor")? as f32;
     let label = call.attrs.string("label")?;
     assert_eq!((label, call.attrs.ints("sizes")?), ("a \"quoted\" µ", vec![1, -2]));
@@ -287,7 +287,7 @@ fn scale_call(x: Tensor) -> CustomCall {
 #[test]
 fn custom_calls_run_kernels() {
     let client = raxla::runtime::client().unwrap();
-    xla_extension::ffi::register(client.plugin(), "raxla_test_calls_scale", scale_kernel).unwrap();
+    raxla_xla::ffi::register(client.plugin(), "raxla_test_calls_scale", scale_kernel).unwrap();
     let scale = |batching: Batching, x: Tensor| CustomCall { batching, ..scale_call(x) }.call(&[x])[0];
     let f = move |x: Tensor| {
         let with_gradient = custom_vjp(
@@ -313,7 +313,7 @@ fn custom_calls_run_kernels() {
 #[test]
 fn custom_calls_may_write_into_an_operand() {
     let client = raxla::runtime::client().unwrap();
-    xla_extension::ffi::register(client.plugin(), "raxla_test_calls_increment", |call| {
+    raxla_xla::ffi::register(client.plugin(), "raxla_test_calls_increment", |call| {
         assert_eq!(call.args[0].in_place(), Some(1));
         call.results[0].as_mut_slice::<f32>()?.fill(1.0);
         call.results[1].as_mut_slice::<f32>()?.iter_mut().for_each(|x| *x += 1.0);

@@ -4,8 +4,8 @@ use raxla::{
     communication::{Collective, Kind, Total},
     debug_check, einsum, jit, ppermute, psum, psum_scatter, runtime, scan, scope, shard_map,
 };
+use raxla_xla::CompileOptions;
 use std::sync::OnceLock;
-use xla_extension::CompileOptions;
 
 const MANUAL: &str = include_str!("fixtures/communication/manual.mlir");
 const PARTITIONED: &str = include_str!("fixtures/communication/partitioned.mlir");

@@ -503,7 +503,7 @@ fn programs_from_the_cache_print_and_check() {
         return;
     }
     let home = std::env::temp_dir().join(format!("raxla-debug-test-{}", std::process::id()));
-    let plugin = xla_extension::find_plugin("cpu", None).unwrap();
+    let plugin = raxla_xla::find_plugin("cpu", None).unwrap();
     let run = || {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command

@@ -187,7 +187,7 @@ fn a_loop_that_is_kept_whole_is_not_looked_into() {
 }
 
 /// Temporary bytes on a TPU and on its host of the gradient of 16 layers under a policy.
-fn on_a_tpu(topology: &xla_extension::Topology, policy: Policy) -> (i64, i64) {
+fn on_a_tpu(topology: &raxla_xla::Topology, policy: Policy) -> (i64, i64) {
     let bf16s = |dims: &[usize]| Aval::new(DType::BF16, dims);
     let g = trace(&[bf16s(&[8192, 1024]), bf16s(&[16, 1024, 1024])], |x| {
         let layer = |c: Tensor, w: Tensor| (remat_with(with(policy.clone()), |(c, w)| step(c, w))((c, w)), ());
@@ -204,7 +204,7 @@ fn offloaded_values_are_in_the_memory_of_a_tpus_host() {
     if std::env::var_os("RAXLA_TEST_DOWNLOADS").is_none_or(|v| v != "1") {
         return println!("skipped: RAXLA_TEST_DOWNLOADS=1 lets it download the TPU plugin, 137 MB");
     }
-    let plugin = xla_extension::find_plugin("tpu", None).and_then(|path| xla_extension::Plugin::load(&path)).unwrap();
+    let plugin = raxla_xla::find_plugin("tpu", None).and_then(|path| raxla_xla::Plugin::load(&path)).unwrap();
     let topology = plugin.topology("v5e:1x1", &[("chips_per_host_bounds", vec![1, 1, 1].into())]).unwrap();
     let dots = vec!["dot".to_string()];
     let saved = on_a_tpu(&topology, Policy::SaveNames(dots.clone()));

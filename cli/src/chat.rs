@@ -4,7 +4,7 @@ use crate::{
     options::{Global, ModelArgs, SamplingArgs},
     report,
 };
-use graphs::{Generation, template::Message};
+use raxla_graphs::{Generation, template::Message};
 use serde_json::Value;
 use std::{
     io::{BufRead, IsTerminal, Write},
@@ -100,7 +100,7 @@ impl Args {
             });
             let made = match made {
                 // most likely too long a conversation: whoever types can begin anew
-                Err(e @ graphs::Error::Usage(_)) if interactive => {
+                Err(e @ raxla_graphs::Error::Usage(_)) if interactive => {
                     note(format!("error: {e}\n  help: or begin anew with /clear"));
                     messages.pop();
                     continue;

@@ -1,7 +1,7 @@
 //! `raxla convert`
 use crate::{Result, note, options, usage};
-use graphs::{Format, SaveOptions};
 use raxla::DType;
+use raxla_graphs::{Format, SaveOptions};
 use std::{io::Write, path::PathBuf};
 
 /// Write a model as a Hugging Face directory
@@ -58,7 +58,7 @@ impl Args {
         }
         let format = if self.format == "flax" { Format::Flax } else { Format::Safetensors };
         let options = SaveOptions { format, dtype: self.dtype, max_shard_size: self.max_shard_size, progress: true };
-        let saved = graphs::convert(&self.src, &self.dst, &options)?;
+        let saved = raxla_graphs::convert(&self.src, &self.dst, &options)?;
         let gigabytes = saved.bytes as f64 / 1e9;
         note(format!("{} tensors, {gigabytes:.3} GB, files of weights: {}", saved.tensors, saved.files));
         writeln!(std::io::stdout(), "{}", self.dst.display())?;

@@ -1,10 +1,8 @@
 //! `raxla doctor`
 use crate::{Result, options::Global, plugin::state};
 use raxla::Client;
+use raxla_xla::{FileState, PLUGIN_VARIABLES, Plugin, PluginStatus, find_plugin, offline, raxla_home, status_of_all};
 use std::{fmt::Write as _, io::Write, path::Path};
-use xla_extension::{
-    FileState, PLUGIN_VARIABLES, Plugin, PluginStatus, find_plugin, offline, raxla_home, status_of_all,
-};
 
 /// Check this machine: plugins, devices, caches, and what to do about problems
 #[derive(clap::Args)]
@@ -119,7 +117,7 @@ fn in_use(global: &Global, plugins: &[PluginStatus]) -> Result<InUse> {
     let named = |v: &str| std::env::var_os(v).is_some_and(|path| !path.is_empty());
     let installed = |s: &PluginStatus| s.entry.kind == platform && s.state == FileState::Verified;
     if global.plugin().is_none() && !PLUGIN_VARIABLES.iter().any(|v| named(v)) && !plugins.iter().any(installed) {
-        xla_extension::entries(&platform)?;
+        raxla_xla::entries(&platform)?;
         let remedy = format!("run `raxla plugin install {platform}`; commands that need it do so by themselves");
         return Err(format!("no `{platform}` plugin is installed\n  help: {remedy}").into());
     }
@@ -136,8 +134,8 @@ fn in_use(global: &Global, plugins: &[PluginStatus]) -> Result<InUse> {
 
 /// The presets that are on this machine.
 fn here() -> Vec<String> {
-    let options = graphs::hub::HubOptions::from_env();
-    graphs::source::presets().iter().filter(|p| p.local(&options).is_some()).map(|p| p.name.clone()).collect()
+    let options = raxla_graphs::hub::HubOptions::from_env();
+    raxla_graphs::source::presets().iter().filter(|p| p.local(&options).is_some()).map(|p| p.name.clone()).collect()
 }
 
 /// Can files be made here?

@@ -6,7 +6,7 @@ use crate::{
     usage,
 };
 use clap::ValueEnum;
-use graphs::{Beams, Draft, EarlyStopping, Generated, Generation, Model};
+use raxla_graphs::{Beams, Draft, EarlyStopping, Generated, Generation, Model};
 use std::{
     io::{IsTerminal, Write},
     ops::ControlFlow,
@@ -236,7 +236,7 @@ impl Args {
             None => model.generate_texts(texts, true, options, |_, _| ControlFlow::Continue(()))?,
             Some(beams) => {
                 let search = |text: &String| model.beam_search(text, true, &beams, options);
-                texts.iter().map(search).collect::<graphs::Result<Vec<_>>>()?.concat()
+                texts.iter().map(search).collect::<raxla_graphs::Result<Vec<_>>>()?.concat()
             }
         };
         let mut out = std::io::stdout();

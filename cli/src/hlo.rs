@@ -5,12 +5,12 @@ use crate::{
     usage,
 };
 use clap::ValueEnum;
-use graphs::{
+use raxla::{Client, Graph, Lowered, Mesh, Tensor, Tree, prim::Cost, transform::Pass};
+use raxla_graphs::{
     Sampling,
     programs::{self, Placement},
-    train::{Train, TrainOptions},
+    training::{Train, TrainOptions},
 };
-use raxla::{Client, Graph, Lowered, Mesh, Tensor, Tree, prim::Cost, transform::Pass};
 use std::io::Write;
 
 /// Print a model's program at a stage of its compilation

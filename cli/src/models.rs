@@ -1,6 +1,6 @@
 //! `raxla models`
 use crate::Result;
-use graphs::{
+use raxla_graphs::{
     hub::HubOptions,
     models::ARCHITECTURES,
     source::{Origin, presets},

@@ -1,17 +1,17 @@
 //! Options that several commands share.
 use crate::{Result, note, probe, usage};
 use clap::Args;
-use graphs::{
+use raxla::{Client, DType, Mesh, Param, runtime};
+use raxla_graphs::{
     Files, LoadOptions, Model, Sampling,
     models::{Decoder, Stacking},
     source,
 };
-use raxla::{Client, DType, Mesh, Param, runtime};
+use raxla_xla::MAX_CPU_DEVICES;
 use std::{
     io::{IsTerminal, Read},
     path::PathBuf,
 };
-use xla_extension::MAX_CPU_DEVICES;
 
 /// Options of every command.
 #[derive(Args)]
@@ -42,7 +42,7 @@ impl Global {
             .with_ansi(std::io::stderr().is_terminal())
             .without_time()
             .init();
-        xla_extension::set_verbose(self.verbose > 0);
+        raxla_xla::set_verbose(self.verbose > 0);
     }
     /// The platform's name.
     pub fn platform(&self) -> String {
@@ -125,7 +125,7 @@ impl ModelArgs {
         self.open_named(&self.model)
     }
     fn open_named(&self, name: &str) -> Result<Files> {
-        Ok(if self.random_weights { graphs::open_random(name, 0)? } else { graphs::open(name)? })
+        Ok(if self.random_weights { raxla_graphs::open_random(name, 0)? } else { raxla_graphs::open(name)? })
     }
     fn options(&self) -> LoadOptions {
         LoadOptions { dtype: Some(self.dtype), scanned: self.scan, mesh: None, progress: true }

@@ -1,10 +1,10 @@
 //! `raxla plugin`
 use crate::{Result, options::Global};
 use clap::Subcommand;
-use std::io::Write;
-use xla_extension::{
+use raxla_xla::{
     Error, FileState, Pinned, Progress, entries, find_plugin, install, install_needs, kinds, status_of_all,
 };
+use std::io::Write;
 
 /// List, install and find PJRT plugins
 #[derive(Subcommand)]

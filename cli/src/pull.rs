@@ -1,6 +1,6 @@
 //! `raxla pull`
 use crate::Result;
-use graphs::{hub::HubOptions, source::Source};
+use raxla_graphs::{hub::HubOptions, source::Source};
 use std::io::Write;
 
 /// Download a model, and print where it is

@@ -1,5 +1,5 @@
 //! What is told of generated texts.
-use graphs::{Finish, Generated, Model, TokenLogprobs};
+use raxla_graphs::{Finish, Generated, Model, TokenLogprobs};
 use serde_json::{Value, json};
 use std::time::Duration;
 

@@ -3,7 +3,7 @@ use crate::{
     Result,
     options::{Global, ModelArgs},
 };
-use graphs::verify::Reference;
+use raxla_graphs::validation::Reference;
 use std::{io::Write, path::PathBuf};
 
 /// Compare a model with what another program computed with it

@@ -1,8 +1,8 @@
 //! Reads a file of any of the formats that models come in, whatever is in it: what the fuzz targets and
 //! graphs/tests/damaged_files.rs run.
-use graphs::{config::HfConfig, tokenizer::Tokenizer, weights::Weights};
 use peak_alloc::PeakAlloc;
 use raxla::DType;
+use raxla_graphs::{config::HfConfig, tokenizer::Tokenizer, weights::Weights};
 use std::{cell::OnceCell, fs, path::Path};
 
 #[global_allocator]
@@ -38,7 +38,7 @@ fn read(path: &Path, size: usize) {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let dir = path.parent().unwrap_or(Path::new("."));
     if name == "config.json" {
-        let built = HfConfig::load(dir).and_then(|c| graphs::models::Decoder::of(&c, true));
+        let built = HfConfig::load(dir).and_then(|c| raxla_graphs::models::Decoder::of(&c, true));
         drop(built.map(|model| model.params().len()));
         return;
     }

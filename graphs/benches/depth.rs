@@ -3,12 +3,12 @@
 //! `cargo bench -p graphs --bench depth`; `-- --width 768 --heads 12` chooses the layers' size.
 mod common;
 use common::Args;
-use graphs::{
+use raxla::{DType, runtime};
+use raxla_graphs::{
     Sampling,
     models::{Decoder, gpt2},
     programs,
 };
-use raxla::{DType, runtime};
 use std::time::Duration;
 
 /// Median over some compilations of (trace, lower, compile) and the bytes of StableHLO.

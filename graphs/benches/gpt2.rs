@@ -4,12 +4,12 @@
 //! `cargo bench -p graphs --bench gpt2 -- [--size 124M] [--dtype f32] [--prompt 128] [--new 64] [--scan]`
 mod common;
 use common::{Args, median};
-use graphs::{
+use raxla::{Array, Aval, DType, Key, Tree, runtime};
+use raxla_graphs::{
     Sampling,
     models::{Decoder, gpt2},
     programs,
 };
-use raxla::{Array, Aval, DType, Key, Tree, runtime};
 use std::time::Instant;
 
 fn main() {

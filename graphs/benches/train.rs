@@ -6,20 +6,20 @@
 //!
 //! `cargo bench -p graphs --bench train -- [--size 124M] [--batch 2] [--seq 256] [--steps 3] [--no-remat] [--compile-only]`
 //!
-//! With `--mesh data=2,fsdp=2,model=2`: the step of `graphs::train` over so many (virtual) devices; `--annotated`: divided by the
+//! With `--mesh data=2,fsdp=2,model=2`: the step of `raxla_graphs::train` over so many (virtual) devices; `--annotated`: divided by the
 //! compiler instead of by hand.
 mod common;
 use common::{Args, median};
-use graphs::{
-    models::{Decoder, Input, gpt2},
-    train::{Train, TrainOptions},
-};
 use raxla::{
     Array, Aval, DType, Mesh, RematOptions, Tensor, Tree, full, jit,
     nn::cross_entropy,
     optim::{AdamW, AdamWOptions},
     runtime::{self, Client},
     value_and_grad,
+};
+use raxla_graphs::{
+    models::{Decoder, Input, gpt2},
+    training::{Train, TrainOptions},
 };
 use std::time::Instant;
 

@@ -3,8 +3,8 @@
 //!
 //! `cargo run --release -p graphs --example encode -- DIRECTORY_OR_GGUF < TEXTS`
 
-use graphs::tokenizer::Tokenizer;
-use graphs::weights::Weights;
+use raxla_graphs::tokenizer::Tokenizer;
+use raxla_graphs::weights::Weights;
 use std::path::Path;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -61,7 +61,7 @@ pub enum LoadError {
     },
     /// A pinned file could not be fetched.
     #[error(transparent)]
-    Fetch(#[from] xla_extension::Error),
+    Fetch(#[from] raxla_xla::Error),
     /// The tokenizer's files are missing or broken.
     #[error("the tokenizer of {} cannot be loaded: {reason}", path.display())]
     Tokenizer {

@@ -1,12 +1,12 @@
 //! The open LLMs on raxla: models, loading, tokenizers, generation.
 //!
 //! ```no_run
-//! use graphs::{Generation, LoadOptions, Model, Sampling};
+//! use raxla_graphs::{Generation, LoadOptions, Model, Sampling};
 //! use std::ops::ControlFlow;
 //!
 //! let client = raxla::runtime::client()?;
 //! // a directory, a .gguf file, hf:org/name, or a preset
-//! let files = graphs::open("smollm2-135m-instruct")?;
+//! let files = raxla_graphs::open("smollm2-135m-instruct")?;
 //! let model = Model::load(files, &LoadOptions { progress: true, ..Default::default() }, &client)?;
 //!
 //! let sampling = Sampling { temperature: 0.8, top_p: 0.95, seed: 1, ..Default::default() };
@@ -23,13 +23,13 @@
 //! assert_eq!(all.len(), 6);
 //!
 //! // a draft makes it faster and changes nothing; a search looks for what is most likely as a whole
-//! use graphs::{Beams, Draft};
+//! use raxla_graphs::{Beams, Draft};
 //! let greedy = Generation::default();
 //! model.generate_speculative(Draft::Lookup(3), 4, "Once upon a time", true, &greedy, |_| ControlFlow::Continue(()))?;
 //! println!("{}", model.beam_search("The capital of France is", true, &Beams::default(), &greedy)?[0].text);
 //!
 //! // a conversation, by the model's own template
-//! use graphs::template::Message;
+//! use raxla_graphs::template::Message;
 //! let prompt = model.tokenizer()?.render_chat(&[Message::new("user", "What is 2 + 2?")], true)?;
 //! model.generate(&prompt, false, &options, |_| ControlFlow::Continue(()))?;
 //!
@@ -40,7 +40,7 @@
 //!
 //! // a Hugging Face directory of what is loaded, for transformers too
 //! model.save("my-model", &Default::default())?;
-//! # Ok::<(), graphs::Error>(())
+//! # Ok::<(), raxla_graphs::Error>(())
 //! ```
 //!
 //! # How to read it
@@ -54,27 +54,22 @@
 //! * [`Model`] puts it together; [`Generation`] and [`Sampling`] say what to generate.
 #![forbid(unsafe_code)]
 
-pub mod config;
 mod error;
-mod files;
-mod generate;
-pub mod hub;
+pub mod generation;
+mod loading;
 mod model;
 pub mod models;
-pub mod params;
-pub mod programs;
-mod sampling;
-mod save;
-pub mod source;
-pub mod template;
-pub mod tokenizer;
-pub mod train;
-pub mod verify;
-pub mod weights;
+pub mod training;
+pub mod validation;
+
+use generation::sampling;
+pub use generation::{programs, template};
+pub use loading::{config, hub, params, source, tokenizer, weights};
+use loading::{files, save};
 
 pub use error::{Error, LoadError, Result};
 pub use files::{Files, WeightSource, open, open_random};
-pub use generate::{
+pub use generation::{
     Beams, Draft, EarlyStopping, Finish, Generated, Generation, Stats, TokenLogprobs, buckets, strip_padding,
 };
 pub use model::{LoadOptions, Model, Scores};

@@ -1,6 +1,6 @@
 //! Beam search against transformers' (see fixtures/README.md).
-use graphs::{Beams, EarlyStopping, Finish, Generation, LoadOptions, Model, Sampling};
 use raxla::runtime;
+use raxla_graphs::{Beams, EarlyStopping, Finish, Generation, LoadOptions, Model, Sampling};
 use serde_json::Value;
 use std::{collections::BTreeMap, ops::ControlFlow, path::PathBuf};
 
@@ -8,7 +8,7 @@ fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 fn load(name: &str, scanned: bool) -> Model {
-    let files = graphs::open(fixture(name).to_str().unwrap()).unwrap();
+    let files = raxla_graphs::open(fixture(name).to_str().unwrap()).unwrap();
     let options = LoadOptions { scanned, ..Default::default() };
     Model::load(files, &options, &runtime::client().unwrap()).unwrap()
 }

@@ -1,6 +1,6 @@
 //! config.json in the dialects of transformers 4 and 5.
 
-use graphs::config::{GenerationConfig, HfConfig, Rope, RopeScaling};
+use raxla_graphs::config::{GenerationConfig, HfConfig, Rope, RopeScaling};
 use serde_json::{Value, json};
 
 fn config(mut value: Value) -> HfConfig {
@@ -9,7 +9,7 @@ fn config(mut value: Value) -> HfConfig {
 }
 
 #[track_caller]
-fn message<T: std::fmt::Debug>(result: Result<T, graphs::LoadError>) -> String {
+fn message<T: std::fmt::Debug>(result: Result<T, raxla_graphs::LoadError>) -> String {
     result.expect_err("it must be refused").to_string()
 }
 
@@ -194,7 +194,7 @@ fn a_damaged_number_of_layers_is_refused() {
             "intermediate_size": 8, "num_attention_heads": 2, "{key}": 4000000000}}"#
         );
         let config = HfConfig::parse(&text, "config.json").unwrap();
-        let error = graphs::models::Decoder::of(&config, true).err().unwrap().to_string();
+        let error = raxla_graphs::models::Decoder::of(&config, true).err().unwrap().to_string();
         assert_eq!(error, format!("config.json: `{key}` is 4000000000: no model has more than 1024 layers"));
     }
 }

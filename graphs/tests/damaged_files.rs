@@ -5,7 +5,7 @@
 #[allow(dead_code)]
 mod readers;
 
-use graphs::tokenizer::Tokenizer;
+use raxla_graphs::tokenizer::Tokenizer;
 use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},

@@ -1,22 +1,22 @@
 //! docs/errors.md is true: every variant has a section there, and every message below is shown word for word.
 //!
 //! A test that fails prints the message as it is now. What depends on environment variables runs in a child process.
-use graphs::{
-    Beams, Draft, Generation, LoadError, LoadOptions, Model, Sampling, hub::HubOptions, source::Source,
-    weights::Weights,
-};
 use proc_macro2::{TokenStream, TokenTree};
 use raxla::{
     Array, Aval, Axis, DType, Host, Key, Mesh, P, Tensor, Tree, cond, custom_jvp, debug_assert, debug_check,
     debug_nans, einsum, grad, jit, jit::Buckets, literal, prim::CustomCall, psum, runtime, scan, scope, shard_map,
     trace::trace_graph, vjp, vmap, vmap_axes, while_loop, zeros,
 };
+use raxla_graphs::{
+    Beams, Draft, Generation, LoadError, LoadOptions, Model, Sampling, hub::HubOptions, source::Source,
+    weights::Weights,
+};
+use raxla_xla::{DType::F32, Plugin, find_plugin};
 use std::{
     env, fs,
     path::{Path, PathBuf},
     process::Command,
 };
-use xla_extension::{DType::F32, Plugin, find_plugin};
 
 const PAGE: &str = include_str!("../../docs/errors.md");
 
@@ -254,7 +254,7 @@ fn messages_of_the_runtime_are_shown() {
         return %0 : tensor<4xf32>
     }";
     let add = client.compile(add.as_bytes(), &Default::default()).expect("it compiles");
-    let run = |b: &xla_extension::Buffer| add.execute(&[&[b]], &Default::default()).map(|_| ()).expect_err("refused");
+    let run = |b: &raxla_xla::Buffer| add.execute(&[&[b]], &Default::default()).map(|_| ()).expect_err("refused");
     let ints = client.upload(&[0; 16], DType::I32, &[4], device).expect("memory");
     assert_shown(&run(&ints).to_string(), &replace);
     let gone = client.upload(&[0; 16], F32, &[4], device).expect("memory");
@@ -267,7 +267,7 @@ fn messages_of_the_runtime_are_shown() {
 fn child() {
     let outcome = match env::var("CASE").as_deref() {
         Ok("plugin") => find_plugin("cpu", None).and_then(|p| Plugin::load(&p)).map(|_| ()).map_err(|e| e.to_string()),
-        Ok(model) => graphs::open(model).map(|_| ()).map_err(|e| e.to_string()),
+        Ok(model) => raxla_graphs::open(model).map(|_| ()).map_err(|e| e.to_string()),
         Err(_) => return,
     };
     println!("<<{}>>", outcome.expect_err("it must fail"));
@@ -316,9 +316,9 @@ fn edit(path: &Path, from: &str, to: &str) {
     fs::write(path, text.replace(from, to)).expect("written");
 }
 
-fn load(model: &Path) -> Result<Model, graphs::Error> {
+fn load(model: &Path) -> Result<Model, raxla_graphs::Error> {
     let client = runtime::client().expect("a device");
-    let files = graphs::open(model.to_str().expect("text"))?;
+    let files = raxla_graphs::open(model.to_str().expect("text"))?;
     Model::load(files, &LoadOptions::default(), &client)
 }
 
@@ -327,7 +327,7 @@ fn messages_of_broken_models_are_shown() {
     let dir = tempfile::tempdir().expect("a folder");
     let here = dir.path().to_str().expect("text").to_string();
     let replace = [(here.as_str(), "/home/me")];
-    let shown = |error: graphs::Error| assert_shown(&error.to_string(), &replace);
+    let shown = |error: raxla_graphs::Error| assert_shown(&error.to_string(), &replace);
     let refused = |model: &Path| load(model).map(|m| m.name).expect_err("it is broken");
     let model = small_model(dir.path());
     edit(&model.join("config.json"), "\"model_type\": \"llama\"", "\"model_type\": \"mamba\"");
@@ -350,12 +350,12 @@ fn messages_of_broken_models_are_shown() {
     shown(weights.read_f32("lm_head.weight").expect_err("it is tied").into());
     let taken = dir.path().join("converted");
     fs::create_dir(&taken).and_then(|()| fs::write(taken.join("file"), "")).expect("written");
-    shown(graphs::convert(model.to_str().expect("text"), &taken, &Default::default()).expect_err("it is taken"));
+    shown(raxla_graphs::convert(model.to_str().expect("text"), &taken, &Default::default()).expect_err("it is taken"));
     let pickled = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/checkpoints/refused/namespace.bin");
     fs::copy(pickled, dir.path().join("model.pt")).expect("copied");
     shown(Weights::open(dir.path().join("model.pt")).expect_err("it needs a class").into());
     shown(
-        graphs::template::render("{{ oops(", &[] as &[()], None, None, true, &Default::default())
+        raxla_graphs::template::render("{{ oops(", &[] as &[()], None, None, true, &Default::default())
             .map(drop)
             .expect_err("no template")
             .into(),

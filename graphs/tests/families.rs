@@ -1,10 +1,10 @@
 //! What holds for whole families: half precision, experts that are all the same, caches that end at the window.
-use graphs::{
+use raxla::{Array, DType, Tensor, Tree, full, jit, runtime};
+use raxla_graphs::{
     Draft, Generation, LoadOptions, Model,
     config::HfConfig,
     models::{Decoder, Input},
 };
-use raxla::{Array, DType, Tensor, Tree, full, jit, runtime};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
 
@@ -12,7 +12,7 @@ fn fixture(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 fn load(dir: &Path, options: LoadOptions) -> Model {
-    Model::load(graphs::open(dir.to_str().unwrap()).unwrap(), &options, &runtime::client().unwrap()).unwrap()
+    Model::load(raxla_graphs::open(dir.to_str().unwrap()).unwrap(), &options, &runtime::client().unwrap()).unwrap()
 }
 fn words(dir: &Path, name: &str) -> Vec<u32> {
     let bytes = std::fs::read(dir.join("reference.safetensors")).unwrap();
@@ -117,7 +117,7 @@ fn every_way_to_decode_gives_the_same_greedy_tokens() {
         windows.into_iter().chain(["olmo2_gqa_untied", "gptoss_alternating", "deepseek2_groups", "deepseek3_groups"])
     {
         let model = load(&fixture(name), Default::default());
-        let stranger = graphs::open_random(fixture(name).to_str().unwrap(), 7).unwrap();
+        let stranger = raxla_graphs::open_random(fixture(name).to_str().unwrap(), 7).unwrap();
         let stranger = Model::load(stranger, &LoadOptions::default(), &runtime::client().unwrap()).unwrap();
         let prompt = words(&fixture(name), "tokens");
         let options = Generation { max_new_tokens: 16, ignore_eos: true, ..Default::default() };

@@ -1,15 +1,15 @@
 //! flax_model.msgpack, read (scripts/make_checkpoint_fixtures.py) and written.
 
 use crate::common::{assert_equal, tests, text};
-use graphs::{
+use raxla::{DType, runtime};
+use raxla_graphs::{
     Format, LoadError, LoadOptions, Model, SaveOptions,
     weights::{Encoding, Weights},
 };
-use raxla::{DType, runtime};
 use std::path::Path;
 
 fn logits(path: &Path) -> Vec<f32> {
-    let files = graphs::open(&text(path)).unwrap();
+    let files = raxla_graphs::open(&text(path)).unwrap();
     let model = Model::load(files, &LoadOptions::default(), &runtime::client().unwrap()).unwrap();
     model.scores(&[3, 5, 7]).unwrap().logits.to_vec().unwrap()
 }
@@ -32,15 +32,15 @@ fn models_are_read_and_written_to_the_bit() {
         assert_eq!(logits(&from), logits(&fixture));
         // there and back
         let (written, back) = (dir.path().join(name), dir.path().join(format!("{name}_back")));
-        graphs::convert(&text(&fixture), &written, &flax()).unwrap();
+        raxla_graphs::convert(&text(&fixture), &written, &flax()).unwrap();
         assert!(written.join("flax_model.msgpack").is_file() && !written.join("model.safetensors").exists());
         assert_equal(&written, &fixture);
-        graphs::convert(&text(&written), &back, &SaveOptions::default()).unwrap();
+        raxla_graphs::convert(&text(&written), &back, &SaveOptions::default()).unwrap();
         assert_equal(&back, &fixture);
         // in several files
         let shards = dir.path().join(format!("{name}_shards"));
         let options = SaveOptions { max_shard_size: 9_000, ..flax() };
-        assert!(graphs::convert(&text(&fixture), &shards, &options).unwrap().files > 2);
+        assert!(raxla_graphs::convert(&text(&fixture), &shards, &options).unwrap().files > 2);
         assert_equal(&shards, &fixture);
     }
 }
@@ -54,9 +54,9 @@ fn every_family_with_flax_classes_is_written() {
     for (i, fixture) in fixtures.into_iter().enumerate() {
         let (from, to) = (tests("fixtures").join(fixture), dir.path().join(fixture));
         if i % 2 == 0 {
-            graphs::convert(&text(&from), &to, &flax()).unwrap();
+            raxla_graphs::convert(&text(&from), &to, &flax()).unwrap();
         } else {
-            let files = graphs::open(&text(&from)).unwrap();
+            let files = raxla_graphs::open(&text(&from)).unwrap();
             let options = LoadOptions { scanned: true, ..Default::default() };
             Model::load(files, &options, &runtime::client().unwrap()).unwrap().save(&to, &flax()).unwrap();
         }
@@ -66,13 +66,13 @@ fn every_family_with_flax_classes_is_written() {
         assert_eq!(head, !["gpt2_hub", "gemma_tied"].contains(&fixture), "{fixture}");
         assert!(written.names().all(|n| !n.ends_with(".attn.bias")), "{fixture}");
     }
-    let error = graphs::convert(&text(tests("fixtures/qwen2_tied")), &dir.path().join("q"), &flax()).unwrap_err();
+    let error = raxla_graphs::convert(&text(tests("fixtures/qwen2_tied")), &dir.path().join("q"), &flax()).unwrap_err();
     assert!(error.to_string().contains("no Flax class for `qwen2`, only for gpt2, llama, mistral, gemma"), "{error}");
     assert!(!dir.path().join("q").exists());
     let fixture = text(tests("fixtures/gpt2_f16"));
     let (a, b) = (dir.path().join("a"), dir.path().join("b"));
-    graphs::convert(&fixture, &a, &SaveOptions { dtype: Some(DType::BF16), ..flax() }).unwrap();
-    graphs::convert(&fixture, &b, &SaveOptions { dtype: Some(DType::BF16), ..Default::default() }).unwrap();
+    raxla_graphs::convert(&fixture, &a, &SaveOptions { dtype: Some(DType::BF16), ..flax() }).unwrap();
+    raxla_graphs::convert(&fixture, &b, &SaveOptions { dtype: Some(DType::BF16), ..Default::default() }).unwrap();
     assert_equal(&a, &b);
 }
 

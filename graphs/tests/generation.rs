@@ -1,6 +1,6 @@
 //! Generation: batches, samples, pieces of prompts, the loop on the device. Each against the plain way.
-use graphs::{Finish, Generated, Generation, LoadOptions, Model, Sampling, strip_padding};
 use raxla::runtime;
+use raxla_graphs::{Finish, Generated, Generation, LoadOptions, Model, Sampling, strip_padding};
 use safetensors::SafeTensors;
 use std::{ops::ControlFlow, path::PathBuf};
 
@@ -10,7 +10,7 @@ fn fixture(name: &str) -> PathBuf {
 
 fn load(name: &str, scanned: bool) -> Model {
     let options = LoadOptions { scanned, ..Default::default() };
-    let files = graphs::open(fixture(name).to_str().unwrap()).unwrap();
+    let files = raxla_graphs::open(fixture(name).to_str().unwrap()).unwrap();
     Model::load(files, &options, &runtime::client().unwrap()).unwrap()
 }
 

@@ -1,15 +1,15 @@
 //! GGUF files: every block format bit for bit, the names and order of Hugging Face, and every way for a header to lie.
 
-use graphs::config::{HfConfig, Rope, RopeScaling};
-use graphs::models::Decoder;
+use raxla_graphs::config::{HfConfig, Rope, RopeScaling};
+use raxla_graphs::models::Decoder;
 
-use graphs::weights::{Weights, gguf};
-use graphs::{Files, LoadError, LoadOptions, Model, WeightSource};
 use proptest::prelude::*;
+use raxla_graphs::weights::{Weights, gguf};
+use raxla_graphs::{Files, LoadError, LoadOptions, Model, WeightSource};
+use raxla_xla::DType;
 use safetensors::{Dtype, tensor::TensorView};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
-use xla_extension::DType;
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/gguf").join(name)
@@ -84,7 +84,7 @@ fn families() -> Vec<(String, Files, Files)> {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_string();
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(&name);
-        let open = |path: &Path| graphs::open(path.to_str().unwrap()).unwrap();
+        let open = |path: &Path| raxla_graphs::open(path.to_str().unwrap()).unwrap();
         let (gguf, mut hf) = (open(&path), open(&fixture));
         if hf.config.get("query_pre_attn_scalar").is_some() {
             hf.config.raw.insert("query_pre_attn_scalar".into(), hf.config.raw["head_dim"].clone());
@@ -489,7 +489,7 @@ fn exercise(bytes: &[u8]) {
     if let Ok(config) = HfConfig::from_gguf(&weights) {
         let _ = config.rope();
     }
-    let _ = graphs::tokenizer::Tokenizer::from_gguf(&weights);
+    let _ = raxla_graphs::tokenizer::Tokenizer::from_gguf(&weights);
 }
 
 proptest! {

@@ -1,10 +1,10 @@
 //! Gradients against PyTorch: one checkpoint of each family, every parameter (see scripts/make_gradient_fixtures.py).
-use graphs::{
+use raxla::{Array, DType, Tensor, Tree, full, jit, nn::cross_entropy, runtime, value_and_grad};
+use raxla_graphs::{
     LoadOptions, Model,
     models::{Decoder, Input},
     weights::Weights,
 };
-use raxla::{Array, DType, Tensor, Tree, full, jit, nn::cross_entropy, runtime, value_and_grad};
 use safetensors::SafeTensors;
 use std::{collections::BTreeMap, path::Path};
 
@@ -16,7 +16,8 @@ fn floats(file: &SafeTensors, name: &str) -> Vec<f64> {
 fn check(name: &str) -> Vec<String> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
     let client = runtime::client().unwrap();
-    let model = Model::load(graphs::open(dir.to_str().unwrap()).unwrap(), &LoadOptions::default(), &client).unwrap();
+    let model =
+        Model::load(raxla_graphs::open(dir.to_str().unwrap()).unwrap(), &LoadOptions::default(), &client).unwrap();
     let read = |file: &str| std::fs::read(dir.join(file)).unwrap();
     let (tokens, want) = (read("reference.safetensors"), read("gradients.safetensors"));
     let (tokens, want) = (SafeTensors::deserialize(&tokens).unwrap(), SafeTensors::deserialize(&want).unwrap());
@@ -42,7 +43,7 @@ fn check(name: &str) -> Vec<String> {
     // in the order and under the names of the checkpoint
     let written = tempfile::tempdir().unwrap();
     let to = written.path().join("gradients");
-    graphs::save(&spec.params(), &gradients.leaves(), &model.config, &to, &Default::default()).unwrap();
+    raxla_graphs::save(&spec.params(), &gradients.leaves(), &model.config, &to, &Default::default()).unwrap();
     let gradients = Weights::open(&to).unwrap();
 
     let mut failures = vec![];

@@ -1,7 +1,8 @@
 //! The hub's client against a stand-in for the hub on this machine.
 
-use graphs::hub::{HubOptions, Repository};
-use graphs::source::Source;
+use raxla_graphs::hub::{HubOptions, Repository};
+use raxla_graphs::source::Source;
+use raxla_xla::Progress;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -10,7 +11,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tempfile::TempDir;
-use xla_extension::Progress;
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 

@@ -1,7 +1,7 @@
 //! Loading holds the parameters plus one of them in memory, not two copies of the model. A process of its own: the
 //! figure is the process's.
-use graphs::{LoadOptions, Model, config::HfConfig, params, weights::Weights};
 use raxla::{DType, Param, runtime};
+use raxla_graphs::{LoadOptions, Model, config::HfConfig, params, weights::Weights};
 use safetensors::tensor::{Dtype, TensorView};
 use std::sync::Mutex;
 
@@ -27,8 +27,8 @@ fn loading_needs_the_weights_and_one_tensor() {
         return eprintln!("skipped: there is no /proc/self/status");
     }
     let _alone = ALONE.lock().unwrap();
-    let files = match graphs::open(graphs::source::DEFAULT_MODEL) {
-        Err(e) if xla_extension::offline() => return eprintln!("skipped: {e}"),
+    let files = match raxla_graphs::open(raxla_graphs::source::DEFAULT_MODEL) {
+        Err(e) if raxla_xla::offline() => return eprintln!("skipped: {e}"),
         files => files.unwrap(),
     };
     let client = runtime::client().unwrap();

@@ -1,9 +1,9 @@
 //! Models against transformers: tiny random checkpoints and what it computes with them (see fixtures/README.md).
-use graphs::{
+use raxla::{Aval, DType, Tree, runtime};
+use raxla_graphs::{
     Generation, LoadOptions, Model,
     models::{Decoder, gpt2},
 };
-use raxla::{Aval, DType, Tree, runtime};
 use safetensors::SafeTensors;
 use std::{
     ops::ControlFlow,
@@ -19,9 +19,9 @@ fn fixtures() -> Vec<PathBuf> {
     found
 }
 
-fn try_load(dir: &Path, scanned: bool) -> graphs::Result<Model> {
+fn try_load(dir: &Path, scanned: bool) -> raxla_graphs::Result<Model> {
     let options = LoadOptions { scanned, ..Default::default() };
-    Model::load(graphs::open(dir.to_str().unwrap())?, &options, &runtime::client().unwrap())
+    Model::load(raxla_graphs::open(dir.to_str().unwrap())?, &options, &runtime::client().unwrap())
 }
 fn load(dir: &Path, scanned: bool) -> Model {
     try_load(dir, scanned).unwrap()
@@ -177,8 +177,9 @@ fn a_forward_pass_costs_twice_its_parameters_per_token() {
         spec.params().iter().filter(|(path, _)| !path.starts_with("embed")).map(|(_, p)| p.aval.size()).sum();
     assert_eq!(count, 124_439_808);
     let t = 64;
-    let lowered =
-        graphs::programs::forward().lower(&(spec.map(|p| p.aval.clone()), Aval::new(DType::I32, [1, t]))).unwrap();
+    let lowered = raxla_graphs::programs::forward()
+        .lower(&(spec.map(|p| p.aval.clone()), Aval::new(DType::I32, [1, t])))
+        .unwrap();
     let ratio = lowered.graph.cost().flops / (2 * count * t) as f64;
     // beside the products with parameters: attention, norms, activations
     assert!((1.0..1.04).contains(&ratio), "{ratio}");

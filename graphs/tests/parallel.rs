@@ -1,12 +1,12 @@
 //! Training divided over 8 virtual devices equals training on one: every recipe of `raxla::parallel`, and mixtures.
-use graphs::{
+use raxla::{Array, Client, Mesh, Param, Tree, runtime};
+use raxla_graphs::{
     config::HfConfig,
     models::{Decoder, Stacking},
-    train::{Train, TrainOptions},
+    training::{Train, TrainOptions},
 };
-use raxla::{Array, Client, Mesh, Param, Tree, runtime};
+use raxla_xla::{CompileOptions, OptionValue};
 use std::sync::OnceLock;
-use xla_extension::{CompileOptions, OptionValue};
 
 const GPT2: &str =
     r#"{"model_type": "gpt2", "vocab_size": 64, "n_positions": 32, "n_embd": 32, "n_layer": 4, "n_head": 8}"#;

@@ -1,13 +1,13 @@
 //! What training communicates, and the memory that it plans: read from compiled programs.
-use graphs::{
-    config::HfConfig,
-    models::{Decoder, gpt2},
-    train::{Train, TrainOptions},
-};
 use raxla::{
     Client, Mesh, RematOptions, Tensor, Tree,
     communication::{Collective, Communication, Kind},
     jit, runtime,
+};
+use raxla_graphs::{
+    config::HfConfig,
+    models::{Decoder, gpt2},
+    training::{Train, TrainOptions},
 };
 use std::sync::OnceLock;
 

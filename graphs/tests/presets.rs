@@ -1,6 +1,6 @@
 //! Every preset's configuration makes the model that was published: its number of parameters is the one that is known.
-use graphs::models::Decoder;
 use raxla::Tree;
+use raxla_graphs::models::Decoder;
 
 /// Numbers of parameters, a tied head not counted.
 const PUBLISHED: &[(&str, usize)] = &[
@@ -34,7 +34,7 @@ const PUBLISHED: &[(&str, usize)] = &[
 ];
 
 fn parameters(name: &str) -> usize {
-    let preset = graphs::source::preset(name).unwrap_or_else(|| panic!("there is no preset {name}"));
+    let preset = raxla_graphs::source::preset(name).unwrap_or_else(|| panic!("there is no preset {name}"));
     let model = Decoder::of(&preset.config, true).unwrap().without_copies();
     model.leaves().iter().map(|p| p.aval.size()).sum()
 }
@@ -51,7 +51,7 @@ fn published_sizes() {
 
 #[test]
 fn every_preset_is_a_model() {
-    let all = graphs::source::presets();
+    let all = raxla_graphs::source::presets();
     assert!(all.len() > 80);
     all.iter().for_each(|p| assert!(parameters(&p.name) > 100_000_000, "{}", p.name));
 }

@@ -1,8 +1,8 @@
 //! Real tokenizers, where scripts/fetch_tokenizers.py has put them: `RAXLA_REAL_TOKENIZERS` names the folder. Nothing is tested
 //! without it.
 
-use graphs::tokenizer::Tokenizer;
-use graphs::weights::Weights;
+use raxla_graphs::tokenizer::Tokenizer;
+use raxla_graphs::weights::Weights;
 use serde_json::Value;
 use std::path::Path;
 

@@ -1,11 +1,11 @@
 //! Training in less memory: a step of a deep GPT-2 whose layers are computed again on the way back.
-use graphs::{
-    config::HfConfig,
-    models::{Decoder, Input},
-};
 use raxla::{
     Array, Aval, Compiled, DType, Param, Policy, RematOptions, Tensor, Tree, full, jit, nn::cross_entropy,
     prim::sample_in, testing::close, value_and_grad,
+};
+use raxla_graphs::{
+    config::HfConfig,
+    models::{Decoder, Input},
 };
 
 const BATCH: usize = 4;

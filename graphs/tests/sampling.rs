@@ -1,6 +1,6 @@
 //! Which tokens the sampler can choose, and how often.
-use graphs::{Context, Sampling};
 use raxla::{Array, Key, Tensor, jit, vmap};
+use raxla_graphs::{Context, Sampling};
 
 /// Draws of the tests of distributions.
 const DRAWS: usize = 100_000;

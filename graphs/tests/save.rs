@@ -1,16 +1,16 @@
 //! Written directories against what they were made of.
 
 use crate::common::{assert_equal, tests, text};
-use graphs::{
+use raxla::{Array, DType, Tree as _, runtime};
+use raxla_graphs::{
     LoadOptions, Model, SaveOptions,
     weights::{Encoding, Weights},
 };
-use raxla::{Array, DType, Tree as _, runtime};
 use std::path::{Path, PathBuf};
 
 fn load(path: &Path, scanned: bool) -> Model {
     let options = LoadOptions { scanned, ..Default::default() };
-    Model::load(graphs::open(&text(path)).unwrap(), &options, &runtime::client().unwrap()).unwrap()
+    Model::load(raxla_graphs::open(&text(path)).unwrap(), &options, &runtime::client().unwrap()).unwrap()
 }
 
 /// The names of the files in a folder.
@@ -27,7 +27,7 @@ fn a_round_trip_changes_no_bit() {
         ["fixtures/llama_bf16", "fixtures/gpt2_f16", "fixtures/gpt2_hub", "fixtures/mixtral_v4"].iter().enumerate()
     {
         let to = dir.path().join(format!("{i}"));
-        let saved = graphs::convert(&text(tests(source)), &to, &SaveOptions::default()).unwrap();
+        let saved = raxla_graphs::convert(&text(tests(source)), &to, &SaveOptions::default()).unwrap();
         assert_equal(&to, &tests(source));
         assert_eq!(saved.files, 1);
         let json =
@@ -45,7 +45,7 @@ fn a_round_trip_changes_no_bit() {
 fn every_format_becomes_the_same_directory() {
     let dir = tempfile::tempdir().unwrap();
     let (shards, dtypes) = (dir.path().join("shards"), dir.path().join("dtypes"));
-    graphs::convert(&text(tests("data/checkpoints/torch_shards")), &shards, &SaveOptions::default()).unwrap();
+    raxla_graphs::convert(&text(tests("data/checkpoints/torch_shards")), &shards, &SaveOptions::default()).unwrap();
     assert_equal(&shards, &tests("fixtures/llama_bf16"));
 
     // a single file, with a configuration beside it
@@ -53,14 +53,14 @@ fn every_format_becomes_the_same_directory() {
     std::fs::create_dir(&beside).unwrap();
     std::fs::copy(tests("data/checkpoints/protocol4.bin"), beside.join("pytorch_model.bin")).unwrap();
     std::fs::copy(tests("fixtures/llama_bf16/config.json"), beside.join("config.json")).unwrap();
-    graphs::convert(&text(beside.join("pytorch_model.bin")), &dtypes, &SaveOptions::default()).unwrap();
+    raxla_graphs::convert(&text(beside.join("pytorch_model.bin")), &dtypes, &SaveOptions::default()).unwrap();
     assert_equal(&dtypes, &tests("data/checkpoints/protocol4.safetensors"));
 
     // GGUF: other names, permuted heads, a configuration and a tokenizer in the metadata
     for name in ["llama", "gpt2"] {
         let to = dir.path().join(name);
         let options = SaveOptions { dtype: Some(DType::F16), ..Default::default() };
-        graphs::convert(&text(tests(&format!("data/gguf/{name}.gguf"))), &to, &options).unwrap();
+        raxla_graphs::convert(&text(tests(&format!("data/gguf/{name}.gguf"))), &to, &options).unwrap();
         let (have, want) = (Weights::open(&to).unwrap(), Weights::open(tests(&format!("data/gguf/{name}"))).unwrap());
         for tensor in want.names().filter(|n| have.info(n).is_some()) {
             assert_eq!(have.read(tensor, DType::F16).unwrap(), want.read(tensor, DType::F16).unwrap(), "{tensor}");
@@ -77,7 +77,7 @@ fn gguf_files_of_every_family_mean_the_same_as_directories() {
     let dir = tempfile::tempdir().unwrap();
     for entry in tests("data/gguf/families").read_dir().unwrap().flatten() {
         let (from, to) = (entry.path(), dir.path().join(entry.file_name()).with_extension(""));
-        graphs::convert(&text(&from), &to, &SaveOptions::default()).unwrap();
+        raxla_graphs::convert(&text(&from), &to, &SaveOptions::default()).unwrap();
         let logits = |path: &Path| load(path, true).scores(&[3, 5, 7]).unwrap().logits.to_vec::<f32>().unwrap();
         assert_eq!(logits(&from), logits(&to), "{}", from.display());
     }
@@ -96,14 +96,14 @@ fn a_tokenizer_goes_along() {
     }
     std::fs::write(from.join("generation_config.json"), r#"{"eos_token_id": [1, 2], "temperature": 0.5}"#).unwrap();
     let to = dir.path().join("to");
-    graphs::convert(&text(&from), &to, &SaveOptions::default()).unwrap();
+    raxla_graphs::convert(&text(&from), &to, &SaveOptions::default()).unwrap();
     for file in listing(&from).iter().filter(|f| !f.contains("config.json") && !f.ends_with(".safetensors")) {
         assert_eq!(std::fs::read(from.join(file)).unwrap(), std::fs::read(to.join(file)).unwrap(), "{file}");
     }
     assert!(to.join("tokenizer.json").is_file() && to.join("tokenizer_config.json").is_file());
-    let (before, after) = (graphs::open(&text(&from)).unwrap(), graphs::open(&text(&to)).unwrap());
+    let (before, after) = (raxla_graphs::open(&text(&from)).unwrap(), raxla_graphs::open(&text(&to)).unwrap());
     assert_eq!(before.generation, after.generation);
-    let encode = |t: &Result<graphs::tokenizer::Tokenizer, String>| {
+    let encode = |t: &Result<raxla_graphs::tokenizer::Tokenizer, String>| {
         t.as_ref().unwrap().encode("Hello there, 42!", true).unwrap()
     };
     assert_eq!(encode(&before.tokenizer), encode(&after.tokenizer));
@@ -123,9 +123,9 @@ fn of_a_model_that_sees_the_language_model_is_written() {
     let eye = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![1], &[0; 4]).unwrap();
     views.push(("vision_tower.w".into(), eye));
     safetensors::serialize_to_file(views, None, &seeing.join("model.safetensors")).unwrap();
-    graphs::convert(&text(&seeing), &to, &SaveOptions::default()).unwrap();
+    raxla_graphs::convert(&text(&seeing), &to, &SaveOptions::default()).unwrap();
     assert_equal(&to, &plain);
-    assert_eq!(graphs::open(&text(&to)).unwrap().config.model_type, "gemma3_text");
+    assert_eq!(raxla_graphs::open(&text(&to)).unwrap().config.model_type, "gemma3_text");
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn shards_are_as_large_as_asked() {
     let dir = tempfile::tempdir().unwrap();
     let to = dir.path().join("to");
     let options = SaveOptions { max_shard_size: 10_000, ..Default::default() };
-    let saved = graphs::convert(&text(tests("fixtures/llama_bf16")), &to, &options).unwrap();
+    let saved = raxla_graphs::convert(&text(tests("fixtures/llama_bf16")), &to, &options).unwrap();
     assert!(saved.files > 3);
     assert_equal(&to, &tests("fixtures/llama_bf16"));
     let shards: Vec<String> = listing(&to).into_iter().filter(|n| n.ends_with(".safetensors")).collect();
@@ -178,7 +178,7 @@ fn changed_parameters_are_written() {
     });
     let changed: Vec<Array> = changed.collect();
     let options = SaveOptions { dtype: Some(DType::F64), ..Default::default() };
-    graphs::save(&params, &changed, &model.config, &dir.path().join("doubled"), &options).unwrap();
+    raxla_graphs::save(&params, &changed, &model.config, &dir.path().join("doubled"), &options).unwrap();
     let doubled = Weights::open(dir.path().join("doubled")).unwrap();
     let before = Weights::open(tests("fixtures/gpt2_upcast_untied")).unwrap();
     for name in before.names() {
@@ -189,7 +189,7 @@ fn changed_parameters_are_written() {
     // what does not fit
     let to = dir.path().join("wrong");
     let refusal = |params: &[_], values: &[Array]| {
-        graphs::save(params, values, &model.config, &to, &SaveOptions::default()).unwrap_err().to_string()
+        raxla_graphs::save(params, values, &model.config, &to, &SaveOptions::default()).unwrap_err().to_string()
     };
     assert!(refusal(&params, &changed[1..]).contains("values for"));
     let mut swapped = changed.clone();
@@ -209,7 +209,7 @@ fn changed_parameters_are_written() {
 fn nothing_is_written_over_and_nothing_half() {
     let dir = tempfile::tempdir().unwrap();
     let to = dir.path().join("to");
-    let convert = |from: &str| graphs::convert(&text(tests(from)), &to, &SaveOptions::default());
+    let convert = |from: &str| raxla_graphs::convert(&text(tests(from)), &to, &SaveOptions::default());
     std::fs::create_dir(&to).unwrap();
     std::fs::write(to.join("mine"), "x").unwrap();
     let error = convert("fixtures/llama_bf16").unwrap_err().to_string();
@@ -225,6 +225,6 @@ fn nothing_is_written_over_and_nothing_half() {
     std::fs::create_dir(&to).unwrap();
     convert("fixtures/llama_bf16").unwrap();
     let deep = dir.path().join("a/b");
-    graphs::convert(&text(&to), &deep, &SaveOptions::default()).unwrap();
+    raxla_graphs::convert(&text(&to), &deep, &SaveOptions::default()).unwrap();
     assert_equal(&deep, &to);
 }

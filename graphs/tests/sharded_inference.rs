@@ -1,10 +1,10 @@
 //! Generation divided over virtual devices equals generation on one; and no device holds more than its part.
-use graphs::{
+use raxla::{Array, Client, DType, Key, Mesh, Tree, runtime};
+use raxla_graphs::{
     Files, Generated, Generation, LoadOptions, Model, Sampling, WeightSource,
     config::{GenerationConfig, HfConfig},
     programs::{Request, step_avals},
 };
-use raxla::{Array, Client, DType, Key, Mesh, Tree, runtime};
 use std::{ops::ControlFlow, path::PathBuf, sync::OnceLock};
 
 /// With a vocabulary that two and four devices divide, unlike those of the fixtures.
@@ -24,14 +24,14 @@ fn mesh(axes: &str) -> Mesh {
 fn files(model: &str) -> Files {
     if !model.starts_with('{') {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(model);
-        return graphs::open(path.to_str().unwrap()).unwrap();
+        return raxla_graphs::open(path.to_str().unwrap()).unwrap();
     }
     let config = HfConfig::parse(model, "config.json").unwrap();
     let generation = GenerationConfig::new(Default::default(), &config);
     let (weights, tokenizer) = (WeightSource::Random(3), Err("texts are not asked for".into()));
     Files { name: "random".into(), config, generation, weights, tokenizer }
 }
-fn try_load(model: &str, mesh: Option<Mesh>, scanned: bool) -> graphs::Result<Model> {
+fn try_load(model: &str, mesh: Option<Mesh>, scanned: bool) -> raxla_graphs::Result<Model> {
     Model::load(files(model), &LoadOptions { mesh, scanned, ..Default::default() }, &client())
 }
 fn load(model: &str, axes: Option<&str>, scanned: bool) -> Model {
@@ -200,11 +200,11 @@ fn what_cannot_be_divided_is_said() {
     says(generate(3, &greedy()), &["2 devices along `data`", "3 prompts", "give 1 more"]);
     let on_device = Generation { device_loop: true, ..greedy() };
     says(generate(2, &on_device), &["device_loop", "data=2,model=2", "help: load the model without a mesh"]);
-    let beams = graphs::Beams { beams: 2, length_penalty: 1.0, early_stopping: graphs::EarlyStopping::No };
+    let beams = raxla_graphs::Beams { beams: 2, length_penalty: 1.0, early_stopping: raxla_graphs::EarlyStopping::No };
     let plain = Generation { logprobs: None, ..greedy() };
     says(model.beam_search_tokens(&prompts(1)[0], &beams, &plain).unwrap_err(), &["beam search", "without a mesh"]);
     let go_on = |_| Ok(ControlFlow::Continue(()));
-    let drafted = model.generate_speculative_tokens(graphs::Draft::Lookup(3), 4, &prompts(1)[0], &plain, go_on);
+    let drafted = model.generate_speculative_tokens(raxla_graphs::Draft::Lookup(3), 4, &prompts(1)[0], &plain, go_on);
     says(drafted.unwrap_err(), &["drafting", "without a mesh"]);
     let other = runtime::client_with(&runtime::Options { cpu_devices: Some(2), ..Default::default() }).unwrap();
     let elsewhere = Mesh::new(&other, [("model", 2)]).unwrap();

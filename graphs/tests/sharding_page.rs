@@ -1,21 +1,21 @@
 //! What docs/sharding.md says is communicated: the formulas, beside what compiled programs send; and its drawings.
 //! `UPDATE_EXPECT=1` writes them.
-use graphs::{
-    config::HfConfig,
-    models::Decoder,
-    train::{Train, TrainOptions},
-};
 use raxla::{
     Array, Client, Mesh, P, RematOptions, Result, Tensor, Tree,
     communication::{Collective, Communication},
     jit, runtime,
 };
+use raxla_graphs::{
+    config::HfConfig,
+    models::Decoder,
+    training::{Train, TrainOptions},
+};
+use raxla_xla::{CompileOptions, OptionValue};
 use std::{
     fs,
     path::Path,
     sync::{Mutex, OnceLock, PoisonError},
 };
-use xla_extension::{CompileOptions, OptionValue};
 
 const LLAMA: &str = r#"{"model_type": "llama", "vocab_size": 64, "hidden_size": 32, "intermediate_size": 64,
     "num_hidden_layers": 4, "num_attention_heads": 8, "num_key_value_heads": 8, "max_position_embeddings": 32}"#;

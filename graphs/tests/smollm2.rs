@@ -1,13 +1,13 @@
 //! The default model, as it comes: a GGUF file from a Python package.
 
-use graphs::hub::HubOptions;
-use graphs::source::{DEFAULT_MODEL, Source};
-use graphs::template::{Message, render};
+use raxla_graphs::hub::HubOptions;
+use raxla_graphs::source::{DEFAULT_MODEL, Source};
+use raxla_graphs::template::{Message, render};
 
 #[test]
 fn the_default_model_is_fetched_and_read() {
     let source = match Source::resolve(DEFAULT_MODEL, &HubOptions::from_env()) {
-        Err(e) if xla_extension::offline() => return eprintln!("skipped: {e}"),
+        Err(e) if raxla_xla::offline() => return eprintln!("skipped: {e}"),
         source => source.unwrap(),
     };
     let weights = source.weights().unwrap();

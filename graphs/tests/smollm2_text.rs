@@ -1,6 +1,6 @@
 //! The default model against transformers on the same dequantised weights (scripts/make_smollm_reference.py).
-use graphs::{Generation, LoadOptions, Model};
 use raxla::runtime;
+use raxla_graphs::{Generation, LoadOptions, Model};
 use serde_json::Value;
 use std::ops::ControlFlow;
 
@@ -11,8 +11,8 @@ fn ids(v: &Value) -> Vec<u32> {
 #[test]
 fn smollm2_equals_transformers() {
     let reference: Value = serde_json::from_str(include_str!("fixtures/smollm2_greedy.json")).unwrap();
-    let files = match graphs::open(graphs::source::DEFAULT_MODEL) {
-        Err(e) if xla_extension::offline() => return eprintln!("skipped: {e}"),
+    let files = match raxla_graphs::open(raxla_graphs::source::DEFAULT_MODEL) {
+        Err(e) if raxla_xla::offline() => return eprintln!("skipped: {e}"),
         files => files.unwrap(),
     };
     let model = Model::load(files, &LoadOptions::default(), &runtime::client().unwrap()).unwrap();
@@ -36,7 +36,7 @@ fn smollm2_equals_transformers() {
         assert_eq!(made.text, tokenizer.decode(&made.tokens, true).unwrap(), "the streamed pieces are the whole text");
     }
     for chat in reference["chat"].as_array().unwrap() {
-        let messages: Vec<graphs::template::Message> = serde_json::from_value(chat["messages"].clone()).unwrap();
+        let messages: Vec<raxla_graphs::template::Message> = serde_json::from_value(chat["messages"].clone()).unwrap();
         assert_eq!(tokenizer.render_chat(&messages, true).unwrap(), chat["text"].as_str().unwrap());
     }
 }

@@ -1,6 +1,6 @@
 //! Speculative decoding against plain decoding: the same greedy tokens, the same distribution of drawn ones.
-use graphs::{Draft, Finish, Generated, Generation, LoadOptions, Model, Sampling, programs::accept};
 use raxla::{Array, Key, Tensor, jit, runtime, vmap};
+use raxla_graphs::{Draft, Finish, Generated, Generation, LoadOptions, Model, Sampling, programs::accept};
 use std::{ops::ControlFlow, path::PathBuf};
 
 const DRAWS: usize = 100_000;
@@ -8,7 +8,7 @@ const DRAWS: usize = 100_000;
 /// (with scanned layers: they compile faster)
 fn load(name: &str) -> Model {
     let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
-    let files = graphs::open(dir.to_str().unwrap()).unwrap();
+    let files = raxla_graphs::open(dir.to_str().unwrap()).unwrap();
     Model::load(files, &LoadOptions { scanned: true, ..Default::default() }, &runtime::client().unwrap()).unwrap()
 }
 fn greedy(n: usize) -> Generation {

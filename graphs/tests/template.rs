@@ -1,6 +1,6 @@
 //! Chat templates render as transformers renders them.
 
-use graphs::template::{Message, render};
+use raxla_graphs::template::{Message, render};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 

@@ -1,9 +1,9 @@
 //! Tokenizers in every form give the ids of the reference, and streams give the text.
 
-use graphs::LoadError;
-use graphs::tokenizer::Tokenizer;
-use graphs::weights::Weights;
 use proptest::prelude::*;
+use raxla_graphs::LoadError;
+use raxla_graphs::tokenizer::Tokenizer;
+use raxla_graphs::weights::Weights;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;

@@ -1,6 +1,6 @@
 //! Files of torch.save against the same tensors as safetensors (scripts/make_checkpoint_fixtures.py), and damage to them.
 
-use graphs::weights::{Encoding, Weights};
+use raxla_graphs::weights::{Encoding, Weights};
 use std::path::{Path, PathBuf};
 
 fn data(name: &str) -> PathBuf {
@@ -47,7 +47,7 @@ fn every_protocol_dtype_and_view_is_read() {
 fn shards_are_one_model() {
     let want = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/llama_bf16");
     assert_equal(&Weights::open(data("torch_shards")).unwrap(), &Weights::open(want).unwrap());
-    let files = graphs::open(data("torch_shards").to_str().unwrap()).unwrap();
+    let files = raxla_graphs::open(data("torch_shards").to_str().unwrap()).unwrap();
     assert_eq!(files.config.model_type, "llama");
 }
 
@@ -68,7 +68,7 @@ fn nothing_is_run_and_the_name_is_told() {
 }
 
 /// Opens the file with these bytes and reads all it has.
-fn try_all(path: &Path, bytes: &[u8]) -> Result<(), graphs::LoadError> {
+fn try_all(path: &Path, bytes: &[u8]) -> Result<(), raxla_graphs::LoadError> {
     std::fs::write(path, bytes).unwrap();
     let weights = Weights::open(path)?;
     for name in weights.names() {

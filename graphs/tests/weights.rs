@@ -1,13 +1,13 @@
 //! safetensors checkpoints: dtypes, shards, damage, and the comparison with a model's parameters.
 
-use graphs::LoadError;
-use graphs::weights::Weights;
 use half::{bf16, f16};
 use proptest::prelude::*;
+use raxla_graphs::LoadError;
+use raxla_graphs::weights::Weights;
+use raxla_xla::DType;
 use safetensors::tensor::{Dtype, TensorView};
 use std::path::Path;
 use tempfile::TempDir;
-use xla_extension::DType;
 
 /// Writes a safetensors file of f32 tensors.
 fn write(path: &Path, tensors: &[(&str, &[usize], &[f32])]) {

@@ -7,10 +7,13 @@ use crate::{
     error::{Error, Result},
     refusal::Refusal,
 };
+use raxla_xla::{Client, Device, Tiling};
 use std::{fmt, ops::Range, sync::Arc};
-use xla_extension::{Client, Device, Tiling};
 
 mod axes;
+pub mod communication;
+pub mod parallel;
+pub mod pmap;
 mod rules;
 mod spec;
 pub use axes::AxisSet;

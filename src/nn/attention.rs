@@ -2,11 +2,11 @@
 use super::KvCache;
 use crate::{
     aval::DType,
-    einsum::einsum,
+    ops::einsum::einsum,
+    ops::shape::concat,
     ops::where_,
     parallel::{ring, tensor},
     prim,
-    shape_ops::concat,
     trace::{At, Tensor},
 };
 

@@ -3,10 +3,10 @@
 use super::{Seen, Sight};
 use crate::{
     aval::DType,
+    ops::shape::concat,
     ops::where_,
     param::Param,
     prim::{self, IndexMode},
-    shape_ops::concat,
     trace::Tensor,
     tree::Tree,
 };

@@ -5,12 +5,12 @@
 use super::{AttentionOptions, Cache, LatentCache, Linear, RmsNorm, Seen, Sight, self_attention::Span};
 use crate::{
     aval::DType,
-    einsum::einsum,
     nn::rope::Rope,
+    ops::einsum::einsum,
+    ops::shape::concat,
     parallel::{fsdp, tensor},
     param::Param,
     prim,
-    shape_ops::concat,
     trace::{At, Tensor},
     tree::Tree,
 };

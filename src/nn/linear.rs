@@ -2,7 +2,7 @@
 //! them over a mesh requires ([`parallel`](crate::parallel)).
 use crate::{
     aval::DType,
-    einsum::einsum,
+    ops::einsum::einsum,
     parallel::{fsdp, tensor},
     param::Param,
     prim::IndexMode,

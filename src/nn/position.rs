@@ -2,8 +2,8 @@
 use crate::{
     aval::DType,
     host::Host,
+    ops::shape::stack,
     prim::literal,
-    shape_ops::stack,
     trace::{At, Tensor, fail},
 };
 

@@ -5,9 +5,9 @@
 use crate::{
     aval::DType,
     host::Host,
+    ops::shape::concat,
     ops::where_,
     prim::{self, literal},
-    shape_ops::concat,
     trace::{At, Tensor},
 };
 use std::f64::consts::PI;

@@ -144,7 +144,7 @@ impl CustomCall {
 
     /// Call the kernel. JAX: `jax.ffi.ffi_call`.
     ///
-    /// The kernel must be registered before the program is compiled (`xla_extension::ffi::register`). It has no derivative:
+    /// The kernel must be registered before the program is compiled (`raxla_xla::ffi::register`). It has no derivative:
     /// wrap the call in [`custom_vjp`] or [`custom_jvp`] to give it one.
     ///
     /// ```

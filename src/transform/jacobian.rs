@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     aval::Aval,
+    ops::shape::eye,
     prim::{broadcast_leading, moved_axis, zeros_of},
-    shape_ops::eye,
     trace::{At, Tensor, TensorTree, fail, trace_rule, trace_tree},
 };
 use std::panic::Location;

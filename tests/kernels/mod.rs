@@ -1,6 +1,6 @@
 //! The kernel that the row `custom_call` of the table calls.
 use raxla::DType;
-use xla_extension::{Result, ffi};
+use raxla_xla::{Result, ffi};
 
 /// Make it known to the default plugin.
 pub fn register() {

@@ -1,9 +1,9 @@
 //! PJRT for Rust: load a plugin, compile StableHLO, run it on CPU, GPU or TPU.
 //!
 //! ```
-//! use xla_extension::{CompileOptions, DType, ExecuteOptions, Plugin, find_plugin};
+//! use raxla_xla::{CompileOptions, DType, ExecuteOptions, Plugin, find_plugin};
 //!
-//! # fn main() -> xla_extension::Result<()> {
+//! # fn main() -> raxla_xla::Result<()> {
 //! let plugin = Plugin::load(&find_plugin("cpu", None)?)?;
 //! let client = plugin.client(&[("cpu_device_count", 1.into())])?;
 //! let device = &client.devices()[0];

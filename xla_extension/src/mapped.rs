@@ -14,7 +14,7 @@ use std::{
 /// not be shortened or rewritten in place meanwhile; replacing it by renaming another one over it is fine.
 ///
 /// ```
-/// use xla_extension::MappedFile;
+/// use raxla_xla::MappedFile;
 /// # fn main() -> std::io::Result<()> {
 /// # let file = tempfile::NamedTempFile::new()?;
 /// # let path = file.path();

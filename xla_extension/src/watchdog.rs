@@ -33,7 +33,7 @@ pub enum OnStall {
 ///
 /// ```
 /// use std::time::Duration;
-/// use xla_extension::{OnStall, Watchdog, watch};
+/// use raxla_xla::{OnStall, Watchdog, watch};
 /// watch(Some(Watchdog { limit: Duration::from_secs(600), on_stall: OnStall::Exit(3) }));
 /// watch(None);
 /// ```

@@ -1,11 +1,11 @@
 //! Between host memory and buffers.
 
 use crate::common::{self, bytes, client, download, floats, upload};
+use raxla_xla::{Code, DType, HostBuffer, HostSemantics, Layout, Target, ZERO_COPY_ALIGNMENT};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
-use xla_extension::{Code, DType, HostBuffer, HostSemantics, Layout, Target, ZERO_COPY_ALIGNMENT};
 
 #[test]
 fn every_dtype_round_trips() {

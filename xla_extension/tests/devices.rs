@@ -1,8 +1,8 @@
 //! Programs over several devices.
 
 use crate::common::{self, bytes, client, download, upload};
+use raxla_xla::{Buffer, Client, Code, CompileOptions, DType, Executable, ExecuteOptions};
 use std::thread;
-use xla_extension::{Buffer, Client, Code, CompileOptions, DType, Executable, ExecuteOptions};
 
 /// Adds the arrays of 8 replicas.
 const ALL_REDUCE: &str = r#"module @all_reduce attributes {mhlo.num_replicas = 8 : i32} {

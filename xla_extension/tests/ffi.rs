@@ -1,11 +1,11 @@
 //! Custom calls that run Rust.
 
 use crate::common::{client, compile, download, plugin, upload};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use xla_extension::{
+use raxla_xla::{
     Buffer, Client, Code, DType, Error, ExecuteOptions, Result,
     ffi::{self, Attr, Call, Numbers},
 };
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn run(client: &Client, program: &str, args: &[&Buffer]) -> Result<Buffer> {
     let exe = compile(client, program);

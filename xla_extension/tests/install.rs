@@ -1,6 +1,7 @@
 //! Installation, with a stand-in for pip, so without a network. Everything runs in child processes, since it is
 //! controlled by environment variables.
 
+use raxla_xla::{Pinned, entries, fetch_pinned, find_plugin, install_needs, status_of};
 use sha2::{Digest, Sha256};
 use std::{
     env, fs,
@@ -9,7 +10,6 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
-use xla_extension::{Pinned, entries, fetch_pinned, find_plugin, install_needs, status_of};
 
 /// A pin like those of a model crate, of the file that [`Place::wheel`] makes.
 const PIN: &str = r#"package = "some-model"
@@ -88,7 +88,7 @@ fn finish(child: Child) -> (String, String) {
     (stdout, stderr)
 }
 
-fn print(outcome: xla_extension::Result<impl AsRef<Path>>) {
+fn print(outcome: raxla_xla::Result<impl AsRef<Path>>) {
     match outcome {
         Ok(path) => println!("outcome: {}", path.as_ref().display()),
         Err(error) => println!("outcome: {:?} {error}", error.code),

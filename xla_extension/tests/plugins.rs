@@ -1,11 +1,11 @@
 //! Loading plugins, good and bad. What depends on environment variables runs in child processes.
 
+use raxla_xla::{Code, Plugin, find_plugin, set_verbose};
 use std::{
     env, fs,
     path::{Path, PathBuf},
     process::Command,
 };
-use xla_extension::{Code, Plugin, find_plugin, set_verbose};
 
 /// Runs `loads_a_plugin` below in a process of its own, which prints the outcome on stdout; returns stdout and stderr.
 fn child(variables: &[(&str, &str)]) -> (String, String) {
@@ -68,7 +68,7 @@ fn the_plugins_log_stays_off_stderr() {
     set_verbose(false);
 }
 
-fn error_of(path: &Path) -> xla_extension::Error {
+fn error_of(path: &Path) -> raxla_xla::Error {
     Plugin::load(path).unwrap_err()
 }
 

@@ -1,8 +1,8 @@
 //! Compiling and running programs on one device.
 
 use crate::common::{self, ADD, client, compile, download, plugin, upload};
+use raxla_xla::{Buffer, Code, CompileOptions, DType, Error, ExecuteOptions, HostBuffer, Layout, OptionValue};
 use std::thread;
-use xla_extension::{Buffer, Code, CompileOptions, DType, Error, ExecuteOptions, HostBuffer, Layout, OptionValue};
 
 const DONATE: &str = "module @donate {
   func.func @main(%a: tensor<4xf32> {tf.aliasing_output = 0 : i32}, %b: tensor<4xf32>) -> tensor<4xf32> {
@@ -11,7 +11,7 @@ const DONATE: &str = "module @donate {
   }
 }";
 
-fn run(exe: &xla_extension::Executable, args: &[&Buffer]) -> Result<Vec<Buffer>, Error> {
+fn run(exe: &raxla_xla::Executable, args: &[&Buffer]) -> Result<Vec<Buffer>, Error> {
     exe.execute(&[args], &ExecuteOptions::default()).map(|mut outputs| outputs.remove(0))
 }
 
@@ -283,11 +283,11 @@ fn absurd_client_options_are_refused() {
 fn a_plugin_describes_itself() {
     let plugin = plugin();
     let (major, minor) = plugin.api_version();
-    assert!(major == 0 && minor >= xla_extension::OLDEST_API);
+    assert!(major == 0 && minor >= raxla_xla::OLDEST_API);
     assert!(plugin.attributes().contains_key("stablehlo_current_version"), "{:?}", plugin.attributes());
-    assert!(plugin.has_extension(xla_extension::sys::PJRT_Extension_Type_FFI), "{:?}", plugin.extensions());
-    assert!(!plugin.has_extension(xla_extension::sys::PJRT_Extension_Type_Megascale));
-    let again = xla_extension::Plugin::load(plugin.path()).unwrap();
+    assert!(plugin.has_extension(raxla_xla::sys::PJRT_Extension_Type_FFI), "{:?}", plugin.extensions());
+    assert!(!plugin.has_extension(raxla_xla::sys::PJRT_Extension_Type_Megascale));
+    let again = raxla_xla::Plugin::load(plugin.path()).unwrap();
     assert_eq!(again.path(), plugin.path());
     let client = client(2);
     assert_eq!(client.devices().iter().map(|device| device.id()).collect::<Vec<_>>(), [0, 1]);

@@ -1,7 +1,7 @@
 //! Compiling for devices that are not there. The plugins are large: nothing is tested unless `RAXLA_TEST_DOWNLOADS=1`.
 
+use raxla_xla::{CompileOptions, NamedValue, OptionValue, Plugin, entries, install, install_needs};
 use std::{env, fs};
-use xla_extension::{CompileOptions, NamedValue, OptionValue, Plugin, entries, install, install_needs};
 
 /// A product of two matrices, the first split by rows over 8 devices.
 const PRODUCT: &str = r#"module @product attributes {mhlo.num_partitions = 8 : i32} {

@@ -2,17 +2,17 @@
 mod common;
 
 use common::{client, download, plugin, upload};
+use raxla_xla::{
+    Buffer, Client, Code, CompileOptions, Error, Executable, ExecuteOptions, OnStall, Result, Watchdog,
+    ffi::{self, Call},
+    watch, watched_by,
+};
 use std::{
     env,
     process::Command,
     sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
-};
-use xla_extension::{
-    Buffer, Client, Code, CompileOptions, Error, Executable, ExecuteOptions, OnStall, Result, Watchdog,
-    ffi::{self, Call},
-    watch, watched_by,
 };
 
 /// Calls the host on each of 8 devices, and adds what that returns.

@@ -1,6 +1,6 @@
 //! Checkpoints of the tests, and whether two are the same.
 
-use graphs::weights::{Encoding, Weights};
+use raxla_graphs::weights::{Encoding, Weights};
 use std::path::{Path, PathBuf};
 
 /// A path below `graphs/tests`.

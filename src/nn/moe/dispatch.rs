@@ -2,9 +2,9 @@
 use super::Routing;
 use crate::{
     aval::DType,
+    ops::shape::{arange, one_hot},
     parallel::expert,
     prim::{self, IndexMode, scan},
-    shape_ops::{arange, one_hot},
     trace::{At, Tensor, fail},
     transform::{Axis, vmap, vmap_axes},
     tree::Tree,

@@ -12,7 +12,7 @@ pub use router::{GroupScore, Groups, Router, Routing, Scoring, load_balancing_lo
 use super::{Glu, Linear, Mlp};
 use crate::{
     aval::DType,
-    einsum::einsum,
+    ops::einsum::einsum,
     parallel::{fsdp, tensor},
     trace::{At, Tensor},
     tree::Tree,

@@ -1,10 +1,10 @@
 //! Which experts each token goes to.
 use crate::{
     aval::DType,
+    ops::shape::one_hot,
     ops::where_,
     parallel::data,
     prim::full,
-    shape_ops::one_hot,
     trace::{At, Tensor},
 };
 

@@ -6,7 +6,7 @@
 //! results on all devices; the handler's own results are zeros for the rest of that run.
 //!
 //! ```no_run
-//! use xla_extension::{Plugin, Result, ffi::{self, Call}};
+//! use raxla_xla::{Plugin, Result, ffi::{self, Call}};
 //!
 //! fn scale(call: &mut Call) -> Result<()> {
 //!     let factor = call.attrs.float("factor")? as f32;

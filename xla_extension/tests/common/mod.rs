@@ -1,8 +1,8 @@
 //! What the tests share: the CPU plugin, clients, small programs.
 #![allow(dead_code, missing_docs)]
 
+use raxla_xla::{Buffer, Client, CompileOptions, DType, Device, Executable, Plugin, find_plugin};
 use std::sync::LazyLock;
-use xla_extension::{Buffer, Client, CompileOptions, DType, Device, Executable, Plugin, find_plugin};
 
 pub fn plugin() -> &'static Plugin {
     static PLUGIN: LazyLock<Plugin> = LazyLock::new(|| {

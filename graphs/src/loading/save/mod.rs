@@ -1,0 +1,261 @@
+//! Writing models: Hugging Face directories, which transformers and raxla load.
+//!
+//! Tensors pass through one after the other, so that memory does not grow with the model. A directory appears under its
+//! name when it is complete.
+
+mod companions;
+mod flax;
+mod params;
+mod safetensors;
+mod tensors;
+
+use crate::{
+    Error, Model, Result,
+    config::{GenerationConfig, HfConfig},
+    files::{Files, WeightSource},
+    hub::HubOptions,
+    models::by_name,
+    source::Source,
+    tokenizer::Tokenizer,
+};
+use indicatif::ProgressBar;
+use params::FromParams;
+use raxla::{Array, DType, Param, Tree};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+use tensors::{FromWeights, Tensors};
+
+/// The format of the weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// model.safetensors, with PyTorch's names.
+    #[default]
+    Safetensors,
+    /// flax_model.msgpack, with those of Linen: what the Flax classes of transformers 4 read. GPT-2, LLaMA, Mistral, Gemma.
+    Flax,
+}
+
+/// How to write a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SaveOptions {
+    /// The format of the weights.
+    pub format: Format,
+    /// Dtype of all floats: f32, bf16, f16 or f64. `None` keeps each tensor's own, makes f32 of ggml's blocks, and of fp8 and
+    /// MXFP4 with scales what config.json says that the model computes in, or else bf16.
+    pub dtype: Option<DType>,
+    /// Most bytes of a file of weights, unless one tensor alone takes more.
+    pub max_shard_size: u64,
+    /// Show a progress bar on stderr.
+    pub progress: bool,
+}
+
+impl Default for SaveOptions {
+    /// The tensors' own dtypes, files of up to 5 GB as transformers makes them, no progress bar.
+    fn default() -> SaveOptions {
+        SaveOptions { format: Format::Safetensors, dtype: None, max_shard_size: 5_000_000_000, progress: false }
+    }
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Saved {
+    /// Number of tensors.
+    pub tensors: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Files of weights.
+    pub files: usize,
+}
+
+/// Writes `model` (see [`Source::resolve`]) as a Hugging Face directory `dir`: config.json, model.safetensors or several
+/// of them with an index, and what there is of tokenizer.json, tokenizer_config.json and generation_config.json. Names,
+/// shapes and, without [`SaveOptions::dtype`], the bits of all values are those that raxla reads.
+///
+/// ```no_run
+/// raxla_graphs::convert("model.Q4_K_M.gguf", "my-model".as_ref(), &Default::default())?;
+/// # Ok::<(), raxla_graphs::Error>(())
+/// ```
+///
+/// # Errors
+/// A model that cannot be opened; a `dir` that is there and not empty; whatever the system says on writing.
+pub fn convert(model: &str, dir: &Path, options: &SaveOptions) -> Result<Saved> {
+    check_free(dir)?;
+    let mut files = Files::open(&Source::resolve(model, &HubOptions::from_env())?)?;
+    let WeightSource::Stored(weights) = &mut files.weights else {
+        return Err(Error::Usage(format!("{model} has no weights to write")));
+    };
+    // config.json is that of the language model
+    weights.keep_language_model();
+    if options.format == Format::Flax {
+        weights.ensure_prefix(by_name(&files.config)?.prefix, |name| name.starts_with("lm_head."));
+    }
+    let weights = &*weights;
+    let tensors = FromWeights::new(weights, options.dtype)?;
+    let tokenizer = files.tokenizer.as_ref().ok();
+    if let Err(why) = &files.tokenizer {
+        tracing::warn!("written without a tokenizer: {why}");
+    }
+    // a GGUF file does not say what dtype its configuration means; quantised weights are written as plain floats
+    let dtype = options.dtype.or(weights.dequantised()).or(weights.gguf().and_then(|_| tensors.float()));
+    write(
+        dir,
+        &tensors,
+        &Companions { config: &files.config, generation: &files.generation, tokenizer, dtype },
+        options,
+    )
+}
+
+/// Writes parameters, in the names and layouts that their specifications give them in checkpoints, with this
+/// configuration: what [`convert`] writes, but for the tokenizer.
+///
+/// ```no_run
+/// # use raxla_graphs::{LoadOptions, Model};
+/// # use raxla::Tree;
+/// # let client = raxla::runtime::client()?;
+/// # let model = Model::load(raxla_graphs::open("gpt2")?, &LoadOptions::default(), &client)?;
+/// # let trained = model.params();
+/// raxla_graphs::save(&model.spec().params(), &trained.leaves(), &model.config, "trained".as_ref(), &Default::default())?;
+/// # Ok::<(), raxla_graphs::Error>(())
+/// ```
+///
+/// # Errors
+/// Values that do not fit the specifications; a tied parameter (a head) that differs from what it copies; slices that do not
+/// make up the tensor they are stored in; and as [`convert`].
+pub fn save(
+    params: &[(String, Param)],
+    values: &[Array],
+    config: &HfConfig,
+    dir: &Path,
+    options: &SaveOptions,
+) -> Result<Saved> {
+    let generation = GenerationConfig::new(Default::default(), config);
+    save_with(
+        params,
+        values,
+        Companions { config, generation: &generation, tokenizer: None, dtype: None },
+        dir,
+        options,
+    )
+}
+
+fn save_with(
+    params: &[(String, Param)],
+    values: &[Array],
+    companions: Companions,
+    dir: &Path,
+    options: &SaveOptions,
+) -> Result<Saved> {
+    check_free(dir)?;
+    let tensors = FromParams::new(params, values, options.dtype)?;
+    let dtype = tensors.float();
+    write(dir, &tensors, &Companions { dtype, ..companions }, options)
+}
+
+impl Model {
+    /// Writes the model as a Hugging Face directory, tokenizer included: see [`convert`].
+    ///
+    /// # Errors
+    /// See [`save`].
+    pub fn save(&self, dir: impl AsRef<Path>, options: &SaveOptions) -> Result<Saved> {
+        let tokenizer = self.tokenizer().ok();
+        let companions = Companions { config: &self.config, generation: &self.generation, tokenizer, dtype: None };
+        save_with(&self.spec().params(), &self.params().leaves(), companions, dir.as_ref(), options)
+    }
+}
+
+/// What lies beside the weights.
+struct Companions<'a> {
+    config: &'a HfConfig,
+    generation: &'a GenerationConfig,
+    tokenizer: Option<&'a Tokenizer>,
+    /// What config.json is to say that the weights are; as it is if `None`.
+    dtype: Option<DType>,
+}
+
+fn write(dir: &Path, tensors: &dyn Tensors, companions: &Companions, options: &SaveOptions) -> Result<Saved> {
+    let entries = tensors.entries();
+    let bytes = entries.iter().map(|e| e.bytes() as u64).sum();
+    let bar = crate::params::bar(options.progress, "writing weights", bytes);
+    let draft = Draft::new(dir)?;
+    companions.write(&draft.path)?;
+    let limit = options.max_shard_size;
+    let files = match options.format {
+        Format::Safetensors => safetensors::write(&draft.path, tensors, limit, &bar)?,
+        Format::Flax => flax::write(&draft.path, tensors, companions.config, limit, &bar)?,
+    };
+    draft.finish(dir)?;
+    bar.finish_and_clear();
+    Ok(Saved { tensors: entries.len(), bytes, files })
+}
+
+/// Nothing is ever written over.
+fn check_free(dir: &Path) -> Result<()> {
+    let taken = |what: &str| {
+        let reason = format!("{what}\n  help: name another folder, or remove this one first");
+        Err(Error::Save { path: dir.to_path_buf(), reason })
+    };
+    match fs::read_dir(dir) {
+        Ok(mut entries) => match entries.next() {
+            None => Ok(()),
+            Some(_) => taken("the folder is there and not empty"),
+        },
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(_) => taken("there is something of that name that is no folder"),
+    }
+}
+
+/// A folder under a temporary name, removed unless it is finished.
+struct Draft {
+    path: PathBuf,
+}
+
+impl Draft {
+    fn new(dir: &Path) -> Result<Draft> {
+        let name = dir.file_name().ok_or_else(|| unwritable(dir, io::Error::from(io::ErrorKind::InvalidFilename)))?;
+        let path = dir.with_file_name(format!(".{}.part-{}", name.to_string_lossy(), std::process::id()));
+        if let Some(parent) = dir.parent() {
+            fs::create_dir_all(parent).map_err(|e| unwritable(dir, e))?;
+        }
+        fs::create_dir(&path).map_err(|e| unwritable(&path, e))?;
+        Ok(Draft { path })
+    }
+
+    fn finish(self, dir: &Path) -> Result<()> {
+        // an empty folder makes room; anything that came meanwhile stays, and the renaming fails
+        let _ = fs::remove_dir(dir);
+        fs::rename(&self.path, dir).map_err(|e| unwritable(dir, e))
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+fn unwritable(path: &Path, error: io::Error) -> Error {
+    let help = match error.kind() {
+        io::ErrorKind::StorageFull => "free some space, or write to another disk",
+        _ => "give another place",
+    };
+    Error::Save { path: path.to_path_buf(), reason: format!("{error}\n  help: {help}") }
+}
+
+/// Writes one tensor after the other, by their numbers.
+fn stream(
+    tensors: &dyn Tensors,
+    order: &[usize],
+    bar: &ProgressBar,
+    mut write: impl FnMut(usize, &[u8]) -> Result<()>,
+) -> Result<()> {
+    let mut memory = vec![];
+    for i in order {
+        memory.resize(tensors.entries()[*i].bytes(), 0);
+        tensors.read(*i, &mut memory)?;
+        write(*i, &memory)?;
+        bar.inc(memory.len() as u64);
+    }
+    Ok(())
+}

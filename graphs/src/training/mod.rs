@@ -1,0 +1,298 @@
+//! The training step of every family, on one device or divided over a mesh.
+//!
+//! ```
+//! use raxla_graphs::{config::HfConfig, models::Decoder, train::{Train, TrainOptions}};
+//! use raxla::{Array, Mesh, runtime};
+//! let client = runtime::client()?;
+//! // on more devices: `[("data", 2), ("fsdp", 2), ("model", 2)]` divides the batch over two axes, parameters over two
+//! let mesh = Mesh::new(&client, [("data", 1)])?;
+//! let config = r#"{"model_type": "gpt2", "n_layer": 2, "n_embd": 32, "n_head": 4, "n_positions": 16, "vocab_size": 64}"#;
+//! let model = Decoder::of(&HfConfig::parse(config, "config.json")?, true)?;
+//! let train = Train::new(model, Some(&mesh), TrainOptions::default())?;
+//! let (mut model, mut state) = train.random(0, &client)?;
+//! let step = train.step();
+//! let tokens = Array::on(&client, [2, 9], &[3i32; 18])?;
+//! for _ in 0..3 {
+//!     let loss;
+//!     (model, state, loss) = step.call((model, state, &tokens))?;
+//!     println!("{}", loss.item::<f32>()?);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+use crate::models::{Decoder, Input};
+use raxla::{
+    Array, Aval, DType, Jit, Key, Mesh, P, Param, PartitionSpec, RematOptions, Result, Rules, SpecTree, Tensor, Tree,
+    axis_index, axis_size, full, jit,
+    jit::Traced,
+    optim::{AdamW, AdamWOptions},
+    parallel::{self, data, pipeline::Schedule, ring, tensor},
+    param,
+    runtime::Client,
+    shard_map, value_and_grad,
+};
+use std::sync::Arc;
+
+/// How to train.
+#[derive(Clone, Debug)]
+pub struct TrainOptions {
+    /// The optimizer's numbers.
+    pub adamw: AdamWOptions,
+    /// Step size.
+    pub learning_rate: f64,
+    /// What to keep of each layer for the way back; `None`: everything.
+    pub remat: Option<RematOptions>,
+    /// Divide the stream between attention and MLPs by positions too, along `model`.
+    pub sequence: bool,
+    /// Say only where parameters and activations are, and leave to the compiler what devices compute and exchange, instead of
+    /// dividing the work by hand in `shard_map`. Not over `pipe`.
+    pub annotated: bool,
+    /// What the load-balancing loss of a model with experts counts in the loss ([`Decoder::balance_loss`](crate::models::Decoder::balance_loss));
+    /// transformers' `router_aux_loss_coef`. Not over `pipe`.
+    pub balance: f64,
+    /// In how many parts a batch goes through a pipeline; `None`: one per stage.
+    pub microbatches: Option<usize>,
+    /// How often each part goes around the pipeline.
+    pub repeats: usize,
+}
+impl Default for TrainOptions {
+    fn default() -> TrainOptions {
+        TrainOptions {
+            adamw: AdamWOptions::default(),
+            learning_rate: 1e-4,
+            remat: None,
+            sequence: false,
+            annotated: false,
+            balance: 0.0,
+            microbatches: None,
+            repeats: 1,
+        }
+    }
+}
+
+/// A model's training step, and where its parameters are.
+#[derive(Clone)]
+pub struct Train {
+    /// What is trained. A tied head is the embedding itself.
+    model: Decoder<Param>,
+    mesh: Option<Mesh>,
+    rules: Rules,
+    pipeline: Option<Schedule>,
+    options: TrainOptions,
+    specs: Decoder<PartitionSpec>,
+}
+
+/// Parameters and optimizer state.
+pub type State<T> = (Decoder<T>, AdamW<Decoder<T>, T>);
+
+/// What the step takes.
+pub type StepArgs = (Decoder, AdamW<Decoder>, Tensor);
+/// What it returns.
+pub type StepOut = (Decoder, AdamW<Decoder>, Tensor);
+
+impl Train {
+    /// The step of this model over this mesh, by the names of its axes (see [`raxla::parallel`]).
+    ///
+    /// # Errors
+    /// A mesh with other axes; parameters that cannot be divided evenly.
+    pub fn new(model: Decoder<Param>, mesh: Option<&Mesh>, options: TrainOptions) -> Result<Train> {
+        let model = model.without_copies();
+        let Some(mesh) = mesh else {
+            let specs = model.map(|_| P![]);
+            return Ok(Train { model, mesh: None, rules: Rules::default(), pipeline: None, options, specs });
+        };
+        let pipeline = schedule(mesh, &options)?;
+        let mut rules = parallel::rules(mesh, options.sequence)?;
+        let specs = model.place(&rules, mesh)?;
+        let table = &specs.embed.table;
+        if rules.axes("vocab").iter().any(|axis| !table.names().any(|name| name == axis)) {
+            rules = parallel::whole_head(&rules);
+        }
+        Ok(Train { model, mesh: Some(mesh.clone()), rules, pipeline, options, specs })
+    }
+
+    /// What is trained: the specification of the model. A tied head is not in it.
+    pub fn model(&self) -> &Decoder<Param> {
+        &self.model
+    }
+    /// How each parameter is divided.
+    pub fn specs(&self) -> &Decoder<PartitionSpec> {
+        &self.specs
+    }
+    /// The types of the step's arguments, for batches of so many sequences of `length` predicted tokens.
+    pub fn avals(&self, batch: usize, length: usize) -> (Decoder<Aval>, AdamW<Decoder<Aval>, Aval>, Aval) {
+        let model = self.model.map(|p| p.aval.clone());
+        let state = AdamW::init(&model);
+        (model, state, Aval::new(DType::I32, [batch, length + 1]))
+    }
+
+    /// Random parameters and a fresh optimizer, made where they belong.
+    ///
+    /// # Errors
+    /// What the plugin reports.
+    pub fn random(&self, seed: u64, client: &Client) -> crate::Result<State<Array>> {
+        let model = match &self.mesh {
+            Some(mesh) => self.ordered(param::init(&self.model, &Key::host(seed), mesh, &self.rules)?)?,
+            None => param::init_on(&self.model, &Key::host(seed), client)?,
+        };
+        let state = self.fresh(&model, client)?;
+        Ok((model, state))
+    }
+    /// A fresh optimizer for these parameters: zeros beside each part of them.
+    ///
+    /// # Errors
+    /// What the plugin reports.
+    pub fn fresh(&self, model: &Decoder<Array>, client: &Client) -> Result<AdamW<Decoder<Array>, Array>> {
+        AdamW::zeros(client, model)
+    }
+    /// Bring parameters where they belong. A pipeline whose devices hold several runs of layers has the layers of a stack in
+    /// another order.
+    ///
+    /// # Errors
+    /// What the plugin reports.
+    pub fn place(&self, model: &Decoder<Array>) -> Result<Decoder<Array>> {
+        let Some(mesh) = &self.mesh else { return Ok(model.clone()) };
+        let mut specs = self.specs.leaves().into_iter();
+        let mut one = |a: &Array| a.put(&mesh.sharding(specs.next().expect("one per parameter")));
+        self.ordered(model.try_map_named(|_, a| one(a))?)
+    }
+    /// Parameters that are where they belong, with the layers of a stack in the order of the pipeline.
+    fn ordered(&self, model: Decoder<Array>) -> Result<Decoder<Array>> {
+        self.each(&model, |a, order| match (order, a.sharding()) {
+            (Some(order), Some(sharding)) => {
+                Array::from_bytes_sharded(sharding, a.aval().clone(), Arc::new(reordered(a, &order)?))
+            }
+            _ => Ok(a.clone()),
+        })
+    }
+    /// The parameters on one device of this client, in the usual order: to be saved.
+    ///
+    /// # Errors
+    /// What the plugin reports.
+    pub fn collect(&self, model: &Decoder<Array>, client: &Client) -> Result<Decoder<Array>> {
+        self.each(model, |a, order| {
+            let bytes = match order {
+                Some(order) => {
+                    let mut back = vec![0; order.len()];
+                    order.iter().enumerate().for_each(|(place, layer)| back[*layer] = place);
+                    reordered(a, &back)?
+                }
+                None => a.to_bytes()?,
+            };
+            Array::from_bytes(client, a.aval().clone(), &bytes)
+        })
+    }
+    /// What `f` makes of each parameter and the order of its layers.
+    fn each(
+        &self,
+        model: &Decoder<Array>,
+        f: impl Fn(&Array, Option<Vec<usize>>) -> Result<Array>,
+    ) -> Result<Decoder<Array>> {
+        let mut orders = self.model.leaves().into_iter().map(|p| self.order(&p));
+        model.try_map_named(|_, a| f(a, orders.next().flatten()))
+    }
+    /// The order of a stack's layers, if it is not the usual one.
+    fn order(&self, p: &Param) -> Option<Vec<usize>> {
+        let schedule = self.pipeline.filter(|s| s.repeats > 1 && p.axes.first() == Some(&"layers"))?;
+        Some(schedule.order(p.aval.dims[0]))
+    }
+
+    /// The step: parameters, optimizer, tokens `[b, t + 1]` to parameters, optimizer, and the mean loss of predicting each
+    /// token from those before it. Give the first two by value: they are donated.
+    pub fn step(&self) -> Jit<StepArgs, impl Traced<StepArgs, Out = StepOut>> {
+        let train = self.clone();
+        let step = move |model: Decoder, state: AdamW<Decoder>, tokens: Tensor| {
+            let (loss, gradient) = train.gradients(model.clone(), tokens);
+            let (rate, options) = (train.options.learning_rate, &train.options.adamw);
+            let (model, state) = state.update(&model, &gradient, rate, options);
+            (model, state, loss)
+        };
+        let step = jit(step).named("train step").donate([0, 1]).rules(&self.rules);
+        let Some(mesh) = &self.mesh else { return step };
+        let model = self.specs.leaves();
+        let state = [vec![P![]], model.clone(), model.clone()].concat();
+        // (the last token is a target only: its axis is divided once it is cut off)
+        let tokens = PartitionSpec::new(self.tokens().0.into_iter().take(1).collect());
+        let ins = (model.clone(), state.clone(), tokens);
+        step.on(mesh).in_shardings(ins).out_shardings((model, state, P![]))
+    }
+
+    /// How tokens `[b, t]` are divided.
+    fn tokens(&self) -> PartitionSpec {
+        self.rules.spec(&["batch", "length"])
+    }
+
+    /// The loss of this device's tokens, averaged over all devices.
+    fn loss(&self, model: &Decoder, inputs: Tensor, targets: Tensor) -> Tensor {
+        let t = inputs.dim(1);
+        let (start, length) = match ring::is_on() {
+            true => (axis_index("context") * t, t * axis_size("context")),
+            false => (full([], DType::I32, 0), t),
+        };
+        let length = full([], DType::I32, length);
+        let (cache, remat, pipeline) = (model.no_cache(), self.options.remat.clone(), self.pipeline);
+        let out = model.forward(Input { tokens: inputs, start, length, cache, remat, pipeline });
+        let logits = model.logits(tensor::own_positions(out.hidden));
+        let loss = data::mean(tensor::cross_entropy(logits, targets));
+        match model.balance_loss(&out.scores).filter(|_| self.options.balance != 0.0) {
+            Some(balance) => loss + balance * self.options.balance,
+            None => loss,
+        }
+    }
+
+    /// The mean loss of tokens `[b, t + 1]`: for evaluation.
+    pub fn mean_loss(&self, model: Decoder, tokens: Tensor) -> Tensor {
+        let loss = |(model, inputs, targets): Batch| self.loss(&model, inputs, targets);
+        self.on_devices(model, tokens, P![], loss)
+    }
+
+    /// The mean loss of tokens `[b, t + 1]`, and its derivative by every parameter.
+    pub fn gradients(&self, model: Decoder, tokens: Tensor) -> (Tensor, Decoder) {
+        let both = |(model, inputs, targets): Batch| {
+            value_and_grad(|model: Decoder| self.loss(&model, inputs, targets))(model)
+        };
+        self.on_devices(model, tokens, (P![], self.specs.leaves()), both)
+    }
+
+    /// What `f` makes of parameters, inputs and targets, on every device of the mesh, or on one, or wherever the compiler puts it.
+    fn on_devices<Y>(&self, model: Decoder, tokens: Tensor, out: impl SpecTree<Y>, f: impl Fn(Batch) -> Y) -> Y
+    where
+        Y: Tree<Tensor, With<Tensor> = Y>,
+    {
+        let n = tokens.dim(1) - 1;
+        let batch = (model, tokens.slice_axis(1, 0..n), tokens.slice_axis(1, 1..n + 1));
+        let Some(mesh) = &self.mesh else { return f(batch) };
+        self.rules.within(mesh, || {
+            if self.options.annotated {
+                return f(batch);
+            }
+            let tokens = self.tokens();
+            shard_map(mesh, (self.specs.leaves(), tokens.clone(), tokens), out, f)(batch)
+        })
+    }
+}
+
+/// How a batch goes through a pipeline, if the mesh has an axis `pipe`.
+fn schedule(mesh: &Mesh, options: &TrainOptions) -> Result<Option<Schedule>> {
+    let Some(stages) = mesh.axis("pipe") else { return Ok(None) };
+    let unknown = match options {
+        _ if options.annotated => Some(("annotated", "the compiler makes no pipeline")),
+        _ if options.balance != 0.0 => Some(("balance", "a pipeline's stages keep no scores of routers")),
+        _ => None,
+    };
+    if let Some((option, why)) = unknown {
+        let reason = format!("the mesh {mesh} has an axis `pipe`, but {why}");
+        let help = format!("leave `{option}` off, or name other axes");
+        return Err(raxla::Error::Sharding { reason, help });
+    }
+    let microbatches = options.microbatches.unwrap_or(stages);
+    Ok(Some(Schedule { stages, microbatches, repeats: options.repeats }))
+}
+
+/// The bytes of an array whose leading axis is brought in this order.
+fn reordered(a: &Array, order: &[usize]) -> Result<Vec<u8>> {
+    let (bytes, size) = (a.to_bytes()?, a.aval().bytes() / order.len().max(1));
+    Ok(order.iter().flat_map(|i| bytes[i * size..(i + 1) * size].iter().copied()).collect())
+}
+
+/// Parameters, inputs `[b, t]`, targets `[b, t]`.
+type Batch = (Decoder, Tensor, Tensor);

@@ -1,0 +1,188 @@
+//! Data on devices.
+//!
+//! An [`Array`] goes in and out of jitted functions. It is made of and read as slices, `ndarray` arrays, or bytes;
+//! elements are Rust numbers, `half::f16` and `half::bf16`. Reading waits for the computation that makes it.
+use crate::{
+    aval::{Aval, DType},
+    error::{Error, Result},
+    host::Host,
+    mesh::NamedSharding,
+    runtime,
+    tree::Leaf,
+};
+use bytemuck::{CheckedBitPattern, NoUninit};
+use half::{bf16, f16};
+use raxla_xla::{Buffer, Client, HostBuffer};
+use std::{fmt, sync::Arc};
+
+mod picture;
+mod sharded;
+mod types;
+pub use picture::Picture;
+pub use sharded::Shard;
+pub(crate) use types::ArrayType;
+
+/// A dense array on a device, or divided over the devices of a mesh. Cheap to clone: clones share the memory.
+///
+/// It has no arithmetic: computing is what jitted functions do. Moved into [`Jit::call`](crate::Jit::call), its memory may
+/// be reused for a result ("donated"); borrowed, it is kept.
+#[derive(Clone)]
+pub struct Array {
+    inner: Arc<Inner>,
+}
+struct Inner {
+    ty: ArrayType,
+    /// One, or one for each device of the mesh.
+    buffers: Vec<Arc<Buffer>>,
+}
+impl Leaf for Array {}
+
+/// A Rust type that can be an element of an [`Array`].
+pub trait Element: NoUninit + CheckedBitPattern + fmt::Debug {
+    /// Its dtype.
+    const DTYPE: DType;
+}
+macro_rules! element {
+    ($($t:ty: $d:ident),*) => {$(
+        impl Element for $t {
+            const DTYPE: DType = DType::$d;
+        }
+    )*};
+}
+element!(bool: Bool, i8: I8, i16: I16, i32: I32, i64: I64, u8: U8, u16: U16, u32: U32, u64: U64, f16: F16, bf16: BF16, f32: F32, f64: F64);
+
+impl Array {
+    /// An array of these elements, row-major, on the first device of the default client.
+    ///
+    /// ```
+    /// # use raxla::prelude::*;
+    /// let a = Array::from_slice([2, 3], &[1f32, 2., 3., 4., 5., 6.])?;
+    /// assert_eq!(a.aval().to_string(), "f32[2, 3]");
+    /// assert_eq!(a.to_vec::<f32>()?[4], 5.0);
+    /// # Ok::<(), raxla::Error>(())
+    /// ```
+    pub fn from_slice<T: Element>(dims: impl Into<Vec<usize>>, data: &[T]) -> Result<Array> {
+        Array::on(&runtime::client()?, dims, data)
+    }
+    /// As [`Array::from_slice`], on the first device of this client.
+    pub fn on<T: Element>(client: &Client, dims: impl Into<Vec<usize>>, data: &[T]) -> Result<Array> {
+        Array::from_bytes(client, Aval::new(T::DTYPE, dims), bytemuck::cast_slice(data))
+    }
+    /// A scalar on the default client.
+    pub fn scalar<T: Element>(value: T) -> Result<Array> {
+        Array::from_slice([], &[value])
+    }
+    /// An array of these bytes: row-major, little endian, one byte per bool or 4-bit integer.
+    pub fn from_bytes(client: &Client, aval: Aval, bytes: &[u8]) -> Result<Array> {
+        if bytes.len() != aval.bytes() {
+            let (have, want) = (format!("{} bytes", bytes.len()), format!("{} bytes", aval.bytes()));
+            return Err(Error::Mismatch { what: format!("making an array {aval}"), have, want });
+        }
+        let buffer = client.upload(bytes, aval.dtype, &aval.dims, &client.devices()[0])?;
+        Ok(Array::from_buffer(buffer))
+    }
+    /// An array whose elements lie in host memory in another order: `strides` are the bytes between neighbours along each
+    /// axis. A transposed matrix needs no transposed copy this way. The memory is copied before this returns.
+    pub fn from_strided(client: &Client, aval: Aval, bytes: Arc<Vec<u8>>, strides: Vec<i64>) -> Result<Array> {
+        let host = HostBuffer { strides: Some(strides), ..HostBuffer::new(bytes, aval.dtype, &aval.dims) };
+        Ok(Array::from_buffer(client.upload_with(host, &client.devices()[0])?))
+    }
+    /// An array of a host value, on the default client.
+    pub fn from_host(h: &Host) -> Result<Array> {
+        Array::from_bytes(&runtime::client()?, h.aval().clone(), &h.to_bytes())
+    }
+    /// An array of an `ndarray` array, on the default client.
+    pub fn from_ndarray<T: Element, D: ndarray::Dimension>(a: &ndarray::Array<T, D>) -> Result<Array> {
+        let standard = a.as_standard_layout();
+        Array::from_slice(a.shape(), standard.as_slice().expect("standard layout is contiguous"))
+    }
+    pub(crate) fn from_buffer(buffer: Buffer) -> Array {
+        let aval = Aval::new(buffer.dtype(), buffer.dims());
+        Array::from_parts(ArrayType::new(aval, None), vec![Arc::new(buffer)])
+    }
+    /// The parts of an array of this type, in the order of the mesh's devices.
+    pub(crate) fn from_buffers(aval: Aval, sharding: Option<NamedSharding>, buffers: Vec<Buffer>) -> Array {
+        Array::from_parts(ArrayType::new(aval, sharding), buffers.into_iter().map(Arc::new).collect())
+    }
+    /// The same, of a known type.
+    pub(crate) fn from_parts(ty: ArrayType, buffers: Vec<Arc<Buffer>>) -> Array {
+        Array { inner: Arc::new(Inner { ty, buffers }) }
+    }
+    /// Shape, dtype and sharding.
+    pub(crate) fn ty(&self) -> &ArrayType {
+        &self.inner.ty
+    }
+    /// The first part; all of an array on one device.
+    pub(crate) fn buffer(&self) -> &Buffer {
+        &self.inner.buffers[0]
+    }
+    pub(crate) fn buffers(&self) -> &[Arc<Buffer>] {
+        &self.inner.buffers
+    }
+    /// Is this the only handle to the memory?
+    pub(crate) fn is_unique(&self) -> bool {
+        Arc::strong_count(&self.inner) == 1 && self.inner.buffers.iter().all(|b| Arc::strong_count(b) == 1)
+    }
+
+    /// Shape and dtype.
+    pub fn aval(&self) -> &Aval {
+        self.inner.ty.aval()
+    }
+    /// Axis sizes.
+    pub fn dims(&self) -> &[usize] {
+        &self.aval().dims
+    }
+    /// Element type.
+    pub fn dtype(&self) -> DType {
+        self.aval().dtype
+    }
+    /// The elements, row-major; waits for the computation that makes them. `T` must be the element type.
+    pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
+        let mismatch =
+            |have: String| Error::Mismatch { what: "reading an array".into(), have, want: T::DTYPE.name().into() };
+        if T::DTYPE != self.dtype() {
+            return Err(mismatch(self.aval().to_string()));
+        }
+        let bytes = self.to_bytes()?;
+        let read = |b: &[u8]| bytemuck::checked::try_pod_read_unaligned(b).map_err(|e| mismatch(e.to_string()));
+        bytes.chunks_exact(size_of::<T>()).map(read).collect()
+    }
+    /// The one element of an array of size 1.
+    pub fn item<T: Element>(&self) -> Result<T> {
+        match self.to_vec::<T>()?.as_slice() {
+            [x] => Ok(*x),
+            _ => Err(Error::Mismatch {
+                what: "reading a single element".into(),
+                have: self.aval().to_string(),
+                want: "an array of one element".into(),
+            }),
+        }
+    }
+    /// The elements as an `ndarray` array.
+    pub fn to_ndarray<T: Element>(&self) -> Result<ndarray::ArrayD<T>> {
+        let shape = ndarray::IxDyn(self.dims());
+        Ok(ndarray::ArrayD::from_shape_vec(shape, self.to_vec()?).expect("as many elements as the shape says"))
+    }
+    /// The elements as a host value.
+    pub fn to_host(&self) -> Result<Host> {
+        Ok(Host::from_bytes(self.aval(), &self.to_bytes()?))
+    }
+    /// The elements' bytes: row-major, little endian, one byte per bool or 4-bit integer.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        if self.sharding().is_some() { self.gathered() } else { Ok(self.buffer().download()?) }
+    }
+    /// Wait until the elements are computed; errors of the computation surface here.
+    pub fn ready(&self) -> Result<()> {
+        self.buffers().iter().try_for_each(|b| b.ready())?;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Array {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self.to_host() {
+            Ok(h) => write!(f, "Array({h:?})"),
+            Err(_) => write!(f, "Array({}, deleted)", self.aval()),
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! The stages after tracing: lowered, compiled, run.
+use super::ArgTuple;
+use crate::{
+    array::{Array, ArrayType},
+    aval::Aval,
+    cache,
+    error::{Error, Result},
+    graph::Graph,
+    lower::ParamAttrs,
+    mesh::{Mesh, NamedSharding},
+    runtime,
+    trace::Tensor,
+    transform::Pass,
+    tree::{Hole, Path, Tree},
+};
+use raxla_xla::{Client, CompileOptions, Device, Executable, OptionValue, Results, Run};
+use std::{
+    fmt,
+    marker::PhantomData,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// Where the leaves of arguments and results are, for a program over several devices.
+#[derive(Clone)]
+pub(super) struct Placement {
+    pub(super) mesh: Mesh,
+    /// One per parameter.
+    pub(super) ins: Vec<NamedSharding>,
+    /// One per result; `None`: the compiler chooses.
+    pub(super) outs: Vec<Option<NamedSharding>>,
+}
+
+/// What the entry function says of its parameters: where they are, and which result takes over a donated one's memory: the
+/// first of the same type that is divided alike. One whose place is not given is put where the parameter is.
+pub(super) fn parameters(
+    graph: &Graph,
+    moved: impl Fn(usize) -> bool,
+    place: Option<&mut Placement>,
+) -> Vec<ParamAttrs> {
+    let mut free: Vec<bool> = vec![true; graph.outs.len()];
+    let (ins, outs) = (graph.in_avals(), graph.out_avals());
+    let mut place = place;
+    let mut all = vec![];
+    for (i, aval) in ins.iter().enumerate() {
+        let sharding = place.as_ref().map(|p| p.ins[i].clone());
+        let alike = |o: usize| match place.as_ref().and_then(|p| p.outs[o].as_ref()) {
+            Some(given) => Some(given) == sharding.as_ref(),
+            None => true,
+        };
+        let moved = moved(i);
+        let alias = (0..outs.len()).find(|o| moved && free[*o] && outs[*o] == *aval && alike(*o));
+        if let Some(o) = alias {
+            free[o] = false;
+            if let Some(p) = &mut place {
+                p.outs[o] = sharding.clone();
+            }
+        }
+        all.push(ParamAttrs { alias, sharding });
+    }
+    all
+}
+
+/// How long the stages of one compilation took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Times {
+    /// Running the function on tensors.
+    pub trace: Duration,
+    /// The passes on the graph, and writing StableHLO.
+    pub lower: Duration,
+    /// The plugin's compiler (or reading the compilation cache).
+    pub compile: Duration,
+}
+
+impl fmt::Display for Times {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let ms = |d: Duration| d.as_secs_f64() * 1e3;
+        let (trace, lower, compile) = (ms(self.trace), ms(self.lower), ms(self.compile));
+        write!(f, "trace {trace:.1} ms, lower {lower:.1} ms, compile {compile:.1} ms")
+    }
+}
+
+/// A traced and lowered function, not yet compiled: its graph and its StableHLO text.
+pub struct Lowered<Args, Out: Tree<Tensor>> {
+    /// The program as traced.
+    pub traced: Graph,
+    /// What the passes between tracing and lowering did.
+    pub passes: Vec<Pass>,
+    /// The program after them, which is what is lowered.
+    pub graph: Graph,
+    /// The StableHLO module.
+    pub text: String,
+    /// Does the program call functions of this process?
+    pub(super) calls_host: bool,
+    /// Does it return one result more, which tells that its effects are done?
+    pub(super) returns_effect: bool,
+    /// The leaves of the arguments that results take over, by number.
+    pub(super) donated: Vec<usize>,
+    pub(super) out: Out::With<Hole>,
+    pub(super) options: CompileOptions,
+    pub(super) place: Option<Placement>,
+    /// How long tracing and lowering took.
+    pub times: Times,
+    pub(super) args: PhantomData<fn(Args)>,
+}
+impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
+    /// Compile on this client. A program over a mesh is compiled for its devices.
+    pub fn compile(self, client: &Client) -> Result<Compiled<Args, Out>> {
+        let start = Instant::now();
+        let options = self.options_for(client)?;
+        if self.calls_host {
+            runtime::register_callback(client)?;
+        }
+        let executable = cache::compile(client, &self.text, &options)?;
+        let (in_avals, out_avals) = (self.graph.in_avals(), self.graph.out_avals());
+        let (ins, outs, devices) = match &self.place {
+            Some(p) => {
+                let (outs, devices) = (p.outs_of(&executable, &out_avals)?, p.devices_of(&executable)?);
+                (types(&in_avals, p.ins.clone()), types(&out_avals, outs), devices)
+            }
+            None => {
+                let alone = |avals: &[Aval]| avals.iter().map(|a| ArrayType::new(a.clone(), None)).collect();
+                (alone(&in_avals), alone(&out_avals), vec![0])
+            }
+        };
+        let times = Times { compile: start.elapsed(), ..self.times };
+        Ok(Compiled {
+            executable,
+            empty_parts: self.place.is_some() && out_avals.iter().any(|a| a.size() == 0),
+            ins,
+            outs,
+            out_avals,
+            devices,
+            returns_effect: self.returns_effect,
+            donated: self.donated,
+            out: self.out,
+            times,
+            args: PhantomData,
+        })
+    }
+
+    /// The options that the program is compiled with.
+    fn options_for(&self, client: &Client) -> Result<CompileOptions> {
+        let mut options = platform_options(client, self.options.clone());
+        let in_avals = self.graph.in_avals();
+        options.donated = Some(self.donated.clone());
+        // what we know need not be read back from the compiled program
+        if let Some(p) = &self.place {
+            options.num_partitions = p.mesh.size();
+            (options.use_spmd, options.use_shardy) = (p.mesh.size() > 1, p.mesh.size() > 1);
+            options.device_assignment = Some(vec![p.mesh.devices().iter().map(Device::id).collect()]);
+            options.propagate_to_parameters = vec![false];
+            let mut free: Vec<bool> = p.outs.iter().map(Option::is_none).collect();
+            if self.returns_effect {
+                free.push(false);
+            }
+            options.propagate_to_outputs = free;
+            let local = |(s, a): (&NamedSharding, &Aval)| (a.dtype, s.local_dims(a).expect("checked"));
+            options.parameters = Some(p.ins.iter().zip(&in_avals).map(local).collect());
+        } else if options.num_partitions == 1 {
+            options.parameters = Some(in_avals.iter().map(|a| (a.dtype, a.dims.clone())).collect());
+        }
+        Ok(options)
+    }
+
+    /// What the plugin's compiler makes of it, as HLO text.
+    pub fn optimized_hlo(&self, client: &Client) -> Result<String> {
+        let options = self.options_for(client)?;
+        if self.calls_host {
+            runtime::register_callback(client)?;
+        }
+        Ok(client.optimized_hlo_text(self.text.as_bytes(), &options)?)
+    }
+}
+
+fn types(avals: &[Aval], places: Vec<NamedSharding>) -> Vec<ArrayType> {
+    avals.iter().zip(places).map(|(a, there)| ArrayType::new(a.clone(), Some(there))).collect()
+}
+
+impl Placement {
+    /// For each device of the mesh, its number among the program's devices.
+    fn devices_of(&self, executable: &Executable) -> Result<Vec<usize>> {
+        let number = |d: &Device| executable.devices().iter().position(|e| e.id() == d.id());
+        let lost = || Error::Sharding {
+            reason: "the program was compiled for other devices than those of its mesh".into(),
+            help: "clear the compilation cache (`raxla cache clear`)".into(),
+        };
+        self.mesh.devices().iter().map(number).collect::<Option<_>>().ok_or_else(lost)
+    }
+
+    /// Where the results are, those included whose place the compiler chose.
+    fn outs_of(&self, executable: &Executable, out_avals: &[Aval]) -> Result<Vec<NamedSharding>> {
+        let tilings = match self.mesh.size() == 1 || self.outs.iter().all(Option::is_some) {
+            true => None,
+            false => executable.output_tilings()?,
+        };
+        let chosen = |(i, given): (usize, &Option<NamedSharding>)| {
+            if let Some(given) = given {
+                return Ok(given.clone());
+            }
+            let rank = out_avals[i].rank();
+            let tiling = tilings.as_ref().and_then(|t| t.get(i));
+            let found = match tiling {
+                Some(tiling) => NamedSharding::of_tiling(&self.mesh, rank, tiling),
+                None => Some(self.mesh.replicated()),
+            };
+            found.ok_or_else(|| Error::Sharding {
+                reason: format!("the compiler divides result {i} ({}) in a way that no `P![..]` says", out_avals[i]),
+                help: "say how it is to be divided: `jit(..).out_shardings(..)`".into(),
+            })
+        };
+        self.outs.iter().enumerate().map(chosen).collect()
+    }
+}
+
+/// The options with what makes the platform keep the semantics of the primitives.
+fn platform_options(client: &Client, mut options: CompileOptions) -> CompileOptions {
+    if client.platform_name() == "cpu" {
+        // by default XLA's CPU backend drops NaN in minimum and maximum; options the user named win
+        options.env_overrides.insert(0, ("xla_cpu_enable_fast_min_max".into(), OptionValue::Bool(false)));
+    }
+    options
+}
+
+/// A compiled function for one structure and types of arguments.
+pub struct Compiled<Args, Out: Tree<Tensor>> {
+    executable: Executable,
+    /// The types of the leaves of the arguments, and of the results.
+    ins: Vec<ArrayType>,
+    outs: Vec<ArrayType>,
+    out_avals: Vec<Aval>,
+    /// For each device of the mesh, its number among the program's devices.
+    devices: Vec<usize>,
+    /// Does a mesh divide a result that has no elements?
+    empty_parts: bool,
+    returns_effect: bool,
+    donated: Vec<usize>,
+    pub(super) out: Out::With<Hole>,
+    /// How long the stages took.
+    pub times: Times,
+    args: PhantomData<fn(Args)>,
+}
+impl<Args: Tree<Tensor>, Out: Tree<Tensor>> Compiled<Args, Out> {
+    /// The plugin's program: serialization, memory statistics, optimized HLO.
+    pub fn executable(&self) -> &Executable {
+        &self.executable
+    }
+    /// The types of the results' leaves.
+    pub fn out_avals(&self) -> &[Aval] {
+        &self.out_avals
+    }
+    /// Run it. Arguments must have the types it was compiled for; over a mesh, those that are elsewhere are brought where
+    /// the program wants them.
+    pub fn run<A>(&self, args: A) -> Result<Out::With<Array>>
+    where
+        A: Tree<Array>,
+        Out::With<Hole>: Tree<Hole, With<Array> = Out::With<Array>>,
+    {
+        let (mut n, mut mismatch) = (0, None);
+        args.visit(|path, a| {
+            let want = self.ins.get(n);
+            if want.is_none_or(|want| want != a.ty() && want.aval() != a.aval()) && mismatch.is_none() {
+                let want = want.map_or("nothing".into(), |want| want.aval().to_string());
+                mismatch = Some((path.to_string(), a.aval().to_string(), want));
+            }
+            n += 1;
+        });
+        if let Some((path, have, want)) = mismatch {
+            return Err(Error::Mismatch { what: format!("argument `{path}` of a compiled function"), have, want });
+        }
+        self.start_walk(&|f| args.visit_at(&Path::ROOT, &mut |_, a| f(a)))
+    }
+
+    /// As [`Compiled::run`], with arguments that are known to have the right types.
+    pub(super) fn start<T: Tree<Array>>(&self, args: &impl ArgTuple<T>) -> Result<Out::With<Array>>
+    where
+        Out::With<Hole>: Tree<Hole, With<Array> = Out::With<Array>>,
+    {
+        self.start_walk(&|f| args.visit(&mut |_, _, a| f(a)))
+    }
+
+    /// As [`Compiled::start`], with the arguments that the walk comes by.
+    fn start_walk<'a>(&'a self, walk: &Walk<'_, 'a>) -> Result<Out::With<Array>>
+    where
+        Out::With<Hole>: Tree<Hole, With<Array> = Out::With<Array>>,
+    {
+        let mut run = self.executable.run()?;
+        let (mut leaf, mut elsewhere, mut outcome) = (0, false, Ok(()));
+        walk(&mut |a| {
+            let want = self.ins.get(leaf);
+            elsewhere |= want.is_some_and(|want| want.sharding().is_some() && want != a.ty());
+            if !elsewhere && outcome.is_ok() {
+                outcome = self.give(&mut run, leaf, a);
+            }
+            leaf += 1;
+        });
+        if elsewhere {
+            drop(run);
+            return self.start_brought(walk);
+        }
+        outcome?;
+        self.results(run.start(0)?)
+    }
+
+    /// As [`Compiled::start`], with arguments of which some have to be brought where the program wants them.
+    fn start_brought<'a>(&'a self, walk: &Walk<'_, 'a>) -> Result<Out::With<Array>>
+    where
+        Out::With<Hole>: Tree<Hole, With<Array> = Out::With<Array>>,
+    {
+        let mut given = vec![];
+        walk(&mut |a| given.push(a));
+        let bring = |(a, want): (&&Array, &ArrayType)| match want.sharding() {
+            Some(there) if a.sharding() != Some(there) => a.put(there).map(Some),
+            _ => Ok(None),
+        };
+        let brought = given.iter().zip(&self.ins).map(bring).collect::<Result<Vec<Option<Array>>>>()?;
+        let mut run = self.executable.run()?;
+        for (leaf, (a, brought)) in given.into_iter().zip(&brought).enumerate() {
+            self.give(&mut run, leaf, brought.as_ref().unwrap_or(a))?;
+        }
+        self.results(run.start(0)?)
+    }
+
+    /// Give a run its argument.
+    fn give<'a>(&self, run: &mut Run<'a>, leaf: usize, a: &'a Array) -> Result<()> {
+        // memory that someone else still holds is copied instead of overwritten
+        if self.donated.binary_search(&leaf).is_ok() && !a.is_unique() {
+            run.keep(leaf)?;
+        }
+        for (buffer, device) in a.buffers().iter().zip(&self.devices) {
+            run.argument(*device, leaf, buffer)?;
+        }
+        Ok(())
+    }
+
+    fn results(&self, mut results: Results) -> Result<Out::With<Array>>
+    where
+        Out::With<Hole>: Tree<Hole, With<Array> = Out::With<Array>>,
+    {
+        if self.returns_effect {
+            let mut done = self.devices.iter().map(|device| results.take(*device, self.outs.len()));
+            done.try_for_each(|done| done.ready())?;
+        }
+        let mut array = |leaf: usize, ty: &ArrayType| {
+            let buffers = self.devices.iter().map(|device| Arc::new(results.take(*device, leaf)));
+            Array::from_parts(ty.clone(), buffers.collect())
+        };
+        let leaves = || self.outs.iter().enumerate();
+        if !self.empty_parts {
+            return Ok(self.out.refill(leaves().map(|(leaf, ty)| array(leaf, ty))));
+        }
+        // (XLA leaves results without elements whole, wherever they should be)
+        let made = leaves().map(|(leaf, ty)| match ty.sharding() {
+            Some(there) if ty.aval().size() == 0 => Array::zeros_sharded(there, ty.aval().clone()),
+            _ => Ok(array(leaf, ty)),
+        });
+        Ok(self.out.refill(made.collect::<Result<Vec<_>>>()?))
+    }
+}
+
+/// Calls a function with each argument.
+type Walk<'w, 'a> = dyn Fn(&mut dyn FnMut(&'a Array)) + 'w;

@@ -1,0 +1,6 @@
+//! Running programs: `jit`, its caches in memory and on disk, data on devices, the client, and what programs tell the host.
+pub mod array;
+pub mod cache;
+pub mod debug;
+pub mod jit;
+pub mod runtime;
