@@ -159,8 +159,9 @@ fn threads_that_need_one_new_program_make_it_once() {
 
 #[test]
 fn a_function_that_calls_its_compiled_form_is_refused() {
-    static F: OnceLock<Jit<(Tensor,), fn(Tensor) -> Tensor>> = OnceLock::new();
-    let calls_itself: fn(Tensor) -> Tensor = |x| {
+    type Function = fn(Tensor) -> Tensor;
+    static F: OnceLock<Jit<(Tensor,), Function>> = OnceLock::new();
+    let calls_itself: Function = |x| {
         let y = F.get().map(|f| f.call((array(2),)));
         y.map_or(x, |_| x + 1.0)
     };
