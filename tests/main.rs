@@ -13,6 +13,7 @@ mod cost;
 mod docs;
 mod golden;
 mod jit;
+mod jit_keys;
 mod kernels;
 mod moe;
 mod numerics;

@@ -3,7 +3,7 @@ use crate::{Result, note, probe, usage};
 use clap::Args;
 use raxla::{Client, DType, Mesh, Param, runtime};
 use raxla_graphs::{
-    Files, LoadOptions, Model, Sampling,
+    Files, LoadOptions, Model, Sampling, TiedHead,
     models::{Decoder, Stacking},
     source,
 };
@@ -98,6 +98,9 @@ pub struct ModelArgs {
     /// Scan over stacked layers: compiles faster, decodes slower
     #[arg(long)]
     scan: bool,
+    /// Let a head that is tied to the embedding share its memory, instead of a copy that CPUs read faster
+    #[arg(long)]
+    share_head: bool,
     /// Draw the weights at random instead of reading them: a preset then needs no files
     #[arg(long)]
     random_weights: bool,
@@ -128,7 +131,8 @@ impl ModelArgs {
         Ok(if self.random_weights { raxla_graphs::open_random(name, 0)? } else { raxla_graphs::open(name)? })
     }
     fn options(&self) -> LoadOptions {
-        LoadOptions { dtype: Some(self.dtype), scanned: self.scan, mesh: None, progress: true }
+        let tied_head = if self.share_head { TiedHead::Share } else { TiedHead::Auto };
+        LoadOptions { dtype: Some(self.dtype), scanned: self.scan, mesh: None, tied_head, progress: true }
     }
 }
 

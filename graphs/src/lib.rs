@@ -72,6 +72,6 @@ pub use files::{Files, WeightSource, open, open_random};
 pub use generation::{
     Beams, Draft, EarlyStopping, Finish, Generated, Generation, Stats, TokenLogprobs, buckets, strip_padding,
 };
-pub use model::{LoadOptions, Model, Scores};
+pub use model::{LoadOptions, Model, Scores, TiedHead};
 pub use sampling::{Chosen, Context, Logprobs, Sampling, Shape};
 pub use save::{Format, SaveOptions, Saved, convert, save};

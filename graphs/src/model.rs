@@ -21,8 +21,22 @@ pub struct LoadOptions {
     /// Divide the model over these devices: heads, hidden units and the vocabulary along `model`, the rows of a batch along
     /// `data`. Each device holds its part of the parameters and of the caches only.
     pub mesh: Option<Mesh>,
+    /// Whether a tied head is a second copy of the embedding.
+    pub tied_head: TiedHead,
     /// Show a progress bar on stderr.
     pub progress: bool,
+}
+
+/// What a head is that has the weights of the embedding `[vocab, d]`. The texts are the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TiedHead {
+    /// A copy on the CPU, where products with one vector run several times faster on `[d, vocab]`; shared elsewhere.
+    #[default]
+    Auto,
+    /// A transposed copy.
+    Copy,
+    /// The embedding itself: less memory.
+    Share,
 }
 
 impl LoadOptions {
@@ -80,6 +94,11 @@ impl Model {
         let Files { name, config, generation, weights, tokenizer } = files;
         let family = by_name(&config)?;
         let spec = Decoder::of(&config, options.scanned)?;
+        let copies = match options.tied_head {
+            TiedHead::Auto => client.platform_name() == "cpu",
+            choice => choice == TiedHead::Copy,
+        };
+        let spec = if copies { spec } else { spec.without_copies() };
         let dtype = options.dtype()?;
         let declared = spec.params();
         let placement = options.mesh.as_ref().map(|mesh| Placement::new(mesh, client, &spec)).transpose()?;

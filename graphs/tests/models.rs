@@ -1,7 +1,7 @@
 //! Models against transformers: tiny random checkpoints and what it computes with them (see fixtures/README.md).
 use raxla::{Aval, DType, Tree, runtime};
 use raxla_graphs::{
-    Generation, LoadOptions, Model,
+    Generation, LoadOptions, Model, TiedHead,
     models::{Decoder, gpt2},
 };
 use safetensors::SafeTensors;
@@ -132,6 +132,24 @@ fn with_cache_equals_without() {
             .collect();
         assert_eq!(with, without, "{name}");
     }
+}
+
+#[test]
+fn a_tied_head_needs_no_second_copy() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/llama_mha_tied");
+    let reference = Reference::open(&dir.join("reference.safetensors"));
+    let (tokens, want) = (reference.words("tokens"), reference.floats("logits"));
+    let sizes = [TiedHead::Copy, TiedHead::Share].map(|tied_head| {
+        let options = LoadOptions { tied_head, ..Default::default() };
+        let files = raxla_graphs::open(dir.to_str().unwrap()).unwrap();
+        let model = Model::load(files, &options, &runtime::client().unwrap()).unwrap();
+        let logits = model.scores(&tokens).unwrap().logits.to_vec::<f32>().unwrap();
+        assert!(deviation(&logits, &want) < 2e-5);
+        assert_eq!(greedy(&model, &tokens, 16), reference.words("greedy"));
+        model.params().leaves().iter().map(|a| a.aval().size()).sum::<usize>()
+    });
+    let embedding = 32 * want.len() / tokens.len();
+    assert_eq!(sizes[0] - sizes[1], embedding);
 }
 
 #[test]

@@ -15,30 +15,30 @@ pub use structure::{Fact, Static, StaticVisitor, Structure};
 #[derive(Clone, Copy)]
 pub struct Path<'a> {
     parent: Option<&'a Path<'a>>,
-    key: Key<'a>,
+    key: Step<'a>,
 }
 #[derive(Clone, Copy)]
-enum Key<'a> {
+enum Step<'a> {
     Root,
     Field(&'a str),
     Index(usize),
 }
 impl Path<'_> {
     /// The path of the tree itself.
-    pub const ROOT: Path<'static> = Path { parent: None, key: Key::Root };
+    pub const ROOT: Path<'static> = Path { parent: None, key: Step::Root };
     /// The path of a named field below this one.
     pub fn field<'b>(&'b self, name: &'b str) -> Path<'b> {
-        Path { parent: Some(self), key: Key::Field(name) }
+        Path { parent: Some(self), key: Step::Field(name) }
     }
     /// The path of a numbered element below this one.
     pub fn index(&self, i: usize) -> Path<'_> {
-        Path { parent: Some(self), key: Key::Index(i) }
+        Path { parent: Some(self), key: Step::Index(i) }
     }
     /// The number of the argument that a leaf of a tuple of arguments belongs to; 0 if it is in no tuple.
     pub(crate) fn argument(&self) -> usize {
         match (self.parent, self.key) {
-            (Some(p), key) if matches!(p.key, Key::Root) => {
-                if let Key::Index(i) = key {
+            (Some(p), key) if matches!(p.key, Step::Root) => {
+                if let Step::Index(i) = key {
                     i
                 } else {
                     0
@@ -51,13 +51,13 @@ impl Path<'_> {
 }
 impl fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        if let Some(p) = self.parent.filter(|p| !matches!(p.key, Key::Root)) {
+        if let Some(p) = self.parent.filter(|p| !matches!(p.key, Step::Root)) {
             write!(f, "{p}.")?;
         }
         match self.key {
-            Key::Root => Ok(()),
-            Key::Field(name) => write!(f, "{name}"),
-            Key::Index(i) => write!(f, "{i}"),
+            Step::Root => Ok(()),
+            Step::Field(name) => write!(f, "{name}"),
+            Step::Index(i) => write!(f, "{i}"),
         }
     }
 }

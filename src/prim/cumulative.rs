@@ -8,51 +8,51 @@ use crate::{
 
 /// What is accumulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Kind {
+enum Accumulation {
     Sum,
     Prod,
     Max,
     Min,
     LogSumExp,
 }
-impl Kind {
+impl Accumulation {
     /// The value that changes nothing.
     fn identity(self, dtype: DType) -> Host {
         match self {
-            Kind::Sum => Host::ints(dtype, [], vec![0]),
-            Kind::Prod => Host::ints(dtype, [], vec![1]),
-            Kind::Max | Kind::LogSumExp => super::reduce::lowest(dtype),
-            Kind::Min => super::reduce::highest(dtype),
+            Accumulation::Sum => Host::ints(dtype, [], vec![0]),
+            Accumulation::Prod => Host::ints(dtype, [], vec![1]),
+            Accumulation::Max | Accumulation::LogSumExp => super::reduce::lowest(dtype),
+            Accumulation::Min => super::reduce::highest(dtype),
         }
     }
     fn floats(self, a: f64, b: f64) -> f64 {
         match self {
-            Kind::Sum => a + b,
-            Kind::Prod => a * b,
-            Kind::Max | Kind::Min if a.is_nan() || b.is_nan() => f64::NAN,
-            Kind::Max => a.max(b),
-            Kind::Min => a.min(b),
-            Kind::LogSumExp if (a - b).is_nan() => a + b,
-            Kind::LogSumExp => a.max(b) + (-(a - b).abs()).exp().ln_1p(),
+            Accumulation::Sum => a + b,
+            Accumulation::Prod => a * b,
+            Accumulation::Max | Accumulation::Min if a.is_nan() || b.is_nan() => f64::NAN,
+            Accumulation::Max => a.max(b),
+            Accumulation::Min => a.min(b),
+            Accumulation::LogSumExp if (a - b).is_nan() => a + b,
+            Accumulation::LogSumExp => a.max(b) + (-(a - b).abs()).exp().ln_1p(),
         }
     }
     fn ints(self, a: i128, b: i128, dtype: DType) -> i128 {
         match self {
-            Kind::Sum => a + b,
-            Kind::Prod => crate::host::wrap(dtype, a.wrapping_mul(b)),
-            Kind::Max => a.max(b),
-            Kind::Min => a.min(b),
-            Kind::LogSumExp => unary::no_int(a),
+            Accumulation::Sum => a + b,
+            Accumulation::Prod => crate::host::wrap(dtype, a.wrapping_mul(b)),
+            Accumulation::Max => a.max(b),
+            Accumulation::Min => a.min(b),
+            Accumulation::LogSumExp => unary::no_int(a),
         }
     }
     /// Emit the combination of two scalars.
     fn lower(self, cx: &mut Lower, a: &[Value], y: &Aval) -> Value {
         match self {
-            Kind::Sum => cx.op("add", a, "", y),
-            Kind::Prod => cx.op("multiply", a, "", y),
-            Kind::Max => cx.op("maximum", a, "", y),
-            Kind::Min => cx.op("minimum", a, "", y),
-            Kind::LogSumExp => {
+            Accumulation::Sum => cx.op("add", a, "", y),
+            Accumulation::Prod => cx.op("multiply", a, "", y),
+            Accumulation::Max => cx.op("maximum", a, "", y),
+            Accumulation::Min => cx.op("minimum", a, "", y),
+            Accumulation::LogSumExp => {
                 let most = cx.op("maximum", a, "", y);
                 let delta = cx.op("subtract", a, "", y);
                 let mut rest = cx.op("abs", std::slice::from_ref(&delta), "", y);
@@ -71,12 +71,12 @@ impl Kind {
     /// The combination of two tensors, and its tangent.
     fn pairs(self, (x, dx): (Tensor, Tensor), (y, dy): (Tensor, Tensor)) -> (Tensor, Tensor) {
         match self {
-            Kind::Sum => (add(x, y), add(dx, dy)),
-            Kind::Prod => (mul(x, y), mul(dx, y) + mul(x, dy)),
+            Accumulation::Sum => (add(x, y), add(dx, dy)),
+            Accumulation::Prod => (mul(x, y), mul(dx, y) + mul(x, dy)),
             // at a tie the later element counts: beyond the end there are only identities
-            Kind::Max => (max(x, y), select(compare(Direction::Gt, y, x), dy, dx)),
-            Kind::Min => (min(x, y), select(compare(Direction::Lt, y, x), dy, dx)),
-            Kind::LogSumExp => {
+            Accumulation::Max => (max(x, y), select(compare(Direction::Gt, y, x), dy, dx)),
+            Accumulation::Min => (min(x, y), select(compare(Direction::Lt, y, x), dy, dx)),
+            Accumulation::LogSumExp => {
                 let most = max(x, y);
                 let delta = x - y;
                 // (not |delta|, which has no derivative at ties: that of a minimum is the mean)
@@ -92,7 +92,7 @@ impl Kind {
 /// Combination of each element with all before it along an axis.
 #[derive(Debug, PartialEq, Hash)]
 pub struct Cumulative {
-    kind: Kind,
+    kind: Accumulation,
     axis: usize,
     reverse: bool,
 }
@@ -103,7 +103,7 @@ macro_rules! functions {
         /// With `reverse`, from the end of the axis towards its start.
         #[track_caller]
         pub fn $f(x: Tensor, axis: usize, reverse: bool) -> Tensor {
-            bind1(Cumulative { kind: Kind::$kind, axis, reverse }, &[x])
+            bind1(Cumulative { kind: Accumulation::$kind, axis, reverse }, &[x])
         }
     )*};
 }
@@ -133,16 +133,16 @@ impl Cumulative {
 impl Primitive for Cumulative {
     fn name(&self) -> &'static str {
         match self.kind {
-            Kind::Sum => "cumsum",
-            Kind::Prod => "cumprod",
-            Kind::Max => "cummax",
-            Kind::Min => "cummin",
-            Kind::LogSumExp => "cumlogsumexp",
+            Accumulation::Sum => "cumsum",
+            Accumulation::Prod => "cumprod",
+            Accumulation::Max => "cummax",
+            Accumulation::Min => "cummin",
+            Accumulation::LogSumExp => "cumlogsumexp",
         }
     }
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         match self.kind {
-            Kind::LogSumExp => require(&x[0], is_float, "a float")?,
+            Accumulation::LogSumExp => require(&x[0], is_float, "a float")?,
             _ => require(&x[0], is_number, "a number")?,
         }
         require_axis(&x[0], self.axis)?;
@@ -174,7 +174,7 @@ impl Primitive for Cumulative {
     }
     fn jvp(&self, x: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
         let Some(d) = dx[0] else { return vec![None] };
-        if self.kind == Kind::Sum {
+        if self.kind == Accumulation::Sum {
             return vec![Some(cumsum(d, self.axis, self.reverse))];
         }
         // a parallel scan of (value, tangent) in log₂ n steps (Hillis and Steele 1986)
@@ -189,7 +189,7 @@ impl Primitive for Cumulative {
         vec![Some(pair.1)]
     }
     fn transpose(&self, ct: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {
-        assert_eq!(self.kind, Kind::Sum, "the others are not linear: no jvp rule makes them so");
+        assert_eq!(self.kind, Accumulation::Sum, "the others are not linear: no jvp rule makes them so");
         vec![ct[0].map(|ct| cumsum(ct, self.axis, !self.reverse))]
     }
     fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {

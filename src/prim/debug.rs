@@ -1,7 +1,7 @@
 //! Operations that call the host while the program runs: printing and checking.
 use super::*;
 use crate::{
-    debug::{Callback, Kind, TARGET, View, resolve},
+    debug::{Callback, CheckKind, TARGET, View, resolve},
     graph::{Eqn, Site},
     trace::{At, avals_of, bind, inline, site, trace_tree},
     transform::linearize::chosen,
@@ -37,8 +37,8 @@ use std::panic::Location;
 /// ```
 #[track_caller]
 pub fn debug_print<X: Tree<Tensor>>(format: &str, values: X) {
-    let (text, paths, leaves) = fields(Kind::Print, format, &values);
-    bind(Debug::new(Kind::Print, text, paths, &site()), &leaves);
+    let (text, paths, leaves) = fields(CheckKind::Print, format, &values);
+    bind(Debug::new(CheckKind::Print, text, paths, &site()), &leaves);
 }
 
 /// The tree `x`, whose floats must all be finite when the program runs: otherwise running it fails with
@@ -67,7 +67,7 @@ pub fn debug_check<X: Tree<Tensor>>(x: X, what: &str) -> X {
         }
     });
     if !leaves.is_empty() {
-        bind(Debug::new(Kind::Check, what.into(), paths, &site()), &leaves);
+        bind(Debug::new(CheckKind::Check, what.into(), paths, &site()), &leaves);
     }
     x
 }
@@ -88,8 +88,8 @@ pub fn debug_check<X: Tree<Tensor>>(x: X, what: &str) -> X {
 /// ```
 #[track_caller]
 pub fn debug_assert<X: Tree<Tensor>>(condition: Tensor, message: &str, values: X) {
-    let (text, paths, leaves) = fields(Kind::Assert, message, &values);
-    bind(Debug::new(Kind::Assert, text, paths, &site()), &[vec![condition], leaves].concat());
+    let (text, paths, leaves) = fields(CheckKind::Assert, message, &values);
+    bind(Debug::new(CheckKind::Assert, text, paths, &site()), &[vec![condition], leaves].concat());
 }
 
 /// `f`, of which every operation is checked: where one makes a NaN, running the program fails with
@@ -129,7 +129,7 @@ fn with_checks(g: &Graph) -> Graph {
         eqns.push(e.clone());
         // operations that only move elements make no NaN
         if !floats.is_empty() && !matches!(e.prim.tag(), Tag::Movement | Tag::TypeOnly) {
-            let check = Debug::new(Kind::Nans, e.prim.name().into(), vec![String::new(); floats.len()], &e.site);
+            let check = Debug::new(CheckKind::Nans, e.prim.name().into(), vec![String::new(); floats.len()], &e.site);
             eqns.push(Eqn { prim: Rc::new(check), ins: floats, outs: vec![], site: e.site.clone() });
         }
     }
@@ -138,7 +138,7 @@ fn with_checks(g: &Graph) -> Graph {
 
 /// The format string with full paths in its fields, and the paths and leaves that it shows.
 #[track_caller]
-fn fields(kind: Kind, format: &str, values: &impl Tree<Tensor>) -> (String, Vec<String>, Vec<Tensor>) {
+fn fields(kind: CheckKind, format: &str, values: &impl Tree<Tensor>) -> (String, Vec<String>, Vec<Tensor>) {
     let (paths, leaves) = (values.paths(), values.leaves());
     match resolve(format, &paths) {
         Ok((text, shown)) => (text, chosen(&paths, &shown), chosen(&leaves, &shown)),
@@ -153,11 +153,11 @@ fn fields(kind: Kind, format: &str, values: &impl Tree<Tensor>) -> (String, Vec<
 #[derive(Clone, PartialEq, Hash)]
 pub struct Debug(Callback);
 impl Debug {
-    fn new(kind: Kind, text: String, paths: Vec<String>, site: &Site) -> Debug {
+    fn new(kind: CheckKind, text: String, paths: Vec<String>, site: &Site) -> Debug {
         let scope = if site.scope.is_empty() { String::new() } else { format!(" in {}", site.scope) };
         // the messages of checks name the line; a print shows none, so that moving it to another line leaves the program the same
         let at = match kind {
-            Kind::Print => String::new(),
+            CheckKind::Print => String::new(),
             _ => format!("{}:{}{scope}", site.at.file(), site.at.line()),
         };
         Debug(Callback { kind, text, paths, at, batch: vec![] })
@@ -192,7 +192,7 @@ impl Primitive for Debug {
         self.0.kind.name()
     }
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
-        if self.0.kind == Kind::Assert {
+        if self.0.kind == CheckKind::Assert {
             require(&x[0], |d| d == DType::Bool, "a bool")?;
         }
         Ok(vec![])

@@ -5,7 +5,7 @@
 //! [`Array::on`](crate::Array::on).
 use crate::{
     aval::Aval,
-    debug::{self, Callback, Kind, View},
+    debug::{self, Callback, CheckKind, View},
     error::{Error, Result},
 };
 use raxla_xla::{
@@ -81,7 +81,7 @@ fn call_back(call: &mut Call) -> raxla_xla::Result<()> {
     let (_, args) = call.args.split_last().ok_or_else(|| broken("has no operands"))?;
     let (attrs, kind) = (call.attrs, call.attrs.string("kind")?);
     let callback = Callback {
-        kind: Kind::ALL.into_iter().find(|k| k.name() == kind).ok_or_else(|| broken("is of an unknown kind"))?,
+        kind: CheckKind::ALL.into_iter().find(|k| k.name() == kind).ok_or_else(|| broken("is of an unknown kind"))?,
         text: attrs.string("text")?.into(),
         paths: attrs.string("paths")?.split('\n').map(str::to_string).collect(),
         at: attrs.string("at")?.into(),

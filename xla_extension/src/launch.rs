@@ -24,14 +24,14 @@ pub(crate) struct Launch {
     progress: Progress,
     /// It has completed without an error: nothing of the below needs to be looked at.
     fine: AtomicBool,
-    state: Mutex<State>,
+    state: Mutex<Completion>,
     settled: Condvar,
 }
 
 /// When a launch of a client last completed.
 pub(crate) type Progress = Arc<Mutex<Option<Instant>>>;
 
-struct State {
+struct Completion {
     done: Vec<bool>,
     settled: bool,
     reported: bool,
@@ -82,7 +82,7 @@ impl Launch {
             started: Instant::now(),
             progress: progress.clone(),
             fine: AtomicBool::new(false),
-            state: Mutex::new(State { done, settled: false, reported: false, error: None, parents }),
+            state: Mutex::new(Completion { done, settled: false, reported: false, error: None, parents }),
             settled: Condvar::new(),
         });
         locked(&IN_FLIGHT).insert(launch.id, launch.clone());

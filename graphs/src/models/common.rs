@@ -66,7 +66,7 @@ impl Common {
             hidden_act: act.parse().map_err(|e| c.error(format!("`hidden_act`: {e}")))?,
             tie_word_embeddings: c.bool_or("tie_word_embeddings", false)?,
             initializer_range: c.float_or("initializer_range", 0.02)?,
-            rope: rope_of(rope, dim, max_position_embeddings),
+            rope: rope_of(c, rope, dim, max_position_embeddings)?,
             gains: Gains::Rounded,
         })
     }
@@ -226,13 +226,27 @@ pub(super) fn within(attention: &Attention<Param>, window: Option<usize>) -> Att
 }
 
 /// The rotary embedding of so many dimensions that a configuration means, for a model of this context.
-pub(super) fn rope_of(rope: crate::config::Rope, dim: usize, context: usize) -> Rope {
+pub(super) fn rope_of(c: &HfConfig, rope: crate::config::Rope, dim: usize, context: usize) -> Result<Rope, LoadError> {
+    if dim == 0 || !dim.is_multiple_of(2) {
+        return Err(c.error(format!(
+            "rotary embeddings turn pairs, but {dim} dimensions of a head are to be turned\n  help: look at the size of a head \
+             and at `partial_rotary_factor`"
+        )));
+    }
     let mut scaling = rope.scaling;
-    if let RopeScaling::LongRope { factor, original_max_position_embeddings: n, .. } = &mut scaling {
+    if let RopeScaling::LongRope { factor, original_max_position_embeddings: n, short_factor, long_factor, .. } =
+        &mut scaling
+    {
+        for (name, factors) in [("short_factor", short_factor), ("long_factor", long_factor)] {
+            if factors.len() != dim / 2 {
+                let (have, want) = (factors.len(), dim / 2);
+                return Err(c.error(format!("`{name}` has {have} numbers, but {want} pairs of dimensions are turned")));
+            }
+        }
         // without a factor, the ratio of the contexts is meant
         factor.get_or_insert(context as f64 / *n as f64);
     }
-    Rope { dim, theta: rope.theta, scaling }
+    Ok(Rope { dim, theta: rope.theta, scaling })
 }
 
 /// The name of a part of layer `{}`.

@@ -4,11 +4,7 @@
 //! the MLP is many small experts and some that all tokens go through. Experts stand in groups, of which the best are chosen
 //! first, so that a token's experts are on few machines. V3 scores them by a sigmoid each, and balances their use not by a loss
 //! but by a bias that counts for the choice alone. Published weights of V3 are fp8 with a scale per block, which loading undoes.
-use super::{
-    Common, Decoder, FeedForward, Mixer,
-    common::{in_layer, rope_of},
-    moe::enough,
-};
+use super::{Common, Decoder, FeedForward, Mixer, common::in_layer, moe::enough};
 use crate::{LoadError, config::HfConfig};
 use raxla::{
     Param,
@@ -47,7 +43,8 @@ pub fn build3(c: &HfConfig) -> Result<Decoder<Param>, LoadError> {
 }
 
 fn build(c: &HfConfig, choice: Router, bias: bool, interleaved: bool) -> Result<Decoder<Param>, LoadError> {
-    // (a head of queries is what positions turn and what they do not; `head_dim` is not read)
+    // (what positions turn of a head is this part, whatever the file says of heads)
+    let c = &c.with(&format!(r#"{{"head_dim": {}}}"#, c.uint("qk_rope_head_dim")?));
     let common = Common::read(c)?;
     let attention = Mixer::Latent(attention(c, &common, interleaved)?);
     let choice = Router { scale: c.float_or("routed_scaling_factor", 1.0)?, wide: true, ..choice };
@@ -98,7 +95,7 @@ fn attention(c: &HfConfig, common: &Common, interleaved: bool) -> Result<LatentA
     };
     let down = common.matrix([d, rank + r], ["embed", "latent"]);
     let o = common.matrix([h, v, d], ["heads", "head", "embed"]);
-    let rope = rope_of(c.rope()?, r, common.max_position_embeddings);
+    let rope = common.rope.clone();
     // stretched rotations raise the temperature too
     let temperature = match rope.scaling {
         RopeScaling::Yarn { factor, mscale_all_dim: Some(m), .. } if m != 0.0 && factor > 1.0 => {

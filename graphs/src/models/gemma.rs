@@ -94,7 +94,7 @@ fn later_attention(c: &HfConfig, common: &Common) -> Result<Attention<Param>, Lo
 fn local_rope(c: &HfConfig, common: &Common) -> Result<Rope, LoadError> {
     let (dim, context) = (common.rope.dim, common.max_position_embeddings);
     if c.get("rope_parameters").is_some_and(|r| r.get("sliding_attention").is_some()) {
-        return Ok(rope_of(c.rope_of("sliding_attention")?, dim, context));
+        return rope_of(c, c.rope_of("sliding_attention")?, dim, context);
     }
     Ok(Rope { dim, theta: c.float_or("rope_local_base_freq", 10000.0)?, scaling: RopeScaling::Default })
 }

@@ -82,7 +82,7 @@ pub struct Train {
 }
 
 /// Parameters and optimizer state.
-pub type State<T> = (Decoder<T>, AdamW<Decoder<T>, T>);
+pub type TrainState<T> = (Decoder<T>, AdamW<Decoder<T>, T>);
 
 /// What the step takes.
 pub type StepArgs = (Decoder, AdamW<Decoder>, Tensor);
@@ -129,7 +129,7 @@ impl Train {
     ///
     /// # Errors
     /// What the plugin reports.
-    pub fn random(&self, seed: u64, client: &Client) -> crate::Result<State<Array>> {
+    pub fn random(&self, seed: u64, client: &Client) -> crate::Result<TrainState<Array>> {
         let model = match &self.mesh {
             Some(mesh) => self.ordered(param::init(&self.model, &Key::host(seed), mesh, &self.rules)?)?,
             None => param::init_on(&self.model, &Key::host(seed), client)?,

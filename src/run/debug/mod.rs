@@ -117,7 +117,7 @@ impl View<'_> {
 
 /// What is done with the values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Kind {
+pub(crate) enum CheckKind {
     /// The text, with values in its fields, is said.
     Print,
     /// All leaves must be finite; the text says what they are.
@@ -127,15 +127,15 @@ pub(crate) enum Kind {
     /// The first value must hold; otherwise the text, with the others in its fields, is the error.
     Assert,
 }
-impl Kind {
-    pub const ALL: [Kind; 4] = [Kind::Print, Kind::Check, Kind::Nans, Kind::Assert];
+impl CheckKind {
+    pub const ALL: [CheckKind; 4] = [CheckKind::Print, CheckKind::Check, CheckKind::Nans, CheckKind::Assert];
     /// The name of the primitive.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Print => "debug_print",
-            Kind::Check => "debug_check",
-            Kind::Nans => "debug_nans",
-            Kind::Assert => "debug_assert",
+            CheckKind::Print => "debug_print",
+            CheckKind::Check => "debug_check",
+            CheckKind::Nans => "debug_nans",
+            CheckKind::Assert => "debug_assert",
         }
     }
 }
@@ -143,7 +143,7 @@ impl Kind {
 /// A call of the host by a program.
 #[derive(Clone, PartialEq, Hash)]
 pub(crate) struct Callback {
-    pub kind: Kind,
+    pub kind: CheckKind,
     pub text: String,
     /// The paths of the leaves (of an assertion: without the condition).
     pub paths: Vec<String>,
@@ -172,13 +172,13 @@ impl Callback {
 
     fn run_instance(&self, x: &[View]) -> Result<(), String> {
         match self.kind {
-            Kind::Print => {
+            CheckKind::Print => {
                 say(&format::render(&self.text, &self.paths, x));
                 Ok(())
             }
-            Kind::Check => self.check(x, |x| !x.is_finite(), &format!("`{}`", self.text)),
-            Kind::Nans => self.check(x, |x| x.is_nan(), &format!("the result of `{}`", self.text)),
-            Kind::Assert => self.assert(&x[0].host(), &x[1..]),
+            CheckKind::Check => self.check(x, |x| !x.is_finite(), &format!("`{}`", self.text)),
+            CheckKind::Nans => self.check(x, |x| x.is_nan(), &format!("the result of `{}`", self.text)),
+            CheckKind::Assert => self.assert(&x[0].host(), &x[1..]),
         }
     }
 

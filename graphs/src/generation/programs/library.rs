@@ -1,5 +1,5 @@
 //! The programs of one loaded model.
-use super::{Draft, Extend, Loop, State, Step, Verify, decode_loop, draft, extend, step, verify};
+use super::{DraftProgram, Extend, Loop, State, Step, Verify, decode_loop, draft, extend, step, verify};
 use crate::{model::Model, sampling::Shape};
 use raxla::{Jit, Tensor, jit};
 use std::{
@@ -34,7 +34,7 @@ pub(crate) struct Programs {
     steps: Shelf<Shape, Step>,
     loops: Shelf<(Shape, usize), Loop>,
     picks: Shelf<(), Pick>,
-    drafts: Shelf<(Shape, usize), Draft>,
+    drafts: Shelf<(Shape, usize), DraftProgram>,
     verifications: Shelf<Shape, Verify>,
     extensions: Shelf<(Shape, usize), Extend>,
 }
@@ -60,7 +60,7 @@ impl Programs {
         })
     }
     /// The program that drafts `n` tokens.
-    pub fn draft(&self, model: &Model, shape: Shape, n: usize) -> Arc<Draft> {
+    pub fn draft(&self, model: &Model, shape: Shape, n: usize) -> Arc<DraftProgram> {
         self.drafts.get((shape, n), || draft(shape, n).on(model.client()))
     }
     /// The program that keeps or rejects drafted tokens.

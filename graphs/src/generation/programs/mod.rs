@@ -28,7 +28,7 @@ pub use beam::{Extend, ExtendArgs, ExtendOut, extend};
 pub use device::{Loop, LoopArgs, LoopOut, decode_loop};
 pub(crate) use library::Programs;
 pub use placement::Placement;
-pub use speculative::{Draft, DraftArgs, DraftOut, Verify, VerifyArgs, VerifyOut, accept, draft, verify};
+pub use speculative::{DraftArgs, DraftOut, DraftProgram, Verify, VerifyArgs, VerifyOut, accept, draft, verify};
 
 use crate::{
     models::{Caches, Decoder, Input},

@@ -17,7 +17,7 @@ pub type DraftArgs<T> = (Decoder<T>, T, T, State<T>, Request<T>);
 pub type DraftOut<T> = (T, Option<T>, State<T>);
 type DraftFn = dyn Fn(Decoder, Tensor, Tensor, State, Request) -> DraftOut<Tensor> + Send + Sync;
 /// The program of a draft model.
-pub type Draft = Jit<DraftArgs<Tensor>, Box<DraftFn>>;
+pub type DraftProgram = Jit<DraftArgs<Tensor>, Box<DraftFn>>;
 
 /// What a verification takes: a model, the last token of the text `[1, 1]`, drafted tokens `[1, n]`, how many of them are
 /// real `[1]`, state, request, and the draft's scores. Without scores, the draft was certain of its tokens.
@@ -34,10 +34,10 @@ pub type Verify = Jit<VerifyArgs<Tensor>, Box<VerifyFn>>;
 const DRAFTING: u32 = 1;
 const VERIFYING: u32 = 2;
 
-/// Draft `n` tokens. Penalties do not count here: a draft need not be right.
+/// DraftProgram `n` tokens. Penalties do not count here: a draft need not be right.
 ///
 /// The second last token is taken in once more: it is what the draft has not seen when all it proposed was kept.
-pub fn draft(shape: Shape, n: usize) -> Draft {
+pub fn draft(shape: Shape, n: usize) -> DraftProgram {
     let shape = shape.without_counts().with_logprobs(None);
     let f = move |model: Decoder, pair: Tensor, position: Tensor, state: State, request: Request| {
         let count = full([1], DType::I32, 2);

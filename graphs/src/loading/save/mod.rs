@@ -178,7 +178,7 @@ fn write(dir: &Path, tensors: &dyn Tensors, companions: &Companions, options: &S
     let entries = tensors.entries();
     let bytes = entries.iter().map(|e| e.bytes() as u64).sum();
     let bar = crate::params::bar(options.progress, "writing weights", bytes);
-    let draft = Draft::new(dir)?;
+    let draft = Unfinished::new(dir)?;
     companions.write(&draft.path)?;
     let limit = options.max_shard_size;
     let files = match options.format {
@@ -207,19 +207,19 @@ fn check_free(dir: &Path) -> Result<()> {
 }
 
 /// A folder under a temporary name, removed unless it is finished.
-struct Draft {
+struct Unfinished {
     path: PathBuf,
 }
 
-impl Draft {
-    fn new(dir: &Path) -> Result<Draft> {
+impl Unfinished {
+    fn new(dir: &Path) -> Result<Unfinished> {
         let name = dir.file_name().ok_or_else(|| unwritable(dir, io::Error::from(io::ErrorKind::InvalidFilename)))?;
         let path = dir.with_file_name(format!(".{}.part-{}", name.to_string_lossy(), std::process::id()));
         if let Some(parent) = dir.parent() {
             fs::create_dir_all(parent).map_err(|e| unwritable(dir, e))?;
         }
         fs::create_dir(&path).map_err(|e| unwritable(&path, e))?;
-        Ok(Draft { path })
+        Ok(Unfinished { path })
     }
 
     fn finish(self, dir: &Path) -> Result<()> {
@@ -229,7 +229,7 @@ impl Draft {
     }
 }
 
-impl Drop for Draft {
+impl Drop for Unfinished {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.path);
     }

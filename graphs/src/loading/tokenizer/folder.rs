@@ -1,7 +1,7 @@
 //! The tokenizer of a Hugging Face directory, in whichever form it is there.
 
 use super::check::{check_added, check_id};
-use super::sentencepiece::{Algorithm, Kind, Model, Piece, Prefix};
+use super::sentencepiece::{Algorithm, Model, Piece, PieceKind, Prefix};
 use super::{broken, byte_level, json, model_file, surround};
 use crate::LoadError;
 use serde_json::{Map, Value};
@@ -167,7 +167,7 @@ impl Settings {
     /// Gives pieces the names that added tokens with their ids have, and appends those that are new.
     fn rename(&self, model: &mut Model) {
         for (id, token) in self.added() {
-            let kind = if token.special { Kind::Control } else { Kind::UserDefined };
+            let kind = if token.special { PieceKind::Control } else { PieceKind::UserDefined };
             let pieces = model.pieces.len();
             match model.pieces.get_mut(id as usize) {
                 Some(piece) if piece.text == token.content => {}

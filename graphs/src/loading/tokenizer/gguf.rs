@@ -1,7 +1,7 @@
 //! Tokenizers from GGUF metadata, equal to the tokenizer.json that the file was made from.
 
 use super::byte_level;
-use super::sentencepiece::{Algorithm, Kind, Model, Piece, Prefix, kind};
+use super::sentencepiece::{Algorithm, Model, Piece, PieceKind, Prefix, kind};
 use super::surround;
 use crate::weights::gguf::{List, Metadata};
 use tokenizers::{AddedToken, Tokenizer as Inner};
@@ -38,10 +38,10 @@ fn byte_level(metadata: &Metadata, tokens: &[String]) -> Result<(Inner, bool), S
     let name = metadata.str("tokenizer.ggml.pre").unwrap_or("gpt-2");
     let mut inner = byte_level::build(vocabulary, merges, name, false)
         .map_err(|e| format!("`tokenizer.ggml.pre`: {e}\n  help: put the model's tokenizer.json next to the file"))?;
-    let of = |wanted: Kind| tokens.iter().zip(kinds(metadata)).filter(move |(_, k)| *k == wanted).map(|(t, _)| t);
-    let special = of(Kind::Control).map(|t| AddedToken::from(t.clone(), true));
+    let of = |wanted: PieceKind| tokens.iter().zip(kinds(metadata)).filter(move |(_, k)| *k == wanted).map(|(t, _)| t);
+    let special = of(PieceKind::Control).map(|t| AddedToken::from(t.clone(), true));
     inner.add_special_tokens(special).map_err(|e| e.to_string())?;
-    let user = of(Kind::UserDefined).map(|t| AddedToken::from(t.clone(), false).normalized(false));
+    let user = of(PieceKind::UserDefined).map(|t| AddedToken::from(t.clone(), false).normalized(false));
     inner.add_tokens(user).map_err(|e| e.to_string())?;
     Ok((inner, byte_level::adds_bos(name)))
 }
@@ -52,7 +52,7 @@ fn sentence_piece(metadata: &Metadata, tokens: &[String]) -> Result<Model, Strin
         Some(List::Float(scores)) if scores.len() == tokens.len() => scores,
         _ => return Err("`tokenizer.ggml.scores` is missing, or has not one score per token".into()),
     };
-    let kinds = kinds(metadata).chain(std::iter::repeat(Kind::Normal));
+    let kinds = kinds(metadata).chain(std::iter::repeat(PieceKind::Normal));
     let pieces = tokens.iter().zip(scores).zip(kinds);
     let space_prefix = metadata.bool("tokenizer.ggml.add_space_prefix").unwrap_or(true);
     Ok(Model {
@@ -67,7 +67,7 @@ fn sentence_piece(metadata: &Metadata, tokens: &[String]) -> Result<Model, Strin
     })
 }
 
-fn kinds(metadata: &Metadata) -> impl Iterator<Item = Kind> {
+fn kinds(metadata: &Metadata) -> impl Iterator<Item = PieceKind> {
     let numbers = match metadata.list("tokenizer.ggml.token_type") {
         Some(List::Int(kinds)) => kinds.as_slice(),
         _ => &[],

@@ -1,6 +1,6 @@
 //! SentencePiece's own files (`tokenizer.model`): a protocol buffer, of which a few fields matter (sentencepiece_model.proto).
 
-use super::sentencepiece::{Algorithm, Kind, Model, Piece, Prefix, kind};
+use super::sentencepiece::{Algorithm, Model, Piece, PieceKind, Prefix, kind};
 
 /// A model, and the ids that begin and end texts.
 #[derive(Debug)]
@@ -33,12 +33,12 @@ pub(super) fn parse(bytes: &[u8]) -> Result<File, String> {
     if trainer.space_behind {
         return Err("its spaces stand behind words (treat_whitespace_as_suffix), which raxla does not read".into());
     }
-    let unknown = pieces.iter().position(|p| p.kind == Kind::Unknown).unwrap_or(trainer.unknown);
+    let unknown = pieces.iter().position(|p| p.kind == PieceKind::Unknown).unwrap_or(trainer.unknown);
     let control = |id: i64| {
-        usize::try_from(id).ok().filter(|id| pieces.get(*id).is_some_and(|p: &Piece| p.kind == Kind::Control))
+        usize::try_from(id).ok().filter(|id| pieces.get(*id).is_some_and(|p: &Piece| p.kind == PieceKind::Control))
     };
     let (bos, eos) = (control(trainer.bos), control(trainer.eos));
-    let byte_fallback = trainer.byte_fallback || pieces.iter().any(|p| p.kind == Kind::Byte);
+    let byte_fallback = trainer.byte_fallback || pieces.iter().any(|p| p.kind == PieceKind::Byte);
     let model = Model {
         pieces,
         algorithm,
@@ -53,7 +53,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<File, String> {
 }
 
 fn parse_piece(bytes: &[u8]) -> Result<Piece, String> {
-    let mut piece = Piece { text: String::new(), score: 0.0, kind: Kind::Normal };
+    let mut piece = Piece { text: String::new(), score: 0.0, kind: PieceKind::Normal };
     for field in Fields(bytes) {
         match field? {
             (1, Value::Bytes(text)) => {

@@ -12,7 +12,7 @@ use tokenizers::{AddedToken, DecoderWrapper, Tokenizer as Inner};
 
 /// What a piece is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum PieceKind {
     Normal,
     /// Stands for what no piece spells.
     Unknown,
@@ -25,14 +25,14 @@ pub(super) enum Kind {
 }
 
 /// The numbers of the kinds are the same in `.model` files and in GGUF's `token_type`.
-pub(super) fn kind(number: i64) -> Kind {
+pub(super) fn kind(number: i64) -> PieceKind {
     match number {
-        2 => Kind::Unknown,
-        3 => Kind::Control,
-        4 => Kind::UserDefined,
-        5 => Kind::Unused,
-        6 => Kind::Byte,
-        _ => Kind::Normal,
+        2 => PieceKind::Unknown,
+        3 => PieceKind::Control,
+        4 => PieceKind::UserDefined,
+        5 => PieceKind::Unused,
+        6 => PieceKind::Byte,
+        _ => PieceKind::Normal,
     }
 }
 
@@ -40,7 +40,7 @@ pub(super) fn kind(number: i64) -> Kind {
 pub(super) struct Piece {
     pub(super) text: String,
     pub(super) score: f32,
-    pub(super) kind: Kind,
+    pub(super) kind: PieceKind,
 }
 
 /// How pieces are put together.
@@ -107,13 +107,13 @@ impl Model {
     /// SentencePiece merges characters that are no pieces of their own, such as Gemma's tabs. Here whatever is merged must be
     /// one: a byte's piece takes the name of the character.
     fn name_bytes(&mut self) {
-        let normal = || self.pieces.iter().filter(|p| matches!(p.kind, Kind::Normal | Kind::UserDefined));
+        let normal = || self.pieces.iter().filter(|p| matches!(p.kind, PieceKind::Normal | PieceKind::UserDefined));
         let inside: HashSet<char> = normal().flat_map(|p| p.text.chars()).filter(char::is_ascii).collect();
         let alone: HashSet<char> = normal().filter_map(|p| p.text.parse().ok()).collect();
         for byte in inside.difference(&alone) {
             let name = format!("<0x{:02X}>", *byte as u32);
-            if let Some(piece) = self.pieces.iter_mut().find(|p| p.kind == Kind::Byte && p.text == name) {
-                (piece.text, piece.kind) = (byte.to_string(), Kind::Normal);
+            if let Some(piece) = self.pieces.iter_mut().find(|p| p.kind == PieceKind::Byte && p.text == name) {
+                (piece.text, piece.kind) = (byte.to_string(), PieceKind::Normal);
             }
         }
     }
@@ -124,11 +124,11 @@ impl Model {
 
     fn unigram(&self) -> Result<Unigram, String> {
         self.pieces.iter().try_for_each(|piece| super::check::check_piece(&piece.text))?;
-        let lowest = self.pieces.iter().filter(|p| p.kind == Kind::Normal).map(|p| f64::from(p.score));
+        let lowest = self.pieces.iter().filter(|p| p.kind == PieceKind::Normal).map(|p| f64::from(p.score));
         let lowest = lowest.fold(0.0, f64::min);
         // SentencePiece never finds these in a text; here they lose against any other way to spell it
         let score = |p: &Piece| match p.kind {
-            Kind::Normal | Kind::UserDefined => f64::from(p.score),
+            PieceKind::Normal | PieceKind::UserDefined => f64::from(p.score),
             _ => lowest - 1000.0,
         };
         let pieces = self.pieces.iter().map(|p| (p.text.clone(), score(p))).collect();
@@ -163,7 +163,7 @@ impl Model {
     /// Every way to make a piece of two others, the best score first. Among merges that make the same piece the order
     /// is that of transformers' `generate_merges`, so that texts split the same way.
     fn merges(&self) -> Vec<(String, String)> {
-        let usable = |p: &Piece| !matches!(p.kind, Kind::Control | Kind::Unknown | Kind::Byte);
+        let usable = |p: &Piece| !matches!(p.kind, PieceKind::Control | PieceKind::Unknown | PieceKind::Byte);
         let ids: HashMap<&str, usize> =
             self.pieces.iter().enumerate().filter(|(_, p)| usable(p)).map(|(id, p)| (p.text.as_str(), id)).collect();
         let mut merges = Vec::new();
@@ -187,12 +187,12 @@ impl Model {
 
     /// Control tokens are special; user-defined ones are found in a text before anything else but are ordinary output.
     fn add(&self, inner: &mut Inner) -> tokenizers::Result<()> {
-        let of = |wanted: &'static [Kind]| self.pieces.iter().filter(move |p| wanted.contains(&p.kind));
-        let special = of(&[Kind::Unknown, Kind::Control]).map(|p| AddedToken::from(p.text.clone(), true));
+        let of = |wanted: &'static [PieceKind]| self.pieces.iter().filter(move |p| wanted.contains(&p.kind));
+        let special = of(&[PieceKind::Unknown, PieceKind::Control]).map(|p| AddedToken::from(p.text.clone(), true));
         inner.add_special_tokens(special)?;
         // spaces are found where they have become `▁`, which is after normalizing
         let spaces = |p: &Piece| self.prefix != Prefix::Each && p.text.contains('▁');
-        let user = of(&[Kind::UserDefined]).map(|p| AddedToken::from(p.text.clone(), false).normalized(spaces(p)));
+        let user = of(&[PieceKind::UserDefined]).map(|p| AddedToken::from(p.text.clone(), false).normalized(spaces(p)));
         inner.add_tokens(user)?;
         Ok(())
     }
