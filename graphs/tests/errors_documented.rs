@@ -64,9 +64,9 @@ fn variants(source: &str, name: &str) -> Vec<String> {
 fn every_variant_has_a_section() {
     for (source, path, name, at_least) in [
         (include_str!("../../src/error.rs"), "raxla", "Error", 6),
-        (include_str!("../src/error.rs"), "graphs", "Error", 3),
-        (include_str!("../src/error.rs"), "graphs", "LoadError", 10),
-        (include_str!("../../xla_extension/src/error.rs"), "xla_extension", "Code", 16),
+        (include_str!("../src/error.rs"), "raxla_graphs", "Error", 3),
+        (include_str!("../src/error.rs"), "raxla_graphs", "LoadError", 10),
+        (include_str!("../../xla_extension/src/error.rs"), "raxla_xla", "Code", 16),
     ] {
         let found = variants(source, name);
         assert!(found.len() >= at_least, "{path}::{name}: {found:?}");

@@ -277,7 +277,7 @@ mod tests {
         let has = |text: String, part: &str| assert!(text.contains(part), "{text}");
         has(
             why("bd,df->bf", &[&[2, 3], &[4, 5]]),
-            "einsum \"bd,df->bf\" of f32[2, 3] and f32[4, 5]: the letter d is 3 in operand 1 and 4 in operand 2\n  at src/einsum.rs:",
+            "einsum \"bd,df->bf\" of f32[2, 3] and f32[4, 5]: the letter d is 3 in operand 1 and 4 in operand 2\n  at src/ops/einsum.rs:",
         );
         has(why("aa->a", &[&[2, 3]]), "the letter a is 2 in operand 1 and 3 in operand 1");
         has(why("bd,df", &[&[2, 3], &[3, 5]]), "there is no `->`\n");
