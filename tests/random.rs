@@ -1,10 +1,10 @@
 //! Random numbers equal those of `jax.random`, bit by bit. `scripts/make_random_fixtures.py` describes the
 //! vectors.
 use raxla::{
-    testing::close,
     prelude::*,
     prim::{Algorithm, rng_bit_generator, threefry2x32},
     testing::check_vmap,
+    testing::close,
     trace::trace_graph,
 };
 use serde_json::Value;
