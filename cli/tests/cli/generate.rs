@@ -55,7 +55,7 @@ fn a_model_divided_over_devices_says_the_same() {
     fails(
         &mut mesh("model=3"),
         1,
-        &["`layers.0.wqkv`", "4 heads", "3 devices along `model`", "help: make `model` a divisor of 4"],
+        &["`layers.0.mixer.q.w`", "4 heads", "3 devices along `model`", "help: make `model` a divisor of 4"],
     );
     fails(&mut mesh("data=2"), 1, &["2 devices along `data`", "1 prompts", "help: give 1 more"]);
     fails(&mut mesh("pipe=2"), 1, &["`pipe`", "help: divide heads and hidden units along `model`"]);
