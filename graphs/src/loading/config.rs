@@ -131,6 +131,12 @@ impl HfConfig {
         Ok(self.uint_opt(key)?.unwrap_or(default))
     }
 
+    /// The whole number `key`, which may be 0.
+    pub fn count(&self, key: &str) -> Result<usize, LoadError> {
+        let found = self.typed(key, "a whole number from 0 on", |v| v.as_u64().filter(|n| *n < 1 << 32))?;
+        self.required(key, found).map(|n| n as usize)
+    }
+
     /// The number of layers `key`. There are lists of that length: a damaged number must not fill the memory.
     pub fn layers(&self, key: &str) -> Result<usize, LoadError> {
         const MOST: usize = 1024;

@@ -45,6 +45,13 @@ impl Common {
             );
         }
         let head_dim = c.uint_or("head_dim", hidden_size / heads)?;
+        // products of three of these are counted
+        const MOST: usize = 1 << 21;
+        let sizes = [("hidden_size", hidden_size), ("num_attention_heads", heads), ("head_dim", head_dim)];
+        let sizes = sizes.into_iter().chain([("intermediate_size", c.uint("intermediate_size")?)]);
+        if let Some((key, n)) = sizes.into_iter().find(|(_, n)| *n > MOST) {
+            return Err(c.error(format!("`{key}` is {n}: no model has more than {MOST}")));
+        }
         let max_position_embeddings = c.uint_or("max_position_embeddings", 2048)?;
         // (Gemma calls it `hidden_activation`, beside a `hidden_act` that does not count)
         let act = match c.str_opt("hidden_activation")? {
@@ -62,7 +69,10 @@ impl Common {
             num_key_value_heads: kv_heads,
             head_dim,
             max_position_embeddings,
-            rms_norm_eps: c.float_or("rms_norm_eps", 1e-6)?,
+            rms_norm_eps: match c.float_or("rms_norm_eps", 1e-6)? {
+                eps if eps >= 0.0 => eps,
+                eps => return Err(c.error(format!("`rms_norm_eps` is {eps}, not a number from 0 on"))),
+            },
             hidden_act: act.parse().map_err(|e| c.error(format!("`hidden_act`: {e}")))?,
             tie_word_embeddings: c.bool_or("tie_word_embeddings", false)?,
             initializer_range: c.float_or("initializer_range", 0.02)?,

@@ -182,7 +182,8 @@ impl Decoder {
         layer: impl Fn(Tensor, &Layer, Tensor) -> Tensor,
     ) -> Tensor {
         let [Run { layers: pattern, times: Some(_) }] = self.layers.runs() else {
-            let help = "build it with `Stacking::OneStack` (`--scan`), and take a family whose layers have the same parameters";
+            let help = "build it with `Stacking::OneStack` (`--scan`); layers with different parameters, such as dense ones before \
+                        experts, cannot be stages";
             trace::fail("pipeline", vec![], "layers that are not one stack cannot be divided", Some(help.into()))
         };
         let own = pattern[0].leaves().first().map_or(0, |t| t.dim(0));

@@ -39,7 +39,9 @@ pub fn build3(c: &HfConfig) -> Result<Decoder<Param>, LoadError> {
     let c = &c.with_defaults(V3).with_defaults(BOTH);
     let choice = Router::softmax(c.uint("num_experts_per_tok")?, c.bool_or("norm_topk_prob", true)?);
     let choice = Router { scoring: Scoring::Sigmoid, groups: groups(c, GroupScore::BestTwo)?, ..choice };
-    build(c, choice, false, c.bool_or("rope_interleave", true)?)
+    // (null is no, as in Python)
+    let interleaved = c.bool_or("rope_interleave", !c.raw.contains_key("rope_interleave"))?;
+    build(c, choice, false, interleaved)
 }
 
 fn build(c: &HfConfig, choice: Router, bias: bool, interleaved: bool) -> Result<Decoder<Param>, LoadError> {
@@ -50,8 +52,20 @@ fn build(c: &HfConfig, choice: Router, bias: bool, interleaved: bool) -> Result<
     let choice = Router { scale: c.float_or("routed_scaling_factor", 1.0)?, wide: true, ..choice };
     let width = c.uint("moe_intermediate_size")?;
     let count = enough(c, c.uint("n_routed_experts")?, &choice)?;
-    if choice.groups.is_some_and(|g| !count.is_multiple_of(g.count) || g.kept > g.count || count / g.count < 2) {
-        return Err(c.error("`n_group` and `topk_group` do not make groups of at least two of the experts".to_string()));
+    if let Some(Groups { count: n, kept, .. }) = choice.groups {
+        let wrong = |why: String| Err(c.error(why));
+        if !count.is_multiple_of(n) || count / n < 2 {
+            return wrong(format!(
+                "`n_group` is {n}, which does not make groups of at least two of the {count} experts"
+            ));
+        }
+        if kept > n {
+            return wrong(format!("`topk_group` is {kept}, but there are only {n} groups"));
+        }
+        if choice.per_token > kept * (count / n) {
+            let (k, have) = (choice.per_token, kept * (count / n));
+            return wrong(format!("`num_experts_per_tok` is {k}, but {kept} groups have only {have} experts"));
+        }
     }
     let names = ["mlp", "gate_proj", "up_proj", "down_proj"];
     let choice_bias = Param::new([count], ["choices"]).stored(in_layer("mlp.gate.e_score_correction_bias"));
@@ -61,7 +75,7 @@ fn build(c: &HfConfig, choice: Router, bias: bool, interleaved: bool) -> Result<
         shared,
         ..common.experts(count, width, names, choice)
     });
-    let dense = c.get("first_k_dense_replace").and_then(|n| n.as_u64()).unwrap_or(0) as usize;
+    let dense = c.count("first_k_dense_replace")?;
     let mlp = FeedForward::Mlp(common.mlp(bias));
     Ok(common
         .decoder(|layer| common.layer_of(attention.clone(), if layer < dense { mlp.clone() } else { experts.clone() })))

@@ -29,7 +29,7 @@ const ROPE: &str = r#"{"rope_scaling": {"rope_type": "yarn", "factor": 32.0, "be
 pub fn build(c: &HfConfig) -> Result<Decoder<Param>, LoadError> {
     let c = &c.with_defaults(DEFAULTS);
     let has_rope = c.get("rope_parameters").or(c.get("rope_scaling")).is_some();
-    let c = &if has_rope { c.clone() } else { c.with_defaults(ROPE) };
+    let c = &if has_rope { c.clone() } else { c.with(ROPE) };
     let common = Common { gains: Gains::Wide, ..Common::read(c)? };
     let windows = windows(c, common.num_hidden_layers, |layer| layer % 2 == 0)?;
     let sinks = Param::new([common.num_attention_heads], ["heads"]).normal(common.initializer_range);

@@ -52,7 +52,10 @@ pub fn qwen3(c: &HfConfig) -> Result<Decoder<Param>, LoadError> {
 
 /// The number of experts, of which there are as many as a token goes through.
 pub(super) fn enough(c: &HfConfig, count: usize, choice: &Router) -> Result<usize, LoadError> {
+    // (there are lists of that length: a damaged number must not fill the memory)
+    const MOST: usize = 65536;
     match choice.per_token {
+        _ if count > MOST => Err(c.error(format!("{count} experts: no model has more than {MOST}"))),
         n if n > count => Err(c.error(format!("`num_experts_per_tok` is {n}, but there are only {count} experts"))),
         _ => Ok(count),
     }

@@ -84,9 +84,15 @@ impl Reader<'_> {
                 attention_factor: self.float_opt("attention_factor")?,
                 beta_fast: self.float_opt("beta_fast")?.unwrap_or(32.0),
                 beta_slow: self.float_opt("beta_slow")?.unwrap_or(1.0),
-                mscale: self.float_opt("mscale")?,
-                mscale_all_dim: self.float_opt("mscale_all_dim")?,
-                truncate: self.parameters.get("truncate").and_then(Value::as_bool).unwrap_or(true),
+                // (0 and null are no, as in Python)
+                mscale: self.float_opt("mscale")?.filter(|m| *m != 0.0),
+                mscale_all_dim: self.float_opt("mscale_all_dim")?.filter(|m| *m != 0.0),
+                truncate: match self.parameters.get("truncate") {
+                    None => true,
+                    Some(Value::Null) => false,
+                    Some(Value::Bool(truncate)) => *truncate,
+                    Some(other) => return Err(self.wrong("truncate", other, "true or false")),
+                },
             },
             // Phi-3 called it "su" before it had a name.
             "longrope" | "su" => RopeScaling::LongRope {

@@ -107,6 +107,12 @@ impl Weights {
                 weight.scales = Some(Scales { file, encoding, range, block: [high, wide] });
             }
         }
+        let unscaled = |(_, stored): &(&String, &Stored)| {
+            matches!(stored.encoding, Encoding::Plain(DType::F8E4M3FN | DType::F8E5M2)) && stored.dims.len() >= 2
+        };
+        if let Some((name, _)) = self.tensors.iter().find(unscaled) {
+            return Err(self.bad_tensor(name, format!("it is fp8, but its scales {name}{FP8_SCALES} are missing")));
+        }
         // of activations, which stay as they are
         self.tensors.retain(|name, _| !name.ends_with(".activation_scale") && !name.ends_with(".input_scale"));
         Ok(())
