@@ -52,21 +52,6 @@ fn build(c: &HfConfig, choice: Router, bias: bool, interleaved: bool) -> Result<
     let choice = Router { scale: c.float_or("routed_scaling_factor", 1.0)?, wide: true, ..choice };
     let width = c.uint("moe_intermediate_size")?;
     let count = enough(c, c.uint("n_routed_experts")?, &choice)?;
-    if let Some(Groups { count: n, kept, .. }) = choice.groups {
-        let wrong = |why: String| Err(c.error(why));
-        if !count.is_multiple_of(n) || count / n < 2 {
-            return wrong(format!(
-                "`n_group` is {n}, which does not make groups of at least two of the {count} experts"
-            ));
-        }
-        if kept > n {
-            return wrong(format!("`topk_group` is {kept}, but there are only {n} groups"));
-        }
-        if choice.per_token > kept * (count / n) {
-            let (k, have) = (choice.per_token, kept * (count / n));
-            return wrong(format!("`num_experts_per_tok` is {k}, but {kept} groups have only {have} experts"));
-        }
-    }
     let names = ["mlp", "gate_proj", "up_proj", "down_proj"];
     let choice_bias = Param::new([count], ["choices"]).stored(in_layer("mlp.gate.e_score_correction_bias"));
     let shared = c.uint_opt("n_shared_experts")?.map(|n| common.mlp_named("mlp.shared_experts", n * width, bias));

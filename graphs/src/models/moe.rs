@@ -50,13 +50,23 @@ pub fn qwen3(c: &HfConfig) -> Result<Decoder<Param>, LoadError> {
     }))
 }
 
-/// The number of experts, of which there are as many as a token goes through.
+/// The number of experts, of which there are as many as a token goes through, also in the groups that are kept.
 pub(super) fn enough(c: &HfConfig, count: usize, choice: &Router) -> Result<usize, LoadError> {
     // (there are lists of that length: a damaged number must not fill the memory)
     const MOST: usize = 65536;
-    match choice.per_token {
-        _ if count > MOST => Err(c.error(format!("{count} experts: no model has more than {MOST}"))),
-        n if n > count => Err(c.error(format!("`num_experts_per_tok` is {n}, but there are only {count} experts"))),
-        _ => Ok(count),
-    }
+    let k = choice.per_token;
+    let groups = choice.groups.map(|groups| (groups.count, groups.kept));
+    let wrong = match groups {
+        _ if count > MOST => format!("{count} experts: no model has more than {MOST}"),
+        _ if k > count => format!("`num_experts_per_tok` is {k}, but there are only {count} experts"),
+        Some((n, _)) if !count.is_multiple_of(n) || count / n < 2 => {
+            format!("`n_group` is {n}, which does not make groups of at least two of the {count} experts")
+        }
+        Some((n, kept)) if kept > n => format!("`topk_group` is {kept}, but there are only {n} groups"),
+        Some((n, kept)) if k > kept * (count / n) => {
+            format!("`num_experts_per_tok` is {k}, but {kept} groups have only {} experts", kept * (count / n))
+        }
+        _ => return Ok(count),
+    };
+    Err(c.error(wrong))
 }
