@@ -112,10 +112,8 @@ fn caches_hold_no_more_than_the_window() {
 
 #[test]
 fn every_way_to_decode_gives_the_same_greedy_tokens() {
-    let windows = ["mistral_window", "gemma2_windows", "qwen3moe_mixed", "phi3_window", "smollm3_window_v4"];
-    for name in
-        windows.into_iter().chain(["olmo2_gqa_untied", "gptoss_alternating", "deepseek2_groups", "deepseek3_groups"])
-    {
+    // rings, rings beside plain caches, layers of several kinds, sinks and latent vectors
+    for name in ["mistral_window", "gemma2_windows", "qwen3moe_mixed", "gptoss_alternating", "deepseek3_groups"] {
         let model = load(&fixture(name), Default::default());
         let stranger = raxla_graphs::open_random(fixture(name).to_str().unwrap(), 7).unwrap();
         let stranger = Model::load(stranger, &LoadOptions::default(), &runtime::client().unwrap()).unwrap();

@@ -158,9 +158,9 @@ impl Decoder {
         let layer = |x: Tensor, layer: &Layer, number, cache| scope("block", || layer.call(x, cache, number, &span));
         if let Some(schedule) = input.pipeline {
             let hidden = self.stages(x, &input, schedule, |x, block, number| layer(x, block, number, None).0);
-            let none = || Layers::list(vec![]);
             let hidden = scope("norm", || self.norm.call(hidden));
-            return Output { hidden, cache: Layers::list(vec![]), states: Layers::list(vec![]), scores: none() };
+            let (cache, states, scores) = (Layers::list(vec![]), Layers::list(vec![]), Layers::list(vec![]));
+            return Output { hidden, cache, states, scores };
         }
         let step = |x: Tensor, block: Layer, cache: Option<Cache>, number: Tensor| {
             let (y, cache, scores) = layer(x, &block, number, cache);

@@ -13,8 +13,7 @@ use raxla::{
     },
 };
 
-const DEFAULTS: &str = r#"{"activation_function": "gelu_new", "layer_norm_epsilon": 1e-5, "initializer_range": 0.02,
-    "scale_attn_weights": true, "scale_attn_by_inverse_layer_idx": false, "tie_word_embeddings": true}"#;
+const DEFAULTS: &str = r#"{"activation_function": "gelu_new", "layer_norm_epsilon": 1e-5, "initializer_range": 0.02}"#;
 
 /// The specification that a configuration means.
 pub fn build(c: &HfConfig) -> Result<Decoder<Param>, LoadError> {
