@@ -1,7 +1,7 @@
 //! The training step of every family, on one device or divided over a mesh.
 //!
 //! ```
-//! use raxla_graphs::{config::HfConfig, models::Decoder, train::{Train, TrainOptions}};
+//! use raxla_graphs::{config::HfConfig, models::Decoder, training::{Train, TrainOptions}};
 //! use raxla::{Array, Mesh, runtime};
 //! let client = runtime::client()?;
 //! // on more devices: `[("data", 2), ("fsdp", 2), ("model", 2)]` divides the batch over two axes, parameters over two
