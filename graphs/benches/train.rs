@@ -6,7 +6,7 @@
 //!
 //! `cargo bench -p graphs --bench train -- [--size 124M] [--batch 2] [--seq 256] [--steps 3] [--no-remat] [--compile-only]`
 //!
-//! With `--mesh data=2,fsdp=2,model=2`: the step of `raxla_graphs::train` over so many (virtual) devices; `--annotated`: divided by the
+//! With `--mesh data=2,fsdp=2,model=2`: the step of `raxla_graphs::training` over so many (virtual) devices; `--annotated`: divided by the
 //! compiler instead of by hand.
 mod common;
 use common::{Args, median};
