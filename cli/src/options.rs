@@ -132,7 +132,7 @@ impl ModelArgs {
     }
     fn options(&self) -> LoadOptions {
         let tied_head = if self.share_head { TiedHead::Share } else { TiedHead::Auto };
-        LoadOptions { dtype: Some(self.dtype), scanned: self.scan, mesh: None, tied_head, progress: true }
+        LoadOptions { dtype: Some(self.dtype), scanned: self.scan, tied_head, progress: true, ..LoadOptions::default() }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
     tokenizer::Tokenizer,
 };
 use raxla::{Array, Client, DType, Key, Mesh, Param, Tree, param};
+use raxla_xla::CompileOptions;
 use std::time::{Duration, Instant};
 
 /// How to hold and run a model.
@@ -23,6 +24,8 @@ pub struct LoadOptions {
     pub mesh: Option<Mesh>,
     /// Whether a tied head is a second copy of the embedding.
     pub tied_head: TiedHead,
+    /// How the plugin compiles the model's programs.
+    pub compile: CompileOptions,
     /// Show a progress bar on stderr.
     pub progress: bool,
 }
@@ -69,6 +72,7 @@ pub struct Model {
     placement: Option<Placement>,
     pub(crate) programs: Programs,
     forward: Forward,
+    compile: CompileOptions,
     /// How long reading and uploading took.
     pub load_time: Duration,
 }
@@ -123,6 +127,7 @@ impl Model {
             Some(placement) => placement.forward(),
             None => forward().on(client),
         };
+        let forward = forward.options(options.compile.clone());
         let params = spec.refill(params);
         let (programs, load_time) = (Programs::default(), start.elapsed());
         let client = client.clone();
@@ -138,6 +143,7 @@ impl Model {
             placement,
             programs,
             forward,
+            compile: options.compile.clone(),
             load_time,
         })
     }
@@ -153,6 +159,10 @@ impl Model {
     /// The device's client.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+    /// How the plugin compiles its programs.
+    pub(crate) fn compile_options(&self) -> CompileOptions {
+        self.compile.clone()
     }
     /// How it is divided over a mesh, if it is.
     pub fn placement(&self) -> Option<&Placement> {

@@ -1,4 +1,5 @@
 //! What holds for whole families: half precision, experts that are all the same, caches that end at the window.
+use crate::common::quick;
 use raxla::{Array, DType, Tensor, Tree, full, jit, runtime};
 use raxla_graphs::{
     Draft, Generation, LoadOptions, Model,
@@ -12,6 +13,7 @@ fn fixture(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 fn load(dir: &Path, options: LoadOptions) -> Model {
+    let options = LoadOptions { compile: quick(), ..options };
     Model::load(raxla_graphs::open(dir.to_str().unwrap()).unwrap(), &options, &runtime::client().unwrap()).unwrap()
 }
 fn words(dir: &Path, name: &str) -> Vec<u32> {
@@ -116,7 +118,9 @@ fn every_way_to_decode_gives_the_same_greedy_tokens() {
     for name in ["mistral_window", "gemma2_windows", "qwen3moe_mixed", "gptoss_alternating", "deepseek3_groups"] {
         let model = load(&fixture(name), Default::default());
         let stranger = raxla_graphs::open_random(fixture(name).to_str().unwrap(), 7).unwrap();
-        let stranger = Model::load(stranger, &LoadOptions::default(), &runtime::client().unwrap()).unwrap();
+        let stranger =
+            Model::load(stranger, &LoadOptions { compile: quick(), ..Default::default() }, &runtime::client().unwrap())
+                .unwrap();
         let prompt = words(&fixture(name), "tokens");
         let options = Generation { max_new_tokens: 16, ignore_eos: true, ..Default::default() };
         let on = |_: u32| Ok(ControlFlow::Continue(()));

@@ -1,4 +1,5 @@
 //! Models against transformers: tiny random checkpoints and what it computes with them (see fixtures/README.md).
+use crate::common::quick;
 use raxla::{Aval, DType, Tree, runtime};
 use raxla_graphs::{
     Generation, LoadOptions, Model, TiedHead,
@@ -20,7 +21,7 @@ fn fixtures() -> Vec<PathBuf> {
 }
 
 fn try_load(dir: &Path, scanned: bool) -> raxla_graphs::Result<Model> {
-    let options = LoadOptions { scanned, ..Default::default() };
+    let options = LoadOptions { scanned, compile: quick(), ..Default::default() };
     Model::load(raxla_graphs::open(dir.to_str().unwrap())?, &options, &runtime::client().unwrap())
 }
 fn load(dir: &Path, scanned: bool) -> Model {
@@ -140,7 +141,7 @@ fn a_tied_head_needs_no_second_copy() {
     let reference = Reference::open(&dir.join("reference.safetensors"));
     let (tokens, want) = (reference.words("tokens"), reference.floats("logits"));
     let sizes = [TiedHead::Copy, TiedHead::Share].map(|tied_head| {
-        let options = LoadOptions { tied_head, ..Default::default() };
+        let options = LoadOptions { tied_head, compile: quick(), ..Default::default() };
         let files = raxla_graphs::open(dir.to_str().unwrap()).unwrap();
         let model = Model::load(files, &options, &runtime::client().unwrap()).unwrap();
         let logits = model.scores(&tokens).unwrap().logits.to_vec::<f32>().unwrap();

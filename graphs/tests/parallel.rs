@@ -1,11 +1,11 @@
 //! Training divided over 8 virtual devices equals training on one: every recipe of `raxla::parallel`, and mixtures.
+use crate::common::quick;
 use raxla::{Array, Client, Mesh, Param, Tree, runtime};
 use raxla_graphs::{
     config::HfConfig,
     models::{Decoder, Stacking},
     training::{Train, TrainOptions},
 };
-use raxla_xla::{CompileOptions, OptionValue};
 use std::sync::OnceLock;
 
 const GPT2: &str =
@@ -41,13 +41,7 @@ fn run(config: &str, mesh: Option<&str>, options: TrainOptions) -> Run {
     let tokens: Vec<i32> = (0..8 * 17).map(|i| (i * 7919 + i / 5) % 64).collect();
     let tokens = Array::on(&client, [8, 17], &tokens).unwrap();
     let (mut model, mut state) = train.random(1, &client).unwrap();
-    // (the plugin's compiler takes most of the time)
-    let quick = |name: &str, value| (name.to_string(), value);
-    let env_overrides = vec![
-        quick("xla_backend_optimization_level", OptionValue::Int(0)),
-        quick("xla_llvm_disable_expensive_passes", OptionValue::Bool(true)),
-    ];
-    let step = train.step().options(CompileOptions { env_overrides, ..Default::default() });
+    let step = train.step().options(quick());
     let step = if mesh.is_some() { step } else { step.on(&client) };
     let (mut losses, mut gradients) = (vec![], vec![]);
     for i in 0..10 {

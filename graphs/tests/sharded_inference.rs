@@ -1,4 +1,5 @@
 //! Generation divided over virtual devices equals generation on one; and no device holds more than its part.
+use crate::common::quick;
 use raxla::{Array, Client, DType, Key, Mesh, Tree, runtime};
 use raxla_graphs::{
     Files, Generated, Generation, LoadOptions, Model, Sampling, WeightSource,
@@ -32,7 +33,7 @@ fn files(model: &str) -> Files {
     Files { name: "random".into(), config, generation, weights, tokenizer }
 }
 fn try_load(model: &str, mesh: Option<Mesh>, scanned: bool) -> raxla_graphs::Result<Model> {
-    Model::load(files(model), &LoadOptions { mesh, scanned, ..Default::default() }, &client())
+    Model::load(files(model), &LoadOptions { mesh, scanned, compile: quick(), ..Default::default() }, &client())
 }
 fn load(model: &str, axes: Option<&str>, scanned: bool) -> Model {
     try_load(model, axes.map(mesh), scanned).unwrap()

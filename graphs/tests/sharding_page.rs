@@ -1,5 +1,6 @@
 //! What docs/sharding.md says is communicated: the formulas, beside what compiled programs send; and its drawings.
 //! `UPDATE_EXPECT=1` writes them.
+use crate::common::quick;
 use raxla::{
     Array, Client, Mesh, P, RematOptions, Result, Tensor, Tree,
     communication::{Collective, Communication},
@@ -10,7 +11,6 @@ use raxla_graphs::{
     models::Decoder,
     training::{Train, TrainOptions},
 };
-use raxla_xla::{CompileOptions, OptionValue};
 use std::{
     fs,
     path::Path,
@@ -40,16 +40,6 @@ fn client() -> Client {
     static CLIENT: OnceLock<Client> = OnceLock::new();
     let options = runtime::Options { cpu_devices: Some(8), ..Default::default() };
     CLIENT.get_or_init(|| runtime::client_with(&options).expect("the CPU plugin")).clone()
-}
-
-/// Code for the processor is not what is looked at.
-fn quick() -> CompileOptions {
-    let quick = |name: &str, value| (name.to_string(), value);
-    let env_overrides = vec![
-        quick("xla_backend_optimization_level", OptionValue::Int(0)),
-        quick("xla_llvm_disable_expensive_passes", OptionValue::Bool(true)),
-    ];
-    CompileOptions { env_overrides, ..Default::default() }
 }
 
 /// Of the loss, or of a whole step.

@@ -1,6 +1,7 @@
 //! Checkpoints of the tests, and whether two are the same.
 
 use raxla_graphs::weights::{Encoding, Weights};
+use raxla_xla::{CompileOptions, OptionValue};
 use std::path::{Path, PathBuf};
 
 /// A path below `graphs/tests`.
@@ -23,4 +24,13 @@ pub fn assert_equal(have: &Path, want: &Path) {
         let Encoding::Plain(dtype) = info.encoding else { panic!("{name}: {}", info.encoding) };
         assert_eq!(have.read(name, dtype).unwrap(), want.read(name, dtype).unwrap(), "{name}");
     }
+}
+
+/// Compiles in half the time: what is computed is tested, not how fast.
+pub fn quick() -> CompileOptions {
+    let env_overrides = vec![
+        ("xla_backend_optimization_level".to_string(), OptionValue::Int(0)),
+        ("xla_llvm_disable_expensive_passes".to_string(), OptionValue::Bool(true)),
+    ];
+    CompileOptions { env_overrides, ..Default::default() }
 }

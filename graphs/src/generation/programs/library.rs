@@ -42,13 +42,13 @@ impl Programs {
     /// The program that takes some tokens and chooses the next one.
     pub fn step(&self, model: &Model, shape: Shape) -> Arc<Step> {
         self.steps.get(shape, || match model.placement() {
-            Some(placement) => placement.step(shape),
-            None => step(shape).on(model.client()),
+            Some(placement) => placement.step(shape).options(model.compile_options()),
+            None => step(shape).on(model.client()).options(model.compile_options()),
         })
     }
     /// The program that generates up to `room` tokens.
     pub fn decode_loop(&self, model: &Model, shape: Shape, room: usize) -> Arc<Loop> {
-        self.loops.get((shape, room), || decode_loop(shape, room).on(model.client()))
+        self.loops.get((shape, room), || decode_loop(shape, room).on(model.client()).options(model.compile_options()))
     }
     /// The program that repeats, leaves out, or exchanges rows.
     pub fn pick(&self, model: &Model) -> Arc<Pick> {
@@ -61,15 +61,15 @@ impl Programs {
     }
     /// The program that drafts `n` tokens.
     pub fn draft(&self, model: &Model, shape: Shape, n: usize) -> Arc<DraftProgram> {
-        self.drafts.get((shape, n), || draft(shape, n).on(model.client()))
+        self.drafts.get((shape, n), || draft(shape, n).on(model.client()).options(model.compile_options()))
     }
     /// The program that keeps or rejects drafted tokens.
     pub fn verify(&self, model: &Model, shape: Shape) -> Arc<Verify> {
-        self.verifications.get(shape, || verify(shape).on(model.client()))
+        self.verifications.get(shape, || verify(shape).on(model.client()).options(model.compile_options()))
     }
     /// The program that extends beams, and keeps so many continuations.
     pub fn extend(&self, model: &Model, shape: Shape, keep: usize) -> Arc<Extend> {
-        self.extensions.get((shape, keep), || extend(shape, keep).on(model.client()))
+        self.extensions.get((shape, keep), || extend(shape, keep).on(model.client()).options(model.compile_options()))
     }
     /// Number of programs compiled so far.
     pub fn compiles(&self) -> usize {
