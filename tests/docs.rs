@@ -2,13 +2,14 @@
 //! for JAX users name is run. (Examples are doc-tests, see src/lib.rs.)
 use std::{fs, path::Path};
 
-const DOCUMENTS: [&str; 7] = [
+const DOCUMENTS: [&str; 8] = [
     "README.md",
     "ARCHITECTURE.md",
     "docs/autodidax.md",
     "docs/errors.md",
     "docs/for_jax_users.md",
     "docs/reading.md",
+    "docs/security.md",
     "docs/sharding.md",
 ];
 
@@ -141,6 +142,23 @@ fn links_lead_somewhere() {
             }
         }
     }
+}
+
+/// What the page on security says is tried, is.
+#[test]
+fn tests_that_are_named_exist() {
+    let folders = ["src/run", "xla_extension/tests", "graphs/tests", "cli/tests/cli"];
+    let files = folders.iter().flat_map(|f| fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(f)).unwrap());
+    let sources = files.map(|file| file.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "rs"));
+    let sources: String = sources.map(|path| fs::read_to_string(path).unwrap()).collect();
+    let page = read("docs/security.md");
+    let rows = page.split_once("## What is tried").unwrap().1.lines().filter(|line| line.starts_with("| "));
+    let mut named = 0;
+    for test in rows.flat_map(|row| cells(row)[1].split('`').skip(1).step_by(2).map(String::from).collect::<Vec<_>>()) {
+        assert!(sources.contains(&format!("fn {test}()")), "there is no test {test}");
+        named += 1;
+    }
+    assert!(named > 20, "{named}");
 }
 
 /// A section of the page for JAX users: what its tables name, and its code that is run.

@@ -20,7 +20,7 @@ impl Command {
     /// Run the command.
     pub fn run(self) -> Result {
         let mut out = std::io::stdout();
-        let dir = raxla::cache::directory();
+        let dir = raxla::cache::directory()?;
         match self {
             Command::Info { json: true } => {
                 let (programs, bytes) = raxla::cache::usage();

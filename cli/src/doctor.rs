@@ -1,8 +1,15 @@
 //! `raxla doctor`
 use crate::{Result, options::Global, plugin::state};
 use raxla::Client;
-use raxla_xla::{FileState, PLUGIN_VARIABLES, Plugin, PluginStatus, find_plugin, offline, raxla_home, status_of_all};
-use std::{fmt::Write as _, io::Write, path::Path};
+use raxla_xla::{
+    Draft, FileState, PLUGIN_VARIABLES, Plugin, PluginStatus, create_own, find_plugin, offline, own_folder, raxla_home,
+    status_of_all,
+};
+use std::{
+    fmt::Write as _,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 /// Check this machine: plugins, devices, caches, and what to do about problems
 #[derive(clap::Args)]
@@ -66,15 +73,17 @@ impl Args {
 fn examine(global: &Global) -> Report {
     let mut problems = vec![];
     let mut problem = |what: String, remedy: String| problems.push(Problem { what, remedy });
-    let home = raxla_home();
-    let plugins = status_of_all();
+    let home = raxla_home().unwrap_or_default();
+    let plugins = status_of_all().unwrap_or_default();
+    if let Err(e) = own_folder(PathBuf::new()) {
+        problem(e.message, e.remedy.unwrap_or_default());
+    } else if let Err(e) = writable(&home) {
+        let remedy = "make it writable, or set RAXLA_HOME to a directory that is".into();
+        problem(format!("{} cannot be written: {e}", home.display()), remedy);
+    }
     for s in plugins.iter().filter(|s| s.state == FileState::Corrupted) {
         let what = format!("the installed {} ({}) is damaged", s.entry.library.package, s.path.display());
         problem(what, format!("run `raxla plugin install {}`", s.entry.kind));
-    }
-    if let Err(e) = writable(&home) {
-        let remedy = "make it writable, or set RAXLA_HOME to a directory that is".into();
-        problem(format!("{} cannot be written: {e}", home.display()), remedy);
     }
     let free_bytes = fs4::available_space(existing(&home)).ok();
     if free_bytes.is_some_and(|b| b < 2 << 30) {
@@ -140,10 +149,8 @@ fn here() -> Vec<String> {
 
 /// Can files be made here?
 fn writable(dir: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(dir)?;
-    let probe = dir.join(format!(".probe-{}", std::process::id()));
-    std::fs::write(&probe, b"x")?;
-    std::fs::remove_file(probe)
+    create_own(dir)?;
+    Draft::file(&dir.join("probe")).map(drop)
 }
 
 /// The nearest directory that exists.

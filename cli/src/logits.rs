@@ -4,6 +4,7 @@ use crate::{
     options::{Global, ModelArgs},
 };
 use raxla::{Array, DType};
+use raxla_xla::Draft;
 use std::{
     fs::{self, File},
     io,
@@ -67,30 +68,23 @@ fn f32_bytes(a: &Array) -> Result<Vec<u8>> {
     Ok(a.to_host()?.cast(DType::F32).to_bytes())
 }
 
-/// Where a file grows before it gets its name. `None` for what is no file, such as a pipe: that is written directly.
-fn temporary(path: &Path) -> Option<PathBuf> {
-    let other = path.metadata().is_ok_and(|m| !m.is_file());
-    (!other).then(|| path.with_extension(format!("part-{}", std::process::id())))
+/// Whether it is something else than a file, such as a pipe: that is written directly.
+fn is_other(path: &Path) -> bool {
+    path.metadata().is_ok_and(|m| !m.is_file())
 }
 
 fn check_writable(path: &Path) -> Result {
-    let tried = match temporary(path) {
-        Some(temporary) => File::create(&temporary).and_then(|_| fs::remove_file(&temporary)),
-        None => File::options().write(true).open(path).map(drop),
+    let tried = match is_other(path) {
+        true => File::options().write(true).open(path).map(drop),
+        false => Draft::file(path).map(drop),
     };
     tried.map_err(|e| unwritable(path, &e))
 }
 
 /// Write a file that is there whole or not at all.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result {
-    let Some(temporary) = temporary(path) else {
-        return fs::write(path, bytes).map_err(|e| unwritable(path, &e));
-    };
-    let written = fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
-    written.map_err(|e| {
-        let _ = fs::remove_file(&temporary);
-        unwritable(path, &e)
-    })
+    let written = if is_other(path) { fs::write(path, bytes) } else { Draft::write(path, bytes) };
+    written.map_err(|e| unwritable(path, &e))
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Box<dyn std::error::Error + Send + Sync> {

@@ -12,6 +12,7 @@ mod plugin;
 mod probe;
 mod pull;
 mod report;
+mod signals;
 mod verify;
 
 use clap::{Parser, Subcommand, error::ErrorKind};
@@ -87,6 +88,7 @@ fn note(line: impl Display) {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    signals::clean_up();
     cli.global.start();
     let global = &cli.global;
     let outcome = match cli.command {

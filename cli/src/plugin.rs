@@ -80,7 +80,7 @@ pub fn state(s: &FileState) -> &'static str {
 }
 
 fn list(out: &mut impl Write, json: bool) -> Result {
-    let all = status_of_all();
+    let all = status_of_all()?;
     if json {
         let rows = all.iter().map(|s| {
             serde_json::json!({

@@ -365,7 +365,7 @@ fn messages_of_broken_models_are_shown() {
 #[test]
 fn messages_of_wrong_requests_are_shown() {
     let dir = tempfile::tempdir().expect("a folder");
-    let hub = HubOptions { offline: true, cache: dir.path().to_path_buf(), ..HubOptions::from_env() };
+    let hub = HubOptions { offline: true, cache: Some(dir.path().to_path_buf()), ..HubOptions::from_env() };
     let replace = [(dir.path().to_str().expect("text"), "/home/me")];
     let resolve = |name: &str| -> LoadError { Source::resolve(name, &hub).expect_err("it is not here") };
     assert_shown(&resolve("gtp2-medium").to_string(), &replace);

@@ -1,172 +1,11 @@
 //! The hub's client against a stand-in for the hub on this machine.
 
+use crate::common::hub::{COMMIT, CONFIG, Hub, checkpoint};
 use raxla_graphs::hub::{HubOptions, Repository};
 use raxla_graphs::source::Source;
-use raxla_xla::Progress;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use tempfile::TempDir;
-
-const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
-
-/// What the stand-in serves, how it misbehaves, and what it was asked.
-#[derive(Default)]
-struct State {
-    files: BTreeMap<String, Vec<u8>>,
-    /// Demand this token.
-    token: Option<String>,
-    /// Answer everything with this status.
-    status: Option<u16>,
-    /// Break off so many answers after so many bytes.
-    break_off: Option<(usize, usize)>,
-    /// Answer with whole files where a part was asked for.
-    ignore_ranges: bool,
-    /// Send these bytes instead of the file's, with the file's hash.
-    corrupt: bool,
-    /// Send the header and then nothing.
-    stall: bool,
-    /// It has stalled for as long as it does.
-    stalled: bool,
-    requests: Vec<String>,
-}
-
-struct Hub {
-    state: Arc<Mutex<State>>,
-    endpoint: String,
-    cache: TempDir,
-}
-
-impl Hub {
-    fn new(files: &[(&str, &[u8])]) -> Hub {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let state = Arc::new(Mutex::new(State::default()));
-        state.lock().unwrap().files = files.iter().map(|(name, bytes)| (name.to_string(), bytes.to_vec())).collect();
-        let shared = state.clone();
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let shared = shared.clone();
-                std::thread::spawn(move || serve(stream, &shared));
-            }
-        });
-        Hub { state, endpoint, cache: tempfile::tempdir().unwrap() }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap()
-    }
-
-    fn options(&self) -> HubOptions {
-        HubOptions {
-            endpoint: Some(self.endpoint.clone()),
-            cache: self.cache.path().join("hub"),
-            token: None,
-            offline: false,
-            progress: Progress::Silent,
-            patience: Duration::from_secs(20),
-        }
-    }
-
-    fn fetch(&self, repository: &str) -> Result<std::path::PathBuf, String> {
-        repository.parse::<Repository>().unwrap().fetch(&self.options()).map_err(|e| e.to_string())
-    }
-
-    /// Files in the cache that are parts of downloads.
-    fn rests(&self) -> Vec<u64> {
-        let blobs = self.options().cache.join("models--org--name/blobs");
-        let parts = std::fs::read_dir(blobs)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter(|e| e.path().extension().is_some_and(|x| x == "part"));
-        parts.map(|e| e.metadata().unwrap().len()).collect()
-    }
-}
-
-/// Answers the requests of one connection, like the hub as far as its client can tell.
-fn serve(mut stream: TcpStream, locked: &Mutex<State>) -> Option<()> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
-    loop {
-        let mut lines = Vec::new();
-        loop {
-            let mut line = String::new();
-            if reader.read_line(&mut line).ok()? == 0 {
-                return None;
-            }
-            match line.trim_end() {
-                "" => break,
-                line => lines.push(line.to_string()),
-            }
-        }
-        let path = lines[0].split(' ').nth(1)?.to_string();
-        let header =
-            |name: &str| lines.iter().find_map(|l| l.to_ascii_lowercase().strip_prefix(name).map(str::to_string));
-        let range: Option<usize> = header("range: bytes=").and_then(|r| r.split('-').next()?.parse().ok());
-        let probe = header("range: bytes=").is_some_and(|r| r == "0-0");
-        let mut state = locked.lock().unwrap();
-        state.requests.push(path.clone());
-        let refused = state.token.as_ref().is_some_and(|t| header("authorization: ") != Some(format!("bearer {t}")));
-        let status = state.status.or(refused.then_some(401));
-        if let Some(status) = status {
-            write!(stream, "HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n").ok()?;
-            continue;
-        }
-        if path == "/api/models/org/name/revision/main" || path == format!("/api/models/org/name/revision/{COMMIT}") {
-            let siblings: Vec<_> = state.files.keys().map(|f| serde_json::json!({ "rfilename": f })).collect();
-            let body = serde_json::json!({ "sha": COMMIT, "siblings": siblings }).to_string();
-            write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).ok()?;
-            continue;
-        }
-        let name = path.strip_prefix(&format!("/org/name/resolve/{COMMIT}/"));
-        let Some(bytes) = name.and_then(|n| state.files.get(n)).cloned() else {
-            write!(stream, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").ok()?;
-            continue;
-        };
-        let start = if state.ignore_ranges && !probe { 0 } else { range.unwrap_or(0) };
-        if start > 0 && start >= bytes.len() {
-            write!(stream, "HTTP/1.1 416 Range Not Satisfiable\r\nContent-Length: 0\r\n\r\n").ok()?;
-            continue;
-        }
-        let etag: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
-        let mut body = if probe { &bytes[..1] } else { &bytes[start..] }.to_vec();
-        if state.corrupt && !probe {
-            body.iter_mut().for_each(|b| *b ^= 1);
-        }
-        let (first, last, all) = (start, (start + body.len()).saturating_sub(1), bytes.len());
-        write!(
-            stream,
-            "HTTP/1.1 206 Partial Content\r\nETag: \"{etag}\"\r\nx-repo-commit: {COMMIT}\r\n\
-             Content-Range: bytes {first}-{last}/{all}\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        )
-        .ok()?;
-        if state.stall && !probe {
-            drop(state);
-            std::thread::sleep(Duration::from_secs(6));
-            locked.lock().unwrap().stalled = true;
-            return None;
-        }
-        if let Some((times @ 1.., after)) = state.break_off.filter(|(_, after)| !probe && body.len() > *after) {
-            state.break_off = Some((times - 1, after));
-            stream.write_all(&body[..after]).ok()?;
-            return None;
-        }
-        stream.write_all(&body).ok()?;
-    }
-}
-
-/// A safetensors file of one tensor of zeros.
-fn checkpoint(bytes: usize) -> Vec<u8> {
-    let header = format!(r#"{{"x":{{"dtype":"U8","shape":[{bytes}],"data_offsets":[0,{bytes}]}}}}"#);
-    [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &vec![0; bytes]].concat()
-}
-
-const CONFIG: &[u8] = br#"{"model_type": "llama"}"#;
 
 #[test]
 fn all_parts_of_a_split_file_are_fetched() {
@@ -206,7 +45,7 @@ fn a_model_is_downloaded_once_and_then_found_offline() {
     // Again: only the listing is asked for.
     hub.state().requests.clear();
     assert_eq!(hub.fetch("org/name").unwrap(), source.path);
-    assert_eq!(hub.state().requests, ["/api/models/org/name/revision/main"]);
+    assert_eq!(hub.state().requests, ["/api/models/org/name/revision/main?blobs=true"]);
 
     // Offline: nothing is.
     hub.state().requests.clear();
@@ -355,7 +194,7 @@ fn a_rest_of_full_length_is_taken_up() {
     hub.state().break_off = Some((usize::MAX, 100));
     hub.fetch("org/name").unwrap_err();
     hub.state().break_off = None;
-    let blobs = hub.options().cache.join("models--org--name/blobs");
+    let blobs = hub.folder().join("blobs");
     let rest = std::fs::read_dir(&blobs)
         .unwrap()
         .flatten()

@@ -10,6 +10,7 @@ mod flax;
 mod generation;
 mod gguf;
 mod gradients;
+mod hostile_hub;
 mod hub;
 mod models;
 mod parallel;

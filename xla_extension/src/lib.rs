@@ -46,6 +46,7 @@
 mod buffer;
 mod client;
 mod device;
+mod draft;
 mod dtype;
 mod dump;
 mod environment;
@@ -55,6 +56,8 @@ mod executable;
 mod execute;
 mod extensions;
 pub mod ffi;
+mod files;
+mod home;
 mod host;
 mod install;
 mod launch;
@@ -80,16 +83,17 @@ mod watchdog;
 pub use buffer::{Buffer, HostRead};
 pub use client::{Client, MAX_CPU_DEVICES};
 pub use device::{Device, DeviceDescription, Memory, MemoryUsage};
+pub use draft::{Draft, abandon_drafts, remove_abandoned_drafts};
 pub use dtype::{DType, UnknownDType};
 pub use environment::set_verbose;
 pub use error::{Code, Error, Result};
 pub use event::Event;
 pub use executable::{Compiled, Executable, MemoryStats};
 pub use execute::{ExecuteOptions, Results, Run};
+pub use files::{read_file, read_text};
+pub use home::{create_own, own_folder, raxla_home, read_own_file};
 pub use host::{HostBuffer, HostSemantics, Target, ZERO_COPY_ALIGNMENT};
-pub use install::{
-    FileState, fetch_pinned, install, install_needs, library_path, offline, pinned_path, raxla_home, verify,
-};
+pub use install::{FileState, fetch_pinned, install, install_needs, library_path, offline, pinned_path, verify};
 pub use layout::Layout;
 pub use manifest::{Entry, Need, Pinned, WithoutDevice, entries, kinds, manifest};
 pub use mapped::MappedFile;

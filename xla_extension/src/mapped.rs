@@ -1,8 +1,8 @@
 //! A file as a byte slice.
 
+use crate::files::open_file;
 use memmap2::Mmap;
 use std::{
-    fs::File,
     io,
     ops::{Deref, Range},
     path::Path,
@@ -31,14 +31,10 @@ impl MappedFile {
     /// Maps the file at `path`.
     ///
     /// # Errors
-    /// What the system says on opening or mapping it; `IsADirectory` for a folder, and `UnexpectedEof` for an empty file,
-    /// which not every system can map.
+    /// What the system says on opening or mapping it; `IsADirectory` for a folder, `InvalidInput` for a pipe or device, and
+    /// `UnexpectedEof` for an empty file, which not every system can map.
     pub fn open(path: &Path) -> io::Result<MappedFile> {
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
-        if metadata.is_dir() {
-            return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
-        }
+        let (file, metadata) = open_file(path)?;
         if metadata.len() == 0 {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it is empty"));
         }

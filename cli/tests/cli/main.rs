@@ -9,5 +9,7 @@ mod commands;
 mod common;
 mod generate;
 mod help;
+mod homes;
 mod interrupts;
+mod killed;
 mod verify;

@@ -28,7 +28,7 @@ impl HfConfig {
     /// Reads `config.json` in `dir`.
     pub fn load(dir: &Path) -> Result<HfConfig, LoadError> {
         let path = dir.join("config.json");
-        let text = std::fs::read_to_string(&path).map_err(|e| LoadError::io(&path, e))?;
+        let text = raxla_xla::read_text(&path, 1 << 30).map_err(|e| LoadError::io(&path, e))?;
         HfConfig::parse(&text, &path.display().to_string())?.language_model()
     }
 
@@ -226,7 +226,7 @@ impl GenerationConfig {
     /// Reads `generation_config.json` in `dir`, if it is there; ids that it does not give come from `config`.
     pub fn load(dir: &Path, config: &HfConfig) -> Result<GenerationConfig, LoadError> {
         let path = dir.join("generation_config.json");
-        let raw = match std::fs::read_to_string(&path) {
+        let raw = match raxla_xla::read_text(&path, 1 << 30) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Map::new(),
             Err(e) => return Err(LoadError::io(path, e)),
             Ok(text) => serde_json::from_str(&text).map_err(|e| LoadError::format(path, e.to_string()))?,

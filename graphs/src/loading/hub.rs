@@ -1,23 +1,23 @@
 //! Models of the Hugging Face hub: `hf:org/name`, downloaded into the cache that other programs share.
 
 mod transfer;
+mod web;
 
 use crate::LoadError;
 use crate::weights::{self, is_plain_file_name};
-use hf_hub::api::RepoInfo;
-use hf_hub::{Cache, Repo, RepoType};
-use raxla_xla::Progress;
+use raxla_xla::{Progress, read_text};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use transfer::{Failure, Transfer};
+use transfer::{Listed, Listing, Transfer, is_commit};
+use web::Failure;
 
 /// How to reach the hub, and where to keep what comes from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HubOptions {
     /// The server; the public hub if `None`.
     pub endpoint: Option<String>,
-    /// The cache: a folder with one folder per repository.
-    pub cache: PathBuf,
+    /// The cache: a folder with one folder per repository. `None` if neither a variable nor a home folder says where.
+    pub cache: Option<PathBuf>,
     /// The access token, for private and gated models.
     pub token: Option<String>,
     /// Use nothing but the cache.
@@ -40,15 +40,14 @@ impl HubOptions {
     fn from_variables(variable: &dyn Fn(&str) -> Option<String>) -> HubOptions {
         let caches =
             || variable("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| Some(std::env::home_dir()?.join(".cache")));
-        let home = variable("HF_HOME").map(PathBuf::from);
-        let home = home.unwrap_or_else(|| caches().unwrap_or_else(std::env::temp_dir).join("huggingface"));
-        let token_file = variable("HF_TOKEN_PATH").map(PathBuf::from).unwrap_or_else(|| home.join("token"));
-        let stored =
-            || std::fs::read_to_string(token_file).ok().map(|t| t.trim().to_string()).filter(|t| !t.is_empty());
+        let home = variable("HF_HOME").map(PathBuf::from).or_else(|| Some(caches()?.join("huggingface")));
+        let in_home = |name: &str| home.as_ref().map(|home| home.join(name));
+        let token_file = variable("HF_TOKEN_PATH").map(PathBuf::from).or_else(|| in_home("token"));
+        let stored = || read_line(&token_file?);
         let on = |v: String| matches!(v.to_ascii_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE");
         HubOptions {
             endpoint: variable("HF_ENDPOINT").map(|e| e.trim_end_matches('/').to_string()),
-            cache: variable("HF_HUB_CACHE").map(PathBuf::from).unwrap_or_else(|| home.join("hub")),
+            cache: variable("HF_HUB_CACHE").map(PathBuf::from).or_else(|| in_home("hub")),
             token: variable("HF_TOKEN").or_else(stored),
             offline: variable("HF_HUB_OFFLINE").is_some_and(on) || raxla_xla::offline(),
             progress: Progress::Stderr,
@@ -57,6 +56,11 @@ impl HubOptions {
             ),
         }
     }
+}
+
+/// The content of a file of one line, if there is any.
+fn read_line(path: &Path) -> Option<String> {
+    Some(read_text(path, 1 << 16).ok()?.trim().to_string()).filter(|line| !line.is_empty())
 }
 
 /// A repository at a revision, and perhaps one GGUF file of the several it holds.
@@ -123,10 +127,15 @@ impl Repository {
     /// Downloads the model, except for what the cache holds of this very commit, and returns its folder, or the file
     /// that was named. If the hub cannot be reached, a complete model in the cache will do.
     pub fn fetch(&self, options: &HubOptions) -> Result<PathBuf, LoadError> {
+        let cache = options.cache.as_deref().ok_or_else(|| {
+            self.error(
+                "there is no folder to keep it in: this user has no home folder\n  help: name one in HF_HOME".into(),
+            )
+        })?;
         if options.offline {
-            return self.cached(options).ok_or_else(|| self.error(self.absent_offline(options)));
+            return self.cached(options).ok_or_else(|| self.error(self.absent_offline(cache)));
         }
-        let transfer = Transfer::new(self, options).map_err(|f| self.failed(f, "the list of files", options))?;
+        let transfer = Transfer::new(self, options, cache);
         match transfer.listing() {
             Ok(listing) => self.download(&transfer, &listing, options),
             Err(failure @ (Failure::Unreachable(_) | Failure::Silent(_))) => match self.cached(options) {
@@ -142,15 +151,32 @@ impl Repository {
 
     /// The model in the cache, if all of it is there; nothing is sent over the network.
     pub fn cached(&self, options: &HubOptions) -> Option<PathBuf> {
-        let repo = self.at(&self.revision);
-        let reference = options.cache.join(repo.folder_name()).join("refs").join(&self.revision);
-        let commit =
-            std::fs::read_to_string(reference).map(|c| c.trim().to_string()).unwrap_or_else(|_| self.revision.clone());
-        self.complete(&Cache::new(options.cache.clone()).repo(repo).pointer_path(&commit))
+        let cache = options.cache.as_deref()?;
+        let commit = self.commit(cache).unwrap_or_else(|| self.revision.clone());
+        self.complete(&self.snapshot(cache, &commit))
     }
 
-    fn at(&self, revision: &str) -> Repo {
-        Repo::with_revision(self.name.clone(), RepoType::Model, revision.to_string())
+    /// The folder's name in a cache.
+    fn folder_name(&self) -> String {
+        format!("models--{}", self.name.replace('/', "--"))
+    }
+
+    fn folder(&self, cache: &Path) -> PathBuf {
+        cache.join(self.folder_name())
+    }
+
+    /// Where links to the files of a commit are.
+    fn snapshot(&self, cache: &Path, commit: &str) -> PathBuf {
+        self.folder(cache).join("snapshots").join(commit)
+    }
+
+    /// The file that says which commit the revision is.
+    fn reference(&self, cache: &Path) -> PathBuf {
+        self.folder(cache).join("refs").join(&self.revision)
+    }
+
+    fn commit(&self, cache: &Path) -> Option<String> {
+        read_line(&self.reference(cache)).filter(|commit| is_commit(commit))
     }
 
     /// `folder`, or the named file in it, if no part of the model is missing.
@@ -170,13 +196,14 @@ impl Repository {
         whole.then(|| folder.to_path_buf())
     }
 
-    fn download(&self, transfer: &Transfer, listing: &RepoInfo, options: &HubOptions) -> Result<PathBuf, LoadError> {
-        let has = |name: &str| listing.siblings.iter().any(|s| s.rfilename == name);
-        let commit = &listing.sha;
-        if commit.is_empty() || !commit.chars().all(|c| c.is_ascii_hexdigit()) {
-            return Err(self.error(format!("the hub names the commit {commit:?}, which is none")));
-        }
-        let get = |name: &str| transfer.file(commit, name).map_err(|f| self.failed(f, name, options));
+    fn download(&self, transfer: &Transfer, listing: &Listing, options: &HubOptions) -> Result<PathBuf, LoadError> {
+        let has = |name: &str| listing.files.iter().any(|f| f.name == name);
+        let commit = &listing.commit;
+        let get = |name: &str| {
+            let size = listing.files.iter().find(|f| f.name == name).and_then(|f| f.size);
+            let file = Listed { name: name.to_string(), size };
+            transfer.file(commit, &file).map_err(|f| self.failed(f, name, options))
+        };
         let weights = self.weights_in(listing)?;
         for name in COMPANIONS.into_iter().filter(|name| has(name)) {
             get(name)?;
@@ -189,14 +216,15 @@ impl Repository {
                 }
             }
         }
-        let folder = transfer.finish(commit).map_err(|e| LoadError::io(&options.cache, e))?;
+        let folder =
+            transfer.finish(commit).map_err(|e| self.failed(Failure::Disk(e), "the name of the commit", options))?;
         Ok(self.file.as_ref().map_or_else(|| folder.clone(), |file| folder.join(file)))
     }
 
     /// The checkpoint to fetch: the named file, a whole one, shards by their index, or the only file of weights.
-    fn weights_in(&self, listing: &RepoInfo) -> Result<Vec<String>, LoadError> {
+    fn weights_in(&self, listing: &Listing) -> Result<Vec<String>, LoadError> {
         let names: Vec<&str> =
-            listing.siblings.iter().map(|s| s.rfilename.as_str()).filter(|n| is_plain_file_name(n)).collect();
+            listing.files.iter().map(|f| f.name.as_str()).filter(|n| is_plain_file_name(n)).collect();
         let checkpoints: Vec<&str> = names.iter().copied().filter(|n| weights::kind(Path::new(n)).is_some()).collect();
         let (chosen, several) = match (&self.file, weights::checkpoint(&names)) {
             (Some(file), _) => (names.iter().find(|n| *n == file).copied(), checkpoints),
@@ -230,13 +258,13 @@ impl Repository {
         LoadError::Hub { repo: self.name.clone(), reason }
     }
 
-    fn absent_offline(&self, options: &HubOptions) -> String {
+    fn absent_offline(&self, cache: &Path) -> String {
         format!(
             "revision {} is not, or not completely, in the cache {}, and downloading is forbidden by RAXLA_OFFLINE or \
              HF_HUB_OFFLINE\n  \
              help: unset the variable once with a network, or give --model the folder of a copy",
             self.revision,
-            options.cache.display()
+            cache.display()
         )
     }
 
@@ -266,12 +294,11 @@ impl Repository {
                 "check the network; HF_HUB_DOWNLOAD_TIMEOUT, in seconds, gives the hub more time",
             ),
             Failure::Damaged(reason) => (format!("{what} arrived damaged: {reason}"), "run the command again"),
-            Failure::Locked(path) => (
-                format!("another process is fetching {what} (the lock is {})", path.display()),
-                "wait until it is done, then run the command again",
-            ),
             Failure::Disk(error) => (
-                format!("{what} cannot be stored in {}: {error}", options.cache.display()),
+                format!(
+                    "{what} cannot be stored in {}: {error}",
+                    options.cache.as_deref().unwrap_or(Path::new("")).display()
+                ),
                 "make room there, or name another folder with HF_HUB_CACHE",
             ),
             Failure::Other(reason) => (format!("{what} cannot be fetched: {reason}"), network),
@@ -290,9 +317,10 @@ mod tests {
 
     #[test]
     fn the_environment_decides_as_for_other_programs() {
-        assert_eq!(options(&[("XDG_CACHE_HOME", "/x")]).cache, Path::new("/x/huggingface/hub"));
-        assert_eq!(options(&[("XDG_CACHE_HOME", "/x"), ("HF_HOME", "/h")]).cache, Path::new("/h/hub"));
-        assert_eq!(options(&[("HF_HOME", "/h"), ("HF_HUB_CACHE", "/c")]).cache, Path::new("/c"));
+        let cache = |variables: &[(&str, &str)]| options(variables).cache.unwrap();
+        assert_eq!(cache(&[("XDG_CACHE_HOME", "/x")]), Path::new("/x/huggingface/hub"));
+        assert_eq!(cache(&[("XDG_CACHE_HOME", "/x"), ("HF_HOME", "/h")]), Path::new("/h/hub"));
+        assert_eq!(cache(&[("HF_HOME", "/h"), ("HF_HUB_CACHE", "/c")]), Path::new("/c"));
         assert_eq!(options(&[("HF_ENDPOINT", "http://mirror/")]).endpoint.as_deref(), Some("http://mirror"));
         assert!(options(&[("HF_HUB_OFFLINE", "1")]).offline && options(&[("HF_HUB_OFFLINE", "True")]).offline);
         assert_eq!(options(&[("HF_HUB_DOWNLOAD_TIMEOUT", "7")]).patience, Duration::from_secs(7));

@@ -125,7 +125,7 @@ impl Preset {
         match &self.origin {
             Origin::Hub(repository) => repository.cached(options),
             Origin::File(pinned) => {
-                let path = raxla_xla::pinned_path(pinned, FOLDER);
+                let path = raxla_xla::pinned_path(pinned, FOLDER).ok()?;
                 (raxla_xla::verify(pinned, &path) == FileState::Verified).then_some(path)
             }
         }

@@ -1,5 +1,7 @@
 //! Checkpoints of the tests, and whether two are the same.
 
+pub mod hub;
+
 use raxla_graphs::weights::{Encoding, Weights};
 use raxla_xla::{CompileOptions, OptionValue};
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! Writing models: Hugging Face directories, which transformers and raxla load.
 //!
 //! Tensors pass through one after the other, so that memory does not grow with the model. A directory appears under its
-//! name when it is complete.
+//! name when it is complete, and what a process that was killed has left is removed by the next one that writes there.
 
 mod companions;
 mod flax;
@@ -21,10 +21,8 @@ use crate::{
 use indicatif::ProgressBar;
 use params::FromParams;
 use raxla::{Array, DType, Param, Tree};
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use raxla_xla::Draft;
+use std::{fs, io, path::Path};
 use tensors::{FromWeights, Tensors};
 
 /// The format of the weights.
@@ -178,14 +176,19 @@ fn write(dir: &Path, tensors: &dyn Tensors, companions: &Companions, options: &S
     let entries = tensors.entries();
     let bytes = entries.iter().map(|e| e.bytes() as u64).sum();
     let bar = crate::params::bar(options.progress, "writing weights", bytes);
-    let draft = Unfinished::new(dir)?;
-    companions.write(&draft.path)?;
+    if let Some(parent) = dir.parent() {
+        fs::create_dir_all(parent).map_err(|e| unwritable(dir, e))?;
+    }
+    let draft = Draft::folder(dir).map_err(|e| unwritable(dir, e))?;
+    companions.write(draft.path())?;
     let limit = options.max_shard_size;
     let files = match options.format {
-        Format::Safetensors => safetensors::write(&draft.path, tensors, limit, &bar)?,
-        Format::Flax => flax::write(&draft.path, tensors, companions.config, limit, &bar)?,
+        Format::Safetensors => safetensors::write(draft.path(), tensors, limit, &bar)?,
+        Format::Flax => flax::write(draft.path(), tensors, companions.config, limit, &bar)?,
     };
-    draft.finish(dir)?;
+    // an empty folder makes room; anything that came meanwhile stays, and publishing fails
+    let _ = fs::remove_dir(dir);
+    draft.publish().map_err(|e| unwritable(dir, e))?;
     bar.finish_and_clear();
     Ok(Saved { tensors: entries.len(), bytes, files })
 }
@@ -203,35 +206,6 @@ fn check_free(dir: &Path) -> Result<()> {
         },
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(_) => taken("there is something of that name that is no folder"),
-    }
-}
-
-/// A folder under a temporary name, removed unless it is finished.
-struct Unfinished {
-    path: PathBuf,
-}
-
-impl Unfinished {
-    fn new(dir: &Path) -> Result<Unfinished> {
-        let name = dir.file_name().ok_or_else(|| unwritable(dir, io::Error::from(io::ErrorKind::InvalidFilename)))?;
-        let path = dir.with_file_name(format!(".{}.part-{}", name.to_string_lossy(), std::process::id()));
-        if let Some(parent) = dir.parent() {
-            fs::create_dir_all(parent).map_err(|e| unwritable(dir, e))?;
-        }
-        fs::create_dir(&path).map_err(|e| unwritable(&path, e))?;
-        Ok(Unfinished { path })
-    }
-
-    fn finish(self, dir: &Path) -> Result<()> {
-        // an empty folder makes room; anything that came meanwhile stays, and the renaming fails
-        let _ = fs::remove_dir(dir);
-        fs::rename(&self.path, dir).map_err(|e| unwritable(dir, e))
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.path);
     }
 }
 

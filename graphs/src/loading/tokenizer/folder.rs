@@ -72,7 +72,7 @@ fn bare(dir: &Path, settings: &Settings) -> Result<Bare, LoadError> {
     for name in MODEL_FILES {
         let path = dir.join(name);
         if path.is_file() {
-            let bytes = std::fs::read(&path).map_err(|e| LoadError::io(&path, e))?;
+            let bytes = raxla_xla::read_file(&path, 1 << 30).map_err(|e| LoadError::io(&path, e))?;
             return sentence_piece(&bytes, settings).map_err(|reason| LoadError::tokenizer(&path, reason));
         }
     }
@@ -238,7 +238,7 @@ impl Settings {
 
 /// A text file, if it is there.
 fn read(path: &Path) -> Result<Option<String>, LoadError> {
-    match std::fs::read_to_string(path) {
+    match raxla_xla::read_text(path, 1 << 30) {
         Ok(text) => Ok(Some(text)),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(LoadError::io(path, e)),

@@ -49,7 +49,7 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Read the file. Saved training settings, which would shorten or fill up a prompt, are left out.
 pub(super) fn read(path: &Path) -> Result<Inner, LoadError> {
-    let bytes = std::fs::read(path).map_err(|e| LoadError::io(path, e))?;
+    let bytes = raxla_xla::read_file(path, 1 << 30).map_err(|e| LoadError::io(path, e))?;
     let bad = |reason: String| LoadError::tokenizer(path, reason);
     check_bytes(&bytes).map_err(bad)?;
     let mut inner = Inner::from_bytes(&bytes).map_err(|e| broken(path, e))?;

@@ -73,7 +73,7 @@ pub(crate) fn shards(index: &Path) -> Result<Shards, LoadError> {
     struct Index {
         weight_map: BTreeMap<String, String>,
     }
-    let text = std::fs::read_to_string(index).map_err(|e| LoadError::io(index, e))?;
+    let text = raxla_xla::read_text(index, 1 << 30).map_err(|e| LoadError::io(index, e))?;
     let parsed: Index = serde_json::from_str(&text).map_err(|e| LoadError::format(index, e.to_string()))?;
     let mut names: Vec<&String> = parsed.weight_map.values().collect();
     names.sort();
