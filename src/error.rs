@@ -3,6 +3,7 @@ use crate::{
     aval::Aval,
     debug,
     jit::{Buckets, Changes},
+    memory::Shortage,
     refusal::Refusal,
     trace::TraceError,
 };
@@ -106,6 +107,9 @@ pub enum Error {
         /// The line and scope of the operation that needs it.
         place: String,
     },
+    /// Something needs more memory than there is: found before it is spent ([`memory`](crate::memory)).
+    #[error("{0}")]
+    Memory(Box<Shortage>),
     /// A list of buckets is wrong, or does not go with the function, its arguments or results.
     #[error("{what}: {reason}\n  help: {help}")]
     Buckets {

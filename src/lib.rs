@@ -176,6 +176,7 @@
 //! | `RAXLA_OFFLINE` | `1` forbids downloads |
 //! | `RAXLA_COMPILE_CACHE` | `0` turns off the [cache] of compiled programs on disk |
 //! | `RAXLA_WATCHDOG` | seconds within which a program over several devices must complete; else a report on stderr, and the process ends with status 124 ([`runtime::watch`]) |
+//! | `RAXLA_MEMORY_LIMIT` | how much memory the process may hold (`16GB`), in place of what the system says ([memory]) |
 //! | `RAXLA_VERBOSE` | `1` shows the plugin's own messages |
 //! | `RAXLA_PIP` | a program that takes pip's arguments, instead of `python3 -m pip` |
 //! | `XLA_FLAGS` | XLA's own flags; unknown ones are an error, and compiled programs are then not kept |
@@ -241,7 +242,7 @@ pub mod transform;
 pub(crate) use ir::refusal;
 pub use ir::{aval, graph, host, trace, tree};
 pub use mesh::{communication, parallel, pmap};
-pub use run::{array, cache, debug, jit, runtime};
+pub use run::{array, cache, debug, jit, memory, runtime};
 
 pub use array::{Array, Element};
 pub use aval::{Aval, DType, Dims};

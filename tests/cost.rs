@@ -96,3 +96,26 @@ fn the_second_run_of_remat_counts() {
     // both, since the derivative needs both: of the sine's cosine, and of the exponential itself
     assert_eq!(again.flops - keeping.flops, 20.0);
 }
+
+#[test]
+fn the_peak_counts_what_is_alive_at_once() {
+    let x = [f32s(&[1000])];
+    let peak = |f: fn(&[Tensor]) -> Vec<Tensor>| graph(&x, f).peak_bytes();
+    assert_eq!(
+        peak(|t| vec![t[0].exp().sin().cos()]),
+        2 * 4000,
+        "each step and the one before; the parameter does not count"
+    );
+    assert_eq!(peak(|t| vec![t[0].exp() * t[0].sin() + t[0].cos()]), 3 * 4000);
+    let three = |t: &[Tensor]| {
+        let (a, b, c) = (t[0].exp(), t[0].sin(), t[0].cos());
+        vec![a * b + c]
+    };
+    assert_eq!(peak(three), 4 * 4000);
+    let steps = |t: &[Tensor]| vec![scan(|c: Tensor, _: Tensor| (three(&[c])[0], ()), t[0], t[0]).0];
+    let wide = |t: &[Tensor]| {
+        vec![scan(|c: Tensor, _: Tensor| ((c.expand_dims(0) * c.expand_dims(1)).sum(0), ()), t[0], t[0]).0]
+    };
+    assert_eq!(graph(&x, wide).largest_bytes(), 4_000_000);
+    assert!(graph(&x, steps).peak_bytes() >= 5 * 4000, "the result, and what a step needs");
+}

@@ -333,3 +333,18 @@ fn programs_are_lowered_and_compiled_ahead_of_time() {
     let e = f.lower(&(Linear { w: f32s(&[2]), b: f32s(&[3]) }, f32s(&[2]))).err().expect("shapes that do not fit");
     assert!(matches!(e, Error::Trace(_)), "{e}");
 }
+
+#[test]
+fn programs_that_need_more_memory_than_there_is_are_not_run() {
+    let x = array(&[1.0; 256]);
+    let outer = jit(|x: Tensor| einsum("i,j->ij", x, x)).compile_for((&x,)).unwrap();
+    assert!((4 * 256 * 256..8 * 256 * 256).contains(&outer.memory()), "{}", outer.memory());
+    let sum = jit(|x: Tensor| x.sum(0)).compile_for((&x,)).unwrap();
+    assert!(sum.memory() < 1024, "arguments do not count: {}", sum.memory());
+    if cfg!(target_os = "linux") {
+        let table = jit(|| raxla::zeros([1 << 42], DType::F32)).named("table");
+        let why = table.call(()).unwrap_err();
+        assert!(matches!(why, Error::Memory(_)), "{why}");
+        assert!(why.to_string().starts_with("running `table` needs 17.6 TB of memory, and "), "{why}");
+    }
+}

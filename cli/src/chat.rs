@@ -4,7 +4,7 @@ use crate::{
     options::{Global, ModelArgs, SamplingArgs},
     report,
 };
-use raxla_graphs::{Generation, template::Message};
+use raxla_graphs::{Generation, LoadOptions, template::Message};
 use serde_json::Value;
 use std::{
     io::{BufRead, IsTerminal, Write},
@@ -51,7 +51,8 @@ impl Args {
             sampling: self.sampling.sampling()?,
             ..Default::default()
         };
-        let model = self.model.load(&global.client()?)?;
+        let load = LoadOptions { caches: Some([1, self.max_new_tokens]), ..LoadOptions::default() };
+        let model = self.model.load_with(load, &global.client()?)?;
         let tokenizer = model.tokenizer()?;
         if tokenizer.chat_template.is_none() {
             return Err(format!(

@@ -34,20 +34,8 @@ Examples:
 
 /// `5GB`, `500MB`, `2GiB`, or bytes.
 fn size(text: &str) -> std::result::Result<u64, String> {
-    const UNITS: [(&str, u64); 8] = [
-        ("KIB", 1 << 10),
-        ("MIB", 1 << 20),
-        ("GIB", 1 << 30),
-        ("KB", 1_000),
-        ("MB", 1_000_000),
-        ("GB", 1_000_000_000),
-        ("TB", 1_000_000_000_000),
-        ("", 1),
-    ];
-    let upper = text.trim().to_uppercase();
-    let parse = |(unit, bytes): (&str, u64)| upper.strip_suffix(unit)?.trim().parse::<u64>().ok()?.checked_mul(bytes);
-    let found = UNITS.into_iter().find_map(parse).filter(|n| *n > 0);
-    found.ok_or_else(|| "a size is a whole number of bytes, KB, MB, GB, KiB, MiB or GiB, as in 5GB".into())
+    raxla::memory::parse(text)
+        .ok_or_else(|| "a size is a whole number of bytes, KB, MB, GB, KiB, MiB or GiB, as in 5GB".into())
 }
 
 impl Args {

@@ -6,7 +6,7 @@ use crate::{
     usage,
 };
 use clap::ValueEnum;
-use raxla_graphs::{Beams, Draft, EarlyStopping, Generated, Generation, Model};
+use raxla_graphs::{Beams, Draft, EarlyStopping, Generated, Generation, LoadOptions, Model};
 use std::{
     io::{IsTerminal, Write},
     ops::ControlFlow,
@@ -22,10 +22,11 @@ pub struct Args {
     /// Read the text to continue from this file
     #[arg(long, value_name = "F", conflicts_with = "prompt")]
     prompt_file: Option<PathBuf>,
-    /// Continue every line of this file (`-`: of standard input), all at once
+    /// Continue every line of this file (`-`: of standard input), all at once; lines of quite different lengths, and more
+    /// than there is memory for, one group after the other
     #[arg(long, value_name = "F", conflicts_with_all = ["prompt", "prompt_file"])]
     batch: Option<PathBuf>,
-    /// Stop after this many tokens
+    /// Stop after this many tokens, or where the model's context ends
     #[arg(short = 'n', long, default_value_t = 128, value_name = "N")]
     max_new_tokens: usize,
     /// Stop before this text; may be given several times
@@ -34,13 +35,13 @@ pub struct Args {
     /// Go on after the model's end token
     #[arg(long)]
     ignore_eos: bool,
-    /// Continue the text this many times, all at once; of beams, show the N best
+    /// Continue the text this many times, all at once; of beams, show the N best. At most 1024
     #[arg(long, default_value_t = 1, value_name = "N")]
     samples: usize,
     /// Print one JSON object at the end instead of streaming text
     #[arg(long)]
     json: bool,
-    /// Tell in JSON how likely each token was, and the N most likely ones in its place
+    /// Tell in JSON how likely each token was, and the N most likely ones in its place. At most 1024
     #[arg(long, value_name = "N")]
     logprobs: Option<usize>,
     #[command(flatten)]
@@ -57,7 +58,7 @@ pub struct Args {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Beam search")]
 struct BeamArgs {
-    /// Follow the N most likely continuations at once, and take the one that is most likely as a whole
+    /// Follow the N most likely continuations at once, and take the one that is most likely as a whole. At most 256
     #[arg(long, value_name = "N", conflicts_with_all = ["draft", "lookup", "device_loop"])]
     beams: Option<usize>,
     /// Divide scores by the length to the power of P: above 0, longer texts gain
@@ -90,7 +91,7 @@ impl BeamArgs {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Running")]
 struct Running {
-    /// Take prompts in by pieces of N tokens: less memory for long ones
+    /// Take prompts in by pieces of N tokens: less memory for long ones. Without it, by pieces where whole ones do not fit
     #[arg(long, value_name = "N")]
     prefill_chunk: Option<usize>,
     /// Generate all tokens after the first in one program; they are shown at the end
@@ -106,7 +107,7 @@ struct Running {
     /// As --draft, with no model: what followed when the latest tokens occurred before in the text
     #[arg(long, conflicts_with_all = ["draft", "device_loop", "batch"])]
     lookup: bool,
-    /// How many tokens to draft at a time
+    /// How many tokens to draft at a time, at most 256
     #[arg(long, default_value_t = 4, value_name = "N")]
     draft_tokens: usize,
 }
@@ -149,7 +150,9 @@ impl Args {
             Some(axes) => global.mesh(axes).map(|(client, mesh)| (client, Some(mesh)))?,
             None => (global.client()?, None),
         };
-        let model = self.model.load_on(mesh, &client)?;
+        let rows = self.beams.beams().map_or(self.samples, |beams| beams.beams);
+        let load = LoadOptions { mesh, caches: Some([rows, self.max_new_tokens]), ..LoadOptions::default() };
+        let model = self.model.load_with(load, &client)?;
         let other = self.running.draft.as_ref().map(|name| self.model.load_other(name, &client)).transpose()?;
         let draft = other.as_ref().map(Draft::Model).or(self.running.lookup.then_some(Draft::Lookup(LOOKUP)));
         match several {
@@ -180,8 +183,8 @@ impl Args {
         if self.running.drafts() && self.samples > 1 {
             return Err(usage("tokens are drafted for one text: leave out --samples").into());
         }
-        if self.running.drafts() && self.running.draft_tokens == 0 {
-            return Err(usage("--draft-tokens must be 1 or more, not 0").into());
+        if self.running.drafts() {
+            Draft::check_tokens(self.running.draft_tokens).map_err(|what| usage(format!("--{what}")))?;
         }
         Ok(options)
     }

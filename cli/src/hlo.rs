@@ -61,8 +61,12 @@ Examples:
   raxla hlo --program train --scan --mesh data=2,fsdp=2,model=3 --communication
   raxla hlo --program train --scan --mesh fsdp=8 --annotated --communication";
 
+/// The most of what programs are shaped by: sizes, which are products of these, can still be counted.
+const MOST: usize = 1 << 20;
+
 fn count(number: &str) -> std::result::Result<usize, String> {
-    number.parse().ok().filter(|n| *n > 0).ok_or_else(|| "it must be a whole number from 1 on".into())
+    let wrong = || format!("it must be a whole number from 1 to {MOST}");
+    number.parse().ok().filter(|n| (1..=MOST).contains(n)).ok_or_else(wrong)
 }
 
 #[derive(Clone, Copy, ValueEnum, PartialEq)]

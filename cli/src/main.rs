@@ -46,6 +46,7 @@ Environment:
   RAXLA_PLATFORM       as --platform
   RAXLA_PLUGIN         as --plugin
   RAXLA_PIP            a program that takes pip's arguments, instead of `python3 -m pip`
+  RAXLA_MEMORY_LIMIT   how much memory to hold at most, as in 16GB, in place of what the system says
   RAXLA_COMPILE_CACHE  0: neither keep compiled programs nor use kept ones
   RAXLA_WATCHDOG       seconds that a program over several devices may take: else a report, and exit code 124
   XLA_FLAGS            XLA's own flags

@@ -111,9 +111,9 @@ impl ModelArgs {
     pub fn load(&self, client: &Client) -> Result<Model> {
         Ok(Model::load(self.open()?, &self.options(), client)?)
     }
-    /// Find or fetch the files, and divide the model over these devices.
-    pub fn load_on(&self, mesh: Option<Mesh>, client: &Client) -> Result<Model> {
-        Ok(Model::load(self.open()?, &LoadOptions { mesh, ..self.options() }, client)?)
+    /// Find or fetch the files, and load them over a mesh, or beside caches.
+    pub fn load_with(&self, LoadOptions { mesh, caches, .. }: LoadOptions, client: &Client) -> Result<Model> {
+        Ok(Model::load(self.open()?, &LoadOptions { mesh, caches, ..self.options() }, client)?)
     }
     /// Another model, held in the same way.
     pub fn load_other(&self, name: &str, client: &Client) -> Result<Model> {

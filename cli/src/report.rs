@@ -54,13 +54,14 @@ pub fn summary(model: &Model, all: &[Generated]) -> String {
     // rows are generated side by side
     let speed: f64 = all.iter().map(|made| made.stats.tokens_per_second()).sum();
     let s = all.iter().map(|made| made.stats).max_by_key(|s| s.decode).unwrap_or_default();
+    let first = all.iter().map(|made| made.stats.first_token).min().unwrap_or_default();
     let drafted = match s.drafted {
         0 => String::new(),
         n => format!("; {} of {n} drafted tokens kept", s.accepted),
     };
     format!(
         "{new} tokens, {speed:.1} tokens/s{drafted}; first token after {:.0} ms; compile {:.0} ms, load {:.0} ms",
-        ms(s.first_token),
+        ms(first),
         ms(s.compile),
         ms(model.load_time),
     )

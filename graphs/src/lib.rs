@@ -57,6 +57,7 @@
 mod error;
 pub mod generation;
 mod loading;
+mod memory;
 mod model;
 pub mod models;
 pub mod training;
@@ -70,7 +71,7 @@ use loading::{files, save};
 pub use error::{Error, LoadError, Result};
 pub use files::{Files, WeightSource, open, open_random};
 pub use generation::{
-    Beams, Draft, EarlyStopping, Finish, Generated, Generation, Stats, TokenLogprobs, buckets, strip_padding,
+    Beams, Draft, EarlyStopping, Finish, Generated, Generation, Stats, TokenLogprobs, buckets, limits, strip_padding,
 };
 pub use model::{LoadOptions, Model, Scores, TiedHead};
 pub use sampling::{Chosen, Context, Logprobs, Sampling, Shape};

@@ -3,9 +3,11 @@ use crate::{
     config::{GenerationConfig, HfConfig},
     error::{Error, Result},
     files::{Files, WeightSource},
+    memory::{Held, Room, ask_for_parameters},
     models::{Decoder, by_name},
     params,
     programs::{Forward, Placement, Programs, forward},
+    sampling::Sampling,
     tokenizer::Tokenizer,
 };
 use raxla::{Array, Client, DType, Key, Mesh, Param, Tree, param};
@@ -24,6 +26,9 @@ pub struct LoadOptions {
     pub mesh: Option<Mesh>,
     /// Whether a tied head is a second copy of the embedding.
     pub tied_head: TiedHead,
+    /// What is going to be generated: rows, and positions of each. Before anything is read, it is asked whether there is memory
+    /// for the caches of these too.
+    pub caches: Option<[usize; 2]>,
     /// How the plugin compiles the model's programs.
     pub compile: CompileOptions,
     /// Show a progress bar on stderr.
@@ -107,14 +112,23 @@ impl Model {
         let declared = spec.params();
         let placement = options.mesh.as_ref().map(|mesh| Placement::new(mesh, client, &spec)).transpose()?;
         let places = placement.as_ref().map(Placement::shardings);
+        let held = Held { spec: &spec, dtype, client, placement: placement.as_ref() };
+        let caches = options.caches.map(|[rows, positions]| {
+            let room = Room::of(held, rows, positions);
+            (room, room.bytes(held, Sampling::default().shape()))
+        });
+        let ask = |name: &str| ask_for_parameters(name, &declared, dtype, client, places.as_deref(), caches);
         let params = match weights {
             WeightSource::Stored(mut weights) => {
                 weights.keep_language_model();
                 weights.ensure_prefix(family.prefix, |name| name.starts_with("lm_head."));
                 let ignored = |name: &str| family.ignores(name, spec.layers());
+                params::check(&declared, &weights, &ignored)?;
+                ask(&weights.path().display().to_string())?;
                 params::load(&declared, &weights, &ignored, dtype, client, places.as_deref(), options.progress)?
             }
             WeightSource::Random(seed) => {
+                ask(&name)?;
                 let (spec, key) = (spec.map(|p| p.clone().cast(dtype)), Key::host(seed));
                 let made = match &placement {
                     Some(placement) => param::init(&spec, &key, placement.mesh(), placement.rules())?,
@@ -163,6 +177,10 @@ impl Model {
     /// How the plugin compiles its programs.
     pub(crate) fn compile_options(&self) -> CompileOptions {
         self.compile.clone()
+    }
+    /// What its memory depends on.
+    pub(crate) fn held(&self) -> Held<'_> {
+        Held { spec: &self.spec, dtype: self.dtype, client: &self.client, placement: self.placement.as_ref() }
     }
     /// How it is divided over a mesh, if it is.
     pub fn placement(&self) -> Option<&Placement> {

@@ -225,6 +225,36 @@ fn penalties_and_bias_are_counted_on_the_device() {
 }
 
 #[test]
+fn prompts_of_quite_different_lengths_run_apart() {
+    let config = r#"{"model_type": "llama", "vocab_size": 89, "hidden_size": 32, "intermediate_size": 48,
+        "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 4096}"#;
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("config.json"), config).unwrap();
+    let files = raxla_graphs::open_random(dir.path().to_str().unwrap(), 1).unwrap();
+    let model = Model::load(files, &LoadOptions::default(), &runtime::client().unwrap()).unwrap();
+    let prompt = |n: u32| (0..n).map(|i| (i * i + n) % 89).collect::<Vec<u32>>();
+    let mut prompts: Vec<Vec<u32>> = (3..9).map(prompt).collect();
+    prompts.insert(2, prompt(2000));
+    let mut rows = vec![];
+    let see = |row, _| {
+        rows.push(row);
+        Ok(ControlFlow::Continue(()))
+    };
+    let options = Generation { samples: 2, ..drawn(4, 7) };
+    let together = tokens(model.generate_batch(&prompts, &options, see).unwrap());
+    // (a few short ones run beside the long one)
+    let second = rows.iter().position(|row| *row >= 8).unwrap();
+    assert!(rows[second..].iter().all(|row| *row >= 8), "{rows:?}");
+    for row in 0..14 {
+        assert_eq!(rows.iter().filter(|r| **r == row).count(), 4, "{row}: {rows:?}");
+    }
+    // each as in company of its own
+    for (i, prompt) in prompts.iter().enumerate() {
+        assert_eq!(together[2 * i..2 * i + 2], tokens(batch(&model, &[prompt.clone()], &options)), "{i}");
+    }
+}
+
+#[test]
 fn padded_matrices_become_rows() {
     let (ids, right) = ([9, 9, 1, 2, 9, 3], [1, 1, 0, 1, 0, 0]);
     assert_eq!(strip_padding(&ids, &[0, 0, 1, 0, 1, 1], 3).unwrap(), [vec![1], vec![9, 3]]);
@@ -254,6 +284,11 @@ fn what_makes_no_sense_is_refused() {
     assert_eq!(why(&prompts, &Generation { samples: 0, ..greedy(1) }), "samples must be 1 or more, not 0");
     let options = Generation { prefill_chunk: Some(0), ..greedy(1) };
     assert_eq!(why(&prompts, &options), "prefill-chunk must be 1 or more, not 0");
+    assert_eq!(why(&prompts, &Generation { samples: 5000, ..greedy(1) }), "samples must be at most 1024, not 5000");
+    assert_eq!(
+        why(&prompts, &Generation { logprobs: Some(1 << 40), ..greedy(1) }),
+        "logprobs must be at most 1024, not 1099511627776"
+    );
     let sampling = Sampling { logit_bias: [(89, 1.0)].into(), ..Default::default() };
     assert_eq!(
         why(&prompts, &Generation { sampling, ..greedy(1) }),

@@ -7,10 +7,11 @@
 use crate::{
     aval::Aval,
     host::Host,
+    memory::bytes_of,
     prim::{Cost, Primitive},
 };
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     hash::{Hash, Hasher},
     panic::Location,
@@ -136,6 +137,39 @@ impl Graph {
     pub fn count(&self) -> usize {
         let inside = |e: &Eqn| e.prim.graphs().into_iter().map(|g| g.count()).sum::<usize>();
         self.eqns.len() + self.eqns.iter().map(inside).sum::<usize>()
+    }
+
+    /// The most bytes of values beside the parameters that are alive at once, when equations run one by one. A compiler that
+    /// fuses them needs less.
+    pub fn peak_bytes(&self) -> u64 {
+        let bytes = |v: &Var| bytes_of(self.aval(*v));
+        let mut last: HashMap<Var, usize> = HashMap::new();
+        for (i, e) in self.eqns.iter().enumerate() {
+            last.extend(e.ins.iter().chain(&e.outs).map(|v| (*v, i)));
+        }
+        last.extend(self.outs.iter().map(|v| (*v, self.eqns.len())));
+        let kept: HashSet<Var> = self.ins.iter().copied().collect();
+        let (mut live, mut peak) = (0u64, 0u64);
+        for (i, e) in self.eqns.iter().enumerate() {
+            live = e.outs.iter().map(bytes).fold(live, u64::saturating_add);
+            let inside = e.prim.graphs().into_iter().map(|g| g.peak_bytes()).max().unwrap_or(0);
+            peak = peak.max(live.saturating_add(inside));
+            let mut ends: Vec<Var> = e.ins.iter().chain(&e.outs).copied().collect();
+            (ends.sort_unstable(), ends.dedup());
+            let ends = ends.iter().filter(|v| last[v] == i && !kept.contains(v));
+            live = ends.map(bytes).fold(live, u64::saturating_sub);
+        }
+        peak
+    }
+
+    /// The bytes of the largest result of an equation, those of the graphs inside included. However well a compiler fuses, most
+    /// programs need that much.
+    pub fn largest_bytes(&self) -> u64 {
+        let of = |e: &Eqn| {
+            let inside = e.prim.graphs().into_iter().map(|g| g.largest_bytes());
+            e.outs.iter().map(|v| bytes_of(self.aval(*v))).chain(inside).max().unwrap_or(0)
+        };
+        self.eqns.iter().map(of).max().unwrap_or(0)
     }
 
     /// Floating-point operations and bytes moved, summed over the equations (a scan counts each of its steps).

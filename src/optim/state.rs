@@ -3,6 +3,7 @@ use crate::{
     array::Array,
     aval::{Aval, DType},
     error::Result,
+    memory,
     ops::Rhs,
     param::{Init, Param},
     prim::full,
@@ -103,7 +104,8 @@ pub(super) fn moments_on<T: Typed, M: Tree<T>>(client: &Client, model: &M) -> Re
 
 /// Zeros on the first device of a client.
 pub(super) fn zeros_on(client: &Client, a: Aval) -> Result<Array> {
-    let bytes = vec![0; a.bytes()];
+    let mut bytes = vec![];
+    memory::resize(&mut bytes, a.bytes(), "the state of an optimizer")?;
     Array::from_bytes(client, a, &bytes)
 }
 

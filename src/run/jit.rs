@@ -210,6 +210,7 @@ where
         let times = Times { trace, lower: start.elapsed() - trace, compile: Duration::ZERO };
         let aliased = params.iter().enumerate().filter(|(_, p)| p.alias.is_some());
         Ok(Lowered {
+            name: self.name,
             traced,
             passes,
             graph,

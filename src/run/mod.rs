@@ -3,4 +3,5 @@ pub mod array;
 pub mod cache;
 pub mod debug;
 pub mod jit;
+pub mod memory;
 pub mod runtime;

@@ -228,7 +228,11 @@ impl Buffer {
     /// Copies the contents to the host: row-major whatever the layout on the device, in native byte order, 4-bit types one
     /// byte per element (i4 sign-extended). Waits for the computation.
     pub fn download(&self) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; self.byte_size()];
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(self.byte_size()).map_err(|_| {
+            Error::new(Code::ResourceExhausted, format!("the host has no {} bytes for {self:?}", self.byte_size()))
+        })?;
+        bytes.resize(self.byte_size(), 0);
         self.download_into(&mut bytes)?;
         Ok(bytes)
     }

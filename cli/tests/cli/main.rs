@@ -12,4 +12,5 @@ mod help;
 mod homes;
 mod interrupts;
 mod killed;
+mod memory;
 mod verify;

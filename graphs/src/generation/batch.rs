@@ -1,15 +1,18 @@
 //! Several prompts at once.
 use super::{
-    Finish, Generated, Generation,
+    Finish, Generated, Generation, Stats, limits,
     run::{Plan, Record, Run, read},
     stop::Stop,
 };
 use crate::{
     error::{Error, Result},
+    memory::Room,
     model::Model,
+    programs::Placement,
     tokenizer::DecodeStream,
 };
 use std::{
+    collections::VecDeque,
     ops::ControlFlow,
     time::{Duration, Instant},
 };
@@ -19,7 +22,8 @@ impl Model {
     ///
     /// There are [`Generation::samples`] rows for each prompt, those of the first one first. Rows that ended stay in the
     /// batch until the last one has. What a row draws depends on the seed, on which sample of its prompt it is, and on its
-    /// own tokens, not on its company.
+    /// own tokens, not on its company. Prompts of quite different lengths, and more of them than there is memory for at once,
+    /// run one group after the other.
     ///
     /// # Errors
     /// As [`Model::generate_tokens`], for any of the prompts.
@@ -33,14 +37,95 @@ impl Model {
         let prompts: Vec<&[u32]> = prompts.iter().map(AsRef::as_ref).collect();
         self.check_request(&prompts, options)?;
         self.check_division(prompts.len(), options)?;
-        let plan = Plan::new(self, prompts, options, 0);
+        let mut rows: Vec<Option<Generated>> = vec![None; prompts.len() * options.samples];
+        let (mut decode, mut compile) = (Duration::ZERO, Duration::ZERO);
+        let parts = self.placement().map_or(1, Placement::parts_of_batch);
+        let mut groups = VecDeque::from(self.groups(&prompts, options, parts)?);
+        while let Some(mut group) = groups.pop_front() {
+            let row = |row: usize| group[row / options.samples] * options.samples + row % options.samples;
+            let (mut begun, prompts) = (false, group.iter().map(|i| prompts[*i]).collect());
+            let made = self.generate_group(prompts, options, start, |r, token| {
+                begun = true;
+                on_token(row(r), token)
+            });
+            let made = match made {
+                // (there is less than when the groups were made: what earlier ones gave back may not be the system's yet)
+                Err(Error::Framework(raxla::Error::Memory(_))) if !begun && group.len() > parts => {
+                    let rest = group.split_off((group.len() / 2).next_multiple_of(parts));
+                    groups.push_front(rest);
+                    groups.push_front(group);
+                    continue;
+                }
+                made => made?,
+            };
+            let of = |f: fn(&Stats) -> Duration| made.iter().map(|made| f(&made.stats)).max().unwrap_or_default();
+            (decode, compile) = (decode + of(|stats| stats.decode), compile + of(|stats| stats.compile));
+            made.into_iter().enumerate().for_each(|(r, made)| rows[row(r)] = Some(made));
+        }
+        // groups run one after the other: each row's time is that of the whole batch
+        let finish = |mut made: Generated| {
+            let more = if made.tokens.len() > 1 { decode } else { Duration::ZERO };
+            (made.stats.decode, made.stats.compile) = (more, compile);
+            made
+        };
+        Ok(rows.into_iter().flatten().map(finish).collect())
+    }
+
+    /// The numbers of the prompts that run at once, the longest first. In a group all prompts are padded to the longest one and
+    /// all caches have room for it, so prompts of quite different lengths are apart; and a group's caches take no more than half
+    /// of the memory that there is. Each is a multiple of the `parts` that a mesh divides it into.
+    fn groups(&self, prompts: &[&[u32]], options: &Generation, parts: usize) -> Result<Vec<Vec<usize>>> {
+        // so many slots may be left empty before another group, with programs of its own, is worth its compilation
+        const EMPTY: usize = 4096;
+        let slots: Vec<usize> = prompts.iter().map(|p| Plan::new(self, vec![*p], options, 0).slots).collect();
+        let mut order: Vec<usize> = (0..prompts.len()).collect();
+        order.sort_by_key(|i| std::cmp::Reverse(slots[*i]));
+        let available = raxla::memory::available(self.client())?;
+        let fits = |n: usize, slots: usize| {
+            let room = Room { prompts: n, samples: options.samples, slots, spare: 0 };
+            n * options.samples <= limits::SAMPLES
+                && available.as_ref().is_none_or(|a| room.bytes(self.held(), options.shape()) <= a.bytes / 2)
+        };
+        let mut groups: Vec<Vec<usize>> = vec![];
+        let mut own = 0;
+        for i in order {
+            let joins = groups.last().is_some_and(|group| {
+                let (n, longest) = (group.len() + 1, slots[group[0]]);
+                let wasteful = n * longest > 2 * (own + slots[i]) + EMPTY;
+                // (a mesh takes multiples of its parts)
+                !group.len().is_multiple_of(parts) || (!wasteful && fits(n.next_multiple_of(parts), longest))
+            });
+            match groups.last_mut().filter(|_| joins) {
+                Some(group) => group.push(i),
+                None => {
+                    groups.push(vec![i]);
+                    own = 0;
+                }
+            }
+            own += slots[i];
+        }
+        // those of a group in their own order
+        groups.iter_mut().for_each(|group| group.sort_unstable());
+        Ok(groups)
+    }
+
+    /// Generate after prompts that run at once; `start` is when the call began.
+    fn generate_group(
+        &self,
+        prompts: Vec<&[u32]>,
+        options: &Generation,
+        start: Instant,
+        mut on_token: impl FnMut(usize, u32) -> Result<ControlFlow<()>>,
+    ) -> Result<Vec<Generated>> {
+        let mut plan = Plan::new(self, prompts, options, 0);
         let mut records = plan.records();
         let left = |records: &[Record]| records.iter().map(Record::left).max().unwrap_or(0);
         if left(&records) == 0 {
             return Ok(records.into_iter().map(|r| r.made).collect());
         }
         let eos = if options.ignore_eos { &[][..] } else { &self.generation.eos };
-        let mut run = Run::start(self, &plan, options.shape(), options, left(&records) > 1 && !options.device_loop)?;
+        let mut run =
+            Run::start(self, &mut plan, options.shape(), options, left(&records) > 1 && !options.device_loop)?;
         let mut take = |records: &mut Vec<Record>, tokens: Vec<_>| -> Result<()> {
             let mut rows = records.iter_mut().enumerate().zip(tokens);
             rows.try_for_each(|((row, record), token)| record.push(token, eos, |token| on_token(row, token)))

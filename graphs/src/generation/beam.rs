@@ -2,6 +2,7 @@
 use super::{
     Finish, Generated, Generation,
     batch::Text,
+    limits,
     run::{Plan, Run, ints, timed},
 };
 use crate::{
@@ -53,18 +54,18 @@ impl Model {
         self.check_request(&[prompt], options)?;
         self.on_one_device("beam search")?;
         let eos = if options.ignore_eos { &[][..] } else { &self.generation.eos };
-        let keep = (1 + eos.len()).max(2) * beams.beams;
+        let keep = (1 + eos.len()).max(2).saturating_mul(beams.beams);
         self.check_beams(beams, options, keep)?;
         if beams.beams == 1 {
             return self.generate_batch(&[prompt], options, |_, _| Ok(ControlFlow::Continue(())));
         }
-        let plan = Plan::new(self, vec![prompt], &Generation { samples: beams.beams, ..options.clone() }, 0);
+        let mut plan = Plan::new(self, vec![prompt], &Generation { samples: beams.beams, ..options.clone() }, 0);
         let mut search = Search::new(beams, plan.most[0]);
         if plan.most[0] == 0 {
             return Ok(plan.records().into_iter().take(options.samples).map(|r| r.made).collect());
         }
         let shape = options.shape();
-        let (mut run, mut tokens) = Run::take_in(self, &plan, shape, options, false)?;
+        let (mut run, mut tokens) = Run::take_in(self, &mut plan, shape, options, false)?;
         let extend = self.programs.extend(self, shape, keep);
         let mut parents: Vec<i32> = (0..beams.beams as i32).collect();
         let (mut first_token, mut begin) = (Duration::ZERO, Instant::now());
@@ -147,9 +148,7 @@ impl Beams {
     /// Check the ranges of all values, and that the other options go with them.
     pub fn check(&self, options: &Generation) -> Result<(), String> {
         let n = self.beams;
-        if n == 0 {
-            return Err("beams must be 1 or more, not 0".into());
-        }
+        limits::within("beams", n, limits::BEAMS)?;
         if !self.length_penalty.is_finite() {
             return Err(format!("length-penalty must be a finite number, not {}", self.length_penalty));
         }

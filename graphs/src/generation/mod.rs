@@ -3,6 +3,7 @@
 //! [`Model::generate`] and [`Model::generate_tokens`] continue one prompt, [`Model::generate_batch`] and
 //! [`Model::generate_texts`] several at once; [`Model::generate_speculative`] does it with a draft, and
 //! [`Model::beam_search`] looks for what is most likely as a whole.
+pub mod limits;
 pub mod programs;
 pub(crate) mod sampling;
 pub mod template;
@@ -42,7 +43,8 @@ pub struct Generation {
     /// How many continuations of each prompt to generate (transformers: `num_return_sequences`). The prompt is taken in
     /// once.
     pub samples: usize,
-    /// Take prompts in by pieces of so many tokens: the program, and what it needs of memory, stays small.
+    /// Take prompts in by pieces of so many tokens: the program, and what it needs of memory, stays small. Where memory lacks
+    /// for longer pieces, this is done whatever it says.
     pub prefill_chunk: Option<usize>,
     /// Generate all tokens after the first in one program, without the host in between. Callbacks see them at the end.
     pub device_loop: bool,
@@ -65,13 +67,10 @@ impl Generation {
     /// Check the ranges of all values.
     pub fn check(&self) -> Result<(), String> {
         self.sampling.check()?;
-        if self.samples == 0 {
-            return Err("samples must be 1 or more, not 0".into());
-        }
-        if self.prefill_chunk == Some(0) {
-            return Err("prefill-chunk must be 1 or more, not 0".into());
-        }
-        Ok(())
+        limits::within("samples", self.samples, limits::SAMPLES)?;
+        limits::within("prefill-chunk", self.prefill_chunk.unwrap_or(1), limits::POSITIONS)?;
+        // (none: the chosen tokens' own are told)
+        limits::within("logprobs", self.logprobs.unwrap_or(1).max(1), limits::LOGPROBS)
     }
     /// Which parts the programs need.
     fn shape(&self) -> Shape {

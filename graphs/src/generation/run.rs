@@ -1,13 +1,14 @@
 //! The state of a generation between two calls of its programs, and what becomes of its rows.
-use super::{Finish, Generated, Generation, Stats, TokenLogprobs};
+use super::{Finish, Generated, Generation, Stats, TokenLogprobs, limits};
 use crate::{
-    error::Result,
+    error::{Error, Result},
+    memory::Room,
     model::Model,
     models::Decoder,
-    programs::{Program, Request, State, StepArgs, step_avals},
+    programs::{Program, Request, State, Step, StepArgs, step_avals},
     sampling::{Chosen, Logprobs, Sampling, Shape},
 };
-use raxla::{Array, Aval, Client, Host, Key, Tree};
+use raxla::{Array, Aval, Client, Host, Key, Tree, memory};
 use std::{
     ops::ControlFlow,
     sync::Arc,
@@ -85,9 +86,9 @@ pub(super) struct Plan<'a> {
 impl<'a> Plan<'a> {
     /// `spare`: how many of the latest positions may be taken back.
     pub fn new(model: &Model, prompts: Vec<&'a [u32]>, options: &Generation, spare: usize) -> Plan<'a> {
-        let context = model.spec().context;
+        let context = model.spec().context.min(limits::POSITIONS);
         // the last token needs no place in the cache, so even a prompt that fills the context is followed by one
-        let most = |p: &&[u32]| options.max_new_tokens.min(context - p.len() + 1);
+        let most = |p: &&[u32]| options.max_new_tokens.min((context + 1).saturating_sub(p.len()));
         let most: Vec<usize> = prompts.iter().map(most).collect();
         let longest = prompts.iter().map(|p| p.len()).max().unwrap_or(0);
         let totals = prompts.iter().zip(&most).map(|(p, most)| (p.len() + most).min(context));
@@ -100,6 +101,10 @@ impl<'a> Plan<'a> {
     }
     pub fn rows(&self) -> usize {
         self.prompts.len() * self.samples
+    }
+    /// What caches grow with.
+    pub fn room(&self) -> Room {
+        Room { prompts: self.prompts.len(), samples: self.samples, slots: self.slots, spare: self.spare }
     }
     /// Are prompts taken in whole, so that the last tokens' logits come with them?
     fn at_once(&self) -> bool {
@@ -127,7 +132,7 @@ pub(super) struct Run {
 
 impl Run {
     /// Take the prompts in, and queue the choice of the first tokens. `ahead`: the program for one token will be needed.
-    pub fn start(model: &Model, plan: &Plan, shape: Shape, options: &Generation, ahead: bool) -> Result<Run> {
+    pub fn start(model: &Model, plan: &mut Plan, shape: Shape, options: &Generation, ahead: bool) -> Result<Run> {
         let (mut run, last) = Run::take_in(model, plan, shape, options, ahead || !plan.at_once())?;
         if !plan.at_once() {
             run.decode(last)?;
@@ -139,18 +144,21 @@ impl Run {
     /// i32 `[rows, 1]`, are the prompts' last.
     pub fn take_in(
         model: &Model,
-        plan: &Plan,
+        plan: &mut Plan,
         shape: Shape,
         options: &Generation,
         ahead: bool,
     ) -> Result<(Run, Array)> {
         let client = model.client();
         let step = model.programs.step(model, shape);
-        let avals = |rows, t| step_avals(model.spec(), model.dtype(), shape, [rows, t], [plan.slots, plan.spare]);
+        // (that there is room for the caches is known before anything is compiled)
+        plan.room().ask(model.held(), shape, 0)?;
+        let Plan { slots, spare, .. } = *plan;
+        let avals = |rows, t| step_avals(model.spec(), model.dtype(), shape, [rows, t], [slots, spare]);
         let (one_each, decoding) = (avals(plan.rows(), 1), step.clone());
         let decode = Later::new(move || decoding.prepare(&one_each, &CONSUMED), ahead);
         let begin = Instant::now();
-        let prefill = step.prepare(&avals(plan.prompts.len(), plan.chunk), &CONSUMED)?;
+        let prefill = prefill(model, plan, shape, &step, avals)?;
         let compile = begin.elapsed();
         let mut run = Run {
             decode,
@@ -255,13 +263,49 @@ fn request(model: &Model, plan: &Plan, sampling: &Sampling, samples: usize) -> R
     })
 }
 
+/// The program that takes prompts in: whole or, where there is no memory for that, by smaller pieces.
+fn prefill(
+    model: &Model,
+    plan: &mut Plan,
+    shape: Shape,
+    step: &Step,
+    avals: impl Fn(usize, usize) -> StepArgs<Aval>,
+) -> Result<Arc<Program>> {
+    // scores of so many pairs of positions: worth a look at the program before it is compiled, which takes long for large ones
+    const PAIRS: usize = 1 << 22;
+    loop {
+        let args = avals(plan.prompts.len(), plan.chunk);
+        let enough = |bytes: u64| plan.room().ask(model.held(), shape, bytes);
+        let made = match plan.chunk * plan.slots >= PAIRS {
+            true => enough(step.lower(&args)?.graph.largest_bytes()),
+            false => Ok(()),
+        };
+        let made = made.and_then(|()| {
+            let program = step.prepare(&args, &CONSUMED)?;
+            enough(program.memory()).map(|()| program)
+        });
+        match made {
+            Ok(program) => return Ok(program),
+            Err(Error::Framework(raxla::Error::Memory(why))) if plan.chunk > SMALLEST_PROMPT => {
+                // (a power of two, of which the slots are a multiple: padding stays inside them)
+                let chunk = ((plan.chunk / 3).next_power_of_two() / 2).max(SMALLEST_PROMPT);
+                tracing::debug!("prompts are taken in by {chunk} tokens: by {}, {why}", plan.chunk);
+                plan.chunk = chunk;
+            }
+            Err(other) => return Err(other),
+        }
+    }
+}
+
 /// A state in which nothing has happened yet.
 fn new_state(model: &Model, avals: &StepArgs<Aval>) -> Result<State<Array>> {
     if let Some(placement) = model.placement() {
         return Ok(placement.new_state(&avals.3)?);
     }
-    let zeros = |a: &Aval| Array::from_bytes(model.client(), a.clone(), &vec![0; a.bytes()]);
-    Ok(avals.3.try_map_named(|_, a| zeros(a))?)
+    let mut zeros = vec![];
+    let largest = avals.3.leaves().iter().map(Aval::bytes).max().unwrap_or(0);
+    memory::resize(&mut zeros, largest, "an empty cache of a layer")?;
+    Ok(avals.3.try_map_named(|_, a| Array::from_bytes(model.client(), a.clone(), &zeros[..a.bytes()]))?)
 }
 
 /// The tokens of each prompt from `from` on, up to its end, padded; and how many they are.

@@ -2,7 +2,7 @@
 use super::{
     Generated, Generation,
     batch::Text,
-    one_sample,
+    limits, one_sample,
     run::{Plan, Run, Token, ints, read, timed},
 };
 use crate::{
@@ -27,6 +27,13 @@ pub enum Draft<'a> {
     Lookup(usize),
 }
 
+impl Draft<'_> {
+    /// Check how many tokens are to be drafted at a time.
+    pub fn check_tokens(n: usize) -> Result<(), String> {
+        limits::within("draft-tokens", n, limits::DRAFT_TOKENS)
+    }
+}
+
 impl Model {
     /// As [`Model::generate_tokens`], with `n` tokens at a time drafted by something cheaper. Greedy tokens are the same;
     /// drawn ones have the same distribution (Leviathan et al., 2023; arXiv 2211.17192), though not the same values.
@@ -48,13 +55,13 @@ impl Model {
             other.on_one_device("drafting")?;
         }
         self.check_draft(draft, n, prompt, options)?;
-        let plan = Plan::new(self, vec![prompt], options, n + 1);
+        let mut plan = Plan::new(self, vec![prompt], options, n + 1);
         let mut record = plan.records().swap_remove(0);
         if record.done {
             return Ok(record.made);
         }
         let eos = if options.ignore_eos { &[][..] } else { &self.generation.eos };
-        let mut run = Run::start(self, &plan, options.shape(), options, false)?;
+        let mut run = Run::start(self, &mut plan, options.shape(), options, false)?;
         let first = read(run.chosen.as_ref().expect("a choice"))?.swap_remove(0);
         let mut text = [prompt, &[first.0]].concat();
         record.push(first, eos, &mut on_token)?;
@@ -105,9 +112,7 @@ impl Model {
 
     fn check_draft(&self, draft: Draft, n: usize, prompt: &[u32], options: &Generation) -> Result<()> {
         one_sample(options, "generate_batch")?;
-        if n == 0 {
-            return Err(Error::Usage("draft-tokens must be 1 or more, not 0".into()));
-        }
+        Draft::check_tokens(n).map_err(Error::Usage)?;
         if options.device_loop {
             return Err(Error::Usage("the loop on the device does not go with drafted tokens: choose one".into()));
         }
@@ -162,7 +167,7 @@ impl<'a> Source<'a> {
         let mut own = Plan::new(model, plan.prompts.clone(), options, n + 1);
         // beyond its context it drafts badly, not wrongly
         own.slots = own.slots.max(plan.slots);
-        let run = Run::start(model, &own, shape, options, false)?;
+        let run = Run::start(model, &mut own, shape, options, false)?;
         Ok(Source::Model { model, run: Box::new(run), shape, n })
     }
 

@@ -2,9 +2,9 @@
 //!
 //! Every name and shape is compared before anything is read. Then one parameter after the other is read, brought
 //! into the model's order (transposed, split into heads, stacked over layers), and uploaded.
-use crate::{Error, error::Result, weights::Weights};
+use crate::{Error, LoadError, error::Result, memory::ask_for_parameters, weights::Weights};
 use indicatif::{ProgressBar, ProgressStyle};
-use raxla::{Array, Client, DType, NamedSharding, Param, param::Selection};
+use raxla::{Array, Client, DType, NamedSharding, Param, memory::resize, param::Selection};
 use std::{collections::BTreeMap, io::IsTerminal, sync::Arc};
 
 /// Read all parameters in `dtype` and upload them. Besides them, no more than one parameter is in memory.
@@ -20,23 +20,8 @@ pub fn load(
     places: Option<&[NamedSharding]>,
     progress: bool,
 ) -> Result<Vec<Array>> {
-    let mut expected: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (path, p) in params {
-        selection(path, p)?;
-        for name in p.checkpoint_names() {
-            let dims = p.checkpoint_dims();
-            if let Some(other) = expected.get(&name).filter(|other| **other != dims) {
-                let what =
-                    format!("`{path}` is to be in {name} of shape {dims:?}, another parameter in one of {other:?}");
-                return Err(Error::Usage(what));
-            }
-            expected.insert(name, dims);
-        }
-    }
-    let tied = !expected.contains_key("lm_head.weight");
-    let expected: Vec<_> = expected.into_iter().collect();
-    let extra = |name: &str| ignored(name) || (tied && name == "lm_head.weight");
-    weights.check(&expected, &extra)?;
+    check(params, weights, ignored)?;
+    ask_for_parameters(&weights.path().display().to_string(), params, dtype, client, places, None)?;
     let bar =
         bar(progress, "loading weights", params.iter().map(|(_, p)| p.aval.with_dtype(dtype).bytes() as u64).sum());
     // one parameter at a time passes through the same memory
@@ -44,7 +29,7 @@ pub fn load(
     let mut arrays = vec![];
     for (i, (path, p)) in params.iter().enumerate() {
         let aval = p.aval.with_dtype(dtype);
-        memory.resize(aval.bytes(), 0);
+        resize(&mut memory, aval.bytes(), path)?;
         let names = p.checkpoint_names();
         let part = aval.bytes() / names.len().max(1);
         let selection = selection(path, p)?;
@@ -65,6 +50,47 @@ pub fn load(
     }
     bar.finish_and_clear();
     Ok(arrays)
+}
+
+/// Are these the parameters that the checkpoint holds, by names and shapes? `ignored` as in [`load`].
+///
+/// # Errors
+/// [`Mismatch`](crate::weights::Mismatch): all differences at once.
+pub(crate) fn check(params: &[(String, Param)], weights: &Weights, ignored: &dyn Fn(&str) -> bool) -> Result<()> {
+    check_count(params, weights)?;
+    let mut expected: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (path, p) in params {
+        selection(path, p)?;
+        for name in p.checkpoint_names() {
+            let dims = p.checkpoint_dims();
+            if let Some(other) = expected.get(&name).filter(|other| **other != dims) {
+                let what =
+                    format!("`{path}` is to be in {name} of shape {dims:?}, another parameter in one of {other:?}");
+                return Err(Error::Usage(what));
+            }
+            expected.insert(name, dims);
+        }
+    }
+    let tied = !expected.contains_key("lm_head.weight");
+    let expected: Vec<_> = expected.into_iter().collect();
+    let extra = |name: &str| ignored(name) || (tied && name == "lm_head.weight");
+    Ok(weights.check(&expected, &extra)?)
+}
+
+/// A configuration may speak of any number of experts. Where the file has by far not as many tensors, that is said before all
+/// their names are listed.
+fn check_count(params: &[(String, Param)], weights: &Weights) -> Result<()> {
+    // (of a fused tensor several parameters are slices)
+    const SLICES: usize = 8;
+    let names = |p: &Param| p.aval.dims[..p.stacks()].iter().fold(1usize, |n, d| n.saturating_mul(*d));
+    let wanted = params.iter().fold(0usize, |n, (_, p)| n.saturating_add(names(p)));
+    let found = weights.names().count();
+    if wanted <= SLICES * found + 1000 {
+        return Ok(());
+    }
+    let help = "is config.json the one that belongs to these weights (layers, experts), and are all their files there?";
+    let reason = format!("it holds {found} tensors, but the model has {wanted} parameters\n  help: {help}");
+    Err(LoadError::Format { path: weights.path().to_path_buf(), reason }.into())
 }
 
 /// Which part of a stored tensor a parameter is.

@@ -4,6 +4,7 @@ use crate::{
     aval::Aval,
     error::{Error, Result},
     jit::{Jit, jit},
+    memory,
     mesh::NamedSharding,
     refusal::Refusal,
     trace::Tensor,
@@ -78,7 +79,11 @@ impl Array {
     /// A sharding that does not go with the type.
     pub fn zeros_sharded(sharding: &NamedSharding, aval: Aval) -> Result<Array> {
         let dtype = aval.dtype;
-        Array::from_shards(sharding, aval, |index| Ok(vec![0; dtype.bytes_for(index.iter().map(Range::len).product())]))
+        Array::from_shards(sharding, aval, |index| {
+            let (mut zeros, bytes) = (vec![], dtype.bytes_for(index.iter().map(Range::len).product()));
+            memory::resize(&mut zeros, bytes, "a part of an array of zeros")?;
+            Ok(zeros)
+        })
     }
 
     /// An array of these bytes (as in [`Array::from_bytes`]), of which each device copies its part alone.

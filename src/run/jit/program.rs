@@ -7,6 +7,7 @@ use crate::{
     error::{Error, Result},
     graph::Graph,
     lower::ParamAttrs,
+    memory,
     mesh::{Mesh, NamedSharding},
     runtime,
     trace::Tensor,
@@ -82,6 +83,8 @@ impl fmt::Display for Times {
 
 /// A traced and lowered function, not yet compiled: its graph and its StableHLO text.
 pub struct Lowered<Args, Out: Tree<Tensor>> {
+    /// The function's name, for errors.
+    pub(super) name: &'static str,
     /// The program as traced.
     pub traced: Graph,
     /// What the passes between tracing and lowering did.
@@ -123,8 +126,17 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
                 (alone(&in_avals), alone(&out_avals), vec![0])
             }
         };
+        let plan = executable.memory_stats();
+        // (not all plugins tell; one that fuses needs less than this)
+        let memory = plan.map_or_else(
+            |_| self.graph.peak_bytes(),
+            |plan| (plan.temporaries + plan.outputs - plan.aliased).try_into().unwrap_or(0),
+        );
         let times = Times { compile: start.elapsed(), ..self.times };
         Ok(Compiled {
+            name: self.name,
+            client: client.clone(),
+            memory,
             executable,
             empty_parts: self.place.is_some() && out_avals.iter().any(|a| a.size() == 0),
             ins,
@@ -224,6 +236,9 @@ fn platform_options(client: &Client, mut options: CompileOptions) -> CompileOpti
 
 /// A compiled function for one structure and types of arguments.
 pub struct Compiled<Args, Out: Tree<Tensor>> {
+    name: &'static str,
+    client: Client,
+    memory: u64,
     executable: Executable,
     /// The types of the leaves of the arguments, and of the results.
     ins: Vec<ArrayType>,
@@ -244,6 +259,21 @@ impl<Args: Tree<Tensor>, Out: Tree<Tensor>> Compiled<Args, Out> {
     /// The plugin's program: serialization, memory statistics, optimized HLO.
     pub fn executable(&self) -> &Executable {
         &self.executable
+    }
+    /// Bytes on each device that a run takes beside its arguments, by the compiler's plan: intermediate values, and results that
+    /// take over no argument's memory.
+    pub fn memory(&self) -> u64 {
+        self.memory
+    }
+    /// Is there as much?
+    fn ask_for_memory(&self) -> Result<()> {
+        if self.memory < memory::WORTH_ASKING {
+            return Ok(());
+        }
+        let what = format!("running `{}`", self.name);
+        let help = "make what it computes smaller (batch, sequence, cache), use a narrower dtype, give memory back (arguments \
+                    moved into the call), or compute again instead of keeping (remat)";
+        memory::ask(&self.client, self.devices.len(), &what, &[("beside its arguments", self.memory)], |_| help.into())
     }
     /// The types of the results' leaves.
     pub fn out_avals(&self) -> &[Aval] {
@@ -284,6 +314,7 @@ impl<Args: Tree<Tensor>, Out: Tree<Tensor>> Compiled<Args, Out> {
     where
         Out::With<Hole>: Tree<Hole, With<Array> = Out::With<Array>>,
     {
+        self.ask_for_memory()?;
         let mut run = self.executable.run()?;
         let (mut leaf, mut elsewhere, mut outcome) = (0, false, Ok(()));
         walk(&mut |a| {

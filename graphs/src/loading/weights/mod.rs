@@ -23,7 +23,7 @@ pub use report::Mismatch;
 
 use crate::LoadError;
 use convert::{Layout, Values};
-use raxla::param::Selection;
+use raxla::{memory, param::Selection};
 use raxla_xla::{DType, MappedFile};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -258,7 +258,9 @@ impl Weights {
     /// The memory in use grows by the result alone: what was read of the file is given back to the system.
     pub fn read(&self, name: &str, dtype: DType) -> Result<Vec<u8>, LoadError> {
         let stored = self.convertible(name, dtype)?;
-        let mut out = vec![0; self.elements(name, stored, dtype)? * (dtype.bits() / 8)];
+        let mut out = vec![];
+        let bytes = self.elements(name, stored, dtype)? * (dtype.bits() / 8);
+        memory::resize(&mut out, bytes, "reading it").map_err(|why| self.bad_tensor(name, why.to_string()))?;
         self.convert(stored, None, dtype, &mut out);
         Ok(out)
     }
