@@ -24,7 +24,7 @@ OUT = pathlib.Path(__file__).parent.parent / "graphs" / "tests" / "data" / "gguf
 # Where the f16 scales of a block are, in bytes: random bytes there would be infinities and NaNs.
 SCALES = {
     Type.Q4_0: [0], Type.Q4_1: [0, 2], Type.Q5_0: [0], Type.Q5_1: [0, 2], Type.Q8_0: [0],
-    Type.Q2_K: [80, 82], Type.Q3_K: [108], Type.Q4_K: [0, 2], Type.Q5_K: [0, 2], Type.Q6_K: [208],
+    Type.Q2_K: [80, 82], Type.Q3_K: [108], Type.Q4_K: [0, 2], Type.Q5_K: [0, 2], Type.Q6_K: [208], Type.IQ4_NL: [0], Type.IQ4_XS: [0],
 }  # fmt: skip
 
 
@@ -39,6 +39,8 @@ def blocks(rng):
     writer = gguf.GGUFWriter(OUT / "blocks.gguf", "none")
     values = {}
     for kind in [Type.F32, Type.F16, Type.BF16, *SCALES]:
+        if kind == Type.IQ4_NL:
+            rng = np.random.default_rng(1)  # (the models that follow draw what they drew before)
         shape = (3, 512)
         if kind in SCALES:
             per_block, size = gguf.GGML_QUANT_SIZES[kind]

@@ -80,6 +80,9 @@ def specs():
                                                        original_max_position_embeddings=32), prompt=13),
         "llama_rope_longrope_long": llama(ROPE | rope("longrope", short_factor=SHORT, long_factor=LONG, factor=8.0, attention_factor=1.25,
                                                       original_max_position_embeddings=16), prompt=19),
+        "llama_rope_both_beyond": llama(ROPE | dict(max_position_embeddings=16) | rope("yarn", factor=4.0, beta_fast=1.5, beta_slow=0.2),
+                                        edit=both_dialects, prompt=45, dtype=torch.bfloat16),
+        "llama_tied_own_head": llama(dict(tie_word_embeddings=True), edit=own_head, dtype=torch.bfloat16),
         "llama_bf16": llama({}, dtype=torch.bfloat16),
         "llama_sharded": llama(dict(num_hidden_layers=3, vocab_size=71), shard="30KB"),
         "llama_v4": llama(dict(tie_word_embeddings=True) | ROPE | rope(
@@ -117,6 +120,7 @@ def specs():
                                        tie_word_embeddings=True)),
         "gemma_tied": gemma(dict(head_dim=12, num_key_value_heads=1)),
         "gemma_untied_gelu": gemma(dict(head_dim=8, tie_word_embeddings=False, hidden_act="gelu", num_hidden_layers=3, vocab_size=67)),
+        "gemma_first": gemma(dict(head_dim=12, num_key_value_heads=1), edit=first_gemma, dtype=torch.bfloat16),
         "gemma_v4": gemma(dict(head_dim=16, num_key_value_heads=4, vocab_size=71), edit=gemma_4, dtype=torch.bfloat16),
         "gemma2_windows": gemma2(dict(head_dim=12, sliding_window=5, num_hidden_layers=4, query_pre_attn_scalar=20,
                                       attn_logit_softcapping=3.0, final_logit_softcapping=2.0), prompt=17, embed=0.1),
@@ -148,6 +152,25 @@ def gemma_4(path, config, tensors):
     config.pop("layer_types", None)
     config["hidden_activation"] = config.pop("hidden_act", config.get("hidden_activation"))
     config["hidden_act"] = "gelu"
+
+
+def first_gemma(path, config, tensors):
+    """As the first release: `hidden_act` is "gelu", which means its approximation."""
+    transformers_4(path, config, tensors)
+    config["hidden_act"] = "gelu"
+
+
+def both_dialects(path, config, tensors):
+    """`rope_scaling` in a file of transformers 5, as people add it by hand: it counts, and the `rope_parameters` beside it do not."""
+    config["rope_scaling"] = config["rope_parameters"]
+    config["rope_parameters"] = dict(rope_type="default", rope_theta=10000.0)
+
+
+def own_head(path, config, tensors):
+    """A head that is not the embedding, although the configuration ties them: transformers 5 takes the head."""
+    g = torch.Generator().manual_seed(9)
+    embed = tensors["model.embed_tokens.weight"]
+    tensors["lm_head.weight"] = (0.4 * torch.randn(embed.shape, generator=g)).to(embed.dtype)
 
 
 def gemma3_4(path, config, tensors):

@@ -120,9 +120,8 @@ impl Model {
         let ask = |name: &str| ask_for_parameters(name, &declared, dtype, client, places.as_deref(), caches);
         let params = match weights {
             WeightSource::Stored(mut weights) => {
-                weights.keep_language_model();
                 weights.ensure_prefix(family.prefix, |name| name.starts_with("lm_head."));
-                let ignored = |name: &str| family.ignores(name, spec.layers());
+                let ignored = family.ignores(&config, spec.layers())?;
                 params::check(&declared, &weights, &ignored)?;
                 ask(&weights.path().display().to_string())?;
                 params::load(&declared, &weights, &ignored, dtype, client, places.as_deref(), options.progress)?

@@ -1,6 +1,7 @@
 //! config.json in the dialects of transformers 4 and 5.
 
 use raxla_graphs::config::{GenerationConfig, HfConfig, Rope, RopeScaling};
+use raxla_graphs::models::Decoder;
 use serde_json::{Value, json};
 
 fn config(mut value: Value) -> HfConfig {
@@ -19,13 +20,18 @@ fn getters_name_the_key_and_what_is_wrong() {
         config(json!({ "n": 3, "zero": 0, "huge": 1u64 << 40, "none": null, "text": "x", "part": 1.5, "yes": true }));
     assert_eq!((c.uint("n").unwrap(), c.uint_or("absent", 7).unwrap(), c.uint_opt("none").unwrap()), (3, 7, None));
     assert_eq!(
-        (c.float("n").unwrap(), c.float_or("part", 0.0).unwrap(), c.float_or("none", 2.0).unwrap()),
+        (c.float("n").unwrap(), c.float_or("part", 0.0).unwrap(), c.float_or("absent", 2.0).unwrap()),
         (3.0, 1.5, 2.0)
     );
+    assert!(
+        message(c.float_or("none", 2.0))
+            .starts_with("config.json: `none` is null\n  help: give a value, or leave it out")
+    );
+    assert_eq!((c.bool_or_null("none", true).unwrap(), c.bool_or_null("absent", true).unwrap()), (false, true));
     assert_eq!((c.bool_or("yes", false).unwrap(), c.bool_or("absent", true).unwrap()), (true, true));
     assert_eq!((c.str("text").unwrap(), c.str_or("absent", "y").unwrap()), ("x", "y"));
     assert_eq!(message(c.uint("absent")), "config.json: `absent` is missing");
-    assert_eq!(message(c.uint("none")), "config.json: `none` is missing");
+    assert_eq!(message(c.uint("none")), "config.json: `none` is null, but needed");
     assert_eq!(message(c.uint("zero")), "config.json: `zero` is 0, not a positive integer");
     assert_eq!(message(c.uint("huge")), "config.json: `huge` is 1099511627776, not a positive integer");
     assert_eq!(message(c.uint_or("text", 1)), "config.json: `text` is \"x\", not a positive integer");
@@ -136,6 +142,14 @@ fn every_kind_of_scaling_is_read_with_its_parameters() {
 }
 
 #[test]
+fn what_phi_3_calls_yarn_is_longrope() {
+    let rope = json!({ "type": "yarn", "short_factor": [1.0], "long_factor": [2.0] });
+    let all = json!({ "model_type": "phi3", "rope_scaling": rope, "original_max_position_embeddings": 16 });
+    let rope = HfConfig::parse(&all.to_string(), "config.json").unwrap().rope().unwrap();
+    assert!(matches!(rope.scaling, RopeScaling::LongRope { original_max_position_embeddings: 16, .. }));
+}
+
+#[test]
 fn scaling_that_makes_no_sense_is_refused_with_the_parameter_named() {
     let refused = |value: Value| message(config(json!({ "rope_scaling": value })).rope());
     assert!(refused(json!({ "rope_type": "spiral" })).contains("rope_type \"spiral\"; raxla knows default, linear"));
@@ -151,6 +165,102 @@ fn scaling_that_makes_no_sense_is_refused_with_the_parameter_named() {
     assert!(refused(json!({ "rope_type": "longrope", "factor": 2 })).contains("`short_factor` of `rope_scaling`"));
     assert!(message(config(json!({ "rope_theta": 0 })).rope()).contains("`rope_theta` is 0, not a positive number"));
     assert!(message(config(json!({ "partial_rotary_factor": 1.5 })).rope()).contains("not within 0 and 1"));
+}
+
+/// What would make every number NaN, or nothing else.
+#[test]
+fn numbers_that_nothing_can_be_divided_by_are_refused_by_name() {
+    let rope = |value: Value| message(config(json!({ "max_position_embeddings": 64, "rope_scaling": value })).rope());
+    let yarn = |key: &str, value: Value| {
+        let mut all = json!({ "rope_type": "yarn", "factor": 4.0 });
+        all[key] = value;
+        rope(all)
+    };
+    for (key, value) in [
+        ("factor", -4.0),
+        ("factor", 1e-39),
+        ("factor", 1e300),
+        ("attention_factor", 0.0),
+        ("attention_factor", -1.0),
+        ("beta_fast", -32.0),
+    ] {
+        let text = yarn(key, value.into());
+        assert!(
+            text.contains(&format!("`{key}` of `rope_scaling`")) && text.contains("not a positive number"),
+            "{text}"
+        );
+    }
+    assert!(yarn("rope_theta", 1.0.into()).contains("`rope_theta` is 1: yarn needs wavelengths that differ"));
+    assert!(yarn("rope_theta", Value::Null).contains("`rope_theta` of `rope_scaling` is null, not a number"));
+    let llama3 = json!({ "rope_type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 4 });
+    assert!(rope(llama3).contains("`high_freq_factor` of `rope_scaling` is 4, not more than `low_freq_factor`, 4"));
+    let longrope = json!({ "rope_type": "longrope", "short_factor": [1, 0], "long_factor": [1, 1] });
+    assert!(rope(longrope).contains("`short_factor` of `rope_scaling` is missing, or not a list of positive numbers"));
+    let longrope = json!({ "rope_type": "longrope", "short_factor": [1], "long_factor": [1], "original_max_position_embeddings": 1 });
+    assert!(rope(longrope).contains("`original_max_position_embeddings` is 1: longrope needs more"));
+    let model = |key: &str, value: f64| {
+        let mut all = json!({ "model_type": "gemma2", "vocab_size": 9, "hidden_size": 8, "intermediate_size": 8, "head_dim": 4,
+            "num_attention_heads": 2, "num_key_value_heads": 2, "num_hidden_layers": 1 });
+        all[key] = value.into();
+        let c = HfConfig::parse(&all.to_string(), "config.json").unwrap();
+        message(Decoder::of(&c, true).map(|_| ()))
+    };
+    for key in
+        ["rms_norm_eps", "query_pre_attn_scalar", "attn_logit_softcapping", "final_logit_softcapping", "rope_theta"]
+    {
+        for value in [0.0, -1.0, 1e300] {
+            let text = model(key, value);
+            assert!(
+                text.starts_with(&format!("config.json: `{key}` is ")) && text.contains("not a positive number"),
+                "{text}"
+            );
+        }
+    }
+}
+
+/// As in transformers: `rope_scaling` is what people add by hand to a file that has the new field already.
+#[test]
+fn of_both_dialects_the_older_one_counts() {
+    let (linear, plain) =
+        (json!({ "rope_type": "linear", "factor": 8.0 }), json!({ "rope_type": "default", "rope_theta": 500.0 }));
+    let both =
+        config(json!({ "rope_scaling": linear, "rope_parameters": plain, "rope_theta": 1000.0 })).rope().unwrap();
+    assert_eq!((both.scaling, both.theta), (RopeScaling::Linear { factor: 8.0 }, 1000.0));
+    let empty = config(json!({ "rope_scaling": {}, "rope_parameters": plain })).rope().unwrap();
+    assert_eq!((empty.scaling, empty.theta), (RopeScaling::Default, 500.0));
+    // of layer types it is that of those that see everything
+    let nested =
+        json!({ "full_attention": plain, "sliding_attention": { "rope_type": "default", "rope_theta": 50.0 } });
+    let c = config(json!({ "rope_scaling": linear, "rope_parameters": nested }));
+    let (full, local) = (c.rope_of("full_attention").unwrap(), c.rope_of("sliding_attention").unwrap());
+    assert_eq!((full.scaling, full.theta), (RopeScaling::Linear { factor: 8.0 }, 500.0));
+    assert_eq!((local.scaling, local.theta), (RopeScaling::Default, 50.0));
+}
+
+#[test]
+fn a_stretched_context_is_as_long_as_the_stretching_makes_it() {
+    let context = |max: usize, rope: Value| {
+        let all = json!({ "model_type": "llama", "vocab_size": 9, "hidden_size": 8, "intermediate_size": 8, "num_attention_heads": 2,
+            "num_hidden_layers": 1, "max_position_embeddings": max, "rope_scaling": rope });
+        Decoder::of(&HfConfig::parse(&all.to_string(), "config.json").unwrap(), true).unwrap().context
+    };
+    assert_eq!(context(4096, Value::Null), 4096);
+    // vicuna, and what Qwen recommends
+    assert_eq!(context(4096, json!({ "type": "linear", "factor": 4.0 })), 16384);
+    assert_eq!(
+        context(32768, json!({ "type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768 })),
+        131072
+    );
+    assert_eq!(context(64, json!({ "type": "dynamic", "factor": 1.5 })), 96);
+    // these give the stretched length themselves
+    assert_eq!(
+        context(163840, json!({ "type": "yarn", "factor": 40, "original_max_position_embeddings": 4096 })),
+        163840
+    );
+    let llama3 = json!({ "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 8192 });
+    assert_eq!(context(131072, llama3), 131072);
+    assert_eq!(context(4096, json!({ "type": "linear", "factor": 1e30 })), i32::MAX as usize);
 }
 
 #[test]
@@ -191,7 +301,7 @@ fn a_damaged_number_of_layers_is_refused() {
     for (model_type, key) in [("llama", "num_hidden_layers"), ("gemma2", "num_hidden_layers"), ("gpt2", "n_layer")] {
         let text = format!(
             r#"{{"model_type": "{model_type}", "vocab_size": 9, "hidden_size": 8, "n_embd": 8, "n_head": 2, "n_positions": 8,
-            "intermediate_size": 8, "num_attention_heads": 2, "{key}": 4000000000}}"#
+            "intermediate_size": 8, "num_attention_heads": 2, "num_key_value_heads": 2, "{key}": 4000000000}}"#
         );
         let config = HfConfig::parse(&text, "config.json").unwrap();
         let error = raxla_graphs::models::Decoder::of(&config, true).err().unwrap().to_string();

@@ -23,7 +23,7 @@ fn bits(values: &[f32]) -> Vec<u32> {
 fn every_block_format_decodes_bit_for_bit() {
     let blocks = Weights::open(data("blocks.gguf")).unwrap();
     let expected = Weights::open(data("blocks.safetensors")).unwrap();
-    assert_eq!(blocks.names().count(), 13);
+    assert_eq!(blocks.names().count(), 15);
     for name in blocks.names() {
         assert_eq!(blocks.info(name).unwrap().dims, [3, 512]);
         assert_eq!(blocks.info(name).unwrap().encoding.to_string().to_uppercase(), name.to_uppercase());
@@ -273,6 +273,24 @@ fn gemmas_get_what_their_size_implies() {
         (30.0, 50.0)
     );
     assert_eq!(small.rope_of("sliding_attention").unwrap().theta, 10000.0);
+}
+
+#[test]
+fn a_key_that_changes_the_model_is_refused() {
+    let mut file = Builder::default().pair("general.architecture", 8, &string("llama"));
+    for key in [
+        "block_count",
+        "embedding_length",
+        "feed_forward_length",
+        "context_length",
+        "attention.head_count",
+        "vocab_size",
+    ] {
+        file = file.pair(&format!("llama.{key}"), 4, &8u32.to_le_bytes());
+    }
+    let (_dir, path) = saved(&file.pair("llama.attention.causal", 7, &[0]).build());
+    let error = HfConfig::from_gguf(&Weights::open(path).unwrap()).unwrap_err().to_string();
+    assert!(error.contains("`llama.attention.causal` is false: it asks for attention to later positions"), "{error}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The tests of the models, in one program. A file here is a module below; `memory` is a program of its own.
 
 mod beams;
+mod checkpoints;
 mod common;
 mod config;
 mod damaged_files;
@@ -9,6 +10,7 @@ mod families;
 mod flax;
 mod generation;
 mod gguf;
+mod gguf_tokenizer;
 mod gradients;
 mod hostile_hub;
 mod hub;

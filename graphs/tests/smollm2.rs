@@ -36,7 +36,12 @@ fn the_default_model_is_fetched_and_read() {
     assert!(norm.iter().all(|v| v.is_finite()) && norm.iter().any(|v| *v != 0.0));
 
     let tokenizer = source.tokenizer(&weights).unwrap();
-    assert_eq!((tokenizer.vocab_size(), tokenizer.bos, tokenizer.eos.as_slice()), (49152, Some(1), [2].as_slice()));
+    // the file's own end token, and those of llama.cpp's list: <|endoftext|> and <reponame>
+    assert_eq!(
+        (tokenizer.vocab_size(), tokenizer.bos, tokenizer.eos.as_slice()),
+        (49152, Some(1), [2, 0, 4].as_slice())
+    );
+    assert_eq!(tokenizer.token(4).as_deref(), Some("<reponame>"));
     assert_eq!(tokenizer.encode("Hello, my dog is cute", true).unwrap(), [19556, 28, 957, 2767, 314, 25489]);
     let messages = [Message { role: "user".into(), content: "Hi".into() }];
     let template = tokenizer.chat_template.as_deref().unwrap();

@@ -1,15 +1,17 @@
 //! A model's configuration: Hugging Face's config.json, or the same made from the metadata of a GGUF file.
 
+mod fields;
 mod from_gguf;
 mod rope;
 
+pub(crate) use fields::unread;
 pub(crate) use rope::DIVISORS;
 pub use rope::{Rope, RopeScaling};
 
-use crate::weights::Weights;
+use crate::weights::{ADAPTER, LFS_POINTER, Weights, adapter, is_lfs_pointer};
 use crate::{LoadError, error::with_help};
 use serde_json::{Map, Value};
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 /// A configuration. Which keys matter is the model's affair: it reads them with the getters, whose errors name the key.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,20 +24,30 @@ pub struct HfConfig {
     pub raw: Map<String, Value>,
     /// What errors call it: `config.json`, or the name of the GGUF file.
     origin: String,
+    /// Which fields were read.
+    asked: fields::Asked,
+    /// What a GGUF file calls the fields; empty of a config.json.
+    words: Arc<BTreeMap<&'static str, String>>,
 }
 
 impl HfConfig {
     /// Reads `config.json` in `dir`.
     pub fn load(dir: &Path) -> Result<HfConfig, LoadError> {
         let path = dir.join("config.json");
-        let text = raxla_xla::read_text(&path, 1 << 30).map_err(|e| LoadError::io(&path, e))?;
+        let text = raxla_xla::read_text(&path, 1 << 30).map_err(|e| match dir.join(ADAPTER).is_file() {
+            true => LoadError::format(dir, adapter(dir)),
+            false => LoadError::io(&path, e),
+        })?;
+        if is_lfs_pointer(text.as_bytes()) {
+            return Err(LoadError::format(path, LFS_POINTER));
+        }
         HfConfig::parse(&text, &path.display().to_string())?.language_model()
     }
 
     /// Of a model that also sees, the language model's part.
     fn language_model(self) -> Result<HfConfig, LoadError> {
         let Some(mut text) = self.section("text_config")? else { return Ok(self) };
-        for key in ["bos_token_id", "eos_token_id", "quantization_config"] {
+        for key in ["bos_token_id", "eos_token_id", "quantization_config", "tie_word_embeddings"] {
             if let (None, Some(id)) = (text.get(key), self.get(key)) {
                 text.raw.insert(key.to_string(), id.clone());
             }
@@ -60,8 +72,14 @@ impl HfConfig {
 
     /// From the parsed object; `origin` is what errors call it.
     pub fn from_map(raw: Map<String, Value>, origin: &str) -> Result<HfConfig, LoadError> {
-        let mut config =
-            HfConfig { model_type: String::new(), architectures: Vec::new(), raw, origin: origin.to_string() };
+        let mut config = HfConfig {
+            model_type: String::new(),
+            architectures: Vec::new(),
+            raw,
+            origin: origin.to_string(),
+            asked: Default::default(),
+            words: Default::default(),
+        };
         config.model_type = config.str("model_type")?.to_string();
         if let Some(Value::Array(classes)) = config.get("architectures") {
             config.architectures = classes.iter().filter_map(Value::as_str).map(str::to_string).collect();
@@ -91,18 +109,48 @@ impl HfConfig {
         all
     }
 
+    /// The same, of which nothing was read yet.
+    pub(crate) fn unread(&self) -> HfConfig {
+        HfConfig { asked: Default::default(), ..self.clone() }
+    }
+
     /// The value of `key`; `null` counts as absent.
     pub fn get(&self, key: &str) -> Option<&Value> {
+        self.asked.note(key);
         self.raw.get(key).filter(|v| !v.is_null())
     }
 
-    /// An error about this configuration.
+    /// Is it there, and `null`?
+    pub fn is_null(&self, key: &str) -> bool {
+        self.asked.note(key);
+        self.raw.get(key).is_some_and(Value::is_null)
+    }
+
+    /// Was it made of the metadata of a GGUF file?
+    pub(crate) fn is_gguf(&self) -> bool {
+        !self.words.is_empty()
+    }
+
+    /// An error about this configuration. Fields in backticks get the names that a GGUF file has for them.
     pub fn error(&self, reason: impl Into<String>) -> LoadError {
-        LoadError::Config { file: self.origin.clone(), reason: reason.into() }
+        let quoted = |name: &str| format!("`{name}`");
+        let reason = self.words.iter().fold(reason.into(), |text, (key, own)| text.replace(&quoted(key), &quoted(own)));
+        LoadError::Config { file: self.origin.clone(), reason }
     }
 
     fn required<T>(&self, key: &str, found: Option<T>) -> Result<T, LoadError> {
-        found.ok_or_else(|| self.error(format!("`{key}` is missing")))
+        let why = if self.is_null(key) { "null, but needed" } else { "missing" };
+        found.ok_or_else(|| self.error(format!("`{key}` is {why}")))
+    }
+
+    /// What was found, or `default` where nothing is. Not so of `null`, which transformers takes for no default.
+    pub(crate) fn or<T>(&self, key: &str, found: Option<T>, default: T) -> Result<T, LoadError> {
+        match found {
+            None if self.is_null(key) => {
+                Err(self.error(format!("`{key}` is null\n  help: give a value, or leave it out to have the usual one")))
+            }
+            found => Ok(found.unwrap_or(default)),
+        }
     }
 
     fn typed<'a, T>(
@@ -128,7 +176,7 @@ impl HfConfig {
 
     /// The positive integer `key`, or `default`.
     pub fn uint_or(&self, key: &str, default: usize) -> Result<usize, LoadError> {
-        Ok(self.uint_opt(key)?.unwrap_or(default))
+        self.or(key, self.uint_opt(key)?, default)
     }
 
     /// The whole number `key`, which may be 0.
@@ -158,12 +206,50 @@ impl HfConfig {
 
     /// The number `key`, or `default`.
     pub fn float_or(&self, key: &str, default: f64) -> Result<f64, LoadError> {
-        Ok(self.float_opt(key)?.unwrap_or(default))
+        self.or(key, self.float_opt(key)?, default)
+    }
+
+    /// The number `key`, which something is divided by: greater than 0, also when it is rounded to f32.
+    pub fn positive(&self, key: &str) -> Result<f64, LoadError> {
+        self.required(key, self.positive_opt(key)?)
+    }
+
+    /// The same, or `None` if it is absent.
+    pub fn positive_opt(&self, key: &str) -> Result<Option<f64>, LoadError> {
+        self.typed(key, "a positive number that f32 can hold", |v| v.as_f64().filter(|x| is_divisor(*x)))
+    }
+
+    /// The truth value `key`, or `default`; where `null` is meant to be no.
+    pub fn bool_or_null(&self, key: &str, default: bool) -> Result<bool, LoadError> {
+        if self.is_null(key) { Ok(false) } else { self.bool_or(key, default) }
+    }
+
+    /// The same with `key` in place of its other name, which transformers reads too.
+    ///
+    /// # Errors
+    /// Both, of different values.
+    pub(crate) fn renamed(mut self, key: &str, other: &str) -> Result<HfConfig, LoadError> {
+        let Some(value) = self.raw.remove(other) else { return Ok(self) };
+        match self.get(key) {
+            Some(own) if !value.is_null() && *own != value => Err(self.error(format!(
+                "`{key}` is {own}, but `{other}` is {value}: they are two names of one field\n  help: remove the wrong one"
+            ))),
+            Some(_) => Ok(self),
+            None => {
+                self.raw.insert(key.to_string(), value);
+                Ok(self)
+            }
+        }
     }
 
     /// The truth value `key`, or `default`.
     pub fn bool_or(&self, key: &str, default: bool) -> Result<bool, LoadError> {
-        Ok(self.typed(key, "true or false", Value::as_bool)?.unwrap_or(default))
+        self.or(key, self.bool_opt(key)?, default)
+    }
+
+    /// The truth value `key`, or `None` if it is absent.
+    pub fn bool_opt(&self, key: &str) -> Result<Option<bool>, LoadError> {
+        self.typed(key, "true or false", Value::as_bool)
     }
 
     /// The string `key`.
@@ -178,7 +264,7 @@ impl HfConfig {
 
     /// The string `key`, or `default`.
     pub fn str_or<'a>(&'a self, key: &str, default: &'a str) -> Result<&'a str, LoadError> {
-        Ok(self.str_opt(key)?.unwrap_or(default))
+        self.or(key, self.str_opt(key)?, default)
     }
 
     /// The dtype that the weights were saved in, as the configuration spells it (`bfloat16`): `dtype` in transformers
@@ -194,7 +280,15 @@ impl HfConfig {
         let Some(raw) = self.typed(key, "an object", Value::as_object)? else { return Ok(None) };
         let model_type = raw.get("model_type").and_then(Value::as_str).unwrap_or(&self.model_type).to_string();
         let origin = format!("{}, `{key}`", self.origin);
-        Ok(Some(HfConfig { model_type, architectures: self.architectures.clone(), raw: raw.clone(), origin }))
+        let (architectures, raw) = (self.architectures.clone(), raw.clone());
+        Ok(Some(HfConfig {
+            model_type,
+            architectures,
+            raw,
+            origin,
+            asked: Default::default(),
+            words: Default::default(),
+        }))
     }
 
     /// The rotary embedding: transformers 5 has `rope_parameters`, transformers 4 had `rope_theta` and `rope_scaling`.
@@ -206,6 +300,11 @@ impl HfConfig {
     pub fn rope_of(&self, layer_type: &str) -> Result<Rope, LoadError> {
         rope::read(self, Some(layer_type))
     }
+}
+
+/// Can one divide by it, in f32 too?
+pub(crate) fn is_divisor(x: f64) -> bool {
+    x > 0.0 && (x as f32).is_normal() && (1.0 / x as f32).is_normal()
 }
 
 /// What config.json and generation_config.json say about generating: special ids, and the sampling that the authors

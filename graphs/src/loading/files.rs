@@ -3,6 +3,7 @@ use crate::{
     LoadError,
     config::{GenerationConfig, HfConfig},
     hub::HubOptions,
+    models::by_name,
     source::{Source, preset},
     tokenizer::Tokenizer,
     weights::Weights,
@@ -65,8 +66,12 @@ impl Files {
     /// Open a model that is on this machine.
     pub fn open(source: &Source) -> Result<Files, LoadError> {
         let mut weights = source.weights()?;
-        let config = source.config(&weights)?;
+        let mut config = source.config(&weights)?;
         weights.dequantise(&config)?;
+        weights.rename(by_name(&config).ok())?;
+        if weights.has_own_head() {
+            config.raw.insert("tie_word_embeddings".into(), false.into());
+        }
         let mut generation = source.generation(&config)?;
         let tokenizer = source.tokenizer(&weights);
         if let Ok(t) = &tokenizer {

@@ -68,13 +68,13 @@ impl Source {
         if self.path.is_dir() { Tokenizer::from_dir(&self.path) } else { self.tokenizer(&self.weights()?) }
     }
 
-    /// The tokenizer: the one that lies beside the weights, or the one in the metadata of a GGUF file.
+    /// The tokenizer: the one that lies beside the weights, or the one in the metadata of a GGUF file, which must be the same.
     pub fn tokenizer(&self, weights: &Weights) -> Result<Tokenizer, LoadError> {
         let beside = self.folder().join("tokenizer.json").is_file();
-        if weights.gguf().is_some() && !beside {
-            Tokenizer::from_gguf(weights)
-        } else {
-            Tokenizer::from_dir(self.folder())
+        match weights.gguf() {
+            Some(_) if beside => Tokenizer::beside_gguf(self.folder(), weights),
+            Some(_) => Tokenizer::from_gguf(weights),
+            None => Tokenizer::from_dir(self.folder()),
         }
     }
 

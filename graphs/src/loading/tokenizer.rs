@@ -60,11 +60,37 @@ impl Tokenizer {
         let bad = |reason: String| LoadError::tokenizer(weights.path(), reason);
         let metadata = weights.gguf().ok_or_else(|| bad("it is not a GGUF file".to_string()))?;
         let inner = gguf::build(metadata).map_err(bad)?;
-        let id =
-            |name: &str| metadata.uint(&format!("tokenizer.ggml.{name}_token_id")).and_then(|n| u32::try_from(n).ok());
-        let eos = ["eos", "eot", "eom"].into_iter().filter_map(id);
-        let template = |suffix| metadata.str(&format!("tokenizer.chat_template{suffix}")).map(str::to_string);
-        Ok(Tokenizer::new(inner, weights.path(), id("bos"), eos, [template(""), template(".tool_use")]))
+        let gguf::Told { bos, eos, chat_templates } = gguf::Told::read(metadata);
+        Ok(Tokenizer::new(inner, weights.path(), bos, eos.into_iter(), chat_templates))
+    }
+
+    /// The tokenizer of `dir`, where a GGUF file lies: what the metadata of the file says of special tokens and templates comes first.
+    ///
+    /// # Errors
+    /// A tokenizer that is not the one of the file: their vocabularies differ.
+    pub fn beside_gguf(dir: &Path, weights: &Weights) -> Result<Tokenizer, LoadError> {
+        let mut own = Tokenizer::from_dir(dir)?;
+        let Some(metadata) = weights.gguf() else { return Ok(own) };
+        let (json, file) = (dir.join("tokenizer.json"), weights.path().display());
+        let other = |reason| {
+            let help = "remove it, and the file's own tokenizer is used; or put that of the model in its place";
+            LoadError::tokenizer(&json, format!("it is not the one of {file}: {reason}\n  help: {help}"))
+        };
+        if let Some(differing) = gguf::compare(&own.inner, metadata).map_err(other)? {
+            tracing::warn!("{} is not quite the tokenizer of {file}: {differing}", json.display());
+        }
+        let gguf::Told { bos, eos, chat_templates: [usual, tools] } = gguf::Told::read(metadata);
+        let ids = own.encode("", true)?;
+        let is = |id: Option<&u32>, ends: &[u32]| id.is_some_and(|id| ends.contains(id));
+        let now = [
+            is(ids.first(), bos.or(own.bos).as_slice()),
+            is(ids.last(), eos.get(..1).unwrap_or(&own.eos)) && ids.len() > 1,
+        ];
+        gguf::surround_as_told(&mut own.inner, metadata, Some(now)).map_err(other)?;
+        let eos: Vec<u32> = eos.into_iter().chain(own.eos).collect();
+        // (a template for tools belongs to the usual one)
+        let templates = if usual.is_some() { [usual, tools] } else { [own.chat_template, own.tool_template] };
+        Ok(Tokenizer::new(own.inner, weights.path(), bos.or(own.bos), eos.into_iter(), templates))
     }
 
     fn new(

@@ -38,13 +38,13 @@ impl Common {
     /// Read them from Hugging Face's configuration, with the family's defaults in it.
     pub fn read(c: &HfConfig) -> Result<Common, LoadError> {
         let (hidden_size, heads) = (c.uint("hidden_size")?, c.uint("num_attention_heads")?);
-        let kv_heads = c.uint_or("num_key_value_heads", heads)?;
+        let kv_heads = c.uint_opt("num_key_value_heads")?.unwrap_or(heads);
         if !heads.is_multiple_of(kv_heads) {
             return Err(
                 c.error(format!("`num_key_value_heads` {kv_heads} does not divide `num_attention_heads` {heads}"))
             );
         }
-        let head_dim = c.uint_or("head_dim", hidden_size / heads)?;
+        let head_dim = c.uint_opt("head_dim")?.unwrap_or(hidden_size / heads);
         // products of three of these are counted
         const MOST: usize = 1 << 21;
         let sizes = [("hidden_size", hidden_size), ("num_attention_heads", heads), ("head_dim", head_dim)];
@@ -53,12 +53,15 @@ impl Common {
             return Err(c.error(format!("`{key}` is {n}: no model has more than {MOST}")));
         }
         let max_position_embeddings = c.uint_or("max_position_embeddings", 2048)?;
-        // (Gemma calls it `hidden_activation`, beside a `hidden_act` that does not count)
-        let act = match c.str_opt("hidden_activation")? {
-            Some(act) => act,
-            None => c.str_or("hidden_act", "silu")?,
-        };
+        let act = c.str_or("hidden_act", "silu")?;
         let rope = c.rope_of("full_attention")?;
+        if rope.partial_rotary_factor != 1.0 && c.model_type != "phi3" && !c.is_gguf() {
+            let (part, family) = (rope.partial_rotary_factor, &c.model_type);
+            return Err(c.error(format!(
+                "`partial_rotary_factor` is {part}, but all of a head is turned in models of type {family}\n  help: remove it if \
+                 the weights were trained so"
+            )));
+        }
         let dim = (head_dim as f64 * rope.partial_rotary_factor) as usize;
         Ok(Common {
             vocab_size: c.uint("vocab_size")?,
@@ -69,10 +72,7 @@ impl Common {
             num_key_value_heads: kv_heads,
             head_dim,
             max_position_embeddings,
-            rms_norm_eps: match c.float_or("rms_norm_eps", 1e-6)? {
-                eps if eps >= 0.0 => eps,
-                eps => return Err(c.error(format!("`rms_norm_eps` is {eps}, not a number from 0 on"))),
-            },
+            rms_norm_eps: c.or("rms_norm_eps", c.positive_opt("rms_norm_eps")?, 1e-6)?,
             hidden_act: act.parse().map_err(|e| c.error(format!("`hidden_act`: {e}")))?,
             tie_word_embeddings: c.bool_or("tie_word_embeddings", false)?,
             initializer_range: c.float_or("initializer_range", 0.02)?,
@@ -83,12 +83,17 @@ impl Common {
 
     /// Most tokens of a sequence.
     pub fn context(&self) -> usize {
-        // this kind of stretching is meant to go beyond the trained length, which the others already give as their limit
-        let stretch = match self.rope.scaling {
-            RopeScaling::Dynamic { factor, .. } => factor,
-            _ => 1.0,
+        // Files that were stretched after training give the length of the training as their limit, which is meant to be passed.
+        // LLaMA 3 and longrope give the stretched one; so do some files with yarn, whose original length stands beside it.
+        let (length, factor) = match self.rope.scaling {
+            RopeScaling::Linear { factor } | RopeScaling::Dynamic { factor, .. } => {
+                (self.max_position_embeddings, factor)
+            }
+            RopeScaling::Yarn { factor, original_max_position_embeddings: original, .. } => (original, factor),
+            _ => (self.max_position_embeddings, 1.0),
         };
-        (self.max_position_embeddings as f64 * stretch) as usize
+        // (positions are i32)
+        self.max_position_embeddings.max((length as f64 * factor) as usize).min(i32::MAX as usize)
     }
 
     /// A matrix with random initial values.

@@ -96,9 +96,14 @@ impl Decoder<Param> {
     /// The specification that a configuration means.
     ///
     /// # Errors
-    /// A `model_type` that raxla does not have; values that are missing, of the wrong type, or do not fit together.
+    /// A `model_type` that raxla does not have; values that are missing, of the wrong type, or do not fit together; fields that ask for
+    /// what raxla does not have. Of fields that nobody knows, a warning tells the names.
     pub fn of(config: &HfConfig, stacking: impl Into<Stacking>) -> Result<Decoder<Param>, LoadError> {
-        Ok((by_name(config)?.build)(config)?.held(stacking.into()))
+        let (spec, unknown) = by_name(config)?.read(config)?;
+        if !unknown.is_empty() {
+            config.warn_of(&unknown);
+        }
+        Ok(spec.held(stacking.into()))
     }
     /// From a list of layers whose checkpoint names have `{}` for their number.
     fn held(self, stacking: Stacking) -> Decoder<Param> {

@@ -4,7 +4,11 @@
 //! the MLP is many small experts and some that all tokens go through. Experts stand in groups, of which the best are chosen
 //! first, so that a token's experts are on few machines. V3 scores them by a sigmoid each, and balances their use not by a loss
 //! but by a bias that counts for the choice alone. Published weights of V3 are fp8 with a scale per block, which loading undoes.
-use super::{Common, Decoder, FeedForward, Mixer, common::in_layer, moe::enough};
+use super::{
+    Common, Decoder, FeedForward, Mixer,
+    common::in_layer,
+    moe::{self, enough},
+};
 use crate::{LoadError, config::HfConfig};
 use raxla::{
     Param,
@@ -17,7 +21,7 @@ use raxla::{
 
 const V2: &str = r#"{"max_position_embeddings": 2048, "q_lora_rank": 1536, "first_k_dense_replace": 0, "n_routed_experts": 64,
     "n_shared_experts": 2, "moe_intermediate_size": 1407, "topk_method": "greedy"}"#;
-const V3: &str = r#"{"max_position_embeddings": 4096, "q_lora_rank": 1536, "first_k_dense_replace": 3, "n_routed_experts": 256,
+const V3: &str = r#"{"num_key_value_heads": 128, "max_position_embeddings": 4096, "q_lora_rank": 1536, "first_k_dense_replace": 3, "n_routed_experts": 256,
     "n_shared_experts": 1, "moe_intermediate_size": 2048, "n_group": 8, "topk_group": 4, "num_experts_per_tok": 8,
     "norm_topk_prob": true, "routed_scaling_factor": 2.5}"#;
 const BOTH: &str = r#"{"kv_lora_rank": 512, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128}"#;
@@ -37,10 +41,9 @@ pub fn build2(c: &HfConfig) -> Result<Decoder<Param>, LoadError> {
 /// The specification of a DeepSeek V3.
 pub fn build3(c: &HfConfig) -> Result<Decoder<Param>, LoadError> {
     let c = &c.with_defaults(V3).with_defaults(BOTH);
-    let choice = Router::softmax(c.uint("num_experts_per_tok")?, c.bool_or("norm_topk_prob", true)?);
+    let choice = Router::softmax(c.uint("num_experts_per_tok")?, c.bool_or_null("norm_topk_prob", true)?);
     let choice = Router { scoring: Scoring::Sigmoid, groups: groups(c, GroupScore::BestTwo)?, ..choice };
-    // (null is no, as in Python)
-    let interleaved = c.bool_or("rope_interleave", !c.raw.contains_key("rope_interleave"))?;
+    let interleaved = c.bool_or_null("rope_interleave", true)?;
     build(c, choice, false, interleaved)
 }
 
@@ -49,16 +52,19 @@ fn build(c: &HfConfig, choice: Router, bias: bool, interleaved: bool) -> Result<
     let c = &c.with(&format!(r#"{{"head_dim": {}}}"#, c.uint("qk_rope_head_dim")?));
     let common = Common::read(c)?;
     let attention = Mixer::Latent(attention(c, &common, interleaved)?);
-    let choice = Router { scale: c.float_or("routed_scaling_factor", 1.0)?, wide: true, ..choice };
+    let choice = Router {
+        scale: c.or("routed_scaling_factor", c.positive_opt("routed_scaling_factor")?, 1.0)?,
+        wide: true,
+        ..choice
+    };
     let width = c.uint("moe_intermediate_size")?;
     let count = enough(c, c.uint("n_routed_experts")?, &choice)?;
-    let names = ["mlp", "gate_proj", "up_proj", "down_proj"];
     let choice_bias = Param::new([count], ["choices"]).stored(in_layer("mlp.gate.e_score_correction_bias"));
     let shared = c.uint_opt("n_shared_experts")?.map(|n| common.mlp_named("mlp.shared_experts", n * width, bias));
     let experts = FeedForward::Experts(Experts {
         choice_bias: (choice.scoring == Scoring::Sigmoid).then_some(choice_bias),
         shared,
-        ..common.experts(count, width, names, choice)
+        ..common.experts(count, width, moe::NAMES, choice)
     });
     let dense = c.count("first_k_dense_replace")?;
     let mlp = FeedForward::Mlp(common.mlp(bias));

@@ -24,7 +24,7 @@ pub fn build(c: &HfConfig) -> Result<Decoder<Param>, LoadError> {
         return Err(c.error(format!("`n_head` {h} does not divide `n_embd` {d}")));
     }
     let (k, f) = (d / h, c.uint_opt("n_inner")?.unwrap_or(4 * d));
-    let (eps, std) = (c.float("layer_norm_epsilon")? as f32, c.float("initializer_range")?);
+    let (eps, std) = (c.positive("layer_norm_epsilon")? as f32, c.float("initializer_range")?);
     let act: Activation =
         c.str("activation_function")?.parse().map_err(|e| c.error(format!("`activation_function`: {e}")))?;
 

@@ -21,14 +21,15 @@ use raxla::{
 
 const DEFAULTS: &str = r#"{"num_key_value_heads": 8, "head_dim": 64, "max_position_embeddings": 131072, "rms_norm_eps": 1e-5,
     "rope_theta": 150000.0, "sliding_window": 128, "num_experts_per_tok": 4, "attention_bias": true, "swiglu_alpha": 1.702,
-    "swiglu_limit": 7.0}"#;
+    "swiglu_limit": 7.0, "num_local_experts": 128}"#;
 const ROPE: &str = r#"{"rope_scaling": {"rope_type": "yarn", "factor": 32.0, "beta_fast": 32.0, "beta_slow": 1.0,
     "truncate": false, "original_max_position_embeddings": 4096}}"#;
 
 /// The specification that a configuration means.
 pub fn build(c: &HfConfig) -> Result<Decoder<Param>, LoadError> {
     let c = &c.with_defaults(DEFAULTS);
-    let has_rope = c.get("rope_parameters").or(c.get("rope_scaling")).is_some();
+    let is_some = |key| c.get(key).is_some_and(|v| v.as_object().is_none_or(|map| !map.is_empty()));
+    let has_rope = is_some("rope_parameters") || is_some("rope_scaling");
     let c = &if has_rope { c.clone() } else { c.with(ROPE) };
     let common = Common { gains: Gains::Wide, ..Common::read(c)? };
     let windows = windows(c, common.num_hidden_layers, |layer| layer % 2 == 0)?;
@@ -43,7 +44,7 @@ pub fn build(c: &HfConfig) -> Result<Decoder<Param>, LoadError> {
 
 fn experts(c: &HfConfig, common: &Common) -> Result<Experts<Param>, LoadError> {
     let choice = Router::softmax(c.uint("num_experts_per_tok")?, true);
-    let e = enough(c, c.uint_or("num_local_experts", c.uint_or("num_experts", 128)?)?, &choice)?;
+    let e = enough(c, c.uint("num_local_experts")?, &choice)?;
     let (d, f) = (common.hidden_size, common.intermediate_size);
     let stored = |p: Param, name: &str| p.stored(in_layer(&format!("mlp.experts.{name}")));
     // even columns are the gate's, odd ones the linear part's
@@ -65,6 +66,6 @@ fn experts(c: &HfConfig, common: &Common) -> Result<Experts<Param>, LoadError> {
         shared: None,
         choice,
         dispatch: Dispatch::Grouped,
-        act: Glu::Clamped { alpha: c.float("swiglu_alpha")?, limit: c.float("swiglu_limit")? },
+        act: Glu::Clamped { alpha: c.positive("swiglu_alpha")?, limit: c.positive("swiglu_limit")? },
     })
 }

@@ -7,14 +7,20 @@
 //!
 //! Training adds the load-balancing loss of the routers' scores ([`Decoder::balance_loss`]), or a few experts would get all
 //! tokens.
-use super::{Common, Decoder, FeedForward, Mixer, common::within, qwen, windows};
+use super::{Common, Decoder, FeedForward, Mixer, common::within, qwen};
 use crate::{LoadError, config::HfConfig};
 use raxla::{Param, nn::moe::Router};
 
 const MIXTRAL: &str = r#"{"num_key_value_heads": 8, "max_position_embeddings": 131072, "rms_norm_eps": 1e-5,
-    "num_experts_per_tok": 2, "num_local_experts": 8}"#;
+    "rope_theta": 1000000.0, "num_experts_per_tok": 2, "num_local_experts": 8}"#;
 const QWEN: &str = r#"{"num_key_value_heads": 4, "max_position_embeddings": 32768, "num_experts_per_tok": 8,
-    "moe_intermediate_size": 768, "norm_topk_prob": false, "decoder_sparse_step": 1}"#;
+    "moe_intermediate_size": 768, "norm_topk_prob": false, "decoder_sparse_step": 1,
+    "num_experts": 128, "sliding_window": 4096}"#;
+
+/// What checkpoints of Mixtral call experts: the part of a layer, gate, up and down.
+pub(super) const MIXTRAL_NAMES: [&str; 4] = ["block_sparse_moe", "w1", "w3", "w2"];
+/// The same of others.
+pub(super) const NAMES: [&str; 4] = ["mlp", "gate_proj", "up_proj", "down_proj"];
 
 /// The specification of a Mixtral.
 pub fn mixtral(c: &HfConfig) -> Result<Decoder<Param>, LoadError> {
@@ -22,11 +28,9 @@ pub fn mixtral(c: &HfConfig) -> Result<Decoder<Param>, LoadError> {
     let common = Common::read(c)?;
     let choice = Router::softmax(c.uint("num_experts_per_tok")?, true);
     let count = enough(c, c.uint("num_local_experts")?, &choice)?;
-    let windows = windows(c, common.num_hidden_layers, |_| true)?;
-    let names = ["block_sparse_moe", "w1", "w3", "w2"];
-    let experts = FeedForward::Experts(common.experts(count, common.intermediate_size, names, choice));
-    let attention = common.attention([false; 2]);
-    Ok(common.decoder(|layer| common.layer_of(Mixer::Attention(within(&attention, windows[layer])), experts.clone())))
+    let experts = FeedForward::Experts(common.experts(count, common.intermediate_size, MIXTRAL_NAMES, choice));
+    let attention = within(&common.attention([false; 2]), c.uint_opt("sliding_window")?);
+    Ok(common.decoder(|_| common.layer_of(Mixer::Attention(attention.clone()), experts.clone())))
 }
 
 /// The specification of a Qwen 3 with experts.
@@ -34,18 +38,18 @@ pub fn qwen3(c: &HfConfig) -> Result<Decoder<Param>, LoadError> {
     let c = &c.with_defaults(QWEN);
     let common = Common::read(c)?;
     let choice = Router::softmax(c.uint("num_experts_per_tok")?, c.bool_or("norm_topk_prob", false)?);
-    // transformers 5 writes `num_local_experts`, earlier ones `num_experts`
-    let count = enough(c, c.uint_or("num_experts", c.uint_or("num_local_experts", 128)?)?, &choice)?;
-    let names = ["mlp", "gate_proj", "up_proj", "down_proj"];
-    let experts = FeedForward::Experts(common.experts(count, c.uint("moe_intermediate_size")?, names, choice));
+    let count = enough(c, c.uint("num_experts")?, &choice)?;
+    let experts = FeedForward::Experts(common.experts(count, c.uint("moe_intermediate_size")?, NAMES, choice));
     let mlp = FeedForward::Mlp(common.mlp(false));
-    let every = c.uint("decoder_sparse_step")?;
+    let (every, windowed) = (c.uint("decoder_sparse_step")?, c.bool_or("use_sliding_window", false)?);
     let kept: Vec<u64> =
         c.get("mlp_only_layers").and_then(|v| v.as_array()).into_iter().flatten().filter_map(|v| v.as_u64()).collect();
     let is_sparse = |layer: usize| (layer + 1).is_multiple_of(every) && !kept.contains(&(layer as u64));
-    let (attention, windows) = (qwen::attention3(c, &common)?, qwen::late_windows(c, &common)?);
+    // a window, where there is one, is that of all layers
+    let window = c.uint_opt("sliding_window")?.filter(|_| windowed);
+    let attention = within(&qwen::attention3(c, &common)?, window);
     Ok(common.decoder(|layer| {
-        let mixer = Mixer::Attention(within(&attention, windows[layer]));
+        let mixer = Mixer::Attention(attention.clone());
         common.layer_of(mixer, if is_sparse(layer) { experts.clone() } else { mlp.clone() })
     }))
 }

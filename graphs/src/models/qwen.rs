@@ -8,7 +8,7 @@ use super::{Common, Decoder, common::within, windows};
 use crate::{LoadError, config::HfConfig};
 use raxla::{Param, nn::Attention};
 
-const DEFAULTS: &str = r#"{"max_position_embeddings": 32768, "sliding_window": 4096, "use_sliding_window": false,
+const DEFAULTS: &str = r#"{"num_key_value_heads": 32, "max_position_embeddings": 32768, "sliding_window": 4096, "use_sliding_window": false,
     "max_window_layers": 28}"#;
 
 /// The specification of a Qwen 2.
@@ -38,9 +38,9 @@ fn decoder(c: &HfConfig, common: &Common, attention: Attention<Param>) -> Result
 
 /// The window of each layer.
 pub(super) fn late_windows(c: &HfConfig, common: &Common) -> Result<Vec<Option<usize>>, LoadError> {
-    let first = c.uint_or("max_window_layers", common.num_hidden_layers)?;
-    match c.bool_or("use_sliding_window", false)? {
-        true => windows(c, common.num_hidden_layers, |layer| layer >= first),
-        false => Ok(vec![None; common.num_hidden_layers]),
-    }
+    let first = c.count("max_window_layers")?;
+    // (files name a size that is not used)
+    let used = c.bool_or("use_sliding_window", false)?;
+    let c = if used { c } else { &c.with(r#"{"sliding_window": null}"#) };
+    windows(c, common.num_hidden_layers, |layer| layer >= first)
 }

@@ -14,6 +14,7 @@ pub fn build(c: &HfConfig) -> Result<Decoder<Param>, LoadError> {
     let c = &c.with_defaults(DEFAULTS);
     let common = Common::read(c)?;
     let layers = common.num_hidden_layers;
+    let every = c.uint("no_rope_layer_interval")?;
     let turned: Vec<bool> = match c.get("no_rope_layers") {
         Some(list) => {
             // 1 stands for a layer that knows positions
@@ -21,10 +22,7 @@ pub fn build(c: &HfConfig) -> Result<Decoder<Param>, LoadError> {
             let flags = list.as_array().and_then(|list| list.iter().map(flag).collect());
             flags.ok_or_else(|| c.error(format!("`no_rope_layers` is {list}, not a list of 0 and 1")))?
         }
-        None => {
-            let every = c.uint("no_rope_layer_interval")?;
-            (0..layers).map(|layer| !(layer + 1).is_multiple_of(every)).collect()
-        }
+        None => (0..layers).map(|layer| !(layer + 1).is_multiple_of(every)).collect(),
     };
     if turned.len() < layers {
         return Err(c.error(format!("`no_rope_layers` has {} entries for {layers} layers", turned.len())));

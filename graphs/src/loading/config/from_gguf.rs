@@ -1,10 +1,11 @@
 //! GGUF metadata to the keys of config.json.
 
-use super::{HfConfig, rope};
+use super::{HfConfig, fields::Asked, rope};
 use crate::LoadError;
-use crate::weights::gguf::Metadata;
+use crate::weights::gguf::{Metadata, Value as Scalar};
 use crate::weights::{Weights, names};
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
 pub(super) fn config(weights: &Weights) -> Result<HfConfig, LoadError> {
     let origin = weights.path().display().to_string();
@@ -15,7 +16,7 @@ pub(super) fn config(weights: &Weights) -> Result<HfConfig, LoadError> {
     let table = names::architecture(metadata).ok_or_else(|| {
         bad(format!("raxla cannot read GGUF files of architecture {name:?}\n  help: it reads {}", names::known()))
     })?;
-    let keys = Keys { architecture: name, metadata, weights, origin: &origin };
+    let keys = Keys { architecture: name, metadata, weights, origin: &origin, asked: Asked::default() };
     let mut raw = Map::new();
     raw.insert("model_type".into(), table.model_type.into());
     raw.insert("architectures".into(), json!([table.class]));
@@ -34,14 +35,63 @@ pub(super) fn config(weights: &Weights) -> Result<HfConfig, LoadError> {
         "gemma" | "gemma2" | "gemma3_text" => keys.gemma(&mut raw, table.model_type)?,
         _ => {}
     }
-    HfConfig::from_map(raw, &origin)
+    keys.check_unread()?;
+    let words = WORDS.iter().map(|(key, own)| (*key, keys.key(own))).collect();
+    Ok(HfConfig { words: Arc::new(words), ..HfConfig::from_map(raw, &origin)? })
 }
+
+/// Fields of config.json, and the keys that they are made of here.
+const WORDS: &[(&str, &str)] = &[
+    ("vocab_size", "vocab_size"),
+    ("hidden_size", "embedding_length"),
+    ("n_embd", "embedding_length"),
+    ("intermediate_size", "feed_forward_length"),
+    ("n_inner", "feed_forward_length"),
+    ("num_hidden_layers", "block_count"),
+    ("n_layer", "block_count"),
+    ("num_attention_heads", "attention.head_count"),
+    ("n_head", "attention.head_count"),
+    ("num_key_value_heads", "attention.head_count_kv"),
+    ("head_dim", "attention.key_length"),
+    ("query_pre_attn_scalar", "attention.key_length"),
+    ("max_position_embeddings", "context_length"),
+    ("n_positions", "context_length"),
+    ("rms_norm_eps", "attention.layer_norm_rms_epsilon"),
+    ("layer_norm_epsilon", "attention.layer_norm_epsilon"),
+    ("rope_theta", "rope.freq_base"),
+    ("partial_rotary_factor", "rope.dimension_count"),
+    ("rope_scaling", "rope.scaling.type"),
+    ("factor", "rope.scaling.factor"),
+    ("attention_factor", "rope.scaling.attn_factor"),
+    ("original_max_position_embeddings", "rope.scaling.original_context_length"),
+    ("num_local_experts", "expert_count"),
+    ("num_experts", "expert_count"),
+    ("num_experts_per_tok", "expert_used_count"),
+    ("moe_intermediate_size", "expert_feed_forward_length"),
+    ("sliding_window", "attention.sliding_window"),
+    ("attn_logit_softcapping", "attn_logit_softcapping"),
+    ("final_logit_softcapping", "final_logit_softcapping"),
+];
+
+/// Keys that change nothing, or only repeat what tensors say.
+const WITHOUT_EFFECT: &[&str] = &[
+    "attention.key_length",
+    "attention.layer_norm_epsilon",
+    "attention.sliding_window",
+    "attention.value_length",
+    "rope.scaling.finetuned",
+    "rope.scaling.original_context_length",
+    "tensor_data_layout",
+    "vocab_size",
+];
 
 struct Keys<'a> {
     architecture: &'a str,
     metadata: &'a Metadata,
     weights: &'a Weights,
     origin: &'a str,
+    /// Which keys were read.
+    asked: Asked,
 }
 
 impl Keys<'_> {
@@ -49,7 +99,37 @@ impl Keys<'_> {
         format!("{}.{key}", self.architecture)
     }
 
+    /// Refuses what the model cannot do without, and warns of what nobody knows.
+    fn check_unread(&self) -> Result<(), LoadError> {
+        let of_model = |key: &&str| key.strip_prefix(self.architecture).is_some_and(|rest| rest.starts_with('.'));
+        let mut unknown = vec![];
+        for key in self.metadata.keys().filter(of_model) {
+            let own = &key[self.architecture.len() + 1..];
+            let off = matches!(self.metadata.get(key), Some(Scalar::Int(0) | Scalar::Bool(false)));
+            match self.metadata.get(key) {
+                Some(Scalar::Bool(false)) if own == "attention.causal" => {
+                    let reason = format!(
+                        "`{key}` is false: it asks for attention to later positions, which raxla does not have"
+                    );
+                    return Err(LoadError::Config { file: self.origin.to_string(), reason });
+                }
+                Some(_) if own == "attention.causal" || off || self.asked.has(own) || WITHOUT_EFFECT.contains(&own) => {
+                }
+                _ => unknown.push(format!("`{key}`")),
+            }
+        }
+        if !unknown.is_empty() {
+            let file = self.origin;
+            tracing::warn!(
+                "{file}: raxla does not know {}: the model is computed as if it were not there",
+                unknown.join(", ")
+            );
+        }
+        Ok(())
+    }
+
     fn uint(&self, key: &str) -> Result<usize, LoadError> {
+        self.asked.note(key);
         let key = self.key(key);
         let wrong = || LoadError::Config {
             file: self.origin.to_string(),
@@ -59,10 +139,12 @@ impl Keys<'_> {
     }
 
     fn uint_opt(&self, key: &str) -> Option<usize> {
+        self.asked.note(key);
         self.metadata.uint(&self.key(key))
     }
 
     fn float_opt(&self, key: &str) -> Option<f64> {
+        self.asked.note(key);
         self.metadata.float(&self.key(key))
     }
 
@@ -178,6 +260,7 @@ impl Keys<'_> {
         }
         // Older files have `rope.scale_linear` and no type.
         let factor = self.float_opt("rope.scaling.factor").or(self.float_opt("rope.scale_linear"));
+        self.asked.note("rope.scaling.type");
         let kind = self.metadata.str(&self.key("rope.scaling.type")).unwrap_or(if factor.is_some() {
             "linear"
         } else {

@@ -84,8 +84,6 @@ pub fn convert(model: &str, dir: &Path, options: &SaveOptions) -> Result<Saved> 
     let WeightSource::Stored(weights) = &mut files.weights else {
         return Err(Error::Usage(format!("{model} has no weights to write")));
     };
-    // config.json is that of the language model
-    weights.keep_language_model();
     if options.format == Format::Flax {
         weights.ensure_prefix(by_name(&files.config)?.prefix, |name| name.starts_with("lm_head."));
     }

@@ -12,21 +12,143 @@ pub(super) fn build(metadata: &Metadata) -> Result<Inner, String> {
         _ => return Err("`tokenizer.ggml.tokens` is missing: the file has no tokenizer".into()),
     };
     let model = metadata.str("tokenizer.ggml.model").unwrap_or_default();
-    let (mut inner, bos_by_default) = match model {
+    let mut inner = match model {
         "gpt2" => byte_level(metadata, tokens)?,
-        "llama" => (sentence_piece(metadata, tokens)?.build()?, true),
+        "llama" => sentence_piece(metadata, tokens)?.build()?,
         other => return Err(format!("`tokenizer.ggml.model` is {other:?}; raxla knows \"gpt2\" and \"llama\"")),
     };
-    let add = |name: &str, default| metadata.bool(&format!("tokenizer.ggml.add_{name}_token")).unwrap_or(default);
-    let token = |name: &str| Some(tokens.get(metadata.uint(&format!("tokenizer.ggml.{name}_token_id"))?)?.as_str());
-    let bos = token("bos").filter(|_| add("bos", bos_by_default));
-    let eos = token("eos").filter(|_| add("eos", false));
-    surround(&mut inner, bos, eos).map_err(|e| e.to_string())?;
+    surround_as_told(&mut inner, metadata, None)?;
     Ok(inner)
 }
 
-/// BPE over bytes. Also says whether such a tokenizer begins texts with bos by default.
-fn byte_level(metadata: &Metadata, tokens: &[String]) -> Result<(Inner, bool), String> {
+/// What the metadata says beside the vocabulary.
+pub(super) struct Told {
+    pub(super) bos: Option<u32>,
+    /// Its own first, then llama.cpp's.
+    pub(super) eos: Vec<u32>,
+    /// The usual one, and the one for tools.
+    pub(super) chat_templates: [Option<String>; 2],
+}
+
+impl Told {
+    pub(super) fn read(metadata: &Metadata) -> Told {
+        let id =
+            |name: &str| metadata.uint(&format!("tokenizer.ggml.{name}_token_id")).and_then(|n| u32::try_from(n).ok());
+        let own = ["eos", "eot", "eom", "fim_pad", "fim_rep", "fim_sep"].into_iter().filter_map(id);
+        let template = |suffix| metadata.str(&format!("tokenizer.chat_template{suffix}")).map(str::to_string);
+        Told {
+            bos: id("bos"),
+            eos: own.chain(ends(metadata)).collect(),
+            chat_templates: [template(""), template(".tool_use")],
+        }
+    }
+}
+
+/// Tokens at which llama.cpp ends a text, by what they spell (`special_eog_ids` of llama-vocab.cpp): the metadata of many files names
+/// another one, at which a chat model does not end its turns.
+const ENDS: &[&str] = &[
+    "<|eot_id|>",
+    "<|im_end|>",
+    "<|end|>",
+    "<|return|>",
+    "<|call|>",
+    "<|flush|>",
+    "<|calls|>",
+    "<end_of_turn>",
+    "<|endoftext|>",
+    "</s>",
+    "<|eom_id|>",
+    "<EOT>",
+    "_<EOT>",
+    "[EOT]",
+    "[EOS]",
+    "<|end_of_text|>",
+    "<end_of_utterance>",
+    "<eos>",
+    "<turn|>",
+    "<|tool_response>",
+    // of code models, where what was to be filled in ends
+    "<|fim_pad|>",
+    "<fim-pad>",
+    "<fim_pad>",
+    "<PAD>",
+    "[PAD]",
+    "<|fim_repo|>",
+    "<|repo_name|>",
+    "<fim-repo>",
+    "<REPO>",
+    "<reponame>",
+    "<|file_sep|>",
+];
+
+/// The ids of those that the vocabulary has. Two of them do not end a text where others do, as in llama.cpp.
+fn ends(metadata: &Metadata) -> Vec<u32> {
+    let Some(List::Str(tokens)) = metadata.list("tokenizer.ggml.tokens") else { return vec![] };
+    let found: Vec<(&str, u32)> =
+        tokens.iter().zip(0u32..).map(|(t, id)| (t.as_str(), id)).filter(|(t, _)| ENDS.contains(t)).collect();
+    let has = |token: &str| found.iter().any(|(t, _)| *t == token);
+    let calls = has("<|call|>") || has("<|calls|>");
+    let within = |token: &str| match token {
+        "<|end|>" => calls && (has("<|return|>") || has("<|flush|>")),
+        "</s>" => has("<|tool_response>"),
+        _ => false,
+    };
+    found.iter().filter(|(t, _)| !within(t)).map(|(_, id)| *id).collect()
+}
+
+/// Lets a tokenizer put bos and eos around texts as the metadata says. `now`: which of them it puts already, where that is known.
+pub(super) fn surround_as_told(inner: &mut Inner, metadata: &Metadata, now: Option<[bool; 2]>) -> Result<(), String> {
+    let Some(List::Str(tokens)) = metadata.list("tokenizer.ggml.tokens") else { return Ok(()) };
+    let bos_by_default = match metadata.str("tokenizer.ggml.model") {
+        Some("llama") => true,
+        _ => byte_level::adds_bos(pre_tokenizer(metadata)),
+    };
+    let add = |name: &str, default| metadata.bool(&format!("tokenizer.ggml.add_{name}_token")).unwrap_or(default);
+    let token = |name: &str| Some(tokens.get(metadata.uint(&format!("tokenizer.ggml.{name}_token_id"))?)?.as_str());
+    let bos = token("bos").filter(|_| add("bos", bos_by_default || now.is_some_and(|now| now[0])));
+    let eos = token("eos").filter(|_| add("eos", now.is_some_and(|now| now[1])));
+    match now {
+        Some(now) if now == [bos.is_some(), eos.is_some()] => Ok(()),
+        _ => surround(inner, bos, eos).map_err(|e| e.to_string()),
+    }
+}
+
+/// A tokenizer that lies beside the file must be that of the file: ids of another one mean other words to the model. `Ok` may tell of
+/// special tokens that differ.
+pub(super) fn compare(inner: &Inner, metadata: &Metadata) -> Result<Option<String>, String> {
+    let Some(List::Str(tokens)) = metadata.list("tokenizer.ggml.tokens") else { return Ok(None) };
+    let kinds = kinds(metadata).chain(std::iter::repeat(PieceKind::Normal));
+    let (mut words, mut special) = (vec![], vec![]);
+    for ((token, id), kind) in tokens.iter().zip(0u32..).zip(kinds) {
+        let own = inner.id_to_token(id);
+        match kind {
+            _ if own.as_ref() == Some(token) => {}
+            PieceKind::Normal | PieceKind::Byte => words.push((id, token, own)),
+            // (converters fill vocabularies up to the rows of the embedding)
+            _ if own.is_none() => {}
+            _ => special.push((id, token, own)),
+        }
+    }
+    let example = |(id, token, own): &(u32, &String, Option<String>)| match own {
+        Some(own) => format!("{id} is {own:?} here and {token:?} in the file"),
+        None => format!("there is no {id}, which is {token:?} in the file"),
+    };
+    match (words.first(), special.first()) {
+        (Some(first), _) => {
+            Err(format!("{} of the file's {} tokens differ: {}", words.len(), tokens.len(), example(first)))
+        }
+        (None, Some(first)) => Ok(Some(format!("{} special tokens differ: {}", special.len(), example(first)))),
+        (None, None) => Ok(None),
+    }
+}
+
+/// llama.cpp's name of it. Files made before there were names hold GPT-2's tokenizer or one whose text they would split wrongly.
+fn pre_tokenizer(metadata: &Metadata) -> &str {
+    metadata.str("tokenizer.ggml.pre").unwrap_or("gpt-2")
+}
+
+/// BPE over bytes.
+fn byte_level(metadata: &Metadata, tokens: &[String]) -> Result<Inner, String> {
     let Some(List::Str(merges)) = metadata.list("tokenizer.ggml.merges") else {
         return Err("`tokenizer.ggml.merges` is missing".into());
     };
@@ -34,16 +156,14 @@ fn byte_level(metadata: &Metadata, tokens: &[String]) -> Result<(Inner, bool), S
         merges.iter().map(|m| m.split_once(' ').map(|(a, b)| (a.to_string(), b.to_string()))).collect();
     let merges = merges.ok_or("`tokenizer.ggml.merges` has an entry that is not two tokens")?;
     let vocabulary = tokens.iter().zip(0u32..).map(|(token, id)| (token.clone(), id)).collect();
-    // Files made before there were names hold GPT-2's tokenizer or one whose text they would split wrongly.
-    let name = metadata.str("tokenizer.ggml.pre").unwrap_or("gpt-2");
-    let mut inner = byte_level::build(vocabulary, merges, name, false)
+    let mut inner = byte_level::build(vocabulary, merges, pre_tokenizer(metadata), false)
         .map_err(|e| format!("`tokenizer.ggml.pre`: {e}\n  help: put the model's tokenizer.json next to the file"))?;
     let of = |wanted: PieceKind| tokens.iter().zip(kinds(metadata)).filter(move |(_, k)| *k == wanted).map(|(t, _)| t);
     let special = of(PieceKind::Control).map(|t| AddedToken::from(t.clone(), true));
     inner.add_special_tokens(special).map_err(|e| e.to_string())?;
     let user = of(PieceKind::UserDefined).map(|t| AddedToken::from(t.clone(), false).normalized(false));
     inner.add_tokens(user).map_err(|e| e.to_string())?;
-    Ok((inner, byte_level::adds_bos(name)))
+    Ok(inner)
 }
 
 /// SentencePiece's BPE.

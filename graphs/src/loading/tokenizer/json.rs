@@ -3,6 +3,7 @@
 use super::check::{check_id, check_normalizer, check_piece};
 use super::{broken, check::check, sentencepiece::check_charsmap};
 use crate::LoadError;
+use crate::weights::{LFS_POINTER, is_lfs_pointer};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value, value::RawValue};
 use std::{borrow::Cow, collections::HashMap, path::Path};
@@ -51,6 +52,9 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 pub(super) fn read(path: &Path) -> Result<Inner, LoadError> {
     let bytes = raxla_xla::read_file(path, 1 << 30).map_err(|e| LoadError::io(path, e))?;
     let bad = |reason: String| LoadError::tokenizer(path, reason);
+    if is_lfs_pointer(&bytes) {
+        return Err(bad(LFS_POINTER.to_string()));
+    }
     check_bytes(&bytes).map_err(bad)?;
     let mut inner = Inner::from_bytes(&bytes).map_err(|e| broken(path, e))?;
     inner.with_padding(None).with_truncation(None).map_err(|e| broken(path, e))?;

@@ -20,6 +20,8 @@ pub enum Block {
     Q5_1,
     /// 8 bits, one scale.
     Q8_0,
+    /// 4 bits that choose one of 16 numbers, one scale.
+    IQ4_NL,
     /// 2 bits, 16 sub-blocks with 4-bit scales and minima.
     Q2_K,
     /// 3 bits, 16 sub-blocks with 6-bit scales.
@@ -30,14 +32,16 @@ pub enum Block {
     Q5_K,
     /// 6 bits, 16 sub-blocks with 8-bit scales.
     Q6_K,
+    /// 4 bits that choose one of 16 numbers, 8 sub-blocks with 6-bit scales.
+    IQ4_XS,
 }
 
 impl Block {
     /// How many values one block holds.
     pub const fn values(self) -> usize {
         match self {
-            Block::Q4_0 | Block::Q4_1 | Block::Q5_0 | Block::Q5_1 | Block::Q8_0 => 32,
-            Block::Q2_K | Block::Q3_K | Block::Q4_K | Block::Q5_K | Block::Q6_K => 256,
+            Block::Q4_0 | Block::Q4_1 | Block::Q5_0 | Block::Q5_1 | Block::Q8_0 | Block::IQ4_NL => 32,
+            Block::Q2_K | Block::Q3_K | Block::Q4_K | Block::Q5_K | Block::Q6_K | Block::IQ4_XS => 256,
         }
     }
 
@@ -49,11 +53,13 @@ impl Block {
             Block::Q5_0 => 2 + 4 + 16,
             Block::Q5_1 => 4 + 4 + 16,
             Block::Q8_0 => 2 + 32,
+            Block::IQ4_NL => 2 + 16,
             Block::Q2_K => 16 + 64 + 4,
             Block::Q3_K => 32 + 64 + 12 + 2,
             Block::Q4_K => 4 + 12 + 128,
             Block::Q5_K => 4 + 12 + 32 + 128,
             Block::Q6_K => 128 + 64 + 16 + 2,
+            Block::IQ4_XS => 2 + 2 + 4 + 128,
         }
     }
 
@@ -65,11 +71,13 @@ impl Block {
             Block::Q5_0 => "Q5_0",
             Block::Q5_1 => "Q5_1",
             Block::Q8_0 => "Q8_0",
+            Block::IQ4_NL => "IQ4_NL",
             Block::Q2_K => "Q2_K",
             Block::Q3_K => "Q3_K",
             Block::Q4_K => "Q4_K",
             Block::Q5_K => "Q5_K",
             Block::Q6_K => "Q6_K",
+            Block::IQ4_XS => "IQ4_XS",
         }
     }
 
@@ -81,11 +89,13 @@ impl Block {
             Block::Q5_0 => q5_0,
             Block::Q5_1 => q5_1,
             Block::Q8_0 => q8_0,
+            Block::IQ4_NL => iq4_nl,
             Block::Q2_K => q2_k,
             Block::Q3_K => q3_k,
             Block::Q4_K => q4_k,
             Block::Q5_K => q5_k,
             Block::Q6_K => q6_k,
+            Block::IQ4_XS => iq4_xs,
         };
         for (block, values) in src.chunks_exact(self.bytes()).zip(out.chunks_exact_mut(self.values())) {
             decode_one(block, values);
@@ -146,6 +156,34 @@ fn q8_0(b: &[u8], y: &mut [f32]) {
     let d = half_at(b, 0);
     for (q, y) in b[2..34].iter().zip(y) {
         *y = f32::from(*q as i8) * d;
+    }
+}
+
+/// The numbers that IQ4_NL and IQ4_XS choose from: finer near 0, as weights are.
+const NON_LINEAR: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+
+/// 32 values, chosen by the low halves of 16 bytes and then by the high ones.
+fn chosen(bytes: &[u8], scale: f32, y: &mut [f32]) {
+    let number = |q: u8| f32::from(NON_LINEAR[usize::from(q & 15)]);
+    let (low, high) = y.split_at_mut(16);
+    for ((q, l), h) in bytes.iter().zip(low).zip(high) {
+        *l = scale * number(*q);
+        *h = scale * number(q >> 4);
+    }
+}
+
+fn iq4_nl(b: &[u8], y: &mut [f32]) {
+    chosen(&b[2..18], half_at(b, 0), y);
+}
+
+fn iq4_xs(b: &[u8], y: &mut [f32]) {
+    let (d, low, qs) = (half_at(b, 0), &b[4..8], &b[8..136]);
+    let high = u16::from_le_bytes([b[2], b[3]]);
+    for (sub, y) in y.chunks_exact_mut(32).enumerate() {
+        let nibble = low[sub / 2] >> (sub % 2 * 4) & 15;
+        let pair = (high >> (2 * sub) & 3) as u8;
+        let scale = d * f32::from((nibble | pair << 4) as i8 - 32);
+        chosen(&qs[sub * 16..][..16], scale, y);
     }
 }
 

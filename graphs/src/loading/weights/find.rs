@@ -39,6 +39,32 @@ pub(crate) fn checkpoint<'a>(names: &[&'a str]) -> Result<Option<&'a str>, Vec<&
     Ok(None)
 }
 
+/// Is it what Git keeps in place of a large file?
+pub(crate) fn is_lfs_pointer(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"version https://git-lfs")
+}
+
+/// What such a file gets told.
+pub(crate) const LFS_POINTER: &str = "it is a Git LFS pointer: Git keeps it in place of the file, which was not downloaded\n  \
+    help: in the repository, run `git lfs install` and `git lfs pull`; or download the model again";
+
+/// The configuration of an adapter, as peft writes it.
+pub(crate) const ADAPTER: &str = "adapter_config.json";
+
+/// What a folder or file of an adapter gets told.
+pub(crate) fn adapter(path: &Path) -> String {
+    let dir = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
+    let base = || -> Option<String> {
+        let config: serde_json::Value = serde_json::from_slice(&std::fs::read(dir.join(ADAPTER)).ok()?).ok()?;
+        Some(config.get("base_model_name_or_path")?.as_str()?.to_string())
+    };
+    let base = base().map(|name| format!(" for {name}")).unwrap_or_default();
+    format!(
+        "it is a LoRA adapter{base}, not a model\n  help: add it to the weights of its model with peft \
+         (`merge_and_unload`, then `save_pretrained`), and give the folder that this writes"
+    )
+}
+
 /// Is it a list of shards?
 pub(crate) fn is_index(name: &str) -> bool {
     name.ends_with(".index.json")

@@ -223,6 +223,8 @@ fn encoding(number: u32) -> Result<Encoding, String> {
         12 => return Ok(Encoding::Blocks(Block::Q4_K)),
         13 => return Ok(Encoding::Blocks(Block::Q5_K)),
         14 => return Ok(Encoding::Blocks(Block::Q6_K)),
+        20 => return Ok(Encoding::Blocks(Block::IQ4_NL)),
+        23 => return Ok(Encoding::Blocks(Block::IQ4_XS)),
         24 => return Ok(Encoding::Plain(DType::I8)),
         25 => return Ok(Encoding::Plain(DType::I16)),
         26 => return Ok(Encoding::Plain(DType::I32)),
@@ -235,10 +237,8 @@ fn encoding(number: u32) -> Result<Encoding, String> {
         17 => "IQ2_XS",
         18 => "IQ3_XXS",
         19 => "IQ1_S",
-        20 => "IQ4_NL",
         21 => "IQ3_S",
         22 => "IQ2_S",
-        23 => "IQ4_XS",
         29 => "IQ1_M",
         34 => "TQ1_0",
         35 => "TQ2_0",
@@ -247,7 +247,7 @@ fn encoding(number: u32) -> Result<Encoding, String> {
     };
     Err(format!(
         "ggml type {number} ({unreadable}), which raxla cannot read\n  \
-         help: raxla reads F32, F16, BF16, F64, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1 and Q2_K to Q6_K; \
+         help: raxla reads F32, F16, BF16, F64, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K to Q6_K, IQ4_NL and IQ4_XS; \
          take a file of one of these types"
     ))
 }

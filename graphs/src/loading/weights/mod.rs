@@ -10,6 +10,7 @@ pub(crate) mod flax;
 pub mod gguf;
 pub(crate) mod names;
 mod quantised;
+mod renamed;
 mod report;
 mod safetensors;
 mod torch;
@@ -18,6 +19,7 @@ mod view;
 pub(crate) use arrange::scatter;
 pub use convert::Encoding;
 pub use dequant::Block;
+pub(crate) use find::{ADAPTER, LFS_POINTER, adapter, is_lfs_pointer};
 pub(crate) use find::{checkpoint, gguf_parts, is_index, is_plain_file_name, kind, shards};
 pub use report::Mismatch;
 
@@ -118,7 +120,10 @@ impl Weights {
         })?;
         let found = found.ok_or_else(|| {
             let help = "give a folder with model.safetensors, pytorch_model.bin or a .gguf file";
-            LoadError::format(dir, format!("the directory has no weights\n  help: {help}"))
+            match dir.join(ADAPTER).is_file() {
+                true => LoadError::format(dir, find::adapter(dir)),
+                false => LoadError::format(dir, format!("the directory has no weights\n  help: {help}")),
+            }
         })?;
         let path = dir.join(found);
         if !is_index(found) {
@@ -149,6 +154,9 @@ impl Weights {
                 _ => LoadError::io(file, e),
             })?;
             let bad = |reason| LoadError::format(file, reason);
+            if is_lfs_pointer(&mapped) {
+                return Err(bad(LFS_POINTER.to_string()));
+            }
             let is_gguf = mapped.starts_with(b"GGUF") || kind(file) == Some("gguf");
             let is_torch = [b"PK".as_slice(), torch::BEFORE_ZIP].iter().any(|magic| mapped.starts_with(magic));
             let tensors = match kind(file) {
@@ -167,7 +175,13 @@ impl Weights {
             }
             weights.files.push(mapped);
         }
-        Ok(weights)
+        let of_adapter = |name: &&String| {
+            name.contains(".lora_A.") || name.contains(".lora_B.") || name.contains(".lora_embedding_")
+        };
+        match weights.tensors.keys().any(|name| of_adapter(&name)) {
+            true => Err(LoadError::format(&weights.path, find::adapter(&weights.path))),
+            false => Ok(weights),
+        }
     }
 
     fn read_gguf(&mut self, file: &[u8]) -> Result<Vec<(String, Stored)>, String> {
@@ -327,7 +341,13 @@ impl Weights {
     }
 
     fn bad_tensor(&self, name: &str, reason: impl Into<String>) -> LoadError {
-        LoadError::Tensor { path: self.path.clone(), name: name.to_string(), reason: reason.into() }
+        LoadError::Tensor { path: self.path.clone(), name: self.name_in_file(name), reason: reason.into() }
+    }
+
+    /// What a tensor is called in a GGUF file; of other files its name.
+    fn name_in_file(&self, name: &str) -> String {
+        let table = self.gguf.as_ref().and_then(names::architecture);
+        table.map_or_else(|| name.to_string(), |table| table.gguf_name(name))
     }
 
     /// All values, or the selected ones.
@@ -391,21 +411,25 @@ impl Weights {
         expected: &[(String, Vec<usize>)],
         allow_unexpected: &dyn Fn(&str) -> bool,
     ) -> Result<(), LoadError> {
-        let mut mismatch =
-            Mismatch { file: self.path.display().to_string(), expected: expected.len(), ..Mismatch::default() };
+        let (file, gguf) = (self.path.display().to_string(), self.gguf.is_some());
+        let mut mismatch = Mismatch { file, gguf, expected: expected.len(), ..Mismatch::default() };
         let mut known = std::collections::HashSet::new();
         for (name, dims) in expected {
             known.insert(name.as_str());
             match self.tensors.get(name) {
-                None => mismatch.missing.push(name.clone()),
+                None => mismatch.missing.push(self.name_in_file(name)),
                 Some(stored) if stored.dims != *dims => {
-                    mismatch.misshapen.push((name.clone(), dims.clone(), stored.dims.clone()));
+                    mismatch.misshapen.push((self.name_in_file(name), dims.clone(), stored.dims.clone()));
                 }
                 Some(_) => {}
             }
         }
-        mismatch.unexpected =
-            self.names().filter(|n| !known.contains(n) && !allow_unexpected(n)).map(str::to_string).collect();
+        let unexpected = self.names().filter(|n| !known.contains(n) && !allow_unexpected(n));
+        mismatch.unexpected = unexpected.map(|name| self.name_in_file(name)).collect();
+        // (a GGUF file has all experts in one)
+        mismatch.missing.dedup();
+        mismatch.unexpected.dedup();
+        mismatch.misshapen.dedup();
         if mismatch.is_empty() { Ok(()) } else { Err(mismatch.into()) }
     }
 }

@@ -217,6 +217,26 @@ impl Architecture {
         Ok(Tensor::One(format!("{prefix}{own}.{kind}"), layout))
     }
 
+    /// The GGUF name of a tensor of this Hugging Face name; the same name if it has none.
+    pub(super) fn gguf_name(&self, name: &str) -> String {
+        let find =
+            |stem: &str, names: &'static [Name]| names.iter().find(|(_, own, _)| *own == stem).map(|(gguf, ..)| *gguf);
+        let outside = |stem: &str| find(stem, self.outside).map(str::to_string);
+        let inside = |stem: &str| {
+            let (layer, stem) = stem.strip_prefix(self.layers)?.split_once('.')?;
+            // (of an expert, the tensor of all)
+            let any = |part: &str| if part.bytes().all(|b| b.is_ascii_digit()) { "{}" } else { part }.to_string();
+            let stem = stem.split('.').map(any).collect::<Vec<_>>().join(".");
+            let gguf = self.inside.iter().find_map(|names| find(&stem, names))?;
+            Some(format!("blk.{layer}.{gguf}"))
+        };
+        let whole = || {
+            let (stem, kind) = name.rsplit_once('.')?;
+            Some(format!("{}.{kind}", outside(stem).or_else(|| inside(stem))?))
+        };
+        whole().unwrap_or_else(|| name.to_string())
+    }
+
     /// The name in a layer and, where it is that of one expert's matrix, which.
     fn in_layer<'a>(&self, stem: &'a str) -> Option<(&'static str, Rule, Option<&'a str>)> {
         let find = |stem: &str| self.inside.iter().copied().flatten().find(|(gguf, ..)| *gguf == stem);

@@ -40,13 +40,7 @@ impl Weights {
         match quantised.str("quant_method")? {
             "fp8" => self.fp8(block_size(&quantised)?)?,
             "mxfp4" => self.mxfp4()?,
-            other => {
-                let reason = format!(
-                    "raxla cannot read weights that are quantised by `{other}`\n  \
-                     help: take the original checkpoint in bf16 or f16, or a GGUF file; quantised by fp8 with scales of blocks, and by mxfp4, it is read too"
-                );
-                return Err(quantised.error(reason));
-            }
+            other => return Err(quantised.error(unreadable(other, &quantised))),
         }
         let plain = match config.stored_dtype()? {
             Some("float32") => DType::F32,
@@ -90,13 +84,22 @@ impl Weights {
             let ([high, wide], wanted) = match block {
                 Some([high, wide]) => ([high, wide], [stack, &[rows.div_ceil(high), columns.div_ceil(wide)]].concat()),
                 // one for all of it
-                None => ([rows.max(1), columns.max(1)], if n == 1 { scales.dims.clone() } else { vec![1] }),
+                None if n == 1 => ([rows.max(1), columns.max(1)], scales.dims.clone()),
+                None => {
+                    let have = &scales.dims;
+                    let reason = format!(
+                        "it has {n} scales, {have:?}, but `quantization_config` says of no blocks\n  help: give the rows and columns \
+                         that share one as its `weight_block_size`, such as [128, 128]"
+                    );
+                    return Err(self.bad_tensor(&scales_name, reason));
+                }
             };
             let readable = power_of_two_scales(scales.encoding) || convert::convertible(scales.encoding, DType::F32);
             if scales.dims != wanted || !is_whole(scales) || !readable {
                 let (have, encoding, dims) = (&scales.dims, scales.encoding, &weight.dims);
                 let reason = format!(
-                    "it is {encoding} {have:?}, but {name} {dims:?} in blocks of [{high}, {wide}] needs a scale for each: {wanted:?}"
+                    "it is {encoding} {have:?}, but {name} {dims:?} in blocks of [{high}, {wide}] needs a scale for each: {wanted:?}\n  \
+                     help: is the `weight_block_size` of `quantization_config` the one of these weights?"
                 );
                 return Err(self.bad_tensor(&scales_name, reason));
             }
@@ -201,8 +204,33 @@ fn block_size(quantised: &HfConfig) -> Result<Option<[usize; 2]>, LoadError> {
     let sizes = value.as_array().map(|sizes| sizes.iter().map(|n| n.as_u64().filter(|n| *n > 0)).collect::<Vec<_>>());
     match sizes.as_deref() {
         Some([Some(rows), Some(columns)]) => Ok(Some([*rows as usize, *columns as usize])),
-        _ => Err(quantised.error(format!("`weight_block_size` is {value}, and not the rows and columns of a block"))),
+        _ => Err(quantised.error(format!(
+            "`weight_block_size` is {value}, and not the rows and columns of a block\n  help: give two numbers, such as [128, 128]"
+        ))),
     }
+}
+
+/// What is said of a method that raxla cannot read.
+fn unreadable(method: &str, quantised: &HfConfig) -> String {
+    let flag = |key: &str| quantised.get(key).and_then(serde_json::Value::as_bool) == Some(true);
+    let number =
+        |key: &str| quantised.get(key).filter(|v| v.is_number()).map(|v| format!(" to {v} bits")).unwrap_or_default();
+    let (what, tool) = match method {
+        "gptq" => (format!("GPTQ{}: packed integers (`qweight`) with scales of groups", number("bits")), "GPTQModel"),
+        "awq" => (format!("AWQ{}: packed integers (`qweight`) with scales of groups", number("bits")), "AutoAWQ"),
+        "bitsandbytes" if flag("load_in_4bit") || flag("_load_in_4bit") => {
+            let kind = quantised.get("bnb_4bit_quant_type").and_then(|v| v.as_str()).unwrap_or("nf4");
+            (format!("bitsandbytes to 4 bits ({kind}): packed bytes with scales of blocks"), "bitsandbytes")
+        }
+        "bitsandbytes" => ("bitsandbytes to 8 bits: integers with scales of rows".to_string(), "bitsandbytes"),
+        "fbgemm_fp8" => ("fbgemm_fp8: 8-bit floats with scales of rows".to_string(), "fbgemm"),
+        "compressed-tensors" => ("compressed-tensors: a format of its own for each part".to_string(), "llm-compressor"),
+        other => (format!("`{other}`"), "the tool that quantised it"),
+    };
+    format!(
+        "raxla cannot read weights that are quantised by {what}\n  help: take the original checkpoint in bf16 or f16, or a GGUF file of \
+         the model, or write it as bf16 with {tool}; of quantised safetensors raxla reads fp8 with scales of blocks, and mxfp4"
+    )
 }
 
 /// One value behind the other, row-major, without scales yet.
@@ -371,8 +399,21 @@ mod tests {
         for dims in [&[2, 2][..], &[6], &[1, 2, 3]] {
             let text = refusal(&[weight(), scales(dims)], &fp8());
             let needed = "but w [3, 5] in blocks of [2, 2] needs a scale for each: [2, 3]";
-            assert!(text.starts_with("tensor `w_scale_inv` of") && text.ends_with(needed), "{text}");
+            assert!(text.starts_with("tensor `w_scale_inv` of") && text.contains(needed), "{text}");
+            assert!(
+                text.ends_with(
+                    "\n  help: is the `weight_block_size` of `quantization_config` the one of these weights?"
+                )
+            );
         }
+        let whole = config(json!({ "quant_method": "fp8" }));
+        let text = refusal(&[weight(), scales(&[2, 3])], &whole);
+        assert!(
+            text.contains(
+                "it has 6 scales, [2, 3], but `quantization_config` says of no blocks\n  help: give the rows"
+            ),
+            "{text}"
+        );
         assert!(refusal(&[scales(&[2, 3])], &fp8()).contains("it is missing, but its scales w_scale_inv are there"));
         let plain = tensor("w", Dtype::F32, &[3, 5], vec![0; 60]);
         assert!(refusal(&[plain, scales(&[2, 3])], &fp8()).contains("stored as f32 and not as fp8"));
@@ -402,10 +443,24 @@ mod tests {
             let error = opened(&[], &config(json!({ "quant_method": method }))).unwrap_err();
             assert!(matches!(error, LoadError::Config { .. }));
             let text = error.to_string();
-            let wanted =
-                format!("raxla cannot read weights that are quantised by `{method}`\n  help: take the original");
-            assert!(text.starts_with("config.json, `quantization_config`: ") && text.contains(&wanted), "{text}");
+            let wanted = match method {
+                "gptq" => "quantised by GPTQ: packed integers (`qweight`)",
+                "awq" => "quantised by AWQ: packed integers (`qweight`)",
+                "bitsandbytes" => "quantised by bitsandbytes to 8 bits",
+                _ => {
+                    "quantised by compressed-tensors: a format of its own for each part\n  help: take the original checkpoint"
+                }
+            };
+            assert!(text.starts_with("config.json, `quantization_config`: ") && text.contains(wanted), "{text}");
         }
+        let nf4 = json!({ "quant_method": "bitsandbytes", "load_in_4bit": true, "bnb_4bit_quant_type": "nf4" });
+        let text = opened(&[], &config(nf4)).unwrap_err().to_string();
+        assert!(
+            text.contains("quantised by bitsandbytes to 4 bits (nf4): packed bytes with scales of blocks"),
+            "{text}"
+        );
+        let gptq = opened(&[], &config(json!({ "quant_method": "gptq", "bits": 4 }))).unwrap_err().to_string();
+        assert!(gptq.contains("quantised by GPTQ to 4 bits: packed integers"), "{gptq}");
         let text = opened(&[], &config(json!({}))).unwrap_err().to_string();
         assert_eq!(text, "config.json, `quantization_config`: `quant_method` is missing");
         let plain = tensor("w", Dtype::F8_E4M3, &[5], BYTES.to_vec());

@@ -7,6 +7,8 @@ use std::fmt::{self, Display, Formatter};
 pub struct Mismatch {
     /// Where the checkpoint lies.
     pub file: String,
+    /// Is it a GGUF file, whose metadata says what the model is?
+    pub gguf: bool,
     /// How many parameters the model has.
     pub expected: usize,
     /// Parameters that the checkpoint lacks.
@@ -28,14 +30,21 @@ impl std::error::Error for Mismatch {}
 
 impl Display for Mismatch {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
-        let Mismatch { file, expected, missing, unexpected, misshapen } = self;
+        let Mismatch { file, gguf, expected, missing, unexpected, misshapen } = self;
         write!(f, "{file} does not hold this model's {expected} parameters")?;
         section(f, "missing", missing, |f, name| write!(f, "{name}"))?;
         section(f, "unexpected", unexpected, |f, name| write!(f, "{name}"))?;
         section(f, "of another shape", misshapen, |f, (name, expected, found)| {
             write!(f, "{name}: expected {expected:?}, found {found:?}")
         })?;
-        write!(f, "\n  help: is config.json the one that belongs to these weights, and are all their files there?")
+        write!(f, "\n  help: ")?;
+        match gguf {
+            true => write!(
+                f,
+                "the sizes in its metadata are not those of its tensors: is it damaged, or of another architecture?"
+            ),
+            false => write!(f, "is config.json the one that belongs to these weights, and are all their files there?"),
+        }
     }
 }
 
