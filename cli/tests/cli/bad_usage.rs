@@ -74,7 +74,11 @@ fn unknown_words_get_the_nearest_ones() {
     misused(&["- a list"], &["unexpected argument '- ' found", "use '-- - '"]);
     let long = ["hlo", "--program", "prefill", "--prompt-tokens", "99"];
     fails(&mut raxla(long), 2, &["99 --prompt-tokens do not fit 64 --slots"]);
-    fails(&mut raxla(["hlo", "--slots", "0"]), 2, &["invalid value '0' for '--slots <N>'", "a whole number from 1 to 1048576"]);
+    fails(
+        &mut raxla(["hlo", "--slots", "0"]),
+        2,
+        &["invalid value '0' for '--slots <N>'", "a whole number from 1 to 1048576"],
+    );
     let bare = run(&mut raxla([""; 0]));
     assert_eq!((bare.code, bare.stdout.as_str()), (Some(2), ""));
     assert!(
