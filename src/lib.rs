@@ -240,7 +240,7 @@ pub mod testing;
 pub mod transform;
 
 pub(crate) use ir::refusal;
-pub use ir::{aval, graph, host, trace, tree};
+pub use ir::{aval, graph, host, inner, trace, tree};
 pub use mesh::{communication, parallel, pmap};
 pub use run::{array, cache, debug, jit, memory, runtime};
 

@@ -8,6 +8,7 @@ const DOCUMENTS: [&str; 8] = [
     "docs/autodidax.md",
     "docs/errors.md",
     "docs/for_jax_users.md",
+    "docs/plugin_faults.md",
     "docs/reading.md",
     "docs/security.md",
     "docs/sharding.md",

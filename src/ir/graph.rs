@@ -8,6 +8,7 @@ use crate::{
     aval::Aval,
     host::Host,
     memory::bytes_of,
+    inner::InnerGraph,
     prim::{Cost, Primitive},
 };
 use std::{
@@ -135,7 +136,7 @@ impl Graph {
     }
     /// Number of equations, those of the graphs inside included.
     pub fn count(&self) -> usize {
-        let inside = |e: &Eqn| e.prim.graphs().into_iter().map(|g| g.count()).sum::<usize>();
+        let inside = |e: &Eqn| e.prim.graphs().into_iter().map(InnerGraph::count).sum::<usize>();
         self.eqns.len() + self.eqns.iter().map(inside).sum::<usize>()
     }
 
@@ -193,8 +194,6 @@ impl PartialEq for Graph {
             && self.eqns.iter().zip(&other.eqns).all(same)
     }
 }
-/// (So that a graph that two operations share is not compared with itself.)
-impl Eq for Graph {}
 impl Hash for Graph {
     fn hash<H: Hasher>(&self, h: &mut H) {
         (&self.ins, &self.outs).hash(h);

@@ -2,6 +2,7 @@
 pub mod aval;
 pub mod graph;
 pub mod host;
+pub mod inner;
 pub(crate) mod refusal;
 pub mod trace;
 pub mod tree;

@@ -10,9 +10,14 @@ use crate::{
     host::{Data, Host},
     trace::with_site,
 };
+pub use cures::{Cure, without};
 use std::{collections::HashMap, fmt::Write, rc::Rc};
+use text::Text;
 
+mod cures;
+mod fusion;
 mod sharding;
+mod text;
 
 /// A value of the module being written: its name and type.
 #[derive(Clone, Debug)]
@@ -23,7 +28,7 @@ pub struct Value {
 }
 
 /// The text of a region (a loop's body, a reduction's function), to be passed to [`Lower::op_with`].
-pub struct Region(String);
+pub struct Region(Text);
 
 /// How a parameter of the entry function is used besides being read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -36,9 +41,9 @@ pub struct ParamAttrs {
 
 /// Writes one module. Primitives' `lower` rules call [`Lower::op`] and friends.
 pub struct Lower {
-    body: String,
+    body: Text,
     next: usize,
-    functions: Vec<(String, String)>,
+    functions: Vec<(String, Text)>,
     constants: HashMap<String, Value>,
     locations: Option<Locations>,
     depth: usize,
@@ -50,6 +55,7 @@ pub struct Lower {
     /// The mesh of the manual computation that is being written, and the axes that it and those around it are over.
     manual: Option<(Mesh, Vec<Rc<str>>)>,
     channels: usize,
+    origins: HashMap<Rc<str>, fusion::Origin>,
 }
 
 #[derive(Default)]
@@ -88,7 +94,7 @@ pub fn module(
     locations: bool,
 ) -> Module {
     let mut cx = Lower {
-        body: String::new(),
+        body: Text::default(),
         next: 0,
         functions: vec![],
         constants: HashMap::new(),
@@ -100,6 +106,7 @@ pub fn module(
         devices: mesh.filter(|m| m.size() > 1).cloned(),
         manual: None,
         channels: 0,
+        origins: HashMap::new(),
     };
     let args: Vec<Value> =
         g.in_avals().into_iter().enumerate().map(|(i, aval)| Value::new(format!("%arg{i}"), aval)).collect();
@@ -124,9 +131,9 @@ pub fn module(
     }
     let (meshes, results) = (cx.declared_meshes(), returns.join(", "));
     let mut text = format!("module @main {{\n{meshes}func.func public @main({}) -> ({results}) {{\n", sig.join(", "));
-    text += &cx.body;
+    cx.body.copy_to(&mut text);
     let _ = writeln!(text, "  return{}\n}}", typed_names(&outs));
-    cx.functions.iter().for_each(|(_, f)| text += f);
+    cx.functions.iter().for_each(|(_, f)| f.copy_to(&mut text));
     text += "}\n";
     if let Some(l) = cx.locations {
         text += &l.text;
@@ -150,7 +157,7 @@ impl Lower {
             let x: Vec<Value> = e.ins.iter().map(|v| read(&env, v)).collect();
             let outer = self.enter_site(&e.site, e.prim.name());
             let avals = g.avals_of(&e.outs);
-            // values without elements need no operation, and XLA's simplifier has thrown exceptions on some
+            // values without elements need no operation
             let empty = !e.prim.has_effect() && avals.iter().all(|a| a.size() == 0);
             let y = match empty {
                 true => avals.iter().map(|a| self.splat(a, 0.0)).collect(),
@@ -191,7 +198,7 @@ impl Lower {
     pub fn op_with(&mut self, op: &str, x: &[Value], attrs: &str, regions: Vec<Region>, y: &[Aval]) -> Vec<Value> {
         let id = self.next;
         self.next += 1;
-        let mut line = "  ".repeat(self.depth);
+        let mut line = self.margin();
         match y.len() {
             0 => {}
             1 => line += &format!("%{id} = "),
@@ -200,9 +207,13 @@ impl Lower {
         let dialect = if op.contains('.') { "" } else { "stablehlo." };
         line += &format!("\"{dialect}{op}\"({})", x.iter().map(|v| &*v.name).collect::<Vec<_>>().join(", "));
         if !regions.is_empty() {
-            let closing = "  ".repeat(self.depth) + "}";
-            let texts: Vec<String> = regions.into_iter().map(|r| format!("{{\n{}{closing}", r.0)).collect();
-            line += &format!(" ({})", texts.join(", "));
+            let last = regions.len() - 1;
+            line += " (";
+            for (i, region) in regions.into_iter().enumerate() {
+                self.body.push(&(line + "{\n"));
+                self.body.nest(region.0);
+                line = format!("{}}}{}", self.margin(), if i < last { ", " } else { ")" });
+            }
         }
         if !attrs.is_empty() {
             line += &format!(" {{{attrs}}}");
@@ -212,21 +223,25 @@ impl Lower {
         if let Some(id) = self.locations.as_ref().and_then(|l| l.current) {
             line += &format!(" loc(#loc{id})");
         }
-        self.body += &line;
-        self.body.push('\n');
-        match y {
-            [y] => vec![Value::new(format!("%{id}"), y.clone())],
-            _ => y.iter().enumerate().map(|(i, y)| Value::new(format!("%{id}#{i}"), y.clone())).collect(),
-        }
+        line.push('\n');
+        self.body.push(&line);
+        let y = results(id, y);
+        self.note_origin(op, x, &y);
+        y
     }
 
     /// A region with these parameters, ending in `stablehlo.return` of what `f` returns.
     pub fn region(&mut self, params: &[Aval], f: impl FnOnce(&mut Lower, &[Value]) -> Vec<Value>) -> Region {
         let (args, text, outs) = self.nested(params, f);
         let head: Vec<String> = args.iter().map(|a| format!("{}: {}", a.name, mlir_type(&a.aval))).collect();
-        let pad = "  ".repeat(self.depth);
+        let pad = self.margin();
         let head = if head.is_empty() { String::new() } else { format!("{pad}^bb0({}):\n", head.join(", ")) };
-        Region(format!("{head}{text}{pad}  stablehlo.return{}\n", typed_names(&outs)))
+        Region(enclosed(&head, text, &format!("{pad}  stablehlo.return{}\n", typed_names(&outs))))
+    }
+
+    /// What lines here begin with. (Deep inside, they stop to move to the right.)
+    fn margin(&self) -> String {
+        "  ".repeat(self.depth.min(16))
     }
 
     /// Write operations into a buffer of their own. Constants and effects made inside are not visible outside.
@@ -234,7 +249,7 @@ impl Lower {
         &mut self,
         params: &[Aval],
         f: impl FnOnce(&mut Lower, &[Value]) -> Vec<Value>,
-    ) -> (Vec<Value>, String, Vec<Value>) {
+    ) -> (Vec<Value>, Text, Vec<Value>) {
         let args: Vec<Value> = params.iter().map(|a| self.fresh_arg(a)).collect();
         let outer = (std::mem::take(&mut self.body), std::mem::take(&mut self.constants), self.last_effect.clone());
         self.depth += 1;
@@ -260,7 +275,7 @@ impl Lower {
     ) -> Vec<Value> {
         if !self.functions.iter().any(|(n, _)| n == name) {
             let at = self.functions.len();
-            self.functions.push((name.into(), String::new()));
+            self.functions.push((name.into(), Text::default()));
             let params: Vec<Aval> = x.iter().map(|v| v.aval.clone()).collect();
             let depth = std::mem::replace(&mut self.depth, 0);
             let (args, text, outs) = self.nested(&params, body);
@@ -268,20 +283,19 @@ impl Lower {
             let sig: Vec<String> = args.iter().map(|a| format!("{}: {}", a.name, mlir_type(&a.aval))).collect();
             let results = types(outs.iter().map(|o| &o.aval));
             let (sig, ret) = (sig.join(", "), typed_names(&outs));
-            self.functions[at].1 =
-                format!("func.func private @{name}({sig}) -> ({results}) {{\n{text}  return{ret}\n}}\n");
+            let head = format!("func.func private @{name}({sig}) -> ({results}) {{\n");
+            self.functions[at].1 = enclosed(&head, text, &format!("  return{ret}\n}}\n"));
         }
         let id = self.next;
         self.next += 1;
         let names = x.iter().map(|v| &*v.name).collect::<Vec<_>>().join(", ");
-        let pad = "  ".repeat(self.depth);
+        let pad = self.margin();
         let left = if y.len() == 1 { format!("%{id}") } else { format!("%{id}:{}", y.len()) };
         let ins = types(x.iter().map(|v| &v.aval));
         let _ = writeln!(self.body, "{pad}{left} = call @{name}({names}) : ({ins}) -> ({})", types(y.iter()));
-        match y {
-            [y] => vec![Value::new(format!("%{id}"), y.clone())],
-            _ => y.iter().enumerate().map(|(i, y)| Value::new(format!("%{id}#{i}"), y.clone())).collect(),
-        }
+        let y = results(id, y);
+        self.note_origin("call", x, &y);
+        y
     }
 
     /// The number that the last call of the host returned: an operand of the next one, so that they happen in the order of
@@ -321,6 +335,12 @@ impl Lower {
         self.splat_of(a, &Host::full(&a.with_dims([]), x))
     }
 
+    /// A constant with all elements equal to an integer, or to the largest of the dtype if that is smaller.
+    pub(crate) fn number(&mut self, a: &Aval, n: i128) -> Value {
+        let n = n.min(crate::host::int_range(a.dtype).1);
+        self.splat_of(a, &Host::ints(a.dtype, [], vec![n]))
+    }
+
     /// A constant with all elements equal to a scalar.
     pub fn splat_of(&mut self, a: &Aval, scalar: &Host) -> Value {
         let inside = if a.size() == 0 { String::new() } else { dense(scalar, true) };
@@ -334,6 +354,23 @@ impl Lower {
         let v = self.op("constant", &[], &text, a);
         self.constants.insert(text, v.clone());
         v
+    }
+}
+
+/// Text between a head and an end.
+fn enclosed(head: &str, text: Text, end: &str) -> Text {
+    let mut all = Text::default();
+    all.push(head);
+    all.nest(text);
+    all.push(end);
+    all
+}
+
+/// The names of the results of operation `id`.
+fn results(id: usize, y: &[Aval]) -> Vec<Value> {
+    match y {
+        [y] => vec![Value::new(format!("%{id}"), y.clone())],
+        _ => y.iter().enumerate().map(|(i, y)| Value::new(format!("%{id}#{i}"), y.clone())).collect(),
     }
 }
 

@@ -1,5 +1,5 @@
 //! Meshes, shardings, and what devices do together.
-use super::{Lower, Region, Value, mlir_type, typed_names};
+use super::{Cure, Lower, Region, Value, enclosed, mlir_type, typed_names};
 use crate::{
     aval::{Aval, DType},
     graph::Graph,
@@ -75,7 +75,8 @@ impl Lower {
     /// annotations, before it looks at them.
     pub(crate) fn unannotated(&mut self, y: Value) -> Value {
         let aval = y.aval.clone();
-        if self.is_divided() { self.op("optimization_barrier", &[y], "", &aval) } else { y }
+        let annotated = self.is_divided() && Cure::PlainBranchResults.applies();
+        if annotated { self.op("optimization_barrier", &[y], "", &aval) } else { y }
     }
 
     /// The mesh here, and those of its axes along which the compiler divides the work.
@@ -173,7 +174,7 @@ impl Lower {
         let (args, text, outs) = self.nested(avals, write);
         self.manual = outer;
         let head: Vec<String> = args.iter().map(|a| format!("{}: {}", a.name, mlir_type(&a.aval))).collect();
-        let pad = "  ".repeat(self.depth);
+        let pad = self.margin();
         let ret = match outs.is_empty() {
             true => "\"sdy.return\"() : () -> ()".to_string(),
             false => {
@@ -183,7 +184,7 @@ impl Lower {
                 format!("\"sdy.return\"({}) : ({types}) -> ()", names.join(", "))
             }
         };
-        Region(format!("{pad}^bb0({}):\n{text}{pad}  {ret}\n", head.join(", ")))
+        Region(enclosed(&format!("{pad}^bb0({}):\n", head.join(", ")), text, &format!("{pad}  {ret}\n")))
     }
 
     /// The body of a manual computation over a single device: nothing is divided.

@@ -412,7 +412,8 @@ impl Primitive for Convolution {
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         let (x, wide) = widened(cx, x, &y[0]);
         // (XLA computes other values where it divides a spatial axis of one and any of the other)
-        let x = [cx.undivided(&x[0], &self.input[2..]), cx.undivided(&x[1], &self.kernel[2..])];
+        let whole = |axes: &'_ [usize]| if Cure::SpatialAxesWhole.applies() { axes[2..].to_vec() } else { vec![] };
+        let x = [cx.undivided(&x[0], &whole(&self.input)), cx.undivided(&x[1], &whole(&self.kernel))];
         let w = &self.window;
         let layout = |axes: &[usize], others: [&str; 2]| {
             let name = |axis: usize| match axes.iter().position(|a| *a == axis).expect("every axis has a role") {
@@ -434,7 +435,7 @@ impl Primitive for Convolution {
              feature_group_count = {f} : i64, batch_group_count = {b} : i64, {precision}"
         );
         let product = cx.op("convolution", &x, &attrs, &wide);
-        let product = cx.undivided(&product, &self.output[2..]);
+        let product = cx.undivided(&product, &whole(&self.output));
         vec![if wide == y[0] { product } else { cx.op("convert", &[product], "", &y[0]) }]
     }
     /// A multiplication and an addition for each pair of elements that meet.

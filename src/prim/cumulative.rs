@@ -68,25 +68,61 @@ impl Accumulation {
             }
         }
     }
-    /// The combination of two tensors, and its tangent.
-    fn pairs(self, (x, dx): (Tensor, Tensor), (y, dy): (Tensor, Tensor)) -> (Tensor, Tensor) {
+    /// The tangents of the results, each from the one before it, the elements `x` and their tangents, the results `y`, and
+    /// what each result was made from besides its element: the one `before` it.
+    fn tangents(self, axis: usize, x: Tensor, dx: Tensor, y: Tensor, before: Tensor) -> Tensor {
+        let sums = |a: Tensor, b: Tensor| recurrence(a, b, axis, mul, |a, t, b| add(mul(a, t), b));
+        let one_of = |keep: Tensor| recurrence(keep, dx, axis, and, select);
         match self {
-            Accumulation::Sum => (add(x, y), add(dx, dy)),
-            Accumulation::Prod => (mul(x, y), mul(dx, y) + mul(x, dy)),
-            // at a tie the later element counts: beyond the end there are only identities
-            Accumulation::Max => (max(x, y), select(compare(Direction::Gt, y, x), dy, dx)),
-            Accumulation::Min => (min(x, y), select(compare(Direction::Lt, y, x), dy, dx)),
+            Accumulation::Sum => cumsum(dx, axis, false),
+            Accumulation::Prod => sums(x, mul(before, dx)),
+            // at a tie the later element counts
+            Accumulation::Max => one_of(compare(Direction::Gt, before, x)),
+            Accumulation::Min => one_of(compare(Direction::Lt, before, x)),
             Accumulation::LogSumExp => {
-                let most = max(x, y);
-                let delta = x - y;
-                // (not |delta|, which has no derivative at ties: that of a minimum is the mean)
-                let rest = min(delta, delta.neg()).exp().log1p();
-                let z = select(compare(Direction::Ne, delta, delta), x + y, most + rest);
-                let z0 = select(z.is_finite(), z, zeros_of(&z.aval()));
-                (z, dx * (x - z0).exp() + dy * (y - z0).exp())
+                let y = select(y.is_finite(), y, zeros_of(&y.aval()));
+                sums((before - y).exp(), (x - y).exp() * dx)
             }
         }
     }
+}
+
+/// `t[i] = step(a[i], t[i - 1], b[i])` along an axis, beginning with `t[0] = b[0]`. Two steps are one step, with a `b` that a step
+/// makes, and an `a` that `join` makes of the later and the earlier one.
+///
+/// All at once, in log₂ n rounds whose work halves: every second result comes from a row half as long, in which neighbours are
+/// one step, and each of the others is one step from these (Blelloch 1990).
+fn recurrence(
+    a: Tensor,
+    b: Tensor,
+    axis: usize,
+    join: fn(Tensor, Tensor) -> Tensor,
+    step: fn(Tensor, Tensor, Tensor) -> Tensor,
+) -> Tensor {
+    let (n, rank) = (b.dims()[axis], b.rank());
+    if n < 2 {
+        return b;
+    }
+    let part = |x: Tensor, from: usize, to: usize, stride: usize| {
+        let (mut start, mut limit, mut strides) = (vec![0; rank], x.dims(), vec![1; rank]);
+        (start[axis], limit[axis], strides[axis]) = (from, to, stride);
+        slice(x, start, limit, strides)
+    };
+    let earlier = |x: Tensor| part(x, 0, n / 2 * 2, 2);
+    let later = |x: Tensor| part(x, 1, n, 2);
+    let odd = recurrence(join(later(a), earlier(a)), step(later(a), earlier(b), later(b)), axis, join, step);
+    let first = part(b, 0, 1, 1);
+    let even = match n {
+        2 => first,
+        _ => concatenate(&[first, step(part(a, 2, n, 2), part(odd, 0, (n - 1) / 2, 1), part(b, 2, n, 2))], axis),
+    };
+    let spread = |x: Tensor, from: usize| {
+        let mut edges = vec![(0, 0, 0); rank];
+        let end = from + 2 * x.dims()[axis] - 1;
+        edges[axis] = (from as i64, (n - end) as i64, 1);
+        pad(x, zeros([], x.dtype()), edges)
+    };
+    add(spread(even, 0), spread(odd, 1))
 }
 
 /// Combination of each element with all before it along an axis.
@@ -121,12 +157,11 @@ functions! {
 }
 
 impl Cumulative {
-    /// `x` moved by `k` along the axis, in the direction of accumulation, and filled with a scalar.
-    fn moved(&self, x: Tensor, k: usize, fill: Tensor) -> Tensor {
-        let mut padding = vec![(0, 0, 0); x.rank()];
-        let k = if self.reverse { -(k as i64) } else { k as i64 };
-        padding[self.axis] = (k, -k, 0);
-        pad(x, fill, padding)
+    /// The results before each one along the axis, the identity before the first.
+    fn before(&self, y: Tensor) -> Tensor {
+        let mut padding = vec![(0, 0, 0); y.rank()];
+        padding[self.axis] = (1, -1, 0);
+        pad(y, literal(self.kind.identity(y.dtype())), padding)
     }
 }
 
@@ -172,21 +207,17 @@ impl Primitive for Cumulative {
             }
         }]
     }
-    fn jvp(&self, x: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+    fn jvp(&self, x: &[Tensor], y: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
         let Some(d) = dx[0] else { return vec![None] };
         if self.kind == Accumulation::Sum {
             return vec![Some(cumsum(d, self.axis, self.reverse))];
         }
-        // a parallel scan of (value, tangent) in log₂ n steps (Hillis and Steele 1986)
-        let identity = literal(self.kind.identity(x[0].dtype()));
-        let zero = zeros([], d.dtype());
-        let (mut pair, mut k) = ((x[0], d), 1);
-        while k < x[0].dims()[self.axis] {
-            let before = (self.moved(pair.0, k, identity), self.moved(pair.1, k, zero));
-            pair = self.kind.pairs(pair, before);
-            k *= 2;
+        if x[0].size() == 0 {
+            return vec![Some(d)];
         }
-        vec![Some(pair.1)]
+        let turned = |t: Tensor| if self.reverse { reverse(t, [self.axis]) } else { t };
+        let (x, y, d) = (turned(x[0]), turned(y[0]), turned(d));
+        vec![Some(turned(self.kind.tangents(self.axis, x, d, y, self.before(y))))]
     }
     fn transpose(&self, ct: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {
         assert_eq!(self.kind, Accumulation::Sum, "the others are not linear: no jvp rule makes them so");

@@ -122,7 +122,7 @@ fn with_checks(g: &Graph) -> Graph {
     let mut eqns = vec![];
     for e in &g.eqns {
         let floats: Vec<Var> = e.outs.iter().copied().filter(|v| g.aval(*v).dtype.is_float()).collect();
-        if let Some(prim) = e.prim.map_graphs(with_checks) {
+        if let Some(prim) = e.prim.map_graphs(|g| with_checks(g).into()) {
             eqns.push(Eqn { prim, ..e.clone() });
             continue;
         }

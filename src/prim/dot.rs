@@ -145,7 +145,7 @@ impl DotGeneral {
     /// the operands are divided differently. Neighbours become one axis; others are made whole.
     fn with_two_contracted(&self, cx: &mut Lower, x: Vec<Value>) -> (Vec<Value>, DotGeneral) {
         let (mut x, mut dot) = (x, self.clone());
-        while cx.is_divided() && dot.contract.0.len() > 2 {
+        while cx.is_divided() && dot.contract.0.len() > 2 && Cure::TwoContractedAxes.applies() {
             let (left, right) = (&dot.contract.0, &dot.contract.1);
             let neighbours =
                 |i: &usize| (0..left.len()).find(|j| left[*j] == left[*i] + 1 && right[*j] == right[*i] + 1);

@@ -301,7 +301,14 @@ impl Primitive for Gather {
         let attrs = format!(
             "dimension_numbers = #stablehlo.gather<{dims}>, slice_sizes = {sizes}, indices_are_sorted = {sorted}"
         );
-        let gathered = cx.op("gather", x, &attrs, &y[0]);
+        let mut x = x.to_vec();
+        let clipped = self.options.mode != IndexMode::Fill && Cure::ClampedStarts.applies();
+        if clipped && x[1].aval.size() == self.dims.indexed.len() {
+            // XLA makes a dynamic slice of a single window, and of parts of that again, which it adds up as they are
+            let (zero, bounds) = (cx.splat(&x[1].aval, 0.0), self.dims.bounds(cx, &x[0].aval, &x[1].aval, &self.sizes));
+            x[1] = cx.op("clamp", &[zero, x[1].clone(), bounds], "", &x[1].aval.clone());
+        }
+        let gathered = cx.op("gather", &x, &attrs, &y[0]);
         if self.options.mode != IndexMode::Fill || self.dims.indexed.is_empty() {
             return vec![gathered];
         }

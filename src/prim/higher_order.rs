@@ -1,5 +1,7 @@
 //! Operations with graphs inside: loops, branches, calls.
 use super::*;
+use crate::trace::TensorId;
+use std::collections::{HashMap, HashSet};
 
 /// Results of an operation and their tangents.
 pub type Linearized = (Vec<Tensor>, Vec<Option<Tensor>>);
@@ -41,9 +43,9 @@ pub trait HigherOrder: fmt::Debug + Identity {
     fn cost(&self) -> Cost;
 
     /// The graphs inside: loop bodies, branches, called functions.
-    fn graphs(&self) -> Vec<&Rc<Graph>>;
+    fn graphs(&self) -> Vec<&InnerGraph>;
     /// The same operation with other graphs inside, in the order of [`graphs`](HigherOrder::graphs) and of the same types.
-    fn with_graphs(&self, graphs: Vec<Rc<Graph>>) -> Rc<dyn Primitive>;
+    fn with_graphs(&self, graphs: Vec<InnerGraph>) -> Rc<dyn Primitive>;
     /// Does running it have a side effect? By default it does if any graph has one.
     fn has_effect(&self) -> bool {
         self.graphs().into_iter().any(|g| g.has_effect())
@@ -105,19 +107,13 @@ impl<P: HigherOrder> Primitive for P {
 
 /// Give graphs that were traced from the same operands one list of inputs: what any of them captured, then the operands.
 pub(crate) fn share_captured(graphs: Vec<(Graph, Vec<Tensor>)>) -> (Vec<Graph>, Vec<Tensor>) {
-    let mut all: Vec<Tensor> = vec![];
-    for t in graphs.iter().flat_map(|g| &g.1) {
-        if !all.iter().any(|a| a.id() == t.id()) {
-            all.push(*t);
-        }
-    }
+    let (mut all, mut seen): (Vec<Tensor>, HashSet<TensorId>) = Default::default();
+    all.extend(graphs.iter().flat_map(|g| &g.1).filter(|t| seen.insert(t.id())));
     let share = |(mut g, captured): (Graph, Vec<Tensor>)| {
         let own = g.ins.split_off(g.ins.len() - captured.len());
-        let mut ins: Vec<Var> = vec![];
-        for t in &all {
-            let at = captured.iter().position(|c| c.id() == t.id());
-            ins.push(at.map_or_else(|| fresh_input(&mut g, t.aval()), |i| own[i]));
-        }
+        let own: HashMap<TensorId, Var> = captured.iter().map(|c| c.id()).zip(own).collect();
+        let input = |t: &Tensor| own.get(&t.id()).copied().unwrap_or_else(|| fresh_input(&mut g, t.aval()));
+        let ins: Vec<Var> = all.iter().map(input).collect();
         g.ins.splice(0..0, ins);
         g
     };

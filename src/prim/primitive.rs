@@ -115,15 +115,14 @@ impl dyn Primitive {
         self.tag() == Tag::Effect
     }
     /// The graphs inside it: loop bodies, branches, called functions.
-    pub fn graphs(&self) -> Vec<&Rc<Graph>> {
+    pub fn graphs(&self) -> Vec<&InnerGraph> {
         self.inner().map_or_else(Vec::new, HigherOrder::graphs)
     }
     /// The same operation with every graph inside it changed by `f`, which keeps their types. `None` if it has no graphs: so
     /// passes descend.
-    pub fn map_graphs(&self, f: impl FnMut(&Graph) -> Graph) -> Option<Rc<dyn Primitive>> {
+    pub fn map_graphs(&self, f: impl FnMut(&InnerGraph) -> InnerGraph) -> Option<Rc<dyn Primitive>> {
         let inner = self.inner()?;
-        let mut f = f;
-        Some(inner.with_graphs(inner.graphs().into_iter().map(|g| Rc::new(f(g))).collect()))
+        Some(inner.with_graphs(inner.graphs().into_iter().map(f).collect()))
     }
     /// The named axes that it works over.
     pub fn named_axes(&self) -> &[NamedAxis] {

@@ -48,7 +48,7 @@ fn lower_reduce(cx: &mut Lower, op: &str, start: &Host, x: &Value, axes: &[usize
         "and" | "or" => s.dtype == DType::Bool,
         op => op != "xor",
     };
-    let x = if combined { x.clone() } else { cx.undivided(x, axes) };
+    let x = if combined || !Cure::CombinedBitsWhole.applies() { x.clone() } else { cx.undivided(x, axes) };
     cx.op_with("reduce", &[x, start], &attrs, vec![body], std::slice::from_ref(y)).swap_remove(0)
 }
 

@@ -1,6 +1,7 @@
 //! Scatter: parts of a tensor at computed positions combined with updates.
+use super::slice::{clamped_starts, replaced};
 use super::*;
-use crate::{host::Both, trace::bind1};
+use crate::{host::Both, lower::array, trace::bind1};
 
 /// What a scatter does with an element and its update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,6 +50,43 @@ impl Scatter {
     fn gathered(&self, x: Tensor, indices: Tensor, updates: &Aval) -> Tensor {
         let sizes = self.sizes(&x.aval(), updates);
         gather(x, indices, Gather { dims: self.dims.clone(), sizes, options: self.options, fill: Some(0.0) })
+    }
+
+    /// The one window of the operand, replaced: what XLA makes of it, but for updates that are computed from the operand.
+    fn lower_one_window(&self, cx: &mut Lower, x: &Value, indices: &Value, updates: &Value) -> Value {
+        let (dims, sizes) = (&x.aval.dims, self.sizes(&x.aval, &updates.aval));
+        let part = x.aval.with_dims(&*sizes);
+        let mut window = cx.op("reshape", std::slice::from_ref(updates), "", &part);
+        let a = indices.aval.with_dims([]);
+        let vector = cx.op("reshape", std::slice::from_ref(indices), "", &a.with_dims([self.dims.indexed.len()]));
+        let mut start = |axis: usize| {
+            let Some(k) = self.dims.indexed.iter().position(|i| *i == axis) else { return cx.splat(&a, 0.0) };
+            let attrs = format!(
+                "start_indices = array<i64: {k}>, limit_indices = array<i64: {}>, strides = array<i64: 1>",
+                k + 1
+            );
+            let one = cx.op("slice", std::slice::from_ref(&vector), &attrs, &a.with_dims([1]));
+            cx.op("reshape", &[one], "", &a)
+        };
+        let starts: Vec<Value> = (0..dims.len()).map(&mut start).collect();
+        let nearest = clamped_starts(cx, dims, &sizes, &starts);
+        if self.options.mode != IndexMode::Clip {
+            // a window that reaches outside is dropped
+            let old = [std::slice::from_ref(x), &nearest].concat();
+            let old = cx.op("dynamic_slice", &old, &format!("slice_sizes = {}", array(&sizes)), &part);
+            for (start, nearest) in starts.iter().zip(&nearest) {
+                let holds = [a.with_dtype(DType::Bool)];
+                let fits = Compare(Direction::Eq).lower(cx, &[start.clone(), nearest.clone()], &holds).swap_remove(0);
+                let fits = cx.op(
+                    "broadcast_in_dim",
+                    &[fits],
+                    "broadcast_dimensions = array<i64>",
+                    &part.with_dtype(DType::Bool),
+                );
+                window = cx.op("select", &[fits, window, old.clone()], "", &part);
+            }
+        }
+        replaced(cx, x, &window, &nearest)
     }
 
     fn with(&self, combine: Combine) -> Scatter {
@@ -218,6 +256,10 @@ impl Primitive for Scatter {
             let zero = cx.splat(&indices.aval, 0.0);
             let bounds = self.dims.bounds(cx, &y[0], &indices.aval, &self.sizes(&y[0], &x[2].aval));
             indices = cx.op("clamp", &[zero, indices, bounds], "", &x[1].aval);
+        }
+        let vectors = indices.aval.dims[..indices.aval.rank() - 1].iter().product::<usize>();
+        if self.combine == Combine::Set && vectors == 1 && cx.reads_what_it_overwrites(&x[0], &x[2]) {
+            return vec![self.lower_one_window(cx, &x[0], &indices, &x[2])];
         }
         let names = [
             "update_window_dims",

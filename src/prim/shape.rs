@@ -254,7 +254,7 @@ impl Primitive for Concatenate {
         vec![concatenate(&spread(n, x, mapped), self.axis + 1)]
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
-        // empty operands add nothing, and XLA's compiler stumbles over them
+        // empty operands add nothing
         let parts: Vec<Value> = x.iter().filter(|x| x.aval.size() > 0).cloned().collect();
         match &parts[..] {
             [] => vec![cx.splat(&y[0], 0.0)],

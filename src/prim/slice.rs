@@ -176,7 +176,8 @@ impl Primitive for Pad {
         // XLA loses elements where it divides an axis that is dilated or cut, and ends the process where it is both
         // (spmd_partitioner.cc:1120)
         let wrong = |(low, high, interior): (i64, i64, usize)| low < 0 || high < 0 || interior > 0;
-        let whole: Vec<usize> = (0..self.edges.len()).filter(|i| wrong(self.edges[*i])).collect();
+        let cured = Cure::PaddedAxesWhole.applies();
+        let whole: Vec<usize> = (0..self.edges.len()).filter(|i| cured && wrong(self.edges[*i])).collect();
         let padded = cx.undivided(&x[0], &whole);
         let padded = cx.op("pad", &[padded, x[1].clone()], &attrs, &y[0]);
         vec![cx.undivided(&padded, &whole)]
@@ -190,18 +191,65 @@ impl Primitive for Pad {
 }
 
 /// Where parts of these sizes start in an array of these, as both operations below define it. XLA does it too, but not for an
-/// axis that it divides over devices.
-fn clamped_starts(cx: &mut Lower, dims: &[usize], sizes: &[usize], starts: &[Value]) -> Vec<Value> {
-    if !cx.is_divided() {
+/// axis that it divides over devices, and for parts of parts it adds the starts as they are.
+pub(super) fn clamped_starts(cx: &mut Lower, dims: &[usize], sizes: &[usize], starts: &[Value]) -> Vec<Value> {
+    if !Cure::ClampedStarts.applies() {
         return starts.to_vec();
     }
     let one = |((start, dim), size): ((&Value, &usize), &usize)| {
-        let a = &start.aval;
-        let largest = crate::host::int_range(a.dtype).1.min((dim - size) as i128);
-        let (low, high) = (cx.splat(a, 0.0), cx.splat(a, largest as f64));
+        let (a, low) = (&start.aval, cx.splat(&start.aval, 0.0));
+        if dim == size {
+            return low;
+        }
+        let high = cx.number(a, (dim - size) as i128);
         cx.op("clamp", &[low, start.clone(), high], "", a)
     };
     starts.iter().zip(dims).zip(sizes).map(one).collect()
+}
+
+/// `x` with the part at `starts`, which are in range, replaced by `update`.
+///
+/// Where the update is computed from `x` itself, XLA's CPU compiler may overwrite elements before it reads them; then every
+/// element is computed anew, and nothing is overwritten.
+pub(super) fn replaced(cx: &mut Lower, x: &Value, update: &Value, starts: &[Value]) -> Value {
+    if !cx.reads_what_it_overwrites(x, update) {
+        return cx.op("dynamic_update_slice", &[&[x.clone(), update.clone()], starts].concat(), "", &x.aval);
+    }
+    let (dims, sizes) = (&x.aval.dims, &update.aval.dims);
+    let margins: Vec<usize> = dims.iter().zip(sizes).map(|(n, m)| n - m).collect();
+    let largest = dims.iter().max().copied().unwrap_or(0);
+    let count = Aval::new(if largest < 1 << 30 { DType::I32 } else { DType::I64 }, []);
+    let starts: Vec<Value> = starts.iter().map(|s| cx.op("convert", std::slice::from_ref(s), "", &count)).collect();
+    // the update in the middle of zeros, of which a part of the size of `x` has it in its place
+    let wide = x.aval.with_dims(dims.iter().zip(&margins).map(|(n, margin)| n + margin).collect::<Vec<_>>());
+    let (edges, none) = (array(&margins), array(&vec![0; dims.len()]));
+    let attrs = format!("edge_padding_low = {edges}, edge_padding_high = {edges}, interior_padding = {none}");
+    let zero = cx.splat(&x.aval.with_dims([]), 0.0);
+    let padded = cx.op("pad", &[update.clone(), zero], &attrs, &wide);
+    let mut at = vec![padded];
+    let mut inside: Option<Value> = None;
+    for (axis, start) in starts.iter().enumerate() {
+        let margin = cx.number(&count, margins[axis] as i128);
+        at.push(cx.op("subtract", &[margin, start.clone()], "", &count));
+        if margins[axis] == 0 {
+            continue;
+        }
+        let (each, holds) = (x.aval.with_dtype(count.dtype), [x.aval.with_dtype(DType::Bool)]);
+        let place = cx.op("iota", &[], &format!("iota_dimension = {axis} : i64"), &each);
+        let (size, spread) = (cx.number(&count, sizes[axis] as i128), "broadcast_dimensions = array<i64>");
+        let end = cx.op("add", &[start.clone(), size], "", &count);
+        for (direction, bound) in [(Direction::Ge, start), (Direction::Lt, &end)] {
+            let bound = cx.op("broadcast_in_dim", std::slice::from_ref(bound), spread, &each);
+            let within = Compare(direction).lower(cx, &[place.clone(), bound], &holds).swap_remove(0);
+            inside = Some(match inside {
+                Some(others) => cx.op("and", &[others, within], "", &holds[0]),
+                None => within,
+            });
+        }
+    }
+    let moved = cx.op("dynamic_slice", &at, &format!("slice_sizes = {}", array(dims)), &x.aval);
+    let Some(inside) = inside else { return moved };
+    cx.op("select", &[inside, moved, x.clone()], "", &x.aval)
 }
 
 /// A part of known size at a position known only when the program runs.
@@ -330,7 +378,7 @@ impl Primitive for DynamicUpdateSlice {
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         let starts = clamped_starts(cx, &y[0].dims, &x[1].aval.dims, &x[2..]);
-        vec![cx.op("dynamic_update_slice", &[&x[..2], &starts].concat(), "", &y[0])]
+        vec![replaced(cx, &x[0], &x[1], &starts)]
     }
     fn cost(&self, x: &[Aval], _: &[Aval]) -> Cost {
         Cost { flops: 0.0, bytes: 2.0 * x[1].bytes() as f64 }

@@ -7,7 +7,7 @@ use crate::{
 use std::rc::Rc;
 
 /// The axis that a graph is batched over.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct BatchAxis {
     /// How many instances there are.
     pub size: usize,
@@ -26,8 +26,7 @@ impl BatchAxis {
     /// Does the operation, or one inside it, work over this axis by name?
     pub(crate) fn is_named_in(&self, prim: &dyn Primitive) -> bool {
         let Some(name) = &self.name else { return false };
-        prim.named_axes().iter().any(|a| a.name == *name)
-            || prim.graphs().iter().any(|g| g.eqns.iter().any(|e| self.is_named_in(&*e.prim)))
+        prim.named_axes().iter().any(|a| a.name == *name) || prim.graphs().iter().any(|g| g.axis_names().contains(name))
     }
 }
 

@@ -1,5 +1,8 @@
 //! Graphs without side effects: for second runs, whose side effects the first run has had.
-use crate::graph::{Eqn, Graph};
+use crate::{
+    graph::{Eqn, Graph},
+    inner::InnerGraph,
+};
 
 /// The graph without the operations, also of inner graphs, that have side effects and no results. Operations that have results
 /// too stay.
@@ -12,7 +15,7 @@ pub(super) fn pure(e: &Eqn) -> Option<Eqn> {
     if !e.prim.has_effect() {
         return Some(e.clone());
     }
-    match e.prim.map_graphs(without_effects) {
+    match e.prim.map_graphs(InnerGraph::without_effects) {
         Some(prim) => Some(Eqn { prim, ..e.clone() }),
         None => (!e.outs.is_empty()).then(|| e.clone()),
     }

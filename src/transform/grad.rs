@@ -6,7 +6,7 @@ use super::{
 use crate::{
     aval::Aval,
     graph::Graph,
-    prim::{ones, zeros_of},
+    prim::{ones, trace_to_differentiate, zeros_of},
     trace::{At, Tensor, TensorTree, avals_of, fail, inline, trace_tree, vary},
     tree::{Path, Tree},
 };
@@ -29,7 +29,7 @@ impl Linear {
         Y: TensorTree,
     {
         let ins = avals_of(x);
-        let (g, captured, y) = trace_tree(x, &ins, f);
+        let (g, captured, y) = trace_to_differentiate(|| trace_tree(x, &ins, f));
         let active_in = differentiable(&ins);
         let active = [active_in.clone(), vec![false; captured.len()]].concat();
         let Split { primal, linear, active_out } = pass::linearize(&g, &active, &vec![false; g.outs.len()]);
@@ -173,7 +173,7 @@ pub fn jvp<X: TensorTree, Y: TensorTree>(f: impl FnOnce(X) -> Y, x: X, dx: X) ->
     let _at = At::caller();
     let avals = avals_of(&x);
     let dx = fitted("jvp", "the tangent", &dx, &avals);
-    let (g, captured, out) = trace_tree(&x, &avals, f);
+    let (g, captured, out) = trace_to_differentiate(|| trace_tree(&x, &avals, f));
     let tangents = dx.into_iter().zip(differentiable(&avals)).map(|(d, float)| float.then_some(d));
     let tangents: Vec<Option<Tensor>> = tangents.chain(vec![None; captured.len()]).collect();
     let (y, dy) = jvp_graph(&g, &[x.leaves(), captured].concat(), &tangents);

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     aval::Aval,
     ops::shape::eye,
-    prim::{broadcast_leading, moved_axis, zeros_of},
+    prim::{broadcast_leading, moved_axis, trace_to_differentiate, zeros_of},
     trace::{At, Tensor, TensorTree, fail, trace_rule, trace_tree},
 };
 use std::panic::Location;
@@ -35,7 +35,7 @@ pub fn jacfwd<Y: TensorTree>(f: impl Fn(Tensor) -> Y) -> impl Fn(Tensor) -> Y {
         let _at = At::line(line);
         let a = x.aval();
         require_float("jacfwd", "argument", &a);
-        let (g, captured, y) = trace_tree(&x, std::slice::from_ref(&a), &f);
+        let (g, captured, y) = trace_to_differentiate(|| trace_tree(&x, std::slice::from_ref(&a), &f));
         g.out_avals().iter().for_each(|a| require_float("jacfwd", "result", a));
         let active: Vec<bool> = (0..g.ins.len()).map(|i| i == 0).collect();
         let (joint, active_out) = jvp_of(&g, &active, &vec![false; g.outs.len()]);

@@ -12,6 +12,9 @@
 //! * [`runs`] splits a graph in two for `remat`.
 //! * [`varying`] keeps track of what differs between devices inside `shard_map`.
 //! * [`effects`] drops side effects, for runs that repeat another one.
+//!
+//! Graphs inside operations remember what a pass made of them (`inside`), so that the work grows with the size of a program and
+//! not with how deeply it is nested.
 use crate::graph::Graph;
 
 pub mod backward;
@@ -21,6 +24,7 @@ pub mod dce;
 pub mod effects;
 pub mod fold;
 mod grad;
+mod inside;
 mod jacobian;
 pub mod linearize;
 mod optimize;
@@ -39,7 +43,7 @@ pub use vmap::{Axis, AxisTree, PerLeaf, VmapOptions, vmap, vmap_axes, vmap_with}
 fn everywhere(g: &Graph, pass: &mut dyn FnMut(&mut Graph)) -> Graph {
     let mut g = g.clone();
     for e in &mut g.eqns {
-        if let Some(prim) = e.prim.map_graphs(|g| everywhere(g, pass)) {
+        if let Some(prim) = e.prim.map_graphs(|g| everywhere(g, pass).into()) {
             e.prim = prim;
         }
     }

@@ -48,24 +48,40 @@ impl Moving<'_> {
         Moving { primal, producer, names, made: HashSet::new(), again: vec![], residuals: vec![] }
     }
 
-    /// Make a value available in the linear half; returns its name there.
-    fn make(&mut self, v: Var, linear: &mut Graph) -> Var {
-        let name = *self.names.entry(v).or_insert_with(|| {
+    /// The name of a value in the linear half.
+    fn name(&mut self, v: Var, linear: &mut Graph) -> Var {
+        *self.names.entry(v).or_insert_with(|| {
             linear.avals.push(self.primal.aval(v).clone());
             (linear.avals.len() - 1) as Var
-        });
-        if !self.made.insert(v) {
-            return name;
-        }
-        let made_by = self.producer.get(&v).map(|i| &self.primal.eqns[*i]);
-        match made_by.filter(|e| self.worth_repeating(e)) {
-            Some(e) => {
-                let ins = e.ins.iter().map(|x| self.make(*x, linear)).collect();
-                self.again.push(Eqn { ins, outs: vec![name], ..e.clone() });
+        })
+    }
+
+    /// Make a value available in the linear half, after those that it is made from. (Not by recursion: a chain of such
+    /// operations may be long.)
+    fn make(&mut self, v: Var, linear: &mut Graph) {
+        let primal = self.primal;
+        let mut todo = vec![(v, false)];
+        while let Some((v, from_there)) = todo.pop() {
+            if !from_there && !self.made.insert(v) {
+                continue;
             }
-            None => self.residuals.push((v, name)),
+            let made_by = self.producer.get(&v).map(|i| &primal.eqns[*i]);
+            match made_by.filter(|e| self.worth_repeating(e)) {
+                Some(e) if from_there => {
+                    let ins = e.ins.iter().map(|x| self.name(*x, linear)).collect();
+                    let outs = vec![self.name(v, linear)];
+                    self.again.push(Eqn { ins, outs, ..e.clone() });
+                }
+                Some(e) => {
+                    todo.push((v, true));
+                    todo.extend(e.ins.iter().rev().map(|x| (*x, false)));
+                }
+                None => {
+                    let name = self.name(v, linear);
+                    self.residuals.push((v, name));
+                }
+            }
         }
-        name
     }
 
     fn worth_repeating(&self, e: &Eqn) -> bool {

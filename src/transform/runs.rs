@@ -5,7 +5,7 @@ use crate::{
     graph::{Eqn, Graph, Site, Var},
     prim::{DevicePut, Memory, Primitive},
 };
-use std::rc::Rc;
+use std::{collections::HashSet, rc::Rc};
 
 /// What is done with the results of an operation of the first run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,10 +31,14 @@ impl Runs {
     /// Which of the outputs that are `usable` for it are saved values, and the other saved values. `None` if there are none.
     pub fn kept(&self, usable: &[bool]) -> Option<(Vec<bool>, Vec<Var>)> {
         let outs = &self.first.outs;
-        let kept = |i: usize| usable[i] && self.saved.contains(&outs[i]) && !outs[..i].contains(&outs[i]);
+        let (saved, mut seen): (HashSet<Var>, HashSet<Var>) = (self.saved.iter().copied().collect(), HashSet::new());
+        let kept = |i: usize| {
+            let first = seen.insert(outs[i]);
+            usable[i] && saved.contains(&outs[i]) && first
+        };
         let kept: Vec<bool> = (0..outs.len()).map(kept).collect();
-        let is_kept = |v: &Var| outs.iter().zip(&kept).any(|(o, k)| *k && o == v);
-        let more = self.saved.iter().copied().filter(|v| !is_kept(v)).collect();
+        let is_kept: HashSet<Var> = outs.iter().zip(&kept).filter(|(_, k)| **k).map(|(o, _)| *o).collect();
+        let more = self.saved.iter().copied().filter(|v| !is_kept.contains(v)).collect();
         (!self.saved.is_empty()).then_some((kept, more))
     }
     /// The first run, which also returns `more`, and the second one, from the inputs, the `kept` outputs and `more` to the

@@ -7,49 +7,50 @@
 use super::everywhere;
 use crate::{
     graph::{Eqn, Graph, Var},
+    inner::InnerGraph,
     mesh::AxisSet,
     prim::{OverAxes, Tag},
     trace::{NamedAxis, fail, inline, trace_rule, vary, with_site},
 };
-use std::{collections::HashMap, rc::Rc};
+use std::collections::HashMap;
 
 /// All axes over which an input or output of one of these graphs varies.
-pub fn vma_of(graphs: &[&Rc<Graph>]) -> AxisSet {
+pub fn vma_of(graphs: &[&InnerGraph]) -> AxisSet {
     graphs.iter().flat_map(|g| g.ins.iter().chain(&g.outs).map(|v| g.aval(*v).vma)).collect()
 }
 
-/// The graph whose inputs and outputs vary at least over these axes.
-pub fn raised(g: &Graph, ins: &[AxisSet], outs: &[AxisSet]) -> Graph {
+/// The graph whose inputs and outputs vary at least over these axes. `None` if they do already.
+pub fn raised(g: &Graph, ins: &[AxisSet], outs: &[AxisSet]) -> Option<Graph> {
     let more = |vars: &[Var], want: &[AxisSet]| vars.iter().zip(want).any(|(v, w)| !g.aval(*v).vma.contains(*w));
     if !more(&g.ins, ins) && !more(&g.outs, outs) {
-        return g.clone();
+        return None;
     }
     let avals: Vec<_> = g.in_avals().iter().zip(ins).map(|(a, w)| a.varying(a.vma.union(*w))).collect();
     let (graph, captured) =
         trace_rule(&avals, |t| inline(g, t).into_iter().zip(outs).map(|(t, w)| vary(t, *w)).collect());
     debug_assert!(captured.is_empty(), "a graph is closed");
-    graph
+    Some(graph)
 }
 
 /// As [`raised`], with every input and output varying over these axes.
-pub fn raised_alike(g: &Graph, axes: AxisSet) -> Rc<Graph> {
-    Rc::new(raised(g, &vec![axes; g.ins.len()], &vec![axes; g.outs.len()]))
+pub fn raised_alike(g: &InnerGraph, axes: AxisSet) -> InnerGraph {
+    g.raised(&vec![axes; g.ins.len()], &vec![axes; g.outs.len()])
 }
 
 /// The body of a loop whose carry (behind `consts` inputs) varies over the same axes when it enters and when it leaves: axes are
 /// added until that holds. `also` gives axes over which the whole carry must vary besides. Returns also what the inputs vary over.
 pub fn raised_carry(
-    body: &Graph,
+    body: &InnerGraph,
     x: &[AxisSet],
     consts: usize,
     carry: usize,
     also: impl Fn(&[AxisSet]) -> AxisSet,
-) -> (Graph, Vec<AxisSet>) {
+) -> (InnerGraph, Vec<AxisSet>) {
     let mut ins: Vec<AxisSet> = body.in_avals().iter().zip(x).map(|(a, x)| a.vma.union(*x)).collect();
     let mut outs = vec![AxisSet::NONE; body.outs.len()];
     loop {
         let (also, before) = (also(&ins), ins.clone());
-        let made = raised(body, &ins, &outs);
+        let made = body.raised(&ins, &outs);
         for i in 0..carry {
             let both = ins[consts + i].union(made.aval(made.outs[i]).vma).union(also);
             (ins[consts + i], outs[i]) = (both, both);
@@ -72,7 +73,7 @@ pub fn erased(g: &Graph) -> Graph {
             same.insert(e.outs[0], ins[0]);
             continue;
         }
-        let prim = e.prim.map_graphs(erased).unwrap_or_else(|| e.prim.clone());
+        let prim = e.prim.map_graphs(|g| erased(g).into()).unwrap_or_else(|| e.prim.clone());
         made.eqns.push(Eqn { prim, ins, ..e.clone() });
     }
     made.outs.iter_mut().for_each(|v| *v = name(&same, v));

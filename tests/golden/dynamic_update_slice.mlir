@@ -12,7 +12,10 @@ func.func public @main(%arg0: tensor<4x5xf32>, %arg1: tensor<2x3xf32>, %arg2: te
   %8 = "stablehlo.constant"() {value = dense<5> : tensor<i32>} : () -> tensor<i32>
   %9 = "stablehlo.add"(%6, %8) : (tensor<i32>, tensor<i32>) -> tensor<i32>
   %10 = "stablehlo.select"(%7, %9, %6) : (tensor<i1>, tensor<i32>, tensor<i32>) -> tensor<i32>
-  %11 = "stablehlo.dynamic_update_slice"(%arg0, %arg1, %5, %10) : (tensor<4x5xf32>, tensor<2x3xf32>, tensor<i32>, tensor<i32>) -> tensor<4x5xf32>
-  return %11 : tensor<4x5xf32>
+  %11 = "stablehlo.constant"() {value = dense<2> : tensor<i32>} : () -> tensor<i32>
+  %12 = "stablehlo.clamp"(%1, %5, %11) : (tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<i32>
+  %13 = "stablehlo.clamp"(%1, %10, %11) : (tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<i32>
+  %14 = "stablehlo.dynamic_update_slice"(%arg0, %arg1, %12, %13) : (tensor<4x5xf32>, tensor<2x3xf32>, tensor<i32>, tensor<i32>) -> tensor<4x5xf32>
+  return %14 : tensor<4x5xf32>
 }
 }

@@ -299,7 +299,7 @@ impl Builder<'_> {
         };
         self.push(Op::Unary(op), vec![x]);
     }
-    fn binary(&mut self) {
+    pub fn binary(&mut self) {
         let x = self.float();
         let a = self.aval(x);
         let y = self.of_type(&a, &[x]);
@@ -333,7 +333,7 @@ impl Builder<'_> {
         let op = self.rng.pick(if is_float(&a) { ops::OVER_FLOATS } else { ops::OVER_INTEGERS });
         self.push(Op::Over(op, axes), vec![x]);
     }
-    fn cumulative(&mut self) {
+    pub fn cumulative(&mut self) {
         let Some(x) = self.value(|a| a.rank() > 0 && a.dtype != DType::Bool && a.size() > 0) else { return };
         let a = self.aval(x);
         let op = self.rng.pick(if is_float(&a) { ops::ALONG_FLOATS } else { ops::ALONG_INTEGERS });

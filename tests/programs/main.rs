@@ -10,6 +10,7 @@ mod collectives;
 mod devices;
 mod exchange;
 mod generate;
+mod indexed;
 mod ops;
 mod over_devices;
 mod program;
@@ -69,6 +70,18 @@ fn on_device(x: &[Host], f: impl Fn(Vec<Tensor>) -> Vec<Tensor> + 'static) -> Ch
 #[test]
 fn a_compiled_program_equals_the_interpreter() {
     on_programs(9, mixed, |case, _| {
+        let x = inputs(case);
+        let want = run(&x, program(case, Style::Raxla))?;
+        let owned = case.clone();
+        let have = on_device(&x, move |x| program(&owned, Style::Raxla)(&x))?;
+        equal("compiled", &have, &want, 1e-4)
+    });
+}
+
+/// Reading and writing at computed positions, also out of bounds, and of arrays that are updated with parts of themselves.
+#[test]
+fn compiled_index_operations_equal_the_interpreter() {
+    on_programs(12, indexed::program, |case, _| {
         let x = inputs(case);
         let want = run(&x, program(case, Style::Raxla))?;
         let owned = case.clone();

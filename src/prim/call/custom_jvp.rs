@@ -5,10 +5,11 @@ use super::*;
 #[derive(Clone, PartialEq, Hash)]
 pub struct CustomJvp {
     /// From consts and arguments to results.
-    body: Rc<Graph>,
-    /// From consts, arguments and tangents of the float arguments to results and tangents of the float results. `None` where
-    /// rules that call their own function have been traced to the highest order (`ORDERS`).
-    rule: Option<Rc<Graph>>,
+    body: InnerGraph,
+    /// From consts, arguments and tangents of the float arguments to results and tangents of the float results. `None` where no
+    /// derivative is asked for: in the body of another function with a rule, or where rules that call their own function have
+    /// been traced to the highest order (`ORDERS`).
+    rule: Option<InnerGraph>,
     consts: usize,
 }
 
@@ -36,7 +37,7 @@ pub fn custom_jvp<X: TensorTree, Y: TensorTree>(f: impl Fn(X) -> Y, rule: impl F
     move |x: X| {
         let _at = At::line(line);
         let avals = avals_of(&x);
-        let (body, captured, y) = trace_tree(&x, &avals, &f);
+        let (body, captured, y) = trace_body(|| trace_tree(&x, &avals, &f));
         let floats = differentiable(&avals);
         let n = avals.len();
         let (outs, paths) = (body.out_avals(), y.paths());
@@ -63,7 +64,7 @@ pub fn custom_jvp<X: TensorTree, Y: TensorTree>(f: impl Fn(X) -> Y, rule: impl F
         });
         drop(in_rules);
         let (graphs, consts) = share_captured([(body, captured)].into_iter().chain(traced).collect());
-        let mut graphs = graphs.into_iter().map(Rc::new);
+        let mut graphs = graphs.into_iter().map(InnerGraph::from);
         let body = graphs.next().expect("given first");
         let call = CustomJvp { body, rule: graphs.next(), consts: consts.len() };
         y.refill(bind(call, &[consts, x.leaves()].concat()))
@@ -81,8 +82,8 @@ pub(crate) fn composite_jvp<X: TensorTree, Y: TensorTree>(
 }
 
 impl CustomJvp {
-    fn rule(&self) -> &Graph {
-        self.rule.as_deref().unwrap_or_else(|| no_rule("custom_jvp"))
+    fn rule(&self) -> &InnerGraph {
+        self.rule.as_ref().unwrap_or_else(|| no_rule("custom_jvp"))
     }
     /// Which inputs of the rule are tangents.
     fn is_tangent(&self) -> Vec<bool> {
@@ -97,7 +98,7 @@ impl CustomJvp {
     /// Results and tangents, by splitting the rule as [`linearize`] splits any graph: the rule is linear in its tangents, hence
     /// its own derivative by them.
     fn disentangled(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
-        let split = linearize(self.rule(), &self.is_tangent(), &vec![false; self.rule().outs.len()]);
+        let split = self.rule().linearize(&self.is_tangent(), &vec![false; self.rule().outs.len()]);
         let n = self.body.outs.len();
         let is_tangent = |i: usize| (n..self.rule().outs.len()).contains(&i);
         let keep: Vec<bool> = (0..split.primal.outs.len()).map(|i| !is_tangent(i)).collect();
@@ -144,15 +145,15 @@ impl HigherOrder for CustomJvp {
     fn batch(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
         let tangents = (self.consts..x.len()).filter(|i| x[*i].dtype().is_float()).map(|i| mapped[i]);
         let m: Vec<bool> = mapped.iter().copied().chain(tangents).collect();
-        let all = |g: &Graph, m: &[bool]| Rc::new(batched(g, axis, m, &vec![true; g.outs.len()]).0);
+        let all = |g: &InnerGraph, m: &[bool]| g.batched(axis, m, &vec![true; g.outs.len()]).0;
         let rule = self.rule.as_ref().map(|rule| all(rule, &m));
         let y = bind(CustomJvp { body: all(&self.body, mapped), rule, consts: self.consts }, x);
         y.into_iter().map(|t| (t, true)).collect()
     }
-    fn graphs(&self) -> Vec<&Rc<Graph>> {
+    fn graphs(&self) -> Vec<&InnerGraph> {
         [&self.body].into_iter().chain(&self.rule).collect()
     }
-    fn with_graphs(&self, graphs: Vec<Rc<Graph>>) -> Rc<dyn Primitive> {
+    fn with_graphs(&self, graphs: Vec<InnerGraph>) -> Rc<dyn Primitive> {
         let mut graphs = graphs.into_iter();
         let body = graphs.next().expect("as many as there are");
         Rc::new(CustomJvp { body, rule: graphs.next(), consts: self.consts })

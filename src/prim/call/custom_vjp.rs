@@ -5,21 +5,22 @@ use super::*;
 #[derive(Clone, PartialEq, Hash)]
 pub struct CustomVjp {
     /// From consts and arguments to results.
-    body: Rc<Graph>,
+    body: InnerGraph,
     consts: usize,
-    /// `None` where rules that call their own function have been traced to the highest order (`ORDERS`).
+    /// `None` where no derivative is asked for: in the body of another function with a rule, or where rules that call their own
+    /// function have been traced to the highest order (`ORDERS`).
     rules: Option<Rules>,
 }
 #[derive(Clone, PartialEq, Hash)]
 struct Rules {
     /// From consts and arguments to results and residuals.
-    forward: Rc<Graph>,
+    forward: InnerGraph,
     back: Back,
 }
 /// From consts, residuals and cotangents of the float results to cotangents of the float arguments.
 #[derive(Clone, PartialEq, Hash)]
 struct Back {
-    graph: Rc<Graph>,
+    graph: InnerGraph,
     consts: usize,
     residuals: usize,
 }
@@ -50,7 +51,7 @@ pub fn custom_vjp<X: TensorTree, Y: TensorTree, R: TensorTree>(
     move |x: X| {
         let _at = At::line(line);
         let avals = avals_of(&x);
-        let (body, captured, y) = trace_tree(&x, &avals, &f);
+        let (body, captured, y) = trace_body(|| trace_tree(&x, &avals, &f));
         let outs = body.out_avals();
         let in_rules = InRules::of(&backward, line);
         let rules = in_rules.as_ref().map(|_| {
@@ -61,14 +62,14 @@ pub fn custom_vjp<X: TensorTree, Y: TensorTree, R: TensorTree>(
             let residuals = &fwd_outs[n..];
             let back = trace_backward(&backward, (&x, &y, &kept), (&avals, &outs, residuals), line);
             let alike = [&outs.iter().map(|a| a.vma).collect::<Vec<_>>()[..], &vec![AxisSet::NONE; residuals.len()]];
-            let fwd = raised(&fwd, &vec![AxisSet::NONE; fwd.ins.len()], &alike.concat());
+            let fwd = raised(&fwd, &vec![AxisSet::NONE; fwd.ins.len()], &alike.concat()).unwrap_or(fwd);
             ((fwd, fwd_captured), back, residuals.len())
         });
         drop(in_rules);
         let residuals = rules.as_ref().map_or(0, |r| r.2);
         let rules = rules.into_iter().flat_map(|(forward, back, _)| [forward, back]);
         let (graphs, captured) = share_captured([(body, captured)].into_iter().chain(rules).collect());
-        let (mut graphs, consts) = (graphs.into_iter().map(Rc::new), captured.len());
+        let (mut graphs, consts) = (graphs.into_iter().map(InnerGraph::from), captured.len());
         let body = graphs.next().expect("given first");
         let rules = graphs.next().zip(graphs.next());
         let rules = rules.map(|(forward, graph)| Rules { forward, back: Back { graph, consts, residuals } });
@@ -157,7 +158,7 @@ impl HigherOrder for CustomVjp {
         (y, spread_out(&dy, &differentiable(&self.body.out_avals())))
     }
     fn batch(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
-        let all = |g: &Graph, m: &[bool]| Rc::new(batched(g, axis, m, &vec![true; g.outs.len()]).0);
+        let all = |g: &InnerGraph, m: &[bool]| g.batched(axis, m, &vec![true; g.outs.len()]).0;
         let k = self.consts;
         // the cotangent of an argument that all instances share is the sum over the instances
         let shared: Vec<bool> = (k..x.len()).filter(|i| x[*i].dtype().is_float()).map(|i| !mapped[i]).collect();
@@ -169,16 +170,16 @@ impl HigherOrder for CustomVjp {
                 let d = inline(&over_batch, t).into_iter().zip(&shared);
                 d.map(|(d, shared)| if *shared { reduce_sum(d, [0]) } else { d }).collect()
             });
-            Rules { forward: all(forward, mapped), back: Back { graph: Rc::new(graph), ..*back } }
+            Rules { forward: all(forward, mapped), back: Back { graph: graph.into(), ..*back } }
         });
         let y = bind(CustomVjp { body: all(&self.body, mapped), consts: k, rules }, x);
         y.into_iter().map(|t| (t, true)).collect()
     }
-    fn graphs(&self) -> Vec<&Rc<Graph>> {
+    fn graphs(&self) -> Vec<&InnerGraph> {
         let rules = self.rules.iter().flat_map(|r| [&r.forward, &r.back.graph]);
         [&self.body].into_iter().chain(rules).collect()
     }
-    fn with_graphs(&self, graphs: Vec<Rc<Graph>>) -> Rc<dyn Primitive> {
+    fn with_graphs(&self, graphs: Vec<InnerGraph>) -> Rc<dyn Primitive> {
         let mut graphs = graphs.into_iter();
         let mut next = || graphs.next().expect("as many as there are");
         let body = next();
@@ -247,10 +248,10 @@ impl HigherOrder for Tangent {
     fn cost(&self) -> Cost {
         self.back.graph.cost()
     }
-    fn graphs(&self) -> Vec<&Rc<Graph>> {
+    fn graphs(&self) -> Vec<&InnerGraph> {
         vec![&self.back.graph]
     }
-    fn with_graphs(&self, graphs: Vec<Rc<Graph>>) -> Rc<dyn Primitive> {
+    fn with_graphs(&self, graphs: Vec<InnerGraph>) -> Rc<dyn Primitive> {
         let [graph] = graphs.try_into().expect("one graph");
         Rc::new(Tangent { back: Back { graph, ..self.back } })
     }

@@ -5,14 +5,17 @@ use crate::{
     trace::{At, avals_of, bind, inline, site, trace, trace_rule, trace_tree, with_site},
     transform::{
         backward::{backward, depends},
-        batch::{batch_graph, batched},
+        batch::batch_graph,
         dce::{Pruned, dce},
-        linearize::{chosen, differentiable, jvp_graph, jvp_of, linearize, spread_out},
+        linearize::{chosen, differentiable, jvp_graph, spread_out},
         runs::{Saving, in_two_runs},
         varying::{raised, raised_alike, vma_of},
     },
 };
-use std::{cell::RefCell, panic::Location};
+use std::{
+    cell::{Cell, RefCell},
+    panic::Location,
+};
 
 mod custom_jvp;
 mod custom_vjp;
@@ -77,11 +80,39 @@ thread_local! {
     static RULES: RefCell<Vec<(&'static Location<'static>, &'static str)>> = const { RefCell::new(vec![]) };
 }
 
+thread_local! {
+    /// Is what is being traced the body of a function with a rule? It is only run: who differentiates the function takes the rule.
+    static IN_BODY: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Trace the body of a function with a rule: functions inside it get no rules, which would be traced in vain. (With rules at each
+/// level, which call what the body calls, the work would double with each.)
+fn trace_body<R>(trace: impl FnOnce() -> R) -> R {
+    in_body(true, trace)
+}
+/// Trace a function to differentiate it, wherever that happens.
+pub(crate) fn trace_to_differentiate<R>(trace: impl FnOnce() -> R) -> R {
+    in_body(false, trace)
+}
+fn in_body<R>(is: bool, trace: impl FnOnce() -> R) -> R {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            IN_BODY.set(self.0);
+        }
+    }
+    let _restore = Restore(IN_BODY.replace(is));
+    trace()
+}
+
 /// While alive, rules of one function (a type `F` made in one line) are being traced.
 struct InRules;
 impl InRules {
-    /// `None` if they are being traced [`ORDERS`] times already.
+    /// `None` if they are not needed, or are being traced [`ORDERS`] times already.
     fn of<F>(_: &F, line: &'static Location<'static>) -> Option<InRules> {
+        if IN_BODY.get() {
+            return None;
+        }
         let this = (line, std::any::type_name::<F>());
         RULES.with_borrow_mut(|r| {
             let open = r.iter().filter(|f| **f == this).count() < ORDERS;

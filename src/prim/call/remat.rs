@@ -44,7 +44,7 @@ pub fn remat_with<X: TensorTree, Y: TensorTree>(options: RematOptions, f: impl F
     move |x: X| {
         let _at = At::line(line);
         let (body, captured, y) = trace_tree(&x, &avals_of(&x), &f);
-        let call = Remat { body: Rc::new(body), options: options.clone(), second_run: false };
+        let call = Remat { body: body.into(), options: options.clone(), second_run: false };
         y.refill(bind(call, &[x.leaves(), captured].concat()))
     }
 }
@@ -52,7 +52,7 @@ pub fn remat_with<X: TensorTree, Y: TensorTree>(options: RematOptions, f: impl F
 /// A call of a rematerialised function.
 #[derive(Clone)]
 pub struct Remat {
-    body: Rc<Graph>,
+    body: InnerGraph,
     options: RematOptions,
     /// Is this the second run, which computes again what the first one did not save?
     second_run: bool,
@@ -78,8 +78,8 @@ impl fmt::Debug for Remat {
 }
 
 impl Remat {
-    fn with(&self, body: Graph) -> Remat {
-        Remat { body: Rc::new(body), ..self.clone() }
+    fn with(&self, body: impl Into<InnerGraph>) -> Remat {
+        Remat { body: body.into(), ..self.clone() }
     }
 
     /// The first run, which returns what the policy saves as further results, and the tangents, by an operation that computes
@@ -87,7 +87,7 @@ impl Remat {
     fn linearized(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let active: Vec<bool> = dx.iter().map(Option::is_some).collect();
         let n_out = self.body.outs.len();
-        let split = linearize(&self.body, &active, &vec![false; n_out]);
+        let split = self.body.linearize(&active, &vec![false; n_out]);
         // `again` takes the arguments and the saved values to the residuals
         let Runs { first, saved, mut again } = in_two_runs(&split.primal, &|p, a| self.options.policy.saves(p, a));
         again.outs = split.primal.outs[n_out..].to_vec();
@@ -106,8 +106,8 @@ impl Remat {
         let tangents: Vec<Tensor> = dx.iter().flatten().copied().collect();
         let tangent = Tangent {
             known: known.len(),
-            again: Rc::new(again),
-            linear: Rc::new(split.linear),
+            again: again.into(),
+            linear: split.linear.clone().into(),
             options: self.options.clone(),
             joint: OnceCell::new(),
         };
@@ -128,13 +128,13 @@ impl HigherOrder for Remat {
     }
     call_rules!();
     fn for_varying(&self, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
-        let body = raised(&self.body, x, &vec![AxisSet::NONE; self.body.outs.len()]);
+        let body = self.body.raised(x, &vec![AxisSet::NONE; self.body.outs.len()]);
         let want = body.in_avals().iter().map(|a| a.vma).collect();
         (Rc::new(self.with(body)), want)
     }
     fn jvp(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let active: Vec<bool> = dx.iter().map(Option::is_some).collect();
-        let (joint, active_out) = jvp_of(&self.body, &active, &vec![false; self.body.outs.len()]);
+        let (joint, active_out) = self.body.jvp_of(&active, &vec![false; self.body.outs.len()]);
         let tangents: Vec<Tensor> = dx.iter().flatten().copied().collect();
         let mut y = bind(self.with(joint), &[x, &tangents].concat());
         let dy = y.split_off(self.body.outs.len());
@@ -160,7 +160,7 @@ impl HigherOrder for Remat {
         spread_out(&d, &some)
     }
     fn batch(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
-        let (body, out) = batched(&self.body, axis, mapped, &vec![false; self.body.outs.len()]);
+        let (body, out) = self.body.batched(axis, mapped, &vec![false; self.body.outs.len()]);
         bind(self.with(body), x).into_iter().zip(out).collect()
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
@@ -171,10 +171,10 @@ impl HigherOrder for Remat {
         let fenced = cx.op_with("optimization_barrier", x, "", vec![], &avals);
         cx.graph(&self.body, &fenced)
     }
-    fn graphs(&self) -> Vec<&Rc<Graph>> {
+    fn graphs(&self) -> Vec<&InnerGraph> {
         vec![&self.body]
     }
-    fn with_graphs(&self, graphs: Vec<Rc<Graph>>) -> Rc<dyn Primitive> {
+    fn with_graphs(&self, graphs: Vec<InnerGraph>) -> Rc<dyn Primitive> {
         let [body] = graphs.try_into().expect("one graph");
         Rc::new(Remat { body, ..self.clone() })
     }
@@ -186,9 +186,11 @@ impl HigherOrder for Remat {
         Some(Halves { first: Rc::new(self.with(first)), more: avals, kept, again: Rc::new(self.with(again)) })
     }
     fn prune(&self, used: &[bool]) -> Option<Less> {
-        let p = dce(&self.body, used);
-        let mut body = p.graph;
-        body.ins = chosen(&body.ins, &p.used);
+        let p = self.body.dce(used);
+        if !p.used.contains(&false) && p.graph.is(&self.body) {
+            return None;
+        }
+        let body = p.graph.with_inputs(&p.used, &p.used);
         Some(Less { prim: Rc::new(self.with(body)), ins: p.used, outs: used.to_vec() })
     }
 }
@@ -198,11 +200,11 @@ impl HigherOrder for Remat {
 struct Tangent {
     known: usize,
     /// From the known values to the residuals of `linear`.
-    again: Rc<Graph>,
+    again: InnerGraph,
     /// From tangents and residuals to tangents of the results.
-    linear: Rc<Graph>,
+    linear: InnerGraph,
     options: RematOptions,
-    joint: OnceCell<Rc<Graph>>,
+    joint: OnceCell<InnerGraph>,
 }
 /// Like the second run that it becomes, it is never merged with another one behind a fence.
 impl PartialEq for Tangent {
@@ -231,7 +233,7 @@ impl Tangent {
                 let residuals = inline(&self.again, known);
                 inline(&self.linear, &[dx, &residuals].concat())
             });
-            Rc::new(g)
+            g.into()
         });
         Remat { body: joint.clone(), options: self.options.clone(), second_run: true }
     }
@@ -253,16 +255,15 @@ impl HigherOrder for Tangent {
     }
     fn for_varying(&self, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
         let (known, dx) = x.split_at(self.known);
-        let again = raised(&self.again, known, &vec![AxisSet::NONE; self.again.outs.len()]);
+        let again = self.again.raised(known, &vec![AxisSet::NONE; self.again.outs.len()]);
         let residuals = again.out_avals().into_iter().map(|a| a.vma);
         let ins: Vec<AxisSet> = dx.iter().copied().chain(residuals).collect();
-        let linear = raised(&self.linear, &ins, &vec![AxisSet::NONE; self.linear.outs.len()]);
+        let linear = self.linear.raised(&ins, &vec![AxisSet::NONE; self.linear.outs.len()]);
         // the residuals that `again` returns must have the types that `linear` takes
         let kept: Vec<AxisSet> = linear.in_avals()[dx.len()..].iter().map(|a| a.vma).collect();
-        let again = raised(&again, &vec![AxisSet::NONE; again.ins.len()], &kept);
+        let again = again.raised(&vec![AxisSet::NONE; again.ins.len()], &kept);
         let want = again.in_avals().iter().chain(&linear.in_avals()[..dx.len()]).map(|a| a.vma).collect();
-        let tangent =
-            Tangent { again: Rc::new(again), linear: Rc::new(linear), joint: OnceCell::new(), ..self.clone() };
+        let tangent = Tangent { again, linear, joint: OnceCell::new(), ..self.clone() };
         (Rc::new(tangent), want)
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
@@ -290,7 +291,7 @@ impl HigherOrder for Tangent {
             some = d.iter().map(Option::is_some).collect();
             d.iter().flatten().copied().collect()
         });
-        let d = bind(Remat { body: Rc::new(body), options: self.options.clone(), second_run: true }, &args);
+        let d = bind(Remat { body: body.into(), options: self.options.clone(), second_run: true }, &args);
         [vec![None; self.known], spread_out(&d, &some)].concat()
     }
     fn batch(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
@@ -303,10 +304,10 @@ impl HigherOrder for Tangent {
     fn cost(&self) -> Cost {
         [self.again.cost(), self.linear.cost()].into_iter().sum()
     }
-    fn graphs(&self) -> Vec<&Rc<Graph>> {
+    fn graphs(&self) -> Vec<&InnerGraph> {
         vec![&self.again, &self.linear]
     }
-    fn with_graphs(&self, graphs: Vec<Rc<Graph>>) -> Rc<dyn Primitive> {
+    fn with_graphs(&self, graphs: Vec<InnerGraph>) -> Rc<dyn Primitive> {
         let [again, linear] = graphs.try_into().expect("two graphs");
         Rc::new(Tangent { again, linear, joint: OnceCell::new(), ..self.clone() })
     }

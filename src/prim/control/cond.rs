@@ -2,15 +2,16 @@
 use super::*;
 use crate::transform::{
     backward::backward,
-    batch::{batch_all, batched},
-    dce::dce,
-    linearize::{Split, jvp_of, linearize, spread_out},
+    batch::batch_all,
+    dce::dce_changed,
+    linearize::{Split, spread_out},
 };
+use std::collections::HashMap;
 
 /// One of several programs. Operands: its number (an i32 scalar in range), then the inputs that all of them share.
 #[derive(Clone, PartialEq, Hash)]
 pub struct Cond {
-    branches: Vec<Rc<Graph>>,
+    branches: Vec<InnerGraph>,
 }
 
 /// `yes(operand)` if the scalar bool `condition` holds, else `no(operand)`: only one of them runs. JAX: `lax.cond`.
@@ -106,12 +107,13 @@ fn choose<Y: TensorTree>(op: &str, index: Tensor, operands: Vec<Tensor>, branche
         (g, captured)
     };
     let (graphs, captured) = share_captured(branches.into_iter().map(split).collect());
-    let chosen = Cond { branches: graphs.into_iter().map(Rc::new).collect() };
+    let chosen = Cond { branches: graphs.into_iter().map(InnerGraph::from).collect() };
     let y = bind(chosen, &[vec![index], captured, operands].concat());
     structure.expect("at least one").refill(y)
 }
 
 /// Where a value that the linear branch needs comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Residual {
     /// An operand of the choice.
     Operand(usize),
@@ -125,7 +127,11 @@ impl Cond {
     }
     /// Differentiate every branch with `f`, which takes a branch and which of its outputs must have a tangent. Branches must
     /// return the same types, so an output that has a tangent in one branch has one in all.
-    fn differentiate<R>(&self, active: &[bool], f: impl Fn(&Graph, &[bool]) -> (R, Vec<bool>)) -> (Vec<R>, Vec<bool>) {
+    fn differentiate<R>(
+        &self,
+        active: &[bool],
+        f: impl Fn(&InnerGraph, &[bool]) -> (R, Vec<bool>),
+    ) -> (Vec<R>, Vec<bool>) {
         let mut force = vec![false; self.outs()];
         loop {
             let (results, outs): (Vec<R>, Vec<Vec<bool>>) = self.branches.iter().map(|b| f(b, &force)).unzip();
@@ -142,40 +148,44 @@ impl Cond {
     fn linearized(&self, index: Tensor, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let active: Vec<bool> = dx.iter().map(Option::is_some).collect();
         let (splits, active_out) = self.differentiate(&active, |g, force| {
-            let split = linearize(g, &active, force);
+            let split = g.linearize(&active, force);
             let out = split.active_out.clone();
             (split, out)
         });
         let n = self.outs();
         let (slots, homes) = assign_slots(&splits, n);
-        let primal = |(split, homes): (&Split, &Vec<Residual>)| Rc::new(with_slots(&split.primal, n, homes, &slots));
+        let primal = |(split, homes): (&Rc<Split>, &Vec<Residual>)| with_slots(&split.primal, n, homes, &slots).into();
         let mut y = bind_at(Cond { branches: splits.iter().zip(&homes).map(primal).collect() }, index, x);
         let kept = y.split_off(n);
         if !active_out.contains(&true) {
             return (y, vec![None; n]);
         }
         // inputs of every linear branch: tangents, the operands that any branch needs, the slots
-        let needed: Vec<usize> = (0..x.len())
-            .filter(|i| homes.iter().flatten().any(|h| matches!(h, Residual::Operand(j) if j == i)))
-            .collect();
+        let mut is_needed = vec![false; x.len()];
+        for home in homes.iter().flatten() {
+            if let Residual::Operand(i) = home {
+                is_needed[*i] = true;
+            }
+        }
+        let needed: Vec<usize> = (0..x.len()).filter(|i| is_needed[*i]).collect();
         let tangents: Vec<Tensor> = dx.iter().flatten().copied().collect();
-        let linear = |(split, homes): (Split, &Vec<Residual>)| {
-            let mut g = split.linear;
+        let linear = |(split, homes): (&Rc<Split>, &Vec<Residual>)| {
+            let mut g = split.linear.clone();
             let residuals = g.ins.split_off(tangents.len());
-            let of = |test: &dyn Fn(&Residual) -> bool| homes.iter().position(test).map(|r| residuals[r]);
+            let of: HashMap<Residual, Var> = homes.iter().copied().zip(residuals).collect();
             for i in &needed {
-                let v = of(&|h| matches!(h, Residual::Operand(j) if j == i))
-                    .unwrap_or_else(|| fresh_input(&mut g, x[*i].aval()));
+                let v = of.get(&Residual::Operand(*i)).copied();
+                let v = v.unwrap_or_else(|| fresh_input(&mut g, x[*i].aval()));
                 g.ins.push(v);
             }
             for (s, a) in slots.iter().enumerate() {
-                let v = of(&|h| matches!(h, Residual::Slot(j) if *j == s))
-                    .unwrap_or_else(|| fresh_input(&mut g, a.clone()));
+                let v = of.get(&Residual::Slot(s)).copied();
+                let v = v.unwrap_or_else(|| fresh_input(&mut g, a.clone()));
                 g.ins.push(v);
             }
-            Rc::new(g)
+            g.into()
         };
-        let linear = Cond { branches: splits.into_iter().zip(&homes).map(linear).collect() };
+        let linear = Cond { branches: splits.iter().zip(&homes).map(linear).collect() };
         let operands = needed.iter().map(|i| x[*i]);
         let dy = bind_at(linear, index, &tangents.iter().copied().chain(operands).chain(kept).collect::<Vec<_>>());
         (y, spread_out(&dy, &active_out))
@@ -189,7 +199,7 @@ impl Cond {
         let avals: Vec<Aval> = args.iter().map(|t| t.aval()).collect();
         let linear: Vec<usize> = (0..x.len()).filter(|i| x[*i].is_linear()).collect();
         let mut some = vec![false; linear.len()];
-        let back = |g: &Rc<Graph>| {
+        let back = |g: &InnerGraph| {
             trace_rule(&avals, |t| {
                 let mut t = t.iter().copied();
                 let value: Vec<Option<Tensor>> =
@@ -202,7 +212,11 @@ impl Cond {
             .0
         };
         let branches: Vec<Graph> = self.branches.iter().map(back).collect();
-        let branches = branches.iter().map(|g| Rc::new(dce(g, &some).graph)).collect();
+        let without_zeros = |g: &Graph| {
+            let (p, _) = dce_changed(g, &some);
+            InnerGraph::pruned(p.graph, &p.used)
+        };
+        let branches = branches.iter().map(without_zeros).collect();
         let d = bind_at(Cond { branches }, index, &args);
         let mut result = vec![None; x.len()];
         chosen(&linear, &some).iter().zip(d).for_each(|(i, d)| result[*i] = Some(d));
@@ -215,22 +229,25 @@ fn bind_at(choice: Cond, index: Tensor, x: &[Tensor]) -> Vec<Tensor> {
 }
 
 /// One slot per residual that is not an operand; branches share slots of the same type, since only one of them runs.
-fn assign_slots(splits: &[Split], outs: usize) -> (Vec<Aval>, Vec<Vec<Residual>>) {
+fn assign_slots(splits: &[Rc<Split>], outs: usize) -> (Vec<Aval>, Vec<Vec<Residual>>) {
     let mut slots: Vec<Aval> = vec![];
-    let mut assign = |split: &Split| {
-        let mut taken = vec![false; slots.len()];
+    let mut of_type: HashMap<Aval, Vec<usize>> = HashMap::new();
+    let mut assign = |split: &Rc<Split>| {
         let g = &split.primal;
+        let operand: HashMap<Var, usize> = g.ins.iter().copied().zip(0..).collect();
+        let mut taken: HashMap<&Aval, usize> = HashMap::new();
         let home = |v: &Var| {
-            if let Some(i) = g.ins.iter().position(|i| i == v) {
-                return Residual::Operand(i);
+            if let Some(i) = operand.get(v) {
+                return Residual::Operand(*i);
             }
-            let s = (0..slots.len()).find(|s| !taken[*s] && slots[*s] == *g.aval(*v)).unwrap_or_else(|| {
-                slots.push(g.aval(*v).clone());
-                taken.push(false);
-                slots.len() - 1
-            });
-            taken[s] = true;
-            Residual::Slot(s)
+            let a = g.aval(*v);
+            let (alike, taken) = (of_type.entry(a.clone()).or_default(), taken.entry(a).or_default());
+            if *taken == alike.len() {
+                alike.push(slots.len());
+                slots.push(a.clone());
+            }
+            *taken += 1;
+            Residual::Slot(alike[*taken - 1])
         };
         g.outs[outs..].iter().map(home).collect()
     };
@@ -243,9 +260,9 @@ fn with_slots(primal: &Graph, outs: usize, homes: &[Residual], slots: &[Aval]) -
     let fill = |x: &[Tensor]| {
         let mut y = inline(primal, x);
         let residuals = y.split_off(outs);
-        let value =
-            |s: usize| homes.iter().position(|h| matches!(h, Residual::Slot(j) if *j == s)).map(|i| residuals[i]);
-        y.extend(slots.iter().enumerate().map(|(s, a)| value(s).unwrap_or_else(|| zeros_of(a))));
+        let value: HashMap<Residual, Tensor> = homes.iter().copied().zip(residuals).collect();
+        let slot = |(s, a): (usize, &Aval)| value.get(&Residual::Slot(s)).copied().unwrap_or_else(|| zeros_of(a));
+        y.extend(slots.iter().enumerate().map(slot));
         y
     };
     trace_rule(&primal.in_avals(), fill).0
@@ -277,12 +294,12 @@ impl HigherOrder for Cond {
         // where devices choose differently, operands that they share are made to vary outside of the choice: the transpose of
         // that is a sum over devices, and all devices must come to it
         let ins: Vec<AxisSet> = have.iter().zip(&x[1..]).map(|(a, own)| a.vma.union(*own).union(x[0])).collect();
-        let run = |outs: &[AxisSet]| self.branches.iter().map(|b| raised(b, &ins, outs)).collect::<Vec<Graph>>();
+        let run = |outs: &[AxisSet]| self.branches.iter().map(|b| b.raised(&ins, outs)).collect::<Vec<InnerGraph>>();
         // a result that varies in one branch varies in all; if devices choose differently, all results vary
         let first = run(&vec![x[0]; self.outs()]);
         let outs: Vec<AxisSet> =
             (0..self.outs()).map(|i| first.iter().map(|b| b.aval(b.outs[i]).vma).collect()).collect();
-        let branches = run(&outs).into_iter().map(Rc::new).collect();
+        let branches = run(&outs);
         (Rc::new(Cond { branches }), [&x[..1], &ins].concat())
     }
     fn diverges(&self, x: &[AxisSet]) -> AxisSet {
@@ -293,9 +310,9 @@ impl HigherOrder for Cond {
     }
     fn jvp(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let active: Vec<bool> = dx[1..].iter().map(Option::is_some).collect();
-        let (joint, active_out) = self.differentiate(&active, |g, force| jvp_of(g, &active, force));
+        let (joint, active_out) = self.differentiate(&active, |g, force| g.jvp_of(&active, force));
         let tangents: Vec<Tensor> = dx.iter().flatten().copied().collect();
-        let mut y = bind(Cond { branches: joint.into_iter().map(Rc::new).collect() }, &[x, &tangents].concat());
+        let mut y = bind(Cond { branches: joint }, &[x, &tangents].concat());
         let dy = y.split_off(self.outs());
         (y, spread_out(&dy, &active_out))
     }
@@ -309,11 +326,10 @@ impl HigherOrder for Cond {
         let (index, x, m) = (x[0], &x[1..], &mapped[1..]);
         if !mapped[0] {
             // a result that has the axis in one branch has it in all
-            let run = |force: &[bool]| self.branches.iter().map(|b| batched(b, axis, m, force)).unzip();
-            let (_, outs): (Vec<Graph>, Vec<Vec<bool>>) = run(&vec![false; self.outs()]);
+            let run = |force: &[bool]| self.branches.iter().map(|b| b.batched(axis, m, force)).unzip();
+            let (_, outs): (Vec<InnerGraph>, Vec<Vec<bool>>) = run(&vec![false; self.outs()]);
             let any: Vec<bool> = (0..self.outs()).map(|i| outs.iter().any(|o| o[i])).collect();
-            let (branches, _): (Vec<Graph>, Vec<Vec<bool>>) = run(&any);
-            let branches = branches.into_iter().map(Rc::new).collect();
+            let (branches, _): (Vec<InnerGraph>, Vec<Vec<bool>>) = run(&any);
             return bind_at(Cond { branches }, index, x).into_iter().zip(any).collect();
         }
         // instances choose differently: run all branches and select, unless one has effects
@@ -331,7 +347,7 @@ impl HigherOrder for Cond {
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         let effects = self.has_effect();
-        let branch = |b: &Rc<Graph>| {
+        let branch = |b: &InnerGraph| {
             cx.region(&[], |cx, _| {
                 let y = cx.graph(b, &x[1..]).into_iter().map(|y| cx.unannotated(y)).collect();
                 [cx.last_effect_if(effects), y].concat()
@@ -351,10 +367,10 @@ impl HigherOrder for Cond {
         let order = |a: &Cost, b: &Cost| a.flops.total_cmp(&b.flops).then(a.bytes.total_cmp(&b.bytes));
         costs.max_by(order).unwrap_or_default()
     }
-    fn graphs(&self) -> Vec<&Rc<Graph>> {
+    fn graphs(&self) -> Vec<&InnerGraph> {
         self.branches.iter().collect()
     }
-    fn with_graphs(&self, branches: Vec<Rc<Graph>>) -> Rc<dyn Primitive> {
+    fn with_graphs(&self, branches: Vec<InnerGraph>) -> Rc<dyn Primitive> {
         Rc::new(Cond { branches })
     }
     fn in_two_runs(&self, split: &dyn Fn(&Graph) -> Runs) -> Option<Halves> {
@@ -374,27 +390,26 @@ impl HigherOrder for Cond {
                 (0..more.len()).for_each(|j| y.extend(if j == i { own.clone() } else { others(j) }));
                 y
             };
-            first.push(Rc::new(trace_rule(&f.in_avals(), fill).0));
+            first.push(InnerGraph::from(trace_rule(&f.in_avals(), fill).0));
             a.ins.truncate(a.ins.len() - saved.len());
             for (j, avals) in more.iter().enumerate() {
                 let place = |a: &mut Graph| avals.iter().map(|aval| fresh_input(a, aval.clone())).collect();
                 let ins: Vec<Var> = if j == i { saved.clone() } else { place(&mut a) };
                 a.ins.extend(ins);
             }
-            again.push(Rc::new(a));
+            again.push(InnerGraph::from(a));
         }
         let kept = vec![false; self.outs()];
-        let with = |branches| Rc::new(Cond { branches });
+        let with = |branches: Vec<InnerGraph>| Rc::new(Cond { branches });
         Some(Halves { first: with(first), more: more.concat(), kept, again: with(again) })
     }
     fn prune(&self, used: &[bool]) -> Option<Less> {
-        let pruned: Vec<_> = self.branches.iter().map(|b| dce(b, used)).collect();
+        let pruned: Vec<_> = self.branches.iter().map(|b| b.dce(used)).collect();
         let ins: Vec<bool> = (0..self.branches[0].ins.len()).map(|i| pruned.iter().any(|p| p.used[i])).collect();
-        let without = |mut g: Graph| {
-            g.ins = chosen(&g.ins, &ins);
-            Rc::new(g)
-        };
-        let branches = pruned.into_iter().map(|p| without(p.graph)).collect();
+        if !ins.contains(&false) && pruned.iter().zip(&self.branches).all(|(p, b)| p.graph.is(b)) {
+            return None;
+        }
+        let branches = pruned.iter().map(|p| p.graph.with_inputs(&ins, &p.used)).collect();
         Some(Less { prim: Rc::new(Cond { branches }), ins: [vec![true], ins].concat(), outs: used.to_vec() })
     }
 }

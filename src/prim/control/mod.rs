@@ -2,12 +2,7 @@
 use super::*;
 use crate::{
     trace::{At, avals_of, bind, inline, trace_rule, trace_tree},
-    transform::{
-        backward::depends,
-        batch::batched,
-        linearize::chosen,
-        varying::{raised, raised_carry},
-    },
+    transform::{backward::depends, linearize::chosen, varying::raised_carry},
     tree::{Path, Tree},
 };
 
@@ -69,15 +64,15 @@ fn grow_active<R>(
 /// comes to differ between instances inside has the axis from the start: repeat until none is added. Returns also which
 /// inputs and outputs have it.
 fn batch_carry(
-    body: &Graph,
+    body: &InnerGraph,
     axis: &BatchAxis,
     mut mapped: Vec<bool>,
     consts: usize,
     carry: usize,
-) -> (Graph, Vec<bool>, Vec<bool>) {
+) -> (InnerGraph, Vec<bool>, Vec<bool>) {
     loop {
         let force: Vec<bool> = (0..body.outs.len()).map(|i| i < carry && mapped[consts + i]).collect();
-        let (batched, out) = batched(body, axis, &mapped, &force);
+        let (batched, out) = body.batched(axis, &mapped, &force);
         if out[..carry] == mapped[consts..consts + carry] {
             return (batched, mapped, out);
         }

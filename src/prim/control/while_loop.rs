@@ -1,11 +1,6 @@
 //! `while_loop` and `fori_loop`: loops whose length is known only when they run.
 use super::*;
-use crate::transform::{
-    batch::{batch_all, batched},
-    dce::dce,
-    effects::without_effects,
-    linearize::{jvp_of, spread_out},
-};
+use crate::transform::{batch::batch_all, linearize::spread_out};
 use std::panic::Location;
 
 /// A loop that runs as long as a condition holds. Operands: values that condition and body share (consts), the initial
@@ -13,9 +8,9 @@ use std::panic::Location;
 #[derive(Clone, PartialEq, Hash)]
 pub struct While {
     /// From consts and carry to a scalar bool.
-    condition: Rc<Graph>,
+    condition: InnerGraph,
     /// From consts and carry to carry.
-    body: Rc<Graph>,
+    body: InnerGraph,
     consts: usize,
 }
 
@@ -45,7 +40,7 @@ pub fn while_loop<C: TensorTree>(condition: impl FnOnce(C) -> Tensor, body: impl
     }
     let (graphs, consts) = share_captured(vec![(cond_graph, cond_captured), (body_graph, body_captured)]);
     let [condition, body] = graphs.try_into().expect("as many as given");
-    let looped = While { condition: Rc::new(condition), body: Rc::new(body), consts: consts.len() };
+    let looped = While { condition: condition.into(), body: body.into(), consts: consts.len() };
     init.refill(bind(looped, &[consts, carry].concat()))
 }
 
@@ -142,8 +137,8 @@ impl While {
     /// One loop that carries values and tangents.
     fn joint_loop(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let (k, n) = (self.consts, self.carry());
-        let (mut body, active, active_out) =
-            grow_active(dx, k, n, n, |active, force| jvp_of(&self.body, active, force));
+        let (joint, active, active_out) = grow_active(dx, k, n, n, |active, force| self.body.jvp_of(active, force));
+        let mut body = Graph::clone(&joint);
         let dx: Vec<Option<Tensor>> =
             (0..x.len()).map(|i| active[i].then(|| dx[i].unwrap_or_else(|| zeros_of(&x[i].aval())))).collect();
         let (dk, dc) = (dx[..k].iter().flatten().count(), dx[k..].iter().flatten().count());
@@ -163,7 +158,7 @@ impl While {
             x[k..].to_vec(),
             dx[k..].iter().flatten().copied().collect(),
         ];
-        let both = While { condition: Rc::new(condition), body: Rc::new(body), consts: k + dk };
+        let both = While { condition: condition.into(), body: body.into(), consts: k + dk };
         let mut y = bind(both, &args.concat());
         debug_assert_eq!(y.len(), n + dc);
         let dy = y.split_off(n);
@@ -178,7 +173,7 @@ impl While {
         let avals: Vec<Aval> = avals.collect();
         let holds = |t: &[Tensor]| batch_all(&self.condition, axis, t, mapped)[0];
         let (condition, _) = trace_rule(&avals, |t| vec![reduce_or(holds(t), [0])]);
-        let (next, _) = batched(&self.body, axis, mapped, &vec![true; self.carry()]);
+        let (next, _) = self.body.batched(axis, mapped, &vec![true; self.carry()]);
         let (body, _) = trace_rule(&avals, |t| {
             let running = holds(t);
             let new = inline(&next, t);
@@ -213,12 +208,12 @@ impl HigherOrder for While {
     fn for_varying(&self, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
         // where devices stop at different times, every part of the carry differs between them
         let stops = |ins: &[AxisSet]| {
-            let condition = raised(&self.condition, ins, &[AxisSet::NONE]);
+            let condition = self.condition.raised(ins, &[AxisSet::NONE]);
             condition.aval(condition.outs[0]).vma
         };
         let (body, ins) = raised_carry(&self.body, x, self.consts, self.carry(), stops);
-        let condition = raised(&self.condition, &ins, &[AxisSet::NONE]);
-        (Rc::new(While { condition: Rc::new(condition), body: Rc::new(body), consts: self.consts }), ins)
+        let condition = self.condition.raised(&ins, &[AxisSet::NONE]);
+        (Rc::new(While { condition, body, consts: self.consts }), ins)
     }
     fn diverges(&self, _: &[AxisSet]) -> AxisSet {
         self.condition.aval(self.condition.outs[0]).vma
@@ -238,8 +233,8 @@ impl HigherOrder for While {
     fn linearize(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         // residuals of an unknown number of steps cannot be stacked: the loop of tangents computes the values again
         let y = bind(self.clone(), x);
-        let pure = |g: &Graph| Rc::new(without_effects(g));
-        let again = While { condition: pure(&self.condition), body: pure(&self.body), consts: self.consts };
+        let (condition, body) = (self.condition.without_effects(), self.body.without_effects());
+        let again = While { condition, body, consts: self.consts };
         (y, again.joint_loop(x, dx).1)
     }
     fn transpose(&self, _: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {
@@ -249,18 +244,19 @@ impl HigherOrder for While {
     fn batch(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
         let k = self.consts;
         let (mut body, mut m, _) = batch_carry(&self.body, axis, mapped.to_vec(), k, self.carry());
-        let (mut condition, stops_apart) = batched(&self.condition, axis, &m, &[false]);
+        let (mut condition, stops_apart) = self.condition.batched(axis, &m, &[false]);
         if stops_apart[0] {
             // instances that have stopped must not have side effects any more
             if let Some(y) = apart_for_effects(self, axis, x, mapped) {
                 return y;
             }
             m[k..].fill(true);
-            (condition, body) = self.until_all_stop(axis, &m);
+            let (until, next) = self.until_all_stop(axis, &m);
+            (condition, body) = (until.into(), next.into());
         }
         let arg = |(i, t): (usize, &Tensor)| in_front(axis, (*t, mapped[i] || !m[i]));
         let args: Vec<Tensor> = x.iter().enumerate().map(arg).collect();
-        let y = bind(While { condition: Rc::new(condition), body: Rc::new(body), consts: k }, &args);
+        let y = bind(While { condition, body, consts: k }, &args);
         y.into_iter().zip(m[k..].iter().copied()).collect()
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
@@ -290,34 +286,35 @@ impl HigherOrder for While {
     fn cost(&self) -> Cost {
         [self.condition.cost(), self.body.cost()].into_iter().sum()
     }
-    fn graphs(&self) -> Vec<&Rc<Graph>> {
+    fn graphs(&self) -> Vec<&InnerGraph> {
         vec![&self.condition, &self.body]
     }
-    fn with_graphs(&self, graphs: Vec<Rc<Graph>>) -> Rc<dyn Primitive> {
+    fn with_graphs(&self, graphs: Vec<InnerGraph>) -> Rc<dyn Primitive> {
         let [condition, body] = graphs.try_into().expect("two graphs");
         Rc::new(While { condition, body, consts: self.consts })
     }
     fn prune(&self, used: &[bool]) -> Option<Less> {
         let k = self.consts;
-        let read = dce(&self.condition, &[true]).used;
+        let condition = self.condition.dce(&[true]);
+        let read = &condition.used;
         let mut outs: Vec<bool> = (0..used.len()).map(|i| used[i] || read[k + i]).collect();
-        let (mut body, used) = loop {
-            let p = dce(&self.body, &outs);
+        let body = loop {
+            let p = self.body.dce(&outs);
             let more: Vec<usize> = (0..outs.len()).filter(|i| p.used[k + i] && !outs[*i]).collect();
             if more.is_empty() {
-                break (p.graph, p.used);
+                break p;
             }
             more.iter().for_each(|i| outs[*i] = true);
         };
+        let used = &body.used;
         let ins: Vec<bool> = (0..used.len()).map(|i| if i < k { used[i] || read[i] } else { outs[i - k] }).collect();
-        if !ins.contains(&false) {
+        if !ins.contains(&false) && condition.graph.is(&self.condition) && body.graph.is(&self.body) {
             return None;
         }
-        let mut condition = Graph::clone(&self.condition);
-        condition.ins = chosen(&condition.ins, &ins);
-        body.ins = chosen(&body.ins, &ins);
         let consts = ins[..k].iter().filter(|b| **b).count();
-        Some(Less { prim: Rc::new(While { condition: Rc::new(condition), body: Rc::new(body), consts }), ins, outs })
+        let condition = condition.graph.with_inputs(&ins, read);
+        let body = body.graph.with_inputs(&ins, used);
+        Some(Less { prim: Rc::new(While { condition, body, consts }), ins, outs })
     }
 }
 

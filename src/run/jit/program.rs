@@ -6,8 +6,8 @@ use crate::{
     cache,
     error::{Error, Result},
     graph::Graph,
-    lower::ParamAttrs,
     memory,
+    lower::{Cure, ParamAttrs},
     mesh::{Mesh, NamedSharding},
     runtime,
     trace::Tensor,
@@ -227,7 +227,7 @@ impl Placement {
 
 /// The options with what makes the platform keep the semantics of the primitives.
 fn platform_options(client: &Client, mut options: CompileOptions) -> CompileOptions {
-    if client.platform_name() == "cpu" {
+    if client.platform_name() == "cpu" && Cure::MinimumKeepsNan.applies() {
         // by default XLA's CPU backend drops NaN in minimum and maximum; options the user named win
         options.env_overrides.insert(0, ("xla_cpu_enable_fast_min_max".into(), OptionValue::Bool(false)));
     }

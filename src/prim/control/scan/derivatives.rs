@@ -1,11 +1,7 @@
 //! Derivatives of `scan`.
 use super::*;
-use crate::transform::{
-    backward::backward,
-    dce::dce,
-    effects::without_effects,
-    linearize::{Split, jvp_of, linearize, spread_out},
-};
+use crate::transform::{backward::backward, dce::dce, linearize::spread_out};
+use std::collections::HashMap;
 
 /// Where a value that the linear loop needs in every step comes from.
 enum Residual {
@@ -28,10 +24,11 @@ impl Scan {
     /// Forward mode: one loop that carries values and tangents.
     pub(super) fn joint_loop(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let (k, c) = self.bounds();
-        let (mut joint, active, active_out) =
+        let (joint, active, active_out) =
             grow_active(dx, self.consts, self.carry, self.body.outs.len(), |active, force| {
-                jvp_of(&self.body, active, force)
+                self.body.jvp_of(active, force)
             });
+        let mut joint = Graph::clone(&joint);
         let [dk, dc, ds] = self.tangents(x, dx, &active);
         let n_out = self.body.outs.len();
         // inputs and outputs of `joint` are values, then tangents: bring both into the order of a loop's
@@ -43,7 +40,7 @@ impl Scan {
             [&x_ins[..k], &d_ins[..nk], &x_ins[k..c], &d_ins[nk..nk + nc], &x_ins[c..], &d_ins[nk + nc..]].concat();
         joint.outs = [&y_outs[..self.carry], &d_outs[..nc], &y_outs[self.carry..], &d_outs[nc..]].concat();
         let args = [&x[..k], &dk, &x[k..c], &dc, &x[c..], &ds].concat();
-        let both = Scan { body: Rc::new(joint), consts: k + nk, carry: self.carry + nc, ..self.clone() };
+        let both = Scan { body: joint.into(), consts: k + nk, carry: self.carry + nc, ..self.clone() };
         let mut out = bind(both, &args).into_iter();
         let mut take = |n: usize| out.by_ref().take(n).collect::<Vec<_>>();
         let (mut y, mut dy) = (take(self.carry), take(nc));
@@ -54,13 +51,14 @@ impl Scan {
 
     /// One loop for the values, which also stacks what the loop of tangents needs.
     pub(super) fn linearized(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
-        let (Split { primal, mut linear, active_out }, active, _) =
+        let (split, active, active_out) =
             grow_active(dx, self.consts, self.carry, self.body.outs.len(), |active, force| {
-                let split = linearize(&self.body, active, force);
+                let split = self.body.linearize(active, force);
                 let out = split.active_out.clone();
                 (split, out)
             });
-        let (y, residuals) = self.run_keeping(primal, x);
+        let mut linear = split.linear.clone();
+        let (y, residuals) = self.run_keeping(split.primal.clone(), x);
         if !active_out.contains(&true) {
             return (y, vec![None; active_out.len()]);
         }
@@ -81,7 +79,7 @@ impl Scan {
         }
         let consts = args[0].len();
         linear.ins = ins.concat();
-        let dy = bind(Scan { body: Rc::new(linear), consts, carry: n_carry, ..self.clone() }, &args.concat());
+        let dy = bind(Scan { body: linear.into(), consts, carry: n_carry, ..self.clone() }, &args.concat());
         (y, spread_out(&dy, &active_out))
     }
 
@@ -94,8 +92,12 @@ impl Scan {
         let n_out = self.body.outs.len();
         let residuals = primal.outs.split_off(n_out);
         let varying = self.varying(&primal);
-        let at_input = |v: &Var| primal.ins[c..].iter().position(|i| i == v).map(|i| c + i);
-        let at_output = |v: &Var| primal.outs[self.carry..].iter().position(|o| o == v).map(|i| self.carry + i);
+        // (of several places, the first)
+        let places = |vars: &[Var], from: usize| -> HashMap<Var, usize> {
+            vars.iter().copied().zip(0..).skip(from).collect::<Vec<_>>().into_iter().rev().collect()
+        };
+        let (inputs, outputs) = (places(&primal.ins, c), places(&primal.outs, self.carry));
+        let (at_input, at_output) = (|v: &Var| inputs.get(v).copied(), |v: &Var| outputs.get(v).copied());
         let mut outside = Graph { ins: primal.ins[..self.consts].to_vec(), ..primal.clone() };
         outside.eqns.retain(|e| !e.prim.has_effect() && e.outs.iter().all(|v| !varying[*v as usize]));
         outside.outs = residuals.iter().filter(|v| !varying[**v as usize]).copied().collect();
@@ -106,7 +108,7 @@ impl Scan {
         let is_new = |v: &Var| varying[*v as usize] && at_input(v).is_none() && at_output(v).is_none();
         body.outs.extend(residuals.iter().filter(|v| is_new(v)));
         let body = dce(&body, &vec![true; body.outs.len()]).graph;
-        let mut y = bind(Scan { body: Rc::new(body), ..self.clone() }, x);
+        let mut y = bind(Scan { body: body.into(), ..self.clone() }, x);
         let mut new = y.split_off(n_out).into_iter();
         let home = |v: &Var| match (at_input(v), at_output(v)) {
             _ if !varying[*v as usize] => Residual::Shared(shared.next().expect("one per shared residual")),
@@ -169,7 +171,7 @@ impl Scan {
         let carry: Vec<Tensor> = zero_sums.chain(ct_carry).collect();
         let xs: Vec<Tensor> = ct_ys.chain(known(&kx)).chain(history).collect();
         let back =
-            Scan { body: Rc::new(body), consts: kk.len(), carry: carry.len(), reverse: !self.reverse, ..self.clone() };
+            Scan { body: body.into(), consts: kk.len(), carry: carry.len(), reverse: !self.reverse, ..self.clone() };
         let d = bind(back, &[known(&kk), carry, xs].concat());
         let mut result = vec![None; x.len()];
         lk.iter().chain(&lc).chain(&some).zip(d).for_each(|(i, d)| result[*i] = Some(d));
@@ -181,12 +183,12 @@ impl Scan {
         let (k, c) = self.bounds();
         let is_known: Vec<bool> = linear.iter().map(|l| !l).collect();
         let carry: Vec<usize> = (k..c).filter(|i| is_known[*i]).collect();
-        let mut body = without_effects(&self.body);
+        let mut body = Graph::clone(&self.body.without_effects());
         body.outs = carry.iter().map(|i| body.outs[i - k]).chain(carry.iter().map(|i| body.ins[*i])).collect();
         let mut body = dce(&body, &vec![true; body.outs.len()]).graph;
         body.ins = chosen(&body.ins, &is_known);
         let consts = is_known[..k].iter().filter(|b| **b).count();
-        let run = Scan { body: Rc::new(body), consts, carry: carry.len(), ..self.clone() };
+        let run = Scan { body: body.into(), consts, carry: carry.len(), ..self.clone() };
         bind(run, known).split_off(carry.len())
     }
 }

@@ -3,7 +3,6 @@
 //! This file has what a loop is: the user's function, the parameters, the type, the meaning, and how a loop is batched and made
 //! smaller. `derivatives.rs` makes loops of tangents and cotangents; `lowering.rs` writes a loop as StableHLO.
 use super::*;
-use crate::transform::dce::{Pruned, dce};
 
 mod cases;
 mod derivatives;
@@ -15,7 +14,7 @@ pub(in crate::prim) use cases::ROWS;
 #[derive(Clone, PartialEq, Hash)]
 pub struct Scan {
     /// From consts, carry and one slice of each of xs to carry and one slice of each of ys.
-    body: Rc<Graph>,
+    body: InnerGraph,
     consts: usize,
     carry: usize,
     length: usize,
@@ -77,7 +76,7 @@ pub fn scan_with<C: TensorTree, X: TensorTree, Y: TensorTree>(
     check_carry("scan", &args.0, &avals, &c2, &body.out_avals());
     body.ins.rotate_right(consts.len());
     let scan = Scan {
-        body: Rc::new(body),
+        body: body.into(),
         consts: consts.len(),
         carry: c.len(),
         length,
@@ -129,8 +128,11 @@ impl Scan {
     fn reaching(&self, mut start: Vec<bool>) -> Vec<bool> {
         loop {
             let (_, outs) = depends(&self.body, &start);
-            let Some(i) = (0..self.carry).find(|i| outs[*i] && !start[self.consts + i]) else { return start };
-            start[self.consts + i] = true;
+            let more: Vec<usize> = (0..self.carry).filter(|i| outs[*i] && !start[self.consts + i]).collect();
+            if more.is_empty() {
+                return start;
+            }
+            more.iter().for_each(|i| start[self.consts + i] = true);
         }
     }
 }
@@ -172,7 +174,7 @@ impl HigherOrder for Scan {
     }
     fn for_varying(&self, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
         let (body, ins) = raised_carry(&self.body, x, self.consts, self.carry, |_| AxisSet::NONE);
-        (Rc::new(Scan { body: Rc::new(body), ..self.clone() }), ins)
+        (Rc::new(Scan { body, ..self.clone() }), ins)
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         let (k, c) = self.bounds();
@@ -213,7 +215,7 @@ impl HigherOrder for Scan {
             _ => *t,
         };
         let args: Vec<Tensor> = x.iter().enumerate().map(arg).collect();
-        let y = bind(Scan { body: Rc::new(body), ..self.clone() }, &args);
+        let y = bind(Scan { body, ..self.clone() }, &args);
         let result = |(i, t): (usize, Tensor)| match mapped_out[i] {
             true if i >= self.carry => (moved_axis(t, 1, 0), true),
             m => (t, m),
@@ -226,10 +228,10 @@ impl HigherOrder for Scan {
     fn cost(&self) -> Cost {
         self.body.cost().times(self.length)
     }
-    fn graphs(&self) -> Vec<&Rc<Graph>> {
+    fn graphs(&self) -> Vec<&InnerGraph> {
         vec![&self.body]
     }
-    fn with_graphs(&self, graphs: Vec<Rc<Graph>>) -> Rc<dyn Primitive> {
+    fn with_graphs(&self, graphs: Vec<InnerGraph>) -> Rc<dyn Primitive> {
         let [body] = graphs.try_into().expect("one graph");
         Rc::new(Scan { body, ..self.clone() })
     }
@@ -240,28 +242,29 @@ impl HigherOrder for Scan {
         let (kept, more) = runs.kept(&(0..self.body.outs.len()).map(|i| i >= self.carry).collect::<Vec<_>>())?;
         let stacked = more.iter().map(|v| self.stacked(runs.first.aval(*v))).collect();
         let (first, again) = runs.programs(&kept, &more);
-        let with = |body: Graph| Rc::new(Scan { body: Rc::new(body), ..self.clone() });
+        let with = |body: Graph| Rc::new(Scan { body: body.into(), ..self.clone() });
         Some(Halves { first: with(first), more: stacked, kept, again: with(again) })
     }
     fn prune(&self, used: &[bool]) -> Option<Less> {
         // a carry stays if its final value is used, or if something that stays reads it
         let (k, c) = self.bounds();
         let mut outs = used.to_vec();
-        let Pruned { graph: mut body, used } = loop {
-            let p = dce(&self.body, &outs);
+        let body = loop {
+            let p = self.body.dce(&outs);
             let more: Vec<usize> = (0..self.carry).filter(|i| p.used[k + i] && !outs[*i]).collect();
             if more.is_empty() {
                 break p;
             }
             more.iter().for_each(|i| outs[*i] = true);
         };
+        let used = &body.used;
         let ins: Vec<bool> = (0..used.len()).map(|i| if (k..c).contains(&i) { outs[i - k] } else { used[i] }).collect();
-        if !ins.contains(&false) && !outs.contains(&false) {
+        if !ins.contains(&false) && body.graph.is(&self.body) {
             return None;
         }
-        body.ins = chosen(&body.ins, &ins);
         let count = |range: std::ops::Range<usize>| ins[range].iter().filter(|b| **b).count();
-        let less = Scan { body: Rc::new(body), consts: count(0..k), carry: count(k..c), ..self.clone() };
+        let body = body.graph.with_inputs(&ins, used);
+        let less = Scan { body, consts: count(0..k), carry: count(k..c), ..self.clone() };
         Some(Less { prim: Rc::new(less), ins, outs })
     }
 }

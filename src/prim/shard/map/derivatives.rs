@@ -1,15 +1,13 @@
 //! Derivatives of `shard_map`: programs for one device again. Residuals stay on the devices that computed them.
 use super::*;
-use crate::transform::{
-    backward::backward,
-    linearize::{Split, jvp_of, linearize, spread_out},
-};
+use crate::transform::{backward::backward, linearize::spread_out};
+use std::collections::HashMap;
 
 impl ShardMap {
     /// One program for values and tangents.
     pub(super) fn joint(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let active: Vec<bool> = dx.iter().map(Option::is_some).collect();
-        let tangents = || jvp_of(&self.body, &active, &vec![false; self.outs.len()]);
+        let tangents = || self.body.jvp_of(&active, &vec![false; self.outs.len()]);
         let (joint, active_out) = with_axes(&self.manual, tangents);
         let tangents: Vec<Tensor> = dx.iter().flatten().copied().collect();
         let ins = [&self.ins[..], &chosen(&self.ins, &active)].concat();
@@ -23,17 +21,18 @@ impl ShardMap {
     pub(super) fn linearized(&self, x: &[Tensor], dx: &[Option<Tensor>]) -> Linearized {
         let active: Vec<bool> = dx.iter().map(Option::is_some).collect();
         let n = self.outs.len();
-        let split = || linearize(&self.body, &active, &vec![false; n]);
-        let Split { primal, linear, active_out } = with_axes(&self.manual, split);
+        let split = with_axes(&self.manual, || self.body.linearize(&active, &vec![false; n]));
+        let (primal, linear, active_out) = (&split.primal, &split.linear, &split.active_out);
         // a residual that is an operand is there already, and need not be returned
         let kept: Vec<Var> = primal.outs[n..].to_vec();
-        let operand: Vec<Option<usize>> = kept.iter().map(|v| primal.ins.iter().position(|i| i == v)).collect();
+        let inputs: HashMap<Var, usize> = primal.ins.iter().copied().zip(0..).collect();
+        let operand: Vec<Option<usize>> = kept.iter().map(|v| inputs.get(v).copied()).collect();
         let new: Vec<bool> = operand.iter().map(Option::is_none).collect();
         let types = primal.avals_of(&kept);
         let stacks: Vec<PartitionSpec> = chosen(&types, &new).iter().map(|a| self.stacked(a)).collect();
         // residuals that differ between devices become one array, divided along its first axis: scalars need one
         let keep = |t: &[Tensor]| {
-            let mut y = inline(&primal, t);
+            let mut y = inline(primal, t);
             let more = chosen(&y.split_off(n), &new);
             y.extend(more.into_iter().map(|t| if t.rank() == 0 { t.reshape([1]) } else { t }));
             y
@@ -56,13 +55,13 @@ impl ShardMap {
         let tangent = |t: &[Tensor]| {
             let (dx, kept) = t.split_at(d_avals.len());
             let kept = kept.iter().zip(&types).map(|(t, a)| if t.rank() == a.rank() { *t } else { t.reshape([]) });
-            inline(&linear, &dx.iter().copied().chain(kept).collect::<Vec<_>>())
+            inline(linear, &dx.iter().copied().chain(kept).collect::<Vec<_>>())
         };
         let (second, _) = with_axes(&self.manual, || trace_rule(&avals, tangent));
         let ins = [chosen(&self.ins, &active), specs].concat();
         let tangents: Vec<Tensor> = dx.iter().flatten().copied().collect();
-        let dy = bind(self.with(second, ins, chosen(&self.outs, &active_out)), &[tangents, residuals].concat());
-        (y, spread_out(&dy, &active_out))
+        let dy = bind(self.with(second, ins, chosen(&self.outs, active_out)), &[tangents, residuals].concat());
+        (y, spread_out(&dy, active_out))
     }
 
     /// The spec that makes one array of residuals of this type, one after the other along the first axis.

@@ -17,7 +17,7 @@ impl ShardMap {
             format!("#sdy.sharding_per_value<[{}]>", all.join(", "))
         };
         let names: Vec<String> = self.manual.iter().map(|a| format!("{:?}", &*a.name)).collect();
-        // operands without elements are left out: XLA replaces them by constants, and then fails to find the operand
+        // operands without elements are left out: there is nothing to divide
         let full: Vec<bool> = x.iter().map(|v| v.aval.size() > 0).collect();
         let (x, ins) = (&chosen(x, &full)[..], chosen(&self.ins, &full));
         let in_avals: Vec<Aval> = x.iter().map(|v| v.aval.clone()).collect();

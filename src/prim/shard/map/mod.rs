@@ -7,11 +7,7 @@ use crate::{
     aval::Dims,
     mesh::{Entry, ONE_SPEC_PER_LEAF, OPEN_IS_NOT_WHOLE},
     trace::{inline, refuse, trace_rule, trace_tree, with_axes},
-    transform::{
-        leaf_name,
-        linearize::chosen,
-        varying::{raised, refuse_divergence},
-    },
+    transform::{leaf_name, linearize::chosen, varying::refuse_divergence},
 };
 use std::panic::Location;
 
@@ -23,7 +19,7 @@ mod simulation;
 /// A function that every device of a mesh applies to its part of the operands.
 #[derive(Clone, PartialEq, Hash)]
 pub struct ShardMap {
-    body: Rc<Graph>,
+    body: InnerGraph,
     mesh: Mesh,
     /// The axes over which the body is written for one device; along the others the compiler divides the work.
     manual: Vec<NamedAxis>,
@@ -102,7 +98,7 @@ pub fn shard_map_with<X: TensorTree, Y: TensorTree>(
             refuse_divergence(&body);
         }
         ins.resize(body.ins.len(), PartitionSpec::default());
-        let call = ShardMap { body: Rc::new(body), mesh: mesh.clone(), manual, ins, outs: specs.0 };
+        let call = ShardMap { body: body.into(), mesh: mesh.clone(), manual, ins, outs: specs.0 };
         y.refill(bind(call, &[x.leaves(), captured].concat()))
     }
 }
@@ -225,10 +221,11 @@ impl ShardMap {
         self.manual.iter().map(NamedAxis::mesh_axes).collect()
     }
     /// A call of another program over the same devices. The program's results are made to vary over the axes of their specs.
-    fn with(&self, body: Graph, ins: Vec<PartitionSpec>, outs: Vec<PartitionSpec>) -> ShardMap {
+    fn with(&self, body: impl Into<InnerGraph>, ins: Vec<PartitionSpec>, outs: Vec<PartitionSpec>) -> ShardMap {
         let vary: Vec<AxisSet> = outs.iter().map(|s| AxisSet::of(s.names())).collect();
-        let body = with_axes(&self.manual, || raised(&body, &vec![AxisSet::NONE; body.ins.len()], &vary));
-        ShardMap { body: Rc::new(body), ins, outs, ..self.clone() }
+        let body = body.into();
+        let body = with_axes(&self.manual, || body.raised(&vec![AxisSet::NONE; body.ins.len()], &vary));
+        ShardMap { body, ins, outs, ..self.clone() }
     }
 }
 impl fmt::Debug for ShardMap {

@@ -1,6 +1,5 @@
 //! The rules of `shard_map`.
 use super::*;
-use crate::transform::{batch::batched, dce::dce};
 
 impl HigherOrder for ShardMap {
     fn name(&self) -> &'static str {
@@ -18,9 +17,9 @@ impl HigherOrder for ShardMap {
     }
     fn for_varying(&self, x: &[AxisSet]) -> (Rc<dyn Primitive>, Vec<AxisSet>) {
         let outs: Vec<AxisSet> = self.outs.iter().map(|s| AxisSet::of(s.names())).collect();
-        let body = with_axes(&self.manual, || raised(&self.body, x, &outs));
+        let body = with_axes(&self.manual, || self.body.raised(x, &outs));
         let want = body.in_avals().iter().map(|a| a.vma.without(self.all())).collect();
-        (Rc::new(ShardMap { body: Rc::new(body), ..self.clone() }), want)
+        (Rc::new(ShardMap { body, ..self.clone() }), want)
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         self.simulated().eval(x)
@@ -35,7 +34,7 @@ impl HigherOrder for ShardMap {
         self.transposed(ct, x)
     }
     fn batch(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
-        let batch = || batched(&self.body, axis, mapped, &vec![false; self.outs.len()]);
+        let batch = || self.body.batched(axis, mapped, &vec![false; self.outs.len()]);
         let (body, out) = with_axes(&self.manual, batch);
         let over = |specs: &[PartitionSpec], mapped: &[bool]| {
             let one = |(s, m): (&PartitionSpec, &bool)| if *m { s.stacked(Entry::whole()) } else { s.clone() };
@@ -51,19 +50,20 @@ impl HigherOrder for ShardMap {
     fn cost(&self) -> Cost {
         self.body.cost().times(self.manual.iter().map(|m| m.size).product())
     }
-    fn graphs(&self) -> Vec<&Rc<Graph>> {
+    fn graphs(&self) -> Vec<&InnerGraph> {
         vec![&self.body]
     }
-    fn with_graphs(&self, graphs: Vec<Rc<Graph>>) -> Rc<dyn Primitive> {
+    fn with_graphs(&self, graphs: Vec<InnerGraph>) -> Rc<dyn Primitive> {
         let [body] = graphs.try_into().expect("one graph");
         Rc::new(ShardMap { body, ..self.clone() })
     }
     fn prune(&self, used: &[bool]) -> Option<Less> {
-        let p = dce(&self.body, used);
-        let mut body = p.graph;
-        body.ins = chosen(&body.ins, &p.used);
+        let p = self.body.dce(used);
+        if !p.used.contains(&false) && p.graph.is(&self.body) {
+            return None;
+        }
         let less = ShardMap {
-            body: Rc::new(body),
+            body: p.graph.with_inputs(&p.used, &p.used),
             ins: chosen(&self.ins, &p.used),
             outs: chosen(&self.outs, used),
             ..self.clone()
