@@ -35,7 +35,7 @@
 //! assert!(lowered.text.contains("stablehlo.add"));
 //! # Ok::<(), raxla::Error>(())
 //! ```
-//! A number takes the dtype of the tensor it meets (`x * 2.0`). Tensors of different dtypes do not mix;
+//! A number takes the dtype of the tensor it meets (`x * 2.0`), which must have that number. Tensors of different dtypes do not mix;
 //! [`Tensor::cast`] converts.
 //!
 //! # Structures

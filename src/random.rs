@@ -25,7 +25,7 @@ use crate::{
     Array, Result,
     aval::{Aval, DType},
     host::{Host, float_bits, float_from_bits},
-    ops::Rhs,
+    ops::{Rhs, shape::MOST_PARTS},
     prim::{
         broadcast_in_dim, concatenate, full, iota, literal, optimization_barrier, slice, sort, threefry2x32, zeros,
     },
@@ -84,21 +84,25 @@ impl Key {
     /// `N` new keys: `let [a, b] = key.split();`
     #[track_caller]
     pub fn split<const N: usize>(self) -> [Key; N] {
-        let _at = At::caller();
+        let _at = At::op("split");
         let keys = self.split_stacked(N);
         std::array::from_fn(|i| keys.row(i))
     }
     /// `n` new keys.
     #[track_caller]
     pub fn split_n(self, n: usize) -> Vec<Key> {
-        let _at = At::caller();
+        let _at = At::op("split_n");
+        if n > MOST_PARTS {
+            let help = "take them as one value, with `split_stacked`, and map over it".to_string();
+            fail("split_n", vec![], format!("{n} keys are more than {MOST_PARTS} values of the program"), Some(help))
+        }
         let keys = self.split_stacked(n);
         (0..n).map(|i| keys.row(i)).collect()
     }
     /// `n` new keys in one value with a leading axis, to be mapped over by `vmap` or `scan`.
     #[track_caller]
     pub fn split_stacked(self, n: usize) -> Key {
-        let _at = At::caller();
+        let _at = At::op("split_stacked");
         Key::fenced(self.hashes(&[n]).map(|w| w.reshape([n, 1])))
     }
     fn row(&self, i: usize) -> Key {
@@ -108,7 +112,7 @@ impl Key {
     /// can still be used, but not with the same number again.
     #[track_caller]
     pub fn fold_in(&self, data: impl Rhs) -> Key {
-        let _at = At::caller();
+        let _at = At::op("fold_in");
         let [k0, k1] = self.words();
         let data = data.beside(k0).cast(DType::U32);
         if data.rank() != 0 {
@@ -120,7 +124,7 @@ impl Key {
     /// Random bits: unsigned integers of dtype u8, u16, u32 or u64.
     #[track_caller]
     pub fn bits(self, dims: impl Into<Vec<usize>>, dtype: DType) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("bits");
         let [high, low] = self.hashes(&dims.into());
         match dtype {
             DType::U64 => (high.cast(dtype) << 32) | low.cast(dtype),
@@ -168,7 +172,7 @@ fn counters(dims: &[usize]) -> [Tensor; 2] {
         let parts = axes.map(|i| iota(dims, dtype, i) * strides[i]);
         parts.reduce(|a, b| a + b).unwrap_or_else(|| zeros(dims, dtype))
     };
-    if dims.iter().product::<usize>() <= 1 << 32 {
+    if dims.iter().map(|dim| (*dim).max(1)).product::<usize>() <= 1 << 32 {
         return [zeros(dims, DType::U32), number(DType::U32)];
     }
     let number = number(DType::U64);

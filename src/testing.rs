@@ -12,7 +12,7 @@ use crate::{
     graph::Graph,
     host::{Host, ravel, unravel},
     prim::sample_in,
-    trace::{Tensor, trace_graph},
+    trace::{Tensor, catch, trace_graph},
     transform::{Axis, PerLeaf, jvp, vjp, vmap_axes},
 };
 
@@ -32,6 +32,10 @@ fn avals(x: &[Host]) -> Vec<Aval> {
 }
 fn graph_of(f: &Function, x: &[Host]) -> Result<Graph, String> {
     trace_graph(&avals(x), f).map_err(|e| e.to_string())
+}
+/// The results of a program; or why the interpreter cannot run it.
+fn evaluated(g: &Graph, x: &[Host]) -> Result<Vec<Host>, String> {
+    catch(|| g.eval(x)).map_err(|e| e.to_string())
 }
 
 /// Compare `have` with `want`: equal types, equal integers, floats within `tolerance` times one plus their size; NaN
@@ -97,7 +101,7 @@ pub fn assert_close(have: &Host, want: &Host, tolerance: f64) {
 /// ```
 ///
 /// # Errors
-/// Which derivative differs and where, or why `f` cannot be traced.
+/// Which derivative differs and where, or why `f` cannot be traced or interpreted.
 pub fn check_grads(f: impl Fn(&[Tensor]) -> Vec<Tensor>, x: &[Host], order: usize) -> Result<(), String> {
     let in_f64 = |t: &[Tensor]| f(t).into_iter().filter(|y| y.dtype() == DType::F64).collect();
     check_order(&in_f64, x, order, true)
@@ -112,7 +116,7 @@ pub fn check_grads(f: impl Fn(&[Tensor]) -> Vec<Tensor>, x: &[Host], order: usiz
 /// ```
 ///
 /// # Errors
-/// Which derivative differs and where, or why `f` cannot be traced.
+/// Which derivative differs and where, or why `f` cannot be traced or interpreted.
 pub fn check_jvp(f: impl Fn(&[Tensor]) -> Vec<Tensor>, x: &[Host], order: usize) -> Result<(), String> {
     let in_f64 = |t: &[Tensor]| f(t).into_iter().filter(|y| y.dtype() == DType::F64).collect();
     check_order(&in_f64, x, order, false)
@@ -123,7 +127,7 @@ fn check_order(f: &Function, x: &[Host], order: usize, reverse_too: bool) -> Res
         return Err(format!("check_grads works in f64, but an operand is {}", h.aval()));
     }
     let v = directions(&avals(x), 100);
-    let numeric = central_difference(&graph_of(f, x)?, x, &v);
+    let numeric = central_difference(&graph_of(f, x)?, x, &v)?;
     check_forward(f, x, &v, &numeric).map_err(|e| format!("forward mode: {e}"))?;
     if reverse_too {
         check_reverse(f, x, &v, &numeric).map_err(|e| format!("reverse mode: {e}"))?;
@@ -148,26 +152,26 @@ fn check_order(f: &Function, x: &[Host], order: usize, reverse_too: bool) -> Res
 }
 
 /// Derivatives of the f64 results in direction `v`.
-fn central_difference(g: &Graph, x: &[Host], v: &[Host]) -> Vec<Host> {
+fn central_difference(g: &Graph, x: &[Host], v: &[Host]) -> Result<Vec<Host>, String> {
     let moved = |by: f64| {
         let step = |(x, v): (&Host, &Host)| {
             let values = x.to_f64().iter().zip(v.to_f64()).map(|(x, v)| x + by * v).collect();
             Host::floats(DType::F64, x.dims(), values)
         };
-        g.eval(&x.iter().zip(v).map(step).collect::<Vec<_>>())
+        evaluated(g, &x.iter().zip(v).map(step).collect::<Vec<_>>())
     };
     let slope = |(a, b): (Host, Host)| {
         // (infinities that do not move have slope 0)
         let one = |(a, b): (&f64, f64)| if *a == b { 0.0 } else { (a - b) / (2.0 * STEP) };
         Host::floats(DType::F64, a.dims(), a.to_f64().iter().zip(b.to_f64()).map(one).collect())
     };
-    moved(STEP).into_iter().zip(moved(-STEP)).map(slope).collect()
+    Ok(moved(STEP)?.into_iter().zip(moved(-STEP)?).map(slope).collect())
 }
 
 fn check_forward(f: &Function, x: &[Host], v: &[Host], numeric: &[Host]) -> Result<(), String> {
     let n = x.len();
     let g = graph_of(&|t| tangents(f, n, t), &[x, v].concat())?;
-    let dy = g.eval(&[x, v].concat());
+    let dy = evaluated(&g, &[x, v].concat())?;
     for (i, (dy, want)) in dy.iter().zip(numeric).enumerate() {
         close(dy, want, TOLERANCE).map_err(|e| format!("result {i}: {e} by central difference"))?;
     }
@@ -179,7 +183,7 @@ fn check_reverse(f: &Function, x: &[Host], v: &[Host], numeric: &[Host]) -> Resu
     let ct = directions(&graph_of(f, x)?.out_avals(), 200);
     let n = x.len();
     let g = graph_of(&|t| cotangents(f, n, t), &[x, &ct].concat())?;
-    let d = g.eval(&[x, &ct].concat());
+    let d = evaluated(&g, &[x, &ct].concat())?;
     let (have, want) = (dot(&d, v), dot(numeric, &ct));
     close(&scalar(have), &scalar(want), TOLERANCE).map_err(|e| format!("{e} by central difference"))
 }
@@ -209,7 +213,7 @@ fn directions(avals: &[Aval], seed: u64) -> Vec<Host> {
 /// ```
 ///
 /// # Errors
-/// The two numbers that differ and for which batch, or why `f` cannot be traced.
+/// The two numbers that differ and for which batch, or why `f` cannot be traced or interpreted.
 pub fn check_adjoint(f: impl Fn(&[Tensor]) -> Vec<Tensor>, x: &[Host]) -> Result<(), String> {
     if let Some(h) = x.iter().find(|h| h.dtype().is_float() && h.dtype() != DType::F64) {
         return Err(format!("check_adjoint works in f64, but an operand is {}", h.aval()));
@@ -243,8 +247,8 @@ fn adjoint(f: &Function, x: &[Host]) -> Result<(), String> {
     let n = x.len();
     let (dx, ct) = (directions(&avals(x), 300), directions(&graph_of(f, x)?.out_avals(), 400));
     let (forward, reverse) = ([x, &dx].concat(), [x, &ct].concat());
-    let pushed = graph_of(&|t| tangents(f, n, t), &forward)?.eval(&forward);
-    let pulled = graph_of(&|t| cotangents(f, n, t), &reverse)?.eval(&reverse);
+    let pushed = evaluated(&graph_of(&|t| tangents(f, n, t), &forward)?, &forward)?;
+    let pulled = evaluated(&graph_of(&|t| cotangents(f, n, t), &reverse)?, &reverse)?;
     same_product("the inner product", &pushed, &ct, &pulled, &dx)
 }
 
@@ -260,7 +264,7 @@ fn adjoint_of_batches(f: &Function, x: &[Host], axes: &[Axis]) -> Result<(), Str
     let run = |mode: &Function, (axes, batch): &(Vec<Axis>, Vec<Host>)| {
         let over_batch =
             |t: &[Tensor]| vmap_axes(|t: Vec<Tensor>| mode(&t), PerLeaf(axes.clone()), Axis::At(0))(t.to_vec());
-        Ok::<_, String>(graph_of(&over_batch, batch)?.eval(batch))
+        evaluated(&graph_of(&over_batch, batch)?, batch)
     };
     let (forward, reverse) = (all(x, &dx), all(x, &ct));
     let pushed = run(&|t: &[Tensor]| tangents(f, n, t), &forward)?;
@@ -286,7 +290,7 @@ fn adjoint_of_batches(f: &Function, x: &[Host], axes: &[Axis]) -> Result<(), Str
 /// ```
 ///
 /// # Errors
-/// Which result differs for which mapped axes, or why `f` cannot be traced.
+/// Which result differs for which mapped axes, or why `f` cannot be traced or interpreted.
 pub fn check_vmap(f: impl Fn(&[Tensor]) -> Vec<Tensor>, x: &[Host]) -> Result<(), String> {
     let subsets = 1..1usize << x.len();
     for subset in subsets.clone() {
@@ -338,14 +342,14 @@ fn check_batch(
     let instance = |b: usize| -> Vec<Host> {
         x.iter().zip(axes).map(|(h, a)| if *a == Axis::Shared { h.clone() } else { variant(h, b) }).collect()
     };
-    let want: Vec<Vec<Host>> = (0..n).map(|b| single.eval(&instance(b))).collect();
+    let want = (0..n).map(|b| evaluated(&single, &instance(b))).collect::<Result<Vec<_>, _>>()?;
     let places: Vec<isize> = single.out_avals().iter().enumerate().map(|(i, a)| outs(i, a.rank() + 1)).collect();
     let operands = stacked(x, axes, n);
     let over_axis = |t: &[Tensor]| {
         let outs = places.iter().map(|a| Axis::At(*a)).collect();
         vmap_axes(|x: Vec<Tensor>| f(&x), PerLeaf(axes.to_vec()), PerLeaf::<Vec<Axis>>(outs))(t.to_vec())
     };
-    let have = graph_of(&over_axis, &operands)?.eval(&operands);
+    let have = evaluated(&graph_of(&over_axis, &operands)?, &operands)?;
     for (i, (have, a)) in have.iter().zip(single.out_avals()).enumerate() {
         let want = stack_at(&a, &want.iter().map(|y| y[i].clone()).collect::<Vec<_>>(), places[i]);
         close(have, &want, 1e-9)

@@ -142,7 +142,7 @@ fn large_constants_are_refused_with_the_users_line() {
     let f = jit(|x: Tensor| x + literal(data.clone()));
     let e = f.call((array(&[1.]),)).unwrap_err();
     let text = format!(
-        "constant: f32[16385] is a constant of 65 KiB, above the limit of 64\n  at tests/jit.rs:{line}\n  help: pass it to \
+        "literal: f32[16385] is a constant of 65 KiB, above the limit of 64\n  at tests/jit.rs:{line}\n  help: pass it to \
          the function as an argument"
     );
     assert_eq!(e.to_string(), text);
@@ -171,7 +171,7 @@ fn large_constants_are_refused_wherever_they_stand() {
     ];
     for (name, f) in programs {
         let e = jit(f).call((Array::scalar(1f32).unwrap(),)).unwrap_err().to_string();
-        assert!(e.starts_with("constant: f32[16385] is a constant of 65 KiB, above the limit of 64\n"), "{name}: {e}");
+        assert!(e.starts_with("literal: f32[16385] is a constant of 65 KiB, above the limit of 64\n"), "{name}: {e}");
         assert!(e.contains(&format!("\n  at tests/jit.rs:{LINE}\n  help: pass it to the function")), "{name}: {e}");
     }
     // nor does folding or batching make large ones of small ones

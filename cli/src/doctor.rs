@@ -1,5 +1,5 @@
 //! `raxla doctor`
-use crate::{Result, options::Global, plugin::state};
+use crate::{Result, options::Global, plugin::state, probe};
 use raxla::Client;
 use raxla_xla::{
     Draft, FileState, PLUGIN_VARIABLES, Plugin, PluginStatus, create_own, find_plugin, offline, own_folder, raxla_home,
@@ -131,6 +131,7 @@ fn in_use(global: &Global, plugins: &[PluginStatus]) -> Result<InUse> {
         return Err(format!("no `{platform}` plugin is installed\n  help: {remedy}").into());
     }
     let path = find_plugin(&platform, global.plugin())?;
+    probe::check(global)?;
     let (major, minor) = Plugin::load(&path)?.api_version();
     let client: Client = global.client()?;
     Ok(InUse {

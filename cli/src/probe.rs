@@ -1,5 +1,5 @@
-//! Whether the plugin survives `XLA_FLAGS`. Over a value that it does not understand, XLA ends the process from inside
-//! the plugin, with pages of usage; so a child process tries first.
+//! Whether the plugin starts. One that is damaged, and XLA over a value in `XLA_FLAGS` that it does not understand, end the
+//! process from inside; so a child process tries first.
 use crate::{Result, options::Global};
 use std::{
     env,
@@ -12,29 +12,33 @@ pub fn child(global: &Global) -> Result {
     Ok(())
 }
 
-/// Fails, with the plugin's reason, if starting it with the user's `XLA_FLAGS` ends a process.
+/// Fails, with the plugin's reason, if starting it ends a process.
 pub fn check(global: &Global) -> Result {
     // installed here, where the user sees it
     let plugin = raxla_xla::find_plugin(&global.platform(), global.plugin())?;
     let outcome = env::current_exe().and_then(|raxla| {
         let mut child = Command::new(raxla);
-        child.args(["probe", "--platform", &global.platform(), "--plugin"]).arg(plugin);
+        child.args(["probe", "--platform", &global.platform(), "--plugin"]).arg(&plugin);
         // the reason is a log line that is not shown otherwise
         child.env("RAXLA_VERBOSE", "1").env_remove("TF_CPP_MIN_LOG_LEVEL").stdin(Stdio::null()).output()
     });
-    match outcome {
-        Ok(child) if !child.status.success() => {
-            let reason = reason(&String::from_utf8_lossy(&child.stderr), child.status);
-            Err(format!(
-                "the plugin does not start with XLA_FLAGS={}: {reason}\n  \
-                 help: correct or unset XLA_FLAGS; flags are written --name=value, with spaces between them",
-                env::var_os("XLA_FLAGS").unwrap_or_default().to_string_lossy()
-            )
-            .into())
-        }
-        // a child that cannot be started says nothing about the plugin
-        _ => Ok(()),
+    // a child that cannot be started says nothing about the plugin
+    let Some(child) = outcome.ok().filter(|child| !child.status.success()) else { return Ok(()) };
+    let reason = reason(&String::from_utf8_lossy(&child.stderr), child.status);
+    Err(match env::var_os("XLA_FLAGS").filter(|flags| !flags.is_empty()) {
+        Some(flags) => format!(
+            "the plugin does not start with XLA_FLAGS={}: {reason}\n  \
+             help: correct or unset XLA_FLAGS; flags are written --name=value, with spaces between them",
+            flags.to_string_lossy()
+        ),
+        None => format!(
+            "the plugin {} ends the process that starts it: {reason}\n  \
+             help: run `raxla plugin install {}`, or name another plugin",
+            plugin.display(),
+            global.platform()
+        ),
     }
+    .into())
 }
 
 /// The last words of the plugin, or how the process ended.

@@ -88,6 +88,8 @@ fn wrong_programs() -> Vec<(Vec<Aval>, Program)> {
     vec![
         (vec![m.clone(), f32s(&[4, 3])], |x| vec![scope("mlp", || x[0] + x[1])]),
         (vec![m.clone(), Aval::new(DType::BF16, [4, 8])], |x| vec![x[0] * x[1]]),
+        (vec![Aval::new(DType::U8, [3])], |x| vec![x[0].clip(-1, 300)]),
+        (vec![], |_| vec![zeros([1 << 40, 1 << 40], F32)]),
         (vec![i32s(&[3])], |x| vec![x[0].tanh()]),
         (vec![m.clone()], |x| vec![x[0].sum(2)]),
         (vec![m.clone()], |x| {

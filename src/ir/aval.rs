@@ -2,7 +2,7 @@
 //!
 //! An [`Aval`] ("abstract value", as in JAX) prints as `f32[4, 8]`. Shapes are always known while tracing: another
 //! shape is another program.
-use crate::mesh::AxisSet;
+use crate::{mesh::AxisSet, refusal::Refusal};
 use std::fmt;
 
 pub use raxla_xla::DType;
@@ -54,9 +54,15 @@ impl Aval {
     pub fn rank(&self) -> usize {
         self.dims.len()
     }
-    /// Number of elements.
+    /// Number of elements; `usize::MAX` where they are more than can be counted, which no value of a trace has.
     pub fn size(&self) -> usize {
-        self.dims.iter().product()
+        self.dims.iter().fold(1, |size: usize, dim| size.saturating_mul(*dim))
+    }
+    /// Refuse sizes that XLA cannot count.
+    pub(crate) fn countable(&self) -> Result<(), Refusal> {
+        let help = "sizes, and the bytes that they are together, are numbers of 63 bits";
+        let too_large = || Refusal::new(format!("{self} is larger than can be counted")).help(help);
+        self.dtype.bytes_of(&self.dims).map(|_| ()).ok_or_else(too_large)
     }
     /// Bytes of the value on the host, row-major.
     pub fn bytes(&self) -> usize {

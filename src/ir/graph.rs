@@ -10,6 +10,7 @@ use crate::{
     memory::bytes_of,
     inner::InnerGraph,
     prim::{Cost, Primitive},
+    trace::with_site,
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -86,7 +87,7 @@ impl Graph {
         let read = |env: &[Option<Host>], v: &Var| env[*v as usize].clone().expect("verified: defined before use");
         for e in &self.eqns {
             let x: Vec<Host> = e.ins.iter().map(|v| read(&env, v)).collect();
-            for (v, h) in e.outs.iter().zip(e.prim.eval(&x)) {
+            for (v, h) in e.outs.iter().zip(with_site(&e.site, || e.prim.eval(&x))) {
                 debug_assert!(h.aval().is_like(self.aval(*v)), "{:?} evaluates to another type than it infers", e.prim);
                 env[*v as usize] = Some(h);
             }

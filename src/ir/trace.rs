@@ -21,14 +21,18 @@ use std::{
     collections::HashMap,
     fmt,
     marker::PhantomData,
-    panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     rc::Rc,
 };
 
 mod axes;
+mod caller;
 mod tensor_tree;
 pub(crate) use axes::mesh_axes_inside;
 pub use axes::{NamedAxis, named_axis, with_axes, with_axis};
+pub use caller::{At, scope, with_site};
+use caller::{called, caller_now, here, scope_now, set_caller, take_caller};
+pub(crate) use caller::{op_name, op_now, site, with_site_of};
 pub use tensor_tree::TensorTree;
 
 /// A value inside a trace. Two integers: `Copy`, so model code needs no `&` and no `.clone()`.
@@ -172,17 +176,8 @@ struct Stack {
 
 thread_local! {
     static STACK: RefCell<Stack> = RefCell::default();
-    static AT: Cell<Option<Here>> = const { Cell::new(None) };
-    static SCOPE: RefCell<Rc<str>> = RefCell::new(Rc::from(""));
     /// How many error boundaries there are around what runs now.
     static BOUNDARIES: Cell<usize> = const { Cell::new(0) };
-}
-
-/// What the user called: from where, and its name if it has to do with axes.
-#[derive(Clone, Copy)]
-struct Here {
-    line: &'static Location<'static>,
-    op: Option<&'static str>,
 }
 
 fn level(stack: &[Trace], t: Tensor) -> Result<usize, Refusal> {
@@ -194,9 +189,11 @@ fn level(stack: &[Trace], t: Tensor) -> Result<usize, Refusal> {
 /// Why tracing failed, and where. `jit(..).call(..)` returns it as `Err`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TraceError {
-    /// The operation.
+    /// What the user called.
     pub op: String,
-    /// The types of its operands.
+    /// The operation inside it that is wrong, where that has another name.
+    pub inner: Option<String>,
+    /// The types of the operation's operands.
     pub operands: Vec<Aval>,
     /// What is wrong.
     pub reason: String,
@@ -212,6 +209,9 @@ pub struct TraceError {
 impl fmt::Display for TraceError {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "{}", self.op)?;
+        if let (Some(inner), false) = (&self.inner, self.operands.is_empty()) {
+            write!(f, ": {inner}")?;
+        }
         for (i, a) in self.operands.iter().enumerate() {
             let joint = if i == 0 {
                 " of"
@@ -235,96 +235,13 @@ impl std::error::Error for TraceError {}
 #[track_caller]
 pub fn fail(op: &str, operands: Vec<Aval>, reason: impl Into<String>, help: Option<String>) -> ! {
     let at = here();
-    let scope = SCOPE.with(|s| s.borrow().to_string());
-    let (op, reason) = (op.to_string(), reason.into());
-    let e = TraceError { op, operands, reason, help, file: at.file(), line: at.line(), scope };
+    let scope = scope_now();
+    let ((op, inner), reason) = (called(op), reason.into());
+    let e = TraceError { op, inner, operands, reason, help, file: at.file(), line: at.line(), scope };
     if STACK.with(|s| s.borrow().traces.is_empty()) && BOUNDARIES.get() == 0 {
         panic!("{e}")
     }
     resume_unwind(Box::new(e))
-}
-
-#[track_caller]
-fn here() -> &'static Location<'static> {
-    AT.get().map_or(Location::caller(), |here| here.line)
-}
-
-/// Where an operation bound now comes from.
-#[track_caller]
-pub(crate) fn site() -> Site {
-    Site { at: here(), scope: SCOPE.with(|s| s.borrow().clone()) }
-}
-
-/// While alive, operations report the line where this was made: composites (`softmax`, `einsum`, operators) point at
-/// their caller, even from inside closures, which `#[track_caller]` does not see through. The outermost one wins.
-pub struct At {
-    outermost: bool,
-}
-impl At {
-    /// Point at the caller of the calling `#[track_caller]` function.
-    #[track_caller]
-    pub fn caller() -> At {
-        At::line(Location::caller())
-    }
-    /// Point at this line.
-    pub fn line(line: &'static Location<'static>) -> At {
-        At::here(Here { line, op: None })
-    }
-    /// As [`At::caller`], with the name under which the user knows the operation: that of a wrong axis' message.
-    #[track_caller]
-    pub(crate) fn op(op: &'static str) -> At {
-        At::here(Here { line: Location::caller(), op: Some(op) })
-    }
-    fn here(here: Here) -> At {
-        let outermost = AT.get().is_none();
-        if outermost {
-            AT.set(Some(here));
-        }
-        At { outermost }
-    }
-}
-impl Drop for At {
-    fn drop(&mut self) {
-        if self.outermost {
-            AT.set(None);
-        }
-    }
-}
-
-/// The name under which the user knows the operation, if [`At::op`] has one.
-pub(crate) fn op_name(otherwise: &'static str) -> &'static str {
-    AT.get().and_then(|here| here.op).unwrap_or(otherwise)
-}
-
-/// Run `f` with every operation attributed to `site`: how transformations keep an equation's origin.
-pub fn with_site<R>(site: &Site, f: impl FnOnce() -> R) -> R {
-    struct Restore(Option<Here>, Rc<str>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            AT.set(self.0);
-            SCOPE.with(|s| *s.borrow_mut() = self.1.clone());
-        }
-    }
-    let _restore = Restore(
-        AT.replace(Some(Here { line: site.at, op: None })),
-        SCOPE.with(|s| std::mem::replace(&mut *s.borrow_mut(), site.scope.clone())),
-    );
-    f()
-}
-
-/// Name the operations performed by `f`: in error messages, in `Display`, in the compiled program's metadata.
-pub fn scope<R>(name: &str, f: impl FnOnce() -> R) -> R {
-    struct Restore(Rc<str>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            SCOPE.with(|s| *s.borrow_mut() = self.0.clone());
-        }
-    }
-    let outer = SCOPE.with(|s| s.borrow().clone());
-    let inner: Rc<str> = if outer.is_empty() { name.into() } else { format!("{outer}/{name}").into() };
-    SCOPE.with(|s| *s.borrow_mut() = inner);
-    let _restore = Restore(outer);
-    f()
 }
 
 /// Apply a primitive: choose the trace, lift the operands into it, infer types, record the equation.
@@ -373,22 +290,15 @@ fn record_as(
     site: &Site,
     ready: impl Fn(&[Aval]) -> bool,
 ) -> Result<Option<Vec<Tensor>>, (Vec<Aval>, Refusal)> {
+    let lost = |why: Refusal| (vec![], why);
+    let (top, avals) = STACK.with(|s| operands(&s.borrow().traces, x)).map_err(lost)?;
+    if !ready(&avals) {
+        return Ok(None);
+    }
+    // (a type rule may ask tensors what they are: nobody holds the stack meanwhile)
+    let outs = prim::types(&**prim, &avals).map_err(|why| (avals, why))?;
     STACK.with(|s| {
         let stack = &mut s.borrow_mut().traces;
-        let lost = |why: Refusal| (vec![], why);
-        let mut top = stack
-            .iter()
-            .rposition(|t| matches!(t.policy, Policy::Everything))
-            .ok_or_else(|| lost("tensor operations only work inside jit, grad, vmap, ...".into()))?;
-        for t in x {
-            top = top.max(level(stack, *t).map_err(lost)?);
-        }
-        let from = |t: &Tensor| level(stack, *t).map(|l| stack[l].graph.aval(t.var).clone());
-        let avals = x.iter().map(from).collect::<Result<Vec<Aval>, _>>().map_err(lost)?;
-        if !ready(&avals) {
-            return Ok(None);
-        }
-        let outs = prim::types(&**prim, &avals).map_err(|why| (avals, why))?;
         let ins = x.iter().map(|t| lift(stack, *t, top)).collect::<Result<Vec<Var>, _>>().map_err(lost)?;
         let trace = &mut stack[top];
         let outs = trace.record(prim.clone(), ins, outs, site.clone());
@@ -398,6 +308,21 @@ fn record_as(
         }
         Ok(Some(outs.iter().map(|v| trace.tensor(*v)).collect()))
     })
+}
+
+/// The trace that an operation on these tensors belongs to, and their types.
+fn operands(stack: &[Trace], x: &[Tensor]) -> Result<(usize, Vec<Aval>), Refusal> {
+    let mut top = stack
+        .iter()
+        .rposition(|t| matches!(t.policy, Policy::Everything))
+        .ok_or("tensor operations only work inside jit, grad, vmap, ...")?;
+    let mut avals = Vec::with_capacity(x.len());
+    for t in x {
+        let level = level(stack, *t)?;
+        top = top.max(level);
+        avals.push(stack[level].graph.aval(t.var).clone());
+    }
+    Ok((top, avals))
 }
 
 /// The operation and its operands, which are made to vary over the mesh axes that it needs.
@@ -465,6 +390,7 @@ fn run(policy: Policy, avals: &[Aval], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>)
             STACK.with(|s| s.borrow_mut().traces.truncate(self.0));
         }
     }
+    avals.iter().try_for_each(Aval::countable).unwrap_or_else(|why| refuse("trace", vec![], why));
     let (ins, depth) = STACK.with(|s| {
         let Stack { next, traces } = &mut *s.borrow_mut();
         *next += 1;
@@ -482,9 +408,9 @@ fn run(policy: Policy, avals: &[Aval], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>)
     });
     let _pop = Pop(depth);
     // the caller's line belongs to the higher-order function, not to what the user's closure does inside
-    let outer_at = AT.take();
+    let outer = take_caller();
     let outs = f(&ins);
-    AT.set(outer_at);
+    set_caller(outer);
     let finished = STACK.with(|s| {
         let stack = &mut s.borrow_mut().traces;
         let outs = outs.iter().map(|t| lift(stack, *t, depth)).collect::<Result<Vec<Var>, _>>()?;
@@ -520,11 +446,18 @@ pub fn trace_rule(avals: &[Aval], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>) -> (
 
 /// The error boundary: run what may trace. What the user's code did wrong is the `Err`.
 pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Box<TraceError>> {
-    let at = AT.get();
+    /// Functions that are traced inside of each other. More of them call each other in a circle, and end the stack.
+    const MOST: usize = 24;
+    if BOUNDARIES.get() >= MOST {
+        let reason = format!("{MOST} compiled functions are traced inside of each other: one seems to call itself");
+        let help = "inside a traced function call the plain function, not its compiled form";
+        fail("jit", vec![], reason, Some(help.into()))
+    }
+    let caller = caller_now();
     BOUNDARIES.set(BOUNDARIES.get() + 1);
     let made = catch_unwind(AssertUnwindSafe(f));
     BOUNDARIES.set(BOUNDARIES.get() - 1);
-    AT.set(at);
+    set_caller(caller);
     made.map_err(|payload| payload.downcast::<TraceError>().unwrap_or_else(|p| resume_unwind(p)))
 }
 

@@ -70,14 +70,14 @@ where
 {
     type Out = F::Out;
     fn call(&self, args: Args) -> F::Out {
-        let _at = At::line(self.line);
+        let _at = At::op_at("pmap", self.line);
         let stop = |why: Refusal| -> ! { refuse("pmap", vec![], why.or_help(ONE_PER_LEAF)) };
         let axes = self.in_axes.axes(&args).unwrap_or_else(|why| stop(why));
         let inputs = inputs(&self.mesh, &args.paths(), &avals_of(&args), &axes).unwrap_or_else(|why| stop(why));
         let (axes, specs): (Vec<Option<usize>>, Vec<PartitionSpec>) = inputs.into_iter().unzip();
         let name = axis_of(&self.mesh).unwrap_or_else(|why| stop(why));
         let instance = |x: Args| {
-            let _at = At::line(self.line);
+            let _at = At::op_at("pmap", self.line);
             let mut axis = axes.iter();
             let y = self.f.call(x.map(|t| match axis.next().expect("one axis per leaf") {
                 Some(i) => t.squeeze(*i as isize),

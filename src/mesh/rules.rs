@@ -166,7 +166,7 @@ pub(crate) fn with_rules<R>(ambient: Option<(Mesh, Rules)>, f: impl FnOnce() -> 
 /// Another number of roles than axes, also where there are no rules.
 #[track_caller]
 pub fn with_logical_sharding<R: AsRef<str>>(x: Tensor, roles: impl AsRef<[R]>) -> Tensor {
-    let _at = At::caller();
+    let _at = At::op("with_logical_sharding");
     let roles: Vec<&str> = roles.as_ref().iter().map(AsRef::as_ref).collect();
     let a = x.aval();
     if roles.len() != a.rank() {

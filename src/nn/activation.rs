@@ -9,26 +9,26 @@ use std::{f64::consts, str::FromStr};
 /// x · Φ(x), with Φ the normal distribution function (Hendrycks and Gimpel, 2016; arXiv 1606.08415).
 #[track_caller]
 pub fn gelu(x: Tensor) -> Tensor {
-    let _at = At::caller();
+    let _at = At::op("gelu");
     x * 0.5 * ((x * consts::FRAC_1_SQRT_2).erf() + 1.0)
 }
 /// The tanh approximation of [`gelu`]: GPT-2's `gelu_new`.
 #[track_caller]
 pub fn gelu_tanh(x: Tensor) -> Tensor {
-    let _at = At::caller();
+    let _at = At::op("gelu_tanh");
     let inner = (x + x * x * x * 0.044715) * (2.0 / consts::PI).sqrt();
     x * 0.5 * (inner.tanh() + 1.0)
 }
 /// x · sigmoid(x), also called swish (Ramachandran et al., 2017; arXiv 1710.05941).
 #[track_caller]
 pub fn silu(x: Tensor) -> Tensor {
-    let _at = At::caller();
+    let _at = At::op("silu");
     x * x.logistic()
 }
 /// max(x, 0). The derivative at 0 is 0, as in JAX (that of `maximum` is one half).
 #[track_caller]
 pub fn relu(x: Tensor) -> Tensor {
-    let _at = At::caller();
+    let _at = At::op("relu");
     let rule = |x: Tensor, dx: Tensor| (x.maximum(0.0), where_(x.gt(0.0), dx, 0.0));
     composite_jvp(|x: Tensor| x.maximum(0.0), rule)(x)
 }
@@ -55,7 +55,7 @@ impl Activation {
     /// Apply it.
     #[track_caller]
     pub fn call(self, x: Tensor) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("Activation::call");
         match self {
             Activation::Gelu => gelu(x),
             Activation::GeluTanh => gelu_tanh(x),
@@ -86,7 +86,7 @@ impl Glu {
     /// Apply it.
     #[track_caller]
     pub fn call(self, gate: Option<Tensor>, up: Tensor) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("Glu::call");
         match (self, gate) {
             (Glu::Act(act), Some(gate)) => act.call(gate) * up,
             (Glu::Act(act), None) => act.call(up),

@@ -40,7 +40,7 @@ pub fn attention_with(
     sinks: Option<Tensor>,
     options: AttentionOptions,
 ) -> Tensor {
-    let _at = At::caller();
+    let _at = At::op("attention");
     let [b, t, h, d] = q.shape();
     let [_, _, groups, _] = k.shape();
     let grouped = q.reshape([b, t, groups, h / groups, d]);
@@ -64,7 +64,7 @@ pub fn attention_with(
 /// `start` is an i32 scalar. Returns bools `[t, s]`.
 #[track_caller]
 pub fn causal_mask(t: usize, s: usize, start: Tensor) -> Tensor {
-    let _at = At::caller();
+    let _at = At::op("causal_mask");
     let query = prim::iota([t, 1], DType::I32, 0) + start;
     prim::iota([1, s], DType::I32, 1).le(query)
 }
@@ -92,7 +92,7 @@ impl Seen {
     /// The call's own keys and values, and those that a cache holds; and the cache with the new ones.
     #[track_caller]
     pub fn new(cache: Option<KvCache>, k: Tensor, v: Tensor, at: Sight) -> (Seen, Option<KvCache>) {
-        let _at = At::caller();
+        let _at = At::op("Seen::new");
         match cache {
             Some(cache) => {
                 let (seen, cache) = cache.extend(k, v, at);
@@ -110,7 +110,7 @@ impl Seen {
     /// [`attention_with`] of queries `[b, t, heads, k]`, each to what stands before it and within the window.
     #[track_caller]
     pub fn attend(&self, q: Tensor, at: Sight, sinks: Option<Tensor>, options: AttentionOptions) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("Seen::attend");
         let query = prim::iota([q.dim(1)], DType::I32, 0) + at.start;
         if ring::is_on() {
             return ring::attention(q, (self.k, self.v), (query, self.positions), at.window, sinks, options);

@@ -57,7 +57,7 @@ impl LatentAttention {
     /// Attend from `x` `[b, t, d]` to it and to what the cache holds.
     #[track_caller]
     pub fn call(&self, x: Tensor, cache: Option<Cache>, span: &Span) -> (Tensor, Option<Cache>) {
-        let _at = At::caller();
+        let _at = At::op("LatentAttention::call");
         let x = tensor::enter(x);
         let rotation = span.rotation(&self.rope);
         let turned = |x: Tensor| rotation.apply(if self.interleaved { halves(x) } else { x });

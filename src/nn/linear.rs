@@ -45,7 +45,7 @@ impl Linear {
     /// add up their parts of the sum ([`tensor::leave`]).
     #[track_caller]
     pub fn call(&self, x: Tensor) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("Linear::call");
         let (ins, outs) = self.roles.split_at(self.inputs);
         let y = product(x, fsdp::whole(self.w, &self.roles), self.inputs);
         let divides_sum = |role: &&'static str| ["heads", "mlp"].contains(role);
@@ -73,7 +73,7 @@ impl Embedding {
     /// The rows of tokens i32 `[b, t]`: `[b, t, d]`.
     #[track_caller]
     pub fn call(&self, tokens: Tensor) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("Embedding::call");
         tensor::embed(self.table, tokens)
     }
 }
@@ -90,7 +90,7 @@ impl Head {
     /// From `[b, t, d]` to f32 `[b, t, vocab]`.
     #[track_caller]
     pub fn call(&self, x: Tensor, embedding: &Embedding) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("Head::call");
         let x = tensor::enter_head(x);
         // (before a gather, while it is small)
         let w = self.w.unwrap_or_else(|| embedding.table.transpose([1, 0]));
@@ -110,7 +110,7 @@ impl Learned {
     /// What is added to the stream at `positions` (i32 `[t]`): `[1, t, d]`. What lies beyond the table takes its last row.
     #[track_caller]
     pub fn call(&self, positions: Tensor) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("Learned::call");
         let table = fsdp::whole(self.table, &["positions", "embed"]);
         tensor::leave(table.take_with(positions, 0, IndexMode::Clip).expand_dims(0))
     }

@@ -23,7 +23,7 @@ impl Mlp {
     /// For each position of `x` `[b, t, d]`.
     #[track_caller]
     pub fn call(&self, x: Tensor) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("Mlp::call");
         let x = tensor::enter(x);
         let gate = self.gate.as_ref().map(|gate| gate.call(x));
         self.down.call(self.act.call(gate, self.up.call(x)))

@@ -22,7 +22,7 @@ impl LayerNorm {
     /// Normalize `x` of shape `[.., d]`.
     #[track_caller]
     pub fn call(&self, x: Tensor) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("LayerNorm::call");
         let wide = x.cast(DType::F32);
         let centered = wide - wide.mean_keep(-1);
         let scale = ((centered * centered).mean_keep(-1) + self.eps).rsqrt();
@@ -69,7 +69,7 @@ impl RmsNorm {
     /// Normalize `x`, whose last axes are those of the gain.
     #[track_caller]
     pub fn call(&self, x: Tensor) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("RmsNorm::call");
         let wide = x.cast(DType::F32);
         let y = wide * (tensor::mean_over(wide * wide, &self.roles, self.gain) + self.eps).rsqrt();
         let gain = fsdp::whole(self.gain, &self.roles);

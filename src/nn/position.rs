@@ -3,7 +3,7 @@ use crate::{
     aval::DType,
     host::Host,
     ops::shape::stack,
-    prim::literal,
+    prim::{literal, require_small},
     trace::{At, Tensor, fail},
 };
 
@@ -24,7 +24,7 @@ use crate::{
 /// ```
 #[track_caller]
 pub fn sinusoidal(positions: Tensor, d: usize) -> Tensor {
-    let _at = At::caller();
+    let _at = At::op("sinusoidal");
     let [t] = positions.shape();
     if d % 2 == 1 {
         fail(
@@ -34,6 +34,7 @@ pub fn sinusoidal(positions: Tensor, d: usize) -> Tensor {
             None,
         )
     }
+    require_small(d / 2);
     let rates = (0..d / 2).map(|i| 10000f64.powf(-2.0 * i as f64 / d as f64)).collect();
     let rates = literal(Host::floats(DType::F32, [d / 2], rates));
     let angles = positions.cast(DType::F32).expand_dims(-1) * rates.expand_dims(0);

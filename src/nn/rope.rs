@@ -102,7 +102,7 @@ impl Rope {
     /// The rotations of positions `positions` (i32 `[t]`) in a sequence that is `length` (i32 scalar) long.
     #[track_caller]
     pub fn rotations(&self, positions: Tensor, length: Tensor) -> Rotation {
-        let _at = At::caller();
+        let _at = At::op("Rope::rotations");
         let frequencies = self.frequencies(length).expand_dims(0);
         let half = positions.cast(DType::F32).expand_dims(-1) * frequencies;
         let angles = concat(&[half, half], -1);
@@ -113,6 +113,7 @@ impl Rope {
     /// Radians per position of each pair of dimensions, f32 `[dim / 2]`.
     fn frequencies(&self, length: Tensor) -> Tensor {
         let constant = |v: Vec<f64>| literal(Host::floats(DType::F32, [v.len()], v));
+        prim::require_small(self.dim / 2);
         let plain = self.plain();
         match &self.scaling {
             RopeScaling::Default => constant(plain),
@@ -207,7 +208,7 @@ impl Rotation {
     /// The first where the scalar bool holds, else the second; both turn the same number of dimensions.
     #[track_caller]
     pub fn select(condition: Tensor, yes: Rotation, no: Rotation) -> Rotation {
-        let _at = At::caller();
+        let _at = At::op("Rotation::select");
         Rotation { cos: where_(condition, yes.cos, no.cos), sin: where_(condition, yes.sin, no.sin) }
     }
     /// The one that turns nothing.
@@ -218,7 +219,7 @@ impl Rotation {
     /// Turn queries or keys `[b, t, heads, k]`; dimensions of a head beyond the rotated ones stay as they are.
     #[track_caller]
     pub fn apply(self, x: Tensor) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("Rotation::apply");
         let (dim, k) = (self.cos.dim(-1), x.dim(-1));
         let part = if dim == k { x } else { x.slice_axis(-1, 0..dim) };
         let wide = part.cast(DType::F32);

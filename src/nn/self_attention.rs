@@ -29,7 +29,7 @@ impl Span {
     /// `t` tokens from `start` on, for layers with these rotary embeddings; one may occur several times.
     #[track_caller]
     pub fn new<'a>(start: Tensor, length: Tensor, t: usize, ropes: impl IntoIterator<Item = &'a Rope>) -> Span {
-        let _at = At::caller();
+        let _at = At::op("Span::new");
         let positions = prim::iota([t], DType::I32, 0) + start;
         let mut rotations: Vec<(Rope, Rotation)> = vec![];
         for rope in ropes {
@@ -96,7 +96,7 @@ impl Attention {
     /// Attend from `x` `[b, t, d]` to it and to what the cache holds. `number` is the layer's, an i32 scalar.
     #[track_caller]
     pub fn call(&self, x: Tensor, cache: Option<Cache>, number: Tensor, span: &Span) -> (Tensor, Option<Cache>) {
-        let _at = At::caller();
+        let _at = At::op("Attention::call");
         let x = tensor::enter(x);
         let (q, k, v) = (self.q.call(x), self.k.call(x), self.v.call(x));
         let (q, k) = self.qk_norm.as_ref().map_or((q, k), |(of_q, of_k)| (of_q.call(q), of_k.call(k)));

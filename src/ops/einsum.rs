@@ -38,7 +38,7 @@ pub fn einsum_n(spec: &str, x: &[Tensor]) -> Tensor {
 /// operands' own; see [`DotGeneral::output`]).
 #[track_caller]
 pub fn einsum_with(spec: &str, x: &[Tensor], precision: Precision, output: Option<DType>) -> Tensor {
-    let _at = At::caller();
+    let _at = At::op("einsum");
     let (operands, result) = parse(spec, x);
     require_one_dtype(spec, x);
     let mut terms: VecDeque<Term> =

@@ -118,7 +118,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn at(self, indices: Tensor) -> Rows {
-        let _at = At::caller();
+        let _at = At::op("at");
         integers("at", self, indices);
         let Some(n) = self.dims().first().copied() else { fail("at", vec![self.aval()], "a scalar has no rows", None) };
         Rows { x: self, indices: from_the_end(indices, n), options: IndexOptions::default() }
@@ -148,7 +148,7 @@ macro_rules! updates {
         #[track_caller]
         #[allow(clippy::should_implement_trait)] // `add` is what JAX calls it
         pub fn $f(self, updates: impl Rhs) -> Tensor {
-            let _at = At::caller();
+            let _at = At::op("at");
             self.update(updates, Combine::$combine)
         }
     )*};
@@ -169,7 +169,7 @@ impl Rows {
     /// The rows themselves; filled as by [`Tensor::take`] where there is none.
     #[track_caller]
     pub fn get(self) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("at");
         let (dims, sizes) = slices_along(&self.x.aval(), 0, &self.indices.aval());
         gather(self.x, self.indices.expand_dims(-1), Gather { dims, sizes, options: self.options, fill: None })
     }

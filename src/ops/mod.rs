@@ -6,7 +6,7 @@ pub(crate) mod shape;
 
 use crate::{
     aval::DType,
-    prim::{self, Direction, Scalar, broadcast_in_dim, full},
+    prim::{self, Direction, Scalar, broadcast_in_dim, filled},
     trace::{At, Tensor, fail, vary},
 };
 
@@ -47,7 +47,7 @@ macro_rules! operator {
             type Output = Tensor;
             #[track_caller]
             fn $m(self, y: Tensor) -> Tensor {
-                let _at = At::caller();
+                let _at = At::op(stringify!($m));
                 let (x, y) = fit(stringify!($m), self, y);
                 $f(x, y)
             }
@@ -56,7 +56,7 @@ macro_rules! operator {
             type Output = Tensor;
             #[track_caller]
             fn $m(self, y: S) -> Tensor {
-                let _at = At::caller();
+                let _at = At::op(stringify!($m));
                 $f(self, self.like(y))
             }
         }
@@ -68,7 +68,7 @@ macro_rules! operator {
             type Output = Tensor;
             #[track_caller]
             fn $m(self, y: Tensor) -> Tensor {
-                let _at = At::caller();
+                let _at = At::op(stringify!($m));
                 $f(y.like(self), y)
             }
         }
@@ -116,7 +116,7 @@ impl Rhs for Tensor {
 impl<S: Scalar> Rhs for S {
     #[track_caller]
     fn beside(self, x: Tensor) -> Tensor {
-        full([], x.dtype(), self)
+        filled(vec![], x.dtype(), self, vec![x.aval()])
     }
 }
 
@@ -126,7 +126,7 @@ macro_rules! methods {
             $(#[$doc])*
             #[track_caller]
             pub fn $m(self, y: impl Rhs) -> Tensor {
-                let _at = At::caller();
+                let _at = At::op(stringify!($m));
                 let ($x, $y) = fit(stringify!($m), self, y.beside(self));
                 $e
             }
@@ -167,7 +167,7 @@ methods! {
     logaddexp => |x, y| prim::composite_jvp(logaddexp, |(x, y): (Tensor, Tensor), (dx, dy): (Tensor, Tensor)| {
         let z = logaddexp((x, y));
         // +∞ beside +∞ has the same share as any other pair of equals
-        let finite = |x: Tensor| where_(x.eq(f64::INFINITY), x.like(0.0), x);
+        let finite = |x: Tensor| where_(x.gt(0) & !(x.is_finite() | x.is_nan()), x.like(0.0), x);
         (z, dx * (finite(x) - finite(z)).exp() + dy * (finite(y) - finite(z)).exp())
     })((x, y));
 }
@@ -183,7 +183,7 @@ fn logaddexp((x, y): (Tensor, Tensor)) -> Tensor {
 /// `yes` where `condition` holds, else `no`; all three broadcast to one shape. JAX: `jnp.where`.
 #[track_caller]
 pub fn where_(condition: Tensor, yes: Tensor, no: impl Rhs) -> Tensor {
-    let _at = At::caller();
+    let _at = At::op("where");
     let (yes, no) = fit("where", yes, no.beside(yes));
     let (c, a) = (condition.aval(), yes.aval());
     if c.dtype != DType::Bool {
@@ -215,7 +215,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn clip(self, low: impl Rhs, high: impl Rhs) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("clip");
         self.maximum(low).minimum(high)
     }
     /// Is each element NaN? Gives bools.
@@ -226,12 +226,14 @@ impl Tensor {
     /// A tensor of this shape and dtype with all elements equal to `value`.
     #[track_caller]
     pub fn like(self, value: impl Scalar) -> Tensor {
+        let _at = At::op("like");
         let a = self.aval();
-        full(a.dims, a.dtype, value)
+        filled(a.dims.clone(), a.dtype, value, vec![a])
     }
     /// Repeated to shape `dims`, aligned at the last axis, as NumPy broadcasts.
     #[track_caller]
     pub fn broadcast_to(self, dims: impl Into<Vec<usize>>) -> Tensor {
+        let _at = At::op("broadcast_to");
         let (dims, rank) = (dims.into(), self.rank());
         if self.dims() == dims {
             return self;

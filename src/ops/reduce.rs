@@ -167,6 +167,11 @@ fn shift(x: Tensor, axes: &[usize]) -> Tensor {
     let most = reduce_max(x.stop_gradient(), axes);
     select(most.is_finite(), most, most.like(0.0))
 }
+/// The largest element over axes, which stay with size 1; -∞ of none.
+fn most_keep(x: Tensor, axes: &Axes) -> Tensor {
+    let axes = axes.of(x);
+    reduce_max(x, &*axes).reshape(kept(x, &axes))
+}
 fn isizes(axes: &[usize]) -> Axes {
     Axes::These(axes.iter().map(|a| *a as isize).collect())
 }
@@ -192,7 +197,7 @@ impl Tensor {
         require_float(self);
         let axes = isizes(&axes.into().of(self));
         let value = |x: Tensor| {
-            let e = (x - x.max_keep(axes.clone())).exp();
+            let e = (x - most_keep(x, &axes)).exp();
             e / e.sum_keep(axes.clone())
         };
         if !self.dtype().is_float() {
@@ -210,8 +215,8 @@ impl Tensor {
     pub fn log_softmax(self, axes: impl Into<Axes>) -> Tensor {
         let _at = At::op("log_softmax");
         require_float(self);
-        let axes = axes.into();
-        let x = self - self.stop_gradient().max_keep(axes.clone());
+        let axes = isizes(&axes.into().of(self));
+        let x = self - most_keep(self.stop_gradient(), &axes);
         x - x.exp().sum_keep(axes).log()
     }
 }

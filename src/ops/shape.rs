@@ -3,7 +3,7 @@ use crate::{
     aval::{Aval, DType, axis_number},
     prim::{
         Direction, broadcast_in_dim, compare, concatenate, iota, moved_axis, other_axes, reverse, select, slice,
-        zeros_of,
+        wide_indices, zeros_of,
     },
     trace::{At, Tensor, fail},
 };
@@ -14,11 +14,11 @@ use std::ops::{Bound, RangeBounds};
 fn range_of(op: &str, x: Tensor, range: impl RangeBounds<usize>, n: usize, what: &str) -> std::ops::Range<usize> {
     let start = match range.start_bound() {
         Bound::Included(i) => *i,
-        Bound::Excluded(i) => i + 1,
+        Bound::Excluded(i) => i.saturating_add(1),
         Bound::Unbounded => 0,
     };
     let end = match range.end_bound() {
-        Bound::Included(i) => i + 1,
+        Bound::Included(i) => i.saturating_add(1),
         Bound::Excluded(i) => *i,
         Bound::Unbounded => n,
     };
@@ -28,20 +28,23 @@ fn range_of(op: &str, x: Tensor, range: impl RangeBounds<usize>, n: usize, what:
     start..end
 }
 
+/// The most tensors that one call makes: each is an operation of the program.
+pub(crate) const MOST_PARTS: usize = 1 << 20;
+
 /// How [`Tensor::split`] cuts an axis: an array of sizes gives an array of tensors, a slice or vector of sizes or a
 /// number of equal parts gives a vector.
 pub trait Parts {
     /// The parts.
     type Tensors;
-    /// The size of each part, of an axis of `n`.
-    fn sizes(&self, n: usize) -> Vec<usize>;
+    /// The size of each part, of an axis of `n`; or why it cannot be cut.
+    fn sizes(&self, n: usize) -> Result<Vec<usize>, String>;
     /// The parts in the form asked for.
     fn collect(parts: Vec<Tensor>) -> Self::Tensors;
 }
 impl<const N: usize> Parts for [usize; N] {
     type Tensors = [Tensor; N];
-    fn sizes(&self, _: usize) -> Vec<usize> {
-        self.to_vec()
+    fn sizes(&self, n: usize) -> Result<Vec<usize>, String> {
+        (&self[..]).sizes(n)
     }
     fn collect(parts: Vec<Tensor>) -> [Tensor; N] {
         parts.try_into().expect("one part per size")
@@ -49,8 +52,9 @@ impl<const N: usize> Parts for [usize; N] {
 }
 impl Parts for &[usize] {
     type Tensors = Vec<Tensor>;
-    fn sizes(&self, _: usize) -> Vec<usize> {
-        self.to_vec()
+    fn sizes(&self, n: usize) -> Result<Vec<usize>, String> {
+        let sum = self.iter().try_fold(0usize, |sum, size| sum.checked_add(*size));
+        if sum == Some(n) { Ok(self.to_vec()) } else { Err(format!("parts of {self:?}")) }
     }
     fn collect(parts: Vec<Tensor>) -> Vec<Tensor> {
         parts
@@ -58,9 +62,12 @@ impl Parts for &[usize] {
 }
 impl Parts for usize {
     type Tensors = Vec<Tensor>;
-    fn sizes(&self, n: usize) -> Vec<usize> {
-        // where the parts cannot be equal, the sizes do not add up, which `split` reports
-        vec![n / (*self).max(1); *self]
+    fn sizes(&self, n: usize) -> Result<Vec<usize>, String> {
+        match n.checked_rem(*self) {
+            Some(0) if *self <= MOST_PARTS => Ok(vec![n / *self; *self]),
+            Some(0) => Err(format!("more than {MOST_PARTS} parts, each a value of the program")),
+            _ => Err(format!("{self} equal parts")),
+        }
     }
     fn collect(parts: Vec<Tensor>) -> Vec<Tensor> {
         parts
@@ -123,7 +130,7 @@ impl Tensor {
     /// The slices along axis 0, which must be `N`: `let [q, k, v] = qkv.unstack();`
     #[track_caller]
     pub fn unstack<const N: usize>(self) -> [Tensor; N] {
-        let _at = At::caller();
+        let _at = At::op("unstack");
         if self.rank() == 0 || self.dim(0) != N {
             let help = "destructure exactly as many tensors as axis 0 is long".to_string();
             fail("unstack", vec![self.aval()], format!("{N} slices are expected along axis 0"), Some(help))
@@ -146,15 +153,11 @@ impl Tensor {
     pub fn split<P: Parts>(self, axis: isize, parts: P) -> P::Tensors {
         let _at = At::op("split");
         let n = self.dim(axis);
-        let sizes = parts.sizes(n);
-        if sizes.iter().sum::<usize>() != n {
-            fail(
-                "split",
-                vec![self.aval()],
-                format!("axis {axis} is {n}; it cannot be cut into parts of {sizes:?}"),
-                None,
-            )
-        }
+        let cannot = |what| format!("axis {axis} is {n}; it cannot be cut into {what}");
+        let sizes = match parts.sizes(n) {
+            Ok(sizes) => sizes,
+            Err(what) => fail("split", vec![self.aval()], cannot(what), None),
+        };
         let mut start = 0;
         let cut = |size: usize| {
             start += size;
@@ -178,8 +181,10 @@ impl Tensor {
     pub fn split_axis(self, axis: isize, sizes: impl Into<Vec<usize>>) -> Tensor {
         let _at = At::op("split_axis");
         let (i, dims, sizes) = (self.axis(axis), self.dims(), sizes.into());
-        if sizes.iter().product::<usize>() != dims[i] {
-            let help = format!("their product is {}", sizes.iter().product::<usize>());
+        let product = sizes.iter().try_fold(1usize, |product, size| product.checked_mul(*size));
+        if product != Some(dims[i]) {
+            let product = product.map_or("larger than can be counted".into(), |product| product.to_string());
+            let help = format!("their product is {product}");
             let reason = format!("axis {axis} is {}; it cannot become {sizes:?}", dims[i]);
             fail("split_axis", vec![self.aval()], reason, Some(help))
         }
@@ -217,9 +222,9 @@ impl Tensor {
     /// The elements moved by `shift` along an axis; those that leave it come in again at the other end. JAX: `jnp.roll`.
     #[track_caller]
     pub fn roll(self, axis: isize, shift: isize) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("roll");
         let n = self.dim(axis);
-        let cut = (-shift).rem_euclid(n.max(1) as isize) as usize;
+        let cut = (n - shift.rem_euclid(n.max(1) as isize) as usize) % n.max(1);
         concat(&[self.slice_axis(axis, cut..), self.slice_axis(axis, ..cut)], axis)
     }
 
@@ -227,13 +232,17 @@ impl Tensor {
     /// `diagonal` above (or, negative, below) the main one.
     #[track_caller]
     pub fn tril(self, diagonal: isize) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("tril");
         let dims = self.dims();
         if dims.len() < 2 {
             fail("tril", vec![self.aval()], "it is no matrix", None)
         }
-        let index = |axis| iota(&*dims, DType::I32, axis);
-        let below = compare(Direction::Ge, index(dims.len() - 2) + diagonal as i64, index(dims.len() - 1));
+        let [.., rows, columns] = dims[..] else { unreachable!("at least two axes") };
+        // (all diagonals beyond the corners are alike)
+        let most = rows.saturating_add(columns).min(isize::MAX as usize);
+        let (dtype, diagonal) = (index_dtype(most), diagonal.clamp(-(most as isize), most as isize));
+        let index = |axis| iota(&*dims, dtype, axis);
+        let below = compare(Direction::Ge, index(dims.len() - 2) + diagonal, index(dims.len() - 1));
         select(below, self, zeros_of(&self.aval()))
     }
 
@@ -241,12 +250,17 @@ impl Tensor {
     /// `diagonal` above (or, negative, below) the main one.
     #[track_caller]
     pub fn triu(self, diagonal: isize) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("triu");
         if self.rank() < 2 {
             fail("triu", vec![self.aval()], "it is no matrix", None)
         }
-        self.swap_axes(-1, -2).tril(-diagonal).swap_axes(-1, -2)
+        self.swap_axes(-1, -2).tril(diagonal.saturating_neg()).swap_axes(-1, -2)
     }
+}
+
+/// The dtype of numbers up to `n` that count elements.
+pub(crate) fn index_dtype(n: usize) -> DType {
+    if n <= i32::MAX as usize { DType::I32 } else { DType::I64 }
 }
 
 /// Tensors one after the other along an existing axis.
@@ -269,16 +283,17 @@ pub fn stack(x: &[Tensor], axis: isize) -> Tensor {
     concat(&parts, axis)
 }
 
-/// The numbers 0, 1, ..., n - 1.
+/// The numbers 0, 1, ..., n - 1, which `dtype` must have.
 #[track_caller]
 pub fn arange(n: usize, dtype: DType) -> Tensor {
+    let _at = At::op("arange");
     iota([n], dtype, 0)
 }
 
 /// The identity matrix of `n` rows.
 #[track_caller]
 pub fn eye(n: usize, dtype: DType) -> Tensor {
-    let _at = At::caller();
+    let _at = At::op("eye");
     let index = |axis| iota([n, n], DType::I32, axis);
     compare(Direction::Eq, index(0), index(1)).cast(dtype)
 }
@@ -286,7 +301,7 @@ pub fn eye(n: usize, dtype: DType) -> Tensor {
 /// Who sees whom in causal attention: `bool[t, t]`, true where the column (key) is not after the row (query).
 #[track_caller]
 pub fn causal(t: usize) -> Tensor {
-    let _at = At::caller();
+    let _at = At::op("causal");
     let index = |axis| iota([t, t], DType::I32, axis);
     compare(Direction::Ge, index(0), index(1))
 }
@@ -295,14 +310,14 @@ pub fn causal(t: usize) -> Tensor {
 /// not in `0..n`.
 #[track_caller]
 pub fn one_hot(indices: Tensor, n: usize, dtype: DType) -> Tensor {
-    let _at = At::caller();
+    let _at = At::op("one_hot");
     if indices.dtype().is_float() {
         let help = "convert them first with `.cast(DType::I32)`".to_string();
         fail("one_hot", vec![indices.aval()], "the indices are not integers", Some(help))
     }
     // narrow dtypes may be unable to count to n
-    let narrow = indices.dtype().bits() < 32;
-    let indices = if narrow { indices.cast(DType::I32) } else { indices };
+    let narrow = n.saturating_sub(1) as i128 > crate::host::int_range(indices.dtype()).1;
+    let indices = if narrow { indices.cast(index_dtype(n)) } else { wide_indices(&[indices])[0] };
     let rank = indices.rank();
     let dims = [&indices.dims()[..], &[n]].concat();
     let wanted = broadcast_in_dim(indices, &*dims, (0..rank).collect());
@@ -312,7 +327,7 @@ pub fn one_hot(indices: Tensor, n: usize, dtype: DType) -> Tensor {
 /// `n` numbers evenly spaced from `start` to `stop`, both included.
 #[track_caller]
 pub fn linspace(start: f64, stop: f64, n: usize, dtype: DType) -> Tensor {
-    let _at = At::caller();
+    let _at = At::op("linspace");
     if !dtype.is_float() {
         fail("linspace", vec![Aval::new(dtype, [n])], "the dtype is not a float", None)
     }

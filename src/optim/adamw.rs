@@ -73,7 +73,7 @@ impl<M: TensorTree> AdamW<M> {
     /// One step: the new model and the new state, given the gradient and the learning rate (a number or a scalar).
     #[track_caller]
     pub fn update(self, model: &M, gradient: &M, rate: impl Rhs, options: &AdamWOptions) -> (M, AdamW<M>) {
-        let _at = At::caller();
+        let _at = At::op("AdamW::update");
         let o = *options;
         let gradients = leaves_like("the gradient", gradient, model);
         let old = (leaves_like("the state", &self.mean, model), leaves_like("the state", &self.square, model));

@@ -11,7 +11,7 @@ use crate::{
 /// The Euclidean norm of all elements of all leaves, a scalar: f64 where a leaf is, f32 otherwise. JAX: `optax.global_norm`.
 #[track_caller]
 pub fn global_norm<M: Tree<Tensor>>(tree: &M) -> Tensor {
-    let _at = At::caller();
+    let _at = At::op("global_norm");
     let leaves = tree.leaves();
     let wide = leaves.iter().any(|t| t.dtype() == DType::F64);
     let dtype = if wide { DType::F64 } else { DType::F32 };
@@ -25,7 +25,7 @@ pub fn global_norm<M: Tree<Tensor>>(tree: &M) -> Tensor {
 /// Pascanu et al., 2012, "On the difficulty of training Recurrent Neural Networks". JAX: `optax.clip_by_global_norm`.
 #[track_caller]
 pub fn clip_by_global_norm<M: TensorTree>(gradient: &M, max_norm: impl Rhs) -> M {
-    let _at = At::caller();
+    let _at = At::op("clip_by_global_norm");
     let norm = global_norm(gradient);
     let max = scalar("largest norm", max_norm, norm.dtype());
     let small = norm.lt(max);

@@ -28,7 +28,7 @@ pub fn linear_schedule(
 ) -> impl Fn(Tensor) -> Tensor + Copy + Send + Sync {
     let line = Location::caller();
     move |count: Tensor| {
-        let _at = At::line(line);
+        let _at = At::op_at("linear_schedule", line);
         if transition_steps == 0 {
             return float(init_value);
         }
@@ -49,7 +49,7 @@ pub fn cosine_decay_schedule(
 ) -> impl Fn(Tensor) -> Tensor + Copy + Send + Sync {
     let line = Location::caller();
     move |count: Tensor| {
-        let _at = At::line(line);
+        let _at = At::op_at("cosine_decay_schedule", line);
         let steps = decay_steps.max(1) as f64;
         let wave = ((count.cast(DType::F32).minimum(steps) * PI / steps).cos() + 1.0) * 0.5;
         let wave = if exponent == 1.0 { wave } else { wave.pow(exponent) };
@@ -107,7 +107,7 @@ where
 {
     let line = Location::caller();
     move |count: Tensor| {
-        let _at = At::line(line);
+        let _at = At::op_at("join_schedules", line);
         where_(count.lt(boundary), before(count), after(count - boundary))
     }
 }

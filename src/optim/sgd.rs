@@ -58,7 +58,7 @@ impl<M: TensorTree> Sgd<M> {
     /// One step: the new model and the new state, given the gradient and the learning rate (a number or a scalar).
     #[track_caller]
     pub fn update(self, model: &M, gradient: &M, rate: impl Rhs, options: &SgdOptions) -> (M, Sgd<M>) {
-        let _at = At::caller();
+        let _at = At::op("Sgd::update");
         if self.trace.is_some() != options.momentum.is_some() {
             let help = "give `init` or `zeros` the same options as `update`".to_string();
             fail("update", vec![], "the state was made for other options: only one of them has momentum", Some(help));

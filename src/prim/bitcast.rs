@@ -1,6 +1,6 @@
 //! Bits read as another dtype.
 use super::*;
-use crate::trace::bind1;
+use crate::trace::{At, bind1};
 
 /// The same bits as elements of another dtype.
 #[derive(Debug, PartialEq, Hash)]
@@ -12,6 +12,7 @@ impl Tensor {
     /// lowest first; to a wider one the last axis must hold the parts of one element, and disappears.
     #[track_caller]
     pub fn bitcast(self, dtype: DType) -> Tensor {
+        let _at = At::op("bitcast");
         if self.dtype() == dtype { self } else { bind1(Bitcast { to: dtype }, &[self]) }
     }
 }

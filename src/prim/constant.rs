@@ -1,6 +1,9 @@
 //! Values known while tracing.
 use super::*;
-use crate::trace::bind1;
+use crate::{
+    host::{int_range, round},
+    trace::{At, bind1, op_name, refuse},
+};
 
 /// Captured constants above this many bytes are refused: they would be copied into the compiled program.
 pub const LARGEST_CONSTANT: usize = 64 << 10;
@@ -12,20 +15,89 @@ pub const LARGEST_CONSTANT: usize = 64 << 10;
     note = "data comes into a traced function as its argument: an `Array` outside is a `Tensor` inside"
 )]
 pub trait Scalar: Copy {
-    /// The number as a scalar of this dtype.
-    fn host(self, dtype: DType) -> Host;
+    /// The number as a scalar of this dtype. A float is rounded to the nearest that the dtype has.
+    ///
+    /// # Errors
+    /// The dtype has no such number: an integer outside of its range, a fraction where it has none, a float beyond its
+    /// largest.
+    fn host(self, dtype: DType) -> Result<Host, Refusal>;
 }
 macro_rules! scalar {
-    ($($t:ty: $make:ident as $wide:ty),*) => {$(
+    ($($number:ident as $wide:ty: $($t:ty)*;)*) => {$($(
         impl Scalar for $t {
-            fn host(self, dtype: DType) -> Host {
-                Host::$make(dtype, [], vec![self as $wide])
+            fn host(self, dtype: DType) -> Result<Host, Refusal> {
+                fitting(Number::$number(self as $wide), dtype)
             }
         }
-    )*};
+    )*)*};
 }
-scalar!(f32: floats as f64, f64: floats as f64, i32: ints as i128, i64: ints as i128, u32: ints as i128, u64: ints as i128,
-    usize: ints as i128, u8: ints as i128, i8: ints as i128, bool: ints as i128);
+scalar! {
+    Float as f64: f32 f64;
+    Int as i128: i8 i16 i32 i64 i128 isize u8 u16 u32 u64 usize bool;
+}
+
+/// A number of any Rust type.
+#[derive(Clone, Copy, Debug)]
+enum Number {
+    Float(f64),
+    Int(i128),
+}
+impl Number {
+    /// As a scalar of this dtype, if it has the number.
+    fn of(self, dtype: DType) -> Option<Host> {
+        let (low, high) = if dtype.is_float() { (0, 0) } else { int_range(dtype) };
+        match self {
+            Number::Float(x) if dtype.is_float() => {
+                let y = round(dtype, x);
+                (y.is_finite() == x.is_finite() && y.is_nan() == x.is_nan()).then(|| Host::floats(dtype, [], vec![y]))
+            }
+            Number::Float(x) if x.fract() == 0.0 => Number::Int(x as i128).of(dtype),
+            Number::Float(_) => None,
+            Number::Int(n) if dtype.is_float() => Number::Float(n as f64).of(dtype),
+            Number::Int(n) => (low..=high).contains(&n).then(|| Host::ints(dtype, [], vec![n])),
+        }
+    }
+}
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Number::Float(x) => write!(f, "{x:?}"),
+            Number::Int(n) => write!(f, "{n}"),
+        }
+    }
+}
+
+/// The one way from a number in a program to a dtype.
+fn fitting(number: Number, dtype: DType) -> Result<Host, Refusal> {
+    number.of(dtype).ok_or_else(|| {
+        let has = match dtype {
+            DType::Bool => "holds 0 and 1".to_string(),
+            d if d.is_float() => format!("ends at {:?}", largest(d)),
+            d => format!("holds integers from {} to {}", int_range(d).0, int_range(d).1),
+        };
+        let wider = [DType::I32, DType::I64, DType::U64, DType::F32, DType::F64];
+        let wider = wider.into_iter().find(|d| (d.is_float() || !dtype.is_float()) && number.of(*d).is_some());
+        let refusal = Refusal::new(format!("the number {number} does not fit {dtype}, which {has}"));
+        match wider {
+            Some(d) => refusal.help(format!("convert what it meets: `.cast(DType::{d:?})`")),
+            None => refusal,
+        }
+    })
+}
+/// The largest finite number of a float dtype.
+fn largest(dtype: DType) -> f64 {
+    let most = [448.0, 57344.0, half::bf16::MAX.to_f64(), half::f16::MAX.to_f64(), f32::MAX as f64, f64::MAX];
+    most[dtype as usize - DType::F8E4M3FN as usize]
+}
+
+/// A tensor of one number, which stands beside these operands.
+#[track_caller]
+pub(crate) fn filled(dims: Vec<usize>, dtype: DType, value: impl Scalar, operands: Vec<Aval>) -> Tensor {
+    match value.host(dtype) {
+        Ok(value) => bind1(Full { dims, value: Bits(value) }, &[]),
+        Err(why) => refuse(op_name("full"), operands, why),
+    }
+}
 
 /// A value that is part of an operation: compared and hashed by all its bits, so that 0 is not -0, and NaN equals itself.
 #[derive(Clone)]
@@ -55,16 +127,18 @@ pub struct Full {
 /// A tensor with all elements equal to `value`.
 #[track_caller]
 pub fn full(dims: impl Into<Vec<usize>>, dtype: DType, value: impl Scalar) -> Tensor {
-    bind1(Full { dims: dims.into(), value: Bits(value.host(dtype)) }, &[])
+    filled(dims.into(), dtype, value, vec![])
 }
 /// A tensor of zeros.
 #[track_caller]
 pub fn zeros(dims: impl Into<Vec<usize>>, dtype: DType) -> Tensor {
+    let _at = At::op("zeros");
     full(dims, dtype, 0)
 }
 /// A tensor of ones.
 #[track_caller]
 pub fn ones(dims: impl Into<Vec<usize>>, dtype: DType) -> Tensor {
+    let _at = At::op("ones");
     full(dims, dtype, 1)
 }
 impl Primitive for Full {
@@ -106,20 +180,30 @@ pub struct Literal {
 /// A tensor of given elements, part of the program. At most 64 KiB: larger data belongs into arguments.
 #[track_caller]
 pub fn literal(value: Host) -> Tensor {
+    let _at = At::op("literal");
     bind1(Literal { value: Bits(value) }, &[])
+}
+/// Type rule: a constant may have this type.
+fn small(a: &Aval) -> Result<(), Refusal> {
+    if a.bytes() <= LARGEST_CONSTANT {
+        return Ok(());
+    }
+    let kib = a.bytes().div_ceil(1024);
+    Err(Refusal::new(format!("{a} is a constant of {kib} KiB, above the limit of 64"))
+        .help("pass it to the function as an argument"))
+}
+/// Refuse a constant of `n` f32 numbers that is too large, before they are made.
+#[track_caller]
+pub(crate) fn require_small(n: usize) {
+    small(&Aval::new(DType::F32, [n])).unwrap_or_else(|why| refuse(op_name("literal"), vec![], why));
 }
 impl Primitive for Literal {
     fn name(&self) -> &'static str {
         "constant"
     }
     fn infer(&self, _: &[Aval]) -> Result<Vec<Aval>, Refusal> {
-        let a = self.value.0.aval();
-        if a.bytes() > LARGEST_CONSTANT {
-            let kib = a.bytes().div_ceil(1024);
-            return Err(Refusal::new(format!("{a} is a constant of {kib} KiB, above the limit of 64"))
-                .help("pass it to the function as an argument"));
-        }
-        Ok(vec![a.clone()])
+        small(self.value.0.aval())?;
+        Ok(vec![self.value.0.aval().clone()])
     }
     fn eval(&self, _: &[Host]) -> Vec<Host> {
         vec![self.value.0.clone()]
@@ -148,8 +232,8 @@ pub(super) const ROWS: &[Row] = &[
         dtypes: any_dtype,
         cases: |d| {
             vec![
-                Case::new("number", vec![], move |_| vec![full([2, 3], d, 3)]),
-                Case::new("fraction", vec![], move |_| vec![full([], d, 0.625)]),
+                Case::new("number", vec![], move |_| vec![full([2, 3], d, if d == DType::Bool { 1 } else { 3 })]),
+                Case::new("fraction", vec![], move |_| vec![full([], d, if d.is_float() { 0.625 } else { 1.0 })]),
                 Case::new("empty", vec![], move |_| vec![full([0, 3], d, 1)]),
             ]
         },
@@ -168,3 +252,57 @@ pub(super) const ROWS: &[Row] = &[
         },
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each number of a program is in its dtype what it was in the program, or refused with both names.
+    #[test]
+    fn a_number_fits_its_dtype_or_is_refused() {
+        let fits = |n: Number, d: DType, want: f64| assert_eq!(fitting(n, d).unwrap().to_f64(), [want], "{n} in {d}");
+        let refused = |n: Number, d: DType, want: &str| assert_eq!(fitting(n, d).unwrap_err().to_string(), want);
+        use Number::{Float, Int};
+        for d in DType::ALL.into_iter().filter(|d| !d.is_float()) {
+            let (low, high) = int_range(d);
+            for n in [low, high] {
+                assert_eq!(fitting(Int(n), d).unwrap().to_ints(), [n]);
+            }
+            for n in [Int(low - 1), Int(high + 1), Float(0.5), Float(f64::NAN), Float(f64::INFINITY), Float(1e300)] {
+                let why = fitting(n, d).unwrap_err().reason;
+                assert!(why.contains(&format!("the number {n} does not fit {d}")), "{why}");
+            }
+            fits(Float(1.0), d, 1.0);
+            fits(Float(-0.0), d, 0.0);
+        }
+        for d in DType::ALL.into_iter().filter(|d| d.is_float()) {
+            fits(Float(largest(d)), d, largest(d));
+            fits(Float(0.1), d, round(d, 0.1));
+            fits(Int(1), d, 1.0);
+            assert!(fitting(Float(f64::NAN), d).unwrap().to_f64()[0].is_nan());
+            assert_eq!(fitting(Float(f64::INFINITY), d).is_ok(), d != DType::F8E4M3FN);
+            assert_eq!(fitting(Float(largest(d) * 1.1), d).is_ok(), d == DType::F64);
+        }
+        refused(
+            Int(300),
+            DType::U8,
+            "the number 300 does not fit u8, which holds integers from 0 to 255 (convert what it meets: `.cast(DType::I32)`)",
+        );
+        refused(
+            Float(2.5),
+            DType::I32,
+            "the number 2.5 does not fit i32, which holds integers from -2147483648 to 2147483647 \
+             (convert what it meets: `.cast(DType::F32)`)",
+        );
+        refused(
+            Float(1e5),
+            DType::F16,
+            "the number 100000.0 does not fit f16, which ends at 65504.0 (convert what it meets: `.cast(DType::F32)`)",
+        );
+        refused(
+            Int(2),
+            DType::Bool,
+            "the number 2 does not fit bool, which holds 0 and 1 (convert what it meets: `.cast(DType::I32)`)",
+        );
+    }
+}

@@ -60,11 +60,12 @@ impl Padding {
     }
     /// The numbers for one axis of `n` elements, over which a kernel that spans `window` moves by `stride`.
     fn pair(&self, n: usize, window: i64, stride: usize) -> (i64, i64) {
-        let all = (n.div_ceil(stride.max(1)) as i64 - 1) * stride as i64 + window - n as i64;
-        let half = all.max(0) / 2;
+        let all = (n.div_ceil(stride.max(1)) as i128 - 1) * stride as i128 + window as i128 - n as i128;
+        let all = all.clamp(0, MOST as i128) as i64;
+        let half = all / 2;
         match self {
-            Padding::Same => (half, all.max(0) - half),
-            Padding::SameLower => (all.max(0) - half, half),
+            Padding::Same => (half, all - half),
+            Padding::SameLower => (all - half, half),
             _ => (0, 0),
         }
     }
@@ -112,7 +113,7 @@ pub struct Convolution {
 /// ```
 #[track_caller]
 pub fn conv(spec: &str, x: Tensor, kernel: Tensor, window: Window) -> Tensor {
-    let _at = At::caller();
+    let _at = At::op("conv");
     let refuse = |why: &str| -> ! {
         let help = "name the axes as in \"nhwc,hwio->nhwc\"".to_string();
         fail(&format!("conv {spec:?}"), vec![x.aval(), kernel.aval()], why, Some(help))
@@ -161,9 +162,12 @@ impl Axis {
     }
 }
 
-/// The size of an axis with zeros between its elements.
+/// The largest stride, dilation, padding, and size of a dilated axis: with larger ones sums of them overflow.
+const MOST: i64 = 1 << 60;
+
+/// The size of an axis with zeros between its elements, at most [`MOST`].
 fn dilated(n: usize, dilation: usize) -> i64 {
-    if n == 0 { 0 } else { ((n - 1) * dilation + 1) as i64 }
+    if n == 0 { 0 } else { ((n - 1) as u128 * dilation as u128 + 1).min(MOST as u128) as i64 }
 }
 
 /// Axis `from` made the outer part of another, which is number `into` without it.
@@ -225,6 +229,15 @@ impl Convolution {
         }
         if numbers.iter().any(|v| v.contains(&0)) {
             return Err("strides and dilations must be at least 1".into());
+        }
+        let span = |i: usize| {
+            let (a, [n, k]) = (self.axis(i), [x[0].dims[self.input[2 + i]], x[1].dims[self.kernel[2 + i]]]);
+            let padding = a.padding.0.unsigned_abs().max(a.padding.1.unsigned_abs());
+            let dilated = dilated(n, a.input_dilation).max(dilated(k, a.kernel_dilation));
+            padding.max(dilated as u64).max(a.stride as u64)
+        };
+        if (0..n).any(|i| span(i) >= MOST as u64) {
+            return Err("strides, padding and dilations are more than can be counted".into());
         }
         match self.kernel[2..].iter().find(|a| x[1].dims[**a] == 0) {
             Some(a) => Err(format!("the kernel's axis {a} is 0").into()),

@@ -210,7 +210,10 @@ impl Primitive for CustomCall {
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         let Some(reference) = &self.reference else {
-            panic!("the kernel `{}` has no reference: the interpreter cannot run it", self.target)
+            let operands = x.iter().map(|h| h.aval().clone()).collect();
+            let reason =
+                format!("the kernel `{}` has no reference, so that the interpreter cannot run it", self.target);
+            fail("custom_call", operands, reason, Some("give it one: `CustomCall { reference: Some(..), .. }`".into()))
         };
         reference(x)
     }

@@ -58,7 +58,7 @@ pub fn debug_print<X: Tree<Tensor>>(format: &str, values: X) {
 /// ```
 #[track_caller]
 pub fn debug_check<X: Tree<Tensor>>(x: X, what: &str) -> X {
-    let _at = At::caller();
+    let _at = At::op("debug_check");
     let (mut paths, mut leaves) = (vec![], vec![]);
     x.visit(|path, t| {
         if t.dtype().is_float() {
@@ -111,7 +111,7 @@ pub fn debug_assert<X: Tree<Tensor>>(condition: Tensor, message: &str, values: X
 pub fn debug_nans<X: TensorTree, Y: TensorTree>(f: impl Fn(X) -> Y) -> impl Fn(X) -> Y {
     let line = Location::caller();
     move |x: X| {
-        let _at = At::line(line);
+        let _at = At::op_at("debug_nans", line);
         let (g, captured, y) = trace_tree(&x, &avals_of(&x), &f);
         y.refill(inline(&with_checks(&g), &[x.leaves(), captured].concat()))
     }

@@ -214,7 +214,7 @@ impl Gather {
     fn fill_value(&self, dtype: DType) -> Host {
         let (low, high) = if dtype.is_float() { (0, 0) } else { crate::host::int_range(dtype) };
         match (self.fill, dtype.is_float()) {
-            (Some(x), _) => Host::floats(dtype, [], vec![x]),
+            (Some(x), _) => x.host(dtype).expect("inferred: it fits"),
             (None, true) => Host::floats(dtype, [], vec![f64::NAN]),
             (None, false) => Host::ints(dtype, [], vec![if dtype.is_signed() { low } else { high }]),
         }
@@ -243,6 +243,7 @@ impl Primitive for Gather {
     }
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         self.dims.check(&x[0], &x[1])?;
+        self.fill.map_or(Ok(()), |fill| fill.host(x[0].dtype).map(|_| ()))?;
         if self.sizes.len() != x[0].rank() {
             return Err(format!("{} sizes for {} axes", self.sizes.len(), x[0].rank()).into());
         }
@@ -333,6 +334,7 @@ fn cases(d: DType) -> Vec<Case> {
         Case::new(label, inputs, move |x| vec![gather(x[0], x[1], how.clone())])
     };
     let mode = |mode| IndexOptions { mode, ..Default::default() };
+    let fill = if d == DType::Bool { 1.0 } else { 7.0 };
     // rows of a matrix, some out of bounds
     let rows = |options, fill| {
         let dims = IndexDims { window: vec![1], collapsed: vec![0], indexed: vec![0], ..Default::default() };
@@ -345,7 +347,7 @@ fn cases(d: DType) -> Vec<Case> {
     // one element per row of each matrix of a batch that runs along the second axis of the indices
     let along =
         IndexDims { window: vec![0], collapsed: vec![2], indexed: vec![2], batch: vec![1], indices_batch: vec![1] };
-    let along = Gather { dims: along, sizes: vec![2, 1, 1], options: mode(IndexMode::Fill), fill: Some(7.0) };
+    let along = Gather { dims: along, sizes: vec![2, 1, 1], options: mode(IndexMode::Fill), fill: Some(fill) };
     let sorted = IndexOptions { mode: IndexMode::InBounds, unique: true, sorted: true };
     vec![
         case("rows, clipped", &[4, 3], some, rows(mode(IndexMode::Clip), None)),

@@ -133,6 +133,7 @@ impl dyn Primitive {
 /// The types of an operation's results, with what they vary over.
 pub(crate) fn types(prim: &dyn Primitive, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
     let mut y = prim.infer(x)?;
+    y.iter().try_for_each(Aval::countable)?;
     if prim.inner().is_none() && prim.tag() != Tag::TypeOnly {
         let of_operands = x.iter().map(|a| a.vma).collect::<AxisSet>();
         let vma = prim.over_axes().map_or(of_operands, |over| over.varies(of_operands.union(over.mesh_axes())));

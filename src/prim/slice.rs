@@ -21,7 +21,11 @@ pub fn slice(
     limit: impl Into<Vec<usize>>,
     strides: impl Into<Vec<usize>>,
 ) -> Tensor {
-    let s = Slice { start: start.into(), limit: limit.into(), strides: strides.into() };
+    let mut s = Slice { start: start.into(), limit: limit.into(), strides: strides.into() };
+    // (a stride that leads out of the part is as good as any other that does)
+    for ((stride, start), limit) in s.strides.iter_mut().zip(&s.start).zip(&s.limit) {
+        *stride = (*stride).min(limit.saturating_sub(*start).max(1));
+    }
     if s.start.iter().all(|i| *i == 0) && s.strides.iter().all(|i| *i == 1) && s.limit == x.dims() {
         return x;
     }
@@ -100,6 +104,8 @@ pub fn pad(x: Tensor, value: Tensor, edges: impl Into<Vec<(i64, i64, usize)>>) -
     let edges = edges.into();
     if edges.len() == x.rank() && edges.iter().all(|e| *e == (0, 0, 0)) { x } else { bind1(Pad { edges }, &[x, value]) }
 }
+/// With larger numbers XLA's own sums overflow.
+const MOST_PADDING: u64 = 1 << 61;
 impl Pad {
     /// The element of a row of `n` that element `i` of the padded row is, if any.
     fn source((low, _, interior): (i64, i64, usize), n: usize, i: usize) -> Option<usize> {
@@ -125,6 +131,12 @@ impl Primitive for Pad {
             let size = *n as i128 + between + *low as i128 + *high as i128;
             if size < 0 {
                 return Err(format!("padding axis {axis} by {low} and {high} leaves {size} elements").into());
+            }
+            let most = [low.unsigned_abs(), high.unsigned_abs(), *interior as u64].into_iter().max();
+            if most > Some(MOST_PADDING) || size > MOST_PADDING as i128 {
+                return Err(
+                    format!("padding axis {axis} by {low}, {high} and {interior} is more than can be counted").into()
+                );
             }
             dims.push(size as usize);
         }
@@ -262,7 +274,7 @@ pub struct DynamicSlice {
 /// [`Tensor::dynamic_slice_axis`].
 #[track_caller]
 pub fn dynamic_slice(x: Tensor, start: &[Tensor], sizes: impl Into<Vec<usize>>) -> Tensor {
-    let _at = At::caller();
+    let _at = At::op("dynamic_slice");
     slice_at(x, &from_the_ends(x, start), sizes)
 }
 /// As [`dynamic_slice`], but negative starts are moved to 0.
@@ -321,7 +333,7 @@ pub struct DynamicUpdateSlice;
 /// [`Tensor::dynamic_update_axis`].
 #[track_caller]
 pub fn dynamic_update_slice(x: Tensor, update: Tensor, start: &[Tensor]) -> Tensor {
-    let _at = At::caller();
+    let _at = At::op("dynamic_update_slice");
     update_at(x, update, &from_the_ends(x, start))
 }
 /// As [`dynamic_update_slice`], but negative starts are moved to 0.
@@ -393,6 +405,8 @@ pub(crate) fn wide_indices(x: &[Tensor]) -> Vec<Tensor> {
 /// Integer indices along an axis of size `n`, in a dtype that can count it, the negative ones counted from its end.
 pub(crate) fn from_the_end(indices: Tensor, n: usize) -> Tensor {
     let indices = wide_indices(&[indices])[0];
+    let narrow = indices.dtype() == DType::I32 && n > i32::MAX as usize;
+    let indices = if narrow { indices.cast(DType::I64) } else { indices };
     if !indices.dtype().is_signed() { indices } else { select(indices.lt(0), indices + n, indices) }
 }
 /// The same for one start per axis.

@@ -1,6 +1,9 @@
 //! Elementwise operations of one operand.
 use super::*;
-use crate::{host::Data, trace::bind1};
+use crate::{
+    host::Data,
+    trace::{At, bind1},
+};
 
 /// Apply a function of floats, or one of integers, to every element.
 pub(super) fn map1(x: &Host, y: DType, float: impl Fn(f64) -> f64, int: impl Fn(i128) -> i128) -> Host {
@@ -251,6 +254,7 @@ impl Tensor {
     /// xⁿ for a constant integer n, by repeated multiplication. x⁰ is 1.
     #[track_caller]
     pub fn powi(self, n: i32) -> Tensor {
+        let _at = At::op("powi");
         bind1(IntegerPow { n }, &[self])
     }
 }
@@ -267,11 +271,23 @@ impl Primitive for IntegerPow {
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         let dtype = x[0].dtype();
-        let int = |v| (0..self.n).fold(1i128, |p, _| crate::host::wrap(dtype, p.wrapping_mul(v)));
+        let product = |a: i128, b: i128| crate::host::wrap(dtype, a.wrapping_mul(b));
+        let int = |v| {
+            let (mut base, mut n, mut power) = (v, self.n, 1);
+            while n > 0 {
+                power = if n & 1 == 1 { product(power, base) } else { power };
+                (base, n) = (product(base, base), n >> 1);
+            }
+            power
+        };
         vec![map1(&x[0], dtype, |v| v.powi(self.n), int)]
     }
     fn jvp(&self, x: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
-        vec![dx[0].filter(|_| self.n != 0).map(|d| d * (x[0].powi(self.n - 1) * self.n))]
+        let less = || match self.n.checked_sub(1) {
+            Some(n) => x[0].powi(n),
+            None => x[0].powi(self.n) / x[0],
+        };
+        vec![dx[0].filter(|_| self.n != 0).map(|d| d * (less() * self.n))]
     }
     fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
         vec![x[0].powi(self.n)]

@@ -1,6 +1,10 @@
 //! Random integers and orders.
 use super::*;
-use crate::{host::int_range, prim::IndexMode};
+use crate::{
+    host::int_range,
+    ops::shape::{arange, index_dtype},
+    prim::IndexMode,
+};
 
 /// A bound of [`Key::randint`]: any integer, also one just beyond the dtype's range, or a tensor.
 pub trait IntBound: Copy {
@@ -43,7 +47,7 @@ impl Key {
     /// number of values of the dtype (at least 32 bits are drawn twice).
     #[track_caller]
     pub fn randint(self, dims: impl Into<Vec<usize>>, dtype: DType, low: impl IntBound, high: impl IntBound) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("randint");
         let dims = dims.into();
         if dtype.is_float() || dtype == DType::Bool {
             let help = "ask for `DType::I32`, and convert the result with `.cast(..)`".to_string();
@@ -83,8 +87,8 @@ impl Key {
     /// The numbers 0, 1, ..., n - 1 (i32) in random order.
     #[track_caller]
     pub fn permutation(self, n: usize) -> Tensor {
-        let _at = At::caller();
-        self.shuffled(iota([n], DType::I32, 0), 0)
+        let _at = At::op("permutation");
+        self.shuffled(arange(n, DType::I32), 0)
     }
     /// The slices of `x` along an axis in random order.
     #[track_caller]
@@ -94,7 +98,8 @@ impl Key {
         if x.rank() == 1 {
             return self.shuffled(x, 0);
         }
-        let order = self.shuffled(iota([x.dims()[i]], DType::I32, 0), 0);
+        let n = x.dims()[i];
+        let order = self.shuffled(iota([n], index_dtype(n), 0), 0);
         x.take_with(order, axis, IndexMode::InBounds)
     }
     /// The elements of `x` along an axis in random order, another one for each line.

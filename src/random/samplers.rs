@@ -33,7 +33,7 @@ impl Key {
     /// Floats uniform in `[low, high)`: numbers, or tensors that broadcast to `dims`.
     #[track_caller]
     pub fn uniform(self, dims: impl Into<Vec<usize>>, dtype: DType, low: impl Rhs, high: impl Rhs) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("uniform");
         require_float("uniform", dtype);
         let dims = dims.into();
         let (width, mantissa) = (dtype.bits(), mantissa_bits(dtype));
@@ -53,7 +53,7 @@ impl Key {
     /// Floats of the normal distribution with mean 0 and variance 1.
     #[track_caller]
     pub fn normal(self, dims: impl Into<Vec<usize>>, dtype: DType) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("normal");
         require_float("normal", dtype);
         let u = self.uniform(dims, dtype, beside(dtype, -1.0, true), 1.0);
         u.erf_inv() * std::f64::consts::SQRT_2
@@ -61,7 +61,7 @@ impl Key {
     /// Floats of the normal distribution with mean 0 and variance 1, given that they are in `(low, high)`.
     #[track_caller]
     pub fn truncated_normal(self, dims: impl Into<Vec<usize>>, dtype: DType, low: f64, high: f64) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("truncated_normal");
         require_float("truncated_normal", dtype);
         let root = full([], dtype, std::f64::consts::SQRT_2);
         let share = |bound: f64| (root.like(bound) / root).erf();
@@ -76,20 +76,20 @@ impl Key {
     /// Floats of the exponential distribution with mean 1.
     #[track_caller]
     pub fn exponential(self, dims: impl Into<Vec<usize>>, dtype: DType) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("exponential");
         self.uniform(dims, dtype, 0.0, 1.0).neg().log1p().neg()
     }
     /// Floats of the standard Gumbel distribution: the largest of `logits + gumbel` is a choice with those logits.
     #[track_caller]
     pub fn gumbel(self, dims: impl Into<Vec<usize>>, dtype: DType) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("gumbel");
         require_float("gumbel", dtype);
         self.uniform(dims, dtype, smallest_normal(dtype), 1.0).log().neg().log().neg()
     }
     /// As [`Key::gumbel`], with twice the random bits: right also for events rarer than 1e-7 (JAX: `mode="high"`).
     #[track_caller]
     pub fn gumbel_precise(self, dims: impl Into<Vec<usize>>, dtype: DType) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("gumbel_precise");
         require_float("gumbel", dtype);
         let dims = dims.into();
         let mantissa = mantissa_bits(dtype) as i32;
@@ -102,7 +102,7 @@ impl Key {
     /// Bools, each true with probability `p`: a number, or floats that broadcast to `dims`.
     #[track_caller]
     pub fn bernoulli(self, dims: impl Into<Vec<usize>>, p: impl Rhs) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("bernoulli");
         let p = p.beside(zeros([], DType::F32));
         self.uniform(dims, p.dtype(), 0.0, 1.0).lt(p)
     }

@@ -273,7 +273,11 @@ where
 
     #[track_caller]
     fn program_for(&self, args: &Args::With<Aval>, signature: Signature) -> Result<Arc<Compiled<Args, F::Out>>> {
-        match self.programs.get_or_claim(self.name, signature) {
+        // (a wait that would not end is the error of this call, also inside of a traced function)
+        let at = At::caller();
+        let found = catch(|| self.programs.get_or_claim(self.name, signature))?;
+        drop(at);
+        match found {
             Ok(program) => Ok(program),
             Err(claim) => {
                 let made = self.compiled(args, claim.signature())?;

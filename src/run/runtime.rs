@@ -38,7 +38,8 @@ pub fn client_with(options: &Options) -> Result<Client> {
         p => p.to_string(),
     };
     let plugin = Plugin::load(&find_plugin(&platform, options.plugin.as_deref())?)?;
-    let count = ("cpu_device_count", NamedValue::Int(options.cpu_devices.unwrap_or(1) as i64));
+    let devices = i64::try_from(options.cpu_devices.unwrap_or(1)).unwrap_or(i64::MAX);
+    let count = ("cpu_device_count", NamedValue::Int(devices));
     Ok(plugin.client(if platform == "cpu" { std::slice::from_ref(&count) } else { &[] })?)
 }
 

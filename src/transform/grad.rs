@@ -101,7 +101,7 @@ pub fn value_and_grad_aux<X: TensorTree, A: TensorTree>(
 ) -> impl Fn(X) -> ((Tensor, A), X) {
     let line = Location::caller();
     move |x: X| {
-        let _at = At::line(line);
+        let _at = At::op_at("grad", line);
         require_floats(&x);
         let ((loss, aux), linear) = Linear::at(&f, &x);
         let a = loss.aval();
@@ -134,10 +134,10 @@ fn require_floats(x: &impl Tree<Tensor>) {
 #[track_caller]
 pub fn vjp<X: TensorTree, Y: TensorTree>(f: impl FnOnce(X) -> Y, x: X) -> (Y, impl Fn(Y) -> X) {
     let line = Location::caller();
-    let _at = At::line(line);
+    let _at = At::op_at("vjp", line);
     let (y, linear) = Linear::at(f, &x);
     let pull = move |ct: Y| {
-        let _at = At::line(line);
+        let _at = At::op_at("vjp", line);
         let ct = fitted("vjp", "the cotangent", &ct, &linear.outs);
         x.refill(linear.pull(&ct.into_iter().map(Some).collect::<Vec<_>>()))
     };
@@ -149,11 +149,11 @@ pub fn vjp<X: TensorTree, Y: TensorTree>(f: impl FnOnce(X) -> Y, x: X) -> (Y, im
 #[track_caller]
 pub fn linearize<X: TensorTree, Y: TensorTree>(f: impl FnOnce(X) -> Y, x: X) -> (Y, impl Fn(X) -> Y) {
     let line = Location::caller();
-    let _at = At::line(line);
+    let _at = At::op_at("linearize", line);
     let (y, linear) = Linear::at(f, &x);
     let structure = y.refill(y.leaves());
     let push = move |dx: X| {
-        let _at = At::line(line);
+        let _at = At::op_at("linearize", line);
         structure.refill(linear.push(&fitted("linearize", "the tangent", &dx, &linear.ins)))
     };
     (y, push)
@@ -170,7 +170,7 @@ pub fn linearize<X: TensorTree, Y: TensorTree>(f: impl FnOnce(X) -> Y, x: X) -> 
 /// ```
 #[track_caller]
 pub fn jvp<X: TensorTree, Y: TensorTree>(f: impl FnOnce(X) -> Y, x: X, dx: X) -> (Y, Y) {
-    let _at = At::caller();
+    let _at = At::op("jvp");
     let avals = avals_of(&x);
     let dx = fitted("jvp", "the tangent", &dx, &avals);
     let (g, captured, out) = trace_to_differentiate(|| trace_tree(&x, &avals, f));

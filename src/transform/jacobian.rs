@@ -32,7 +32,7 @@ fn require_float(op: &str, what: &str, a: &Aval) {
 pub fn jacfwd<Y: TensorTree>(f: impl Fn(Tensor) -> Y) -> impl Fn(Tensor) -> Y {
     let line = Location::caller();
     move |x: Tensor| {
-        let _at = At::line(line);
+        let _at = At::op_at("jacfwd", line);
         let a = x.aval();
         require_float("jacfwd", "argument", &a);
         let (g, captured, y) = trace_to_differentiate(|| trace_tree(&x, std::slice::from_ref(&a), &f));
@@ -63,7 +63,7 @@ pub fn jacfwd<Y: TensorTree>(f: impl Fn(Tensor) -> Y) -> impl Fn(Tensor) -> Y {
 pub fn jacrev<X: TensorTree>(f: impl Fn(X) -> Tensor) -> impl Fn(X) -> X {
     let line = Location::caller();
     move |x: X| {
-        let _at = At::line(line);
+        let _at = At::op_at("jacrev", line);
         let leaves = x.leaves();
         leaves.iter().for_each(|t| require_float("jacrev", "argument", &t.aval()));
         let (y, linear) = Linear::at(&f, &x);

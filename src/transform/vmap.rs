@@ -117,7 +117,7 @@ pub fn vmap_with<X: TensorTree, Y: TensorTree>(
     let line = Location::caller();
     let (name, given) = (options.axis_name.map(Rc::<str>::from), options.axis_size);
     move |x: X| {
-        let _at = At::line(line);
+        let _at = At::op_at("vmap", line);
         let per_leaf = |axes: Result<Vec<Axis>, Refusal>| {
             axes.unwrap_or_else(|why| refuse("vmap", vec![], why.or_help(ONE_PER_LEAF)))
         };

@@ -309,7 +309,7 @@ fn of_traces() {
                 })(x[0]);
                 vec![wrong!(y + kept.get().expect("it was set"))]
             },
-            "read: a tensor outlived the trace that made it\n  help: return it from the function that made it: what a closure keeps aside (in a `Cell`, a `Vec`) ends with its trace",
+            "add: a tensor outlived the trace that made it\n  help: return it from the function that made it: what a closure keeps aside (in a `Cell`, a `Vec`) ends with its trace",
         ),
         (
             vec![f(&[3])],
@@ -323,7 +323,7 @@ fn of_traces() {
                 wrong!(vmap(|_: Tensor| kept.get().expect("it was set")))(x[0]);
                 vec![]
             },
-            "return: a tensor outlived the trace that made it\n  help: return it from the function that made it: what a closure keeps aside (in a `Cell`, a `Vec`) ends with its trace",
+            "vmap: a tensor outlived the trace that made it\n  help: return it from the function that made it: what a closure keeps aside (in a `Cell`, a `Vec`) ends with its trace",
         ),
         (
             vec![f(&[2])],
@@ -338,7 +338,7 @@ fn of_traces() {
         (
             vec![],
             |_| vec![wrong!(Key::new(0).split_stacked(3).normal([2], DType::F32))],
-            "key of u32[3, 2]: a key is u32[2]\n  help: of several keys in one value, use one at a time: with `vmap` or `scan`",
+            "normal: key of u32[3, 2]: a key is u32[2]\n  help: of several keys in one value, use one at a time: with `vmap` or `scan`",
         ),
         (
             vec![],

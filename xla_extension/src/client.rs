@@ -1,7 +1,7 @@
 //! Clients: the connection to a plugin's devices.
 
 use crate::{
-    Code, CompileOptions, Device, Error, Executable, Memory, NamedValue, Plugin, Result,
+    Code, CompileOptions, Device, Error, Executable, Memory, NamedValue, Plugin, Result, inside,
     launch::{Launch, Progress},
     named_value::{self, slice, string},
     sys,
@@ -10,11 +10,12 @@ use crate::{
 };
 use std::{
     collections::VecDeque,
-    fmt,
+    fmt, mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
+    thread,
 };
 
 /// The most devices that a CPU client may be asked for; the plugin aborts on absurd numbers.
@@ -60,9 +61,31 @@ unsafe impl Sync for Inner {}
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        let launches = self.launches.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let launches = mem::take(self.launches.get_mut().unwrap_or_else(PoisonError::into_inner));
+        let last = Last { raw: self.raw, plugin: self.plugin.clone(), launches };
+        if !inside::is_inside() {
+            return last.free();
+        }
+        // The plugin waits for its threads when a client goes, of which this is one. Without another thread to wait in, the
+        // client is left to the process's end.
+        let _ = thread::Builder::new().name("raxla-client".into()).spawn(move || last.free());
+    }
+}
+
+/// A client that nobody holds any more.
+struct Last {
+    raw: *mut sys::PJRT_Client,
+    plugin: Plugin,
+    launches: VecDeque<Arc<Launch>>,
+}
+
+// SAFETY: the PJRT C API is thread-safe, and nobody else has the handle.
+unsafe impl Send for Last {}
+
+impl Last {
+    fn free(self) {
         // (their own errors went to the results, which nobody kept)
-        if launches.drain(..).any(|launch| launch.completed().is_err()) {
+        if self.launches.iter().any(|launch| launch.completed().is_err()) {
             // The watchdog's limit has passed: the plugin would wait in vain, so its client is left to the process's end.
             return;
         }

@@ -107,7 +107,15 @@ impl DType {
     /// Bytes of host memory that hold `elements` elements, as `upload` takes and `download` gives them. The 4-bit types
     /// travel as one byte per element (i4 sign-extended, u4 zero-extended); the device packs them two to a byte.
     pub const fn bytes_for(self, elements: usize) -> usize {
-        elements * self.bits().div_ceil(8)
+        elements.saturating_mul(self.bits().div_ceil(8))
+    }
+
+    /// Bytes of host memory that hold an array of these sizes, as [`DType::bytes_for`] counts them. `None` where its
+    /// sizes, strides or bytes do not fit the 63 bits that XLA counts with.
+    pub fn bytes_of(self, dims: &[usize]) -> Option<usize> {
+        // (strides are products of sizes, also beside an axis of size 0)
+        let counted = dims.iter().try_fold(self.bytes_for(1), |bytes, dim| bytes.checked_mul((*dim).max(1)))?;
+        (counted <= i64::MAX as usize).then_some(if dims.contains(&0) { 0 } else { counted })
     }
 
     /// PJRT's number for this dtype.
@@ -181,6 +189,11 @@ mod tests {
         assert_eq!(of(|d| d.is_signed() && d.is_int()), ["i4", "i8", "i16", "i32", "i64"]);
         assert_eq!(DType::I4.bytes_for(3), 3);
         assert_eq!(DType::BF16.bytes_for(3), 6);
+        assert_eq!(DType::BF16.bytes_of(&[3, 2]), Some(12));
+        assert_eq!(DType::F32.bytes_of(&[1 << 40, 0]), Some(0));
+        for dims in [&[1 << 62][..], &[1 << 40, 1 << 40], &[0, usize::MAX, 2], &[usize::MAX, 0]] {
+            assert_eq!(DType::F32.bytes_of(dims), None, "{dims:?}");
+        }
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! What must hold before a plugin is loaded: a real library, flags it knows, quiet logs. A plugin aborts the process or
 //! floods stderr otherwise, and after loading it is too late.
 
-use crate::{Code, Error, Result, manifest::entry_of_library};
+use crate::{Code, Error, Result, manifest};
 use std::{
     env, fs,
     io::Read,
     path::Path,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Once,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 static VERBOSE: AtomicBool = AtomicBool::new(false);
@@ -35,9 +38,14 @@ pub(crate) fn check_library(path: &Path) -> Result<()> {
     match read {
         Err(error) => fail(&format!("cannot be read: {error}")),
         Ok(0) => fail("the file is empty (zero bytes)"),
-        Ok(_) if cfg!(target_os = "linux") && head != *b"\x7fELF" => {
-            fail("the file is not a shared library (no ELF header)")
-        }
+        #[cfg(target_os = "linux")]
+        Ok(_) if head != *b"\x7fELF" => fail("the file is not a shared library (no ELF header)"),
+        #[cfg(target_os = "linux")]
+        Ok(_) => match fs::File::open(path).ok().and_then(|mut file| crate::elf::fault(&mut file)) {
+            Some(fault) => fail(&format!("cannot load: {fault}")),
+            None => Ok(()),
+        },
+        #[cfg(not(target_os = "linux"))]
         Ok(_) => Ok(()),
     }
 }
@@ -110,24 +118,27 @@ fn after_value(value: &str) -> &str {
     ""
 }
 
-/// Sets the variables that plugins read while they load, where the user has not set them.
-pub(crate) fn prepare(path: &Path) {
-    if !VERBOSE.load(Ordering::Relaxed) && !switch("RAXLA_VERBOSE") {
-        // Fatal errors only: all others come back as values.
-        set_default("TF_CPP_MIN_LOG_LEVEL", "3");
-    }
-    let without_device = entry_of_library(path).and_then(|entry| entry.without_device.as_ref());
-    if let Some(without) = without_device
-        && !without.devices.iter().any(|device| Path::new(device).exists())
-    {
-        without.env.iter().for_each(|(name, value)| set_default(name, value));
-    }
+/// Sets the variables that plugins read while they load, where the user has not set them. Those of all plugins, before the
+/// first of them is loaded: its threads read the environment at any time later.
+pub(crate) fn prepare() {
+    static PREPARED: Once = Once::new();
+    PREPARED.call_once(|| {
+        if !VERBOSE.load(Ordering::Relaxed) && !switch("RAXLA_VERBOSE") {
+            // Fatal errors only: all others come back as values.
+            set_default("TF_CPP_MIN_LOG_LEVEL", "3");
+        }
+        for without in manifest().iter().filter_map(|entry| entry.without_device.as_ref()) {
+            if !without.devices.iter().any(|device| Path::new(device).exists()) {
+                without.env.iter().for_each(|(name, value)| set_default(name, value));
+            }
+        }
+    });
 }
 
 fn set_default(name: &str, value: &str) {
     if env::var_os(name).is_none() {
-        // SAFETY: Rust code reads the environment under std's lock. C code that reads it at the same moment could race,
-        // which is why plugins are loaded under one lock, before any of their threads exist.
+        // SAFETY: Rust code reads the environment under std's lock, and no plugin has threads yet. Only C code that the
+        // program itself runs on another thread could read it at the same moment.
         unsafe { env::set_var(name, value) };
     }
 }

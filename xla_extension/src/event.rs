@@ -2,6 +2,7 @@
 
 use crate::{
     Plugin, Result,
+    inside::Inside,
     sys::{PJRT_Error, PJRT_Event},
     table::invoke,
 };
@@ -78,6 +79,7 @@ struct Waiting {
 }
 
 unsafe extern "C" fn finished(error: *mut PJRT_Error, user_arg: *mut c_void) {
+    let _inside = Inside::enter();
     // SAFETY: `user_arg` is the box made by `on_ready`, and the error is passed on to us.
     let (waiting, outcome) = unsafe {
         let waiting = Box::from_raw(user_arg.cast::<Waiting>());

@@ -337,7 +337,8 @@ impl Drop for Loaded {
 
 impl Executable {
     pub(crate) fn compile(client: &Client, mlir: &[u8], options: &CompileOptions) -> Result<Executable> {
-        options.check_devices(client.all_devices().len())?;
+        options.check_devices(&ids(client))?;
+        options.check_module(mlir)?;
         let proto = options.to_proto()?;
         let program = program(mlir);
         // SAFETY: program and options live during the call.
@@ -358,6 +359,7 @@ impl Executable {
     }
 
     pub(crate) fn deserialize(client: &Client, bytes: &[u8], options: &CompileOptions) -> Result<Executable> {
+        options.check_devices(&ids(client))?;
         let proto = options.to_proto()?;
         // SAFETY: bytes and options live during the call.
         let args = unsafe {
@@ -499,6 +501,10 @@ impl fmt::Debug for Executable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Executable({} on {:?})", self.0.name, self.0.devices)
     }
+}
+
+fn ids(client: &Client) -> Vec<i64> {
+    client.all_devices().iter().map(Device::id).collect()
 }
 
 /// The C form of an MLIR program, which borrows it.

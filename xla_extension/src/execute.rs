@@ -23,7 +23,8 @@ use std::{
 pub struct ExecuteOptions<'a> {
     /// Arguments to keep although the program may take them over, by number.
     pub non_donatable: &'a [usize],
-    /// If not 0, names this run among the processes of a program, so that a mismatch in order can be found.
+    /// If not 0, names this run among the processes of a program, so that a mismatch in order can be found. The CPU, where
+    /// there is one process, is not told.
     pub launch_id: i32,
 }
 
@@ -142,7 +143,7 @@ impl<'a> Run<'a> {
         let parents = std::mem::take(&mut self.parents);
         let start = || {
             let (name, ids) = (loaded.name.clone(), loaded.device_ids.clone());
-            Launch::start(launch_id, name, ids, parents, loaded.client.progress())
+            Launch::start(name, ids, parents, loaded.client.progress())
         };
         if !throttled {
             return self.launch(launch_id, Some(start()));
@@ -193,11 +194,12 @@ impl<'a> Run<'a> {
         self.scratch.lists(devices, loaded.parameters.len(), loaded.num_results(), events);
         let scratch = &mut self.scratch;
         let mut c_options: sys::PJRT_ExecuteOptions = sys::sized();
-        c_options.launch_id = launch_id;
-        // (elsewhere a number says that the processes of a program launch in one order)
-        if let Some(launch) = launch.as_ref().filter(|_| loaded.client.is_cpu()) {
-            c_options.launch_id = launch.id();
-        }
+        // On the CPU the number is how a handler finds its launch, so a user's must not be there; elsewhere it says that the
+        // processes of a program launch in one order.
+        c_options.launch_id = match loaded.client.is_cpu() {
+            true => launch.as_ref().map_or(0, |launch| launch.id()),
+            false => launch_id,
+        };
         c_options.non_donatable_input_indices = scratch.keep.as_ptr();
         c_options.num_non_donatable_input_indices = scratch.keep.len();
         // SAFETY: all lists have the lengths that the executable wants and live during the call; results and events that

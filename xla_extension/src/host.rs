@@ -73,9 +73,8 @@ impl HostBuffer {
         }
     }
 
-    /// Checks that every element lies inside the owner's bytes.
-    fn check(&self) -> Result<()> {
-        let available = (*self.owner).as_ref().len();
+    /// Checks that every element lies inside this many bytes.
+    fn check(&self, available: usize) -> Result<()> {
         let (before, after) = self.span().ok_or_else(|| self.fail("its size overflows"))?;
         if before > self.offset || self.offset.checked_add(after).is_none_or(|end| end > available) {
             return Err(self.fail(&format!(
@@ -91,17 +90,15 @@ impl HostBuffer {
 
     /// Bytes that the elements take before and after the first one's address; `None` if that overflows.
     fn span(&self) -> Option<(usize, usize)> {
-        let elements = self.dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim))?;
-        let size = self.dtype.bytes_for(1);
-        let dense = elements.checked_mul(size)?;
+        let dense = self.dtype.bytes_of(&self.dims)?;
         let Some(strides) = &self.strides else { return Some((0, dense)) };
         if strides.len() != self.dims.len() {
             return None;
         }
-        if elements == 0 {
+        if dense == 0 {
             return Some((0, 0));
         }
-        let (mut before, mut after) = (0usize, size);
+        let (mut before, mut after) = (0usize, self.dtype.bytes_for(1));
         for (&dim, &stride) in self.dims.iter().zip(strides) {
             let reach = usize::try_from(stride.unsigned_abs()).ok()?.checked_mul(dim - 1)?;
             let side = if stride < 0 { &mut before } else { &mut after };
@@ -129,8 +126,7 @@ impl Client {
     /// Copies row-major `bytes` (native byte order, 4-bit types one byte per element) to a device. The slice need not
     /// live on after the call.
     pub fn upload(&self, bytes: &[u8], dtype: DType, dims: &[usize], device: &Device) -> Result<Buffer> {
-        let elements = dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim));
-        if elements.map(|elements| dtype.bytes_for(elements)) != Some(bytes.len()) {
+        if dtype.bytes_of(dims) != Some(bytes.len()) {
             return Err(Error::invalid(format!("cannot upload {} bytes as {}", bytes.len(), show_type(dtype, dims))));
         }
         let how =
@@ -141,8 +137,9 @@ impl Client {
 
     /// Uploads host memory with strides, a layout, to a certain memory or without a copy, as `host` says.
     pub fn upload_with<'a>(&self, host: HostBuffer, target: impl Into<Target<'a>>) -> Result<Buffer> {
-        host.check()?;
+        // (asked once: nothing says that an owner gives the same bytes again)
         let bytes: &[u8] = (*host.owner).as_ref();
+        host.check(bytes.len())?;
         let how = Upload {
             data: bytes[host.offset.min(bytes.len())..].as_ptr(),
             dtype: host.dtype,

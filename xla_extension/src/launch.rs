@@ -42,7 +42,7 @@ struct Completion {
 
 static IN_FLIGHT: Mutex<BTreeMap<i32, Arc<Launch>>> = Mutex::new(BTreeMap::new());
 
-/// Numbers above those that users of `launch_id` are likely to choose.
+/// Numbers above those that the plugin gives to runs that we do not number: it counts from 1.
 const FIRST: i32 = 1 << 30;
 static NEXT: AtomicI32 = AtomicI32::new(0);
 
@@ -65,18 +65,17 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Launch {
-    /// Enters a launch. `id` is a number that the user chose, or 0.
+    /// Enters a launch. Its number is its own: launches in flight are told apart by it.
     pub(crate) fn start(
-        id: i32,
         program: Arc<str>,
         devices: Arc<[i64]>,
         parents: Vec<Arc<Launch>>,
         progress: &Progress,
     ) -> Arc<Launch> {
-        let own = FIRST + NEXT.fetch_add(1, Ordering::Relaxed).rem_euclid(FIRST - 1);
+        let id = FIRST + NEXT.fetch_add(1, Ordering::Relaxed).rem_euclid(FIRST - 1);
         let done = vec![false; devices.len()];
         let launch = Arc::new(Launch {
-            id: if id == 0 { own } else { id },
+            id,
             program,
             devices,
             started: Instant::now(),
@@ -211,9 +210,9 @@ impl Launch {
             let ids: Vec<String> = those.map(|(id, _)| id.to_string()).collect();
             if ids.is_empty() { "none".into() } else { ids.join(", ") }
         };
-        let number = if self.id >= FIRST { self.id - FIRST + 1 } else { self.id };
         format!(
-            "launch {number} of `{}` over {} devices has not completed for {:.1} s (completed: {}; not completed: {})",
+            "launch {} of `{}` over {} devices has not completed for {:.1} s (completed: {}; not completed: {})",
+            self.id - FIRST + 1,
             self.program,
             self.devices.len(),
             self.stalled_for().as_secs_f64(),

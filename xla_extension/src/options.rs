@@ -110,9 +110,18 @@ impl CompileOptions {
         Ok(proto.encode_to_vec())
     }
 
-    /// Some plugins abort the process over a program for more devices than there are.
-    pub(crate) fn check_devices(&self, available: usize) -> Result<()> {
-        let (replicas, partitions) = (self.num_replicas, self.num_partitions);
+    /// Some plugins abort the process over a program for more devices than there are, or for one that there is not.
+    pub(crate) fn check_devices(&self, ids: &[i64]) -> Result<()> {
+        let (replicas, partitions, available) = (self.num_replicas, self.num_partitions, ids.len());
+        self.device_assignment.as_ref().map(|ids| self.assignment(ids)).transpose()?;
+        let named: Vec<i64> = self.device_assignment.iter().flatten().flatten().copied().collect();
+        if let Some(id) = named.iter().find(|id| !ids.contains(id)) {
+            let what = format!("the device assignment names the device {id}, but the ids are {ids:?}");
+            return Err(Error::invalid(what).help("take ids from `Client::devices`"));
+        }
+        if let Some(at) = (1..named.len()).find(|at| named[..*at].contains(&named[*at])) {
+            return Err(Error::invalid(format!("the device assignment names the device {} twice", named[at])));
+        }
         let wanted = replicas.checked_mul(partitions).filter(|&wanted| wanted > 0 && wanted <= available);
         wanted.map(|_| ()).ok_or_else(|| {
             Error::invalid(format!(

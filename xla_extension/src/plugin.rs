@@ -56,7 +56,7 @@ impl Plugin {
         }
         environment::check_library(&path)?;
         environment::check_xla_flags(&path)?;
-        environment::prepare(&path);
+        environment::prepare();
         let plugin = Plugin::open(&path)?;
         loaded.insert(path, plugin.clone());
         Ok(plugin)

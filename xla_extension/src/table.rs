@@ -1,7 +1,9 @@
 //! The plugin's function table and the one way to call into it.
 
 use crate::{
-    Code, Error, Result, named_value,
+    Code, Error, Result,
+    forked::Generation,
+    named_value,
     sys::{self, PJRT_Api, PJRT_Error},
 };
 use std::{mem, ptr};
@@ -11,7 +13,7 @@ const OUT_OF_MEMORY: &str = "make what it computes smaller (batch, sequence, cac
                              (arguments moved into the call), or compute again instead of keeping (remat)";
 
 /// A copy of a plugin's function table. Functions that the plugin is too old to have are `None`.
-pub(crate) struct Table(pub(crate) PJRT_Api);
+pub(crate) struct Table(pub(crate) PJRT_Api, Generation);
 
 // SAFETY: the table holds pointers to functions and immutable statics of a library that is never unloaded, and the PJRT C
 // API is thread-safe.
@@ -42,7 +44,7 @@ impl Table {
             let size = (*api).struct_size.min(mem::size_of::<PJRT_Api>());
             ptr::copy_nonoverlapping(api.cast::<u8>(), (&raw mut table).cast::<u8>(), size);
         }
-        Table(table)
+        Table(table, Generation::now())
     }
 
     /// Calls `function` and turns the plugin's error into ours.
@@ -55,6 +57,7 @@ impl Table {
         function: Option<unsafe extern "C" fn(*mut A) -> *mut PJRT_Error>,
         args: &mut A,
     ) -> Result<()> {
+        self.1.check()?;
         let function = function.ok_or_else(|| self.missing(name))?;
         // SAFETY: the caller vouches for the arguments; an error that comes back is ours to take.
         unsafe { self.check(function(args)) }

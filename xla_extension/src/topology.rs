@@ -91,7 +91,8 @@ impl Topology {
 
     /// Compiles an MLIR module for these devices, with no device present.
     pub fn compile(&self, mlir: &[u8], options: &CompileOptions) -> Result<Compiled> {
-        options.check_devices(self.devices().len())?;
+        options.check_devices(&self.devices().iter().map(|device| device.id).collect::<Vec<_>>())?;
+        options.check_module(mlir)?;
         let proto = options.to_proto()?;
         let program = program(mlir);
         // SAFETY: program and options live during the call; the executable is ours.

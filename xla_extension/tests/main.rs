@@ -1,5 +1,6 @@
 //! The tests of the PJRT layer, in one program. A file here is a module below; `watchdog` is a program of its own.
 
+mod aborts;
 mod arrays;
 mod common;
 mod devices;

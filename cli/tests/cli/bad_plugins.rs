@@ -40,6 +40,24 @@ fn another_library_is_no_plugin() {
     fails(alone(home.path()).args(["--plugin", libc]), 1, &wanted);
 }
 
+/// The report comes, whatever a plugin does to the process that starts it.
+#[test]
+fn the_doctor_outlives_its_patient() {
+    let home = tempfile::tempdir().unwrap();
+    let (source, library) = (home.path().join("aborts.rs"), home.path().join("aborts.so"));
+    let body = "#[no_mangle] pub extern \"C\" fn GetPjrtApi() -> *const u8 { std::process::abort() }";
+    fs::write(&source, body).unwrap();
+    let rustc = std::env::var_os("RUSTC").unwrap_or("rustc".into());
+    let mut built = Command::new(rustc);
+    built.args(["--edition", "2021", "--crate-type", "cdylib", "-o"]).args([&library, &source]);
+    assert!(built.status().unwrap().success());
+    let doctor =
+        run(raxla(["doctor", "--plugin"]).arg(&library).env("RAXLA_HOME", home.path()).env_remove("XLA_FLAGS"));
+    assert_eq!(doctor.code, Some(1), "{}", doctor.stderr);
+    let wanted = format!("problem   the plugin {} ends the process that starts it: signal: 6", library.display());
+    assert!(doctor.stdout.contains(&wanted), "{}", doctor.stdout);
+}
+
 #[test]
 fn nothing_installed_and_offline() {
     let home = tempfile::tempdir().unwrap();

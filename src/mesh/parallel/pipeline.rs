@@ -41,7 +41,7 @@ impl Schedule {
     /// A batch that the microbatches do not divide; fewer microbatches than stages; layers that the repeats do not divide.
     #[track_caller]
     pub fn run(&self, x: Tensor, layers: usize, stage: impl Fn(Tensor, Tensor, Tensor) -> Tensor) -> Tensor {
-        let _at = At::caller();
+        let _at = At::op("Schedule::run");
         let Schedule { stages: n, microbatches: m, repeats } = *self;
         let wrong = |what: String, help: &str| -> ! { fail("pipeline", vec![x.aval()], what, Some(help.into())) };
         if m < n {

@@ -31,7 +31,7 @@ pub fn attention(
     sinks: Option<Tensor>,
     options: AttentionOptions,
 ) -> Tensor {
-    let _at = At::caller();
+    let _at = At::op("ring::attention");
     let ([b, t, h, d], [_, _, groups, _]) = (q.shape(), k.shape());
     let n = axis_size("context");
     let grouped = q.reshape([b, t, groups, h / groups, d]);

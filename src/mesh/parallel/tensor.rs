@@ -125,7 +125,7 @@ pub(crate) fn kv_heads_of(q: Tensor, kv: Tensor, are_whole: bool) -> Tensor {
 /// all, and they exchange what they found. So what is sent, and on the way back summed, are activations instead of a table.
 #[track_caller]
 pub fn embed(table: Tensor, tokens: Tensor) -> Tensor {
-    let _at = At::caller();
+    let _at = At::op("embed");
     let columns = is_divided(table, &["embed"], "fsdp");
     let tokens = if columns { all_gather(tokens, "fsdp", 0, true) } else { tokens };
     let found = found(table, tokens);
@@ -148,7 +148,7 @@ fn found(table: Tensor, tokens: Tensor) -> Tensor {
 /// loss has [`cross_entropy`].
 #[track_caller]
 pub fn whole(logits: Tensor) -> Tensor {
-    let _at = At::caller();
+    let _at = At::op("whole");
     if !is_divided(logits, &["vocab"], "model") {
         return logits;
     }
@@ -161,7 +161,7 @@ pub fn whole(logits: Tensor) -> Tensor {
 /// mean is over those.
 #[track_caller]
 pub fn cross_entropy(logits: Tensor, targets: Tensor) -> Tensor {
-    let _at = At::caller();
+    let _at = At::op("cross_entropy");
     if is_whole_head() && logits.dim(1) != targets.dim(1) {
         return crate::nn::cross_entropy(logits, part_of_positions(targets));
     }

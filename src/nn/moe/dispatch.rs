@@ -44,7 +44,7 @@ pub fn experts<W>(
 where
     W: Tree<Tensor, With<Tensor> = W> + Clone,
 {
-    let _at = At::caller();
+    let _at = At::op("experts");
     let [n, _] = x.shape();
     let [tokens, _] = routing.weights.shape();
     if tokens != n {
@@ -142,7 +142,7 @@ where
     let chosen = routing.experts.reshape([n * k]);
     let (rank, _) = ranks(chosen, e);
     let fits = rank.lt(places);
-    let place = crate::where_(fits, chosen * places + rank, (e * places) as i32);
+    let place = crate::where_(fits, chosen * places + rank, e * places);
     let filled = scattered(x, place, k, e * places).reshape([e, places, d]);
     let run = |x| vmap(|(x, w): (Tensor, W)| f(x, w))((x, weights));
     let y = if devices == 1 { run(filled) } else { expert::from_experts(run(expert::to_experts(filled))) };

@@ -63,7 +63,7 @@ impl Experts {
     /// For each position of `x` `[b, t, d]`; and the router's scores `[b * t, experts]`.
     #[track_caller]
     pub fn call(&self, x: Tensor) -> (Tensor, Tensor) {
-        let _at = At::caller();
+        let _at = At::op("Experts::call");
         let entered = tensor::enter(x);
         let [b, t, d] = entered.shape();
         let tokens = entered.reshape([b * t, d]);

@@ -72,7 +72,7 @@ impl Router {
     /// to the weights.
     #[track_caller]
     pub fn route(&self, logits: Tensor, bias: Option<Tensor>) -> Routing {
-        let _at = At::caller();
+        let _at = At::op("Router::route");
         let logits = logits.cast(DType::F32);
         let scores = match self.scoring {
             Scoring::Softmax => logits.softmax(-1),
@@ -125,7 +125,7 @@ pub fn route(scores: Tensor, k: usize, normalized: bool) -> Routing {
 /// router's, `[n, experts]`; on a device that has a part of the tokens ([`parallel`](crate::parallel)), theirs, and the loss is that of all.
 #[track_caller]
 pub fn load_balancing_loss(scores: Tensor, k: usize) -> Tensor {
-    let _at = At::caller();
+    let _at = At::op("load_balancing_loss");
     let [_, e] = scores.shape();
     let probabilities = scores.cast(DType::F32).softmax(-1);
     let (_, chosen) = probabilities.top_k(k);

@@ -35,7 +35,7 @@ pub struct CustomJvp {
 pub fn custom_jvp<X: TensorTree, Y: TensorTree>(f: impl Fn(X) -> Y, rule: impl Fn(X, X) -> (Y, Y)) -> impl Fn(X) -> Y {
     let line = Location::caller();
     move |x: X| {
-        let _at = At::line(line);
+        let _at = At::op_at("custom_jvp", line);
         let avals = avals_of(&x);
         let (body, captured, y) = trace_body(|| trace_tree(&x, &avals, &f));
         let floats = differentiable(&avals);
@@ -47,7 +47,7 @@ pub fn custom_jvp<X: TensorTree, Y: TensorTree>(f: impl Fn(X) -> Y, rule: impl F
             trace(&rule_avals, |t| {
                 let dx = with_zeros(&t[n..], &avals);
                 let (y, dy) = rule(x.refill(t[..n].iter().copied()), x.refill(dx));
-                let _at = At::line(line);
+                let _at = At::op_at("custom_jvp", line);
                 require_types("custom_jvp", "the rule's result", &paths, &avals_of(&y), &outs);
                 let wanted = differentiable(&outs);
                 let dy = chosen(&dy.leaves(), &wanted);
@@ -77,8 +77,8 @@ pub(crate) fn composite_jvp<X: TensorTree, Y: TensorTree>(
     f: impl Fn(X) -> Y,
     rule: impl Fn(X, X) -> (Y, Y),
 ) -> impl Fn(X) -> Y {
-    let (site, same) = (site(), site());
-    custom_jvp(move |x| with_site(&site, || f(x)), move |x, dx| with_site(&same, || rule(x, dx)))
+    let (site, same, op) = (site(), site(), op_now());
+    custom_jvp(move |x| with_site_of(&site, op, || f(x)), move |x, dx| with_site_of(&same, op, || rule(x, dx)))
 }
 
 impl CustomJvp {

@@ -49,7 +49,7 @@ pub fn custom_vjp<X: TensorTree, Y: TensorTree, R: TensorTree>(
 ) -> impl Fn(X) -> Y {
     let line = Location::caller();
     move |x: X| {
-        let _at = At::line(line);
+        let _at = At::op_at("custom_vjp", line);
         let avals = avals_of(&x);
         let (body, captured, y) = trace_body(|| trace_tree(&x, &avals, &f));
         let outs = body.out_avals();
@@ -87,7 +87,7 @@ fn trace_backward<X: TensorTree, Y: TensorTree, R: TensorTree>(
     trace(&[residuals, &chosen(outs, &differentiable(outs))].concat(), |t| {
         let (residuals, ct) = t.split_at(residuals.len());
         let d = backward(kept.refill(residuals.iter().copied()), y.refill(with_zeros(ct, outs))).leaves();
-        let _at = At::line(line);
+        let _at = At::op_at("custom_vjp", line);
         if d.len() != ins.len() {
             let reason = format!("the backward rule returns {} leaves, not {}", d.len(), ins.len());
             fail("custom_vjp", vec![], reason, None)

@@ -2,7 +2,7 @@
 use super::*;
 use crate::{
     graph::Eqn,
-    trace::{At, avals_of, bind, inline, site, trace, trace_rule, trace_tree, with_site},
+    trace::{At, avals_of, bind, inline, op_now, site, trace, trace_rule, trace_tree, with_site_of},
     transform::{
         backward::{backward, depends},
         batch::batch_graph,

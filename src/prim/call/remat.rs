@@ -42,7 +42,7 @@ pub fn remat<X: TensorTree, Y: TensorTree>(f: impl Fn(X) -> Y) -> impl Fn(X) -> 
 pub fn remat_with<X: TensorTree, Y: TensorTree>(options: RematOptions, f: impl Fn(X) -> Y) -> impl Fn(X) -> Y {
     let line = Location::caller();
     move |x: X| {
-        let _at = At::line(line);
+        let _at = At::op_at("remat", line);
         let (body, captured, y) = trace_tree(&x, &avals_of(&x), &f);
         let call = Remat { body: body.into(), options: options.clone(), second_run: false };
         y.refill(bind(call, &[x.leaves(), captured].concat()))

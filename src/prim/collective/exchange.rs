@@ -15,7 +15,7 @@ pub struct PPermute {
 /// Fails for instances that do not exist, and where two send to one.
 #[track_caller]
 pub fn ppermute<X: TensorTree>(x: X, axes: impl AxisNames, pairs: impl Into<Vec<(usize, usize)>>) -> X {
-    let _at = At::caller();
+    let _at = At::op("ppermute");
     sent(x, &axes.axes("ppermute"), &pairs.into())
 }
 /// Rearrange values along the named axes: instance i gets the value of instance `perm[i]`. JAX: `lax.pshuffle`.
@@ -24,7 +24,7 @@ pub fn ppermute<X: TensorTree>(x: X, axes: impl AxisNames, pairs: impl Into<Vec<
 /// Fails if `perm` is no permutation of the instances.
 #[track_caller]
 pub fn pshuffle<X: TensorTree>(x: X, axes: impl AxisNames, perm: impl Into<Vec<usize>>) -> X {
-    let _at = At::caller();
+    let _at = At::op("pshuffle");
     let (axes, perm) = (axes.axes("pshuffle"), perm.into());
     let n = instances(&axes);
     if perm.len() != n || (0..n).any(|i| !perm.contains(&i)) {
@@ -128,7 +128,7 @@ pub struct AllToAll {
 /// Fails for an axis `split` of another size than the number of instances (`tiled`: than a multiple of it).
 #[track_caller]
 pub fn all_to_all<X: TensorTree>(x: X, axes: impl AxisNames, split: usize, concat: usize, tiled: bool) -> X {
-    let _at = At::caller();
+    let _at = At::op("all_to_all");
     let axes = axes.axes("all_to_all");
     on_leaves(x, |t| bind1(AllToAll { axes: axes.clone(), split, concat, tiled }, &[t]))
 }
@@ -157,7 +157,7 @@ impl Primitive for AllToAll {
         require_axis(a, self.concat)?;
         let mut dims = a.dims.clone();
         dims[self.split] /= n.max(1);
-        dims[self.concat] *= n;
+        dims[self.concat] = dims[self.concat].saturating_mul(n);
         Ok(vec![a.with_dims(dims)])
     }
     fn transpose(&self, ct: &[Option<Tensor>], _: &[Operand]) -> Vec<Option<Tensor>> {

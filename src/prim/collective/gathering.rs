@@ -10,7 +10,7 @@ pub struct AxisIndex {
 /// `lax.axis_index`.
 #[track_caller]
 pub fn axis_index(axes: impl AxisNames) -> Tensor {
-    let _at = At::caller();
+    let _at = At::op("axis_index");
     number(&axes.axes("axis_index"))
 }
 pub(super) fn number(axes: &[NamedAxis]) -> Tensor {
@@ -24,7 +24,7 @@ pub(super) fn number(axes: &[NamedAxis]) -> Tensor {
 /// How many instances there are along the named axes. JAX: `lax.axis_size`.
 #[track_caller]
 pub fn axis_size(axes: impl AxisNames) -> usize {
-    let _at = At::caller();
+    let _at = At::op("axis_size");
     instances(&axes.axes("axis_size"))
 }
 impl fmt::Debug for AxisIndex {
@@ -84,7 +84,7 @@ pub struct AllGather {
 /// Fails for an axis that does not exist.
 #[track_caller]
 pub fn all_gather<X: TensorTree>(x: X, axes: impl AxisNames, at: usize, tiled: bool) -> X {
-    let _at = At::caller();
+    let _at = At::op("all_gather");
     let axes = axes.axes("all_gather");
     on_leaves(x, |t| bind1(AllGather { axes: axes.clone(), at, tiled }, &[t]))
 }
@@ -102,7 +102,7 @@ impl Primitive for AllGather {
         let (a, n) = (&x[0], instances(&self.axes));
         if self.tiled {
             let size = require_axis(a, self.at)?;
-            return Ok(vec![a.with_dims(inserted(&removed(&a.dims, self.at), self.at, size * n))]);
+            return Ok(vec![a.with_dims(inserted(&removed(&a.dims, self.at), self.at, size.saturating_mul(n)))]);
         }
         if self.at > a.rank() {
             return Err(format!("a new axis cannot have number {} beside {} others", self.at, a.rank()).into());
@@ -165,7 +165,7 @@ pub struct PsumScatter {
 /// Fails for an axis of another size than the number of instances (`tiled`: than a multiple of it).
 #[track_caller]
 pub fn psum_scatter<X: TensorTree>(x: X, axes: impl AxisNames, at: usize, tiled: bool) -> X {
-    let _at = At::caller();
+    let _at = At::op("psum_scatter");
     let axes = axes.axes("psum_scatter");
     on_leaves(x, |t| bind1(PsumScatter { axes: axes.clone(), at, tiled }, &[t]))
 }

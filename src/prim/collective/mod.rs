@@ -141,7 +141,7 @@ fn result(prim: &dyn Primitive, x: &Aval) -> Aval {
 
 /// How many instances there are along these axes.
 fn instances(axes: &[NamedAxis]) -> usize {
-    axes.iter().map(|a| a.size).product()
+    axes.iter().fold(1, |n: usize, a| n.saturating_mul(a.size))
 }
 
 /// The names of the axes, as in `data, model`.

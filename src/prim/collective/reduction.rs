@@ -37,7 +37,7 @@ pub fn psum<X: TensorTree>(x: X, axes: impl AxisNames) -> X {
 /// Mean over the instances along the named axes. JAX: `lax.pmean`.
 #[track_caller]
 pub fn pmean<X: TensorTree>(x: X, axes: impl AxisNames) -> X {
-    let _at = At::caller();
+    let _at = At::op("pmean");
     let axes = axes.axes("pmean");
     let n = instances(&axes);
     let mean = |t: Tensor| {
@@ -59,8 +59,8 @@ pub fn pmin<X: TensorTree>(x: X, axes: impl AxisNames) -> X {
     reduce("pmin", PReduction::Min, x, axes)
 }
 #[track_caller]
-fn reduce<X: TensorTree>(op: &str, how: PReduction, x: X, axes: impl AxisNames) -> X {
-    let _at = At::caller();
+fn reduce<X: TensorTree>(op: &'static str, how: PReduction, x: X, axes: impl AxisNames) -> X {
+    let _at = At::op(op);
     let axes = axes.axes(op);
     on_leaves(x, |t| reduced(how, &axes, t))
 }

@@ -32,7 +32,7 @@ pub fn cond<X: TensorTree, Y: TensorTree>(
     no: impl FnOnce(X) -> Y,
     operand: X,
 ) -> Y {
-    let _at = At::caller();
+    let _at = At::op("cond");
     let a = condition.aval();
     if !a.is_like(&Aval::new(DType::Bool, [])) {
         let help = "to choose element by element, use `where_`";
@@ -54,7 +54,7 @@ pub fn cond<X: TensorTree, Y: TensorTree>(
 /// ```
 #[track_caller]
 pub fn switch<X: TensorTree, Y: TensorTree>(index: Tensor, branches: &[&dyn Fn(X) -> Y], operand: X) -> Y {
-    let _at = At::caller();
+    let _at = At::op("switch");
     let a = index.aval();
     if a.rank() != 0 || a.dtype.is_float() || a.dtype == DType::Bool {
         let help = "convert it first with `.cast(DType::I32)`; of several, use one at a time, with `vmap`";

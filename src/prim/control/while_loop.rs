@@ -1,5 +1,6 @@
 //! `while_loop` and `fori_loop`: loops whose length is known only when they run.
 use super::*;
+use crate::trace::refuse;
 use crate::transform::{batch::batch_all, linearize::spread_out};
 use std::panic::Location;
 
@@ -27,7 +28,7 @@ pub struct While {
 /// ```
 #[track_caller]
 pub fn while_loop<C: TensorTree>(condition: impl FnOnce(C) -> Tensor, body: impl FnOnce(C) -> C, init: C) -> C {
-    let _at = At::caller();
+    let _at = At::op("while_loop");
     let carry = init.leaves();
     let avals: Vec<Aval> = carry.iter().map(|t| t.aval()).collect();
     let (cond_graph, cond_captured, _) = trace_tree(&init, &avals, condition);
@@ -47,7 +48,7 @@ pub fn while_loop<C: TensorTree>(condition: impl FnOnce(C) -> Tensor, body: impl
 /// A bound of [`fori_loop`]: a number, or an integer scalar tensor.
 pub trait Bound: Copy {
     /// The number, if it is known while tracing: `None` for a tensor.
-    fn known(self) -> Option<i64>;
+    fn known(self) -> Option<i128>;
     /// The bound as a tensor.
     fn tensor(self, dtype: DType) -> Tensor;
     /// Its type, if it is a tensor.
@@ -56,8 +57,8 @@ pub trait Bound: Copy {
 macro_rules! bounds {
     ($($t:ty),*) => {$(
         impl Bound for $t {
-            fn known(self) -> Option<i64> {
-                Some(self as i64)
+            fn known(self) -> Option<i128> {
+                Some(self as i128)
             }
             #[track_caller]
             fn tensor(self, dtype: DType) -> Tensor {
@@ -69,9 +70,9 @@ macro_rules! bounds {
         }
     )*};
 }
-bounds!(i32, i64, usize);
+bounds!(i32, i64, isize, u32, u64, usize);
 impl Bound for Tensor {
-    fn known(self) -> Option<i64> {
+    fn known(self) -> Option<i128> {
         None
     }
     fn tensor(self, _: DType) -> Tensor {
@@ -86,7 +87,7 @@ impl Bound for Tensor {
 /// Repeat `body(i, carry)` for i = `from`, ..., `to` - 1. JAX: `lax.fori_loop`.
 ///
 /// With numbers as bounds it is a [`scan`], which reverse mode can differentiate; with a tensor as bound it is a
-/// [`while_loop`]. The counter is an i32, or of the bounds' dtype.
+/// [`while_loop`]. The counter is an i32, an i64 where a number needs it, or of the dtype of the bound that is a tensor.
 ///
 /// ```
 /// use raxla::{fori_loop, prelude::*};
@@ -98,9 +99,11 @@ impl Bound for Tensor {
 #[track_caller]
 pub fn fori_loop<C: TensorTree>(from: impl Bound, to: impl Bound, body: impl FnOnce(Tensor, C) -> C, init: C) -> C {
     let line = Location::caller();
-    let _at = At::line(line);
+    let _at = At::op_at("fori_loop", line);
     // a number as bound takes the dtype of the other
-    let dtype = from.aval().or(to.aval()).map_or(DType::I32, |a| a.dtype);
+    let wide = [from.known(), to.known()].into_iter().flatten().any(|n| i32::try_from(n).is_err());
+    let numbers = if wide { DType::I64 } else { DType::I32 };
+    let dtype = from.aval().or(to.aval()).map_or(numbers, |a| a.dtype);
     for (name, bound) in [("lower", from.aval()), ("upper", to.aval())] {
         let Some(a) = bound else { continue };
         if a.rank() != 0 || !a.dtype.is_int() {
@@ -116,10 +119,13 @@ pub fn fori_loop<C: TensorTree>(from: impl Bound, to: impl Bound, body: impl FnO
     let (before, avals) = (init.refill(init.leaves()), avals_of(&init));
     let body = |i: Tensor, c: C| {
         let c = body(i, c);
-        let _at = At::line(line);
+        let _at = At::op_at("fori_loop", line);
         check_carry("fori_loop", &before, &avals, &c, &avals_of(&c));
         c
     };
+    for number in [from.known(), to.known()].into_iter().flatten() {
+        number.host(dtype).map(|_| ()).unwrap_or_else(|why| refuse("fori_loop", vec![], why));
+    }
     if let (Some(from), Some(to)) = (from.known(), to.known()) {
         let length = Some((to - from).max(0) as usize);
         let options = ScanOptions { length, ..ScanOptions::default() };

@@ -22,7 +22,7 @@ pub struct ShardingConstraint(pub(crate) NamedSharding);
 /// Fails if the spec does not fit the mesh or the tensor, or an axis cannot be divided evenly.
 #[track_caller]
 pub fn with_sharding<X: TensorTree>(x: X, sharding: &NamedSharding) -> X {
-    let _at = At::caller();
+    let _at = At::op("with_sharding");
     x.refill(x.leaves().into_iter().map(|t| bind1(ShardingConstraint(sharding.clone()), &[t])).collect::<Vec<_>>())
 }
 impl fmt::Debug for ShardingConstraint {

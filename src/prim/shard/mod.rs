@@ -22,7 +22,7 @@ pub struct PVary(pub(crate) AxisSet);
 /// `lax.pcast(x, axes, to="varying")`, formerly `lax.pvary`.
 #[track_caller]
 pub fn pvary<X: TensorTree>(x: X, axes: impl AxisNames) -> X {
-    let _at = At::caller();
+    let _at = At::op("pvary");
     let axes: AxisSet = axes.axes("pvary").iter().map(NamedAxis::mesh_axes).collect();
     x.refill(x.leaves().into_iter().map(|t| vary(t, axes)).collect::<Vec<_>>())
 }

@@ -121,7 +121,7 @@ where
 {
     jit: Jit<Args, F>,
     buckets: Buckets,
-    fill: Box<dyn Fn(DType) -> Host + Send + Sync>,
+    fill: Box<dyn Fn(DType) -> Result<Host, Refusal> + Send + Sync>,
     in_axes: Axes<Front<Args, Hole>>,
     out_axes: Axes<<F::Out as Tree<Tensor>>::With<Hole>>,
 }
@@ -290,16 +290,21 @@ where
         let (aval, bytes) = (array.aval(), array.to_bytes()?);
         let (before, inner) = (aval.dims[axis], aval.dtype.bytes_for(aval.dims[axis + 1..].iter().product()));
         let outer: usize = aval.dims[..axis].iter().product();
-        let fill = (self.fill)(aval.dtype).to_bytes();
-        let padding = fill.repeat(size.saturating_sub(before) * inner / fill.len());
+        let fill = (self.fill)(aval.dtype).or_else(|why| self.wrong(why.reason, "fill with a number that it has"))?;
         let mut dims = aval.dims.clone();
         dims[axis] = size;
-        let mut out = Vec::with_capacity(outer * size * inner);
+        let padded = aval.with_dims(dims);
+        let mut out = vec![];
+        if padded.countable().is_err() || out.try_reserve_exact(padded.bytes()).is_err() {
+            return self.wrong(format!("there is no memory for {padded}"), "take smaller buckets");
+        }
+        let fill = fill.to_bytes();
+        let padding = fill.repeat(size.saturating_sub(before) * inner / fill.len());
         for i in 0..outer {
             out.extend_from_slice(&bytes[i * before * inner..][..before.min(size) * inner]);
             out.extend_from_slice(&padding);
         }
-        Array::from_bytes(&self.jit.client(None)?, aval.with_dims(dims), &out)
+        Array::from_bytes(&self.jit.client(None)?, padded, &out)
     }
 }
 

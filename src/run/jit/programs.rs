@@ -11,7 +11,8 @@ use crate::{
 };
 use std::{
     cell::Cell,
-    sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock},
+    collections::HashMap,
+    sync::{Arc, Condvar, LazyLock, Mutex, OnceLock, PoisonError, RwLock},
     thread::{self, ThreadId},
 };
 
@@ -115,12 +116,32 @@ impl<P> Claim<P> {
 }
 impl<P> Drop for Claim<P> {
     fn drop(&mut self) {
-        *locked(&self.0.maker) = None;
+        let mut maker = locked(&self.0.maker);
+        *maker = None;
+        let entry = self.0.number();
+        locked(&WAITING).retain(|_, wait| wait.entry != entry);
+        drop(maker);
         self.0.made.notify_all();
     }
 }
 
+/// The threads that wait for a program which another one makes. Changed only while the entry's maker is locked.
+static WAITING: LazyLock<Mutex<HashMap<ThreadId, Wait>>> = LazyLock::new(Mutex::default);
+struct Wait {
+    /// The thread that makes the program.
+    maker: ThreadId,
+    entry: usize,
+}
+/// Does this thread, or one that it waits for, wait for another one?
+fn waits_for(waiting: &HashMap<ThreadId, Wait>, thread: ThreadId, other: ThreadId) -> bool {
+    std::iter::successors(Some(thread), |thread| waiting.get(thread).map(|wait| wait.maker)).any(|maker| maker == other)
+}
+
 impl<P> Entry<P> {
+    /// Of all entries that there are, its own.
+    fn number(&self) -> usize {
+        &raw const *self as usize
+    }
     /// The program, waited for if another thread makes it; `None` if this thread has to.
     #[track_caller]
     fn await_maker(&self, name: &str) -> Option<Arc<P>> {
@@ -132,14 +153,25 @@ impl<P> Entry<P> {
             }
             match *maker {
                 None => break,
-                Some(id) if id == me => {
-                    drop(maker);
-                    let why =
-                        format!("`{name}` is called with the same types of arguments while it is traced for them");
-                    let help = "inside a traced function call the plain function, not its compiled form";
-                    fail("jit", vec![], why, Some(help.into()))
+                Some(id) => {
+                    let mut waiting = locked(&WAITING);
+                    if waits_for(&waiting, id, me) {
+                        drop((waiting, maker));
+                        let why = match id == me {
+                            true => format!(
+                                "`{name}` is called with the same types of arguments while it is traced for them"
+                            ),
+                            false => format!(
+                                "`{name}` is traced on another thread, which waits for a function that is traced on this one"
+                            ),
+                        };
+                        let help = "inside a traced function call the plain function, not its compiled form";
+                        fail("jit", vec![], why, Some(help.into()))
+                    }
+                    waiting.insert(me, Wait { maker: id, entry: self.number() });
+                    drop(waiting);
+                    maker = self.made.wait(maker).unwrap_or_else(PoisonError::into_inner);
                 }
-                Some(_) => maker = self.made.wait(maker).unwrap_or_else(PoisonError::into_inner),
             }
         }
         *maker = Some(me);

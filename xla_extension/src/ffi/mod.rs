@@ -29,7 +29,7 @@ pub use attrs::{Attr, Attrs, Numbers};
 pub use call::{Arg, Call, Element, Output};
 pub use threads::Threads;
 
-use crate::{Code, Error, Plugin, Result, launch, sys};
+use crate::{Code, Error, Plugin, Result, inside::Inside, launch, sys};
 use std::{
     any::Any,
     collections::hash_map::Entry,
@@ -99,6 +99,7 @@ where
     if unsafe { answer_metadata(frame) } || frame.stage != sys::XLA_FFI_ExecutionStage_EXECUTE {
         return ptr::null_mut();
     }
+    let _inside = Inside::enter();
     let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: the frame is that of an execution, so its buffers are valid.
         let mut call = unsafe { Call::new(frame) }?;

@@ -1,6 +1,6 @@
 //! `scan` as StableHLO.
 use super::*;
-use crate::lower::array;
+use crate::{lower::array, ops::shape::index_dtype};
 
 impl Scan {
     /// A `while` of StableHLO, whose state is the number of the step, the carry, and the ys so far; consts and xs pass through it
@@ -12,13 +12,13 @@ impl Scan {
         let mut ys: Vec<Value> = y[self.carry..].iter().map(|a| cx.splat(a, 0.0)).collect();
         let looped = if self.length > self.unroll { self.length / self.unroll * self.unroll } else { 0 };
         if looped > 0 {
-            let zero = cx.splat(&counter(), 0.0);
+            let zero = cx.splat(&self.counter(), 0.0);
             let effect = cx.last_effect_if(effects);
             let e = effect.len();
             let operands = [&[zero], &effect[..], &carry, &ys, consts, xs].concat();
             let avals: Vec<Aval> = operands.iter().map(|v| v.aval.clone()).collect();
             let condition = cx.region(&avals, |cx, a| {
-                let n = cx.splat(&counter(), looped as f64);
+                let n = cx.splat(&self.counter(), looped as f64);
                 let attrs = "comparison_direction = #stablehlo<comparison_direction LT>, compare_type = #stablehlo<comparison_type SIGNED>";
                 vec![cx.op("compare", &[a[0].clone(), n], attrs, &Aval::new(DType::Bool, []))]
             });
@@ -40,7 +40,7 @@ impl Scan {
         }
         for step in looped..self.length {
             let at = if self.reverse { self.length - 1 - step } else { step };
-            let at = cx.splat(&counter(), at as f64);
+            let at = cx.splat(&self.counter(), at as f64);
             [carry, ys] = self.lower_step(cx, &at, consts, &carry, xs, &ys);
         }
         carry.extend(ys);
@@ -67,7 +67,7 @@ impl Scan {
 
     /// The number of the slice that is taken at step `i + j`.
     fn lower_index(&self, cx: &mut Lower, i: &Value, j: usize) -> Value {
-        let s = counter();
+        let s = self.counter();
         let step = if j == 0 { i.clone() } else { binary(cx, "add", i.clone(), j) };
         if !self.reverse {
             return step;
@@ -75,19 +75,21 @@ impl Scan {
         let last = cx.splat(&s, self.length as f64 - 1.0);
         cx.op("subtract", &[last, step], "", &s)
     }
+
+    /// The type of the loop counter.
+    fn counter(&self) -> Aval {
+        Aval::new(index_dtype(self.length), [])
+    }
 }
 
-/// The type of the loop counter.
-fn counter() -> Aval {
-    Aval::new(DType::I32, [])
-}
 fn binary(cx: &mut Lower, op: &str, x: Value, y: usize) -> Value {
-    let y = cx.splat(&counter(), y as f64);
-    cx.op(op, &[x, y], "", &counter())
+    let a = x.aval.clone();
+    let y = cx.splat(&a, y as f64);
+    cx.op(op, &[x, y], "", &a)
 }
 /// The start indices of slice `at` of the leading axis.
 fn starts(cx: &mut Lower, at: &Value, rank: usize) -> Vec<Value> {
-    let zero = cx.splat(&counter(), 0.0);
+    let zero = cx.splat(&at.aval, 0.0);
     [vec![at.clone()], vec![zero; rank - 1]].concat()
 }
 fn read_slice(cx: &mut Lower, x: &Value, at: &Value) -> Value {

@@ -3,6 +3,7 @@
 //! This file has what a loop is: the user's function, the parameters, the type, the meaning, and how a loop is batched and made
 //! smaller. `derivatives.rs` makes loops of tangents and cotangents; `lowering.rs` writes a loop as StableHLO.
 use super::*;
+use crate::ops::shape::MOST_PARTS;
 
 mod cases;
 mod derivatives;
@@ -66,8 +67,12 @@ pub fn scan_with<C: TensorTree, X: TensorTree, Y: TensorTree>(
     init: C,
     xs: X,
 ) -> (C, Y) {
-    let _at = At::caller();
+    let _at = At::op("scan");
     let length = common_length(&xs, options.length);
+    if options.unroll.min(length) > MOST_PARTS {
+        let reason = format!("{} steps cannot be unrolled: a program has room for {MOST_PARTS}", options.unroll);
+        fail("scan", vec![], reason, Some("take a smaller `unroll`".into()))
+    }
     let (c, x) = (init.leaves(), xs.leaves());
     let x_avals = x.iter().map(|t| t.aval().unstacked());
     let avals: Vec<Aval> = c.iter().map(|t| t.aval()).chain(x_avals).collect();

@@ -89,7 +89,7 @@ pub fn shard_map_with<X: TensorTree, Y: TensorTree>(
     let check_vma = options.check_vma;
     let names: Option<Vec<String>> = options.axis_names.map(|n| n.iter().map(|n| n.to_string()).collect());
     move |x: X| {
-        let _at = At::line(line);
+        let _at = At::op_at("shard_map", line);
         let manual = manual_axes(&mesh, names.as_deref());
         let (mut ins, avals) = inputs(&x, &mesh, &manual, in_specs.specs(&x));
         let run = |x| returned(f(x), &mesh, &manual, check_vma, &out_specs, line);
@@ -182,7 +182,7 @@ fn returned<Y: TensorTree>(
     specs: &impl SpecTree<Y>,
     line: &'static Location<'static>,
 ) -> (Y, Specs) {
-    let _at = At::line(line);
+    let _at = At::op_at("shard_map", line);
     let specs = specs.specs(&y).unwrap_or_else(|why| refuse("shard_map", vec![], why.or_help(ONE_SPEC_PER_LEAF)));
     let all: AxisSet = manual.iter().map(NamedAxis::mesh_axes).collect();
     let (mut leaves, mut i) = (vec![], 0);
