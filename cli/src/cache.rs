@@ -1,5 +1,5 @@
 //! `raxla cache`
-use crate::Result;
+use crate::{Result, screen};
 use clap::Subcommand;
 use std::io::Write;
 
@@ -19,7 +19,7 @@ pub enum Command {
 impl Command {
     /// Run the command.
     pub fn run(self) -> Result {
-        let mut out = std::io::stdout();
+        let mut out = screen::stdout();
         let dir = raxla::cache::directory()?;
         match self {
             Command::Info { json: true } => {
@@ -32,7 +32,7 @@ impl Command {
             Command::Info { json: false } => {
                 let (programs, bytes) = raxla::cache::usage();
                 let (mib, limit) = (bytes as f64 / (1 << 20) as f64, raxla::cache::LIMIT >> 20);
-                writeln!(out, "{}: {}, {mib:.1} MiB of at most {limit}", dir.display(), count(programs))?;
+                writeln!(out, "{}: {}, {mib:.1} MiB of at most {limit} MiB", dir.display(), count(programs))?;
             }
             Command::Clear => {
                 let removed = raxla::cache::clear().map_err(|e| format!("{} cannot be cleared: {e}", dir.display()))?;

@@ -2,12 +2,12 @@
 use crate::{
     Result, note,
     options::{Global, ModelArgs, SamplingArgs},
-    report,
+    report, screen,
 };
 use raxla_graphs::{Generation, LoadOptions, template::Message};
 use serde_json::Value;
 use std::{
-    io::{BufRead, IsTerminal, Write},
+    io::{BufRead, IsTerminal, Read, Write},
     ops::ControlFlow,
     path::{Path, PathBuf},
 };
@@ -32,10 +32,12 @@ pub struct Args {
 }
 
 const DETAILS: &str = "\
-Reads one message per line and streams the answers. The model's own chat template makes the prompt,
-so the model must be instruction-tuned. `/clear` begins anew; `/exit` or end of input (Ctrl-D) ends.
-With --tools, `/tool TEXT` gives the model what a function that it called returned. Nothing is called by
-raxla itself.
+Reads one message per line and streams the answers. The model's own chat template makes the prompt, \
+so the model must be instruction-tuned. `/clear` begins anew; `/exit` or end of input (Ctrl-D) ends. \
+With --tools, `/tool TEXT` gives the model what a function that it called returned. Nothing is called \
+by raxla itself. A message that cannot be answered, because it is not UTF-8 or the conversation has \
+outgrown the model's context, is left out of the conversation; without a terminal, the exit code is 1 \
+then.
 
 Examples:
   raxla chat --system \"You answer in one sentence.\"
@@ -65,20 +67,28 @@ impl Args {
         let extra = extra.into_iter().map(|tools| ("tools".to_string(), tools)).collect();
         let opening: Vec<Message> = self.system.iter().map(|s| Message::new("system", s)).collect();
         let mut messages = opening.clone();
-        let (interactive, mut out) = (std::io::stdin().is_terminal(), std::io::stdout());
-        let mut lines = std::io::stdin().lock().lines();
+        let (interactive, mut out) = (std::io::stdin().is_terminal(), screen::stdout());
+        let mut stdin = std::io::stdin().lock();
+        // messages that were not answered
+        let mut left_out = 0;
         loop {
             if interactive {
                 write!(out, "> ")?;
                 out.flush()?;
             }
-            let line = lines.next().transpose().map_err(|e| format!("the message cannot be read: {e}"))?;
-            let Some(line) = line else {
+            let mut line = vec![];
+            let read = stdin.by_ref().take(LONGEST).read_until(b'\n', &mut line);
+            if read.map_err(|e| format!("the message cannot be read: {e}"))? == 0 {
                 if interactive {
                     // after the mark that nobody answered
                     writeln!(out)?;
                 }
                 break;
+            }
+            let Ok(line) = String::from_utf8(line) else {
+                note("error: the message cannot be read: it is not UTF-8");
+                left_out += 1;
+                continue;
             };
             match line.trim() {
                 "" => continue,
@@ -92,29 +102,40 @@ impl Args {
                     None => Message::new("user", text),
                 }),
             }
-            let prompt = tokenizer.render_chat_with(&messages, true, &extra)?;
+            let prompt = tokenizer.render_chat_with(&messages, true, &extra).map_err(raxla_graphs::Error::from);
+            let prompt = match prompt.and_then(|prompt| model.check_prompt(&prompt, false).map(|()| prompt)) {
+                Ok(prompt) => prompt,
+                Err(e) => {
+                    note(format!("error: {e}\n  help: or begin anew with /clear"));
+                    messages.pop();
+                    left_out += 1;
+                    continue;
+                }
+            };
+            // (an answer is no continuation: it does not begin with the space of a word)
+            let mut begun = false;
             let made = model.generate(&prompt, false, &options, |piece| {
+                let piece = if begun { piece } else { piece.trim_start_matches(' ') };
+                begun |= !piece.is_empty();
                 match write!(out, "{piece}").and_then(|()| out.flush()) {
                     Ok(()) => ControlFlow::Continue(()),
                     Err(_) => ControlFlow::Break(()),
                 }
-            });
-            let made = match made {
-                // most likely too long a conversation: whoever types can begin anew
-                Err(e @ raxla_graphs::Error::Usage(_)) if interactive => {
-                    note(format!("error: {e}\n  help: or begin anew with /clear"));
-                    messages.pop();
-                    continue;
-                }
-                other => other?,
-            };
+            })?;
             writeln!(out)?;
-            messages.push(Message::new("assistant", &made.text));
+            messages.push(Message::new("assistant", made.text.trim_start_matches(' ')));
             note(report::summary(&model, &[made]));
         }
-        Ok(())
+        match left_out {
+            0 => Ok(()),
+            _ if interactive => Ok(()),
+            n => Err(format!("{n} message{} could not be answered", if n == 1 { "" } else { "s" }).into()),
+        }
     }
 }
+
+/// Bytes of a line, more than any model's context holds.
+const LONGEST: u64 = 64 << 20;
 
 /// The list of schemas in a file. A schema is `{"type": "function", "function": {...}}`, or the inside of it alone.
 fn tools(path: &Path) -> Result<Value> {

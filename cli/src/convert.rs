@@ -1,5 +1,5 @@
 //! `raxla convert`
-use crate::{Result, note, options, usage};
+use crate::{Result, note, options, screen, usage};
 use raxla::DType;
 use raxla_graphs::{Format, SaveOptions};
 use std::{io::Write, path::PathBuf};
@@ -15,7 +15,8 @@ pub struct Args {
     /// Format of the weights: model.safetensors, or flax_model.msgpack for the Flax classes of transformers 4
     #[arg(long, value_name = "F", default_value = "safetensors", value_parser = ["safetensors", "flax"])]
     format: String,
-    /// Dtype of all floats: f32, bf16, f16 or f64 [default: as they are stored; f32 where they are quantized]
+    /// Dtype of all floats: f32, bf16, f16 or f64 [default: as they are stored; of a GGUF file's blocks f32, of fp8 and MXFP4
+    /// the dtype that config.json names, or bf16]
     #[arg(long, value_name = "D", value_parser = options::float)]
     dtype: Option<DType>,
     /// Begin a new file of weights before one has more bytes than this
@@ -24,8 +25,8 @@ pub struct Args {
 }
 
 const DETAILS: &str = "\
-DST gets config.json, the weights (in one file, or several with their index) and, where SRC has a
-tokenizer, tokenizer.json and tokenizer_config.json, under Hugging Face's names whatever SRC is;
+DST gets config.json, the weights (in one file, or several with their index) and, where SRC has a \
+tokenizer, tokenizer.json and tokenizer_config.json, under Hugging Face's names whatever SRC is; \
 transformers loads it. One tensor at a time is in memory. DST appears when it is complete.
 
 Examples:
@@ -49,7 +50,7 @@ impl Args {
         let saved = raxla_graphs::convert(&self.src, &self.dst, &options)?;
         let gigabytes = saved.bytes as f64 / 1e9;
         note(format!("{} tensors, {gigabytes:.3} GB, files of weights: {}", saved.tensors, saved.files));
-        writeln!(std::io::stdout(), "{}", self.dst.display())?;
+        writeln!(screen::stdout(), "{}", self.dst.display())?;
         Ok(())
     }
 }

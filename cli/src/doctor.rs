@@ -1,5 +1,5 @@
 //! `raxla doctor`
-use crate::{Result, options::Global, plugin::state, probe};
+use crate::{Result, options::Global, plugin::state, probe, screen};
 use raxla::Client;
 use raxla_xla::{
     Draft, FileState, PLUGIN_VARIABLES, Plugin, PluginStatus, create_own, find_plugin, offline, own_folder, raxla_home,
@@ -58,7 +58,7 @@ impl Args {
     /// Run the command.
     pub fn run(self, global: &Global) -> Result {
         let report = examine(global);
-        let mut out = std::io::stdout();
+        let mut out = screen::stdout();
         match self.json {
             true => writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?,
             false => write!(out, "{}", text(&report))?,

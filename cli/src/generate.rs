@@ -3,15 +3,11 @@ use crate::{
     Result, note,
     options::{Global, ModelArgs, SamplingArgs, axes, prompt, prompts},
     report::{json, summary},
-    usage,
+    screen, usage,
 };
 use clap::ValueEnum;
 use raxla_graphs::{Beams, Draft, EarlyStopping, Generated, Generation, LoadOptions, Model};
-use std::{
-    io::{IsTerminal, Write},
-    ops::ControlFlow,
-    path::PathBuf,
-};
+use std::{io::Write, ops::ControlFlow, path::PathBuf};
 
 /// Continue a text
 #[derive(clap::Args)]
@@ -121,18 +117,20 @@ impl Running {
 const LOOKUP: usize = 3;
 
 const DETAILS: &str = "\
-The text streams to standard output (after the prompt, if that is a terminal), one line about speed
-goes to standard error. A newline at the end of a prompt's file, or of standard input, is left out.
-The result of a search (--beams) comes at the end; several texts (--batch, --samples) come at the
-end, as one JSON object per line. Instruction-tuned models answer better through `raxla chat`.
+The text streams to standard output (after the prompt, if that is a terminal), one line about speed \
+goes to standard error. A newline at the end of a prompt's file, or of standard input, is left out. \
+The result of a search (--beams) comes at the end; several texts (--batch, --samples) come at the \
+end, as one JSON object per line. A line of a batch that cannot be a prompt gets an object with its \
+`error`, and exit code 1 at the end; the others are continued. Instruction-tuned models answer \
+better through `raxla chat`.
 
 Examples:
   raxla generate \"The capital of France is\"
-  raxla generate -n 40 --temperature 0.8 --top-p 0.95 --seed 7 \"Once upon a time\"
-  raxla generate --model ./model.Q4_K_M.gguf --stop $'\\n\\n' --json < prompt.txt
+  raxla generate -n 40 --temperature 0.8 --top-p 0.95 --seed 7 \"Once\"
+  raxla generate --model ./model.Q4_K_M.gguf --stop $'\\n\\n' --json < a.txt
   raxla generate --temperature 1 --samples 4 \"My favourite animal is\"
   raxla generate --beams 4 --length-penalty 0.8 \"The capital of France is\"
-  raxla generate --model smollm2-1.7b-instruct --draft smollm2-135m-instruct \"Once upon a time\"
+  raxla generate --model ./large --draft ./small \"Once upon a time\"
   raxla generate --batch questions.txt -n 32 > answers.jsonl
   raxla generate --mesh model=3 \"The capital of France is\"
   raxla generate -- \"- a prompt that begins with a hyphen\"";
@@ -144,7 +142,7 @@ impl Args {
         let several = self.batch.is_some() || self.samples > 1;
         let texts = match &self.batch {
             Some(file) => prompts(file)?,
-            None => vec![prompt(self.prompt.as_deref(), self.prompt_file.as_ref())?],
+            None => vec![Ok(prompt(self.prompt.as_deref(), self.prompt_file.as_ref())?)],
         };
         let (client, mesh) = match &self.running.mesh {
             Some(axes) => global.mesh(axes).map(|(client, mesh)| (client, Some(mesh)))?,
@@ -155,9 +153,9 @@ impl Args {
         let model = self.model.load_with(load, &client)?;
         let other = self.running.draft.as_ref().map(|name| self.model.load_other(name, &client)).transpose()?;
         let draft = other.as_ref().map(Draft::Model).or(self.running.lookup.then_some(Draft::Lookup(LOOKUP)));
-        match several {
-            true => self.many(&model, &texts, &options),
-            false => self.one(&model, &texts[0], &options, draft),
+        match (several, &texts[0]) {
+            (false, Ok(text)) => self.one(&model, text, &options, draft),
+            _ => self.many(&model, texts, &options),
         }
     }
 
@@ -191,8 +189,14 @@ impl Args {
 
     /// One text, as it comes.
     fn one(&self, model: &Model, text: &str, options: &Generation, draft: Option<Draft>) -> Result {
-        let mut out = std::io::stdout();
+        let mut out = screen::stdout();
         let mut broken = None;
+        if !self.json && model.tokenizer().is_ok_and(|tokenizer| tokenizer.chat_template.is_some()) {
+            note(format!(
+                "note: {} is tuned to answer messages; `raxla chat` puts them as it expects them",
+                model.name
+            ));
+        }
         if !self.json && out.is_terminal() {
             write!(out, "{text}")?;
             out.flush()?;
@@ -233,22 +237,52 @@ impl Args {
         Ok(())
     }
 
-    /// Several texts, one line each.
-    fn many(&self, model: &Model, texts: &[String], options: &Generation) -> Result {
+    /// Several texts, one line each. Lines of a batch that cannot be prompts do not keep the others from being continued.
+    fn many(&self, model: &Model, texts: Vec<std::result::Result<String, Vec<u8>>>, options: &Generation) -> Result {
+        let checked = texts.into_iter().map(|text| match text {
+            Err(bytes) => Err((String::from_utf8_lossy(&bytes).into_owned(), "it is not UTF-8".to_string())),
+            Ok(text) if text.is_empty() => Err((text, "it is empty".to_string())),
+            Ok(text) => match model.check_prompt(&text, true) {
+                Ok(()) => Ok(text),
+                Err(e) => Err((text, e.to_string())),
+            },
+        });
+        let lines: Vec<std::result::Result<String, (String, String)>> = checked.collect();
+        let bad = lines.iter().filter(|line| line.is_err()).count();
+        for (i, line) in lines.iter().enumerate() {
+            match line {
+                Err((_, why)) if self.batch.is_some() => note(format!("error: line {} of the batch: {why}", i + 1)),
+                Err((_, why)) => return Err(why.clone().into()),
+                Ok(_) => {}
+            }
+        }
+        let texts: Vec<&String> = lines.iter().flatten().collect();
         let all: Vec<Generated> = match self.beams.beams() {
-            None => model.generate_texts(texts, true, options, |_, _| ControlFlow::Continue(()))?,
+            _ if texts.is_empty() => vec![],
+            None => model.generate_texts(&texts, true, options, |_, _| ControlFlow::Continue(()))?,
             Some(beams) => {
-                let search = |text: &String| model.beam_search(text, true, &beams, options);
+                let search = |text: &&String| model.beam_search(text, true, &beams, options);
                 texts.iter().map(search).collect::<raxla_graphs::Result<Vec<_>>>()?.concat()
             }
         };
-        let mut out = std::io::stdout();
-        for (row, made) in all.iter().enumerate() {
-            let mut line = json(model, &texts[row / options.samples], made);
-            line["sample"] = (row % options.samples).into();
-            writeln!(out, "{line}")?;
+        let mut out = screen::stdout();
+        let mut rows = all.chunks(options.samples);
+        for line in &lines {
+            match line {
+                Err((text, why)) => writeln!(out, "{}", serde_json::json!({ "prompt": text, "error": why }))?,
+                Ok(text) => {
+                    for (sample, made) in rows.next().unwrap_or_default().iter().enumerate() {
+                        let mut line = json(model, text, made);
+                        line["sample"] = sample.into();
+                        writeln!(out, "{line}")?;
+                    }
+                }
+            }
         }
         note(summary(model, &all));
-        Ok(())
+        match bad {
+            0 => Ok(()),
+            n => Err(format!("{n} of the batch's {} lines could not be continued", lines.len()).into()),
+        }
     }
 }

@@ -2,7 +2,7 @@
 use crate::{
     Result,
     options::{Global, ModelArgs},
-    usage,
+    screen, usage,
 };
 use clap::ValueEnum;
 use raxla::{Client, Graph, Lowered, Mesh, Tensor, Tree, prim::Cost, transform::Pass};
@@ -30,7 +30,7 @@ pub struct Args {
     #[arg(long, default_value_t = 64, value_name = "N", value_parser = count)]
     slots: usize,
     /// Divide the program over devices, by axes named data or model; a training step also by fsdp, context,
-    /// expert or pipe
+    /// expert or pipe (with --scan: the stages of a pipeline are parts of a stack of layers)
     #[arg(long, value_name = "AXIS=N,..")]
     mesh: Option<String>,
     /// Sequences of a training batch
@@ -54,12 +54,13 @@ pub struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  raxla hlo --stage graph --scan            # with a count of equations, operations and bytes
-  raxla hlo --program prefill --prompt-tokens 128 --slots 256 > prefill.mlir
+  raxla hlo --stage graph --scan    # with a count of equations and operations
+  raxla hlo --program prefill --prompt-tokens 128 --slots 256 > p.mlir
   raxla hlo --model ./my-llama --stage optimized
   raxla hlo --mesh model=3 --scan --communication
-  raxla hlo --program train --scan --mesh data=2,fsdp=2,model=3 --communication
-  raxla hlo --program train --scan --mesh fsdp=8 --annotated --communication";
+  raxla hlo --program train --scan --mesh fsdp=2,model=3 --communication
+  raxla hlo --program train --scan --mesh pipe=2 --microbatches 4
+  raxla hlo --program train --mesh fsdp=8 --annotated --communication";
 
 /// The most of what programs are shaped by: sizes, which are products of these, can still be counted.
 const MOST: usize = 1 << 20;
@@ -156,7 +157,7 @@ impl Args {
             Stage::Stablehlo => lowered.text,
             Stage::Optimized => lowered.optimized_hlo(client)?,
         };
-        writeln!(std::io::stdout(), "{text}")?;
+        writeln!(screen::stdout(), "{text}")?;
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use crate::{
 };
 use raxla::{Array, DType};
 use raxla_xla::Draft;
+use safetensors::Dtype;
 use std::{
     fs::{self, File},
     io,
@@ -29,11 +30,12 @@ pub struct Args {
 }
 
 const DETAILS: &str = "\
-The file holds f32 `logits` [1, T, V] and, with --hidden-states, `hidden_states.N` [1, T, D],
-numbered as transformers numbers them: 0 is the embedding, the last one comes after the final norm.
+The file holds the i64 `tokens` [1, T], f32 `logits` [1, T, V] and, with --hidden-states, \
+`hidden_states.N` [1, T, D], numbered as transformers numbers them: 0 is the embedding, the last one \
+comes after the final norm. It is a reference for `raxla verify`.
 
 Example:
-  raxla logits --model ./my-llama --tokens \"1,3,5,7\" --hidden-states --out logits.safetensors";
+  raxla logits --model ./my-llama --tokens 1,3,5,7 --out logits.safetensors";
 
 fn token(id: &str) -> std::result::Result<u32, String> {
     id.trim().parse().map_err(|_| "token ids are whole numbers from 0 on".into())
@@ -51,10 +53,13 @@ impl Args {
             let states = scores.hidden_states.into_iter().enumerate();
             tensors.extend(states.map(|(i, a)| (format!("hidden_states.{i}"), a)));
         }
-        let data = tensors.iter().map(|(n, a)| Ok((n.clone(), a.dims().to_vec(), f32_bytes(a)?)));
-        let data = data.collect::<Result<Vec<_>>>()?;
-        let views = data.iter().map(|(name, dims, bytes)| {
-            Ok((name, safetensors::tensor::TensorView::new(safetensors::Dtype::F32, dims.clone(), bytes)?))
+        let tokens = self.tokens.iter().flat_map(|id| i64::from(*id).to_le_bytes()).collect();
+        let mut data = vec![("tokens".to_string(), Dtype::I64, vec![1, self.tokens.len()], tokens)];
+        for (name, array) in &tensors {
+            data.push((name.clone(), Dtype::F32, array.dims().to_vec(), f32_bytes(array)?));
+        }
+        let views = data.iter().map(|(name, dtype, dims, bytes)| {
+            Ok((name, safetensors::tensor::TensorView::new(*dtype, dims.clone(), bytes)?))
         });
         let bytes = safetensors::serialize(views.collect::<Result<Vec<_>>>()?, None)?;
         write_whole(&self.out, &bytes)

@@ -12,6 +12,7 @@ mod plugin;
 mod probe;
 mod pull;
 mod report;
+mod screen;
 mod signals;
 mod verify;
 
@@ -30,27 +31,31 @@ struct Cli {
 const ABOUT: &str = "\
 JAX for Rust, with the open LLMs on top
 
-Language models run as programs compiled by XLA, on CPU, GPU or TPU, through a PJRT plugin. The
+Language models run as programs compiled by XLA, on CPU, GPU or TPU, through a PJRT plugin. The \
 plugin and the model are downloaded on first use.";
 
 const EXAMPLES: &str = "\
 Examples:
   raxla generate \"The capital of France is\"
   raxla chat --temperature 0.7
-  raxla generate --model hf:HuggingFaceTB/SmolLM2-360M --temperature 0.8 --top-p 0.95 < prompt.txt
+  raxla generate --model hf:HuggingFaceTB/SmolLM2-360M --top-p 0.9 < a.txt
   raxla doctor
 
 Environment:
-  RAXLA_HOME           where plugins, models and programs are kept [default: ~/.cache/raxla]
+  RAXLA_HOME           where plugins, models and programs are kept
+                       [default: ~/.cache/raxla]
   RAXLA_OFFLINE        1: never download
   RAXLA_PLATFORM       as --platform
   RAXLA_PLUGIN         as --plugin
-  RAXLA_PIP            a program that takes pip's arguments, instead of `python3 -m pip`
-  RAXLA_MEMORY_LIMIT   how much memory to hold at most, as in 16GB, in place of what the system says
+  RAXLA_PIP            what takes pip's arguments in place of `python3 -m pip`
+  RAXLA_MEMORY_LIMIT   how much memory to hold at most, as in 16GB,
+                       in place of what the system says
   RAXLA_COMPILE_CACHE  0: neither keep compiled programs nor use kept ones
-  RAXLA_WATCHDOG       seconds that a program over several devices may take: else a report, and exit code 124
+  RAXLA_WATCHDOG       seconds that a program over several devices may take;
+                       then there is a report, and exit code 124
   XLA_FLAGS            XLA's own flags
-  HF_TOKEN, HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, ...: as Hugging Face's own tools read them
+  HF_TOKEN, HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, ...:
+                       as Hugging Face's own tools read them
 
 Exit codes: 0 success, 1 failure, 2 wrong use of the command line";
 
@@ -84,7 +89,7 @@ fn usage(what: impl Display) -> clap::Error {
 
 /// A line for the user on standard error. Nobody is helped by an error about a closed one.
 fn note(line: impl Display) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", screen::visible(&line.to_string()));
 }
 
 fn main() -> ExitCode {
@@ -92,6 +97,11 @@ fn main() -> ExitCode {
     signals::clean_up();
     cli.global.start();
     let global = &cli.global;
+    // (the result of `logits` is a file)
+    if raxla_xla::output_is_closed() && !matches!(cli.command, Command::Logits(_) | Command::Probe) {
+        note("error: standard output is closed: the result would be lost");
+        return ExitCode::FAILURE;
+    }
     let outcome = match cli.command {
         Command::Generate(a) => a.run(global),
         Command::Chat(a) => a.run(global),

@@ -1,5 +1,5 @@
 //! `raxla models`
-use crate::Result;
+use crate::{Result, screen};
 use raxla_graphs::{
     hub::HubOptions,
     models::ARCHITECTURES,
@@ -18,7 +18,7 @@ pub struct Args {
 impl Args {
     /// Run the command.
     pub fn run(self) -> Result {
-        let mut out = std::io::stdout();
+        let mut out = screen::stdout();
         let options = HubOptions::from_env();
         let architectures: Vec<&str> = ARCHITECTURES.iter().map(|f| f.model_type).collect();
         if self.json {

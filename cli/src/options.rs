@@ -9,7 +9,7 @@ use raxla_graphs::{
 };
 use raxla_xla::MAX_CPU_DEVICES;
 use std::{
-    io::{IsTerminal, Read},
+    io::{BufRead, IsTerminal, Read},
     path::PathBuf,
 };
 
@@ -92,7 +92,8 @@ pub struct ModelArgs {
     /// or hf:org/name/file.gguf
     #[arg(short, long, default_value = source::DEFAULT_MODEL, value_name = "M")]
     pub model: String,
-    /// Dtype of parameters and activations: f32, bf16, f16 or f64
+    /// Dtype of parameters and activations: f32, bf16, f16 or f64; bf16 and f16 take half the memory of f32, but several
+    /// times the time on a CPU
     #[arg(long, value_name = "D", default_value = "f32", value_parser = float)]
     dtype: DType,
     /// Scan over stacked layers: compiles faster, decodes slower
@@ -109,10 +110,13 @@ pub struct ModelArgs {
 impl ModelArgs {
     /// Find or fetch the files, and load them.
     pub fn load(&self, client: &Client) -> Result<Model> {
-        Ok(Model::load(self.open()?, &self.options(), client)?)
+        self.load_with(LoadOptions::default(), client)
     }
     /// Find or fetch the files, and load them over a mesh, or beside caches.
     pub fn load_with(&self, LoadOptions { mesh, caches, .. }: LoadOptions, client: &Client) -> Result<Model> {
+        if client.platform_name() == "cpu" && self.dtype.bits() < 32 {
+            note(format!("note: on a CPU {} takes several times the time of f32; it halves the memory", self.dtype));
+        }
         Ok(Model::load(self.open()?, &LoadOptions { mesh, caches, ..self.options() }, client)?)
     }
     /// Another model, held in the same way.
@@ -226,15 +230,25 @@ pub fn prompt(words: Option<&str>, file: Option<&PathBuf>) -> Result<String> {
     Ok(read.map_err(|e| format!("the prompt file {} cannot be read: {e}", from.display()))?)
 }
 
-/// The prompts of a batch: the lines of a file, or of standard input.
-pub fn prompts(file: &PathBuf) -> Result<Vec<String>> {
-    let text = prompt(None, Some(file))?;
-    let lines: Vec<String> = text.lines().map(str::to_string).collect();
-    match lines.iter().position(String::is_empty) {
-        None if lines.is_empty() => Err("the batch has no prompt: give one per line".into()),
-        None => Ok(lines),
-        Some(at) => Err(format!("line {} of the batch is empty: give one prompt per line", at + 1).into()),
+/// The prompts of a batch: the lines of a file, or of standard input. Lines that cannot be prompts are there as bytes.
+pub fn prompts(file: &PathBuf) -> Result<Vec<std::result::Result<String, Vec<u8>>>> {
+    let mut lines = vec![];
+    let read = match file.as_os_str() == "-" {
+        true => std::io::stdin().lock().split(b'\n').try_for_each(|line| line.map(|line| lines.push(line))),
+        false => std::fs::read(file).map(|bytes| {
+            let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+            lines = if bytes.is_empty() { vec![] } else { text.split(|b| *b == b'\n').map(<[u8]>::to_vec).collect() };
+        }),
+    };
+    read.map_err(|e| format!("the prompt file {} cannot be read: {e}", file.display()))?;
+    if lines.is_empty() {
+        return Err("the batch has no prompt: give one per line".into());
     }
+    let text = |mut line: Vec<u8>| {
+        line.truncate(line.strip_suffix(b"\r").unwrap_or(&line).len());
+        String::from_utf8(line).map_err(|e| e.into_bytes())
+    };
+    Ok(lines.into_iter().map(text).collect())
 }
 
 fn without_last_newline(mut text: String) -> String {

@@ -1,5 +1,5 @@
 //! `raxla plugin`
-use crate::{Result, options::Global};
+use crate::{Result, options::Global, screen};
 use clap::Subcommand;
 use raxla_xla::{
     Error, FileState, Pinned, Progress, entries, find_plugin, install, install_needs, kinds, status_of_all,
@@ -34,7 +34,7 @@ pub enum Command {
 impl Command {
     /// Run the command.
     pub fn run(self, global: &Global) -> Result {
-        let mut out = std::io::stdout();
+        let mut out = screen::stdout();
         match self {
             Command::List { json } => list(&mut out, json)?,
             Command::Install { kind } => {

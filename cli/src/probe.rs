@@ -15,7 +15,7 @@ pub fn child(global: &Global) -> Result {
 /// Fails, with the plugin's reason, if starting it ends a process.
 pub fn check(global: &Global) -> Result {
     // installed here, where the user sees it
-    let plugin = raxla_xla::find_plugin(&global.platform(), global.plugin())?;
+    let plugin = raxla_xla::find_plugin_for_device(&global.platform(), global.plugin())?;
     let outcome = env::current_exe().and_then(|raxla| {
         let mut child = Command::new(raxla);
         child.args(["probe", "--platform", &global.platform(), "--plugin"]).arg(&plugin);

@@ -1,5 +1,5 @@
 //! `raxla pull`
-use crate::Result;
+use crate::{Result, screen};
 use raxla_graphs::{hub::HubOptions, source::Source};
 use std::io::Write;
 
@@ -17,7 +17,7 @@ impl Args {
     /// Run the command.
     pub fn run(self) -> Result {
         let source = Source::resolve(&self.model, &HubOptions::from_env())?;
-        writeln!(std::io::stdout(), "{}", source.path.display())?;
+        writeln!(screen::stdout(), "{}", source.path.display())?;
         Ok(())
     }
 }

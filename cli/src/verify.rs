@@ -2,6 +2,7 @@
 use crate::{
     Result,
     options::{Global, ModelArgs},
+    screen,
 };
 use raxla_graphs::validation::Reference;
 use std::{io::Write, path::PathBuf};
@@ -21,13 +22,13 @@ pub struct Args {
 }
 
 const DETAILS: &str = "\
-Prints a line for each hidden state and for the logits, and one for the predictions at each position:
-the Kullback-Leibler divergence, and whether the most likely tokens are the same. Exits with 1, and
+Prints a line for each hidden state and for the logits, and one for the predictions at each position: \
+the Kullback-Leibler divergence, and whether the most likely tokens are the same. Exits with 1, and \
 names the first tensor that differs, if one is further away than the tolerance.
 
-scripts/make_reference.py writes a reference with transformers:
-  python scripts/make_reference.py ./my-llama --text \"The capital of France is\" --out reference.safetensors
-  raxla verify --model ./my-llama --reference reference.safetensors";
+scripts/make_reference.py writes a reference with transformers, and `raxla logits` one with raxla:
+  python scripts/make_reference.py ./my-llama --text \"Once\" --out a.safetensors
+  raxla verify --model ./my-llama --reference a.safetensors";
 
 impl Args {
     /// Run the command.
@@ -35,19 +36,14 @@ impl Args {
         let reference = Reference::read(&self.reference)?;
         let model = self.model.load(&global.client()?)?;
         let outcome = model.verify(&reference)?;
-        write!(std::io::stdout(), "{outcome}")?;
+        write!(screen::stdout(), "{outcome}")?;
         let wide = model.dtype().bits() >= 32;
         let tolerance = self.tolerance.unwrap_or(if wide { 1e-4 } else { 0.1 });
         match outcome.first_beyond(tolerance) {
             None => Ok(()),
             Some(t) => {
                 let name = &t.name;
-                let what = match name.strip_prefix("hidden_states.").and_then(|n| n.parse::<usize>().ok()) {
-                    Some(0) => "the embedding".to_string(),
-                    Some(n) if n == model.spec().layers() => format!("layer {}, or the last norm", n - 1),
-                    Some(n) => format!("layer {}", n - 1),
-                    None => "the head".to_string(),
-                };
+                let what = model.origin(name.strip_prefix("hidden_states.").and_then(|n| n.parse().ok()));
                 Err(format!("{name} deviates by {:.1e}, more than {tolerance:.1e}: look at {what}", t.deviation).into())
             }
         }

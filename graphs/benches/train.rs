@@ -29,7 +29,7 @@ fn loss(model: &Decoder, tokens: Tensor, remat: Option<RematOptions>) -> Tensor 
     let (inputs, targets) = (tokens.slice_axis(1, 0..n - 1), tokens.slice_axis(1, 1..n));
     let (start, length) = (full([], DType::I32, 0), full([], DType::I32, n - 1));
     let cache = model.no_cache();
-    let out = model.forward(Input { tokens: inputs, start, length, cache, remat, pipeline: None });
+    let out = model.forward(Input { tokens: inputs, start, length, prompt: length, cache, remat, pipeline: None });
     cross_entropy(model.logits(out.hidden), targets)
 }
 

@@ -170,7 +170,9 @@ fn routers_and_their_loss_are_those_of_transformers() {
         let step = jit(move |model: Decoder, tokens: Tensor| {
             let (start, length) = (full([], DType::I32, 0), full([], DType::I32, tokens.dim(1)));
             let cache = model.no_cache();
-            let scores = model.forward(Input { tokens, start, length, cache, remat: None, pipeline: None }).scores;
+            let scores = model
+                .forward(Input { tokens, start, length, prompt: length, cache, remat: None, pipeline: None })
+                .scores;
             (model.balance_loss(&scores).unwrap(), scores.leaves())
         });
         let tokens: Vec<i32> = words(&dir, "tokens").into_iter().map(|t| t as i32).collect();

@@ -1,6 +1,6 @@
 //! Generation: batches, samples, pieces of prompts, the loop on the device. Each against the plain way.
 use raxla::runtime;
-use raxla_graphs::{Finish, Generated, Generation, LoadOptions, Model, Sampling, strip_padding};
+use raxla_graphs::{Draft, Finish, Generated, Generation, LoadOptions, Model, Sampling, strip_padding};
 use safetensors::SafeTensors;
 use std::{ops::ControlFlow, path::PathBuf};
 
@@ -117,6 +117,46 @@ fn by_pieces_of_any_size_it_is_the_same() {
     let want = alone(&model, &prompt, &greedy(16));
     let options = Generation { prefill_chunk: Some(16), ..greedy(16) };
     assert_eq!(alone(&model, &prompt, &options), want);
+}
+
+/// Rotary embeddings that change with the length: what was taken in by pieces, or verified several tokens at a time, is turned as
+/// in one prompt, and then token by token.
+#[test]
+fn embeddings_that_change_with_the_length_do_not_see_pieces() {
+    for (name, original) in [("llama_rope_longrope_long", 16), ("phi3_crossing", 26), ("llama_rope_dynamic", 64)] {
+        let model = load(name, true);
+        let told = |options: &Generation, prompt: &[u32], lookup: bool| -> Vec<(u32, f32)> {
+            let options = Generation { logprobs: Some(0), ..options.clone() };
+            let go = |_| Ok(ControlFlow::Continue(()));
+            let made = match lookup {
+                true => model.generate_speculative_tokens(Draft::Lookup(3), 4, prompt, &options, go),
+                false => model.generate_tokens(prompt, &options, go),
+            };
+            let made = made.unwrap();
+            made.tokens.iter().copied().zip(made.logprobs.iter().map(|l| l.logprob)).collect()
+        };
+        // beyond the context of pre-training in the prompt, and after it; repeating itself, so that tokens can be looked up
+        for n in [original + 9, original - 4] {
+            let prompt: Vec<u32> = (0..n as u32).map(|i| (i % 5) * 11 + 3).collect();
+            let want = told(&greedy(14), &prompt, false);
+            let same = |have: Vec<(u32, f32)>, how: &str| {
+                for (i, (have, want)) in have.iter().zip(&want).enumerate() {
+                    assert!(
+                        have.0 == want.0 && (have.1 - want.1).abs() < 1e-4,
+                        "{name} {n} {how} {i}: {have:?} {want:?}"
+                    );
+                }
+                assert_eq!(have.len(), want.len(), "{name} {n} {how}");
+            };
+            for chunk in [5, n - 1] {
+                same(told(&Generation { prefill_chunk: Some(chunk), ..greedy(14) }, &prompt, false), "by pieces");
+            }
+            same(told(&greedy(14), &prompt, true), "looked up");
+            same(told(&Generation { device_loop: true, ..greedy(14) }, &prompt, false), "on the device");
+            let two = batch(&model, &[prompt.clone()], &Generation { samples: 2, logprobs: Some(0), ..greedy(14) });
+            same(two[1].tokens.iter().copied().zip(two[1].logprobs.iter().map(|l| l.logprob)).collect(), "as a sample");
+        }
+    }
 }
 
 /// A token that the greedy continuation has, to serve as end token.

@@ -30,7 +30,15 @@ fn check(name: &str) -> Vec<String> {
             let (inputs, targets) = (tokens.slice_axis(1, 0..n), tokens.slice_axis(1, 1..n + 1));
             let (start, length) = (full([], DType::I32, 0), full([], DType::I32, n));
             let cache = model.no_cache();
-            let out = model.forward(Input { tokens: inputs, start, length, cache, remat: None, pipeline: None });
+            let out = model.forward(Input {
+                tokens: inputs,
+                start,
+                length,
+                prompt: length,
+                cache,
+                remat: None,
+                pipeline: None,
+            });
             cross_entropy(model.logits(out.hidden), targets)
         };
         value_and_grad(loss)(model)

@@ -25,8 +25,15 @@ fn step(remat: Option<RematOptions>) -> impl Fn(Decoder, Tensor) -> (Decoder, De
             let (inputs, targets) = (tokens.slice_axis(1, 0..SEQ), tokens.slice_axis(1, 1..SEQ + 1));
             let (start, length) = (full([], DType::I32, 0), full([], DType::I32, SEQ));
             let cache = model.no_cache();
-            let out =
-                model.forward(Input { tokens: inputs, start, length, cache, remat: remat.clone(), pipeline: None });
+            let out = model.forward(Input {
+                tokens: inputs,
+                start,
+                length,
+                prompt: length,
+                cache,
+                remat: remat.clone(),
+                pipeline: None,
+            });
             cross_entropy(model.logits(out.hidden), targets)
         };
         let (loss, gradient) = value_and_grad(loss)(model.clone());

@@ -70,3 +70,102 @@ fn variables_reach_the_template() {
     let text = render("{{ custom[1] }}", &[] as &[Message], None, None, false, extra.as_object().unwrap()).unwrap();
     assert_eq!(text, "two");
 }
+
+/// The methods of `str`, `%`, `str.format`, operators, slices and filters.
+#[test]
+fn expressions_give_what_python_gives() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/template/strings.json");
+    let cases: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let rows = cases["rows"].as_array().unwrap();
+    assert!(rows.len() > 600);
+    let mut wrong = vec![];
+    for row in rows {
+        let source = format!("{{{{ ({}) | tojson }}}}", row[0].as_str().unwrap());
+        let extra = cases["variables"].as_object().unwrap();
+        let rendered = render(&source, &[] as &[Message], None, None, true, extra).map_err(|e| e.to_string());
+        let json = rendered.as_ref().ok().and_then(|text| serde_json::from_str::<Value>(text).ok());
+        if json.as_ref() != row.get(1) {
+            wrong.push(format!("{}: {rendered:?}\n    expected {:?}", row[0], row.get(1)));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
+}
+
+/// A template comes with a checkpoint, from whoever made it.
+#[test]
+fn no_template_takes_all_memory_time_or_stack() {
+    let many = |n: usize, part: &str| part.repeat(n);
+    let hostile = [
+        // nested source
+        (format!("{{{{ {}1{} }}}}", many(4000, "("), many(4000, ")")), "recursion"),
+        (format!("{{{{ {}1 }}}}", many(60_000, "not ")), "names and signs"),
+        (format!("{{{{ {}1 }}}}", many(9_000, "-")), ""),
+        (format!("{{{{ 1{} }}}}", many(100_000, "+1")), "names and signs"),
+        (format!("{{{{ x{} }}}}", many(4_900, ".a")), "undefined"),
+        (format!("{{{{ 'x'{} }}}}", many(3_000, "|upper")), ""),
+        (format!("{{% if 0 %}}{}{{% endif %}}", many(15_000, "{% elif 0 %}")), ""),
+        (format!("{{{{ {}{} }}}}", many(4_000, "["), many(4_000, "]")), "recursion"),
+        (many(20_000, "{% if 1 %}"), "recursion"),
+        (many(300 << 10, "x"), "bytes"),
+        // texts that double
+        (format!("{{% set s = 'xxxxxxxx' %}}{}", many(40, "{% set s = s ~ s %}")), "MiB"),
+        (format!("{{% set s = 'xxxxxxxx' %}}{}", many(40, "{% set s = s + s %}")), "MiB"),
+        (format!("{{% set s = 'xxxxxxxx' %}}{}", many(40, "{% set s %}{{ s }}{{ s }}{% endset %}")), "MiB"),
+        (format!("{{% set s = 'xxxxxxxx' %}}{}", many(40, "{% set s = s.replace('x', 'xx') %}")), "MiB"),
+        (format!("{{% set s = 'xxxxxxxx' %}}{}", many(40, "{% set s = s|replace('x', 'xx') %}")), "MiB"),
+        (format!("{{% set s = 'xxxxxxxx' %}}{}", many(40, "{% set s = '%s%s' % (s, s) %}")), "MiB"),
+        (format!("{{% set s = 'xxxxxxxx' %}}{}", many(40, "{% set s = '{0}{0}'.format(s) %}")), "MiB"),
+        (format!("{{% set s = 'xxxxxxxx' %}}{}", many(40, "{% set s = s.join([s, s]) %}")), "MiB"),
+        (
+            format!(
+                "{{% macro m(s) %}}{{{{ s }}}}{{{{ s }}}}{{% endmacro %}}{}",
+                many(40, "{% set s = m(s or 'x') %}")
+            ),
+            "MiB",
+        ),
+        ("{{ 'x' * 100000000000 }}".into(), "MiB"),
+        ("{{ ('x' * 1000000)|join('x' * 1000000) }}".into(), "MiB"),
+        ("{{ 'x'|indent(100000000000, true) }}".into(), "MiB"),
+        ("{{ 'x'.center(100000000000) }}".into(), "MiB"),
+        ("{{ '%100000000000s' % 1 }}".into(), "MiB"),
+        ("{{ '{:100000000000}'.format(1) }}".into(), "MiB"),
+        ("{{ '%.*f' % (100000000000, 1) }}".into(), "MiB"),
+        ("{{ [1]|batch(100000000000, 1)|list }}".into(), "too many"),
+        ("{{ ([0] * 100000000000)|list }}".into(), "MiB"),
+        ("{% for i in range(90000) %}{{ 'x' * 9000 }}{% endfor %}".into(), "MiB"),
+        (
+            format!("{{% set x %}}{{% for i in range(90000) %}}{}{{% endfor %}}{{% endset %}}", many(20_000, "text ")),
+            "MiB",
+        ),
+        // lists in lists
+        (format!("{{% set l = [1] %}}{}{{{{ l == l }}}}", many(60, "{% set l = [l, l] %}")), "MiB"),
+        (format!("{{% set l = [1] %}}{}{{{{ l }}}}", many(60, "{% set l = l + l %}")), "MiB"),
+        (format!("{{% set l = [1] %}}{}{{{{ l }}}}", many(60, "{% set l = l, l %}")), "MiB"),
+        (format!("{{% set l = [1] %}}{}{{{{ l }}}}", many(60, "{% set l = {'a': l, 'b': l} %}")), "MiB"),
+        (format!("{{% set l = [1] %}}{}{{{{ l }}}}", many(60, "{% set l = l|zip(l)|list %}")), ""),
+        (
+            "{% set n = namespace(a=[]) %}{% for i in range(90000) %}{% set n.a = [n.a] %}{% endfor %}{{ n.a }}".into(),
+            "lists within",
+        ),
+        ("{% set n = namespace() %}{% set n.a = n %}{{ n.a }}{{ n|upper }}".into(), "namespace"),
+        ("{% macro m(l) %}{{ m([l, l]) }}{% endmacro %}{{ m([1]) }}".into(), ""),
+        // loops
+        (
+            "{% for a in range(99999) %}{% for b in range(99999) %}{{ b }}{% endfor %}{% endfor %}".into(),
+            "does not end",
+        ),
+        ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}".into(), "recursion"),
+        (
+            "{% set s = 'x' * 9000000 %}{% for i in range(90000) %}{% if s[1:] == s[:-1] %}{% endif %}{% endfor %}"
+                .into(),
+            "MiB",
+        ),
+    ];
+    for (template, reason) in hostile {
+        let start: String = template.chars().take(150).collect();
+        match plain(&template) {
+            Ok(text) => assert!(reason.is_empty(), "{start} .. gives {} bytes", text.len()),
+            Err(error) => assert!(error.contains(reason), "{start} ..: {error}"),
+        }
+    }
+}

@@ -128,6 +128,27 @@ fn decoding_skips_special_tokens_on_request() {
     assert_eq!(BPE.decode(&[100_000], true).unwrap(), "");
 }
 
+/// What a SentencePiece model writes begins with a space where a word begins: it is decoded after its prompt.
+#[test]
+fn a_text_after_a_prompt_keeps_its_space() {
+    for form in ["llama", "gemma"] {
+        let tokenizer = Tokenizer::from_dir(&data("awkward").join(form)).unwrap();
+        let ids = tokenizer.encode("God said, \u{e9}\u{1F600} let there be", true).unwrap();
+        let whole = tokenizer.decode(&ids, true).unwrap();
+        for (at, _) in ids.iter().enumerate().skip(1) {
+            let (prompt, rest) = ids.split_at(at);
+            let mut stream = tokenizer.decode_stream_after(prompt, true).unwrap();
+            let mut text: String = rest.iter().map(|id| stream.push(*id).unwrap()).collect();
+            text += &stream.finish().unwrap();
+            let before = tokenizer.decode(prompt, true).unwrap();
+            // (a prompt that ends within a character is none)
+            if !before.ends_with('\u{fffd}') {
+                assert_eq!(before + &text, whole, "{form} {at}");
+            }
+        }
+    }
+}
+
 /// Everything that settings say about special tokens.
 #[test]
 fn the_settings_decide_what_surrounds_a_text() {
@@ -156,9 +177,14 @@ fn the_settings_decide_what_surrounds_a_text() {
         all
     };
     let usual = llama3(names.clone());
-    assert_eq!(llama3(with("add_bos_token", false)), usual[1..]);
-    assert_eq!(llama3(with("add_eos_token", true))[..usual.len()], usual);
-    assert_eq!(llama3(with("add_eos_token", true)).len(), usual.len() + 1);
+    // a tokenizer.json says what stands around a text, as in transformers 5
+    for (key, value) in [("add_bos_token", false), ("add_eos_token", true)] {
+        let mut all = with(key, value);
+        for class in ["PreTrainedTokenizerFast", "LlamaTokenizer"] {
+            all["tokenizer_class"] = class.into();
+            assert_eq!(llama3(all.clone()), usual, "{key} {class}");
+        }
+    }
     // a space before the first text only
     let new = opened("llama", json!({ "legacy": false })).unwrap();
     let old = opened("llama", json!({ "legacy": true })).unwrap();
@@ -245,6 +271,56 @@ fn broken_tokenizers_are_errors_that_name_the_file() {
         matches!(&bare, LoadError::Tokenizer { reason, .. } if reason.contains("the file has no tokenizer")),
         "{bare}"
     );
+}
+
+/// Rules that work one after another, each of which makes a text longer.
+#[test]
+fn rules_that_let_texts_explode_are_refused() {
+    let model = json!({ "type": "BPE", "vocab": { "a": 0, "b": 1 }, "merges": [] });
+    let opened = |part: &str, rules: Value| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = json!({ "version": "1.0", "added_tokens": [], "model": model });
+        file[part] = rules;
+        std::fs::write(dir.path().join("tokenizer.json"), file.to_string()).unwrap();
+        Tokenizer::from_dir(dir.path())
+    };
+    let many = |n: usize, one: Value| vec![one; n];
+    let replace = |from: Value, to: &str| json!({ "type": "Replace", "pattern": from, "content": to });
+    let doubling = replace(json!({ "String": "a" }), "aa");
+    let level = json!({ "type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": false });
+    let text = |id: &str| json!({ "Sequence": { "id": id, "type_id": 0 } });
+    let hostile = [
+        ("normalizer", json!({ "type": "Sequence", "normalizers": many(40, doubling.clone()) })),
+        (
+            "normalizer",
+            json!({ "type": "Sequence", "normalizers": many(40, json!({ "type": "Prepend", "prepend": "a" })) }),
+        ),
+        ("normalizer", replace(json!({ "String": "a" }), &"a".repeat(100_000))),
+        ("normalizer", replace(json!({ "Regex": "x*" }), &"a".repeat(100_000))),
+        ("pre_tokenizer", json!({ "type": "Sequence", "pretokenizers": many(40, level) })),
+        ("decoder", json!({ "type": "Sequence", "decoders": many(40, doubling.clone()) })),
+        (
+            "post_processor",
+            json!({ "type": "TemplateProcessing", "single": many(20_000, text("A")), "pair": [text("A"), text("B")], "special_tokens": {} }),
+        ),
+    ];
+    for (part, rules) in hostile {
+        let error = opened(part, rules).unwrap_err().to_string();
+        assert!(error.contains("times as long") && error.contains("is the most"), "{part}: {error}");
+    }
+    // within bounds, a text that would become too long is refused, and others are not
+    let some = opened("normalizer", json!({ "type": "Sequence", "normalizers": many(10, doubling) })).unwrap();
+    assert_eq!(some.encode("ab", true).unwrap().len(), 1025);
+    let error = some.encode(&"a".repeat(1 << 20), true).unwrap_err().to_string();
+    assert!(
+        error.contains("1048576 bytes") && error.contains("1024 times") && error.contains("help: give it in parts"),
+        "{error}"
+    );
+    let long = json!({ "type": "BPE", "vocab": { ("a".repeat(5000)): 0 }, "merges": [] });
+    let dir = tempfile::tempdir().unwrap();
+    let file = json!({ "version": "1.0", "added_tokens": [], "model": long });
+    std::fs::write(dir.path().join("tokenizer.json"), file.to_string()).unwrap();
+    assert!(Tokenizer::from_dir(dir.path()).unwrap_err().to_string().contains("a piece of 5000 bytes"));
 }
 
 /// Pushes ids one by one; no piece may hold half a character.

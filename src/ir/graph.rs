@@ -7,8 +7,8 @@
 use crate::{
     aval::Aval,
     host::Host,
-    memory::bytes_of,
     inner::InnerGraph,
+    memory::bytes_of,
     prim::{Cost, Primitive},
     trace::with_site,
 };

@@ -99,21 +99,24 @@ pub struct Rotation {
 }
 
 impl Rope {
-    /// The rotations of positions `positions` (i32 `[t]`) in a sequence that is `length` (i32 scalar) long.
+    /// The rotations of positions `positions` (i32 `[t]`) in a sequence that is `length` long: an i32 scalar, or one for each
+    /// position, `[t]`.
     #[track_caller]
     pub fn rotations(&self, positions: Tensor, length: Tensor) -> Rotation {
         let _at = At::op("Rope::rotations");
-        let frequencies = self.frequencies(length).expand_dims(0);
+        let frequencies = self.frequencies(length);
         let half = positions.cast(DType::F32).expand_dims(-1) * frequencies;
         let angles = concat(&[half, half], -1);
         let scale = self.attention_factor();
         Rotation { cos: angles.cos() * scale, sin: angles.sin() * scale }
     }
 
-    /// Radians per position of each pair of dimensions, f32 `[dim / 2]`.
+    /// Radians per position of each pair of dimensions, f32 `[t, dim / 2]`, or `[1, dim / 2]` where all positions have the same.
     fn frequencies(&self, length: Tensor) -> Tensor {
-        let constant = |v: Vec<f64>| literal(Host::floats(DType::F32, [v.len()], v));
+        let constant = |v: Vec<f64>| literal(Host::floats(DType::F32, [v.len()], v)).expand_dims(0);
         prim::require_small(self.dim / 2);
+        let all = [length.dims().first().copied().unwrap_or(1), self.dim / 2];
+        let length = length.reshape([all[0], 1]);
         let plain = self.plain();
         match &self.scaling {
             RopeScaling::Default => constant(plain),
@@ -123,7 +126,7 @@ impl Rope {
                 let grown = length * (*factor / *original as f64) - (factor - 1.0);
                 let base = grown.pow(self.dim as f64 / (self.dim as f64 - 2.0)) * self.theta;
                 let exponents = (0..self.dim / 2).map(|i| -2.0 * i as f64 / self.dim as f64).collect();
-                prim::pow(base.broadcast_to([self.dim / 2]), constant(exponents))
+                prim::pow(base.broadcast_to(all), constant(exponents).broadcast_to(all))
             }
             RopeScaling::Yarn { factor, .. } => {
                 let (low, high) = self.yarn_ramp();
@@ -153,8 +156,8 @@ impl Rope {
                 constant(plain.into_iter().map(blend).collect())
             }
             RopeScaling::LongRope { short_factor, long_factor, original_max_position_embeddings: original, .. } => {
-                let divided = |by: &[f32]| constant(divide(&plain, by));
-                where_(length.gt(*original), divided(long_factor), divided(short_factor))
+                let divided = |by: &[f32]| constant(divide(&plain, by)).broadcast_to(all);
+                where_(length.gt(*original).broadcast_to(all), divided(long_factor), divided(short_factor))
             }
         }
     }

@@ -20,30 +20,41 @@ pub struct Span {
     pub start: Tensor,
     /// Length of the sequence up to the last real token of the call, i32 scalar. Tokens behind it are padding.
     pub length: Tensor,
+    /// For each position, i32 `[t]`: how long the sequence was when the position came to it. Rotary embeddings that change with
+    /// the length then turn it alike, however the sequence is cut into calls.
+    lengths: Tensor,
     /// The positions, i32 `[t]`.
     pub positions: Tensor,
     /// Of each kind that the layers have, computed once.
     rotations: Vec<(Rope, Rotation)>,
 }
 impl Span {
-    /// `t` tokens from `start` on, for layers with these rotary embeddings; one may occur several times.
+    /// `t` tokens from `start` on, for layers with these rotary embeddings; one may occur several times. The first `prompt`
+    /// tokens of the sequence, i32 scalar, came to it together, and each further one alone.
     #[track_caller]
-    pub fn new<'a>(start: Tensor, length: Tensor, t: usize, ropes: impl IntoIterator<Item = &'a Rope>) -> Span {
+    pub fn new<'a>(
+        start: Tensor,
+        length: Tensor,
+        prompt: Tensor,
+        t: usize,
+        ropes: impl IntoIterator<Item = &'a Rope>,
+    ) -> Span {
         let _at = At::op("Span::new");
         let positions = prim::iota([t], DType::I32, 0) + start;
+        let lengths = (positions + 1).maximum(prompt);
         let mut rotations: Vec<(Rope, Rotation)> = vec![];
         for rope in ropes {
             if rotations.iter().all(|(known, _)| known != rope) {
-                rotations.push((rope.clone(), rope.rotations(positions, length)));
+                rotations.push((rope.clone(), rope.rotations(positions, lengths)));
             }
         }
-        Span { start, length, positions, rotations }
+        Span { start, length, lengths, positions, rotations }
     }
     /// Those of this rotary embedding.
     #[track_caller]
     pub fn rotation(&self, rope: &Rope) -> Rotation {
         let known = self.rotations.iter().find(|(known, _)| known == rope);
-        known.map_or_else(|| rope.rotations(self.positions, self.length), |(_, rotation)| *rotation)
+        known.map_or_else(|| rope.rotations(self.positions, self.lengths), |(_, rotation)| *rotation)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
 use raxla_xla::{
     Code, NamedValue, Plugin,
     ffi::{self, Arg, Call},
-    find_plugin,
+    find_plugin_for_device,
 };
 use std::{
     path::PathBuf,
@@ -25,7 +25,7 @@ pub use raxla_xla::{Client, Device, OnStall, Watchdog, watch, watched_by};
 pub struct Options {
     /// `cpu`, `cuda12`, `cuda13` or `tpu`; empty means the environment variable `RAXLA_PLATFORM`, else `cpu`.
     pub platform: String,
-    /// The plugin's file, instead of the search order of [`find_plugin`].
+    /// The plugin's file, instead of the search order of [`find_plugin`](raxla_xla::find_plugin).
     pub plugin: Option<PathBuf>,
     /// Number of virtual devices of the CPU plugin; 1 when `None`.
     pub cpu_devices: Option<usize>,
@@ -37,7 +37,7 @@ pub fn client_with(options: &Options) -> Result<Client> {
         "" => std::env::var("RAXLA_PLATFORM").unwrap_or_else(|_| "cpu".into()),
         p => p.to_string(),
     };
-    let plugin = Plugin::load(&find_plugin(&platform, options.plugin.as_deref())?)?;
+    let plugin = Plugin::load(&find_plugin_for_device(&platform, options.plugin.as_deref())?)?;
     let devices = i64::try_from(options.cpu_devices.unwrap_or(1)).unwrap_or(i64::MAX);
     let count = ("cpu_device_count", NamedValue::Int(devices));
     Ok(plugin.client(if platform == "cpu" { std::slice::from_ref(&count) } else { &[] })?)

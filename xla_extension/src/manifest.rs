@@ -127,12 +127,26 @@ pub fn entries(kind: &str) -> Result<Vec<&'static Entry>> {
 /// The known plugin with a library of this file name.
 pub(crate) fn entry_of_library(path: &Path) -> Option<&'static Entry> {
     let name = path.file_name().and_then(OsStr::to_str)?;
-    manifest().iter().find(|entry| entry.library.file_name() == name)
+    let named = || manifest().iter().filter(|entry| entry.library.file_name() == name);
+    // the libraries of both CUDA plugins have the same name
+    let size = path.metadata().map_or(0, |metadata| metadata.len());
+    named().find(|entry| entry.library.size == size).or_else(|| named().next())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn libraries_of_one_name_are_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        for kind in ["cuda12", "cuda13"] {
+            let library = &entries(kind).unwrap()[0].library;
+            let path = dir.path().join(library.file_name());
+            std::fs::File::create(&path).unwrap().set_len(library.size).unwrap();
+            assert_eq!(entry_of_library(&path).unwrap().kind, kind);
+        }
+    }
 
     #[test]
     fn the_manifest_is_complete() {

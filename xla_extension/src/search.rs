@@ -20,6 +20,19 @@ pub const PLUGIN_VARIABLES: [&str; 2] = ["RAXLA_PLUGIN", "PJRT_PLUGIN_LIBRARY_PA
 ///
 /// An error says what was looked for, where, and the command that helps.
 pub fn find_plugin(kind: &str, explicit: Option<&Path>) -> Result<PathBuf> {
+    search(kind, explicit, || Ok(()))
+}
+
+/// As [`find_plugin`], for running on this machine: a plugin for a GPU or a TPU is not downloaded where there is none.
+///
+/// # Errors
+/// As [`find_plugin`]; and no such device.
+pub fn find_plugin_for_device(kind: &str, explicit: Option<&Path>) -> Result<PathBuf> {
+    search(kind, explicit, || present(kind, Path::new("/")))
+}
+
+/// `wanted`: may it be downloaded?
+fn search(kind: &str, explicit: Option<&Path>, wanted: impl Fn() -> Result<()>) -> Result<PathBuf> {
     if let Some(path) = explicit {
         return given(path, "--plugin");
     }
@@ -37,7 +50,7 @@ pub fn find_plugin(kind: &str, explicit: Option<&Path>) -> Result<PathBuf> {
     }
     let mut failures = Vec::new();
     for entry in &entries {
-        match supported(entry).and_then(|()| install::install(entry, Progress::Stderr)) {
+        match supported(entry).and_then(|()| wanted()).and_then(|()| install::install(entry, Progress::Stderr)) {
             Ok(path) => return Ok(path),
             Err(error) => failures.push((entry, error)),
         }
@@ -65,6 +78,25 @@ fn supported(entry: &Entry) -> Result<()> {
         format!("{} is built for Linux on x86-64, not for {os} on {arch}", entry.library.package),
     )
     .help("build the plugin from XLA's sources and name it in `RAXLA_PLUGIN`"))
+}
+
+/// Whether the machine has what a plugin of this kind runs on: those for GPUs and TPUs are hundreds of megabytes, which nobody wants
+/// who has none. (`raxla plugin install` does not ask.) `root`: where `dev` and `proc` are.
+fn present(kind: &str, root: &Path) -> Result<()> {
+    let (what, signs): (_, &[&str]) = match kind {
+        // the driver, as Linux and as WSL show it
+        "cuda12" | "cuda13" => ("NVIDIA GPU", &["proc/driver/nvidia/version", "dev/nvidiactl", "dev/dxg"]),
+        "tpu" => ("TPU", &["dev/accel0", "dev/vfio/0"]),
+        _ => return Ok(()),
+    };
+    if signs.iter().any(|sign| root.join(sign).exists()) {
+        return Ok(());
+    }
+    let shown: Vec<String> = signs.iter().map(|sign| format!("/{sign}")).collect();
+    let message =
+        format!("this machine shows no {what} (there is none of {}), so it is not downloaded", shown.join(", "));
+    Err(Error::new(Code::NotFound, message)
+        .help("leave out `--platform` (or RAXLA_PLATFORM) to run on the CPU, or install the device's driver"))
 }
 
 fn none_found(kind: &str, failures: &[(&&Entry, Error)]) -> Error {
@@ -109,4 +141,24 @@ fn status(entry: &'static Entry) -> Result<PluginStatus> {
     let path = install::library_path(entry)?;
     let state = install::verify(&entry.library, &path);
     Ok(PluginStatus { entry, path, state })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plugins_for_devices_that_are_not_there_are_not_downloaded() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(present("cpu", root.path()).is_ok());
+        for (kind, sign) in [("cuda12", "dev/nvidiactl"), ("cuda13", "dev/dxg"), ("tpu", "dev/accel0")] {
+            let error = present(kind, root.path()).unwrap_err();
+            assert!(error.message.contains("it is not downloaded") && error.message.contains(sign), "{error}");
+            let sign = root.path().join(sign);
+            std::fs::create_dir_all(sign.parent().unwrap()).unwrap();
+            std::fs::write(&sign, "").unwrap();
+            assert!(present(kind, root.path()).is_ok());
+            std::fs::remove_file(sign).unwrap();
+        }
+    }
 }

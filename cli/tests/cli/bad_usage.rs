@@ -33,6 +33,7 @@ fn options_are_checked_before_anything_is_loaded() {
     misused(&["--logit-bias", "7=inf", "Hi"], &["error: --logit-bias of token 7 must be a finite number, not inf"]);
     misused(&["--samples", "0", "Hi"], &["error: --samples must be 1 or more, not 0"]);
     misused(&["--prefill-chunk", "0", "Hi"], &["error: --prefill-chunk must be 1 or more, not 0"]);
+    misused(&["--stop", "", "Hi"], &["error: --stop must not be an empty text"]);
     misused(&["--logprobs", "2", "Hi"], &["error: --logprobs are told in JSON: add --json"]);
     misused(&["--lookup", "--draft-tokens", "0", "Hi"], &["error: --draft-tokens must be 1 or more, not 0"]);
     misused(&["--lookup", "--samples", "2", "Hi"], &["error: tokens are drafted for one text: leave out --samples"]);
@@ -168,6 +169,49 @@ fn a_full_standard_output_is_an_error() {
     check_failure(text.into(), 1, &["error: standard output cannot be written: No space left on device"]);
     let list = raxla(["models"]).stdout(full()).output().unwrap();
     check_failure(list.into(), 1, &["error: standard output cannot be written: No space left on device"]);
+}
+
+/// Rust would write to nowhere. What is not printed, such as a file, does not need it.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_closed_standard_output_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("logits");
+    let closed = |arguments: &[&str], to: &str| {
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &format!("exec \"$0\" \"$@\" {to}"), env!("CARGO_BIN_EXE_raxla")]).args(arguments);
+        shell.output().unwrap().into()
+    };
+    for arguments in [&["models"][..], &["generate", "--model", "/no/such/model", "Hi"], &["plugin", "list", "--json"]]
+    {
+        check_failure(closed(arguments, ">&-"), 1, &["error: standard output is closed: the result would be lost"]);
+    }
+    let outcome: Outcome = closed(&["models"], ">/dev/null");
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let model = fixture("gpt2_plain");
+    let file = ["logits", "--tokens", "3", "--model", model.to_str().unwrap(), "--out", out.to_str().unwrap()];
+    let outcome: Outcome = closed(&file, ">&-");
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(out.is_file());
+}
+
+/// What a file says is shown, not obeyed.
+#[test]
+fn escape_sequences_of_files_do_not_reach_the_terminal() {
+    let model = speaker();
+    let config =
+        serde_json::json!({ "chat_template": "{{ raise_exception('\u{1b}]52;c;eA==\u{7} \u{9b}2J \u{202e}no') }}" });
+    fs::write(model.path().join("tokenizer_config.json"), config.to_string()).unwrap();
+    let outcome = run_with(raxla(["chat", "--model"]).arg(model.path()), "hi\n");
+    let text = check_failure(outcome, 1, &["chat template: \\x1b]52;c;eA==\\x07 \\u{9b}2J \\u{202e}no"]);
+    assert!(!text.contains(['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}']));
+    // names of tensors, too
+    edit_tensors(model.path(), |tensors| {
+        let moved = tensors.remove("transformer.wpe.weight").unwrap();
+        tensors.insert("transformer.\u{1b}[31mwpe.weight".into(), moved);
+    });
+    let mut generate = raxla(["generate", "Hi", "--model"]);
+    assert!(!fails(generate.arg(model.path()), 1, &["transformer.wpe.weight"]).contains('\u{1b}'));
 }
 
 #[test]

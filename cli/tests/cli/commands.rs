@@ -32,7 +32,11 @@ fn logits_and_hidden_states_are_those_of_transformers() {
         assert_eq!(stdout, "");
         let mut want = read_tensors(&fixture(name).join("reference.safetensors"));
         want.retain(|name, _| name == "logits" || name.starts_with("hidden_states."));
-        let have = read_tensors(&out);
+        // and it is a reference itself
+        succeeds(raxla(["verify", "--tolerance", "0", "--model"]).arg(fixture(name)).arg("--reference").arg(&out));
+        let mut have = read_tensors(&out);
+        let (dtype, dims, _) = have.remove("tokens").unwrap();
+        assert_eq!((dtype, dims), (safetensors::Dtype::I64, vec![1, tokens.len()]));
         assert_eq!(have.keys().collect::<Vec<_>>(), want.keys().collect::<Vec<_>>(), "{name}");
         for (part, (dtype, dims, bytes)) in &want {
             assert_eq!((&have[part].0, &have[part].1), (dtype, dims), "{name} {part}");
@@ -53,7 +57,7 @@ fn logits_of_half_precision_are_f32_and_hidden_states_are_extra() {
     succeeds(logits(&fixture("llama_bf16"), &tokens, &out).args(["--dtype", "bf16", "--scan"]));
     let have = read_tensors(&out);
     let want = read_tensors(&fixture("llama_bf16").join("reference.safetensors"));
-    assert_eq!(have.keys().collect::<Vec<_>>(), ["logits"]);
+    assert_eq!(have.keys().collect::<Vec<_>>(), ["logits", "tokens"]);
     assert_eq!((have["logits"].0, &have["logits"].1), (safetensors::Dtype::F32, &want["logits"].1));
     let d = deviation(&have["logits"].2, &want["logits"].2);
     assert!(d > 1e-6 && d < 0.2, "rounded to bf16, not wrong: {d:.1e}");
@@ -286,7 +290,7 @@ fn compiled_programs_are_kept_until_cleared() {
     let first = compute();
     assert_eq!(usage()["programs"], 1);
     let text = succeeds(&mut here(&["cache", "info"]));
-    assert!(text.contains("compiled: 1 program, ") && text.contains(" MiB of at most 2048"), "{text}");
+    assert!(text.contains("compiled: 1 program, ") && text.contains(" MiB of at most 2048 MiB\n"), "{text}");
     assert_eq!(first, compute(), "the kept program computes the same");
     // half a file, as a full disk or a crash would leave it, is not run
     let kept = fs::read_dir(home.path().join("compiled")).unwrap().flatten().next().unwrap().path();

@@ -74,7 +74,9 @@ fn the_prompt_comes_as_words_from_a_file_or_from_standard_input() {
     for part in ["16 tokens, ", " tokens/s; first token after ", "; compile ", " ms, load "] {
         assert!(streamed.stderr.contains(part), "{}", streamed.stderr);
     }
-    assert_eq!(streamed.stderr.lines().count(), 1, "{}", streamed.stderr);
+    // its template says that it is for conversations
+    assert!(streamed.stderr.starts_with("note: ") && streamed.stderr.contains("`raxla chat`"), "{}", streamed.stderr);
+    assert_eq!(streamed.stderr.lines().count(), 2, "{}", streamed.stderr);
     assert_eq!(succeeds(generate(model.path(), &short).arg("--prompt-file").arg(&file)), streamed.stdout);
     for from_stdin in [&[][..], &["-"], &["--prompt-file", "-"]] {
         let outcome = run_with(generate(model.path(), &short).args(from_stdin), &format!("{}\n", prompt()));
@@ -123,8 +125,68 @@ fn a_batch_is_one_line_per_prompt_and_sample() {
     assert_eq!(with(&["--device-loop", "--prefill-chunk", "4"]), all);
     let samples = lines(generate(model.path(), &options).args(["--samples", "2", "Hi"]));
     assert_eq!(samples.iter().map(tokens).collect::<Vec<_>>(), [two[0].2.clone(), two[1].2.clone()]);
-    fs::write(&file, "one\n\nthree").unwrap();
-    fails(generate(model.path(), &[]).arg("--batch").arg(&file), 1, &["error: line 2 of the batch is empty"]);
+}
+
+#[test]
+fn bad_lines_of_a_batch_are_named_and_the_others_continued() {
+    let model = speaker();
+    let file = model.path().join("prompts.txt");
+    let long = "x".repeat(65);
+    fs::write(&file, [b"Hi\r\n\n", long.as_bytes(), b"\n\xff\xfe\nyo"].concat()).unwrap();
+    let outcome = run(generate(model.path(), &["-n", "4", "--ignore-eos", "--batch"]).arg(&file));
+    assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
+    for wanted in [
+        "error: line 2 of the batch: it is empty",
+        "error: line 3 of the batch: the prompt has 65 tokens, but the model's context is 64",
+        "error: line 4 of the batch: it is not UTF-8",
+        "error: 3 of the batch's 5 lines could not be continued",
+    ] {
+        assert!(outcome.stderr.contains(wanted), "{wanted}: {}", outcome.stderr);
+    }
+    let lines: Vec<Value> = outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let single = |prompt: &str| json(&mut generate(model.path(), &["-n", "4", "--ignore-eos", "--json", prompt]));
+    assert_eq!((lines.len(), text(&lines[0]), text(&lines[4])), (5, text(&single("Hi")), text(&single("yo"))));
+    assert!(lines[1..4].iter().all(|line| line["error"].is_string() && line.get("text").is_none()), "{lines:?}");
+    fs::write(&file, "").unwrap();
+    fails(generate(model.path(), &["--batch"]).arg(&file), 1, &["error: the batch has no prompt"]);
+    fs::write(&file, "\n").unwrap();
+    let none = run(generate(model.path(), &["--batch"]).arg(&file));
+    assert!(none.code == Some(1) && none.stderr.contains("error: line 1 of the batch: it is empty"), "{}", none.stderr);
+}
+
+/// As Gemma 3 in f16: what a layer adds to the stream is more than the dtype holds.
+#[test]
+fn numbers_that_overflow_are_an_error_that_names_the_layer() {
+    let model = speaker();
+    edit_tensors(model.path(), |tensors| {
+        let (_, _, bytes) = tensors.get_mut("transformer.h.1.mlp.c_proj.weight").unwrap();
+        for weight in bytes.chunks_exact_mut(4) {
+            let large = f32::from_le_bytes((&*weight).try_into().unwrap()) * 1e6;
+            weight.copy_from_slice(&large.clamp(-6e4, 6e4).to_le_bytes());
+        }
+    });
+    let file = model.path().join("prompts.txt");
+    fs::write(&file, "Hi\nyo\n").unwrap();
+    let batch = ["--batch", file.to_str().unwrap()];
+    let ways: [&[&str]; 7] = [
+        &["Hi"],
+        &["--temperature", "1", "Hi"],
+        &["--device-loop", "Hi"],
+        &["--lookup", "HiHiHi"],
+        &["--beams", "2", "Hi"],
+        &["--samples", "2", "Hi"],
+        &batch,
+    ];
+    for way in ways {
+        let wanted =
+            ["the logits after", "are not finite: in f16, layer 1 is the first", "help: f16 holds", "--dtype bf16"];
+        let outcome = run(generate(model.path(), &["--dtype", "f16", "--ignore-eos"]).args(way));
+        assert_eq!((outcome.code, outcome.stdout.trim()), (Some(1), ""), "{way:?} {}", outcome.stderr);
+        for wanted in wanted {
+            assert!(outcome.stderr.contains(wanted), "{way:?}: {wanted} is not in {}", outcome.stderr);
+        }
+    }
+    succeeds(&mut generate(model.path(), &["-n", "4", "Hi"]));
 }
 
 #[test]
@@ -241,6 +303,8 @@ fn other_dtypes_and_scanned_layers_speak_too() {
     let whole = spell(&reference_tokens("gpt2_plain", "greedy")[..4]) + "\n";
     assert_eq!(with(&["--scan"]), whole);
     assert!(!with(&["--dtype", "bf16"]).is_empty());
+    let half = run(&mut generate(model.path(), &["--dtype", "bf16", "-n", "1", "Hi"]));
+    assert!(half.stderr.contains("note: on a CPU bf16 takes several times the time"), "{}", half.stderr);
 }
 
 #[test]
@@ -259,12 +323,38 @@ fn chat_remembers_until_told_not_to() {
     };
     let chat = talk(&[], "hi\n\nyo\n/clear\nhi\n/exit\nnever read\n");
     assert_eq!(chat.stderr.lines().filter(|l| l.contains("tokens/s")).count(), 3, "three answers: {}", chat.stderr);
-    let answer = |prompt: &str| succeeds(&mut generate(model.path(), &["-n", "8", prompt]));
+    // (an answer begins without the space of a word)
+    let answer = |prompt: &str| {
+        let text = succeeds(&mut generate(model.path(), &["-n", "8", prompt]));
+        text.trim_start_matches(' ').to_string()
+    };
     let first = answer("u:hi\na:");
     let second = answer(&format!("u:hi\na:{}\nu:yo\na:", first.strip_suffix('\n').unwrap()));
     assert_eq!(chat.stdout, format!("{first}{second}{first}"));
     let told = talk(&["--system", "be"], "hi\n");
     assert_eq!(told.stdout, answer("s:be\nu:hi\na:"));
+}
+
+#[test]
+fn chat_goes_on_after_a_message_that_cannot_be_answered() {
+    let model = speaker();
+    let mut chat = raxla(["chat", "-n", "4", "--model"]);
+    let mut child = chat.arg(model.path()).stdin(std::process::Stdio::piped()).spawn().unwrap();
+    let long = "x".repeat(70);
+    let lines = [b"\xff\xfe\n", long.as_bytes(), b"\nhi\n"].concat();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), &lines).unwrap();
+    let outcome: Outcome = child.wait_with_output().unwrap().into();
+    assert_eq!(outcome.code, Some(1));
+    let answer = succeeds(&mut generate(model.path(), &["-n", "4", "u:hi\na:"]));
+    assert_eq!(outcome.stdout, answer.trim_start_matches(' '), "what was left out is no part of the conversation");
+    for wanted in [
+        "error: the message cannot be read: it is not UTF-8",
+        "the model's context is 64",
+        "/clear",
+        "error: 2 messages",
+    ] {
+        assert!(outcome.stderr.contains(wanted), "{wanted}: {}", outcome.stderr);
+    }
 }
 
 #[test]
@@ -283,7 +373,10 @@ fn chat_tells_the_model_of_tools() {
     fs::write(&tools, r#"[{"name": "ad"}, {"type": "function", "function": {"name": "go"}}]"#).unwrap();
     let told = chat("hi\n/tool 7\n");
     assert_eq!(told.code, Some(0), "{}", told.stderr);
-    let answer = |prompt: &str| succeeds(&mut generate(model.path(), &["-n", "4", prompt]));
+    let answer = |prompt: &str| {
+        let text = succeeds(&mut generate(model.path(), &["-n", "4", prompt]));
+        text.trim_start_matches(' ').to_string()
+    };
     let first = answer("adgo\nu:hi\na:");
     let second = answer(&format!("adgo\nu:hi\na:{}\nt:7\na:", first.strip_suffix('\n').unwrap()));
     assert_eq!(told.stdout, format!("{first}{second}"));

@@ -42,6 +42,29 @@ fn the_texts_are_the_reviewed_ones() {
     assert!(all == known, "a help text changed; UPDATE_EXPECT=1 renews tests/help.txt: {differs:?}");
 }
 
+/// Paragraphs flow, and lines that are written as they are, such as examples, fit: no line is cut off from the next one.
+#[test]
+fn no_word_stands_alone_on_its_line() {
+    for width in [80, 100] {
+        for command in COMMANDS {
+            let mut raxla = raxla(command.split_whitespace().chain(["--help"]));
+            let text = succeeds(raxla.env("COLUMNS", width.to_string()));
+            let lines: Vec<&str> = text.lines().collect();
+            for pair in lines.windows(2) {
+                let [line, next] = pair else { continue };
+                let indent = |line: &str| line.len() - line.trim_start().len();
+                let full =
+                    line.chars().count() + 1 + next.split_whitespace().next().map_or(0, |w| w.chars().count()) > width;
+                // a paragraph goes on at the margin, where examples and tables have their two spaces
+                let goes_on = !line.is_empty() && !next.is_empty() && indent(next) == 0;
+                let begins = line.ends_with(':') && indent(line) == 0;
+                assert!(!goes_on || begins || full, "{command} at {width}:\n{line}\n{next}");
+                assert!(!goes_on || indent(line) == 0, "{command} at {width} is cut: {line}\n{next}");
+            }
+        }
+    }
+}
+
 #[test]
 fn every_option_and_command_is_described() {
     for command in COMMANDS {

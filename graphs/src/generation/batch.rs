@@ -128,7 +128,10 @@ impl Model {
             Run::start(self, &mut plan, options.shape(), options, left(&records) > 1 && !options.device_loop)?;
         let mut take = |records: &mut Vec<Record>, tokens: Vec<_>| -> Result<()> {
             let mut rows = records.iter_mut().enumerate().zip(tokens);
-            rows.try_for_each(|((row, record), token)| record.push(token, eos, |token| on_token(row, token)))
+            rows.try_for_each(|((row, record), token)| {
+                let prompt = plan.prompts[row / plan.samples];
+                record.push(token, (self, prompt), eos, |token| on_token(row, token))
+            })
         };
         // only the first tokens are shown before the decoding program is even compiled
         take(&mut records, read(run.chosen.as_ref().expect("a choice"))?)?;
@@ -175,7 +178,8 @@ impl Model {
         let prompts =
             prompts.iter().map(|p| self.encode_prompt(p.as_ref(), add_special)).collect::<Result<Vec<_>>>()?;
         let rows = prompts.len() * options.samples;
-        let mut texts = (0..rows).map(|_| Text::new(self, &options.stop)).collect::<Result<Vec<_>>>()?;
+        let text = |row: usize| Text::new(self, &prompts[row / options.samples], &options.stop);
+        let mut texts = (0..rows).map(text).collect::<Result<Vec<_>>>()?;
         let mut all =
             self.generate_batch(&prompts, options, |row, id| texts[row].push(id, |piece| on_text(row, piece)))?;
         for (row, (made, text)) in all.iter_mut().zip(texts).enumerate() {
@@ -213,6 +217,14 @@ impl Model {
         Ok(ids)
     }
 
+    /// Whether a text can be a prompt: the model knows its tokens, and they fit its context.
+    ///
+    /// # Errors
+    /// What [`Model::generate`] would say of it.
+    pub fn check_prompt(&self, prompt: &str, add_special: bool) -> Result<()> {
+        self.check_tokens(&self.encode_prompt(prompt, add_special)?)
+    }
+
     /// The prompts and the options make sense for this model.
     pub(super) fn check_request(&self, prompts: &[&[u32]], options: &Generation) -> Result<()> {
         prompts.iter().try_for_each(|p| self.check_tokens(p))?;
@@ -234,8 +246,8 @@ pub(super) struct Text<'a> {
     out: Stop<'a>,
 }
 impl<'a> Text<'a> {
-    pub fn new(model: &'a Model, stop: &'a [String]) -> Result<Text<'a>> {
-        Ok(Text { stream: model.tokenizer()?.decode_stream(true), out: Stop::new(stop) })
+    pub fn new(model: &'a Model, prompt: &[u32], stop: &'a [String]) -> Result<Text<'a>> {
+        Ok(Text { stream: model.tokenizer()?.decode_stream_after(prompt, true)?, out: Stop::new(stop) })
     }
     /// Take a token; `on_text` sees what it makes certain.
     pub fn push(&mut self, id: u32, on_text: impl FnOnce(&str) -> ControlFlow<()>) -> Result<ControlFlow<()>> {

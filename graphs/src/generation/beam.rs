@@ -81,6 +81,10 @@ impl Model {
             )?;
             run.put_state(state);
             let (best, from, next) = (best.to_vec::<f32>()?, from.to_vec::<i32>()?, next.to_vec::<i32>()?);
+            if best[0] == f32::INFINITY || best[0].is_nan() {
+                let beam = search.running.get(from[0] as usize).map_or(&[][..], |beam| &beam.tokens);
+                return Err(self.not_finite(&[prompt, beam].concat()));
+            }
             if search.length == 0 {
                 (first_token, begin, before) = (start.elapsed(), Instant::now(), run.compile);
             }
@@ -120,9 +124,10 @@ impl Model {
         beams: &Beams,
         options: &Generation,
     ) -> Result<Vec<Generated>> {
-        let mut all = self.beam_search_tokens(&self.encode_prompt(prompt, add_special)?, beams, options)?;
+        let prompt = self.encode_prompt(prompt, add_special)?;
+        let mut all = self.beam_search_tokens(&prompt, beams, options)?;
         for made in &mut all {
-            let mut text = Text::new(self, &options.stop)?;
+            let mut text = Text::new(self, &prompt, &options.stop)?;
             for id in &made.tokens {
                 if text.push(*id, |_| ControlFlow::Continue(()))?.is_break() {
                     break;

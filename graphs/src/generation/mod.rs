@@ -67,6 +67,9 @@ impl Generation {
     /// Check the ranges of all values.
     pub fn check(&self) -> Result<(), String> {
         self.sampling.check()?;
+        if self.stop.iter().any(String::is_empty) {
+            return Err("stop must not be an empty text, which stands everywhere".into());
+        }
         limits::within("samples", self.samples, limits::SAMPLES)?;
         limits::within("prefill-chunk", self.prefill_chunk.unwrap_or(1), limits::POSITIONS)?;
         // (none: the chosen tokens' own are told)
@@ -159,7 +162,8 @@ impl Model {
 
     /// Generate text after a prompt; `on_text` sees each piece as soon as it is certain and may end it.
     ///
-    /// Pieces never hold part of a character, nor the beginning of a stop text. `add_special` puts the model's own first
+    /// Pieces never hold part of a character, nor the beginning of a stop text. Prompt and text together are what the model read
+    /// and wrote: where a word begins, the text begins with a space. `add_special` puts the model's own first
     /// token before the prompt; a rendered chat template already has it.
     ///
     /// # Errors

@@ -324,12 +324,12 @@ pub(super) fn ints(client: &Client, x: &[i32]) -> Result<Array> {
     Ok(Array::on(client, [x.len()], x)?)
 }
 
-/// A token, and how likely it was if that was asked for.
-pub(super) type Token = (u32, Option<TokenLogprobs>);
+/// A token, and how likely it was if that was asked for; no token where the logits are not finite.
+pub(super) type Token = (Option<u32>, Option<TokenLogprobs>);
 
 /// Wait for chosen tokens. Their axes but the last of `top` are merged.
 pub(super) fn read(chosen: &Chosen<Array>) -> Result<Vec<Token>> {
-    let tokens = chosen.token.to_vec::<i32>()?.into_iter().map(|t| t as u32);
+    let tokens = chosen.token.to_vec::<i32>()?.into_iter().map(|t| u32::try_from(t).ok());
     let Some(Logprobs { chosen, top }) = &chosen.logprobs else { return Ok(tokens.map(|t| (t, None)).collect()) };
     let (of_chosen, mut tops) = (chosen.to_vec::<f32>()?, vec![vec![]; tokens.len()]);
     if let Some((values, ids)) = top {
@@ -363,16 +363,18 @@ impl Record {
         };
         Record { made, most, done: most == 0 }
     }
-    /// Take the next token, unless the row has ended.
+    /// Take the next token, unless the row has ended. `prompt`: what came before the row's tokens.
     pub fn push(
         &mut self,
         (token, logprobs): Token,
+        (model, prompt): (&Model, &[u32]),
         eos: &[u32],
         on_token: impl FnOnce(u32) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         if self.done {
             return Ok(());
         }
+        let Some(token) = token else { return Err(model.not_finite(&[prompt, &self.made.tokens].concat())) };
         if eos.contains(&token) {
             (self.done, self.made.finish) = (true, Finish::Stop);
             return Ok(());

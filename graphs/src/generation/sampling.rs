@@ -112,7 +112,7 @@ pub struct Shape {
 /// A chosen token. In a batch each leaf has a leading axis of rows.
 #[derive(Tree, Clone, Debug)]
 pub struct Chosen<T = Tensor> {
-    /// i32 `[1]`
+    /// i32 `[1]`; negative where the logits are not finite, so that there is nothing to choose.
     pub token: T,
     /// How likely it was, if the program is to say so.
     pub logprobs: Option<Logprobs<T>>,
@@ -169,7 +169,8 @@ impl Shape {
         scope("sample", || {
             let scores = self.scores(logits, context);
             let token = if self.random { key.categorical(scores, -1).cast(DType::I32) } else { scores.argmax(-1) };
-            Chosen { token: token.reshape([1]), logprobs: self.logprobs.map(|n| logprobs(logits, token, n)) }
+            let logprobs = self.logprobs.map(|n| logprobs(logits, token, n));
+            Chosen { token: unless_not_finite(token.reshape([1]), logits), logprobs }
         })
     }
 
@@ -222,6 +223,12 @@ impl Shape {
         }
         logits
     }
+}
+
+/// `token` i32 `[1]`, or -1 where logits `[vocab]` have a NaN or an infinite largest one. (One that is minus infinity is not
+/// chosen, and does no harm.)
+pub(crate) fn unless_not_finite(token: Tensor, logits: Tensor) -> Tensor {
+    where_(logits.max_keep(-1).is_finite(), token, token.like(-1))
 }
 
 /// Log-probabilities of a token and of the `n` most likely ones, from logits `[vocab]`.

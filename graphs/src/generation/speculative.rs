@@ -63,8 +63,9 @@ impl Model {
         let eos = if options.ignore_eos { &[][..] } else { &self.generation.eos };
         let mut run = Run::start(self, &mut plan, options.shape(), options, false)?;
         let first = read(run.chosen.as_ref().expect("a choice"))?.swap_remove(0);
-        let mut text = [prompt, &[first.0]].concat();
-        record.push(first, eos, &mut on_token)?;
+        let mut text = prompt.to_vec();
+        text.extend(first.0);
+        record.push(first, (self, prompt), eos, &mut on_token)?;
         record.made.stats.first_token = start.elapsed();
         let (begin, before) = (Instant::now(), run.compile);
         let mut source = if record.done { None } else { Some(Source::new(self, draft, n, &plan, options)?) };
@@ -74,8 +75,8 @@ impl Model {
             record.made.stats.drafted += proposed.real;
             record.made.stats.accepted += accepted;
             for token in tokens {
-                text.push(token.0);
-                record.push(token, eos, &mut on_token)?;
+                text.extend(token.0);
+                record.push(token, (self, prompt), eos, &mut on_token)?;
             }
         }
         run.compile += source.map_or_else(Default::default, |s| s.compile());
@@ -104,7 +105,7 @@ impl Model {
             return Err(vocabulary(format!("the draft {} has another token {id} than the model", other.name)));
         }
         let ids = self.encode_prompt(prompt, add_special)?;
-        let mut text = Text::new(self, &options.stop)?;
+        let mut text = Text::new(self, &ids, &options.stop)?;
         let mut made = self.generate_speculative_tokens(draft, n, &ids, options, |id| text.push(id, &mut on_text))?;
         text.finish(&mut made, on_text)?;
         Ok(made)

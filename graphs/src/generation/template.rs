@@ -1,13 +1,20 @@
 //! Chat templates: the Jinja programs with which models turn a conversation into a prompt.
 
+mod budget;
+mod format;
+mod methods;
+mod operators;
 mod python;
+mod source;
 
 use crate::LoadError;
+use budget::{Budget, FUEL};
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Output, State, Value};
 use serde::Serialize;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// One turn of a conversation. Templates also take richer messages (with tool calls, or content in parts): anything
 /// serializable with the keys that the template looks for.
@@ -26,14 +33,19 @@ impl Message {
     }
 }
 
-/// Steps of the template engine after which a template is taken to run forever.
-const FUEL: u64 = 10_000_000;
+/// The stack of the thread that renders: the engine goes through a template's parts by recursion, and how deep they nest is
+/// for [`source`] to limit. Only what is used of it becomes memory.
+const STACK: usize = 512 << 20;
 
 /// Renders `messages` as transformers' `apply_chat_template` does.
 ///
 /// `bos` and `eos` are the texts of the special tokens, `add_generation_prompt` opens the assistant's turn, and `extra`
 /// holds more variables (`tools`, `enable_thinking`, ...). The result already contains every special token: encode it
-/// without adding more. Errors: a template that does not parse, uses something unknown, or rejects the conversation.
+/// without adding more.
+///
+/// # Errors
+/// A template that does not parse, uses something unknown, or rejects the conversation; one that is longer than 256 KiB, takes
+/// longer than 20 seconds, or makes more than 64 MiB of texts and lists on the way.
 pub fn render<M: Serialize>(
     template: &str,
     messages: &[M],
@@ -42,25 +54,6 @@ pub fn render<M: Serialize>(
     add_generation_prompt: bool,
     extra: &serde_json::Map<String, serde_json::Value>,
 ) -> Result<String, LoadError> {
-    let template = without_generation_marks(template);
-    let mut env = Environment::new();
-    env.set_trim_blocks(true);
-    env.set_lstrip_blocks(true);
-    env.set_fuel(Some(FUEL));
-    env.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-    env.set_formatter(python_format);
-    env.add_function("raise_exception", |reason: String| -> Result<Value, Error> {
-        Err(Error::new(ErrorKind::InvalidOperation, reason))
-    });
-    env.add_function("strftime_now", strftime_now);
-    env.add_filter("tojson", python::tojson);
-    env.add_filter("string", |value: Value| python::text(&value));
-    env.add_filter("trim", trim);
-    // in Python whatever can be counted and indexed
-    env.add_test("sequence", |value: &Value| {
-        matches!(value.kind(), ValueKind::Seq | ValueKind::String | ValueKind::Map)
-    });
-    let template = env.template_from_str(&template).map_err(bad)?;
     // transformers always defines these two.
     let mut variables = BTreeMap::from([("tools", Value::from(())), ("documents", Value::from(()))]);
     variables.extend(extra.iter().map(|(name, value)| (name.as_str(), Value::from_serialize(value))));
@@ -71,7 +64,33 @@ pub fn render<M: Serialize>(
             variables.insert(name, token.into());
         }
     }
-    template.render(variables).map_err(bad)
+    std::thread::scope(|scope| {
+        let render = || run(template, &variables).map_err(bad);
+        let thread = std::thread::Builder::new().name("chat template".into()).stack_size(STACK);
+        let thread = thread.spawn_scoped(scope, render);
+        let thread =
+            thread.map_err(|e| LoadError::Template { reason: format!("no thread can be started for it: {e}") })?;
+        thread.join().unwrap_or_else(|_| Err(LoadError::Template { reason: "the engine failed".into() }))
+    })
+}
+
+fn run(template: &str, variables: &BTreeMap<&str, Value>) -> Result<String, Error> {
+    let template = source::rewrite(template)?;
+    let budget = Arc::new(Budget::new());
+    let mut env = Environment::new();
+    env.set_fuel(Some(FUEL));
+    let spent = budget.clone();
+    env.set_formatter(move |out, state, value| python_format(out, state, value, &spent));
+    env.add_function("raise_exception", |reason: String| -> Result<Value, Error> {
+        Err(Error::new(ErrorKind::InvalidOperation, reason))
+    });
+    env.add_function("strftime_now", strftime_now);
+    // in Python whatever can be counted and indexed
+    env.add_test("sequence", |value: &Value| {
+        matches!(value.kind(), ValueKind::Seq | ValueKind::String | ValueKind::Map)
+    });
+    operators::add_to(&mut env, &budget);
+    env.template_from_str(&template)?.render(variables)
 }
 
 /// What a model thought has had several names: templates of today read the first, GPT-OSS's the second.
@@ -102,38 +121,14 @@ fn bad(error: Error) -> LoadError {
     LoadError::Template { reason: format!("{reason}{line}") }
 }
 
-/// transformers marks the assistant's words with `{% generation %}` blocks, which only training looks at.
-fn without_generation_marks(template: &str) -> String {
-    let mut out = String::with_capacity(template.len());
-    let mut rest = template;
-    while let Some(start) = rest.find("{%") {
-        let Some(length) = rest[start..].find("%}") else { break };
-        let (before, tag, after) = (&rest[..start], &rest[start..start + length + 2], &rest[start + length + 2..]);
-        out.push_str(before);
-        match tag.trim_matches(['{', '}', '%', '-', '+', ' ', '\t', '\n']) {
-            "generation" => out.push_str(&tag.replace("generation", "if true")),
-            "endgeneration" => out.push_str(&tag.replace("endgeneration", "endif")),
-            _ => out.push_str(tag),
-        }
-        rest = after;
-    }
-    out + rest
-}
-
 /// Prints what is not a text as Python does.
-fn python_format(out: &mut Output, state: &State, value: &Value) -> Result<(), Error> {
+fn python_format(out: &mut Output, state: &State, value: &Value, budget: &Budget) -> Result<(), Error> {
     match value.kind() {
-        ValueKind::String | ValueKind::Undefined => minijinja::escape_formatter(out, state, value),
-        _ => out.write_str(&python::text(value)).map_err(Error::from),
-    }
-}
-
-/// The filter `trim`: of anything that has a text.
-fn trim(value: Value, chars: Option<String>) -> String {
-    let text = python::text(&value);
-    match chars {
-        Some(chars) => text.trim_matches(|c| chars.contains(c)).to_string(),
-        None => text.trim().to_string(),
+        ValueKind::String | ValueKind::Undefined => {
+            budget.spend(value.as_str().map_or(0, str::len))?;
+            minijinja::escape_formatter(out, state, value)
+        }
+        _ => out.write_str(&python::text(value, budget)?).map_err(Error::from),
     }
 }
 

@@ -5,6 +5,7 @@ mod bytes;
 mod check;
 mod folder;
 mod gguf;
+mod growth;
 mod json;
 mod model_file;
 mod save;
@@ -26,6 +27,7 @@ use tokenizers::processors::template::TemplateProcessing;
 #[derive(Debug)]
 pub struct Tokenizer {
     inner: Inner,
+    growth: growth::Growth,
     path: PathBuf,
     /// The id that begins a text, if the model has one.
     pub bos: Option<u32>,
@@ -106,7 +108,8 @@ impl Tokenizer {
                 eos.push(id);
             }
         }
-        Tokenizer { inner, path: path.to_path_buf(), bos, eos, chat_template, tool_template }
+        let growth = growth::Growth::of(&inner);
+        Tokenizer { inner, growth, path: path.to_path_buf(), bos, eos, chat_template, tool_template }
     }
 
     /// The prompt of a conversation, by the model's chat template. Encode it without adding special tokens.
@@ -136,7 +139,11 @@ impl Tokenizer {
 
     /// The ids of `text`. `add_special` adds what the model expects around a text, such as its first token; a rendered
     /// chat template brings these itself.
+    ///
+    /// # Errors
+    /// A text that the tokenizer's rules could make longer than 256 MiB.
     pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>, LoadError> {
+        self.growth.check_text(text.len()).map_err(|why| LoadError::tokenizer(&self.path, why))?;
         let encoding = self.inner.encode_fast(text, add_special).map_err(|e| broken(&self.path, e))?;
         Ok(encoding.get_ids().to_vec())
     }
@@ -150,12 +157,22 @@ impl Tokenizer {
         if !ids.iter().any(|id| self.inner.id_to_token(*id).is_some_and(stays)) {
             return Ok(String::new());
         }
+        if ids.len() > check::LONGEST_PIECE {
+            let bytes = ids.iter().filter_map(|id| self.inner.id_to_token(*id)).map(|token| token.len()).sum();
+            self.growth.check_tokens(bytes).map_err(|why| LoadError::tokenizer(&self.path, why))?;
+        }
         self.inner.decode(ids, skip_special).map_err(|e| broken(&self.path, e))
     }
 
     /// A decoder for ids that arrive one by one.
     pub fn decode_stream(&self, skip_special: bool) -> DecodeStream<'_> {
         DecodeStream::new(self, skip_special)
+    }
+
+    /// A decoder for ids that come after others, such as those of a prompt: it gives the text that they add. The first word of
+    /// what a SentencePiece model writes has its space then.
+    pub fn decode_stream_after(&self, ids: &[u32], skip_special: bool) -> Result<DecodeStream<'_>, LoadError> {
+        DecodeStream::after(self, ids, skip_special)
     }
 
     /// The id of a token given as the vocabulary spells it.

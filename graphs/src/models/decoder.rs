@@ -19,6 +19,8 @@ pub struct Input {
     pub start: Tensor,
     /// Length of the whole sequence up to the last real token of this call, i32 scalar. Tokens behind it are padding.
     pub length: Tensor,
+    /// Length of the prompt, i32 scalar: what was taken in together, in however many calls. Without generation, `length`.
+    pub prompt: Tensor,
     /// What earlier calls left behind.
     pub cache: Caches,
     /// For training: what reverse mode keeps of each layer; everything if `None`.
@@ -154,7 +156,7 @@ impl Decoder {
     /// From tokens to the last hidden state.
     pub fn forward(&self, input: Input) -> Output {
         let ropes = self.layers.iter().flat_map(|layer| layer.mixer.ropes());
-        let span = Span::new(input.start, input.length, input.tokens.dim(1), ropes);
+        let span = Span::new(input.start, input.length, input.prompt, input.tokens.dim(1), ropes);
         let x = scope("embed", || {
             let x = self.embed.call(input.tokens);
             let x = self.embed_scale.map_or(x, |scale| x * scale);

@@ -230,7 +230,7 @@ impl Train {
         };
         let length = full([], DType::I32, length);
         let (cache, remat, pipeline) = (model.no_cache(), self.options.remat.clone(), self.pipeline);
-        let out = model.forward(Input { tokens: inputs, start, length, cache, remat, pipeline });
+        let out = model.forward(Input { tokens: inputs, start, length, prompt: length, cache, remat, pipeline });
         let logits = model.logits(tensor::own_positions(out.hidden));
         let loss = data::mean(tensor::cross_entropy(logits, targets));
         match model.balance_loss(&out.scores).filter(|_| self.options.balance != 0.0) {

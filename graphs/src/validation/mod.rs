@@ -155,6 +155,32 @@ impl fmt::Display for Verification {
 }
 
 impl Model {
+    /// What makes a hidden state, of the number that it has among [`Scores::hidden_states`](crate::Scores); `None`: the
+    /// logits.
+    pub fn origin(&self, hidden_state: Option<usize>) -> String {
+        match hidden_state {
+            Some(0) => "the embedding".into(),
+            Some(n) if n == self.spec().layers() => format!("layer {}, or the last norm", n - 1),
+            Some(n) => format!("layer {}", n - 1),
+            None => "the head".into(),
+        }
+    }
+
+    /// The error of logits that are no finite numbers after these tokens.
+    pub(crate) fn not_finite(&self, tokens: &[u32]) -> Error {
+        let not_finite = |a: &raxla::Array| a.to_host().is_ok_and(|h| h.to_f64().iter().any(|x| !x.is_finite()));
+        let first = self.scores(tokens).ok().and_then(|s| s.hidden_states.iter().position(not_finite));
+        let (n, place, dtype) = (tokens.len(), self.origin(first), self.dtype());
+        let help = match dtype {
+            raxla::DType::F16 => "f16 holds numbers up to 65504 only: run the model in bf16 or f32 (--dtype bf16)",
+            _ => "compare the weights with the original ones; `raxla verify` compares what they compute",
+        };
+        Error::Usage(format!(
+            "the logits after {n} tokens are not finite: in {dtype}, {place} is the first to give numbers that are not\n  help: \
+             {help}"
+        ))
+    }
+
     /// Compare the model with what another program computed.
     ///
     /// # Errors

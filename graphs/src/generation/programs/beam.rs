@@ -1,13 +1,13 @@
 //! The step of beam search.
 use super::{Call, Request, State, each_row, logits, take_in};
 use crate::{models::Decoder, sampling::Shape};
-use raxla::{DType, Jit, Tensor, full, jit};
+use raxla::{DType, Jit, Tensor, full, jit, where_};
 
 /// What an extension takes: a model, the newest token of each beam `[rows, 1]`, state, request, which row of the state
 /// each beam continues, i32 `[rows]`, and the beams' scores, f32 `[rows]`.
 pub type ExtendArgs<T> = (Decoder<T>, T, State<T>, Request<T>, T, T);
 /// What it returns: the best continuations of any of them, the best first: their scores, which beam each continues, by which
-/// token (`[keep]` each); and the state of the beams.
+/// token (`[keep]` each); and the state of the beams. Scores are infinite where logits are not finite.
 pub type ExtendOut<T> = (T, T, T, State<T>);
 type ExtendFn = dyn Fn(Decoder, Tensor, State, Request, Tensor, Tensor) -> ExtendOut<Tensor> + Send + Sync;
 /// The program of an extension.
@@ -21,7 +21,10 @@ pub fn extend(shape: Shape, keep: usize) -> Extend {
         let call = Call { tokens, count: full([rows], DType::I32, 1), state: state.pick(parents), request };
         let (logprobs, state) = each_row(call, |call| {
             let (hidden, state) = take_in(&model, &call);
-            let logprobs = logits(&model, hidden).squeeze(0).log_softmax(-1);
+            let logits = logits(&model, hidden).squeeze(0);
+            // logits that are not finite make the best of all scores infinite, which no others are
+            let finite = logits.max_keep(-1).is_finite().broadcast_to(logits.dims());
+            let logprobs = where_(finite, logits.log_softmax(-1), f32::INFINITY);
             (shape.penalize(logprobs, call.request.context(state.counts)), state)
         });
         let [_, vocab] = logprobs.shape();

@@ -19,7 +19,9 @@ pub type Loop = Jit<LoopArgs<Tensor>, Box<LoopFn>>;
 pub fn decode_loop(shape: Shape, room: usize) -> Loop {
     let f = move |model: Decoder, token: Tensor, state: State, request: Request, eos: Tensor, most: Tensor| {
         let [rows, _] = token.shape();
-        let ended = |steps: Tensor, token: Tensor| token.eq(eos.expand_dims(0)).any(-1) | most.le(steps);
+        // (a negative token says that there is none: the logits are not finite)
+        let ended =
+            |steps: Tensor, token: Tensor| token.eq(eos.expand_dims(0)).any(-1) | token.lt(0).any(-1) | most.le(steps);
         let goes_on = |(steps, done, ..): &Carry| (!*done).any(0) & steps.lt(room);
         let step = |(steps, done, token, state, all): Carry| {
             let (count, request) = (ones([rows], DType::I32), request.map(|t| *t));

@@ -122,6 +122,7 @@ fn take_in(model: &Decoder, call: &Call) -> (Tensor, State) {
         tokens: tokens.expand_dims(0),
         start: state.position,
         length,
+        prompt: request.prompt,
         cache: state.cache.clone(),
         remat: None,
         pipeline: None,
@@ -219,7 +220,7 @@ fn forward_of() -> Box<ForwardFn> {
         let [_, t] = tokens.shape();
         let (start, length) = (full([], DType::I32, 0), full([], DType::I32, t));
         let cache = model.no_cache();
-        let out = model.forward(Input { tokens, start, length, cache, remat: None, pipeline: None });
+        let out = model.forward(Input { tokens, start, length, prompt: length, cache, remat: None, pipeline: None });
         let logits = tensor::whole(model.logits(out.hidden));
         (logits, out.states.to_list().into_iter().chain([out.hidden]).collect())
     };

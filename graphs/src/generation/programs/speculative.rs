@@ -6,7 +6,7 @@
 use super::{Call, Request, State, each_row, logits, take_in};
 use crate::{
     models::Decoder,
-    sampling::{Chosen, Shape, count, logprobs},
+    sampling::{Chosen, Shape, count, logprobs, unless_not_finite},
 };
 use raxla::{DType, Jit, Key, Tensor, Tree, concat, full, jit, one_hot, prim, scan, scope, vmap, where_};
 
@@ -93,8 +93,10 @@ pub fn verify(shape: Shape) -> Verify {
             let key = call.request.key_at(call.state.position).fold_in(VERIFYING);
             let drafts = call.tokens.slice_axis(0, 1..);
             let (kept, next) = accept(shape.is_random(), target, drafts, call.count - 1, scores, key);
-            let token = where_(i.lt(kept), concat(&[drafts, drafts.like(0).slice_axis(0, 0..1)], 0), next);
-            let told = shape.logprobs().map(|n| vmap(|(l, t): (Tensor, Tensor)| logprobs(l, t, n))((logits, token)));
+            let chosen = where_(i.lt(kept), concat(&[drafts, drafts.like(0).slice_axis(0, 0..1)], 0), next);
+            let each = |(token, logits): (Tensor, Tensor)| unless_not_finite(token.expand_dims(0), logits).squeeze(0);
+            let token = vmap(each)((chosen, logits));
+            let told = shape.logprobs().map(|n| vmap(|(l, t): (Tensor, Tensor)| logprobs(l, t, n))((logits, chosen)));
             let state = State { position: call.state.position + kept + 1, counts: counted(kept), ..state };
             ((Chosen { token, logprobs: told }, kept), state)
         });

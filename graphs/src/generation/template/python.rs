@@ -1,26 +1,67 @@
 //! Values as Python writes them, which is what templates were written for: `str`, `repr`, `json.dumps`.
 
+use super::budget::{self, Budget, failed};
 use minijinja::value::{Kwargs, ValueKind};
-use minijinja::{Error, ErrorKind, Value};
-use serde_json::Value as Json;
+use minijinja::{Error, Value};
 
 /// Lists within lists, after which it is a template that goes wrong.
 const DEPTH: usize = 128;
 
 /// `str(value)`.
-pub(super) fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value, budget: &Budget) -> Result<String, Error> {
     match value.kind() {
-        ValueKind::String => value.to_string(),
-        _ => {
-            let mut out = String::new();
-            repr(value, DEPTH, &mut out);
-            out
+        ValueKind::String => {
+            let text = value.as_str().unwrap_or_default();
+            budget.spend(text.len())?;
+            Ok(text.to_string())
         }
+        _ => repr_of(value, budget),
     }
 }
 
-fn repr(value: &Value, depth: usize, out: &mut String) {
-    let Some(below) = depth.checked_sub(1) else { return out.push_str("...") };
+/// `repr(value)`.
+pub(super) fn repr_of(value: &Value, budget: &Budget) -> Result<String, Error> {
+    let mut out = String::new();
+    repr(value, DEPTH, budget.left(), &mut out)?;
+    budget.spend(out.len())?;
+    Ok(out)
+}
+
+/// `ascii(value)`, of its `repr`.
+pub(super) fn ascii(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        if c.is_ascii() { out.push(c) } else { escape(c, &mut out) }
+    }
+    out
+}
+
+/// A number, and bools as the numbers that they are.
+pub(super) fn number(value: &Value) -> Option<Value> {
+    match value.kind() {
+        ValueKind::Bool => Some(i64::from(value.is_true()).into()),
+        ValueKind::Number => Some(value.clone()),
+        _ => None,
+    }
+}
+
+/// A number without its fraction.
+pub(super) fn whole(value: &Value) -> Value {
+    match f64::try_from(value.clone()) {
+        Ok(x) if !value.is_integer() => (x.trunc() as i128).into(),
+        _ => value.clone(),
+    }
+}
+
+/// `most`: bytes, after which it is given up.
+fn repr(value: &Value, depth: usize, most: usize, out: &mut String) -> Result<(), Error> {
+    if out.len() > most {
+        return Err(failed("it makes a text that is too long"));
+    }
+    let Some(below) = depth.checked_sub(1) else {
+        out.push_str("...");
+        return Ok(());
+    };
     match value.kind() {
         ValueKind::None => out.push_str("None"),
         ValueKind::Bool => out.push_str(if value.is_true() { "True" } else { "False" }),
@@ -29,26 +70,48 @@ fn repr(value: &Value, depth: usize, out: &mut String) {
             Err(_) => out.push_str(&value.to_string()),
         },
         ValueKind::String => quote(value.as_str().unwrap_or_default(), out),
+        ValueKind::Bytes => {
+            let text: String = value.as_bytes().unwrap_or_default().iter().map(|byte| char::from(*byte)).collect();
+            let mut quoted = String::new();
+            quote(&text, &mut quoted);
+            out.push('b');
+            out.push_str(&bytes(&quoted));
+        }
         ValueKind::Seq | ValueKind::Iterable => {
-            out.push('[');
+            let tuple = budget::is_tuple(value);
+            out.push(if tuple { '(' } else { '[' });
             for (i, item) in value.try_iter().into_iter().flatten().enumerate() {
                 out.push_str(if i > 0 { ", " } else { "" });
-                repr(&item, below, out);
+                repr(&item, below, most, out)?;
             }
-            out.push(']');
+            out.push_str(match (tuple, value.len()) {
+                (true, Some(1)) => ",)",
+                (true, _) => ")",
+                _ => "]",
+            });
         }
         ValueKind::Map => {
             out.push('{');
             for (i, key) in value.try_iter().into_iter().flatten().enumerate() {
                 out.push_str(if i > 0 { ", " } else { "" });
-                repr(&key, below, out);
+                repr(&key, below, most, out)?;
                 out.push_str(": ");
-                repr(&value.get_item(&key).unwrap_or_default(), below, out);
+                repr(&value.get_item(&key).unwrap_or_default(), below, most, out)?;
             }
             out.push('}');
         }
         _ => out.push_str(&value.to_string()),
     }
+    Ok(())
+}
+
+/// What `repr` of bytes has as numbers, and `repr` of a text as letters.
+fn bytes(quoted: &str) -> String {
+    let mut out = String::new();
+    for c in quoted.chars() {
+        if c.is_ascii() { out.push(c) } else { out.push_str(&format!("\\x{:02x}", c as u32)) }
+    }
+    out
 }
 
 /// `repr` of a float: the fewest digits that give it back, with an exponent below 1e-4 and from 1e16 on.
@@ -74,28 +137,33 @@ fn quote(text: &str, out: &mut String) {
             '\t' => out.push_str("\\t"),
             c if c == '\\' || c == mark => out.extend(['\\', c]),
             c if is_printable(c) => out.push(c),
-            c if (c as u32) < 0x100 => out.push_str(&format!("\\x{:02x}", c as u32)),
-            c if (c as u32) < 0x10000 => out.push_str(&format!("\\u{:04x}", c as u32)),
-            c => out.push_str(&format!("\\U{:08x}", c as u32)),
+            c => escape(c, out),
         }
     }
     out.push(mark);
 }
 
-fn is_printable(c: char) -> bool {
+fn escape(c: char, out: &mut String) {
+    out.push_str(&match c as u32 {
+        n @ ..0x100 => format!("\\x{n:02x}"),
+        n @ ..0x10000 => format!("\\u{n:04x}"),
+        n => format!("\\U{n:08x}"),
+    });
+}
+
+pub(super) fn is_printable(c: char) -> bool {
     // behind a letter, so that combining marks count as printable
     let both = ['x', c].iter().collect::<String>();
     !both.escape_debug().skip(1).collect::<String>().starts_with("\\u{")
 }
 
 /// The filter `tojson`: `json.dumps(value, ensure_ascii, indent, separators, sort_keys)`. The engine's own escapes HTML.
-pub(super) fn tojson(value: Value, kwargs: Kwargs) -> Result<Value, Error> {
-    let json = serde_json::to_value(&value).map_err(|e| Error::new(ErrorKind::BadSerialization, e.to_string()))?;
+pub(super) fn tojson(value: &Value, kwargs: Kwargs, budget: &Budget) -> Result<Value, Error> {
     let indent: Option<usize> = kwargs.get("indent")?;
     let separators: Option<Vec<String>> = kwargs.get("separators")?;
     let [item, key] = match separators.as_deref() {
         Some([item, key]) => [item.clone(), key.clone()],
-        Some(_) => return Err(Error::new(ErrorKind::InvalidOperation, "tojson: `separators` are two strings")),
+        Some(_) => return Err(failed("tojson: `separators` are two strings")),
         None => [if indent.is_some() { "," } else { ", " }.to_string(), ": ".to_string()],
     };
     let options = Dumps {
@@ -104,10 +172,11 @@ pub(super) fn tojson(value: Value, kwargs: Kwargs) -> Result<Value, Error> {
         key,
         ascii: kwargs.get::<Option<bool>>("ensure_ascii")?.unwrap_or(false),
         sorted: kwargs.get::<Option<bool>>("sort_keys")?.unwrap_or(false),
+        most: budget.left(),
     };
     kwargs.assert_all_used()?;
     let mut out = String::new();
-    options.write(&json, 0, &mut out);
+    options.write(value, 0, &mut out)?;
     Ok(Value::from_safe_string(out))
 }
 
@@ -120,29 +189,48 @@ struct Dumps {
     key: String,
     ascii: bool,
     sorted: bool,
+    /// Bytes, after which it is given up.
+    most: usize,
 }
 
 impl Dumps {
-    fn write(&self, json: &Json, depth: usize, out: &mut String) {
-        match json {
-            Json::Array(list) => self.items(['[', ']'], list, depth, out, |item, out| self.write(item, depth + 1, out)),
-            Json::Object(map) => {
-                let mut pairs: Vec<_> = map.iter().collect();
+    fn write(&self, value: &Value, depth: usize, out: &mut String) -> Result<(), Error> {
+        if out.len() > self.most || depth > DEPTH {
+            return Err(failed("tojson: it makes a text that is too long"));
+        }
+        match value.kind() {
+            ValueKind::Seq | ValueKind::Iterable => {
+                let list: Vec<Value> = value.try_iter()?.collect();
+                self.items(['[', ']'], &list, depth, out, |item, out| self.write(item, depth + 1, out))?;
+            }
+            ValueKind::Map => {
+                let pair = |key: Value| Ok((self.key_of(&key)?, value.get_item(&key)?));
+                let mut pairs = value.try_iter()?.map(pair).collect::<Result<Vec<_>, Error>>()?;
                 if self.sorted {
-                    pairs.sort_by_key(|(key, _)| *key);
+                    pairs.sort_by(|a, b| a.0.cmp(&b.0));
                 }
                 self.items(['{', '}'], &pairs, depth, out, |(key, value), out| {
                     self.string(key, out);
                     out.push_str(&self.key);
-                    self.write(value, depth + 1, out);
-                });
+                    self.write(value, depth + 1, out)
+                })?;
             }
-            Json::String(text) => self.string(text, out),
-            Json::Number(n) => match n.as_f64() {
-                Some(x) if n.is_f64() => out.push_str(&float(x)),
-                _ => out.push_str(&n.to_string()),
-            },
-            Json::Null | Json::Bool(_) => out.push_str(&json.to_string()),
+            ValueKind::String => self.string(value.as_str().unwrap_or_default(), out),
+            ValueKind::Number => out.push_str(&json_number(value)),
+            ValueKind::None => out.push_str("null"),
+            ValueKind::Bool => out.push_str(if value.is_true() { "true" } else { "false" }),
+            kind => return Err(failed(format!("tojson: a value of type {kind} is not JSON"))),
+        }
+        Ok(())
+    }
+
+    fn key_of(&self, key: &Value) -> Result<String, Error> {
+        match key.kind() {
+            ValueKind::String => Ok(key.as_str().unwrap_or_default().to_string()),
+            ValueKind::Number => Ok(json_number(key)),
+            ValueKind::None => Ok("null".to_string()),
+            ValueKind::Bool => Ok(if key.is_true() { "true" } else { "false" }.to_string()),
+            kind => Err(failed(format!("tojson: a key of type {kind} is not JSON"))),
         }
     }
 
@@ -152,8 +240,8 @@ impl Dumps {
         items: &[T],
         depth: usize,
         out: &mut String,
-        each: impl Fn(&T, &mut String),
-    ) {
+        each: impl Fn(&T, &mut String) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let line = |depth: usize, out: &mut String| {
             if let Some(n) = self.indent.filter(|_| !items.is_empty()) {
                 out.push('\n');
@@ -164,14 +252,15 @@ impl Dumps {
         for (i, item) in items.iter().enumerate() {
             out.push_str(if i > 0 { &self.item } else { "" });
             line(depth + 1, out);
-            each(item, out);
+            each(item, out)?;
         }
         line(depth, out);
         out.push(close);
+        Ok(())
     }
 
     fn string(&self, text: &str, out: &mut String) {
-        let quoted = Json::from(text).to_string();
+        let quoted = serde_json::Value::from(text).to_string();
         for c in quoted.chars() {
             match c {
                 c if self.ascii && !c.is_ascii() => {
@@ -182,5 +271,12 @@ impl Dumps {
                 c => out.push(c),
             }
         }
+    }
+}
+
+fn json_number(value: &Value) -> String {
+    match f64::try_from(value.clone()) {
+        Ok(x) if !value.is_integer() => float(x),
+        _ => value.to_string(),
     }
 }

@@ -90,17 +90,14 @@ pub fn convert(model: &str, dir: &Path, options: &SaveOptions) -> Result<Saved> 
     let weights = &*weights;
     let tensors = FromWeights::new(weights, options.dtype)?;
     let tokenizer = files.tokenizer.as_ref().ok();
+    // a GGUF file does not say what dtype its configuration means; quantised weights are written as plain floats
+    let dtype = options.dtype.or(weights.dequantised()).or(weights.gguf().and_then(|_| tensors.float()));
+    let companions = Companions { config: &files.config, generation: &files.generation, tokenizer, dtype };
+    let saved = write(dir, &tensors, &companions, options)?;
     if let Err(why) = &files.tokenizer {
         tracing::warn!("written without a tokenizer: {why}");
     }
-    // a GGUF file does not say what dtype its configuration means; quantised weights are written as plain floats
-    let dtype = options.dtype.or(weights.dequantised()).or(weights.gguf().and_then(|_| tensors.float()));
-    write(
-        dir,
-        &tensors,
-        &Companions { config: &files.config, generation: &files.generation, tokenizer, dtype },
-        options,
-    )
+    Ok(saved)
 }
 
 /// Writes parameters, in the names and layouts that their specifications give them in checkpoints, with this

@@ -8,17 +8,24 @@ use tokenizers::{PreTokenizerWrapper, Tokenizer as Inner};
 
 /// More rows than any embedding has. The crate counts on from the largest id, and writes tables of all ids up to it.
 const MOST_IDS: u32 = 1 << 24;
-/// Bytes of a piece of a unigram model. The crate keeps them in a tree as deep, and takes it down by recursion.
-const LONGEST_PIECE: usize = 4096;
+/// Bytes of a piece. Of a unigram model the crate keeps them in a tree as deep, and takes it down by recursion; of any, a few ids
+/// would else make a text of all memory.
+pub(super) const LONGEST_PIECE: usize = 4096;
 
 /// All parts that the file gives.
 pub(super) fn check(inner: &Inner) -> Result<(), String> {
+    super::growth::Growth::of(inner).check()?;
     inner.get_post_processor().map_or(Ok(()), check_post_processor)?;
     inner.get_decoder().map_or(Ok(()), |decoder| check_decoder(decoder, &mut false))?;
     if let Some(pre_tokenizer) = inner.get_pre_tokenizer() {
         let inserts = inner.get_normalizer().map_or(Ok(false), check_normalizer)?;
         check_pre_tokenizer(pre_tokenizer, inserts)?;
     }
+    inner
+        .get_added_vocabulary()
+        .get_added_tokens_decoder()
+        .values()
+        .try_for_each(|token| check_piece(&token.content))?;
     check_added(inner)
 }
 

@@ -24,7 +24,8 @@ struct Bare {
     inner: Inner,
     bos: Option<String>,
     eos: Option<String>,
-    /// Does this kind begin texts with `bos` where the settings are silent? `None`: as the file says.
+    /// Does this kind begin texts with `bos` where the settings are silent? `None`: it is as the file says, and the settings do
+    /// not count. (transformers 5 reads `add_bos_token` and `add_eos_token` only where there is no tokenizer.json.)
     adds_bos: Option<bool>,
 }
 
@@ -41,7 +42,7 @@ pub(super) fn open(dir: &Path) -> Result<Opened, LoadError> {
     };
     let now = (is(ids.first(), &bos), is(ids.last(), &eos) && !(ids.len() == 1 && bos == eos));
     let wanted = |name: &str, default: bool| settings.bool(&format!("add_{name}_token")).unwrap_or(default);
-    let then = (wanted("bos", adds_bos.unwrap_or(now.0)), wanted("eos", now.1));
+    let then = adds_bos.map_or(now, |bos| (wanted("bos", bos), wanted("eos", now.1)));
     if then != now {
         let known = |token: &Option<String>| token.clone().filter(|t| inner.token_to_id(t).is_some());
         let (bos, eos) = (known(&bos).filter(|_| then.0), known(&eos).filter(|_| then.1));

@@ -1,7 +1,7 @@
 //! tokenizer.json. The crate that reads it panics on several kinds of damage: they are found before.
 
 use super::check::{check_id, check_normalizer, check_piece};
-use super::{broken, check::check, sentencepiece::check_charsmap};
+use super::{broken, check::check, growth::check_rules, sentencepiece::check_charsmap};
 use crate::LoadError;
 use crate::weights::{LFS_POINTER, is_lfs_pointer};
 use serde::{Deserialize, de::IgnoredAny};
@@ -68,6 +68,8 @@ fn check_bytes(bytes: &[u8]) -> Result<(), String> {
     if let Some(normalizer) = &checked.normalizer {
         check_charsmaps(normalizer)?;
         let normalizer = NormalizerWrapper::deserialize(normalizer).map_err(|e| format!("its normalizer: {e}"))?;
+        // before it is tried
+        check_rules("normalizer", &normalizer)?;
         check_normalizer(&normalizer)?;
     }
     checked.model.map_or(Ok(()), |model| check_model(model.get()))
@@ -94,7 +96,10 @@ fn check_model(model: &str) -> Result<(), String> {
 }
 
 fn check_words(words: &Words) -> Result<(), String> {
-    words.vocab.iter().try_for_each(|(word, id)| check_id(&word.0, *id))?;
+    words.vocab.iter().try_for_each(|(word, id)| {
+        check_id(&word.0, *id)?;
+        check_piece(&word.0)
+    })?;
     let pairs = words.merges.iter().filter_map(|merge| match merge {
         Merge::Pair(a, b) => Some((&*a.0, &*b.0)),
         Merge::Line(line) => line.0.split_once(' ').filter(|_| !line.0.starts_with("#version")),

@@ -20,9 +20,19 @@ pub struct DecodeStream<'a> {
     given_bytes: usize,
 }
 
+/// How many ids before a text decide how it begins: more than special ones that may stand at its start.
+const CONTEXT: usize = 32;
+
 impl<'a> DecodeStream<'a> {
     pub(super) fn new(tokenizer: &'a Tokenizer, skip_special: bool) -> Self {
         DecodeStream { tokenizer, skip_special, window: Vec::new(), given: 0, given_bytes: 0 }
+    }
+
+    /// One whose first id comes after these.
+    pub(super) fn after(tokenizer: &'a Tokenizer, ids: &[u32], skip_special: bool) -> Result<Self, LoadError> {
+        let window = ids[ids.len().saturating_sub(CONTEXT)..].to_vec();
+        let given_bytes = tokenizer.decode(&window, skip_special)?.len();
+        Ok(DecodeStream { tokenizer, skip_special, given: window.len(), window, given_bytes })
     }
 
     /// Takes the next id and gives the text that is certain now, which may be empty.
