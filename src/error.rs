@@ -7,9 +7,10 @@ use crate::{
     refusal::Refusal,
     trace::TraceError,
 };
+use std::{fmt, path::PathBuf};
 
 /// Any error of the framework. docs/errors.md has a section on each variant.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The traced function is wrong: a shape, a dtype, a rule.
@@ -110,6 +111,17 @@ pub enum Error {
     /// Something needs more memory than there is: found before it is spent ([`memory`](crate::memory)).
     #[error("{0}")]
     Memory(Box<Shortage>),
+    /// A file of a tree ([`tree::save`](crate::tree::save), [`tree::load`](crate::tree::load)) cannot be written or read, or
+    /// holds another tree.
+    #[error("{}: {reason}\n  help: {help}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+        /// What to do.
+        help: &'static str,
+    },
     /// A list of buckets is wrong, or does not go with the function, its arguments or results.
     #[error("{what}: {reason}\n  help: {help}")]
     Buckets {
@@ -122,6 +134,12 @@ pub enum Error {
     },
 }
 
+/// As `Display`: `main` and `unwrap` show an error by its `Debug`.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 /// Of a mesh, or of how an array is divided over it.
 impl From<Refusal> for Error {
     fn from(why: Refusal) -> Error {

@@ -21,7 +21,8 @@
 //! assert_eq!(f.compiles(), 1);
 //! # Ok::<(), raxla::Error>(())
 //! ```
-//! [`Jit::explain`] says why there is another program, [`Jit::deny_recompile`] makes it an error. [`Jit::bucketed`] pads
+//! A Rust number is an argument too (`f.call((&x, 0.1f32))`), [`eager`] runs one expression now, and an [`Array`] displays as
+//! NumPy prints it. [`Jit::explain`] says why there is another program, [`Jit::deny_recompile`] makes it an error. [`Jit::bucketed`] pads
 //! arguments of varying length to a few sizes.
 //!
 //! Every step can be looked at. A graph prints as one line per operation; [`Jit::lower`] needs no device, only
@@ -63,6 +64,10 @@
 //! assert_eq!(y.to_vec::<f32>()?, [4., 6.]);
 //! # Ok::<(), raxla::Error>(())
 //! ```
+//! Parameters are declared with their shapes, roles and first values, and made by [`ParamTree::init`]; [`tree::save`] and
+//! [`tree::load`] keep any tree in a file. Code for any model is generic in [`JitTree`], and [`BoxJit`] is a [`Jit`] whose type
+//! a struct can name.
+//!
 //! Lengths, variants and fields marked `#[tree(skip)]` are part of a tree's [`Structure`]: another structure is
 //! another program.
 //!
@@ -70,7 +75,7 @@
 //! [`grad`] takes a function of a tree to the function that returns the derivative by every leaf. It is used inside
 //! a traced function, as everything below.
 //! ```
-//! use raxla::{prelude::*, value_and_grad};
+//! use raxla::prelude::*;
 //!
 //! #[derive(Tree, Clone)]
 //! struct Line<T = Tensor> {
@@ -101,7 +106,7 @@
 //! [`ppermute`], ... exchange values. [`scan`] loops over an axis with a state; its body is compiled once.
 //! [`while_loop`], [`fori_loop`], [`cond`] and [`switch`] decide at run time.
 //! ```
-//! use raxla::{grad, prelude::*, scan, vmap};
+//! use raxla::prelude::*;
 //!
 //! // f(x) = x^3, written as a loop; its derivative at many points
 //! let cube = |x: Tensor| scan(|p: Tensor, one: Tensor| (p * x * one, ()), x.like(1.0), ones([3], DType::F32)).0;
@@ -120,11 +125,12 @@
 //!     let [a, b] = key.split();
 //!     (a.normal([3], DType::F32), b.randint([2], DType::I32, 0, 10))
 //! });
-//! let key = Key::host(42).to_device()?; // an argument: another seed does not compile again
-//! let (normal, ints) = f.call((key,))?;
+//! let (normal, ints) = f.call((Key::host(42),))?; // an argument: another seed does not compile again
 //! assert_eq!((normal.dims(), ints.dims()), ([3].as_slice(), [2].as_slice()));
 //! # Ok::<(), raxla::Error>(())
 //! ```
+//!
+//! A closure that may be called several times (a loss with dropout) cannot give its key away: it uses [`Key::again`].
 //!
 //! # Errors
 //! Traced code returns no `Result`. A wrong operation ends tracing, and `call` returns the error, with your line
@@ -148,7 +154,7 @@
 //! [`debug_print`] prints when the program runs; [`debug_check`] and [`debug_assert()`] make it fail where something is
 //! wrong, and [`debug_nans`] finds the operation that makes a NaN.
 //! ```
-//! use raxla::{debug_check, debug_print, prelude::*};
+//! use raxla::prelude::*;
 //! let f = jit(|x: Tensor| {
 //!     debug_print("x = {}, norm {norm:.2}", Norm { x, norm: (x * x).sum(0).sqrt() });
 //!     debug_check(x.log(), "log of x")
@@ -189,16 +195,36 @@
 //! [`Rules`] say once what the roles of axes ([`Param::axes`], [`with_logical_sharding`]) mean on a mesh; [`param::init`] makes a model's
 //! parameters in place.
 //!
-//! # Further
-//! * Operations are methods of [`Tensor`] where there is one main operand, functions where there is none:
-//!   [`einsum()`], [`concat()`], [`where_`]. [`prim`] has the primitives that they are made of, and how to add one.
-//! * [`nn`] has the parts of models: norms, rotary embeddings, attention with a cache, stacks of layers, losses.
-//! * [`optim`] has optimizers, schedules and clipping: plain functions on trees.
-//! * [`testing`] checks derivatives and batching of functions of yours.
-//! * `docs/sharding.md` teaches meshes, divided arrays and [`parallel`] training, with what each recipe communicates.
-//! * `docs/for_jax_users.md` says for the functions of JAX what they are called here, and what is different.
-//! * The models are in the crate `graphs`. `docs/reading.md` follows one addition and one transformer through the
-//!   code; `docs/autodidax.md` explains how the core works; `ARCHITECTURE.md` says what is where and what must stay true.
+//! # Where to find what
+//! Programs begin with `use raxla::prelude::*`. Operations are methods of [`Tensor`] where there is one main operand, and
+//! functions where there is none.
+//!
+//! | for | there is |
+//! |---|---|
+//! | compiling and running | [`jit()`], [`Jit`], [`BoxJit`], [`eager`], [`Lowered`], [`Compiled`], [`pmap()`] |
+//! | data | [`Array`], [`Element`], [`Host`]; types: [`Aval`], [`DType`], [`Dims`]; clients: [`Client`], [`runtime`] |
+//! | values in a trace | [`Tensor`], [`Rhs`], [`scope`], [`TraceError`]; what they become: [`Graph`], [`Var`] |
+//! | making tensors | [`zeros`], [`ones`], [`full`], [`literal`], [`arange`], [`iota`], [`linspace`], [`eye`], [`causal`], [`one_hot`] |
+//! | products | [`Tensor::matmul`], [`einsum()`], [`einsum_n`], [`einsum_with`], [`conv`], [`Window`], [`Padding`], [`Precision`] |
+//! | shapes and indices | [`Tensor::reshape`], [`REST`], [`concat()`], [`stack`], [`where_`], [`Axes`], [`Parts`], [`Rows`], [`IndexMode`] |
+//! | trees | [`Tree`], [`TensorTree`], [`JitTree`], [`ParamTree`], [`tree`], [`Path`], [`Structure`], [`Fact`], [`Leaf`], [`Hole`], [`Static`] |
+//! | derivatives | [`grad`], [`value_and_grad`], [`value_and_grad_aux`], [`vjp`], [`jvp`], [`linearize()`], [`jacfwd`], [`jacrev`], [`hessian`] |
+//! | keeping less, own rules | [`remat`], [`remat_with`], [`RematOptions`], [`Policy`], [`checkpoint_name`], [`custom_vjp`], [`custom_jvp`], [`optimization_barrier`] |
+//! | batching | [`vmap`], [`vmap_axes`], [`vmap_with`], [`VmapOptions`], [`Axis`], [`AxisTree`], [`PerLeaf`] |
+//! | loops and branches | [`scan`], [`scan_with`], [`ScanOptions`], [`while_loop`], [`fori_loop`], [`Bound`], [`cond`], [`switch`] |
+//! | random numbers | [`Key`], [`random`] |
+//! | parts of models | [`nn`], [`Param`], [`param`] |
+//! | optimizers | [`optim`]: plain functions on trees |
+//! | several devices | [`Mesh`], [`P!`](macro@P), [`PartitionSpec`], [`NamedSharding`], [`SpecTree`], [`Rules`], [`with_sharding`], [`with_logical_sharding`], [`shard_map`], [`shard_map_with`], [`ShardMapOptions`], [`parallel`], [`Communication`] |
+//! | collectives | [`psum`], [`pmean`], [`pmax`], [`pmin`], [`all_gather`], [`all_to_all`], [`ppermute`], [`pshuffle`], [`psum_scatter`], [`pvary`], [`axis_index`], [`axis_size`], [`AxisNames`] |
+//! | looking inside | [`debug_print`], [`debug_check`], [`debug_assert()`], [`debug_nans`], [`debug`], [`Jit::explain`], [`testing`] |
+//! | errors | [`Error`], [`Result`], [`Refusal`] |
+//! | the primitives, and one of your own | [`prim`], [`Scalar`], [`transform`], [`lower`], [`trace`], [`graph`] |
+//!
+//! `docs/sharding.md` teaches meshes, divided arrays and parallel training; `docs/for_jax_users.md` says for the functions of
+//! JAX what they are called here; `docs/errors.md` has a section on every error, and on what the compiler says. The models are in the crate
+//! `raxla_graphs`. `docs/reading.md` follows one addition and one transformer through the code; `docs/autodidax.md` explains
+//! how the core works; `ARCHITECTURE.md` says what is where and what must stay true.
 extern crate self as raxla;
 
 #[doc = include_str!("../README.md")]
@@ -244,37 +270,65 @@ pub use ir::{aval, graph, host, inner, trace, tree};
 pub use mesh::{communication, parallel, pmap};
 pub use run::{array, cache, debug, jit, memory, runtime};
 
+#[doc(inline)]
 pub use array::{Array, Element};
+#[doc(inline)]
 pub use aval::{Aval, DType, Dims};
+#[doc(inline)]
 pub use communication::Communication;
+#[doc(inline)]
 pub use error::{Error, Result};
+#[doc(inline)]
 pub use graph::{Graph, Var};
+#[doc(inline)]
 pub use host::Host;
-pub use jit::{Compiled, Jit, Lowered, jit};
+#[doc(inline)]
+pub use jit::{BoxJit, Compiled, Jit, JitTree, Lowered, eager, jit};
+#[doc(inline)]
 pub use mesh::{Mesh, NamedSharding, PartitionSpec, Rules, SpecTree, with_logical_sharding};
+#[doc(inline)]
 pub use ops::einsum::{einsum, einsum_n, einsum_with};
+#[doc(inline)]
 pub use ops::index::Rows;
+#[doc(inline)]
 pub use ops::reduce::Axes;
+#[doc(inline)]
 pub use ops::shape::{Parts, arange, causal, concat, eye, linspace, one_hot, stack};
+#[doc(inline)]
 pub use ops::{Rhs, where_};
-pub use param::Param;
+#[doc(inline)]
+pub use param::{Param, ParamTree};
+#[doc(inline)]
 pub use pmap::pmap;
+#[doc(inline)]
 pub use prim::{IndexMode, Padding, Precision, Window, conv, iota, optimization_barrier};
-pub use prim::{Scalar, full, literal, ones, zeros};
+#[doc(inline)]
+pub use prim::{NewShape, REST, Scalar, full, literal, ones, zeros};
+#[doc(inline)]
 pub use prim::{debug_assert, debug_check, debug_nans, debug_print};
+#[doc(inline)]
 pub use random::Key;
+#[doc(inline)]
 pub use refusal::Refusal;
+#[doc(inline)]
 pub use runtime::Client;
+#[doc(inline)]
 pub use trace::{Tensor, TensorTree, TraceError, scope};
+#[doc(inline)]
 pub use tree::{Fact, Hole, Leaf, Path, Static, Structure, Tree};
 
 // operations that take functions
+#[doc(inline)]
 pub use prim::{
     AxisNames, all_gather, all_to_all, axis_index, axis_size, pmax, pmean, pmin, ppermute, pshuffle, psum, psum_scatter,
 };
+#[doc(inline)]
 pub use prim::{Bound, ScanOptions, cond, fori_loop, scan, scan_with, switch, while_loop};
+#[doc(inline)]
 pub use prim::{Policy, RematOptions, checkpoint_name, custom_jvp, custom_vjp, remat, remat_with};
+#[doc(inline)]
 pub use prim::{ShardMapOptions, pvary, shard_map, shard_map_with, with_sharding};
+#[doc(inline)]
 pub use transform::{
     Axis, AxisTree, PerLeaf, VmapOptions, grad, hessian, jacfwd, jacrev, jvp, linearize, value_and_grad,
     value_and_grad_aux, vjp, vmap, vmap_axes, vmap_with,
@@ -282,9 +336,22 @@ pub use transform::{
 
 /// What programs that use raxla import.
 pub mod prelude {
-    pub use crate::random::Key;
+    // data, values in a trace, structures of them
+    pub use crate::{Array, Aval, DType, Host, Key, Param, ParamTree, Tensor, Tree};
+    // compiling and running
+    pub use crate::{BoxJit, Jit, JitTree, eager, jit, scope};
+    // tensors, and operations without one main operand
     pub use crate::{
-        Array, Aval, DType, Host, Tensor, Tree, arange, causal, concat, einsum, full, jit, one_hot, ones, scope, stack,
-        where_, zeros,
+        REST, arange, causal, concat, conv, einsum, eye, full, iota, linspace, literal, one_hot, ones, stack, where_,
+        zeros,
     };
+    // functions of functions
+    pub use crate::{
+        Axis, ScanOptions, cond, custom_jvp, custom_vjp, fori_loop, grad, hessian, jacfwd, jacrev, jvp, linearize,
+        remat, scan, scan_with, switch, value_and_grad, value_and_grad_aux, vjp, vmap, vmap_axes, while_loop,
+    };
+    // several devices
+    pub use crate::{Mesh, P};
+    // looking inside
+    pub use crate::{debug_assert, debug_check, debug_nans, debug_print};
 }

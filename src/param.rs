@@ -9,7 +9,7 @@ use crate::{
 
 mod init;
 mod slice;
-pub use init::{init, init_on};
+pub use init::{ParamTree, init, init_on};
 pub use slice::{Selection, Slice};
 
 /// How a parameter starts when nothing is loaded.

@@ -17,10 +17,12 @@
 //!     let [a, b] = key.split();
 //!     (a.normal([2], DType::F32), b.normal([2], DType::F32))
 //! }
-//! let (a, b) = jit(init).call((Key::host(0).to_device()?,))?;
+//! let (a, b) = jit(init).call((Key::host(0),))?;
 //! assert_ne!(a.to_vec::<f32>()?, b.to_vec::<f32>()?);
 //! # Ok::<(), raxla::Error>(())
 //! ```
+//! A closure that may be called several times, such as a loss, cannot give away a key that it captured (rustc: E0525). It uses
+//! [`Key::again`].
 use crate::{
     Array, Result,
     aval::{Aval, DType},
@@ -29,6 +31,7 @@ use crate::{
     prim::{
         broadcast_in_dim, concatenate, full, iota, literal, optimization_barrier, slice, sort, threefry2x32, zeros,
     },
+    runtime::Client,
     trace::{At, Tensor, fail},
     tree::{Leaf, Tree},
 };
@@ -56,9 +59,13 @@ impl Key<Host> {
     pub fn host(seed: u64) -> Key<Host> {
         Key { data: seeded(seed) }
     }
-    /// The key on the default device.
+    /// The key on the default device: for one that is used again. [`Jit::call`](crate::Jit::call) takes a `Key<Host>` as it is.
     pub fn to_device(&self) -> Result<Key<Array>> {
         Ok(Key { data: Array::from_host(&self.data)? })
+    }
+    /// The key on the first device of this client.
+    pub(crate) fn on(&self, client: &Client) -> Result<Key<Array>> {
+        Ok(Key { data: Array::from_bytes(client, self.data.aval().clone(), &self.data.to_bytes())? })
     }
 }
 
@@ -87,6 +94,27 @@ impl Key {
         let _at = At::op("split");
         let keys = self.split_stacked(N);
         std::array::from_fn(|i| keys.row(i))
+    }
+    /// The same key once more: for a closure that may be called several times, and so cannot give away what it captured, such
+    /// as a loss with dropout. Each call of it draws the same numbers, which is what a derivative needs. JAX:
+    /// `jax.random.clone`.
+    ///
+    /// ```
+    /// use raxla::{nn, prelude::*};
+    /// let step = jit(|w: Tensor, x: Tensor, key: Key| {
+    ///     // (`key.normal(..)` would move the key out of the closure: error E0525)
+    ///     let loss = |w: Tensor| nn::dropout(w * x, 0.5, key.again()).sum(..);
+    ///     grad(loss)(w)
+    /// });
+    /// let x = Array::from_slice([4], &[1f32, 2., 3., 4.])?;
+    /// let slope = step.call((&x, &x, Key::host(0)))?.to_vec::<f32>()?;
+    /// assert!(slope.iter().zip(1..).all(|(d, x)| *d == 0.0 || *d == 2.0 * x as f32));
+    /// # Ok::<(), raxla::Error>(())
+    /// ```
+    /// Two draws from one key give the same numbers: where a closure draws twice, it splits the key once,
+    /// `let [a, b] = key.again().split();`.
+    pub fn again(&self) -> Key {
+        Key { data: self.data }
     }
     /// `n` new keys.
     #[track_caller]

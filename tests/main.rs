@@ -12,6 +12,8 @@ mod control;
 mod cost;
 mod docs;
 mod edges;
+mod examples;
+mod first_hour;
 mod golden;
 mod jit;
 mod jit_circles;

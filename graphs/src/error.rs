@@ -1,11 +1,11 @@
 //! What can go wrong before a model runs.
 
 use crate::weights::Mismatch;
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 /// A failure to find, fetch, read or understand a model's files. The message names the file, the cause and, after
 /// `help:`, the remedy.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
     /// The operating system refused.
@@ -92,6 +92,12 @@ impl LoadError {
     }
 }
 
+/// As `Display`: `main` and `unwrap` show an error by its `Debug`.
+impl fmt::Debug for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 /// What helps against most files that cannot be understood, where the reason does not say better.
 pub(crate) fn with_help(reason: String) -> String {
     match reason.contains("\n  help: ") {
@@ -101,7 +107,7 @@ pub(crate) fn with_help(reason: String) -> String {
 }
 
 /// What can go wrong with a model, from finding its files to running it.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Its files.
@@ -123,5 +129,11 @@ pub enum Error {
     },
 }
 
+/// As `Display`: `main` and `unwrap` show an error by its `Debug`.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;

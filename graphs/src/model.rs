@@ -8,6 +8,7 @@ use crate::{
     params,
     programs::{Forward, Placement, Programs, forward},
     sampling::Sampling,
+    save::regrouped,
     tokenizer::Tokenizer,
 };
 use raxla::{Array, Client, DType, Key, Mesh, Param, Tree, param};
@@ -197,6 +198,30 @@ impl Model {
     /// The parameters.
     pub fn params(&self) -> &Decoder<Array> {
         &self.params
+    }
+    /// Its parameters held otherwise, on the first device of its client: in other stacks of layers, without copies. As
+    /// [`Train::model`](crate::training::Train::model) says, they are what training begins with.
+    ///
+    /// # Errors
+    /// A specification of another model; what the plugin reports.
+    pub fn params_as(&self, spec: &Decoder<Param>) -> Result<Decoder<Array>> {
+        let (from, to) = (self.spec.params(), spec.params());
+        let values = regrouped(&from, &self.params.leaves(), &to, self.dtype, &self.client, None)?;
+        Ok(spec.refill(values))
+    }
+    /// The same model with other parameters, say those of a training step: it generates with them, without files in between.
+    /// `spec` is what `params` are held as: [`Train::model`](crate::training::Train::model), or [`Model::spec`]. Layers may be
+    /// stacked otherwise, and a tied head left out: parameters are matched by their names in checkpoints. (From a mesh, bring them
+    /// together first: [`Train::collect`](crate::training::Train::collect).)
+    ///
+    /// # Errors
+    /// Parameters that lack one of this model's, have others, or have another shape; what the plugin reports.
+    pub fn with_params(mut self, spec: &Decoder<Param>, params: &Decoder<Array>) -> Result<Model> {
+        let places = self.placement.as_ref().map(Placement::shardings);
+        let (from, to) = (spec.params(), self.spec.params());
+        let values = regrouped(&from, &params.leaves(), &to, self.dtype, &self.client, places.as_deref())?;
+        self.params = self.spec.refill(values);
+        Ok(self)
     }
     /// The tokenizer.
     ///

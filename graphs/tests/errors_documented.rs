@@ -5,7 +5,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use raxla::{
     Array, Aval, Axis, DType, Host, Key, Mesh, P, Tensor, Tree, cond, custom_jvp, debug_assert, debug_check,
     debug_nans, einsum, grad, jit, jit::Buckets, literal, prim::CustomCall, psum, runtime, scan, scope, shard_map,
-    trace::trace_graph, vjp, vmap, vmap_axes, while_loop, zeros,
+    trace::trace_graph, tree, vjp, vmap, vmap_axes, while_loop, zeros,
 };
 use raxla_graphs::{
     Beams, Draft, Generation, LoadError, LoadOptions, Model, Sampling, hub::HubOptions, source::Source,
@@ -13,6 +13,7 @@ use raxla_graphs::{
 };
 use raxla_xla::{DType::F32, Plugin, find_plugin};
 use std::{
+    collections::BTreeMap,
     env, fs,
     path::{Path, PathBuf},
     process::Command,
@@ -150,6 +151,17 @@ fn messages_of_the_framework_are_shown() {
     let client = runtime::client().expect("a device");
     let short = Array::from_bytes(&client, Aval::new(F32, [2, 3]), &[0; 20]).expect_err("4 bytes are missing");
     assert_shown(&short.to_string(), &[]);
+    let few = Array::from_slice([2, 3], &[0f32; 5]).expect_err("one is missing");
+    assert_shown(&few.to_string(), &[]);
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("model.safetensors");
+    let named = |w: [usize; 2], more: &str, n: usize| {
+        BTreeMap::from([("w".to_string(), Aval::new(F32, w)), (more.to_string(), Aval::new(F32, [n]))])
+    };
+    let blank = |a: &Aval| Array::from_bytes(&client, a.clone(), &vec![0; a.bytes()]).expect("a device");
+    tree::save(&named([2, 3], "v", 1).map(blank), &path).expect("it is written");
+    let other = tree::load(&named([3, 2], "b", 3), &path).map(|_| ()).expect_err("another tree");
+    assert_shown(&other.to_string(), &[(&*path.display().to_string(), "model.safetensors")]);
     let f = jit(|x: Tensor| x.sum(0)).named("sum").donate([0]);
     assert_shown(&f.call((x.clone(),)).expect_err("no result of that type").to_string(), &[]);
     let compiled = jit(|x: Tensor| x.sum(0)).compile_for((&x,)).expect("it compiles");

@@ -30,4 +30,5 @@ mod speculative;
 mod template;
 mod tokenizer;
 mod torch;
+mod tuned;
 mod weights;

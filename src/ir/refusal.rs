@@ -8,7 +8,7 @@ use std::fmt;
 /// let refusal = Refusal::new("the dtypes differ").help("cast one side: `.cast(DType::F32)`");
 /// assert_eq!(refusal.to_string(), "the dtypes differ (cast one side: `.cast(DType::F32)`)");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// What is wrong.
     pub reason: String,
@@ -47,6 +47,12 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "{}", self.reason)?;
         self.help.iter().try_for_each(|h| write!(f, " ({h})"))
+    }
+}
+/// As `Display`: `main` and `unwrap` show an error by its `Debug`.
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 impl std::error::Error for Refusal {}

@@ -187,7 +187,7 @@ fn level(stack: &[Trace], t: Tensor) -> Result<usize, Refusal> {
 }
 
 /// Why tracing failed, and where. `jit(..).call(..)` returns it as `Err`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct TraceError {
     /// What the user called.
     pub op: String,
@@ -227,6 +227,12 @@ impl fmt::Display for TraceError {
             write!(f, " in {}", self.scope)?;
         }
         self.help.iter().try_for_each(|h| write!(f, "\n  help: {h}"))
+    }
+}
+/// As `Display`: `main` and `unwrap` show an error by its `Debug`.
+impl fmt::Debug for TraceError {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 impl std::error::Error for TraceError {}

@@ -3,9 +3,10 @@
 //! A `Tree<T>` is a structure whose leaves are of type `T`. `#[derive(Tree)]` on `struct Mlp<T = Tensor>` makes the one
 //! declaration serve `Mlp<Tensor>` (inside a trace), `Mlp<Array>` (on a device), `Mlp<Param>` (its specification), ...
 use crate::aval::Aval;
-use std::{fmt, marker::PhantomData};
+use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
 mod structure;
+pub use crate::run::file::{load, save};
 pub use raxla_macros::Tree;
 pub use structure::{Fact, Static, StaticVisitor, Structure};
 
@@ -90,7 +91,8 @@ impl Leaf for Hole {}
     message = "`{Self}` is not a tree of `{T}`",
     label = "not a tree of `{T}`",
     note = "a type that holds tensors needs `#[derive(Tree)]` and a leaf type parameter: `struct Foo<T = Tensor>`",
-    note = "a field that holds none needs `#[tree(skip)]`"
+    note = "a struct in a struct passes it on: `inner: Inner<T>`; a field that holds no tensors needs `#[tree(skip)]`",
+    note = "a number is no leaf: `x.like(3.0)` and `full([], DType::F32, 3.0)` make tensors; tensors are `Copy`: no `&Tensor`"
 )]
 pub trait Tree<T: Leaf>: Sized {
     /// The same structure with other leaves: `Mlp<Tensor>::With<Array> = Mlp<Array>`.
@@ -208,6 +210,24 @@ impl<T: Leaf, A: Tree<T>, const N: usize> Tree<T> for [A; N] {
     }
     fn structure_at(&self, p: &Path, f: &mut StaticVisitor) {
         self.iter().enumerate().for_each(|(i, x)| x.structure_at(&p.index(i), f));
+    }
+}
+
+/// The keys are part of the structure, as those of JAX's dicts: another key is another program. (A `HashMap` is no tree: it has no order.)
+impl<T: Leaf, A: Tree<T>> Tree<T> for BTreeMap<String, A> {
+    type With<U: Leaf> = BTreeMap<String, A::With<U>>;
+    fn map_at<U: Leaf>(&self, p: &Path, f: &mut dyn FnMut(&Path, &T) -> U) -> Self::With<U> {
+        self.iter().map(|(key, x)| (key.clone(), x.map_at(&p.field(key), f))).collect()
+    }
+    fn visit_at<'a>(&'a self, p: &Path, f: &mut dyn FnMut(&Path, &'a T)) {
+        self.iter().for_each(|(key, x)| x.visit_at(&p.field(key), f));
+    }
+    fn structure_at(&self, p: &Path, f: &mut StaticVisitor) {
+        f(p, "length", &self.len());
+        for (key, x) in self {
+            f(p, "key", key);
+            x.structure_at(&p.field(key), f);
+        }
     }
 }
 

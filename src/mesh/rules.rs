@@ -37,7 +37,11 @@ struct Rule {
 impl Rules {
     /// These pairs of a role and mesh axes: a name, several in a tuple, or `None` for a role that stays whole. Rules with
     /// different numbers of mesh axes are added one by one with [`Rules::rule`].
-    pub fn new<N: AsRef<str>, E: Into<Entry>>(rules: impl IntoIterator<Item = (N, E)>) -> Rules {
+    pub fn new<N, E>(rules: impl IntoIterator<Item = (N, E)>) -> Rules
+    where
+        N: AsRef<str>, // no rules at all are `Rules::default()`
+        E: Into<Entry>,
+    {
         rules.into_iter().fold(Rules::default(), |all, (role, axes)| all.rule(role.as_ref(), axes))
     }
     /// With one more rule, after the others.

@@ -149,6 +149,11 @@ pub(crate) const OPEN_IS_NOT_WHOLE: &str = "`*` is for `with_sharding`; `_` leav
 
 /// Specs of all leaves of a tree `X` of `T`: one [`PartitionSpec`] for all, a tuple with one entry per element of a tuple,
 /// or [`PerLeaf`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say how the leaves of `{X}` are divided",
+    label = "no specs for `{X}`",
+    note = "one spec for all leaves: `P![\"data\"]`; of a tuple, a tuple of them; a struct of specs goes into `PerLeaf(specs)`"
+)]
 pub trait SpecTree<X, T: Leaf = Tensor> {
     /// One spec per leaf; or why that cannot be.
     fn specs(&self, x: &X) -> Result<Vec<PartitionSpec>, Refusal>;

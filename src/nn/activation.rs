@@ -2,7 +2,8 @@
 use crate::{
     ops::where_,
     prim::composite_jvp,
-    trace::{At, Tensor},
+    random::Key,
+    trace::{At, Tensor, fail},
 };
 use std::{f64::consts, str::FromStr};
 
@@ -24,6 +25,24 @@ pub fn gelu_tanh(x: Tensor) -> Tensor {
 pub fn silu(x: Tensor) -> Tensor {
     let _at = At::op("silu");
     x * x.logistic()
+}
+/// Zeros, with probability `rate` for each element, and the others divided by `1 - rate`, so that the mean stays. In a loss the
+/// key is used once more, [`Key::again`]; without dropout, at inference, this is not called. Flax: `nnx.Dropout`.
+///
+/// # Errors
+/// A rate outside of 0 to 1.
+#[track_caller]
+pub fn dropout(x: Tensor, rate: f64, key: Key) -> Tensor {
+    let _at = At::caller();
+    if !(0.0..=1.0).contains(&rate) {
+        let help = "it is the probability with which an element becomes zero".to_string();
+        fail("dropout", vec![x.aval()], format!("the rate {rate} is not from 0 to 1"), Some(help))
+    }
+    match rate {
+        0.0 => x,
+        1.0 => x.like(0),
+        _ => where_(key.bernoulli(x.dims(), 1.0 - rate), x / (1.0 - rate), 0.0),
+    }
 }
 /// max(x, 0). The derivative at 0 is 0, as in JAX (that of `maximum` is one half).
 #[track_caller]

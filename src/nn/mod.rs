@@ -17,7 +17,7 @@ mod position;
 pub mod rope;
 mod self_attention;
 
-pub use activation::{Activation, Glu, gelu, gelu_tanh, relu, silu, softplus};
+pub use activation::{Activation, Glu, dropout, gelu, gelu_tanh, relu, silu, softplus};
 pub use attention::{AttentionOptions, Seen, Sight, attention, attention_with, causal_mask};
 pub use cache::{Cache, KvCache, LatentCache};
 pub use latent::LatentAttention;

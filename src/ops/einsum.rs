@@ -2,6 +2,7 @@
 //!
 //! Letters that occur in both operands and in the result are batch axes, those missing in the result are summed.
 //! Two operands become one `dot_general`, and a transposition where the order of the result asks for it.
+use super::one_dtype;
 use crate::{
     aval::DType,
     prim::{Direction, DotGeneral, Precision, compare, dot_general, iota, reduce_sum, select, zeros_of},
@@ -23,7 +24,8 @@ use std::collections::VecDeque;
 /// # assert_eq!(g.out_avals()[0].to_string(), "f32[3, 2, 5, 4, 8]");
 /// ```
 #[track_caller]
-pub fn einsum(spec: &str, x: Tensor, y: Tensor) -> Tensor {
+pub fn einsum(spec: &str, x: Tensor, y: Tensor) -> Tensor // data comes in as an argument: `jit(|x: Tensor, w: Tensor| ..)`
+{
     einsum_with(spec, &[x, y], Precision::Default, None)
 }
 
@@ -61,7 +63,8 @@ fn require_one_dtype(spec: &str, x: &[Tensor]) {
     if x.iter().all(|t| Some(t.dtype()) == first) || x.iter().all(f8) {
         return;
     }
-    let help = first.map(|d| format!("cast one side: `.cast(DType::{d:?})`"));
+    let other = x.iter().map(|t| t.dtype()).find(|d| Some(*d) != first);
+    let help = first.zip(other).map(|(a, b)| one_dtype(a, b));
     fail(&format!("einsum {spec:?}"), x.iter().map(|t| t.aval()).collect(), "the dtypes differ", help)
 }
 

@@ -9,6 +9,21 @@ use crate::{
     trace::{At, Tensor, fail},
 };
 
+/// What tensors are indexed by with brackets: nothing. It exists for what the compiler says then.
+#[diagnostic::on_unimplemented(
+    message = "a tensor is not indexed by `[{Self}]`: its elements exist when the program runs",
+    label = "not an index of a tensor",
+    note = "`x.slice_axis(0, 2..5)` for known positions, `x.dynamic_index(0, i)` and `x.take(indices, 0)` for computed ones",
+    note = "`x.unstack()` takes an axis apart: `let [a, b] = x.unstack();`; `x.at(i).set(y)` updates rows"
+)]
+pub trait NoIndex {}
+impl<I: NoIndex> std::ops::Index<I> for Tensor {
+    type Output = Tensor;
+    fn index(&self, _: I) -> &Tensor {
+        self
+    }
+}
+
 #[track_caller]
 fn integers(op: &str, x: Tensor, indices: Tensor) {
     if !indices.dtype().is_int() {

@@ -1,6 +1,7 @@
 //! Operators and methods with broadcasting, and what is composed from primitives.
 pub(crate) mod einsum;
 pub(crate) mod index;
+mod matmul;
 pub(crate) mod reduce;
 pub(crate) mod shape;
 
@@ -11,13 +12,21 @@ use crate::{
 };
 
 /// The shape that two shapes broadcast to, as in NumPy; otherwise the axis where they differ.
-fn common(a: &[usize], b: &[usize]) -> Result<Vec<usize>, String> {
+pub(crate) fn common(a: &[usize], b: &[usize]) -> Result<Vec<usize>, String> {
     let n = a.len().max(b.len());
     let pad = |d: &[usize]| [&vec![1; n - d.len()], d].concat();
     let (a, b) = (pad(a), pad(b));
     match (0..n).find(|i| a[*i] != 1 && b[*i] != 1 && a[*i] != b[*i]) {
         Some(i) => Err(format!("axis {i} is {} on the left and {} on the right", a[i], b[i])),
         None => Ok(a.into_iter().zip(b).map(|(a, b)| if a == 1 { b } else { a }).collect()),
+    }
+}
+
+/// What to do about two dtypes.
+pub(crate) fn one_dtype(a: DType, b: DType) -> String {
+    match [a, b].contains(&DType::F64) && [a, b].contains(&DType::F32) {
+        true => "convert one side: `.cast(DType::F32)`; data of Rust's `0.5` is f64, of `0.5f32` f32".into(),
+        false => format!("convert one side: `.cast(DType::{a:?})`"),
     }
 }
 
@@ -29,7 +38,7 @@ fn fit(op: &str, x: Tensor, y: Tensor) -> (Tensor, Tensor) {
         return (x, y);
     }
     if a.dtype != b.dtype {
-        let help = format!("convert one side: `.cast(DType::{:?})`", a.dtype);
+        let help = one_dtype(a.dtype, b.dtype);
         fail(op, vec![a, b], "the dtypes differ", Some(help));
     }
     // (a derivative is summed over devices where it is smallest: before what they share is stretched)
@@ -63,6 +72,17 @@ macro_rules! operator {
         operator!(left f64, $Op, $m, $f);
         operator!(left i32, $Op, $m, $f);
     };
+    (assign $Assign:ident, $assign:ident, $Op:ident, $m:ident) => {
+        impl<R> std::ops::$Assign<R> for Tensor
+        where
+            Tensor: std::ops::$Op<R, Output = Tensor>,
+        {
+            #[track_caller]
+            fn $assign(&mut self, y: R) {
+                *self = std::ops::$Op::$m(*self, y);
+            }
+        }
+    };
     (left $t:ty, $Op:ident, $m:ident, $f:path) => {
         impl std::ops::$Op<Tensor> for $t {
             type Output = Tensor;
@@ -90,6 +110,10 @@ fn shift_right(x: Tensor, y: Tensor) -> Tensor {
     if x.dtype().is_signed() { prim::shift_right_arithmetic(x, y) } else { prim::shift_right_logical(x, y) }
 }
 operator!(Shr, shr, shift_right);
+operator!(assign AddAssign, add_assign, Add, add);
+operator!(assign SubAssign, sub_assign, Sub, sub);
+operator!(assign MulAssign, mul_assign, Mul, mul);
+operator!(assign DivAssign, div_assign, Div, div);
 
 impl std::ops::Neg for Tensor {
     type Output = Tensor;

@@ -116,7 +116,7 @@ macro_rules! reductions {
 }
 reductions! {
     /// Sum over axes. Floats narrower than 32 bits accumulate in f32; bools and narrow integers give 32-bit integers.
-    sum, sum_keep => |x, axes| reduce_sum(x.cast(accumulator(x.dtype())), axes).cast(summed(x.dtype()));
+    sum, sum_keep => |x, axes| reduce_sum(x.cast(accumulator(x.dtype())), axes).cast(summed(x.dtype())); // of all axes: `x.sum(..)`
     /// Product over axes; dtypes as in [`Tensor::sum`].
     prod, prod_keep => |x, axes| reduce_prod(x.cast(accumulator(x.dtype())), axes).cast(summed(x.dtype()));
     /// Mean over axes, computed in f32 at least; of integers and bools, f32.

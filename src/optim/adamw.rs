@@ -6,7 +6,7 @@ use crate::{
     error::Result,
     ops::Rhs,
     prim::full,
-    runtime::Client,
+    runtime::{self, Client},
     trace::{At, Tensor, TensorTree},
     tree::{Path, Tree},
 };
@@ -67,6 +67,13 @@ impl<M: Tree<Array, With<Array> = M>> AdamW<M, Array> {
         let count = zeros_on(client, Aval::new(DType::I32, []))?;
         Ok(AdamW { count, mean: moments_on(client, model)?, square: moments_on(client, model)? })
     }
+    /// As [`AdamW::zeros`], for the default client.
+    ///
+    /// # Errors
+    /// What the plugin reports.
+    pub fn zeros_like<L: Typed, S: Tree<L, With<Array> = M>>(model: &S) -> Result<AdamW<M, Array>> {
+        AdamW::zeros(&runtime::client()?, model)
+    }
 }
 
 impl<M: TensorTree> AdamW<M> {
@@ -97,7 +104,7 @@ impl<M: TensorTree> AdamW<M> {
             let second = if o.eps_root == 0.0 { second } else { second + o.eps_root };
             let mut step = first / (second.sqrt() + o.eps);
             if decays[i] && o.weight_decay != 0.0 {
-                step = step + wide * o.weight_decay;
+                step += wide * o.weight_decay;
             }
             parameters.push((wide - step * scalar("learning rate", rate, dtype)).cast(p.dtype()));
             mean.push(m);

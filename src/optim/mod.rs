@@ -3,7 +3,7 @@
 //! An optimizer is its state, a tree that goes in and out of the training step beside the model, and a method that takes one
 //! step. Nothing else is kept anywhere: the state is saved, donated and divided over devices as any other argument.
 //! ```
-//! use raxla::{optim::{self, AdamW, AdamWOptions}, prelude::*, runtime, value_and_grad};
+//! use raxla::{optim::{self, AdamW, AdamWOptions}, prelude::*, runtime};
 //!
 //! #[derive(Tree, Clone)]
 //! struct Line<T = Tensor> {

@@ -5,7 +5,7 @@ use crate::{
     aval::{Aval, DType},
     error::Result,
     ops::Rhs,
-    runtime::Client,
+    runtime::{self, Client},
     trace::{At, Tensor, TensorTree, fail},
     tree::Tree,
 };
@@ -51,6 +51,13 @@ impl<M: Tree<Array, With<Array> = M>> Sgd<M, Array> {
     ) -> Result<Sgd<M, Array>> {
         let trace = options.momentum.map(|_| moments_on(client, model)).transpose()?;
         Ok(Sgd { count: zeros_on(client, Aval::new(DType::I32, []))?, trace })
+    }
+    /// As [`Sgd::zeros`], for the default client.
+    ///
+    /// # Errors
+    /// What the plugin reports.
+    pub fn zeros_like<L: Typed, S: Tree<L, With<Array> = M>>(model: &S, options: &SgdOptions) -> Result<Sgd<M, Array>> {
+        Sgd::zeros(&runtime::client()?, model, options)
     }
 }
 

@@ -4,6 +4,7 @@ use crate::{
     aval::{Aval, DType},
     error::Result,
     memory,
+    mesh::NamedSharding,
     ops::Rhs,
     param::{Init, Param},
     prim::full,
@@ -16,6 +17,10 @@ use crate::{
 pub trait Typed: Leaf {
     /// Shape and dtype.
     fn typed(&self) -> Aval;
+    /// How it is divided over a mesh, if it is data that is.
+    fn placed(&self) -> Option<&NamedSharding> {
+        None
+    }
     /// Zeros of the same shape and of this dtype, on the first device of the client.
     ///
     /// # Errors
@@ -32,6 +37,9 @@ impl Typed for Tensor {
 impl Typed for Array {
     fn typed(&self) -> Aval {
         self.aval().clone()
+    }
+    fn placed(&self) -> Option<&NamedSharding> {
+        self.sharding()
     }
     /// Divided over devices as this array is.
     fn zeros_on(&self, client: &Client, dtype: DType) -> Result<Array> {

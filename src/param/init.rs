@@ -7,7 +7,7 @@ use crate::{
     mesh::{Mesh, Rules},
     prim::{self, full},
     random::Key,
-    runtime::Client,
+    runtime::{self, Client},
     trace::{Tensor, fail},
     tree::Tree,
 };
@@ -62,6 +62,31 @@ pub fn init_on<M: Tree<Param>>(
 ) -> Result<<M as Tree<Param>>::With<Array>> {
     each(spec, key, client, |_| (String::new(), Box::new(|jit: Draw| jit.on(client))))
 }
+
+/// A tree of specifications: every [`Tree`] of [`Param`]s is one.
+pub trait ParamTree: Tree<Param> {
+    /// All parameters with their initial values, on the first device of the default client. [`init`] divides them over a mesh.
+    ///
+    /// ```
+    /// use raxla::prelude::*;
+    /// #[derive(Tree, Clone)]
+    /// struct Linear<T = Tensor> {
+    ///     w: T,
+    ///     b: T,
+    /// }
+    /// let spec = Linear { w: Param::new([2, 3], ["in", "out"]).normal(0.1), b: Param::new([3], ["out"]) };
+    /// let model: Linear<Array> = spec.init(Key::host(0))?;
+    /// assert_eq!(model.b.to_string(), "[0. 0. 0.]");
+    /// # Ok::<(), raxla::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What the plugin reports.
+    fn init(&self, key: Key<crate::Host>) -> Result<Self::With<Array>> {
+        init_on(self, &key, &runtime::client()?)
+    }
+}
+impl<M: Tree<Param>> ParamTree for M {}
 
 /// From the key and a parameter's fingerprint to its values.
 type Draw = Jit<(Key, Tensor), Box<dyn Fn(Key, Tensor) -> Tensor>>;
@@ -140,7 +165,6 @@ impl Param {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime;
 
     #[test]
     fn slices_are_what_they_are_of_the_whole_on_any_mesh() {

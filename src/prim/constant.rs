@@ -12,7 +12,7 @@ pub const LARGEST_CONSTANT: usize = 64 << 10;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot stand beside a tensor: it is no number",
     label = "neither a tensor nor a number",
-    note = "data comes into a traced function as its argument: an `Array` outside is a `Tensor` inside"
+    note = "data comes into a traced function as its argument, `jit(|x: Tensor, w: Tensor| ..)`: an `Array` outside is a `Tensor` inside"
 )]
 pub trait Scalar: Copy {
     /// The number as a scalar of this dtype. A float is rounded to the nearest that the dtype has.

@@ -13,11 +13,56 @@ pub struct Reshape {
 }
 impl Tensor {
     /// The same elements, row-major, in another shape of the same size. See also [`Tensor::split_axis`] and
-    /// [`Tensor::merge`], which say what is meant.
+    /// [`Tensor::merge`], which say what is meant. One size may be [`REST`]: what is left.
     #[track_caller]
-    pub fn reshape(self, dims: impl Into<Vec<usize>>) -> Tensor {
-        let dims = dims.into();
+    pub fn reshape(self, dims: impl NewShape) -> Tensor {
+        let dims = self.with_rest(dims.sizes());
         if self.dims() == dims { self } else { bind1(Reshape { dims }, &[self]) }
+    }
+}
+
+/// In [`Tensor::reshape`], the size that is left: NumPy's -1.
+pub const REST: usize = usize::MAX;
+
+/// The sizes of a new shape: an array, a slice or a vector of `usize`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no shape",
+    label = "not the sizes of axes",
+    note = "sizes are `usize`; for the size that is left, NumPy's -1, write `REST`: `x.reshape([3, REST])`"
+)]
+pub trait NewShape {
+    /// The sizes.
+    fn sizes(self) -> Vec<usize>;
+}
+macro_rules! new_shape {
+    ($([$($generic:tt)*] $t:ty),*) => {$(
+        impl<$($generic)*> NewShape for $t {
+            fn sizes(self) -> Vec<usize> {
+                self.to_vec()
+            }
+        }
+    )*};
+}
+new_shape!([const N: usize] [usize; N], [const N: usize] &[usize; N], [] Vec<usize>, [] &Vec<usize>, [] &[usize]);
+
+impl Tensor {
+    /// The sizes, with what is left in the place of [`REST`].
+    #[track_caller]
+    fn with_rest(self, mut dims: Vec<usize>) -> Vec<usize> {
+        let Some(open) = dims.iter().position(|n| *n == REST) else { return dims };
+        let mut others = dims.iter().enumerate().filter(|(i, _)| *i != open);
+        let others = others.try_fold(1usize, |product, (_, n)| product.checked_mul(*n));
+        let size = self.size();
+        match others.filter(|n| *n > 0 && size.is_multiple_of(*n)) {
+            Some(others) => dims[open] = size / others,
+            None => {
+                let text: Vec<String> =
+                    dims.iter().map(|n| if *n == REST { "REST".into() } else { n.to_string() }).collect();
+                let help = format!("one size may be open, and the others must divide the {size} elements");
+                fail("reshape", vec![self.aval()], format!("it cannot become [{}]", text.join(", ")), Some(help))
+            }
+        }
+        dims
     }
 }
 impl Primitive for Reshape {

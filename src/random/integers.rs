@@ -75,7 +75,7 @@ impl Key {
         let mut span = where_number(high.le(low), 1, span);
         if let Some(beyond) = beyond {
             // of all values it becomes 0, and a remainder modulo 0 changes nothing
-            span = span + (beyond & high.gt(low)).cast(unsigned);
+            span += (beyond & high.gt(low)).cast(unsigned);
         }
         // (upper · 2ⁿ + lower) mod span, without numbers wider than n bits
         let half = span.like(1u64 << (unsigned.bits() / 2)) % span;

@@ -66,7 +66,12 @@ impl Array {
     }
     /// As [`Array::from_slice`], on the first device of this client.
     pub fn on<T: Element>(client: &Client, dims: impl Into<Vec<usize>>, data: &[T]) -> Result<Array> {
-        Array::from_bytes(client, Aval::new(T::DTYPE, dims), bytemuck::cast_slice(data))
+        let aval = Aval::new(T::DTYPE, dims);
+        if data.len() != aval.size() {
+            let (have, want) = (format!("{} elements", data.len()), aval.size().to_string());
+            return Err(Error::Mismatch { what: format!("making an array {aval}"), have, want });
+        }
+        Array::from_bytes(client, aval, bytemuck::cast_slice(data))
     }
     /// A scalar on the default client.
     pub fn scalar<T: Element>(value: T) -> Result<Array> {
@@ -178,6 +183,22 @@ impl Array {
     }
 }
 
+/// The elements as NumPy prints them; waits for the computation that makes them.
+///
+/// ```
+/// # use raxla::prelude::*;
+/// let x = Array::from_slice([2, 3], &[1f32, 2.5, 3., 4., 5., 6.])?;
+/// assert_eq!(x.to_string(), "[[1.  2.5 3. ]\n [4.  5.  6. ]]");
+/// # Ok::<(), raxla::Error>(())
+/// ```
+impl fmt::Display for Array {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self.to_host() {
+            Ok(h) => fmt::Display::fmt(&h, f),
+            Err(_) => write!(f, "{}, deleted", self.aval()),
+        }
+    }
+}
 impl fmt::Debug for Array {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self.to_host() {

@@ -26,21 +26,25 @@ use std::{
 
 mod buckets;
 mod communicate;
+mod eager;
 mod explain;
+mod forms;
 mod place;
 mod program;
 mod programs;
 mod traced;
 pub use buckets::{Bucketed, Buckets, Front, LengthLast};
+pub use eager::eager;
 use explain::{Admission, History, Record};
 pub use explain::{Change, Changes, CompileReport, Explanation, StructureChange};
+pub use forms::JitTree;
 use place::Specs;
 pub use place::Target;
 pub use program::{Compiled, Lowered, Times};
 use program::{Placement, parameters};
 use programs::{Programs, Signature};
 use traced::Together;
-pub use traced::{Arg, ArgSet, ArgTuple, ArrayVisitor, Traced};
+pub use traced::{Arg, ArgSet, ArgTuple, ArrayVisitor, BoxJit, Boxed, Held, HeldTuple, Traced};
 
 /// A function with its compiled programs. Made by [`jit`].
 pub struct Jit<Args: Tree<Tensor>, F: Traced<Args>>
@@ -58,6 +62,22 @@ where
     gather_limit: Option<u64>,
     programs: Programs<Compiled<Args, F::Out>>,
     history: Mutex<History>,
+}
+
+/// Its name is what the compiler prints where a [`Jit`] is called as if it were a function: `f(x)` instead of
+/// `f.call((x,))`.
+pub enum TheMethodCallInstead {}
+impl<Args: Tree<Tensor>, F: Traced<Args>> std::ops::Deref for Jit<Args, F>
+where
+    F::Out: Tree<Tensor>,
+{
+    type Target = fn(TheMethodCallInstead);
+    fn deref(&self) -> &fn(TheMethodCallInstead) {
+        &(never as fn(TheMethodCallInstead))
+    }
+}
+fn never(no: TheMethodCallInstead) {
+    match no {}
 }
 
 /// A panic elsewhere leaves these maps whole.
@@ -99,6 +119,25 @@ impl<Args: Tree<Tensor>, F: Traced<Args>> Jit<Args, F>
 where
     F::Out: Tree<Tensor>,
 {
+    /// The same with a type that can be written: to be kept in a struct, as [`BoxJit<Args, Out>`](BoxJit).
+    pub fn boxed(self) -> BoxJit<Args, F::Out>
+    where
+        F: Send + Sync + 'static,
+    {
+        Jit {
+            f: Boxed(Box::new(self.f)),
+            name: self.name,
+            target: self.target,
+            in_specs: self.in_specs,
+            out_specs: self.out_specs,
+            rules: self.rules,
+            options: self.options,
+            must_donate: self.must_donate,
+            gather_limit: self.gather_limit,
+            programs: self.programs,
+            history: self.history,
+        }
+    }
     /// The name in logs and reports, instead of the function's type name.
     pub fn named(mut self, name: &'static str) -> Self {
         self.name = name;
@@ -236,7 +275,8 @@ where
 {
     /// Run: with the program for these arguments' types, compiled now if there is none yet.
     ///
-    /// Arguments come as a tuple. Those passed by value may be donated, those passed by reference are kept. Returns as
+    /// Arguments come as a tuple. Those passed by value may be donated, those passed by reference are kept. A Rust number
+    /// is a scalar of its own type (`0.1f32`, not `0.1`, beside f32), and a [`Key<Host>`](crate::Key::host) a key. Returns as
     /// soon as the work is queued: errors while computing surface when a result is read. A program that prints or checks
     /// ([`debug`](crate::debug)) is waited for.
     ///
@@ -245,13 +285,19 @@ where
     /// message of a check of the program that failed ([`Error::Check`]).
     #[track_caller]
     pub fn call(&self, args: impl ArgTuple<Args::With<Array>>) -> Result<<F::Out as Tree<Tensor>>::With<Array>> {
+        let args = self.held(args)?;
         self.program(&args)?.start(&args)
     }
 
     /// The compiled program for these arguments, without running it.
     #[track_caller]
     pub fn compile_for(&self, args: impl ArgTuple<Args::With<Array>>) -> Result<Arc<Compiled<Args, F::Out>>> {
-        self.program(&args)
+        self.program(&self.held(args)?)
+    }
+
+    /// The arguments as trees of arrays: numbers are put where the function runs.
+    fn held<X: ArgTuple<Args::With<Array>>>(&self, args: X) -> Result<X::Held> {
+        args.held(&|| self.client(None))
     }
 
     /// Compile for arguments of these types, of which those numbered in `moved` will be passed by value. Later calls,
@@ -263,7 +309,7 @@ where
 
     /// The program for these arguments: there already, or made now.
     #[track_caller]
-    fn program(&self, args: &impl ArgTuple<Args::With<Array>>) -> Result<Arc<Compiled<Args, F::Out>>> {
+    fn program(&self, args: &impl HeldTuple<Args::With<Array>>) -> Result<Arc<Compiled<Args, F::Out>>> {
         if let Some(program) = self.programs.find(args) {
             return Ok(program);
         }
@@ -330,7 +376,7 @@ where
 }
 
 /// Where the leaves of these arguments are.
-fn here<T: Tree<Array>>(args: &impl ArgTuple<T>) -> Vec<Option<NamedSharding>> {
+fn here<T: Tree<Array>>(args: &impl HeldTuple<T>) -> Vec<Option<NamedSharding>> {
     let mut here = vec![];
     args.visit(&mut |_, _, a| here.push(a.sharding().cloned()));
     here

@@ -2,6 +2,7 @@
 pub mod array;
 pub mod cache;
 pub mod debug;
+pub mod file;
 pub mod jit;
 pub mod memory;
 pub mod runtime;

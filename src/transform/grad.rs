@@ -6,6 +6,7 @@ use super::{
 use crate::{
     aval::Aval,
     graph::Graph,
+    jit::Traced,
     prim::{ones, trace_to_differentiate, zeros_of},
     trace::{At, Tensor, TensorTree, avals_of, fail, inline, trace_tree, vary},
     tree::{Path, Tree},
@@ -71,22 +72,28 @@ pub(crate) fn leaf_name(what: &str, path: &Path) -> String {
 /// leaves that the function does not use are zeros.
 ///
 /// ```
-/// use raxla::{grad, prelude::*};
+/// use raxla::prelude::*;
 /// let f = jit(|x: Tensor, y: Tensor| grad(|(x, y): (Tensor, Tensor)| x * x * y)((x, y)));
 /// let (dx, dy) = f.call((Array::from_slice([], &[3f32])?, Array::from_slice([], &[2f32])?))?;
 /// assert_eq!((dx.to_vec::<f32>()?[0], dy.to_vec::<f32>()?[0]), (12.0, 9.0));
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[track_caller]
-pub fn grad<X: TensorTree>(f: impl Fn(X) -> Tensor) -> impl Fn(X) -> X {
+pub fn grad<X: TensorTree>(
+    f: impl Traced<(X,), Out = Tensor>, // of one argument; several stand in a tuple: `|(x, y): (Tensor, Tensor)| ..`
+) -> impl Fn(X) -> X // of tensors: outside of traced functions, `jit(grad(f)).call((x,))`
+{
     let f = value_and_grad(f);
     move |x| f(x).1
 }
 
 /// As [`grad`], returning the function's value too: `value_and_grad(f)(x) == (f(x), grad(f)(x))`.
 #[track_caller]
-pub fn value_and_grad<X: TensorTree>(f: impl Fn(X) -> Tensor) -> impl Fn(X) -> (Tensor, X) {
-    let f = value_and_grad_aux(move |x| (f(x), ()));
+pub fn value_and_grad<X: TensorTree>(
+    f: impl Traced<(X,), Out = Tensor>, // of one argument; several stand in a tuple: `|(x, y): (Tensor, Tensor)| ..`
+) -> impl Fn(X) -> (Tensor, X) // of tensors: outside of traced functions, `jit(value_and_grad(f)).call((x,))`
+{
+    let f = value_and_grad_aux(move |x: X| (f.call((x,)), ()));
     move |x| {
         let ((loss, ()), d) = f(x);
         (loss, d)
@@ -97,13 +104,14 @@ pub fn value_and_grad<X: TensorTree>(f: impl Fn(X) -> Tensor) -> impl Fn(X) -> (
 /// `value_and_grad(f, has_aux=True)`.
 #[track_caller]
 pub fn value_and_grad_aux<X: TensorTree, A: TensorTree>(
-    f: impl Fn(X) -> (Tensor, A),
-) -> impl Fn(X) -> ((Tensor, A), X) {
+    f: impl Traced<(X,), Out = (Tensor, A)>, // of one argument; several stand in a tuple: `|(x, y): (Tensor, Tensor)| ..`
+) -> impl Fn(X) -> ((Tensor, A), X) // of tensors: outside of traced functions, `jit(value_and_grad_aux(f)).call((x,))`
+{
     let line = Location::caller();
     move |x: X| {
         let _at = At::op_at("grad", line);
         require_floats(&x);
-        let ((loss, aux), linear) = Linear::at(&f, &x);
+        let ((loss, aux), linear) = Linear::at(|x| f.call((x,)), &x);
         let a = loss.aval();
         if a.rank() != 0 || !a.dtype.is_float() {
             let help =
@@ -163,7 +171,7 @@ pub fn linearize<X: TensorTree, Y: TensorTree>(f: impl FnOnce(X) -> Y, x: X) -> 
 /// Tangents of integer leaves are ignored; integer results get zeros.
 ///
 /// ```
-/// use raxla::{jvp, prelude::*};
+/// use raxla::prelude::*;
 /// let f = jit(|x: Tensor| jvp(|x: Tensor| x * x, x, x.like(1.0)).1);
 /// assert_eq!(f.call((Array::from_slice([2], &[3f32, 5.])?,))?.to_vec::<f32>()?, [6.0, 10.0]);
 /// # Ok::<(), raxla::Error>(())

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     aval::Aval,
+    jit::Traced,
     ops::shape::eye,
     prim::{broadcast_leading, moved_axis, trace_to_differentiate, zeros_of},
     trace::{At, Tensor, TensorTree, fail, trace_rule, trace_tree},
@@ -60,13 +61,16 @@ pub fn jacfwd<Y: TensorTree>(f: impl Fn(Tensor) -> Y) -> impl Fn(Tensor) -> Y {
 /// All derivatives of a function with one result, by reverse mode: cheaper than [`jacfwd`] when the argument is larger than
 /// the result. A leaf of shape a gives derivatives of shape (shape of the result) ++ a. JAX: `jacrev`.
 #[track_caller]
-pub fn jacrev<X: TensorTree>(f: impl Fn(X) -> Tensor) -> impl Fn(X) -> X {
+pub fn jacrev<X: TensorTree>(
+    f: impl Traced<(X,), Out = Tensor>, // of one argument; several stand in a tuple: `|(x, y): (Tensor, Tensor)| ..`
+) -> impl Fn(X) -> X // of tensors: outside of traced functions, `jit(jacrev(f)).call((x,))`
+{
     let line = Location::caller();
     move |x: X| {
         let _at = At::op_at("jacrev", line);
         let leaves = x.leaves();
         leaves.iter().for_each(|t| require_float("jacrev", "argument", &t.aval()));
-        let (y, linear) = Linear::at(&f, &x);
+        let (y, linear) = Linear::at(|x| f.call((x,)), &x);
         let a = y.aval();
         require_float("jacrev", "result", &a);
         let (pull, residuals) = trace_rule(std::slice::from_ref(&a), |ct| linear.pull(&[Some(ct[0])]));

@@ -5,6 +5,7 @@ use super::{
 };
 use crate::{
     aval::{Aval, axis_number},
+    jit::Traced,
     prim::moved_axis,
     refusal::Refusal,
     trace::{At, NamedAxis, Tensor, TensorTree, fail, refuse, trace_tree, with_axis},
@@ -24,6 +25,11 @@ impl Leaf for Axis {}
 
 /// Mapped axes of all leaves of a tree `X` of `T`: one [`Axis`] for all, a tuple with one entry per element of a tuple, or
 /// [`PerLeaf`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say along which axes the leaves of `{X}` are mapped",
+    label = "no axes for `{X}`",
+    note = "one axis for all leaves: `Axis::At(0)`; of a tuple, a tuple of them; a struct of axes goes into `PerLeaf(axes)`"
+)]
 pub trait AxisTree<X, T: Leaf = Tensor> {
     /// One axis per leaf; fails if they do not fit the tree.
     fn axes(&self, x: &X) -> Result<Vec<Axis>, Refusal>;
@@ -54,14 +60,17 @@ per_leaf_of_tuples!(AxisTree, axes, Axis);
 /// have the axis in front. What the closure captures is shared by all instances. JAX: `vmap`.
 ///
 /// ```
-/// use raxla::{prelude::*, vmap};
+/// use raxla::prelude::*;
 /// let f = jit(|x: Tensor, y: Tensor| vmap(|(x, y): (Tensor, Tensor)| (x * y).sum(0))((x, y)));
 /// let x = Array::from_slice([2, 2], &[1f32, 2., 3., 4.])?;
 /// assert_eq!(f.call((&x, &x))?.to_vec::<f32>()?, [5.0, 25.0]);
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[track_caller]
-pub fn vmap<X: TensorTree, Y: TensorTree>(f: impl Fn(X) -> Y) -> impl Fn(X) -> Y {
+pub fn vmap<X: TensorTree, Y: TensorTree>(
+    f: impl Traced<(X,), Out = Y>, // of one argument; several stand in a tuple: `|(x, y): (Tensor, Tensor)| ..`
+) -> impl Fn(X) -> Y // of tensors: outside of traced functions, `jit(vmap(f)).call((x,))`
+{
     vmap_axes(f, Axis::At(0), Axis::At(0))
 }
 
@@ -69,7 +78,7 @@ pub fn vmap<X: TensorTree, Y: TensorTree>(f: impl Fn(X) -> Y) -> impl Fn(X) -> Y
 /// `vmap(f, in_axes, out_axes)`.
 ///
 /// ```
-/// use raxla::{Axis, prelude::*, vmap_axes};
+/// use raxla::prelude::*;
 /// // scale the columns of x by one shared number each
 /// let f = |(x, s): (Tensor, Tensor)| x * s;
 /// let f = jit(move |x: Tensor, s: Tensor| vmap_axes(f, (Axis::At(1), Axis::Shared), Axis::At(1))((x, s)));
@@ -79,7 +88,7 @@ pub fn vmap<X: TensorTree, Y: TensorTree>(f: impl Fn(X) -> Y) -> impl Fn(X) -> Y
 /// ```
 #[track_caller]
 pub fn vmap_axes<X: TensorTree, Y: TensorTree>(
-    f: impl Fn(X) -> Y,
+    f: impl Traced<(X,), Out = Y>, // of one argument; several stand in a tuple: `|(x, y): (Tensor, Tensor)| ..`
     in_axes: impl AxisTree<X>,
     out_axes: impl AxisTree<Y>,
 ) -> impl Fn(X) -> Y {
@@ -99,7 +108,7 @@ pub struct VmapOptions<'a> {
 /// [`vmap_axes`] with options: a name and a size of the mapped axis. JAX: `vmap(f, in_axes, out_axes, axis_name, axis_size)`.
 ///
 /// ```
-/// use raxla::{Axis, VmapOptions, pmean, prelude::*, vmap_with};
+/// use raxla::{VmapOptions, pmean, prelude::*, vmap_with};
 /// // the distance of each instance from the mean of all
 /// let named = VmapOptions { axis_name: Some("batch"), ..VmapOptions::default() };
 /// let f = |x: Tensor| vmap_with(named, |x: Tensor| x - pmean(x, "batch"), Axis::At(0), Axis::At(0))(x);
@@ -110,7 +119,7 @@ pub struct VmapOptions<'a> {
 #[track_caller]
 pub fn vmap_with<X: TensorTree, Y: TensorTree>(
     options: VmapOptions,
-    f: impl Fn(X) -> Y,
+    f: impl Traced<(X,), Out = Y>, // of one argument; several stand in a tuple: `|(x, y): (Tensor, Tensor)| ..`
     in_axes: impl AxisTree<X>,
     out_axes: impl AxisTree<Y>,
 ) -> impl Fn(X) -> Y {
@@ -127,7 +136,7 @@ pub fn vmap_with<X: TensorTree, Y: TensorTree>(
         let mut mapped: Vec<bool> = axes.iter().map(|a| *a != Axis::Shared).collect();
         let avals = args.iter().zip(&mapped).map(|(t, m)| if *m { t.aval().unstacked() } else { t.aval() });
         let avals: Vec<Aval> = avals.collect();
-        let run = || trace_tree(&x, &avals, &f);
+        let run = || trace_tree(&x, &avals, |x| f.call((x,)));
         let (g, captured, y) = match &name {
             Some(name) => with_axis(NamedAxis { name: name.clone(), size, mesh: false }, run),
             None => run(),

@@ -277,7 +277,7 @@ fn of_products() {
         (
             vec![f(&[4, 8]), i(&[8, 3])],
             |x| vec![wrong!(einsum("bi,io->bo", x[0], x[1]))],
-            "einsum \"bi,io->bo\" of f32[4, 8] and i32[8, 3]: the dtypes differ\n  help: cast one side: `.cast(DType::F32)`",
+            "einsum \"bi,io->bo\" of f32[4, 8] and i32[8, 3]: the dtypes differ\n  help: convert one side: `.cast(DType::F32)`",
         ),
         (
             vec![f(&[4, 8]), f(&[4, 3])],

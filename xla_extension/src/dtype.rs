@@ -146,7 +146,7 @@ impl fmt::Display for DType {
 }
 
 /// The name is no dtype; Display lists the known ones.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct UnknownDType(pub String);
 
 impl fmt::Display for UnknownDType {
@@ -156,6 +156,12 @@ impl fmt::Display for UnknownDType {
     }
 }
 
+/// As `Display`: `main` and `unwrap` show an error by its `Debug`.
+impl fmt::Debug for UnknownDType {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 impl std::error::Error for UnknownDType {}
 
 impl FromStr for DType {

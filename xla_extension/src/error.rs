@@ -42,7 +42,7 @@ pub enum Code {
 }
 
 /// A failure in the plugin or around it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Error {
     /// The kind of failure.
     pub code: Code,
@@ -82,6 +82,12 @@ impl fmt::Display for Error {
     }
 }
 
+/// As `Display`: `main` and `unwrap` show an error by its `Debug`.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 impl std::error::Error for Error {}
 
 const CODES: [(Code, sys::PJRT_Error_Code); 16] = [

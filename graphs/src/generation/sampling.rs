@@ -185,7 +185,7 @@ impl Shape {
     pub fn penalize(self, mut logits: Tensor, context: Context) -> Tensor {
         let [_, _, _, repetition, frequency, presence] = context.numbers.unstack();
         if let Some(bias) = context.bias.filter(|_| self.bias) {
-            logits = logits + bias;
+            logits += bias;
         }
         let Some(counts) = context.counts else { return logits };
         if self.repetition {

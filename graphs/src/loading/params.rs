@@ -22,6 +22,23 @@ pub fn load(
 ) -> Result<Vec<Array>> {
     check(params, weights, ignored)?;
     ask_for_parameters(&weights.path().display().to_string(), params, dtype, client, places, None)?;
+    upload(params, dtype, client, places, progress, |name, part, out| {
+        Ok(match part {
+            Some(part) => weights.read_slice_into(name, part, dtype, out)?,
+            None => weights.read_into(name, dtype, out)?,
+        })
+    })
+}
+
+/// Upload parameters whose values `read` gives: of the stored tensor of this name all of it, or a part of it, in `dtype`.
+pub(crate) fn upload(
+    params: &[(String, Param)],
+    dtype: DType,
+    client: &Client,
+    places: Option<&[NamedSharding]>,
+    progress: bool,
+    read: impl Fn(&str, Option<&Selection>, &mut [u8]) -> Result<()>,
+) -> Result<Vec<Array>> {
     let bar =
         bar(progress, "loading weights", params.iter().map(|(_, p)| p.aval.with_dtype(dtype).bytes() as u64).sum());
     // one parameter at a time passes through the same memory
@@ -34,10 +51,7 @@ pub fn load(
         let part = aval.bytes() / names.len().max(1);
         let selection = selection(path, p)?;
         for (name, part) in names.iter().zip(memory.chunks_exact_mut(part.max(1))) {
-            match &selection {
-                Some(selection) => weights.read_slice_into(name, selection, dtype, part)?,
-                None => weights.read_into(name, dtype, part)?,
-            }
+            read(name, selection.as_ref(), part)?;
         }
         let owner = Arc::new(memory);
         let strides = strides(p, dtype);

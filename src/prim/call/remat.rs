@@ -1,5 +1,6 @@
 //! Rematerialisation: save few of the values inside a function, and compute the others again in reverse mode.
 use super::*;
+use crate::jit::Traced;
 use std::cell::OnceCell;
 
 /// Options of [`remat_with`].
@@ -33,17 +34,22 @@ impl Default for RematOptions {
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[track_caller]
-pub fn remat<X: TensorTree, Y: TensorTree>(f: impl Fn(X) -> Y) -> impl Fn(X) -> Y {
+pub fn remat<X: TensorTree, Y: TensorTree>(
+    f: impl Traced<(X,), Out = Y>, // of one argument; several stand in a tuple: `|(x, y): (Tensor, Tensor)| ..`
+) -> impl Fn(X) -> Y {
     remat_with(RematOptions::default(), f)
 }
 
 /// [`remat`] with options: what to save beside the argument, and whether to fence the second run.
 #[track_caller]
-pub fn remat_with<X: TensorTree, Y: TensorTree>(options: RematOptions, f: impl Fn(X) -> Y) -> impl Fn(X) -> Y {
+pub fn remat_with<X: TensorTree, Y: TensorTree>(
+    options: RematOptions,
+    f: impl Traced<(X,), Out = Y>, // of one argument; several stand in a tuple: `|(x, y): (Tensor, Tensor)| ..`
+) -> impl Fn(X) -> Y {
     let line = Location::caller();
     move |x: X| {
         let _at = At::op_at("remat", line);
-        let (body, captured, y) = trace_tree(&x, &avals_of(&x), &f);
+        let (body, captured, y) = trace_tree(&x, &avals_of(&x), |x| f.call((x,)));
         let call = Remat { body: body.into(), options: options.clone(), second_run: false };
         y.refill(bind(call, &[x.leaves(), captured].concat()))
     }

@@ -7,6 +7,7 @@ use crate::{
     aval::DType,
     host::{Data, Host, round},
 };
+use std::fmt;
 
 /// Arrays with more elements are shortened.
 const WHOLE: usize = 1000;
@@ -34,6 +35,13 @@ impl Style {
         }
         let decimals = digits.strip_prefix('.')?.parse().ok().filter(|d| *d <= 30)?;
         Some(Style { decimals: Some(decimals), scientific })
+    }
+}
+
+/// As NumPy prints it, but for bools, which are Rust's: `true`.
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&text(&View::of(self), Style::default()))
     }
 }
 

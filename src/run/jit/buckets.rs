@@ -1,5 +1,5 @@
 //! Buckets: a few sizes of one axis, to which arguments are padded, so that a new length is not a new program.
-use super::{ArgSet, ArgTuple, Compiled, Explanation, Jit, Together, Traced};
+use super::{ArgSet, ArgTuple, Compiled, Explanation, HeldTuple, Jit, Together, Traced};
 use crate::{
     array::Array,
     aval::{Aval, DType, axis_number},
@@ -336,6 +336,7 @@ where
     /// have the axis that is named for it.
     #[track_caller]
     pub fn call(&self, args: impl ArgTuple<Front<Args, Array>>) -> Result<<F::Out as Tree<Tensor>>::With<Array>> {
+        let args = args.held(&|| self.jit.client(None))?;
         let moved = args.moved();
         self.run(args.owned(), moved, None)
     }
@@ -351,6 +352,7 @@ where
         length: usize,
         args: impl ArgTuple<Front<Args, Array>>,
     ) -> Result<<F::Out as Tree<Tensor>>::With<Array>> {
+        let args = args.held(&|| self.jit.client(None))?;
         let moved = args.moved();
         self.run(args.owned(), moved, Some(length))
     }

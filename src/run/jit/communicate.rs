@@ -1,5 +1,5 @@
 //! What a program's devices say to each other, and refusing programs in which the partitioner makes them say too much.
-use super::{ArgTuple, Jit, Lowered, Traced, here};
+use super::{ArgTuple, HeldTuple, Jit, Lowered, Traced, here};
 use crate::{
     array::Array,
     aval::Aval,
@@ -68,6 +68,7 @@ where
     /// ```
     #[track_caller]
     pub fn communication(&self, args: impl ArgTuple<Args::With<Array>>) -> Result<Communication> {
+        let args = self.held(args)?;
         let avals = args.avals();
         let signature = self.resolve(&avals, &here(&args), args.moved())?;
         let client = self.client(signature.mesh.as_ref())?;

@@ -1,5 +1,5 @@
 //! The stages after tracing: lowered, compiled, run.
-use super::ArgTuple;
+use super::HeldTuple;
 use crate::{
     array::{Array, ArrayType},
     aval::Aval,
@@ -109,12 +109,21 @@ pub struct Lowered<Args, Out: Tree<Tensor>> {
 impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
     /// Compile on this client. A program over a mesh is compiled for its devices.
     pub fn compile(self, client: &Client) -> Result<Compiled<Args, Out>> {
+        self.compile_by(client, cache::compile)
+    }
+
+    /// As [`Lowered::compile`], by this compiler of texts.
+    pub(super) fn compile_by(
+        self,
+        client: &Client,
+        compile: fn(&Client, &str, &CompileOptions) -> raxla_xla::Result<Executable>,
+    ) -> Result<Compiled<Args, Out>> {
         let start = Instant::now();
         let options = self.options_for(client)?;
         if self.calls_host {
             runtime::register_callback(client)?;
         }
-        let executable = cache::compile(client, &self.text, &options)?;
+        let executable = compile(client, &self.text, &options)?;
         let (in_avals, out_avals) = (self.graph.in_avals(), self.graph.out_avals());
         let (ins, outs, devices) = match &self.place {
             Some(p) => {
@@ -302,7 +311,7 @@ impl<Args: Tree<Tensor>, Out: Tree<Tensor>> Compiled<Args, Out> {
     }
 
     /// As [`Compiled::run`], with arguments that are known to have the right types.
-    pub(super) fn start<T: Tree<Array>>(&self, args: &impl ArgTuple<T>) -> Result<Out::With<Array>>
+    pub(super) fn start<T: Tree<Array>>(&self, args: &impl HeldTuple<T>) -> Result<Out::With<Array>>
     where
         Out::With<Hole>: Tree<Hole, With<Array> = Out::With<Array>>,
     {

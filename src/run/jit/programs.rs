@@ -2,7 +2,7 @@
 //!
 //! Finding one compares the arguments with what each program was made for, and allocates nothing. While a program is being
 //! made, its entry is there already but empty: calls that need it wait, and all others go on.
-use super::{ArgSet, ArgTuple, locked};
+use super::{ArgSet, HeldTuple, locked};
 use crate::{
     array::{Array, ArrayType},
     mesh::Mesh,
@@ -34,7 +34,7 @@ impl Signature {
     fn is_like(&self, other: &Signature) -> bool {
         self.types == other.types && self.moved == other.moved && self.structure == other.structure
     }
-    fn is_of<T: Tree<Array>>(&self, ids: &[u64], moved: ArgSet, args: &impl ArgTuple<T>) -> bool {
+    fn is_of<T: Tree<Array>>(&self, ids: &[u64], moved: ArgSet, args: &impl HeldTuple<T>) -> bool {
         let alike = |(t, id): (&ArrayType, &u64)| t.id() == *id;
         self.types.len() == ids.len()
             && self.moved == moved
@@ -69,7 +69,7 @@ thread_local! {
 
 impl<P> Programs<P> {
     /// The program for these arguments, which are all where it wants them, if there is one.
-    pub(super) fn find<T: Tree<Array>>(&self, args: &impl ArgTuple<T>) -> Option<Arc<P>> {
+    pub(super) fn find<T: Tree<Array>>(&self, args: &impl HeldTuple<T>) -> Option<Arc<P>> {
         let (mut ids, mut with_leaves) = (IDS.take(), ArgSet::default());
         ids.clear();
         args.visit(&mut |argument, _, a| {

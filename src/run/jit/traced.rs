@@ -1,9 +1,15 @@
 //! What can be jitted, and how it is called.
+use super::Jit;
 use crate::{
+    Host,
     array::Array,
     aval::Aval,
+    error::Result,
+    random::Key,
     tree::{Path, StaticVisitor, Tree},
 };
+use half::{bf16, f16};
+use raxla_xla::Client;
 
 /// Functions that can be traced: closures over trees of tensors, of up to eight arguments.
 ///
@@ -19,6 +25,28 @@ pub trait Traced<Args> {
     /// Call it.
     fn call(&self, args: Args) -> Self::Out;
 }
+
+/// A function of which the type says no more than its arguments and its result: what a [`BoxJit`] holds.
+pub struct Boxed<Args, Out>(pub(super) Box<dyn Traced<Args, Out = Out> + Send + Sync>);
+impl<Args, Out> Traced<Args> for Boxed<Args, Out> {
+    type Out = Out;
+    fn call(&self, args: Args) -> Out {
+        self.0.call(args)
+    }
+}
+
+/// A [`Jit`] whose type can be written, and so kept in a struct. [`Jit::boxed`] makes it.
+///
+/// ```
+/// use raxla::{jit::BoxJit, prelude::*};
+/// struct Scaler {
+///     step: BoxJit<(Tensor, Tensor), Tensor>,
+/// }
+/// let scaler = Scaler { step: jit(|x: Tensor, by: Tensor| x * by).boxed() };
+/// assert_eq!(scaler.step.call((3f32, 2f32))?.item::<f32>()?, 6.0);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+pub type BoxJit<Args, Out> = Jit<Args, Boxed<Args, Out>>;
 
 /// A set of arguments of a function, by number: those that were moved in, or that must be donated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,13 +70,53 @@ impl ArgSet {
     }
 }
 
-/// An argument of a compiled function: by value (may be donated) or by reference (kept).
+/// An argument of a compiled function: a tree by value (may be donated) or by reference (kept); where an [`Array`] is expected
+/// also a Rust number, which becomes a scalar of its own type, and where a key is expected a `Key<Host>`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of a compiled function that takes `{A}`",
     label = "neither `{A}` nor `&{A}`",
-    note = "inside a traced function, where there are tensors, call the plain function instead of its compiled form"
+    note = "outside of traced functions leaves are arrays: `M` alone is `M<Tensor>`; write `M<Array>` for a struct of data",
+    note = "inside a traced function, where there are tensors, call the plain function instead of its compiled form",
+    note = "an argument is moved or borrowed as a whole: `&(x, y)` and not `(&x, &y)`"
 )]
 pub trait Arg<A> {
+    /// What a call holds of it.
+    type Held: Held<A>;
+    /// The argument as trees of arrays. `client` says where numbers are put.
+    fn held(self, client: &dyn Fn() -> Result<Client>) -> Result<Self::Held>;
+}
+impl<A> Arg<A> for A {
+    type Held = A;
+    fn held(self, _: &dyn Fn() -> Result<Client>) -> Result<A> {
+        Ok(self)
+    }
+}
+impl<A: Tree<Array, With<Array> = A>> Arg<A> for &A {
+    type Held = Self;
+    fn held(self, _: &dyn Fn() -> Result<Client>) -> Result<Self> {
+        Ok(self)
+    }
+}
+macro_rules! numbers {
+    ($($t:ty),*) => {$(
+        impl Arg<Array> for $t {
+            type Held = Array;
+            fn held(self, client: &dyn Fn() -> Result<Client>) -> Result<Array> {
+                Array::on(&client()?, [], &[self])
+            }
+        }
+    )*};
+}
+numbers!(bool, i8, i16, i32, i64, u8, u16, u32, u64, f16, bf16, f32, f64);
+impl Arg<Key<Array>> for Key<Host> {
+    type Held = Key<Array>;
+    fn held(self, client: &dyn Fn() -> Result<Client>) -> Result<Key<Array>> {
+        self.on(&client()?)
+    }
+}
+
+/// An [`Arg`] while a call lasts: a tree of arrays, moved in or borrowed.
+pub trait Held<A> {
     /// Was it moved in?
     const MOVED: bool;
     /// The argument.
@@ -56,7 +124,7 @@ pub trait Arg<A> {
     /// The argument; one that was borrowed, as a tree of its own with the same arrays.
     fn owned(self) -> A;
 }
-impl<A> Arg<A> for A {
+impl<A> Held<A> for A {
     const MOVED: bool = true;
     fn tree(&self) -> &A {
         self
@@ -65,7 +133,7 @@ impl<A> Arg<A> for A {
         self
     }
 }
-impl<A: Tree<Array, With<Array> = A>> Arg<A> for &A {
+impl<A: Tree<Array, With<Array> = A>> Held<A> for &A {
     const MOVED: bool = false;
     fn tree(&self) -> &A {
         self
@@ -78,14 +146,21 @@ impl<A: Tree<Array, With<Array> = A>> Arg<A> for &A {
 /// Takes each array of a call: the number of the argument that it belongs to, where it is, and the array.
 pub type ArrayVisitor<'f, 'a> = dyn FnMut(usize, &Path, &'a Array) + 'f;
 
-/// A tuple of [`Arg`]s that stands for the tuple `T` of arguments. They are looked at where they are: a call copies
-/// nothing.
+/// A tuple of [`Arg`]s that stands for the tuple `T` of arguments.
 #[diagnostic::on_unimplemented(
     message = "a compiled function that takes `{T}` cannot be called with `{Self}`",
     label = "not the arguments `{T}`",
     note = "arguments stand in a tuple, also a single one: `f.call((x,))`; each is moved in, or borrowed to be kept: `f.call((&x,))`"
 )]
 pub trait ArgTuple<T: Tree<Array>> {
+    /// What a call holds of them.
+    type Held: HeldTuple<T>;
+    /// The arguments as trees of arrays. `client` says where numbers are put.
+    fn held(self, client: &dyn Fn() -> Result<Client>) -> Result<Self::Held>;
+}
+
+/// The arguments of a call while it lasts. They are looked at where they are: a call copies nothing.
+pub trait HeldTuple<T: Tree<Array>> {
     /// The arguments that were moved in.
     fn moved(&self) -> ArgSet;
     /// Call `f` on each leaf, in order.
@@ -102,7 +177,7 @@ pub trait ArgTuple<T: Tree<Array>> {
 
 /// Arguments that are together in a tuple, and which of them were moved in.
 pub(super) struct Together<T>(pub(super) T, pub(super) ArgSet);
-impl<T: Tree<Array>> ArgTuple<T> for Together<T> {
+impl<T: Tree<Array>> HeldTuple<T> for Together<T> {
     fn moved(&self) -> ArgSet {
         self.1
     }
@@ -134,6 +209,13 @@ macro_rules! arities {
         }
         #[allow(unused_variables, clippy::unused_unit)]
         impl<$($t: Tree<Array>, $x: Arg<$t>),*> ArgTuple<($($t,)*)> for ($($x,)*) {
+            type Held = ($($x::Held,)*);
+            fn held(self, client: &dyn Fn() -> Result<Client>) -> Result<Self::Held> {
+                Ok(($(self.$i.held(client)?,)*))
+            }
+        }
+        #[allow(unused_variables, clippy::unused_unit)]
+        impl<$($t: Tree<Array>, $x: Held<$t>),*> HeldTuple<($($t,)*)> for ($($x,)*) {
             fn moved(&self) -> ArgSet {
                 ArgSet(0 $(| ($x::MOVED as u8) << $i)*)
             }

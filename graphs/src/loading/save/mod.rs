@@ -6,6 +6,7 @@
 mod companions;
 mod flax;
 mod params;
+mod regroup;
 mod safetensors;
 mod tensors;
 
@@ -22,6 +23,7 @@ use indicatif::ProgressBar;
 use params::FromParams;
 use raxla::{Array, DType, Param, Tree};
 use raxla_xla::Draft;
+pub(crate) use regroup::regrouped;
 use std::{fs, io, path::Path};
 use tensors::{FromWeights, Tensors};
 

@@ -87,6 +87,11 @@ impl<'a> FromParams<'a> {
         Ok(all)
     }
 
+    /// The number of the first parameter that this entry is made of.
+    pub(super) fn source(&self, entry: usize) -> usize {
+        self.pieces[entry][0].number
+    }
+
     /// Every value of a stored tensor is in one parameter, and in no other.
     fn check_covered(&self, entry: &Entry, pieces: &[Piece]) -> Result<()> {
         let (name, dims) = (&entry.name, &entry.dims);

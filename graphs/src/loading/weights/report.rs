@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 /// The differences between a checkpoint and a model's parameters. Displays as a list, ten names of each kind at most.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Mismatch {
     /// Where the checkpoint lies.
     pub file: String,
@@ -26,6 +26,12 @@ impl Mismatch {
     }
 }
 
+/// As `Display`: `main` and `unwrap` show an error by its `Debug`.
+impl fmt::Debug for Mismatch {
+    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
+        Display::fmt(self, f)
+    }
+}
 impl std::error::Error for Mismatch {}
 
 impl Display for Mismatch {

@@ -1,0 +1,66 @@
+//! A training loop for any model, any batch and any loss, and the trainer as a struct that holds its compiled step.
+use raxla::{
+    optim::{AdamW, AdamWOptions},
+    prelude::*,
+};
+
+/// From model, state and batch to model, state and loss.
+type Step<M, B> = BoxJit<(M, AdamW<M>, B), (M, AdamW<M>, Tensor)>;
+
+struct Trainer<M: JitTree, B: JitTree> {
+    step: Step<M, B>,
+}
+impl<M: JitTree + 'static, B: JitTree + 'static> Trainer<M, B> {
+    fn new(rate: f64, loss: impl Fn(M, B) -> Tensor + Send + Sync + 'static) -> Trainer<M, B> {
+        let step = move |m: M, opt: AdamW<M>, batch: B| {
+            let (l, g) = value_and_grad(|m: M| loss(m, batch.clone()))(m.clone());
+            let (m, opt) = opt.update(&m, &g, rate, &AdamWOptions::default());
+            (m, opt, l)
+        };
+        Trainer { step: jit(step).boxed() }
+    }
+    fn fit(&self, mut m: M::Arrays, batches: &[B::Arrays]) -> raxla::Result<M::Arrays> {
+        let mut opt = AdamW::zeros_like(&m)?;
+        for batch in batches {
+            (m, opt, _) = self.step.call((m, opt, batch))?;
+        }
+        Ok(m)
+    }
+}
+
+#[derive(Tree, Clone)]
+struct Line<T = Tensor> {
+    slope: T,
+    offset: Option<T>,
+}
+impl Line {
+    fn call(&self, x: Tensor) -> Tensor {
+        let y = x * self.slope;
+        self.offset.map_or(y, |b| y + b)
+    }
+}
+
+pub fn main() -> raxla::Result<()> {
+    let trainer = Trainer::new(0.1, |m: Line, (x, y): (Tensor, Tensor)| (m.call(x) - y).powi(2).mean(0));
+    let x = Array::from_slice([4], &[0f32, 1., 2., 3.])?;
+    let y = Array::from_slice([4], &[1f32, 3., 5., 7.])?;
+    let batches = vec![(x, y); 200];
+    let m = trainer.fit(Line { slope: Array::scalar(0f32)?, offset: Some(Array::scalar(0f32)?) }, &batches)?;
+    println!("{} x + {}", m.slope, m.offset.as_ref().expect("it began with one"));
+    assert!((m.slope.item::<f32>()? - 2.0).abs() < 0.05);
+
+    // an ensemble: eight models at once
+    let distance = eager(
+        |key: Key| {
+            let slopes = key.normal([8], DType::F64);
+            let settled = vmap(|slope: Tensor| {
+                fori_loop(0, 100, |_, s: Tensor| s - grad(|s: Tensor| (s - 2.0).powi(2))(s) * 0.1, slope)
+            });
+            (settled(slopes) - 2.0).abs().max(0)
+        },
+        (Key::host(0),),
+    )?;
+    println!("the farthest of eight is {distance} away");
+    assert!(distance.item::<f64>()? < 1e-6);
+    Ok(())
+}

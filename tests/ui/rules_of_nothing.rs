@@ -1,0 +1,5 @@
+use raxla::Rules;
+
+fn main() {
+    let _ = Rules::new([]);
+}

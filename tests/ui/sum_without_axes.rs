@@ -1,0 +1,5 @@
+use raxla::prelude::*;
+
+fn main() {
+    let _ = jit(|x: Tensor| x.sum());
+}
