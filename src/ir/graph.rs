@@ -157,7 +157,8 @@ impl Graph {
             let inside = e.prim.graphs().into_iter().map(|g| g.peak_bytes()).max().unwrap_or(0);
             peak = peak.max(live.saturating_add(inside));
             let mut ends: Vec<Var> = e.ins.iter().chain(&e.outs).copied().collect();
-            (ends.sort_unstable(), ends.dedup());
+            ends.sort_unstable();
+            ends.dedup();
             let ends = ends.iter().filter(|v| last[v] == i && !kept.contains(v));
             live = ends.map(bytes).fold(live, u64::saturating_sub);
         }

@@ -23,10 +23,11 @@ pub fn load(
     check(params, weights, ignored)?;
     ask_for_parameters(&weights.path().display().to_string(), params, dtype, client, places, None)?;
     upload(params, dtype, client, places, progress, |name, part, out| {
-        Ok(match part {
+        match part {
             Some(part) => weights.read_slice_into(name, part, dtype, out)?,
             None => weights.read_into(name, dtype, out)?,
-        })
+        }
+        Ok(())
     })
 }
 

@@ -24,7 +24,7 @@ pub(super) fn rewrite(template: &str) -> Result<String, Error> {
     }
     // as transformers sets Jinja up
     let spaces = WhitespaceConfig { keep_trailing_newline: false, lstrip_blocks: true, trim_blocks: true };
-    let mut tokenizer = Tokenizer::new(template, "<string>", false, SyntaxConfig::default(), spaces);
+    let mut tokenizer = Tokenizer::new(template, "<string>", false, SyntaxConfig, spaces);
     let mut out = Lines { text: String::with_capacity(2 * template.len()), line: 1 };
     while let Some((token, span)) = tokenizer.next_token()? {
         let close = match token {
