@@ -1,6 +1,6 @@
 //! How compile time grows with depth: GPT-2's decoding step, scanned and unrolled. No weights are needed.
 //!
-//! `cargo bench -p graphs --bench depth`; `-- --width 768 --heads 12` chooses the layers' size.
+//! `cargo bench -p raxla-graphs --bench depth`; `-- --width 768 --heads 12` chooses the layers' size.
 mod common;
 use common::Args;
 use raxla::{DType, runtime};

@@ -1,7 +1,7 @@
 //! GPT-2 with random weights: prefill and decoding speed, one JSON object per figure, like the JAX and PyTorch programs
 //! it is to be compared with.
 //!
-//! `cargo bench -p graphs --bench gpt2 -- [--size 124M] [--dtype f32] [--prompt 128] [--new 64] [--scan]`
+//! `cargo bench -p raxla-graphs --bench gpt2 -- [--size 124M] [--dtype f32] [--prompt 128] [--new 64] [--scan]`
 mod common;
 use common::{Args, median};
 use raxla::{Array, Aval, DType, Key, Tree, runtime};

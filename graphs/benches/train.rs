@@ -4,7 +4,7 @@
 //! The step is what a user would write: `value_and_grad` of the loss, layers scanned and rematerialized, AdamW,
 //! everything donated. `scripts/compare_train.py` runs it side by side with the same step in JAX.
 //!
-//! `cargo bench -p graphs --bench train -- [--size 124M] [--batch 2] [--seq 256] [--steps 3] [--no-remat] [--compile-only]`
+//! `cargo bench -p raxla-graphs --bench train -- [--size 124M] [--batch 2] [--seq 256] [--steps 3] [--no-remat] [--compile-only]`
 //!
 //! With `--mesh data=2,fsdp=2,model=2`: the step of `raxla_graphs::training` over so many (virtual) devices; `--annotated`: divided by the
 //! compiler instead of by hand.

@@ -1,7 +1,7 @@
 //! Reads texts, one JSON string a line, and prints their ids, one JSON list a line, for other programs to compare with.
 //! Each text is also put through the streaming decoder, which must give what decoding at once gives.
 //!
-//! `cargo run --release -p graphs --example encode -- DIRECTORY_OR_GGUF < TEXTS`
+//! `cargo run --release -p raxla-graphs --example encode -- DIRECTORY_OR_GGUF < TEXTS`
 
 use raxla_graphs::tokenizer::Tokenizer;
 use raxla_graphs::weights::Weights;

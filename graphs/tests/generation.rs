@@ -153,7 +153,11 @@ fn embeddings_that_change_with_the_length_do_not_see_pieces() {
             }
             same(told(&greedy(14), &prompt, true), "looked up");
             same(told(&Generation { device_loop: true, ..greedy(14) }, &prompt, false), "on the device");
-            let two = batch(&model, &[prompt.clone()], &Generation { samples: 2, logprobs: Some(0), ..greedy(14) });
+            let two = batch(
+                &model,
+                std::slice::from_ref(&prompt),
+                &Generation { samples: 2, logprobs: Some(0), ..greedy(14) },
+            );
             same(two[1].tokens.iter().copied().zip(two[1].logprobs.iter().map(|l| l.logprob)).collect(), "as a sample");
         }
     }
@@ -290,7 +294,7 @@ fn prompts_of_quite_different_lengths_run_apart() {
     }
     // each as in company of its own
     for (i, prompt) in prompts.iter().enumerate() {
-        assert_eq!(together[2 * i..2 * i + 2], tokens(batch(&model, &[prompt.clone()], &options)), "{i}");
+        assert_eq!(together[2 * i..2 * i + 2], tokens(batch(&model, std::slice::from_ref(prompt), &options)), "{i}");
     }
 }
 
