@@ -76,7 +76,7 @@ fn wrong_readings_say_what_the_data_is() {
     let one = "reading a single element: the data is f32[3], but an array of one element is needed";
     assert_eq!(text(array.item::<f32>().unwrap_err()), one);
     let short = Array::from_slice([2, 2], &[1i32, 2, 3]).unwrap_err();
-    assert_eq!(text(short), "making an array i32[2, 2]: the data is 12 bytes, but 16 bytes is needed");
+    assert_eq!(text(short), "making an array i32[2, 2]: the data is 3 elements, but 4 is needed");
 }
 
 #[test]

@@ -157,24 +157,6 @@ fn threads_that_need_one_new_program_make_it_once() {
     assert_eq!((traced.load(Ordering::Relaxed), f.compiles()), (1, 1));
 }
 
-#[test]
-fn a_function_that_calls_its_compiled_form_is_refused() {
-    type Function = fn(Tensor) -> Tensor;
-    static F: OnceLock<Jit<(Tensor,), Function>> = OnceLock::new();
-    let calls_itself: Function = |x| {
-        let y = F.get().map(|f| f.call((array(2),)));
-        y.map_or(x, |_| x + 1.0)
-    };
-    let f = F.get_or_init(|| jit(calls_itself).named("again"));
-    let error = f.call((array(2),)).unwrap_err().to_string();
-    assert!(
-        error.contains("`again` is called with the same types of arguments while it is traced for them"),
-        "{error}"
-    );
-    assert!(error.contains("tests/jit_keys.rs"), "{error}");
-    assert!(f.call((array(2),)).is_err(), "and again, without waiting for anything");
-}
-
 /// Nothing is concluded from a program's text, in which names that users choose stand too.
 #[test]
 fn a_scope_may_have_any_name() {

@@ -463,7 +463,7 @@ pub(crate) mod tests {
             refused(&|x| {
                 x.split(-1, 2);
             }),
-            "axis -1 is 3; it cannot be cut into parts of [1, 1]",
+            "axis -1 is 3; it cannot be cut into 2 equal parts",
         );
         has(
             refused(&|x| {
