@@ -17,6 +17,18 @@ pub enum Combine {
     /// Keeps the larger.
     Max,
 }
+impl Combine {
+    /// The operation between an element and its update, if it does not replace it.
+    fn op(self) -> Option<&'static str> {
+        match self {
+            Combine::Set => None,
+            Combine::Add => Some("add"),
+            Combine::Mul => Some("multiply"),
+            Combine::Min => Some("minimum"),
+            Combine::Max => Some("maximum"),
+        }
+    }
+}
 
 /// Windows of an operand, at computed positions, combined with updates.
 #[derive(Clone, Debug, PartialEq, Hash)]
@@ -52,7 +64,8 @@ impl Scatter {
         gather(x, indices, Gather { dims: self.dims.clone(), sizes, options: self.options, fill: Some(0.0) })
     }
 
-    /// The one window of the operand, replaced: what XLA makes of it, but for updates that are computed from the operand.
+    /// The one window of the operand, updated: what XLA makes of it, but for updates that are computed from the operand, and
+    /// for windows that reach outside of an operand that is itself a part of another array.
     fn lower_one_window(&self, cx: &mut Lower, x: &Value, indices: &Value, updates: &Value) -> Value {
         let (dims, sizes) = (&x.aval.dims, self.sizes(&x.aval, &updates.aval));
         let part = x.aval.with_dims(&*sizes);
@@ -70,10 +83,13 @@ impl Scatter {
         };
         let starts: Vec<Value> = (0..dims.len()).map(&mut start).collect();
         let nearest = clamped_starts(cx, dims, &sizes, &starts);
-        if self.options.mode != IndexMode::Clip {
-            // a window that reaches outside is dropped
+        if self.options.mode != IndexMode::Clip || self.combine != Combine::Set {
             let old = [std::slice::from_ref(x), &nearest].concat();
             let old = cx.op("dynamic_slice", &old, &format!("slice_sizes = {}", array(&sizes)), &part);
+            if let Some(op) = self.combine.op() {
+                window = cx.op(op, &[old.clone(), window], "", &part);
+            }
+            // a window that reaches outside is dropped (a clipped one does not)
             for (start, nearest) in starts.iter().zip(&nearest) {
                 let holds = [a.with_dtype(DType::Bool)];
                 let fits = Compare(Direction::Eq).lower(cx, &[start.clone(), nearest.clone()], &holds).swap_remove(0);
@@ -258,7 +274,9 @@ impl Primitive for Scatter {
             indices = cx.op("clamp", &[zero, indices, bounds], "", &x[1].aval);
         }
         let vectors = indices.aval.dims[..indices.aval.rank() - 1].iter().product::<usize>();
-        if self.combine == Combine::Set && vectors == 1 && cx.reads_what_it_overwrites(&x[0], &x[2]) {
+        let overwrites = self.combine == Combine::Set && cx.reads_what_it_overwrites(&x[0], &x[2]);
+        let beyond = self.options.mode != IndexMode::Clip && !cx.is_divided() && Cure::ClampedStarts.applies();
+        if vectors == 1 && (overwrites || beyond) {
             return vec![self.lower_one_window(cx, &x[0], &indices, &x[2])];
         }
         let names = [
@@ -275,14 +293,7 @@ impl Primitive for Scatter {
         );
         let s = y[0].with_dims([]);
         let body = cx.region(&[s.clone(), s.clone()], |cx, a| {
-            let op = match self.combine {
-                Combine::Set => return vec![a[1].clone()],
-                Combine::Add => "add",
-                Combine::Mul => "multiply",
-                Combine::Min => "minimum",
-                Combine::Max => "maximum",
-            };
-            vec![cx.op(op, a, "", &s)]
+            vec![self.combine.op().map_or(a[1].clone(), |op| cx.op(op, a, "", &s))]
         });
         cx.op_with("scatter", &[x[0].clone(), indices, x[2].clone()], &attrs, vec![body], y)
     }
