@@ -19,7 +19,7 @@ struct Canary {
     name: &'static str,
     cure: Cure,
     /// Is the program for several devices?
-    divided: bool,
+    place: &'static str,
     inputs: fn() -> Vec<Host>,
     f: fn(&[Tensor]) -> Vec<Tensor>,
 }
@@ -29,7 +29,7 @@ macro_rules! canaries {
         const CANARIES: &[Canary] = &[$(Canary {
             name: stringify!($name),
             cure: Cure::$cure,
-            divided: stringify!($place).eq_ignore_ascii_case("divided"),
+            place: stringify!($place),
             inputs: || $inputs,
             f: $f,
         }),*];
@@ -82,7 +82,11 @@ impl Canary {
             .collect::<raxla::Result<Vec<_>>>()?;
         let f = self.f;
         let f = jit(move |x: Vec<Tensor>| f(&x));
-        let y = if self.divided { f.on(&mesh()).call((arrays,))? } else { f.on(&client()).call((arrays,))? };
+        let y = if self.place.eq_ignore_ascii_case("divided") {
+            f.on(&mesh()).call((arrays,))?
+        } else {
+            f.on(&client()).call((arrays,))?
+        };
         y.iter().map(Array::to_host).collect()
     }
     /// What is wrong with the results on the device, if anything is.

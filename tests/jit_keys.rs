@@ -1,6 +1,6 @@
 //! What jit finds a program by: values, and not their texts. Who waits for whom while a program is made.
 use raxla::{
-    Jit, Mesh, Policy, RematOptions, grad, literal,
+    Mesh, Policy, RematOptions, grad, literal,
     prelude::*,
     remat_with,
     runtime::{self, Client},
