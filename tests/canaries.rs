@@ -18,7 +18,7 @@ use std::{collections::BTreeSet, fs, path::Path, process::Command, sync::OnceLoc
 struct Canary {
     name: &'static str,
     cure: Cure,
-    /// Is the program for several devices?
+    /// `Divided`, if the program is for several devices.
     place: &'static str,
     inputs: fn() -> Vec<Host>,
     f: fn(&[Tensor]) -> Vec<Tensor>,
