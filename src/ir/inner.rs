@@ -11,7 +11,7 @@ use std::{
 
 /// A graph inside an operation: shared, and never changed again.
 ///
-/// So what is asked of it often is found out once, and what a pass made of it is kept beside it ([`InnerGraph::made`]). Both
+/// So what is asked of it often is found out once, and what a pass made of it is kept beside it (`made`). Both
 /// matter where graphs lie in graphs. A loop whose carries turn out to have tangents only when its body is differentiated
 /// differentiates that again; if it did so from the start at each level, the work would double with each.
 #[derive(Clone)]

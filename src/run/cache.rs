@@ -4,7 +4,7 @@
 //! compiled anew and replaced. The key is the program without its source locations, the options, the plugin and the
 //! processor. `RAXLA_COMPILE_CACHE=0` turns it off, and so does `XLA_FLAGS`; `raxla cache` shows and clears it.
 //!
-//! A file is [`MAGIC`], a sha256 over the key and the program, and the program. Since the key covers the whole text, it covers
+//! A file is a mark of its format, a sha256 over the key and the program, and the program. Since the key covers the whole text, it covers
 //! the program's signature too: what was compiled for other arguments is not taken, whatever the file is called.
 use raxla_xla::{
     Client, CompileOptions, Draft, Executable, create_own, own_folder, raxla_home, read_own_file,
