@@ -48,6 +48,7 @@ impl Args {
         check_writable(&self.out)?;
         let model = self.model.load(&global.client()?)?;
         let scores = model.scores(&self.tokens)?;
+        let finite = model.check_finite(&self.tokens, &scores);
         let mut tensors = vec![("logits".to_string(), scores.logits)];
         if self.hidden_states {
             let states = scores.hidden_states.into_iter().enumerate();
@@ -62,7 +63,9 @@ impl Args {
             Ok((name, safetensors::tensor::TensorView::new(*dtype, dims.clone(), bytes)?))
         });
         let bytes = safetensors::serialize(views.collect::<Result<Vec<_>>>()?, None)?;
-        write_whole(&self.out, &bytes)
+        write_whole(&self.out, &bytes)?;
+        // (the file shows what they are)
+        Ok(finite?)
     }
 }
 

@@ -72,10 +72,16 @@ pub fn check_failure(outcome: Outcome, code: i32, wanted: &[&str]) -> String {
     assert_eq!(stdout, "", "{stderr}");
     assert_calm(&stderr);
     assert!(stderr.lines().any(|line| line.starts_with("error: ")), "{stderr}");
-    for part in wanted {
-        assert!(stderr.contains(part), "`{part}` is not in: {stderr}");
-    }
+    assert_holds(&stderr, wanted);
     stderr
+}
+
+/// All of these are in the text.
+#[track_caller]
+pub fn assert_holds(text: &str, wanted: &[&str]) {
+    for part in wanted {
+        assert!(text.contains(part), "`{part}` is not in: {text}");
+    }
 }
 
 /// No panic, and nothing of the plugin's own log.

@@ -71,9 +71,7 @@ fn the_prompt_comes_as_words_from_a_file_or_from_standard_input() {
     assert_eq!(streamed.code, Some(0), "{}", streamed.stderr);
     // the text alone, without the prompt, where stdout is no terminal
     assert_eq!(streamed.stdout, spell(&reference_tokens("gpt2_plain", "greedy")) + "\n");
-    for part in ["16 tokens, ", " tokens/s; first token after ", "; compile ", " ms, load "] {
-        assert!(streamed.stderr.contains(part), "{}", streamed.stderr);
-    }
+    assert_holds(&streamed.stderr, &["16 tokens, ", " tokens/s; first token after ", "; compile ", " ms, load "]);
     // its template says that it is for conversations
     assert!(streamed.stderr.starts_with("note: ") && streamed.stderr.contains("`raxla chat`"), "{}", streamed.stderr);
     assert_eq!(streamed.stderr.lines().count(), 2, "{}", streamed.stderr);
@@ -135,14 +133,15 @@ fn bad_lines_of_a_batch_are_named_and_the_others_continued() {
     fs::write(&file, [b"Hi\r\n\n", long.as_bytes(), b"\n\xff\xfe\nyo"].concat()).unwrap();
     let outcome = run(generate(model.path(), &["-n", "4", "--ignore-eos", "--batch"]).arg(&file));
     assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
-    for wanted in [
-        "error: line 2 of the batch: it is empty",
-        "error: line 3 of the batch: the prompt has 65 tokens, but the model's context is 64",
-        "error: line 4 of the batch: it is not UTF-8",
-        "error: 3 of the batch's 5 lines could not be continued",
-    ] {
-        assert!(outcome.stderr.contains(wanted), "{wanted}: {}", outcome.stderr);
-    }
+    assert_holds(
+        &outcome.stderr,
+        &[
+            "error: line 2 of the batch: it is empty",
+            "error: line 3 of the batch: the prompt has 65 tokens, but the model's context is 64",
+            "error: line 4 of the batch: it is not UTF-8",
+            "error: 3 of the batch's 5 lines could not be continued",
+        ],
+    );
     let lines: Vec<Value> = outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let single = |prompt: &str| json(&mut generate(model.path(), &["-n", "4", "--ignore-eos", "--json", prompt]));
     assert_eq!((lines.len(), text(&lines[0]), text(&lines[4])), (5, text(&single("Hi")), text(&single("yo"))));
@@ -177,19 +176,23 @@ fn numbers_that_overflow_are_an_error_that_names_the_layer() {
         &["--samples", "2", "Hi"],
         &batch,
     ];
+    let wanted = [
+        "the logits after",
+        "are not finite: in f16, layer 1, or the last norm is the first",
+        "help: f16 holds",
+        "--dtype bf16",
+    ];
     for way in ways {
-        let wanted = [
-            "the logits after",
-            "are not finite: in f16, layer 1, or the last norm is the first",
-            "help: f16 holds",
-            "--dtype bf16",
-        ];
         let outcome = run(generate(model.path(), &["--dtype", "f16", "--ignore-eos"]).args(way));
         assert_eq!((outcome.code, outcome.stdout.trim()), (Some(1), ""), "{way:?} {}", outcome.stderr);
-        for wanted in wanted {
-            assert!(outcome.stderr.contains(wanted), "{way:?}: {wanted} is not in {}", outcome.stderr);
-        }
+        assert_holds(&outcome.stderr, &wanted);
     }
+    let out = model.path().join("logits.safetensors");
+    let words = ["logits", "--tokens", "3,4,5", "--dtype", "f16", "--model", model.path().to_str().unwrap(), "--out"];
+    let outcome = run(raxla(words).arg(&out));
+    assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
+    assert_holds(&outcome.stderr, &wanted);
+    assert!(out.is_file(), "to look at");
     succeeds(&mut generate(model.path(), &["-n", "4", "Hi"]));
 }
 
@@ -351,14 +354,15 @@ fn chat_goes_on_after_a_message_that_cannot_be_answered() {
     assert_eq!(outcome.code, Some(1));
     let answer = succeeds(&mut generate(model.path(), &["-n", "4", "u:hi\na:"]));
     assert_eq!(outcome.stdout, answer.trim_start_matches(' '), "what was left out is no part of the conversation");
-    for wanted in [
-        "error: the message cannot be read: it is not UTF-8",
-        "the model's context is 64",
-        "/clear",
-        "error: 2 messages",
-    ] {
-        assert!(outcome.stderr.contains(wanted), "{wanted}: {}", outcome.stderr);
-    }
+    assert_holds(
+        &outcome.stderr,
+        &[
+            "error: the message cannot be read: it is not UTF-8",
+            "the model's context is 64",
+            "/clear",
+            "error: 2 messages",
+        ],
+    );
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! A model against what another program computed with it: hidden state by hidden state, position by position.
 use crate::{
     error::{Error, Result},
-    model::Model,
+    model::{Model, Scores},
 };
+use raxla::Array;
 use safetensors::{Dtype, SafeTensors};
 use std::{fmt, path::Path};
 
@@ -25,7 +26,7 @@ impl Reference {
             let help = "scripts/make_reference.py writes such files with transformers";
             Error::Usage(format!("the reference {}: {what}\n  help: {help}", path.display()))
         };
-        let bytes = std::fs::read(path).map_err(|e| bad(e.to_string()))?;
+        let bytes = raxla_xla::read_file(path, 1 << 40).map_err(|e| bad(e.to_string()))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|e| bad(format!("no safetensors file: {e}")))?;
         let tensor = |name: &str| file.tensor(name).map_err(|_| bad(format!("it has no tensor `{name}`")));
         let floats = |name: &str| -> Result<Vec<f32>> {
@@ -154,6 +155,10 @@ impl fmt::Display for Verification {
     }
 }
 
+fn has_non_finite(a: &Array) -> bool {
+    a.to_host().is_ok_and(|h| h.to_f64().iter().any(|x| !x.is_finite()))
+}
+
 impl Model {
     /// What makes a hidden state, of the number that it has among [`Scores::hidden_states`](crate::Scores); `None`: the
     /// logits.
@@ -166,10 +171,24 @@ impl Model {
         }
     }
 
+    /// Checks that the scores of these tokens are finite.
+    ///
+    /// # Errors
+    /// Names what was the first to give numbers that are not (a value beyond the dtype, damaged weights), and the remedy.
+    pub fn check_finite(&self, tokens: &[u32], scores: &Scores) -> Result<()> {
+        match has_non_finite(&scores.logits) {
+            true => Err(self.not_finite_in(tokens, Some(scores))),
+            false => Ok(()),
+        }
+    }
+
     /// The error of logits that are no finite numbers after these tokens.
     pub(crate) fn not_finite(&self, tokens: &[u32]) -> Error {
-        let not_finite = |a: &raxla::Array| a.to_host().is_ok_and(|h| h.to_f64().iter().any(|x| !x.is_finite()));
-        let first = self.scores(tokens).ok().and_then(|s| s.hidden_states.iter().position(not_finite));
+        self.not_finite_in(tokens, self.scores(tokens).ok().as_ref())
+    }
+
+    fn not_finite_in(&self, tokens: &[u32], scores: Option<&Scores>) -> Error {
+        let first = scores.and_then(|s| s.hidden_states.iter().position(has_non_finite));
         let (n, place, dtype) = (tokens.len(), self.origin(first), self.dtype());
         let help = match dtype {
             raxla::DType::F16 => "f16 holds numbers up to 65504 only: run the model in bf16 or f32 (--dtype bf16)",
