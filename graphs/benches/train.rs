@@ -11,7 +11,7 @@
 mod common;
 use common::{Args, median};
 use raxla::{
-    Array, Aval, DType, Mesh, RematOptions, Tensor, Tree, full, jit,
+    Array, Aval, DType, Mesh, RematOptions, Tensor, Tree, jit,
     nn::cross_entropy,
     optim::{AdamW, AdamWOptions},
     runtime::{self, Client},
@@ -27,9 +27,7 @@ use std::time::Instant;
 fn loss(model: &Decoder, tokens: Tensor, remat: Option<RematOptions>) -> Tensor {
     let [_, n] = tokens.shape();
     let (inputs, targets) = (tokens.slice_axis(1, 0..n - 1), tokens.slice_axis(1, 1..n));
-    let (start, length) = (full([], DType::I32, 0), full([], DType::I32, n - 1));
-    let cache = model.no_cache();
-    let out = model.forward(Input { tokens: inputs, start, length, prompt: length, cache, remat, pipeline: None });
+    let out = model.forward(Input { remat, ..model.whole(inputs) });
     cross_entropy(model.logits(out.hidden), targets)
 }
 

@@ -1,11 +1,7 @@
 //! What holds for whole families: half precision, experts that are all the same, caches that end at the window.
 use crate::common::quick;
-use raxla::{Array, DType, Tensor, Tree, full, jit, runtime};
-use raxla_graphs::{
-    Draft, Generation, LoadOptions, Model,
-    config::HfConfig,
-    models::{Decoder, Input},
-};
+use raxla::{Array, DType, Tensor, Tree, jit, runtime};
+use raxla_graphs::{Draft, Generation, LoadOptions, Model, config::HfConfig, models::Decoder};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
 
@@ -168,11 +164,7 @@ fn routers_and_their_loss_are_those_of_transformers() {
         let dir = fixture(name);
         let model = load(&dir, LoadOptions { scanned, ..Default::default() });
         let step = jit(move |model: Decoder, tokens: Tensor| {
-            let (start, length) = (full([], DType::I32, 0), full([], DType::I32, tokens.dim(1)));
-            let cache = model.no_cache();
-            let scores = model
-                .forward(Input { tokens, start, length, prompt: length, cache, remat: None, pipeline: None })
-                .scores;
+            let scores = model.forward(model.whole(tokens)).scores;
             (model.balance_loss(&scores).unwrap(), scores.leaves())
         });
         let tokens: Vec<i32> = words(&dir, "tokens").into_iter().map(|t| t as i32).collect();

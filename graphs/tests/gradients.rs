@@ -1,10 +1,6 @@
 //! Gradients against PyTorch: one checkpoint of each family, every parameter (see scripts/make_gradient_fixtures.py).
-use raxla::{Array, DType, Tensor, Tree, full, jit, nn::cross_entropy, runtime, value_and_grad};
-use raxla_graphs::{
-    LoadOptions, Model,
-    models::{Decoder, Input},
-    weights::Weights,
-};
+use raxla::{Array, Tensor, Tree, jit, nn::cross_entropy, runtime, value_and_grad};
+use raxla_graphs::{LoadOptions, Model, models::Decoder, weights::Weights};
 use safetensors::SafeTensors;
 use std::{collections::BTreeMap, path::Path};
 
@@ -28,17 +24,7 @@ fn check(name: &str) -> Vec<String> {
         let n = tokens.dim(1) - 1;
         let loss = |model: Decoder| {
             let (inputs, targets) = (tokens.slice_axis(1, 0..n), tokens.slice_axis(1, 1..n + 1));
-            let (start, length) = (full([], DType::I32, 0), full([], DType::I32, n));
-            let cache = model.no_cache();
-            let out = model.forward(Input {
-                tokens: inputs,
-                start,
-                length,
-                prompt: length,
-                cache,
-                remat: None,
-                pipeline: None,
-            });
+            let out = model.forward(model.whole(inputs));
             cross_entropy(model.logits(out.hidden), targets)
         };
         value_and_grad(loss)(model)

@@ -1,7 +1,7 @@
 //! Training in less memory: a step of a deep GPT-2 whose layers are computed again on the way back.
 use raxla::{
-    Array, Aval, Compiled, DType, Param, Policy, RematOptions, Tensor, Tree, full, jit, nn::cross_entropy,
-    prim::sample_in, testing::close, value_and_grad,
+    Array, Aval, Compiled, DType, Param, Policy, RematOptions, Tensor, Tree, jit, nn::cross_entropy, prim::sample_in,
+    testing::close, value_and_grad,
 };
 use raxla_graphs::{
     config::HfConfig,
@@ -23,17 +23,7 @@ fn step(remat: Option<RematOptions>) -> impl Fn(Decoder, Tensor) -> (Decoder, De
     move |model: Decoder, tokens: Tensor| {
         let loss = |model: Decoder| {
             let (inputs, targets) = (tokens.slice_axis(1, 0..SEQ), tokens.slice_axis(1, 1..SEQ + 1));
-            let (start, length) = (full([], DType::I32, 0), full([], DType::I32, SEQ));
-            let cache = model.no_cache();
-            let out = model.forward(Input {
-                tokens: inputs,
-                start,
-                length,
-                prompt: length,
-                cache,
-                remat: remat.clone(),
-                pipeline: None,
-            });
+            let out = model.forward(Input { remat: remat.clone(), ..model.whole(inputs) });
             cross_entropy(model.logits(out.hidden), targets)
         };
         let (loss, gradient) = value_and_grad(loss)(model.clone());

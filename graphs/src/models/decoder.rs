@@ -2,7 +2,7 @@
 use super::{FeedForward, Layer, by_name};
 use crate::{LoadError, config::HfConfig};
 use raxla::{
-    DType, Param, PartitionSpec, RematOptions, Tensor, Tree, concat,
+    DType, Param, PartitionSpec, RematOptions, Tensor, Tree, concat, full,
     nn::{Cache, Embedding, Head, Layers, Learned, Norm, Run, Span, moe::load_balancing_loss},
     parallel::pipeline::Schedule,
     scope, trace,
@@ -153,6 +153,13 @@ impl Decoder<Param> {
 }
 
 impl Decoder {
+    /// The call that computes whole sequences `[b, t]` from their beginning, without padding and without a cache.
+    #[track_caller]
+    pub fn whole(&self, tokens: Tensor) -> Input {
+        let (start, length) = (full([], DType::I32, 0), full([], DType::I32, tokens.dim(1)));
+        Input { tokens, start, length, prompt: length, cache: self.no_cache(), remat: None, pipeline: None }
+    }
+
     /// From tokens to the last hidden state.
     pub fn forward(&self, input: Input) -> Output {
         let ropes = self.layers.iter().flat_map(|layer| layer.mixer.ropes());

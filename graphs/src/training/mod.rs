@@ -224,13 +224,12 @@ impl Train {
     /// The loss of this device's tokens, averaged over all devices.
     fn loss(&self, model: &Decoder, inputs: Tensor, targets: Tensor) -> Tensor {
         let t = inputs.dim(1);
-        let (start, length) = match ring::is_on() {
-            true => (axis_index("context") * t, t * axis_size("context")),
-            false => (full([], DType::I32, 0), t),
-        };
-        let length = full([], DType::I32, length);
-        let (cache, remat, pipeline) = (model.no_cache(), self.options.remat.clone(), self.pipeline);
-        let out = model.forward(Input { tokens: inputs, start, length, prompt: length, cache, remat, pipeline });
+        let mut input = Input { remat: self.options.remat.clone(), pipeline: self.pipeline, ..model.whole(inputs) };
+        if ring::is_on() {
+            let length = full([], DType::I32, t * axis_size("context"));
+            (input.start, input.length, input.prompt) = (axis_index("context") * t, length, length);
+        }
+        let out = model.forward(input);
         let logits = model.logits(tensor::own_positions(out.hidden));
         let loss = data::mean(tensor::cross_entropy(logits, targets));
         match model.balance_loss(&out.scores).filter(|_| self.options.balance != 0.0) {

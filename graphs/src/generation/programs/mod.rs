@@ -35,7 +35,7 @@ use crate::{
     sampling::{Chosen, Context, Shape, count},
 };
 use raxla::{
-    Aval, Axis, Compiled, DType, Jit, Key, Param, PerLeaf, Tensor, Tree, full, jit, parallel::tensor, prim, tree::Leaf,
+    Aval, Axis, Compiled, DType, Jit, Key, Param, PerLeaf, Tensor, Tree, jit, parallel::tensor, prim, tree::Leaf,
     vmap_axes,
 };
 
@@ -217,10 +217,7 @@ pub fn forward() -> Forward {
 /// The forward pass of one device.
 fn forward_of() -> Box<ForwardFn> {
     let f = |model: Decoder, tokens: Tensor| {
-        let [_, t] = tokens.shape();
-        let (start, length) = (full([], DType::I32, 0), full([], DType::I32, t));
-        let cache = model.no_cache();
-        let out = model.forward(Input { tokens, start, length, prompt: length, cache, remat: None, pipeline: None });
+        let out = model.forward(model.whole(tokens));
         let logits = tensor::whole(model.logits(out.hidden));
         (logits, out.states.to_list().into_iter().chain([out.hidden]).collect())
     };

@@ -30,7 +30,7 @@ impl Tokenizer {
         let mut files = vec![];
         let own = FILES.iter().filter(|_| self.path.is_dir()).map(|name| (*name, self.path.join(name)));
         for (name, path) in own.filter(|(_, path)| path.is_file()) {
-            files.push((name, std::fs::read(&path).map_err(|e| LoadError::io(path, e))?));
+            files.push((name, raxla_xla::read_file(&path, 1 << 32).map_err(|e| LoadError::io(path, e))?));
         }
         let has = |files: &[(&str, Vec<u8>)], name| files.iter().any(|(have, _)| *have == name);
         if !has(&files, "tokenizer.json") {

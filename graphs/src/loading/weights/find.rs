@@ -55,7 +55,8 @@ pub(crate) const ADAPTER: &str = "adapter_config.json";
 pub(crate) fn adapter(path: &Path) -> String {
     let dir = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
     let base = || -> Option<String> {
-        let config: serde_json::Value = serde_json::from_slice(&std::fs::read(dir.join(ADAPTER)).ok()?).ok()?;
+        let config: serde_json::Value =
+            serde_json::from_slice(&raxla_xla::read_file(&dir.join(ADAPTER), 1 << 20).ok()?).ok()?;
         Some(config.get("base_model_name_or_path")?.as_str()?.to_string())
     };
     let base = base().map(|name| format!(" for {name}")).unwrap_or_default();
