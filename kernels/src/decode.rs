@@ -1,0 +1,283 @@
+//! Numbers of packed blocks in vector registers: one function per format, and instruction sets through [`Lanes`].
+#![allow(unsafe_op_in_unsafe_fn)]
+use crate::{
+    format::{CENTERED, COUNTING, IQ4_NL, MXFP4},
+    isa::Lanes,
+};
+
+/// A format of packed blocks. A block is a row of sub-blocks, each of which has one scale and one offset for each output.
+///
+/// # Safety
+/// Pointers are to a whole block of the format, and the processor has the instruction set.
+pub unsafe trait Blocks<L: Lanes> {
+    /// Bytes of a block.
+    const BYTES: usize;
+    /// Sub-blocks of a block.
+    const SUBS: usize;
+    /// Inputs of a sub-block, a multiple of 8.
+    const INPUTS: usize;
+    /// Are numbers multiplied with a scale?
+    const SCALED: bool;
+    /// Is an offset added to them?
+    const OFFSET: bool;
+    /// What a block's sub-blocks share: scales, and scales of offsets.
+    unsafe fn head(b: *const u8) -> (L::F, L::F);
+    /// Scale and offset of a sub-block, given the head.
+    unsafe fn scale(b: *const u8, head: (L::F, L::F), sub: usize) -> (L::F, L::F);
+    /// Eight numbers of each output, from `8 * eight` of the sub-block on, before scale and offset.
+    unsafe fn eight(b: *const u8, sub: usize, eight: usize) -> [L::F; 8];
+}
+
+/// The eight numbers of words of nibbles, chosen from a table.
+#[inline(always)]
+unsafe fn nibbles<L: Lanes>(p: *const u8, table: &[f32; 16]) -> [L::F; 8] {
+    let w = L::load_i(p);
+    [
+        L::lookup(table, w),
+        L::lookup(table, L::shr::<8>(w)),
+        L::lookup(table, L::shr::<16>(w)),
+        L::lookup(table, L::shr::<24>(w)),
+        L::lookup(table, L::shr::<4>(w)),
+        L::lookup(table, L::shr::<12>(w)),
+        L::lookup(table, L::shr::<20>(w)),
+        L::lookup(table, L::shr::<28>(w)),
+    ]
+}
+
+/// Eight numbers of 5 bits: nibbles, and their fifth bits in `high` from its lowest bit on.
+#[inline(always)]
+unsafe fn five_bits<L: Lanes>(p: *const u8, high: L::I, offset: i32) -> [L::F; 8] {
+    let w = L::load_i(p);
+    macro_rules! one {
+        ($nibble:literal, $fifth:expr) => {
+            L::to_f(L::add_i(L::or(L::and(L::shr::<$nibble>(w), 15), L::and($fifth, 16)), offset))
+        };
+    }
+    [
+        one!(0, L::shl::<4>(high)),
+        one!(8, L::shl::<3>(high)),
+        one!(16, L::shl::<2>(high)),
+        one!(24, L::shl::<1>(high)),
+        one!(4, high),
+        one!(12, L::shr::<1>(high)),
+        one!(20, L::shr::<2>(high)),
+        one!(28, L::shr::<3>(high)),
+    ]
+}
+
+/// Eight numbers of 6 bits: nibbles, and their upper two bits in `high` from its lowest bits on.
+#[inline(always)]
+unsafe fn six_bits<L: Lanes>(p: *const u8, high: L::I, offset: i32) -> [L::F; 8] {
+    let w = L::load_i(p);
+    macro_rules! one {
+        ($nibble:literal, $upper:expr) => {
+            L::to_f(L::add_i(L::or(L::and(L::shr::<$nibble>(w), 15), L::and($upper, 48)), offset))
+        };
+    }
+    [
+        one!(0, L::shl::<4>(high)),
+        one!(8, L::shl::<2>(high)),
+        one!(16, high),
+        one!(24, L::shr::<2>(high)),
+        one!(4, L::shr::<4>(high)),
+        one!(12, L::shr::<6>(high)),
+        one!(20, L::shr::<8>(high)),
+        one!(28, L::shr::<10>(high)),
+    ]
+}
+
+/// The fifth bits of eight numbers, from the lowest bit on.
+#[inline(always)]
+unsafe fn fifth<L: Lanes>(p: *const u8, eight: usize) -> L::I {
+    let w = L::load_i(p);
+    match eight {
+        0 => w,
+        1 => L::shr::<8>(w),
+        2 => L::shr::<16>(w),
+        _ => L::shr::<24>(w),
+    }
+}
+
+macro_rules! blocks {
+    ($(#[$doc:meta])* $name:ident: $bytes:expr, $subs:expr, $inputs:expr, $scaled:expr, $offset:expr,
+        |$b:ident| $head:expr, |$hb:ident, $h:ident, $hs:ident| $scale:expr, |$p:ident, $sub:ident, $e:ident| $eight:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy)]
+        pub struct $name;
+        // SAFETY: what is read lies within a block; intrinsics are those of `L`.
+        unsafe impl<L: Lanes> Blocks<L> for $name {
+            const BYTES: usize = $bytes;
+            const SUBS: usize = $subs;
+            const INPUTS: usize = $inputs;
+            const SCALED: bool = $scaled;
+            const OFFSET: bool = $offset;
+            #[inline(always)]
+            unsafe fn head($b: *const u8) -> (L::F, L::F) {
+                $head
+            }
+            #[inline(always)]
+            unsafe fn scale($hb: *const u8, $h: (L::F, L::F), $hs: usize) -> (L::F, L::F) {
+                let _ = ($hb, $hs);
+                $scale
+            }
+            #[inline(always)]
+            unsafe fn eight($p: *const u8, $sub: usize, $e: usize) -> [L::F; 8] {
+                let _ = $sub;
+                $eight
+            }
+        }
+    };
+}
+
+#[inline(always)]
+unsafe fn none<L: Lanes>() -> (L::F, L::F) {
+    (L::splat(1.0), L::splat(0.0))
+}
+
+blocks! {
+    /// f32.
+    F32: 2048, 1, 32, false, false, |_b| none::<L>(), |_b, h, _s| h,
+    |p, _sub, e| {
+        let p = p.add(e * 512).cast::<f32>();
+        [L::load(p), L::load(p.add(16)), L::load(p.add(32)), L::load(p.add(48)),
+         L::load(p.add(64)), L::load(p.add(80)), L::load(p.add(96)), L::load(p.add(112))]
+    }
+}
+
+/// Eight bf16 of each output from pairs.
+#[inline(always)]
+unsafe fn bf16_pairs<L: Lanes>(p: *const u8) -> [L::F; 8] {
+    let w = [L::load_i(p), L::load_i(p.add(64)), L::load_i(p.add(128)), L::load_i(p.add(192))];
+    macro_rules! low { ($i:literal) => { L::bits(L::shl::<16>(w[$i])) }; }
+    macro_rules! high { ($i:literal) => { L::bits(L::and(w[$i], 0xffff_0000u32 as i32)) }; }
+    [low!(0), high!(0), low!(1), high!(1), low!(2), high!(2), low!(3), high!(3)]
+}
+blocks! {
+    /// bf16.
+    Bf16: 1024, 1, 32, false, false, |_b| none::<L>(), |_b, h, _s| h, |p, _sub, e| bf16_pairs::<L>(p.add(e * 256))
+}
+blocks! {
+    /// f16.
+    F16: 1024, 1, 32, false, false, |_b| none::<L>(), |_b, h, _s| h,
+    |p, _sub, e| {
+        let p = p.add(e * 256);
+        let (a, b) = (L::half_pairs(p), L::half_pairs(p.add(64)));
+        let (c, d) = (L::half_pairs(p.add(128)), L::half_pairs(p.add(192)));
+        [a.0, a.1, b.0, b.1, c.0, c.1, d.0, d.1]
+    }
+}
+blocks! {
+    /// Q8_0.
+    Q8_0: 544, 1, 32, true, false, |b| (L::halves(b), L::splat(0.0)), |_b, h, _s| h,
+    |p, _sub, e| {
+        let p = p.add(32 + e * 128);
+        let w = [L::load_i(p), L::load_i(p.add(64))];
+        macro_rules! byte { ($i:literal, $left:literal) => { L::to_f(L::sar::<24>(L::shl::<$left>(w[$i]))) }; }
+        [byte!(0, 24), byte!(0, 16), byte!(0, 8), L::to_f(L::sar::<24>(w[0])),
+         byte!(1, 24), byte!(1, 16), byte!(1, 8), L::to_f(L::sar::<24>(w[1]))]
+    }
+}
+blocks! {
+    /// Q4_0.
+    Q4_0: 288, 1, 32, true, false, |b| (L::halves(b), L::splat(0.0)), |_b, h, _s| h,
+    |p, _sub, e| nibbles::<L>(p.add(32 + e * 64), &CENTERED)
+}
+blocks! {
+    /// IQ4_NL.
+    Iq4Nl: 288, 1, 32, true, false, |b| (L::halves(b), L::splat(0.0)), |_b, h, _s| h,
+    |p, _sub, e| nibbles::<L>(p.add(32 + e * 64), &IQ4_NL)
+}
+blocks! {
+    /// MXFP4: the exponent's byte becomes that of an f32, of half the power.
+    Mxfp4: 272, 1, 32, true, false,
+    |b| {
+        let e: [u8; 16] = b.cast::<[u8; 16]>().read_unaligned();
+        let mut scale = [0f32; 16];
+        for i in 0..16 {
+            scale[i] = crate::format::half_exponent(e[i]);
+        }
+        (L::load(scale.as_ptr()), L::splat(0.0))
+    },
+    |_b, h, _s| h, |p, _sub, e| nibbles::<L>(p.add(16 + e * 64), &MXFP4)
+}
+blocks! {
+    /// Q4_1.
+    Q4_1: 320, 1, 32, true, true, |b| (L::halves(b), L::halves(b.add(32))), |_b, h, _s| h,
+    |p, _sub, e| nibbles::<L>(p.add(64 + e * 64), &COUNTING)
+}
+blocks! {
+    /// Q5_0.
+    Q5_0: 352, 1, 32, true, false, |b| (L::halves(b), L::splat(0.0)), |_b, h, _s| h,
+    |p, _sub, e| five_bits::<L>(p.add(32 + e * 64), fifth::<L>(p.add(288), e), -16)
+}
+blocks! {
+    /// Q5_1.
+    Q5_1: 384, 1, 32, true, true, |b| (L::halves(b), L::halves(b.add(32))), |_b, h, _s| h,
+    |p, _sub, e| five_bits::<L>(p.add(64 + e * 64), fifth::<L>(p.add(320), e), 0)
+}
+
+/// Scale and offset of a sub-block of Q4_K and Q5_K.
+#[inline(always)]
+unsafe fn k_scale<L: Lanes>(b: *const u8, h: (L::F, L::F), sub: usize) -> (L::F, L::F) {
+    let p = b.add(64 + 32 * sub);
+    (L::mul(h.0, L::to_f(L::bytes(p))), L::mul(h.1, L::to_f(L::bytes(p.add(16)))))
+}
+/// The scales, and those of minima, which are subtracted.
+#[inline(always)]
+unsafe fn k_head<L: Lanes>(b: *const u8) -> (L::F, L::F) {
+    (L::halves(b), L::mul(L::halves(b.add(32)), L::splat(-1.0)))
+}
+blocks! {
+    /// Q4_K.
+    Q4K: 2368, 8, 32, true, true, |b| k_head::<L>(b), |b, h, s| k_scale::<L>(b, h, s),
+    |p, sub, e| nibbles::<L>(p.add(320 + sub * 256 + e * 64), &COUNTING)
+}
+blocks! {
+    /// Q5_K.
+    Q5K: 2880, 8, 32, true, true, |b| k_head::<L>(b), |b, h, s| k_scale::<L>(b, h, s),
+    |p, sub, e| five_bits::<L>(p.add(320 + sub * 256 + e * 64), fifth::<L>(p.add(2368 + sub * 64), e), 0)
+}
+blocks! {
+    /// Q6_K.
+    Q6K: 3360, 16, 16, true, false, |b| (L::halves(b), L::splat(0.0)),
+    |b, h, s| (L::mul(h.0, L::to_f(L::signed_bytes(b.add(32 + 16 * s)))), h.1),
+    |p, sub, e| {
+        let high = L::load_i(p.add(2336 + sub * 64));
+        let high = if e == 0 { high } else { L::shr::<16>(high) };
+        six_bits::<L>(p.add(288 + sub * 128 + e * 64), high, -32)
+    }
+}
+
+/// A format for every instruction set of the target.
+#[cfg(target_arch = "x86_64")]
+pub trait AllBlocks: Blocks<crate::isa::Avx512> + Blocks<crate::isa::Avx2> + Blocks<crate::isa::Portable> {}
+#[cfg(target_arch = "x86_64")]
+impl<B: Blocks<crate::isa::Avx512> + Blocks<crate::isa::Avx2> + Blocks<crate::isa::Portable>> AllBlocks for B {}
+/// A format for every instruction set of the target.
+#[cfg(not(target_arch = "x86_64"))]
+pub trait AllBlocks: Blocks<crate::isa::Portable> {}
+#[cfg(not(target_arch = "x86_64"))]
+impl<B: Blocks<crate::isa::Portable>> AllBlocks for B {}
+
+/// `$f::<B>()` for the blocks of a format.
+macro_rules! for_format {
+    ($format:expr, $block:ident => $e:expr) => {{
+        use $crate::{decode as d, format::Format};
+        match $format {
+            Format::F32 => { type $block = d::F32; $e }
+            Format::BF16 => { type $block = d::Bf16; $e }
+            Format::F16 => { type $block = d::F16; $e }
+            Format::Q8_0 => { type $block = d::Q8_0; $e }
+            Format::Q4_0 => { type $block = d::Q4_0; $e }
+            Format::Q4_1 => { type $block = d::Q4_1; $e }
+            Format::Q5_0 => { type $block = d::Q5_0; $e }
+            Format::Q5_1 => { type $block = d::Q5_1; $e }
+            Format::IQ4_NL => { type $block = d::Iq4Nl; $e }
+            Format::MXFP4 => { type $block = d::Mxfp4; $e }
+            Format::Q4_K => { type $block = d::Q4K; $e }
+            Format::Q5_K => { type $block = d::Q5K; $e }
+            Format::Q6_K => { type $block = d::Q6K; $e }
+        }
+    }};
+}
+pub(crate) use for_format;

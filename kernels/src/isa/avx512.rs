@@ -1,0 +1,104 @@
+//! AVX-512: one register of 16 numbers.
+use super::Lanes;
+use std::arch::x86_64::*;
+
+/// See the module.
+#[derive(Clone, Copy)]
+pub struct Avx512;
+
+// SAFETY: the intrinsics need AVX-512 F, BW, DQ and VL, which callers vouch for; loads and stores are unaligned ones.
+unsafe impl Lanes for Avx512 {
+    type F = __m512;
+    type I = __m512i;
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> __m512 {
+        _mm512_set1_ps(x)
+    }
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> __m512 {
+        _mm512_loadu_ps(p)
+    }
+    #[inline(always)]
+    unsafe fn store(p: *mut f32, x: __m512) {
+        _mm512_storeu_ps(p, x)
+    }
+    #[inline(always)]
+    unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
+        _mm512_fmadd_ps(a, b, c)
+    }
+    #[inline(always)]
+    unsafe fn add(a: __m512, b: __m512) -> __m512 {
+        _mm512_add_ps(a, b)
+    }
+    #[inline(always)]
+    unsafe fn mul(a: __m512, b: __m512) -> __m512 {
+        _mm512_mul_ps(a, b)
+    }
+    #[inline(always)]
+    unsafe fn max(a: __m512, b: __m512) -> __m512 {
+        _mm512_max_ps(a, b)
+    }
+    #[inline(always)]
+    unsafe fn sum(a: __m512) -> f32 {
+        _mm512_reduce_add_ps(a)
+    }
+    #[inline(always)]
+    unsafe fn load_i(p: *const u8) -> __m512i {
+        _mm512_loadu_si512(p.cast())
+    }
+    #[inline(always)]
+    unsafe fn shr<const N: u32>(x: __m512i) -> __m512i {
+        _mm512_srli_epi32::<N>(x)
+    }
+    #[inline(always)]
+    unsafe fn shl<const N: u32>(x: __m512i) -> __m512i {
+        _mm512_slli_epi32::<N>(x)
+    }
+    #[inline(always)]
+    unsafe fn sar<const N: u32>(x: __m512i) -> __m512i {
+        _mm512_srai_epi32::<N>(x)
+    }
+    #[inline(always)]
+    unsafe fn and(x: __m512i, mask: i32) -> __m512i {
+        _mm512_and_si512(x, _mm512_set1_epi32(mask))
+    }
+    #[inline(always)]
+    unsafe fn or(x: __m512i, y: __m512i) -> __m512i {
+        _mm512_or_si512(x, y)
+    }
+    #[inline(always)]
+    unsafe fn add_i(x: __m512i, y: i32) -> __m512i {
+        _mm512_add_epi32(x, _mm512_set1_epi32(y))
+    }
+    #[inline(always)]
+    unsafe fn to_f(x: __m512i) -> __m512 {
+        _mm512_cvtepi32_ps(x)
+    }
+    #[inline(always)]
+    unsafe fn bits(x: __m512i) -> __m512 {
+        _mm512_castsi512_ps(x)
+    }
+    #[inline(always)]
+    unsafe fn lookup(table: &[f32; 16], index: __m512i) -> __m512 {
+        // (the instruction reads four bits of each index)
+        _mm512_permutexvar_ps(index, _mm512_loadu_ps(table.as_ptr()))
+    }
+    #[inline(always)]
+    unsafe fn halves(p: *const u8) -> __m512 {
+        _mm512_cvtph_ps(_mm256_loadu_si256(p.cast()))
+    }
+    #[inline(always)]
+    unsafe fn half_pairs(p: *const u8) -> (__m512, __m512) {
+        let w = _mm512_loadu_si512(p.cast());
+        let (first, second) = (_mm512_cvtepi32_epi16(w), _mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(w)));
+        (_mm512_cvtph_ps(first), _mm512_cvtph_ps(second))
+    }
+    #[inline(always)]
+    unsafe fn bytes(p: *const u8) -> __m512i {
+        _mm512_cvtepu8_epi32(_mm_loadu_si128(p.cast()))
+    }
+    #[inline(always)]
+    unsafe fn signed_bytes(p: *const u8) -> __m512i {
+        _mm512_cvtepi8_epi32(_mm_loadu_si128(p.cast()))
+    }
+}

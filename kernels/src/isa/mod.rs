@@ -1,0 +1,113 @@
+//! Vectors of 16 numbers, as each instruction set has them. Kernels are written once, over [`Lanes`]; what is compiled for an
+//! instruction set runs only where the processor has it ([`Isa::best`]).
+// SAFETY: every function of these is unsafe as a whole: its contract is that of `Lanes`.
+#[allow(unsafe_op_in_unsafe_fn)]
+mod portable;
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_op_in_unsafe_fn)]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_op_in_unsafe_fn)]
+mod avx512;
+
+#[cfg(target_arch = "x86_64")]
+pub use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub use avx512::Avx512;
+pub use portable::Portable;
+use std::sync::OnceLock;
+
+/// An instruction set that kernels are compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Isa {
+    /// Whatever the target has: arrays of numbers, which the compiler turns into vectors (NEON among them).
+    Portable,
+    /// AVX2 with FMA and F16C.
+    Avx2,
+    /// AVX-512 F, BW, DQ and VL.
+    Avx512,
+}
+impl Isa {
+    /// Those that this processor has, the simplest first.
+    pub fn all() -> Vec<Isa> {
+        let mut all = vec![Isa::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            if avx2 && is_x86_feature_detected!("f16c") {
+                all.push(Isa::Avx2);
+                let has = [
+                    is_x86_feature_detected!("avx512f"),
+                    is_x86_feature_detected!("avx512bw"),
+                    is_x86_feature_detected!("avx512dq"),
+                    is_x86_feature_detected!("avx512vl"),
+                ];
+                if has.iter().all(|has| *has) {
+                    all.push(Isa::Avx512);
+                }
+            }
+        }
+        all
+    }
+    /// The one that kernels use here.
+    pub fn best() -> Isa {
+        static BEST: OnceLock<Isa> = OnceLock::new();
+        *BEST.get_or_init(|| *Isa::all().last().unwrap_or(&Isa::Portable))
+    }
+}
+
+/// Sixteen numbers at once.
+///
+/// # Safety
+/// Every function may be called only where the processor has the instruction set; those that take pointers need so many
+/// readable or writable bytes there, at any alignment.
+pub unsafe trait Lanes: Copy + 'static {
+    /// 16 f32.
+    type F: Copy;
+    /// 16 i32.
+    type I: Copy;
+    /// All of them `x`.
+    unsafe fn splat(x: f32) -> Self::F;
+    /// 16 numbers from memory.
+    unsafe fn load(p: *const f32) -> Self::F;
+    /// 16 numbers to memory.
+    unsafe fn store(p: *mut f32, x: Self::F);
+    /// `a · b + c`, rounded once.
+    unsafe fn fma(a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// The sum.
+    unsafe fn add(a: Self::F, b: Self::F) -> Self::F;
+    /// The product.
+    unsafe fn mul(a: Self::F, b: Self::F) -> Self::F;
+    /// The larger ones.
+    unsafe fn max(a: Self::F, b: Self::F) -> Self::F;
+    /// The sum of all 16.
+    unsafe fn sum(a: Self::F) -> f32;
+    /// 64 bytes as 16 integers.
+    unsafe fn load_i(p: *const u8) -> Self::I;
+    /// Shifted to the right, zeros coming in.
+    unsafe fn shr<const N: u32>(x: Self::I) -> Self::I;
+    /// Shifted to the left.
+    unsafe fn shl<const N: u32>(x: Self::I) -> Self::I;
+    /// Shifted to the right, the sign coming in.
+    unsafe fn sar<const N: u32>(x: Self::I) -> Self::I;
+    /// Bits of each that `mask` has.
+    unsafe fn and(x: Self::I, mask: i32) -> Self::I;
+    /// Bits of either.
+    unsafe fn or(x: Self::I, y: Self::I) -> Self::I;
+    /// The sum.
+    unsafe fn add_i(x: Self::I, y: i32) -> Self::I;
+    /// The numbers.
+    unsafe fn to_f(x: Self::I) -> Self::F;
+    /// The bits as numbers.
+    unsafe fn bits(x: Self::I) -> Self::F;
+    /// Of a table of 16 numbers, those at the lowest four bits of each index.
+    unsafe fn lookup(table: &[f32; 16], index: Self::I) -> Self::F;
+    /// 16 f16.
+    unsafe fn halves(p: *const u8) -> Self::F;
+    /// 16 pairs of f16: the first ones and the second ones.
+    unsafe fn half_pairs(p: *const u8) -> (Self::F, Self::F);
+    /// 16 bytes without sign.
+    unsafe fn bytes(p: *const u8) -> Self::I;
+    /// 16 bytes with sign.
+    unsafe fn signed_bytes(p: *const u8) -> Self::I;
+}

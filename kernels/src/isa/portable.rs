@@ -1,0 +1,128 @@
+//! Arrays of 16 numbers. On targets without kernels of their own, the compiler turns these loops into vectors.
+use super::Lanes;
+
+/// See the module.
+#[derive(Clone, Copy)]
+pub struct Portable;
+
+#[inline(always)]
+fn each<T: Copy, U: Copy + Default>(x: [T; 16], f: impl Fn(T) -> U) -> [U; 16] {
+    let mut y = [U::default(); 16];
+    for i in 0..16 {
+        y[i] = f(x[i]);
+    }
+    y
+}
+#[inline(always)]
+fn both<T: Copy + Default>(x: [T; 16], y: [T; 16], f: impl Fn(T, T) -> T) -> [T; 16] {
+    let mut z = [T::default(); 16];
+    for i in 0..16 {
+        z[i] = f(x[i], y[i]);
+    }
+    z
+}
+
+// SAFETY: pointers are read and written as the caller vouches; the rest is plain arithmetic.
+unsafe impl Lanes for Portable {
+    type F = [f32; 16];
+    type I = [i32; 16];
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> [f32; 16] {
+        [x; 16]
+    }
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> [f32; 16] {
+        p.cast::<[f32; 16]>().read_unaligned()
+    }
+    #[inline(always)]
+    unsafe fn store(p: *mut f32, x: [f32; 16]) {
+        p.cast::<[f32; 16]>().write_unaligned(x)
+    }
+    #[inline(always)]
+    unsafe fn fma(a: [f32; 16], b: [f32; 16], c: [f32; 16]) -> [f32; 16] {
+        let mut y = c;
+        for i in 0..16 {
+            // (targets without the instruction would call a function for each)
+            y[i] = if cfg!(any(target_feature = "fma", target_arch = "aarch64")) {
+                a[i].mul_add(b[i], c[i])
+            } else {
+                a[i] * b[i] + c[i]
+            };
+        }
+        y
+    }
+    #[inline(always)]
+    unsafe fn add(a: [f32; 16], b: [f32; 16]) -> [f32; 16] {
+        both(a, b, |a, b| a + b)
+    }
+    #[inline(always)]
+    unsafe fn mul(a: [f32; 16], b: [f32; 16]) -> [f32; 16] {
+        both(a, b, |a, b| a * b)
+    }
+    #[inline(always)]
+    unsafe fn max(a: [f32; 16], b: [f32; 16]) -> [f32; 16] {
+        both(a, b, |a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
+    unsafe fn sum(a: [f32; 16]) -> f32 {
+        a.iter().sum()
+    }
+    #[inline(always)]
+    unsafe fn load_i(p: *const u8) -> [i32; 16] {
+        p.cast::<[i32; 16]>().read_unaligned()
+    }
+    #[inline(always)]
+    unsafe fn shr<const N: u32>(x: [i32; 16]) -> [i32; 16] {
+        each(x, |x| ((x as u32) >> N) as i32)
+    }
+    #[inline(always)]
+    unsafe fn shl<const N: u32>(x: [i32; 16]) -> [i32; 16] {
+        each(x, |x| ((x as u32) << N) as i32)
+    }
+    #[inline(always)]
+    unsafe fn sar<const N: u32>(x: [i32; 16]) -> [i32; 16] {
+        each(x, |x| x >> N)
+    }
+    #[inline(always)]
+    unsafe fn and(x: [i32; 16], mask: i32) -> [i32; 16] {
+        each(x, |x| x & mask)
+    }
+    #[inline(always)]
+    unsafe fn or(x: [i32; 16], y: [i32; 16]) -> [i32; 16] {
+        both(x, y, |x, y| x | y)
+    }
+    #[inline(always)]
+    unsafe fn add_i(x: [i32; 16], y: i32) -> [i32; 16] {
+        each(x, |x| x.wrapping_add(y))
+    }
+    #[inline(always)]
+    unsafe fn to_f(x: [i32; 16]) -> [f32; 16] {
+        each(x, |x| x as f32)
+    }
+    #[inline(always)]
+    unsafe fn bits(x: [i32; 16]) -> [f32; 16] {
+        each(x, |x| f32::from_bits(x as u32))
+    }
+    #[inline(always)]
+    unsafe fn lookup(table: &[f32; 16], index: [i32; 16]) -> [f32; 16] {
+        each(index, |i| table[(i & 15) as usize])
+    }
+    #[inline(always)]
+    unsafe fn halves(p: *const u8) -> [f32; 16] {
+        let bits = p.cast::<[u16; 16]>().read_unaligned();
+        each(bits, |b| half::f16::from_bits(b).to_f32())
+    }
+    #[inline(always)]
+    unsafe fn half_pairs(p: *const u8) -> ([f32; 16], [f32; 16]) {
+        let pairs = p.cast::<[u32; 16]>().read_unaligned();
+        (each(pairs, |w| half::f16::from_bits(w as u16).to_f32()), each(pairs, |w| half::f16::from_bits((w >> 16) as u16).to_f32()))
+    }
+    #[inline(always)]
+    unsafe fn bytes(p: *const u8) -> [i32; 16] {
+        each(p.cast::<[u8; 16]>().read_unaligned(), i32::from)
+    }
+    #[inline(always)]
+    unsafe fn signed_bytes(p: *const u8) -> [i32; 16] {
+        each(p.cast::<[i8; 16]>().read_unaligned(), i32::from)
+    }
+}

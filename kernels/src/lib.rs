@@ -1,0 +1,10 @@
+//! CPU kernels of raxla.
+mod decode;
+pub mod format;
+pub mod isa;
+pub mod pack;
+pub mod product;
+mod thin;
+
+pub use format::Format;
+pub use isa::Isa;

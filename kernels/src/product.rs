@@ -1,0 +1,232 @@
+//! Products with packed matrices, shared out over threads.
+use crate::{
+    decode::for_format,
+    format::{Format, TILE},
+    isa::Isa,
+    thin::{self, Inputs, Kernels, Panel, Rows, Tile},
+};
+
+/// Threads that share out tasks.
+pub trait Team: Sync {
+    /// How many there are.
+    fn count(&self) -> usize;
+    /// Calls `task` with each of `0..total`, and returns when all are done.
+    fn run(&self, total: usize, task: &(dyn Fn(usize) + Sync));
+}
+/// The calling thread.
+pub struct Alone;
+impl Team for Alone {
+    fn count(&self) -> usize {
+        1
+    }
+    fn run(&self, total: usize, task: &(dyn Fn(usize) + Sync)) {
+        (0..total).for_each(task);
+    }
+}
+impl Team for raxla_xla::ffi::Threads<'_> {
+    fn count(&self) -> usize {
+        raxla_xla::ffi::Threads::count(self)
+    }
+    fn run(&self, total: usize, task: &(dyn Fn(usize) + Sync)) {
+        raxla_xla::ffi::Threads::run(self, total, task);
+    }
+}
+
+/// A packed matrix `[k, n]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix<'a> {
+    /// How its numbers are written.
+    pub format: Format,
+    /// Inputs.
+    pub k: usize,
+    /// Outputs.
+    pub n: usize,
+    /// [`Format::dims`] bytes.
+    pub packed: &'a [u8],
+}
+impl Matrix<'_> {
+    fn blocks(&self) -> usize {
+        self.k.div_ceil(self.format.inputs())
+    }
+    fn tiles(&self) -> usize {
+        self.n.div_ceil(TILE)
+    }
+    fn tile(&self, i: usize) -> *const u8 {
+        self.packed[i * self.blocks() * self.format.bytes()..].as_ptr()
+    }
+    /// Are there as many bytes as the sizes ask for?
+    pub fn is_whole(&self) -> bool {
+        let [tiles, blocks, bytes] = self.format.dims(self.k, self.n);
+        self.packed.len() == tiles * blocks * bytes
+    }
+}
+
+/// Where a product's results go: one matrix `[rows, n]` for each packed one, row-major. Tasks write different elements.
+struct Out(*mut f32, usize);
+// SAFETY: tasks write different elements.
+unsafe impl Sync for Out {}
+
+/// The kernels of an instruction set for one format.
+struct Chosen {
+    tile: fn(usize) -> Tile,
+    panel: Panel,
+    rows: fn(usize) -> (Rows, usize),
+    inputs_of_sums: usize,
+}
+
+fn chosen(isa: Isa, format: Format) -> Chosen {
+    fn of<K: Kernels, B: crate::decode::AllBlocks>() -> Chosen {
+        use crate::{decode::Blocks, isa::Portable};
+        let inputs_of_sums = if <B as Blocks<Portable>>::OFFSET { <B as Blocks<Portable>>::INPUTS } else { 0 };
+        Chosen { tile: K::tile::<B>, panel: K::panel::<B>(), rows: K::rows, inputs_of_sums }
+    }
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => for_format!(format, B => of::<thin::avx512::Here, B>()),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => for_format!(format, B => of::<thin::avx2::Here, B>()),
+        _ => for_format!(format, B => of::<thin::portable::Here, B>()),
+    }
+}
+
+/// `x · w` for each `w` of `matrices`, which share the inputs: `x` is `[rows, k]`, and `y[i]` is `[rows, n]` of matrix `i`. Numbers
+/// are decoded in registers (or, of many rows, in the cache), and multiplied and added in f32.
+///
+/// # Panics
+/// Sizes that do not fit together: an error of the calling code.
+pub fn product(isa: Isa, team: &dyn Team, x: &[f32], rows: usize, matrices: &[Matrix], y: &mut [&mut [f32]]) {
+    let k = matrices.first().map_or(0, |m| m.k);
+    assert!(Isa::all().contains(&isa), "{isa:?} is not there");
+    assert!(x.len() == rows * k && y.len() == matrices.len(), "{} inputs are no {rows} x {k}", x.len());
+    for (m, y) in matrices.iter().zip(&*y) {
+        assert!(m.k == k && m.is_whole() && y.len() == rows * m.n, "{:?} {} x {}", m.format, m.k, m.n);
+    }
+    if rows == 0 {
+        return;
+    }
+    let outs: Vec<Out> = y.iter_mut().zip(matrices).map(|(y, m)| Out(y.as_mut_ptr(), m.n)).collect();
+    if rows <= thin::MOST { few(isa, team, x, rows, matrices, &outs) } else { many(isa, team, x, rows, matrices, &outs) }
+}
+
+/// Vectors padded with zeros to a length, where they are not that long.
+fn padded(x: &[f32], rows: usize, k: usize, to: usize) -> std::borrow::Cow<'_, [f32]> {
+    if k == to {
+        return x.into();
+    }
+    let mut all = vec![0.0; rows * to];
+    for (to, from) in all.chunks_exact_mut(to).zip(x.chunks_exact(k.max(1))) {
+        to[..k].copy_from_slice(from);
+    }
+    all.into()
+}
+
+/// Tiles of several matrices, numbered through.
+fn find(matrices: &[Matrix], mut tile: usize) -> (usize, usize) {
+    for (i, m) in matrices.iter().enumerate() {
+        if tile < m.tiles() {
+            return (i, tile);
+        }
+        tile -= m.tiles();
+    }
+    unreachable!("no more tiles than there are")
+}
+
+fn few(isa: Isa, team: &dyn Team, x: &[f32], rows: usize, matrices: &[Matrix], outs: &[Out]) {
+    let k = matrices[0].k;
+    let longest = matrices.iter().map(|m| m.blocks() * m.format.inputs()).max().unwrap_or(0);
+    let x = padded(x, rows, k, longest);
+    let chosen: Vec<Chosen> = matrices.iter().map(|m| chosen(isa, m.format)).collect();
+    // (formats with offsets have sub-blocks of 32)
+    let has_offsets = chosen.iter().any(|c| c.inputs_of_sums != 0);
+    let sums: Vec<f32> = match has_offsets {
+        true => x.chunks_exact(32).map(|part| part.iter().sum()).collect(),
+        false => vec![],
+    };
+    let tiles: usize = matrices.iter().map(Matrix::tiles).sum();
+    let bytes: usize = matrices.iter().map(|m| m.packed.len()).sum();
+    // so many tiles a task that its start costs little beside it
+    const WORK: usize = 1 << 16;
+    let each = (tiles * WORK).div_ceil(bytes.max(1)).clamp(1, tiles.div_ceil(team.count()).max(1));
+    team.run(tiles.div_ceil(each), &|task| {
+        for tile in task * each..((task + 1) * each).min(tiles) {
+            let (i, tile) = find(matrices, tile);
+            let (m, Out(y, n)) = (&matrices[i], &outs[i]);
+            let mut done = 0;
+            let mut out = [0f32; TILE * thin::MOST];
+            while done < rows {
+                let vectors = [8, 4, 2, 1].into_iter().find(|v| *v <= rows - done).unwrap_or(1);
+                let inputs = Inputs {
+                    x: x[done * longest..].as_ptr(),
+                    stride: longest,
+                    sums: sums.get(done * longest / 32..).map_or(std::ptr::null(), <[f32]>::as_ptr),
+                    sums_stride: longest / 32,
+                };
+                // SAFETY: the matrix is whole, the vectors are as long as its blocks, and there are as many of both; the
+                // processor has the instruction set.
+                unsafe { (chosen[i].tile)(vectors)(m.tile(tile), m.blocks(), inputs, out.as_mut_ptr()) };
+                let lanes = TILE.min(n - tile * TILE);
+                for (v, out) in out.chunks_exact(TILE).take(vectors).enumerate() {
+                    // SAFETY: within the result; only this task writes these outputs.
+                    unsafe {
+                        let to = y.add((done + v) * n + tile * TILE);
+                        std::ptr::copy_nonoverlapping(out.as_ptr(), to, lanes);
+                    }
+                }
+                done += vectors;
+            }
+        }
+    });
+}
+
+/// Inputs that are taken in together where there are many rows, so that two tiles of them stay in the second cache.
+const DEPTH: usize = 2048;
+
+fn many(isa: Isa, team: &dyn Team, x: &[f32], rows: usize, matrices: &[Matrix], outs: &[Out]) {
+    let k = matrices[0].k;
+    let chosen: Vec<Chosen> = matrices.iter().map(|m| chosen(isa, m.format)).collect();
+    let pairs: Vec<(usize, usize)> =
+        matrices.iter().enumerate().flat_map(|(i, m)| (0..m.tiles()).step_by(2).map(move |tile| (i, tile))).collect();
+    team.run(pairs.len(), &|task| {
+        let (i, tile) = pairs[task];
+        let (m, chosen, n) = (&matrices[i], &chosen[i], outs[i].1);
+        let two = tile + 1 < m.tiles();
+        let mut sums = vec![0f32; rows * 2 * TILE];
+        let mut panels = vec![0f32; if m.format == Format::F32 { 0 } else { 2 * TILE * DEPTH.min(k.next_multiple_of(256)) }];
+        for from in (0..k).step_by(DEPTH) {
+            let depth = DEPTH.min(k - from);
+            let per_block = m.format.inputs();
+            let (first, blocks) = (from / per_block, depth.div_ceil(per_block));
+            let half = TILE * blocks * per_block;
+            let mut places = [std::ptr::null(); 2];
+            for (side, place) in places.iter_mut().enumerate() {
+                // (the second of an odd tile is the first once more; nobody reads what comes of it)
+                let source = m.tile(tile + if two { side } else { 0 });
+                // SAFETY: the blocks lie within the tile, and the panel has room for as many.
+                unsafe {
+                    let source = source.add(first * m.format.bytes());
+                    if m.format == Format::F32 {
+                        *place = source.cast();
+                    } else {
+                        (chosen.panel)(source, blocks, panels[side * half..].as_mut_ptr());
+                        *place = panels[side * half..].as_ptr();
+                    }
+                }
+            }
+            let mut row = 0;
+            while row < rows {
+                let (kernel, count) = (chosen.rows)(rows - row);
+                // SAFETY: as many rows of `x` and of sums are there, and the panels are as deep.
+                unsafe {
+                    let (x, y) = (x[row * k + from..].as_ptr(), sums[row * 2 * TILE..].as_mut_ptr());
+                    kernel(x, k, depth, places, y, 2 * TILE, from > 0);
+                }
+                row += count;
+            }
+        }
+        let lanes = (2 * TILE).min(n - tile * TILE);
+        for (row, sums) in sums.chunks_exact(2 * TILE).enumerate() {
+            // SAFETY: within the result; only this task writes these outputs.
+            unsafe { std::ptr::copy_nonoverlapping(sums.as_ptr(), outs[i].0.add(row * n + tile * TILE), lanes) };
+        }
+    });
+}

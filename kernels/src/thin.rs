@@ -1,0 +1,199 @@
+//! Products of a few vectors with a packed matrix: every number of the matrix is read once, decoded once, and multiplied with all
+//! of them in f32.
+#![allow(unsafe_op_in_unsafe_fn)]
+use crate::{decode::Blocks, isa::Lanes};
+
+/// Most vectors of one call.
+pub const MOST: usize = 8;
+
+/// Some vectors of inputs, each padded with zeros to whole blocks.
+#[derive(Clone, Copy)]
+pub struct Inputs {
+    /// The first number of the first.
+    pub x: *const f32,
+    /// From one vector to the next.
+    pub stride: usize,
+    /// The sum of each sub-block's inputs, of the first vector. Read by formats with offsets.
+    pub sums: *const f32,
+    /// From one vector's sums to the next's.
+    pub sums_stride: usize,
+}
+
+/// The 16 outputs of a tile of `blocks` blocks for `M` vectors, to `out`, `[M, 16]`.
+///
+/// # Safety
+/// The tile and the inputs are whole; the processor has the instruction set.
+pub type Tile = unsafe fn(tile: *const u8, blocks: usize, inputs: Inputs, out: *mut f32);
+
+#[inline(always)]
+unsafe fn tile<L: Lanes, B: Blocks<L>, const M: usize, const P: usize>(
+    tile: *const u8,
+    blocks: usize,
+    inputs: Inputs,
+    out: *mut f32,
+) {
+    let zero = L::splat(0.0);
+    let (mut total, mut acc) = ([zero; M], [[zero; P]; M]);
+    for block in 0..blocks {
+        let p = tile.add(block * B::BYTES);
+        let head = B::head(p);
+        for sub in 0..B::SUBS {
+            let at = (block * B::SUBS + sub) * B::INPUTS;
+            for eight in 0..B::INPUTS / 8 {
+                let values = B::eight(p, sub, eight);
+                for (j, value) in values.into_iter().enumerate() {
+                    for (m, acc) in acc.iter_mut().enumerate() {
+                        let x = L::splat(*inputs.x.add(m * inputs.stride + at + eight * 8 + j));
+                        acc[j % P] = L::fma(value, x, acc[j % P]);
+                    }
+                }
+            }
+            if B::SCALED {
+                let (scale, offset) = B::scale(p, head, sub);
+                for m in 0..M {
+                    let mut sum = acc[m][0];
+                    for part in 1..P {
+                        sum = L::add(sum, acc[m][part]);
+                    }
+                    total[m] = L::fma(sum, scale, total[m]);
+                    acc[m] = [zero; P];
+                    if B::OFFSET {
+                        let x = L::splat(*inputs.sums.add(m * inputs.sums_stride + block * B::SUBS + sub));
+                        total[m] = L::fma(offset, x, total[m]);
+                    }
+                }
+            }
+        }
+    }
+    for m in 0..M {
+        let mut sum = total[m];
+        if !B::SCALED {
+            for part in 0..P {
+                sum = L::add(sum, acc[m][part]);
+            }
+        }
+        L::store(out.add(16 * m), sum);
+    }
+}
+
+/// Numbers of a block to f32, `[inputs, 16]`: scaled, with offsets.
+///
+/// # Safety
+/// As for [`Tile`].
+pub type Panel = unsafe fn(tile: *const u8, blocks: usize, out: *mut f32);
+
+#[inline(always)]
+unsafe fn panel<L: Lanes, B: Blocks<L>>(tile: *const u8, blocks: usize, out: *mut f32) {
+    for block in 0..blocks {
+        let p = tile.add(block * B::BYTES);
+        let head = B::head(p);
+        for sub in 0..B::SUBS {
+            let (scale, offset) = B::scale(p, head, sub);
+            for eight in 0..B::INPUTS / 8 {
+                let at = ((block * B::SUBS + sub) * B::INPUTS + eight * 8) * 16;
+                for (j, value) in B::eight(p, sub, eight).into_iter().enumerate() {
+                    let value = match (B::SCALED, B::OFFSET) {
+                        (false, _) => value,
+                        (true, false) => L::mul(value, scale),
+                        (true, true) => L::fma(value, scale, offset),
+                    };
+                    L::store(out.add(at + 16 * j), value);
+                }
+            }
+        }
+    }
+}
+
+/// `R` rows of outputs of two tiles, from panels `[k, 16]` and rows of `x` that are `stride` apart, to `y` whose rows are
+/// `y_stride` apart: set, or added to.
+///
+/// # Safety
+/// All of these are whole; the processor has the instruction set.
+pub type Rows = unsafe fn(x: *const f32, stride: usize, k: usize, panels: [*const f32; 2], y: *mut f32, y_stride: usize, add: bool);
+
+#[inline(always)]
+unsafe fn rows<L: Lanes, const R: usize>(
+    x: *const f32,
+    stride: usize,
+    k: usize,
+    panels: [*const f32; 2],
+    y: *mut f32,
+    y_stride: usize,
+    add: bool,
+) {
+    let mut acc = [[L::splat(0.0); 2]; R];
+    if add {
+        for (r, acc) in acc.iter_mut().enumerate() {
+            *acc = [L::load(y.add(r * y_stride)), L::load(y.add(r * y_stride + 16))];
+        }
+    }
+    for i in 0..k {
+        let (a, b) = (L::load(panels[0].add(16 * i)), L::load(panels[1].add(16 * i)));
+        for (r, acc) in acc.iter_mut().enumerate() {
+            let x = L::splat(*x.add(r * stride + i));
+            *acc = [L::fma(x, a, acc[0]), L::fma(x, b, acc[1])];
+        }
+    }
+    for (r, acc) in acc.into_iter().enumerate() {
+        L::store(y.add(r * y_stride), acc[0]);
+        L::store(y.add(r * y_stride + 16), acc[1]);
+    }
+}
+
+/// The kernels of one instruction set.
+pub trait Kernels {
+    /// For one, two, four or eight vectors.
+    fn tile<B: crate::decode::AllBlocks>(vectors: usize) -> Tile;
+    /// To f32.
+    fn panel<B: crate::decode::AllBlocks>() -> Panel;
+    /// Of so many rows, or the largest number below for which there is one, and that number.
+    fn rows(rows: usize) -> (Rows, usize);
+}
+
+macro_rules! kernels {
+    ($module:ident, $lanes:ty, [$($feature:meta)?], [$most:literal $(, $fewer:literal)*]) => {
+        /// The kernels of an instruction set.
+        pub mod $module {
+            use super::*;
+            use crate::decode::AllBlocks;
+            $(#[$feature])?
+            unsafe fn tile_of<B: Blocks<$lanes>, const M: usize, const P: usize>(t: *const u8, blocks: usize, x: Inputs, out: *mut f32) {
+                tile::<$lanes, B, M, P>(t, blocks, x, out)
+            }
+            $(#[$feature])?
+            unsafe fn panel_of<B: Blocks<$lanes>>(t: *const u8, blocks: usize, out: *mut f32) {
+                panel::<$lanes, B>(t, blocks, out)
+            }
+            $(#[$feature])?
+            unsafe fn rows_of<const R: usize>(
+                x: *const f32, stride: usize, k: usize, panels: [*const f32; 2], y: *mut f32, y_stride: usize, add: bool,
+            ) {
+                rows::<$lanes, R>(x, stride, k, panels, y, y_stride, add)
+            }
+            /// See the module.
+            pub struct Here;
+            impl Kernels for Here {
+                fn tile<B: AllBlocks>(vectors: usize) -> Tile {
+                    match vectors {
+                        1 => tile_of::<B, 1, 4>,
+                        2 => tile_of::<B, 2, 2>,
+                        4 => tile_of::<B, 4, 1>,
+                        _ => tile_of::<B, 8, 1>,
+                    }
+                }
+                fn panel<B: AllBlocks>() -> Panel {
+                    panel_of::<B>
+                }
+                fn rows(rows: usize) -> (Rows, usize) {
+                    $(if rows < $most && rows >= $fewer { return (rows_of::<$fewer>, $fewer); })*
+                    (rows_of::<$most>, $most)
+                }
+            }
+        }
+    };
+}
+#[cfg(target_arch = "x86_64")]
+kernels!(avx512, crate::isa::Avx512, [target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")], [12, 8, 6, 4, 2, 1]);
+#[cfg(target_arch = "x86_64")]
+kernels!(avx2, crate::isa::Avx2, [target_feature(enable = "avx2,fma,f16c")], [3, 2, 1]);
+kernels!(portable, crate::isa::Portable, [], [4, 2, 1]);
