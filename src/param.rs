@@ -4,6 +4,7 @@
 //! programs' arguments come from it too.
 use crate::{
     aval::{Aval, DType},
+    nn::Packing,
     tree::Leaf,
 };
 
@@ -68,6 +69,8 @@ pub struct Param {
     pub slice: Option<Slice>,
     /// The path of the parameter of which this one is a copy, perhaps in another order.
     pub tied: Option<String>,
+    /// If its array is packed, how. Shape and dtype are those of the matrix all the same.
+    pub packing: Option<Packing>,
     /// How the checkpoint merges axes.
     merge: Merge,
     /// How many leading axes count things that a checkpoint holds one by one: layers, experts.
@@ -89,6 +92,7 @@ impl Param {
             layout: Stored::AsIs,
             slice: None,
             tied: None,
+            packing: None,
             merge: Merge::Usual,
             stacks: 0,
             layers: None,
@@ -127,6 +131,7 @@ impl Param {
             layout: Stored::AsIs,
             slice: self.bias_slice(inputs),
             tied: None,
+            packing: None,
             merge: Merge::One,
             stacks: 0,
             layers: None,
@@ -139,6 +144,17 @@ impl Param {
     /// With another dtype.
     pub fn cast(self, dtype: DType) -> Param {
         Param { aval: self.aval.with_dtype(dtype), ..self }
+    }
+    /// Its array packed so.
+    pub fn packed(self, packing: Packing) -> Param {
+        Param { packing: Some(packing), ..self }
+    }
+    /// The type of the array that holds it, where parameters have this dtype: of a packed matrix, bytes.
+    pub fn held(&self, dtype: DType) -> Aval {
+        match &self.packing {
+            Some(packing) => Aval::new(DType::U8, [&self.aval.dims[..self.stacks], &packing.dims()[..]].concat()),
+            None => self.aval.with_dtype(dtype),
+        }
     }
     /// With `prefix` before the checkpoint name.
     pub fn under(self, prefix: &str) -> Param {

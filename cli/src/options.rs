@@ -3,7 +3,7 @@ use crate::{Result, note, probe, usage};
 use clap::Args;
 use raxla::{Client, DType, Mesh, Param, runtime};
 use raxla_graphs::{
-    Files, LoadOptions, Model, Sampling, TiedHead,
+    Files, LoadOptions, Matrices, Model, Sampling, TiedHead,
     models::{Decoder, Stacking},
     source,
 };
@@ -92,10 +92,14 @@ pub struct ModelArgs {
     /// or hf:org/name/file.gguf
     #[arg(short, long, default_value = source::DEFAULT_MODEL, value_name = "M")]
     pub model: String,
-    /// Dtype of parameters and activations: f32, bf16, f16 or f64; bf16 and f16 take half the memory of f32, but several
-    /// times the time on a CPU
-    #[arg(long, value_name = "D", default_value = "f32", value_parser = float)]
-    dtype: DType,
+    /// Dtype of parameters and activations: f32, bf16, f16 or f64 [default: matrices stay as the file has them, in 16 bits or in
+    /// blocks of 4 to 8, and activations are f32]
+    #[arg(long, value_name = "D", value_parser = float)]
+    dtype: Option<DType>,
+    /// Multiply matrices by raxla's own kernels (auto: on a CPU), or have the compiler's products (off): then they are arrays of
+    /// the dtype of the activations
+    #[arg(long, value_name = "WHEN", value_enum, default_value = "auto")]
+    kernels: Kernels,
     /// Scan over stacked layers: compiles faster, decodes slower
     #[arg(long)]
     scan: bool,
@@ -114,9 +118,6 @@ impl ModelArgs {
     }
     /// Find or fetch the files, and load them over a mesh, or beside caches.
     pub fn load_with(&self, LoadOptions { mesh, caches, .. }: LoadOptions, client: &Client) -> Result<Model> {
-        if client.platform_name() == "cpu" && self.dtype.bits() < 32 {
-            note(format!("note: on a CPU {} takes several times the time of f32; it halves the memory", self.dtype));
-        }
         Ok(Model::load(self.open()?, &LoadOptions { mesh, caches, ..self.options() }, client)?)
     }
     /// Another model, held in the same way.
@@ -136,8 +137,20 @@ impl ModelArgs {
     }
     fn options(&self) -> LoadOptions {
         let tied_head = if self.share_head { TiedHead::Share } else { TiedHead::Auto };
-        LoadOptions { dtype: Some(self.dtype), scanned: self.scan, tied_head, progress: true, ..LoadOptions::default() }
+        let matrices = match self.kernels {
+            Kernels::Auto => Matrices::Auto,
+            Kernels::Off => Matrices::Dense,
+        };
+        let (dtype, scanned) = (self.dtype, self.scan);
+        LoadOptions { dtype, matrices, scanned, tied_head, progress: true, ..LoadOptions::default() }
     }
+}
+
+/// Whether matrices are multiplied by kernels.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Kernels {
+    Auto,
+    Off,
 }
 
 /// The axes of a mesh, as [`Global::mesh`] reads them: `data=2,model=3`.

@@ -73,6 +73,6 @@ pub use files::{Files, WeightSource, open, open_random};
 pub use generation::{
     Beams, Draft, EarlyStopping, Finish, Generated, Generation, Stats, TokenLogprobs, buckets, limits, strip_padding,
 };
-pub use model::{LoadOptions, Model, Scores, TiedHead};
+pub use model::{LoadOptions, Matrices, Model, Scores, TiedHead};
 pub use sampling::{Chosen, Context, Logprobs, Sampling, Shape};
 pub use save::{Format, SaveOptions, Saved, convert, save};

@@ -42,7 +42,8 @@ pub(crate) fn ask_for_parameters(
     let times = if on_cpu { devices as u64 } else { 1 };
     let bytes = |dtype: DType, copies: bool| {
         let of = |p: &Param| {
-            p.aval.with_dtype(dtype).with_dims(if copies || p.tied.is_none() { &p.aval.dims[..] } else { &[0] })
+            let held = p.held(dtype);
+            if copies || p.tied.is_none() { held } else { held.with_dims([0]) }
         };
         let avals: Vec<Aval> = params.iter().map(|(_, p)| of(p)).collect();
         let largest = avals.iter().map(bytes_of).max().unwrap_or(0);

@@ -18,8 +18,11 @@ use std::time::{Duration, Instant};
 /// How to hold and run a model.
 #[derive(Clone, Debug, Default)]
 pub struct LoadOptions {
-    /// Dtype of parameters and activations; f32 when `None`.
+    /// Dtype of parameters and activations. When `None`, activations are f32, and matrices stay in the dtype or in the blocks in
+    /// which the file has them.
     pub dtype: Option<DType>,
+    /// How matrices are held.
+    pub matrices: Matrices,
     /// One program for all layers, run in a loop: compiles fast, decodes slower. Else every layer is written out.
     pub scanned: bool,
     /// Divide the model over these devices: heads, hidden units and the vocabulary along `model`, the rows of a batch along
@@ -36,6 +39,19 @@ pub struct LoadOptions {
     pub progress: bool,
 }
 
+/// How the matrices of a model are held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Matrices {
+    /// On one CPU packed for its kernels, else as arrays.
+    #[default]
+    Auto,
+    /// As arrays of the dtype of the activations, multiplied by the compiler's products.
+    Dense,
+    /// Packed, but without kernels: decoded by plain operations before each product. The texts are the same, the memory too; the
+    /// time is not.
+    Decoded,
+}
+
 /// What a head is that has the weights of the embedding `[vocab, d]`. The texts are the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TiedHead {
@@ -49,6 +65,18 @@ pub enum TiedHead {
 }
 
 impl LoadOptions {
+    /// Are matrices packed?
+    fn packs(&self, client: &Client) -> bool {
+        let can = client.platform_name() == "cpu" && self.mesh.is_none() && self.dtype != Some(DType::F64);
+        match self.matrices {
+            Matrices::Auto => can,
+            Matrices::Dense => false,
+            Matrices::Decoded => self.mesh.is_none(),
+        }
+    }
+    fn kernels(&self) -> bool {
+        self.matrices != Matrices::Decoded
+    }
     /// The dtype to run in.
     ///
     /// # Errors
@@ -104,12 +132,25 @@ impl Model {
         let Files { name, config, generation, weights, tokenizer } = files;
         let family = by_name(&config)?;
         let spec = Decoder::of(&config, options.scanned)?;
+        let dtype = options.dtype()?;
+        let packs = options.packs(client);
         let copies = match options.tied_head {
-            TiedHead::Auto => client.platform_name() == "cpu",
+            TiedHead::Auto => client.platform_name() == "cpu" && !packs,
             choice => choice == TiedHead::Copy,
         };
         let spec = if copies { spec } else { spec.without_copies() };
-        let dtype = options.dtype()?;
+        let mut weights = weights;
+        if let WeightSource::Stored(weights) = &mut weights {
+            weights.ensure_prefix(family.prefix, |name| name.starts_with("lm_head."));
+            params::check(&spec.params(), weights, &family.ignores(&config, spec.layers())?)?;
+        }
+        let spec = match (packs, &weights) {
+            (false, _) => spec,
+            (true, WeightSource::Stored(weights)) => {
+                spec.packed(dtype, options.kernels(), |p, inputs| params::format(p, inputs, weights, options.dtype))
+            }
+            (true, WeightSource::Random(_)) => spec,
+        };
         let declared = spec.params();
         let placement = options.mesh.as_ref().map(|mesh| Placement::new(mesh, client, &spec)).transpose()?;
         let places = placement.as_ref().map(Placement::shardings);
@@ -120,10 +161,8 @@ impl Model {
         });
         let ask = |name: &str| ask_for_parameters(name, &declared, dtype, client, places.as_deref(), caches);
         let params = match weights {
-            WeightSource::Stored(mut weights) => {
-                weights.ensure_prefix(family.prefix, |name| name.starts_with("lm_head."));
+            WeightSource::Stored(weights) => {
                 let ignored = family.ignores(&config, spec.layers())?;
-                params::check(&declared, &weights, &ignored)?;
                 ask(&weights.path().display().to_string())?;
                 params::load(&declared, &weights, &ignored, dtype, client, places.as_deref(), options.progress)?
             }

@@ -1,4 +1,5 @@
 //! CPU kernels of raxla.
+pub mod call;
 mod decode;
 pub mod format;
 pub mod isa;

@@ -1,11 +1,12 @@
 //! Matrices between named axes: projections, the embedding, the head. Each knows the roles of its axes, and does what dividing
 //! them over a mesh requires ([`parallel`](crate::parallel)).
+use super::Packing;
 use crate::{
     aval::DType,
     ops::einsum::einsum,
     parallel::{fsdp, tensor},
     param::Param,
-    prim::IndexMode,
+    prim::{Format, IndexMode},
     trace::{At, Tensor},
     tree::Tree,
 };
@@ -26,6 +27,9 @@ pub struct Linear<T = Tensor> {
     /// How many of them are inputs.
     #[tree(skip)]
     pub inputs: usize,
+    /// If the weight's array is packed, how.
+    #[tree(skip)]
+    pub packing: Option<Packing>,
 }
 impl Linear<Param> {
     /// A weight of which the first `inputs` axes are inputs, stored as PyTorch's `Linear` under this name, with `.weight` and,
@@ -37,7 +41,17 @@ impl Linear<Param> {
     }
     /// This weight, of which the first `inputs` axes are inputs, and this bias.
     pub fn of(w: Param, inputs: usize, b: Option<Param>) -> Linear<Param> {
-        Linear { roles: w.axes.clone(), w, b, inputs }
+        Linear { roles: w.axes.clone(), w, b, inputs, packing: None }
+    }
+    /// How many inputs it has, all axes of them together.
+    pub fn inputs(&self) -> usize {
+        self.w.aval.dims[self.w.stacks()..][..self.inputs].iter().product()
+    }
+    /// With its weight packed in this format, for what is computed in `dtype`.
+    pub fn packed(self, format: Format, dtype: DType, kernels: bool) -> Linear<Param> {
+        let outputs = &self.w.aval.dims[self.w.stacks()..][self.inputs..];
+        let packing = Packing { format, inputs: self.inputs(), outputs: outputs.to_vec(), dtype, kernels };
+        Linear { w: self.w.packed(packing.clone()), packing: Some(packing), ..self }
     }
 }
 impl Linear {
@@ -46,8 +60,26 @@ impl Linear {
     #[track_caller]
     pub fn call(&self, x: Tensor) -> Tensor {
         let _at = At::op("Linear::call");
+        let y = match &self.packing {
+            Some(packing) => Packing::products(x, self.inputs, &[(packing, self.w)]).swap_remove(0),
+            None => product(x, fsdp::whole(self.w, &self.roles), self.inputs),
+        };
+        self.finished(y)
+    }
+
+    /// As [`call`](Linear::call), of several with the same input. Packed ones are one call of a kernel.
+    #[track_caller]
+    pub fn call_all<const N: usize>(all: [&Linear; N], x: Tensor) -> [Tensor; N] {
+        let _at = At::op("Linear::call");
+        let packed: Option<Vec<_>> = all.iter().map(|l| Some((l.packing.as_ref()?, l.w))).collect();
+        let Some(packed) = packed else { return all.map(|l| l.call(x)) };
+        let mut products = Packing::products(x, all[0].inputs, &packed).into_iter();
+        all.map(|l| l.finished(products.next().expect("one for each")))
+    }
+
+    /// A product, summed over devices if they have parts of it, plus the bias.
+    fn finished(&self, y: Tensor) -> Tensor {
         let (ins, outs) = self.roles.split_at(self.inputs);
-        let y = product(x, fsdp::whole(self.w, &self.roles), self.inputs);
         let divides_sum = |role: &&'static str| ["heads", "mlp"].contains(role);
         let y = if ins.iter().any(divides_sum) { tensor::leave(y) } else { y };
         self.b.map_or(y, |b| y + fsdp::whole(b, outs))
@@ -68,13 +100,33 @@ fn product(x: Tensor, w: Tensor, inputs: usize) -> Tensor {
 pub struct Embedding<T = Tensor> {
     /// `[vocab, d]`
     pub table: T,
+    /// If the table's array is packed, how: with tokens as outputs.
+    #[tree(skip)]
+    pub packing: Option<Packing>,
+}
+impl<T> Embedding<T> {
+    /// This table, which is not packed.
+    pub fn new(table: T) -> Embedding<T> {
+        Embedding { table, packing: None }
+    }
+}
+impl Embedding<Param> {
+    /// With its table packed in this format, for what is computed in `dtype`.
+    pub fn packed(self, format: Format, dtype: DType, kernels: bool) -> Embedding<Param> {
+        let dims = &self.table.aval.dims;
+        let packing = Packing { format, inputs: dims[1], outputs: vec![dims[0]], dtype, kernels };
+        Embedding { table: self.table.packed(packing.clone()), packing: Some(packing) }
+    }
 }
 impl Embedding {
     /// The rows of tokens i32 `[b, t]`: `[b, t, d]`.
     #[track_caller]
     pub fn call(&self, tokens: Tensor) -> Tensor {
         let _at = At::op("Embedding::call");
-        tensor::embed(self.table, tokens)
+        match &self.packing {
+            Some(packing) => packing.take(self.table, tokens),
+            None => tensor::embed(self.table, tokens),
+        }
     }
 }
 
@@ -85,6 +137,24 @@ pub struct Head<T = Tensor> {
     pub w: Option<T>,
     /// Bias, `[vocab]`.
     pub b: Option<T>,
+    /// If the weight's array is packed, how.
+    #[tree(skip)]
+    pub packing: Option<Packing>,
+}
+impl<T> Head<T> {
+    /// Without a bias, not packed.
+    pub fn new(w: Option<T>) -> Head<T> {
+        Head { w, b: None, packing: None }
+    }
+}
+impl Head<Param> {
+    /// With its weight packed in this format, for what is computed in `dtype`.
+    pub fn packed(self, format: Format, dtype: DType, kernels: bool) -> Head<Param> {
+        let Some(w) = self.w else { return self };
+        let packing =
+            Packing { format, inputs: w.aval.dims[0], outputs: vec![w.aval.dims[1]], dtype, kernels };
+        Head { w: Some(w.packed(packing.clone())), packing: Some(packing), ..self }
+    }
 }
 impl Head {
     /// From `[b, t, d]` to f32 `[b, t, vocab]`.
@@ -92,6 +162,14 @@ impl Head {
     pub fn call(&self, x: Tensor, embedding: &Embedding) -> Tensor {
         let _at = At::op("Head::call");
         let x = tensor::enter_head(x);
+        let packed = match self.w {
+            Some(w) => self.packing.as_ref().map(|packing| (packing, w)),
+            None => embedding.packing.as_ref().map(|packing| (packing, embedding.table)),
+        };
+        if let Some(packed) = packed {
+            let y = Packing::products(x, 1, &[packed]).swap_remove(0);
+            return self.b.map_or(y, |b| y + b).cast(DType::F32);
+        }
         // (before a gather, while it is small)
         let w = self.w.unwrap_or_else(|| embedding.table.transpose([1, 0]));
         let w = fsdp::whole(tensor::of_own_positions(w), &["embed", "vocab"]);

@@ -25,7 +25,13 @@ impl Mlp {
     pub fn call(&self, x: Tensor) -> Tensor {
         let _at = At::op("Mlp::call");
         let x = tensor::enter(x);
-        let gate = self.gate.as_ref().map(|gate| gate.call(x));
-        self.down.call(self.act.call(gate, self.up.call(x)))
+        let (gate, up) = match &self.gate {
+            Some(gate) => {
+                let [gate, up] = Linear::call_all([gate, &self.up], x);
+                (Some(gate), up)
+            }
+            None => (None, self.up.call(x)),
+        };
+        self.down.call(self.act.call(gate, up))
     }
 }

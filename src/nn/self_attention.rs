@@ -109,7 +109,7 @@ impl Attention {
     pub fn call(&self, x: Tensor, cache: Option<Cache>, number: Tensor, span: &Span) -> (Tensor, Option<Cache>) {
         let _at = At::op("Attention::call");
         let x = tensor::enter(x);
-        let (q, k, v) = (self.q.call(x), self.k.call(x), self.v.call(x));
+        let [q, k, v] = Linear::call_all([&self.q, &self.k, &self.v], x);
         let (q, k) = self.qk_norm.as_ref().map_or((q, k), |(of_q, of_k)| (of_q.call(q), of_k.call(k)));
         let (window, rotation) = self.reach(number, span);
         let (q, k) = rotation.map_or((q, k), |r| (r.apply(q), r.apply(k)));

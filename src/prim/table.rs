@@ -97,6 +97,7 @@ pub const TABLE: &[&[Row]] = &[
     super::gather::ROWS,
     super::scatter::ROWS,
     super::dot::ROWS,
+    super::packed::ROWS,
     super::conv::ROWS,
     super::reduce::ROWS,
     super::argminmax::ROWS,

@@ -12,7 +12,7 @@ use crate::{
 };
 use bytemuck::{CheckedBitPattern, NoUninit};
 use half::{bf16, f16};
-use raxla_xla::{Buffer, Client, HostBuffer};
+use raxla_xla::{Buffer, Client, HostBuffer, HostSemantics, ZERO_COPY_ALIGNMENT};
 use std::{fmt, sync::Arc};
 
 mod picture;
@@ -84,6 +84,26 @@ impl Array {
             return Err(Error::Mismatch { what: format!("making an array {aval}"), have, want });
         }
         let buffer = client.upload(bytes, aval.dtype, &aval.dims, &client.devices()[0])?;
+        Ok(Array::from_buffer(buffer))
+    }
+    /// An array on the client's first device whose bytes, row-major, `fill` writes over zeros. On the CPU that memory becomes the
+    /// array's own, without a copy. JAX: `jax.dlpack` of memory that one has made.
+    ///
+    /// # Errors
+    /// What `fill` returns; no memory for it; what the plugin reports.
+    pub fn filled<E: From<crate::Error>>(
+        client: &Client,
+        aval: Aval,
+        fill: impl FnOnce(&mut [u8]) -> std::result::Result<(), E>,
+    ) -> std::result::Result<Array, E> {
+        let mut bytes = vec![];
+        let n = aval.bytes();
+        crate::memory::resize(&mut bytes, n + ZERO_COPY_ALIGNMENT, "an array").map_err(crate::Error::from)?;
+        let offset = bytes.as_ptr().align_offset(ZERO_COPY_ALIGNMENT).min(ZERO_COPY_ALIGNMENT);
+        fill(&mut bytes[offset..offset + n])?;
+        let host = HostBuffer::new(Arc::new(bytes), aval.dtype, &aval.dims);
+        let host = HostBuffer { offset, semantics: HostSemantics::ZeroCopy, ..host };
+        let buffer = client.upload_with(host, &client.devices()[0]).map_err(crate::Error::from)?;
         Ok(Array::from_buffer(buffer))
     }
     /// An array whose elements lie in host memory in another order: `strides` are the bytes between neighbours along each

@@ -61,11 +61,18 @@ pub fn set_client(c: Client) -> bool {
     DEFAULT.set(c).is_ok()
 }
 
-/// Make programs of this client able to print and to check. Must come before one that does is compiled or loaded.
+/// Make programs of this client able to call kernels and, with `calls_host`, to print and to check. Must come before one that does
+/// is compiled or loaded.
 ///
 /// # Errors
-/// On a platform other than the CPU, whose compiled programs cannot call the host.
-pub(crate) fn register_callback(client: &Client) -> Result<()> {
+/// With `calls_host`, on a platform other than the CPU, whose compiled programs cannot call the host.
+pub(crate) fn register(client: &Client, calls_host: bool) -> Result<()> {
+    if client.platform_name() == "cpu" {
+        raxla_kernels::call::register(client.plugin())?;
+    }
+    if !calls_host {
+        return Ok(());
+    }
     if client.platform_name() != "cpu" {
         let what = format!("programs that print or check do not work on {}", client.platform_name());
         let e = raxla_xla::Error::new(Code::Unimplemented, what);

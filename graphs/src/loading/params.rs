@@ -4,7 +4,7 @@
 //! into the model's order (transposed, split into heads, stacked over layers), and uploaded.
 use crate::{Error, LoadError, error::Result, memory::ask_for_parameters, weights::Weights};
 use indicatif::{ProgressBar, ProgressStyle};
-use raxla::{Array, Client, DType, NamedSharding, Param, memory::resize, param::Selection};
+use raxla::{Array, Client, DType, NamedSharding, Param, memory::resize, param::Selection, prim::Format};
 use std::{collections::BTreeMap, io::IsTerminal, sync::Arc};
 
 /// Read all parameters in `dtype` and upload them. Besides them, no more than one parameter is in memory.
@@ -22,8 +22,9 @@ pub fn load(
 ) -> Result<Vec<Array>> {
     check(params, weights, ignored)?;
     ask_for_parameters(&weights.path().display().to_string(), params, dtype, client, places, None)?;
-    upload(params, dtype, client, places, progress, |name, part, out| {
+    upload(params, dtype, client, places, progress, |name, p, part, out| {
         match part {
+            _ if p.packing.is_some() => weights.pack_into(name, p, part, out)?,
             Some(part) => weights.read_slice_into(name, part, dtype, out)?,
             None => weights.read_into(name, dtype, out)?,
         }
@@ -38,21 +39,31 @@ pub(crate) fn upload(
     client: &Client,
     places: Option<&[NamedSharding]>,
     progress: bool,
-    read: impl Fn(&str, Option<&Selection>, &mut [u8]) -> Result<()>,
+    read: impl Fn(&str, &Param, Option<&Selection>, &mut [u8]) -> Result<()>,
 ) -> Result<Vec<Array>> {
-    let bar =
-        bar(progress, "loading weights", params.iter().map(|(_, p)| p.aval.with_dtype(dtype).bytes() as u64).sum());
+    let bar = bar(progress, "loading weights", params.iter().map(|(_, p)| p.held(dtype).bytes() as u64).sum());
     // one parameter at a time passes through the same memory
     let mut memory = vec![];
     let mut arrays = vec![];
     for (i, (path, p)) in params.iter().enumerate() {
-        let aval = p.aval.with_dtype(dtype);
+        let aval = p.held(dtype);
+        if p.packing.is_some() {
+            let (names, selection) = (p.checkpoint_names(), selection(path, p)?);
+            let part = (aval.bytes() / names.len().max(1)).max(1);
+            let fill = |out: &mut [u8]| {
+                let parts = names.iter().zip(out.chunks_exact_mut(part));
+                parts.into_iter().try_for_each(|(name, out)| read(name, p, selection.as_ref(), out))
+            };
+            arrays.push(Array::filled(client, aval.clone(), fill)?);
+            bar.inc(aval.bytes() as u64);
+            continue;
+        }
         resize(&mut memory, aval.bytes(), path)?;
         let names = p.checkpoint_names();
         let part = aval.bytes() / names.len().max(1);
         let selection = selection(path, p)?;
         for (name, part) in names.iter().zip(memory.chunks_exact_mut(part.max(1))) {
-            read(name, selection.as_ref(), part)?;
+            read(name, p, selection.as_ref(), part)?;
         }
         let owner = Arc::new(memory);
         let strides = strides(p, dtype);
@@ -65,6 +76,24 @@ pub(crate) fn upload(
     }
     bar.finish_and_clear();
     Ok(arrays)
+}
+
+/// The format in which a matrix is packed: that of `dtype`, or the file's own. It has so many inputs.
+pub(crate) fn format(p: &Param, inputs: usize, weights: &Weights, dtype: Option<DType>) -> Option<Format> {
+    match dtype {
+        Some(DType::F32) => return Some(Format::F32),
+        Some(DType::BF16) => return Some(Format::BF16),
+        Some(DType::F16) => return Some(Format::F16),
+        Some(_) => return None,
+        None => {}
+    }
+    let format = weights.packed_format(p)?;
+    let as_stored = || {
+        let part = p.selection().ok()?;
+        let fits = |name: &String| weights.has_rows(name, p, inputs, format, part.as_ref());
+        Some(p.checkpoint_names().iter().all(fits))
+    };
+    if format.is_plain() || as_stored().unwrap_or(false) { Some(format) } else { Some(Format::F32) }
 }
 
 /// Are these the parameters that the checkpoint holds, by names and shapes? `ignored` as in [`load`].

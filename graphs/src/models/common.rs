@@ -219,11 +219,11 @@ impl Common {
             false => head.stored("lm_head.weight"),
         };
         Decoder {
-            embed: Embedding { table },
+            embed: Embedding::new(table),
             positions: None,
             layers: Layers::list((0..self.num_hidden_layers).map(layer).collect()),
             norm: self.norm("model.norm"),
-            head: Head { w: Some(head), b: None },
+            head: Head::new(Some(head)),
             embed_scale: None,
             logit_cap: None,
             context: self.context(),

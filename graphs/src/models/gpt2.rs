@@ -82,11 +82,11 @@ pub fn build(c: &HfConfig) -> Result<Decoder<Param>, LoadError> {
         false => head.stored("lm_head.weight"),
     };
     Ok(Decoder {
-        embed: Embedding { table: wte },
+        embed: Embedding::new(wte),
         positions: Some(Learned { table: wpe }),
         layers: Layers::list(vec![layer; layers]),
         norm: norm("ln_f"),
-        head: Head { w: Some(head), b: None },
+        head: Head::new(Some(head)),
         embed_scale: None,
         logit_cap: None,
         context: n,

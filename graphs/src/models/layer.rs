@@ -1,7 +1,7 @@
 //! One layer: what mixes positions, and what is computed at each.
 use raxla::{
     DType, Param, Tensor, Tree,
-    nn::{Attention, Cache, LatentAttention, Mlp, Norm, Reach, Span, moe::Experts, rope::Rope},
+    nn::{Attention, Cache, LatentAttention, Linear, Mlp, Norm, Reach, Span, moe::Experts, rope::Rope},
     scope,
 };
 
@@ -80,6 +80,21 @@ impl FeedForward {
 }
 
 impl Layer<Param> {
+    /// With each matrix that is used as a whole replaced by what `f` makes of it. (Experts, and what latent attention takes apart,
+    /// stay.)
+    pub fn map_linears(self, mut f: impl FnMut(Linear<Param>) -> Linear<Param>) -> Layer<Param> {
+        let mixer = match self.mixer {
+            Mixer::Attention(a) => Mixer::Attention(Attention { q: f(a.q), k: f(a.k), v: f(a.v), o: f(a.o), ..a }),
+            latent => latent,
+        };
+        let mlp = match self.mlp {
+            FeedForward::Mlp(m) => {
+                FeedForward::Mlp(Mlp { gate: m.gate.map(&mut f), up: f(m.up), down: f(m.down), ..m })
+            }
+            experts => experts,
+        };
+        Layer { mixer, mlp, ..self }
+    }
     /// Layers that differ in nothing but how far they look and how positions turn them, as one that looks its number up.
     pub fn merged(layers: &[Layer<Param>]) -> Option<Layer<Param>> {
         let reach = |layer: &Layer<Param>| match &layer.mixer {

@@ -120,9 +120,7 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
     ) -> Result<Compiled<Args, Out>> {
         let start = Instant::now();
         let options = self.options_for(client)?;
-        if self.calls_host {
-            runtime::register_callback(client)?;
-        }
+        runtime::register(client, self.calls_host)?;
         let executable = compile(client, &self.text, &options)?;
         let (in_avals, out_avals) = (self.graph.in_avals(), self.graph.out_avals());
         let (ins, outs, devices) = match &self.place {
@@ -187,9 +185,7 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
     /// What the plugin's compiler makes of it, as HLO text.
     pub fn optimized_hlo(&self, client: &Client) -> Result<String> {
         let options = self.options_for(client)?;
-        if self.calls_host {
-            runtime::register_callback(client)?;
-        }
+        runtime::register(client, self.calls_host)?;
         Ok(client.optimized_hlo_text(self.text.as_bytes(), &options)?)
     }
 }

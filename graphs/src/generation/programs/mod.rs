@@ -236,7 +236,7 @@ pub fn step_avals(
     let vocab = model.vocab();
     let ints = |dims: &[usize]| Aval::new(DType::I32, dims);
     (
-        model.map(|p| p.aval.with_dtype(dtype)),
+        model.map(|p| p.held(dtype)),
         ints(&[rows, t]),
         ints(&[rows]),
         State {

@@ -2,8 +2,8 @@
 //! training and generating, without the checkpoint.
 
 use super::{params::FromParams, tensors::Tensors};
-use crate::{Error, Result, params::upload};
-use raxla::{Array, Client, DType, NamedSharding, Param};
+use crate::{Error, Result, params::upload, weights::pack_numbers};
+use raxla::{Array, Client, DType, NamedSharding, Param, param::Selection};
 use std::{cell::RefCell, collections::BTreeMap};
 
 /// The values of `from` as the parameters `to`, by the names of both in checkpoints: in `dtype`, on the first device of the
@@ -49,7 +49,7 @@ pub(crate) fn regrouped(
     let sorted: Vec<(String, Param)> = order.iter().map(|i| to[*i].clone()).collect();
     let places: Option<Vec<NamedSharding>> = places.map(|all| order.iter().map(|i| all[*i].clone()).collect());
     let whole = RefCell::new(vec![]);
-    let made = upload(&sorted, dtype, client, places.as_deref(), false, |name, part, out| {
+    let read = |name: &str, part: Option<&Selection>, out: &mut [u8], dtype: DType| {
         let entry = numbers[name];
         let Some(part) = part else { return stored.read(entry, out) };
         let mut whole = whole.borrow_mut();
@@ -60,6 +60,12 @@ pub(crate) fn regrouped(
             out.copy_from_slice(&whole[begin * size..][..length * size]);
         }
         Ok(())
+    };
+    let made = upload(&sorted, dtype, client, places.as_deref(), false, |name, p, part, out| {
+        let Some(packing) = &p.packing else { return read(name, part, out, dtype) };
+        let mut numbers = vec![0; packing.inputs * packing.outputs() * (dtype.bits() / 8)];
+        read(name, part, &mut numbers, dtype)?;
+        pack_numbers(p, &numbers, dtype, out)
     })?;
     let mut values: Vec<(usize, Array)> = order.into_iter().zip(made).collect();
     values.sort_by_key(|(i, _)| *i);

@@ -9,6 +9,7 @@ mod find;
 pub(crate) mod flax;
 pub mod gguf;
 pub(crate) mod names;
+mod pack;
 mod quantised;
 mod renamed;
 mod report;
@@ -17,6 +18,8 @@ mod torch;
 mod view;
 
 pub(crate) use arrange::scatter;
+pub(crate) use pack::pack_numbers;
+pub use pack::format_of;
 pub use convert::Encoding;
 pub use dequant::Block;
 pub(crate) use find::{ADAPTER, LFS_POINTER, adapter, is_lfs_pointer};
