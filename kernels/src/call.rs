@@ -1,6 +1,7 @@
 //! The kernels as handlers of custom calls.
 use crate::{
     Isa,
+    attention::{Number, Operands, Shape, attend},
     format::Format,
     product::{Matrix, product},
 };
@@ -20,7 +21,8 @@ pub const PRODUCT: &str = "raxla.product";
 /// # Errors
 /// What the plugin reports: one without an FFI extension.
 pub fn register(plugin: &Plugin) -> Result<()> {
-    ffi::register(plugin, PRODUCT, products)
+    ffi::register(plugin, PRODUCT, products)?;
+    ffi::register(plugin, ATTEND, attends)
 }
 
 fn bad(why: impl Into<String>) -> Error {
@@ -112,4 +114,87 @@ fn products(call: &mut Call) -> Result<()> {
     product(Isa::best(), &threads, &x, rows, &matrices, &mut outs);
     drop(outs);
     call.results.iter_mut().zip(&made).try_for_each(|(result, made)| narrow(result, made))
+}
+
+/// The name of [`attend`](crate::attention::attend): operands `q` `[.., t, heads, key]`, new `k` and `v`, `[.., t, kv_heads, key or
+/// value]`, caches `[.., slots, kv_heads, key or value]`, `starts` i32 `[..]` and perhaps `sinks` `[heads]`; results `[.., t, heads,
+/// value]` and the caches with the new positions, in the operands' memory. Attributes: `scale`, `soft_cap` (0: none), `window`, `ring`.
+pub const ATTEND: &str = "raxla.attend";
+
+fn attends(call: &mut Call) -> Result<()> {
+    match call.args.get(3).map(Arg::dtype) {
+        Some(DType::F32) => attends_to::<f32>(call),
+        Some(DType::BF16) => attends_to::<bf16>(call),
+        Some(DType::F16) => attends_to::<f16>(call),
+        _ => Err(bad("caches are f32, bf16 or f16")),
+    }
+}
+
+/// The last three sizes, and how often they occur.
+fn tail(dims: &[i64]) -> Result<(usize, [usize; 3])> {
+    let (rows, tail) = dims.split_at_checked(dims.len().wrapping_sub(3)).ok_or_else(|| bad("too few axes"))?;
+    let of = |i: usize| tail.get(i).map_or(0, |d| *d as usize);
+    Ok((rows.iter().product::<i64>() as usize, [of(0), of(1), of(2)]))
+}
+
+fn attends_to<N: Number + ffi::Element>(call: &mut Call) -> Result<()> {
+    let (attrs, threads) = (call.attrs, call.threads);
+    let [q, k, v, k_cache, v_cache, starts, sinks @ ..] = &call.args[..] else { return Err(bad("too few operands")) };
+    let [out, k_out, v_out] = &mut call.results[..] else { return Err(bad("three results are needed")) };
+    let (rows, [queries, heads, key]) = tail(q.dims())?;
+    let (_, [slots, kv_heads, _]) = tail(k_cache.dims())?;
+    let (_, [_, _, value]) = tail(v.dims())?;
+    let window = usize::try_from(attrs.int("window")?).unwrap_or(usize::MAX >> 1);
+    let shape = Shape {
+        rows,
+        queries,
+        heads,
+        kv_heads,
+        key,
+        value,
+        slots,
+        ring: attrs.bool("ring")?,
+        scale: attrs.float("scale")? as f32,
+        soft_cap: attrs.float("soft_cap")? as f32,
+        window: window.min(usize::MAX >> 1),
+    };
+    let starts = starts.as_slice::<i32>()?;
+    let of = |n: usize| move |(heads, size): (usize, usize)| rows * n * heads * size;
+    let (new, old) = (of(queries), of(slots));
+    let sizes = [
+        (k.dims(), new((kv_heads, key))),
+        (v.dims(), new((kv_heads, value))),
+        (k_cache.dims(), old((kv_heads, key))),
+        (v_cache.dims(), old((kv_heads, value))),
+        (out.dims(), new((heads, value))),
+    ];
+    let wrong = sizes.iter().find(|(dims, n)| dims.iter().product::<i64>() as usize != *n);
+    if wrong.is_some() || starts.len() != rows || kv_heads == 0 || !heads.is_multiple_of(kv_heads) || queries > slots {
+        return Err(bad(format!("sizes that do not fit together: {shape:?}")));
+    }
+    for (new, cache, out, size) in [(k, k_cache, &mut *k_out, key), (v, v_cache, &mut *v_out, value)] {
+        let to = out.as_mut_slice::<N>()?;
+        if cache.in_place().is_none() {
+            to.copy_from_slice(cache.as_slice::<N>()?);
+        }
+        let (new, each) = (wide(new)?, kv_heads * size);
+        for (row, start) in starts.iter().enumerate() {
+            for t in 0..queries {
+                // (as dynamic updates are: moved to where there is room)
+                let slot = match shape.ring {
+                    true => (*start as i64 + t as i64).rem_euclid(slots as i64) as usize,
+                    false => (*start).clamp(0, (slots - queries) as i32) as usize + t,
+                };
+                let from = &new[(row * queries + t) * each..][..each];
+                let to = &mut to[(row * slots + slot) * each..][..each];
+                to.iter_mut().zip(from).for_each(|(to, from)| *to = N::of(*from));
+            }
+        }
+    }
+    let sinks = sinks.first().map(wide).transpose()?.unwrap_or_default();
+    let (q, mut made) = (wide(q)?, vec![]);
+    let operands =
+        Operands { q: &q, k: k_out.as_mut_slice::<N>()?, v: v_out.as_mut_slice::<N>()?, starts, sinks: &sinks };
+    attend(Isa::best(), &threads, shape, operands, wide_result(out, &mut made)?);
+    narrow(out, &made)
 }

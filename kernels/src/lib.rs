@@ -1,4 +1,6 @@
 //! CPU kernels of raxla.
+pub mod amx;
+pub mod attention;
 pub mod call;
 mod decode;
 pub mod format;

@@ -128,3 +128,81 @@ fn matrices_with_shared_inputs_are_one_call() {
         }
     }
 }
+
+mod attention {
+    use super::Numbers;
+    use raxla_kernels::{
+        Isa,
+        attention::{Number, Operands, Shape, attend},
+        product::Alone,
+    };
+
+    /// The definition, in f64.
+    fn plain<N: Number>(s: Shape, x: &Operands<N>) -> Vec<f64> {
+        let mut out = vec![];
+        for row in 0..s.rows {
+            for query in 0..s.queries {
+                let (position, last) = (x.starts[row] as i64 + query as i64, x.starts[row] as i64 + s.queries as i64 - 1);
+                for head in 0..s.heads {
+                    let kv = head / (s.heads / s.kv_heads);
+                    let q = &x.q[((row * s.queries + query) * s.heads + head) * s.key..][..s.key];
+                    let mut terms = vec![];
+                    for slot in 0..s.slots {
+                        let n = s.slots as i64;
+                        let held = if s.ring { last - (last - slot as i64).rem_euclid(n) } else { slot as i64 };
+                        if held < 0 || held > position || position - held >= s.window as i64 {
+                            continue;
+                        }
+                        let k = &x.k[((row * s.slots + slot) * s.kv_heads + kv) * s.key..][..s.key];
+                        let dot: f64 = q.iter().zip(k).map(|(q, k)| *q as f64 * k.wide() as f64).sum();
+                        let score = dot * s.scale as f64;
+                        let cap = s.soft_cap as f64;
+                        terms.push((if cap > 0.0 { (score / cap).tanh() * cap } else { score }, slot));
+                    }
+                    let sink = x.sinks.get(head).map(|x| *x as f64);
+                    let total: f64 = terms.iter().map(|t| t.0.exp()).sum::<f64>() + sink.map_or(0.0, f64::exp);
+                    for i in 0..s.value {
+                        let v = |slot: usize| x.v[((row * s.slots + slot) * s.kv_heads + kv) * s.value + i].wide() as f64;
+                        out.push(terms.iter().map(|(score, slot)| score.exp() / total * v(*slot)).sum());
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    fn check<N: Number>(s: Shape, starts: &[i32], sinks: bool) {
+        let mut numbers = Numbers(s.slots as u64 + 5);
+        let mut floats = |n: usize| (0..n).map(|_| numbers.float()).collect::<Vec<f32>>();
+        let q = floats(s.rows * s.queries * s.heads * s.key);
+        let k: Vec<N> = floats(s.rows * s.slots * s.kv_heads * s.key).into_iter().map(N::of).collect();
+        let v: Vec<N> = floats(s.rows * s.slots * s.kv_heads * s.value).into_iter().map(N::of).collect();
+        let sinks = if sinks { floats(s.heads) } else { vec![] };
+        let operands = || Operands { q: &q, k: &k, v: &v, starts, sinks: &sinks };
+        let want = plain(s, &operands());
+        for isa in Isa::all() {
+            let mut out = vec![f32::NAN; want.len()];
+            attend(isa, &Alone, s, operands(), &mut out);
+            let off = out.iter().zip(&want).map(|(a, b)| (*a as f64 - b).abs()).fold(0.0, f64::max);
+            assert!(off < 2e-6 && !out.iter().any(|x| x.is_nan()), "{isa:?} {s:?}: off by {off}");
+        }
+    }
+
+    #[test]
+    fn attention_is_what_it_says() {
+        let s = Shape {
+            rows: 1, queries: 1, heads: 4, kv_heads: 2, key: 64, value: 64, slots: 64, ring: false, scale: 0.7,
+            soft_cap: 0.0, window: usize::MAX >> 1,
+        };
+        for start in [0, 1, 15, 40, 63] {
+            check::<f32>(s, &[start], false);
+        }
+        check::<half::bf16>(Shape { slots: 1100, heads: 9, kv_heads: 3, ..s }, &[1000], false);
+        check::<half::f16>(Shape { slots: 300, key: 80, value: 24, ..s }, &[299], true);
+        check::<f32>(Shape { rows: 3, queries: 5, slots: 700, key: 7, value: 9, soft_cap: 1.5, ..s }, &[0, 311, 690], true);
+        check::<f32>(Shape { slots: 300, window: 33, ..s }, &[200], false);
+        for start in [0, 5, 31, 32, 100] {
+            check::<f32>(Shape { slots: 32, ring: true, window: 32, ..s }, &[start], true);
+        }
+    }
+}

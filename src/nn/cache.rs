@@ -6,7 +6,7 @@ use crate::{
     ops::shape::concat,
     ops::where_,
     param::Param,
-    prim::{self, IndexMode},
+    prim::{self, CacheSight, IndexMode},
     trace::Tensor,
     tree::Tree,
 };
@@ -94,6 +94,21 @@ impl KvCache<Param> {
     }
 }
 impl KvCache {
+    /// Attention of `q` `[b, t, heads, k]`, a few positions from `start` on, with their keys and values, by a kernel; and the cache
+    /// with these. Of several positions, a ring must not forget any that the first looks at: it is then not the kernel's.
+    pub(super) fn attend(
+        &self,
+        q: Tensor,
+        kv: [Tensor; 2],
+        start: Tensor,
+        sinks: Option<Tensor>,
+        sight: CacheSight,
+    ) -> (Tensor, KvCache) {
+        let starts = start.broadcast_to([q.dim(0)]);
+        let sight = CacheSight { ring: self.ring, ..sight };
+        let (y, [k, v]) = prim::attend_cached(q, kv, [self.k, self.v], starts, sinks, sight);
+        (y, KvCache { k, v, ring: self.ring })
+    }
     pub(super) fn extend(&self, k: Tensor, v: Tensor, at: Sight) -> (Seen, KvCache) {
         let (slots, t) = (self.k.dim(1), k.dim(1));
         if self.ring && t > 1 {

@@ -8,7 +8,7 @@ use crate::{
     host::Host,
     parallel::tensor,
     param::Param,
-    prim::{self, IndexMode, full, literal},
+    prim::{self, CacheSight, IndexMode, MOST_QUERIES, full, literal},
     trace::{At, Tensor},
     tree::Tree,
 };
@@ -113,11 +113,29 @@ impl Attention {
         let (q, k) = self.qk_norm.as_ref().map_or((q, k), |(of_q, of_k)| (of_q.call(q), of_k.call(k)));
         let (window, rotation) = self.reach(number, span);
         let (q, k) = rotation.map_or((q, k), |r| (r.apply(q), r.apply(k)));
-        let at = Sight { start: span.start, length: span.length, window };
-        let (seen, cache) = Seen::new(cache.map(Cache::kv), k, v, at);
-        let seen = seen.for_heads_of(q, !crate::parallel::is_divided(self.k.w, &self.k.roles, "model"));
         let q = if self.scaled_by_layer { q / (number + 1).cast(q.dtype()) } else { q };
+        let cache = cache.map(Cache::kv);
+        let by_kernel = cache.as_ref().filter(|cache| !cache.ring || q.dim(1) == 1);
+        if let (Some(cache), Some(sight)) = (by_kernel, self.by_kernel(q)) {
+            let (y, cache) = cache.attend(q, [k, v], span.start, self.sinks, sight);
+            return (self.o.call(y), Some(Cache::Kv(cache)));
+        }
+        let at = Sight { start: span.start, length: span.length, window };
+        let (seen, cache) = Seen::new(cache, k, v, at);
+        let seen = seen.for_heads_of(q, !crate::parallel::is_divided(self.k.w, &self.k.roles, "model"));
         (self.o.call(seen.attend(q, at, self.sinks, self.options)), cache.map(Cache::Kv))
+    }
+
+    /// How a kernel looks at the cache, if one is to: where the products are by kernels, of a few queries, in layers that all look
+    /// equally far.
+    fn by_kernel(&self, q: Tensor) -> Option<CacheSight> {
+        let kernels = self.q.packing.as_ref().is_some_and(|packing| packing.kernels);
+        match &self.reach[..] {
+            [one] if kernels && q.dim(1) <= MOST_QUERIES => {
+                Some(CacheSight { ring: false, window: one.window, options: self.options })
+            }
+            _ => None,
+        }
     }
 
     /// The window and the rotation of layer `number`.

@@ -34,6 +34,7 @@ use std::{
 };
 
 mod argminmax;
+mod attend;
 mod barrier;
 mod binary;
 mod bitcast;
@@ -68,6 +69,7 @@ mod table;
 mod types;
 mod unary;
 pub use argminmax::*;
+pub use attend::*;
 pub use barrier::*;
 pub use binary::*;
 pub use bitcast::*;

@@ -98,6 +98,7 @@ pub const TABLE: &[&[Row]] = &[
     super::scatter::ROWS,
     super::dot::ROWS,
     super::packed::ROWS,
+    super::attend::ROWS,
     super::conv::ROWS,
     super::reduce::ROWS,
     super::argminmax::ROWS,

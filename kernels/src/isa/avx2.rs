@@ -95,6 +95,15 @@ unsafe impl Lanes for Avx2 {
         [_mm256_castsi256_ps(x[0]), _mm256_castsi256_ps(x[1])]
     }
     #[inline(always)]
+    unsafe fn raw(x: [__m256; 2]) -> [__m256i; 2] {
+        [_mm256_castps_si256(x[0]), _mm256_castps_si256(x[1])]
+    }
+    #[inline(always)]
+    unsafe fn words(p: *const u8) -> [__m256i; 2] {
+        let w = _mm256_loadu_si256(p.cast());
+        [_mm256_cvtepu16_epi32(_mm256_castsi256_si128(w)), _mm256_cvtepu16_epi32(_mm256_extracti128_si256::<1>(w))]
+    }
+    #[inline(always)]
     unsafe fn lookup(table: &[f32; 16], index: [__m256i; 2]) -> [__m256; 2] {
         // the instruction reads three bits of each index; the fourth, shifted into the sign, chooses the half
         let (low, high) = (_mm256_loadu_ps(table.as_ptr()), _mm256_loadu_ps(table.as_ptr().add(8)));

@@ -79,6 +79,14 @@ unsafe impl Lanes for Avx512 {
         _mm512_castsi512_ps(x)
     }
     #[inline(always)]
+    unsafe fn raw(x: __m512) -> __m512i {
+        _mm512_castps_si512(x)
+    }
+    #[inline(always)]
+    unsafe fn words(p: *const u8) -> __m512i {
+        _mm512_cvtepu16_epi32(_mm256_loadu_si256(p.cast()))
+    }
+    #[inline(always)]
     unsafe fn lookup(table: &[f32; 16], index: __m512i) -> __m512 {
         // (the instruction reads four bits of each index)
         _mm512_permutexvar_ps(index, _mm512_loadu_ps(table.as_ptr()))

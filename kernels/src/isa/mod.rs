@@ -100,6 +100,10 @@ pub unsafe trait Lanes: Copy + 'static {
     unsafe fn to_f(x: Self::I) -> Self::F;
     /// The bits as numbers.
     unsafe fn bits(x: Self::I) -> Self::F;
+    /// The numbers' bits.
+    unsafe fn raw(x: Self::F) -> Self::I;
+    /// 16 words of 16 bits, without sign.
+    unsafe fn words(p: *const u8) -> Self::I;
     /// Of a table of 16 numbers, those at the lowest four bits of each index.
     unsafe fn lookup(table: &[f32; 16], index: Self::I) -> Self::F;
     /// 16 f16.

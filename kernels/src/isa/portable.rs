@@ -104,6 +104,14 @@ unsafe impl Lanes for Portable {
         each(x, |x| f32::from_bits(x as u32))
     }
     #[inline(always)]
+    unsafe fn raw(x: [f32; 16]) -> [i32; 16] {
+        each(x, |x| x.to_bits() as i32)
+    }
+    #[inline(always)]
+    unsafe fn words(p: *const u8) -> [i32; 16] {
+        each(p.cast::<[u16; 16]>().read_unaligned(), i32::from)
+    }
+    #[inline(always)]
     unsafe fn lookup(table: &[f32; 16], index: [i32; 16]) -> [f32; 16] {
         each(index, |i| table[(i & 15) as usize])
     }

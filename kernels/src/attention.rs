@@ -1,0 +1,337 @@
+//! Attention of a few queries to a cache of keys and values (Dao et al., 2023: Flash-Decoding): the positions of a row are shared out
+//! in pieces, each with a softmax of its own, which are then put together.
+#![allow(unsafe_op_in_unsafe_fn)]
+use crate::{
+    isa::{Isa, Lanes},
+    product::Team,
+};
+use half::{bf16, f16};
+
+/// Sizes and settings.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// Sequences.
+    pub rows: usize,
+    /// Queries of each.
+    pub queries: usize,
+    /// Heads of queries, a multiple of those of keys.
+    pub heads: usize,
+    /// Heads of keys and values.
+    pub kv_heads: usize,
+    /// Size of a key.
+    pub key: usize,
+    /// Size of a value.
+    pub value: usize,
+    /// Slots of a cache.
+    pub slots: usize,
+    /// Does position `p` lie in slot `p % slots`? Else in slot `p`.
+    pub ring: bool,
+    /// Factor on scores.
+    pub scale: f32,
+    /// `cap · tanh(score / cap)`, if it is above 0.
+    pub soft_cap: f32,
+    /// How many positions a query sees, its own included.
+    pub window: usize,
+}
+
+/// Numbers of a cache.
+pub trait Number: Copy + Send + Sync + 'static {
+    /// 16 of them.
+    ///
+    /// # Safety
+    /// So many are there, and the processor has the instruction set.
+    unsafe fn load<L: Lanes>(p: *const Self) -> L::F;
+    /// As f32.
+    fn wide(self) -> f32;
+    /// The nearest one.
+    fn of(x: f32) -> Self;
+}
+impl Number for f32 {
+    #[inline(always)]
+    unsafe fn load<L: Lanes>(p: *const f32) -> L::F {
+        L::load(p)
+    }
+    #[inline(always)]
+    fn wide(self) -> f32 {
+        self
+    }
+    fn of(x: f32) -> f32 {
+        x
+    }
+}
+impl Number for bf16 {
+    #[inline(always)]
+    unsafe fn load<L: Lanes>(p: *const bf16) -> L::F {
+        L::bits(L::shl::<16>(L::words(p.cast())))
+    }
+    #[inline(always)]
+    fn wide(self) -> f32 {
+        self.to_f32()
+    }
+    fn of(x: f32) -> bf16 {
+        bf16::from_f32(x)
+    }
+}
+impl Number for f16 {
+    #[inline(always)]
+    unsafe fn load<L: Lanes>(p: *const f16) -> L::F {
+        L::halves(p.cast())
+    }
+    #[inline(always)]
+    fn wide(self) -> f32 {
+        self.to_f32()
+    }
+    fn of(x: f32) -> f16 {
+        f16::from_f32(x)
+    }
+}
+
+/// Positions of one piece, at least.
+const PIECE: usize = 256;
+/// Positions whose scores are computed before they are used.
+const BLOCK: usize = 64;
+
+/// Where the results of pieces go; tasks write different elements.
+struct Parts(*mut f32);
+// SAFETY: tasks write different elements.
+unsafe impl Sync for Parts {}
+
+/// Caches and queries of all rows, row-major: `q` `[rows, queries, heads, key]`, caches `[rows, slots, kv_heads, key or value]` in which
+/// the new positions are already, `starts` the position of each row's first query, `sinks` `[heads]` or nothing; to `out`
+/// `[rows, queries, heads, value]`.
+pub struct Operands<'a, N> {
+    /// Queries.
+    pub q: &'a [f32],
+    /// Keys.
+    pub k: &'a [N],
+    /// Values.
+    pub v: &'a [N],
+    /// Position of each row's first query.
+    pub starts: &'a [i32],
+    /// Scores without values.
+    pub sinks: &'a [f32],
+}
+
+/// Attention of every query to what stands before it, itself included.
+///
+/// # Panics
+/// Sizes that do not fit together: an error of the calling code.
+pub fn attend<N: Number>(isa: Isa, team: &dyn Team, shape: Shape, x: Operands<N>, out: &mut [f32]) {
+    let Shape { rows, queries, heads, kv_heads, key, value, slots, .. } = shape;
+    assert!(x.q.len() == rows * queries * heads * key && out.len() == rows * queries * heads * value, "{shape:?}");
+    assert!(x.k.len() == rows * slots * kv_heads * key && x.v.len() == rows * slots * kv_heads * value, "{shape:?}");
+    assert!(x.starts.len() == rows && heads.is_multiple_of(kv_heads), "{shape:?}");
+    assert!(x.sinks.is_empty() || x.sinks.len() == heads, "{shape:?}");
+    if out.is_empty() {
+        return;
+    }
+    // what the last query of the longest row sees; of a ring, all slots
+    let longest = x.starts.iter().map(|s| (*s).max(0) as usize + queries).max().unwrap_or(0).min(slots);
+    let pieces = longest.div_ceil(PIECE).clamp(1, team.count() * 4);
+    let piece = longest.div_ceil(pieces).next_multiple_of(BLOCK);
+    let group = heads / kv_heads;
+    // of each query head: largest score, sum, and values
+    let width = value + 2;
+    let mut parts = vec![0f32; rows * kv_heads * pieces * queries * group * width];
+    let each = queries * group * width;
+    let all = Parts(parts.as_mut_ptr());
+    let run = task_of::<N>(isa);
+    team.run(rows * kv_heads * pieces, &|task| {
+        let (row, rest) = (task / (kv_heads * pieces), task % (kv_heads * pieces));
+        let (head, number) = (rest / pieces, rest % pieces);
+        let all = &all;
+        // SAFETY: the sizes were checked; each task has its own part.
+        unsafe { run(shape, &x, row, head, [number * piece, ((number + 1) * piece).min(longest)], all.0.add(task * each)) };
+    });
+    for row in 0..rows {
+        for head in 0..heads {
+            let (kv, within) = (head / group, head % group);
+            for query in 0..queries {
+                let part = |number: usize| {
+                    let at = ((row * kv_heads + kv) * pieces + number) * each + (query * group + within) * width;
+                    &parts[at..at + width]
+                };
+                let sink = x.sinks.get(head).copied();
+                let most = (0..pieces).map(|i| part(i)[0]).fold(sink.unwrap_or(f32::MIN), f32::max);
+                let mut total = sink.map_or(0.0, |sink| (sink - most).exp());
+                let out = &mut out[((row * queries + query) * heads + head) * value..][..value];
+                out.fill(0.0);
+                for part in (0..pieces).map(part) {
+                    let factor = (part[0] - most).exp();
+                    total += factor * part[1];
+                    out.iter_mut().zip(&part[2..]).for_each(|(o, p)| *o += factor * p);
+                }
+                // (a query that sees nothing gives zeros)
+                let inverse = if total > 0.0 { 1.0 / total } else { 0.0 };
+                out.iter_mut().for_each(|o| *o *= inverse);
+            }
+        }
+    }
+}
+
+type Task<N> = unsafe fn(Shape, &Operands<N>, usize, usize, [usize; 2], *mut f32);
+
+fn task_of<N: Number>(isa: Isa) -> Task<N> {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => on_avx512::<N>,
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => on_avx2::<N>,
+        _ => piece::<crate::isa::Portable, N>,
+    }
+}
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+unsafe fn on_avx512<N: Number>(s: Shape, x: &Operands<N>, row: usize, head: usize, slots: [usize; 2], out: *mut f32) {
+    piece::<crate::isa::Avx512, N>(s, x, row, head, slots, out)
+}
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn on_avx2<N: Number>(s: Shape, x: &Operands<N>, row: usize, head: usize, slots: [usize; 2], out: *mut f32) {
+    piece::<crate::isa::Avx2, N>(s, x, row, head, slots, out)
+}
+
+/// eˣ for x <= 0, within 2e-7 of it: a power of two times a polynomial.
+#[inline(always)]
+unsafe fn exp<L: Lanes>(x: L::F) -> L::F {
+    let x = L::max(x, L::splat(-87.0));
+    // the nearest integer to x / ln 2, in the lowest bits of a number that large
+    const LARGE: f32 = 12_582_912.0;
+    let large = L::fma(x, L::splat(std::f32::consts::LOG2_E), L::splat(LARGE));
+    let n = L::add(large, L::splat(-LARGE));
+    let r = L::fma(n, L::splat(-0.693_145_75), x);
+    let r = L::fma(n, L::splat(-1.428_606_8e-6), r);
+    let mut p = L::splat(1.0 / 720.0);
+    for c in [1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
+        p = L::fma(p, r, L::splat(c));
+    }
+    let power = L::bits(L::add_i(L::shl::<23>(L::raw(large)), 0x3f80_0000));
+    L::mul(p, power)
+}
+
+/// The queries of the heads that share a key head, over some slots of a row.
+#[inline(always)]
+unsafe fn piece<L: Lanes, N: Number>(s: Shape, x: &Operands<N>, row: usize, kv: usize, slots: [usize; 2], out: *mut f32) {
+    let group = s.heads / s.kv_heads;
+    let start = x.starts[row] as i64;
+    let k = x.k.as_ptr().add((row * s.slots * s.kv_heads + kv) * s.key);
+    let v = x.v.as_ptr().add((row * s.slots * s.kv_heads + kv) * s.value);
+    let (k_stride, v_stride) = (s.kv_heads * s.key, s.kv_heads * s.value);
+    let width = s.value + 2;
+    for i in 0..s.queries * group {
+        *out.add(i * width) = f32::MIN;
+    }
+    let mut scores = [0f32; BLOCK];
+    for block in (slots[0]..slots[1]).step_by(BLOCK) {
+        let count = BLOCK.min(slots[1] - block);
+        for query in 0..s.queries {
+            let position = start + query as i64;
+            // which of the slots it sees
+            let last = start + s.queries as i64 - 1;
+            let sees = |slot: usize| {
+                let slot = slot as i64;
+                let held = if s.ring { last - (last - slot).rem_euclid(s.slots as i64) } else { slot };
+                held >= 0 && held <= position && position - held < s.window as i64
+            };
+            for member in 0..group {
+                let head = kv * group + member;
+                let q = x.q.as_ptr().add(((row * s.queries + query) * s.heads + head) * s.key);
+                let mut any = false;
+                for (i, score) in scores.iter_mut().enumerate() {
+                    *score = f32::NEG_INFINITY;
+                    if i < count && sees(block + i) {
+                        any = true;
+                        let dot = dot::<L, N>(q, k.add((block + i) * k_stride), s.key) * s.scale;
+                        *score = if s.soft_cap > 0.0 { (dot / s.soft_cap).tanh() * s.soft_cap } else { dot };
+                    }
+                }
+                if !any {
+                    continue;
+                }
+                let state = out.add((query * group + member) * width);
+                let most = scores.iter().fold(*state, |a, b| if *b > a { *b } else { a });
+                let factor = (*state - most).exp();
+                *state = most;
+                let mut sum = L::splat(0.0);
+                for chunk in scores.chunks_exact_mut(16) {
+                    // (what is not seen is e^-87, and set to 0)
+                    let p = exp::<L>(L::add(L::load(chunk.as_ptr()), L::splat(-most)));
+                    let mut values = [0f32; 16];
+                    L::store(values.as_mut_ptr(), p);
+                    for (value, score) in values.iter_mut().zip(chunk.iter()) {
+                        if *score == f32::NEG_INFINITY {
+                            *value = 0.0;
+                        }
+                    }
+                    chunk.copy_from_slice(&values);
+                    sum = L::add(sum, L::load(values.as_ptr()));
+                }
+                *state.add(1) = *state.add(1) * factor + L::sum(sum);
+                weighted::<L, N>(&scores[..count], factor, v.add(block * v_stride), v_stride, s.value, state.add(2));
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn dot<L: Lanes, N: Number>(q: *const f32, k: *const N, n: usize) -> f32 {
+    let (mut a, mut b) = (L::splat(0.0), L::splat(0.0));
+    let mut i = 0;
+    while i + 32 <= n {
+        a = L::fma(L::load(q.add(i)), N::load::<L>(k.add(i)), a);
+        b = L::fma(L::load(q.add(i + 16)), N::load::<L>(k.add(i + 16)), b);
+        i += 32;
+    }
+    if i + 16 <= n {
+        a = L::fma(L::load(q.add(i)), N::load::<L>(k.add(i)), a);
+        i += 16;
+    }
+    let mut sum = L::sum(L::add(a, b));
+    while i < n {
+        sum += *q.add(i) * (*k.add(i)).wide();
+        i += 1;
+    }
+    sum
+}
+
+/// `sums = sums · factor + Σ p[i] · v[i]`.
+#[inline(always)]
+unsafe fn weighted<L: Lanes, N: Number>(
+    p: &[f32],
+    factor: f32,
+    v: *const N,
+    stride: usize,
+    n: usize,
+    sums: *mut f32,
+) {
+    let mut at = 0;
+    while at + 64 <= n {
+        let mut acc = [L::splat(0.0); 4];
+        for (j, acc) in acc.iter_mut().enumerate() {
+            *acc = L::mul(L::load(sums.add(at + 16 * j)), L::splat(factor));
+        }
+        for (i, p) in p.iter().enumerate() {
+            let (p, v) = (L::splat(*p), v.add(i * stride + at));
+            for (j, acc) in acc.iter_mut().enumerate() {
+                *acc = L::fma(p, N::load::<L>(v.add(16 * j)), *acc);
+            }
+        }
+        for (j, acc) in acc.into_iter().enumerate() {
+            L::store(sums.add(at + 16 * j), acc);
+        }
+        at += 64;
+    }
+    while at + 16 <= n {
+        let mut acc = L::mul(L::load(sums.add(at)), L::splat(factor));
+        for (i, p) in p.iter().enumerate() {
+            acc = L::fma(L::splat(*p), N::load::<L>(v.add(i * stride + at)), acc);
+        }
+        L::store(sums.add(at), acc);
+        at += 16;
+    }
+    while at < n {
+        let sum = p.iter().enumerate().map(|(i, p)| p * (*v.add(i * stride + at)).wide()).sum::<f32>();
+        *sums.add(at) = *sums.add(at) * factor + sum;
+        at += 1;
+    }
+}
