@@ -226,45 +226,42 @@ unsafe fn piece<L: Lanes, N: Number>(s: Shape, x: &Operands<N>, row: usize, kv: 
         let count = BLOCK.min(slots[1] - block);
         for query in 0..s.queries {
             let position = start + query as i64;
-            // which of the slots it sees
-            let last = start + s.queries as i64 - 1;
+            // which of the slots it sees: of a ring one by one, else from the window's beginning to its own
             let sees = |slot: usize| {
-                let slot = slot as i64;
-                let held = if s.ring { last - (last - slot).rem_euclid(s.slots as i64) } else { slot };
-                held >= 0 && held <= position && position - held < s.window as i64
+                let held = position - (position - slot as i64).rem_euclid(s.slots as i64);
+                held >= 0 && position - held < s.window as i64
             };
+            let begin = (position - s.window as i64 + 1).max(0) as usize;
+            let seen = match s.ring {
+                true => 0..count,
+                false => begin.saturating_sub(block).min(count)..((position + 1).max(0) as usize).saturating_sub(block).min(count),
+            };
+            if seen.is_empty() {
+                continue;
+            }
             for member in 0..group {
                 let head = kv * group + member;
                 let q = x.q.as_ptr().add(((row * s.queries + query) * s.heads + head) * s.key);
-                let mut any = false;
-                for (i, score) in scores.iter_mut().enumerate() {
-                    *score = f32::NEG_INFINITY;
-                    if i < count && sees(block + i) {
-                        any = true;
+                scores.fill(f32::NEG_INFINITY);
+                for i in seen.clone() {
+                    if !s.ring || sees(block + i) {
                         let dot = dot::<L, N>(q, k.add((block + i) * k_stride), s.key) * s.scale;
-                        *score = if s.soft_cap > 0.0 { (dot / s.soft_cap).tanh() * s.soft_cap } else { dot };
+                        scores[i] = if s.soft_cap > 0.0 { (dot / s.soft_cap).tanh() * s.soft_cap } else { dot };
                     }
-                }
-                if !any {
-                    continue;
                 }
                 let state = out.add((query * group + member) * width);
                 let most = scores.iter().fold(*state, |a, b| if *b > a { *b } else { a });
+                if most == f32::MIN {
+                    continue;
+                }
                 let factor = (*state - most).exp();
                 *state = most;
                 let mut sum = L::splat(0.0);
                 for chunk in scores.chunks_exact_mut(16) {
-                    // (what is not seen is e^-87, and set to 0)
+                    // (what is not seen counts e^-87, beside at least one e^0)
                     let p = exp::<L>(L::add(L::load(chunk.as_ptr()), L::splat(-most)));
-                    let mut values = [0f32; 16];
-                    L::store(values.as_mut_ptr(), p);
-                    for (value, score) in values.iter_mut().zip(chunk.iter()) {
-                        if *score == f32::NEG_INFINITY {
-                            *value = 0.0;
-                        }
-                    }
-                    chunk.copy_from_slice(&values);
-                    sum = L::add(sum, L::load(values.as_ptr()));
+                    L::store(chunk.as_mut_ptr(), p);
+                    sum = L::add(sum, p);
                 }
                 *state.add(1) = *state.add(1) * factor + L::sum(sum);
                 weighted::<L, N>(&scores[..count], factor, v.add(block * v_stride), v_stride, s.value, state.add(2));

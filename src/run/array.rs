@@ -12,7 +12,7 @@ use crate::{
 };
 use bytemuck::{CheckedBitPattern, NoUninit};
 use half::{bf16, f16};
-use raxla_xla::{Buffer, Client, HostBuffer, HostSemantics, ZERO_COPY_ALIGNMENT};
+use raxla_xla::{Arena, Buffer, Code, Client, HostBuffer, HostSemantics, ZERO_COPY_ALIGNMENT};
 use std::{fmt, sync::Arc};
 
 mod picture;
@@ -86,25 +86,48 @@ impl Array {
         let buffer = client.upload(bytes, aval.dtype, &aval.dims, &client.devices()[0])?;
         Ok(Array::from_buffer(buffer))
     }
-    /// An array on the client's first device whose bytes, row-major, `fill` writes over zeros. On the CPU that memory becomes the
-    /// array's own, without a copy. JAX: `jax.dlpack` of memory that one has made.
+    /// Arrays on the client's first device, in one piece of memory with large pages, whose bytes, row-major, `fill` writes over zeros: it
+    /// is called with the number of each. On the CPU that memory becomes the arrays' own, without a copy; it is given back when the
+    /// last of them is gone.
+    ///
+    /// ```
+    /// use raxla::{Array, Aval, DType, runtime};
+    /// let avals = [Aval::new(DType::U8, [2]), Aval::new(DType::U8, [3])];
+    /// let made = Array::in_one_piece(&runtime::client()?, &avals, |i, bytes| {
+    ///     bytes.fill(i as u8);
+    ///     Ok::<(), raxla::Error>(())
+    /// })?;
+    /// assert_eq!(made[1].to_vec::<u8>()?, [1, 1, 1]);
+    /// # Ok::<(), raxla::Error>(())
+    /// ```
     ///
     /// # Errors
     /// What `fill` returns; no memory for it; what the plugin reports.
-    pub fn filled<E: From<crate::Error>>(
+    pub fn in_one_piece<E: From<Error>>(
         client: &Client,
-        aval: Aval,
-        fill: impl FnOnce(&mut [u8]) -> std::result::Result<(), E>,
-    ) -> std::result::Result<Array, E> {
-        let mut bytes = vec![];
-        let n = aval.bytes();
-        crate::memory::resize(&mut bytes, n + ZERO_COPY_ALIGNMENT, "an array").map_err(crate::Error::from)?;
-        let offset = bytes.as_ptr().align_offset(ZERO_COPY_ALIGNMENT).min(ZERO_COPY_ALIGNMENT);
-        fill(&mut bytes[offset..offset + n])?;
-        let host = HostBuffer::new(Arc::new(bytes), aval.dtype, &aval.dims);
-        let host = HostBuffer { offset, semantics: HostSemantics::ZeroCopy, ..host };
-        let buffer = client.upload_with(host, &client.devices()[0]).map_err(crate::Error::from)?;
-        Ok(Array::from_buffer(buffer))
+        avals: &[Aval],
+        mut fill: impl FnMut(usize, &mut [u8]) -> std::result::Result<(), E>,
+    ) -> std::result::Result<Vec<Array>, E> {
+        let mut offsets = vec![];
+        let total = avals.iter().fold(0usize, |at, aval| {
+            offsets.push(at);
+            at.saturating_add(aval.bytes()).next_multiple_of(ZERO_COPY_ALIGNMENT)
+        });
+        let no_room = |e: std::io::Error| {
+            let what = format!("no memory for {} of arrays: {e}", crate::memory::show(total as u64));
+            Error::Runtime(raxla_xla::Error::new(Code::ResourceExhausted, what))
+        };
+        let mut memory = Arena::new(total).map_err(no_room)?;
+        for (i, (aval, offset)) in avals.iter().zip(&offsets).enumerate() {
+            fill(i, &mut memory[*offset..][..aval.bytes()])?;
+        }
+        let memory = Arc::new(memory);
+        let upload = |(aval, offset): (&Aval, usize)| {
+            let host = HostBuffer::new(memory.clone(), aval.dtype, &aval.dims);
+            let host = HostBuffer { offset, semantics: HostSemantics::ZeroCopy, ..host };
+            Ok(Array::from_buffer(client.upload_with(host, &client.devices()[0]).map_err(Error::from)?))
+        };
+        avals.iter().zip(offsets).map(upload).collect()
     }
     /// An array whose elements lie in host memory in another order: `strides` are the bytes between neighbours along each
     /// axis. A transposed matrix needs no transposed copy this way. The memory is copied before this returns.

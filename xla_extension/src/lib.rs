@@ -43,6 +43,7 @@
 //! | `RAXLA_VERBOSE` | `1` lets the plugins' own log lines through |
 //! | `XLA_FLAGS` | XLA's own flags, checked before a plugin is loaded |
 
+mod arena;
 mod buffer;
 mod client;
 mod device;
@@ -86,6 +87,7 @@ mod tiling;
 mod topology;
 mod watchdog;
 
+pub use arena::Arena;
 pub use buffer::{Buffer, HostRead};
 pub use client::{Client, MAX_CPU_DEVICES};
 pub use device::{Device, DeviceDescription, Memory, MemoryUsage};

@@ -4,7 +4,7 @@
 //! into the model's order (transposed, split into heads, stacked over layers), and uploaded.
 use crate::{Error, LoadError, error::Result, memory::ask_for_parameters, weights::Weights};
 use indicatif::{ProgressBar, ProgressStyle};
-use raxla::{Array, Client, DType, NamedSharding, Param, memory::resize, param::Selection, prim::Format};
+use raxla::{Array, Aval, Client, DType, NamedSharding, Param, memory::resize, param::Selection, prim::Format};
 use std::{collections::BTreeMap, io::IsTerminal, sync::Arc};
 
 /// Read all parameters in `dtype` and upload them. Besides them, no more than one parameter is in memory.
@@ -42,20 +42,24 @@ pub(crate) fn upload(
     read: impl Fn(&str, &Param, Option<&Selection>, &mut [u8]) -> Result<()>,
 ) -> Result<Vec<Array>> {
     let bar = bar(progress, "loading weights", params.iter().map(|(_, p)| p.held(dtype).bytes() as u64).sum());
-    // one parameter at a time passes through the same memory
+    // packed matrices, all in one piece
+    let matrices: Vec<&(String, Param)> = params.iter().filter(|(_, p)| p.packing.is_some()).collect();
+    let avals: Vec<Aval> = matrices.iter().map(|(_, p)| p.held(dtype)).collect();
+    let mut packed = Array::in_one_piece(client, &avals, |i, out| {
+        let (path, p) = matrices[i];
+        let (names, selection) = (p.checkpoint_names(), selection(path, p)?);
+        bar.inc(out.len() as u64);
+        let part = (out.len() / names.len().max(1)).max(1);
+        names.iter().zip(out.chunks_exact_mut(part)).try_for_each(|(name, out)| read(name, p, selection.as_ref(), out))
+    })?
+    .into_iter();
+    // of the others, one at a time passes through the same memory
     let mut memory = vec![];
     let mut arrays = vec![];
     for (i, (path, p)) in params.iter().enumerate() {
         let aval = p.held(dtype);
         if p.packing.is_some() {
-            let (names, selection) = (p.checkpoint_names(), selection(path, p)?);
-            let part = (aval.bytes() / names.len().max(1)).max(1);
-            let fill = |out: &mut [u8]| {
-                let parts = names.iter().zip(out.chunks_exact_mut(part));
-                parts.into_iter().try_for_each(|(name, out)| read(name, p, selection.as_ref(), out))
-            };
-            arrays.push(Array::filled(client, aval.clone(), fill)?);
-            bar.inc(aval.bytes() as u64);
+            arrays.extend(packed.next());
             continue;
         }
         resize(&mut memory, aval.bytes(), path)?;

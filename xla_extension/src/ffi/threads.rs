@@ -6,10 +6,11 @@ use std::{
     hint, panic,
     panic::AssertUnwindSafe,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::{self, Thread},
+    time::{Duration, Instant},
 };
 
 /// The runtime's threads as one call of a handler may use them.
@@ -64,6 +65,9 @@ impl<'a> Threads<'a> {
     /// all are done. This thread takes every task that no other has begun, so it never waits for a busy pool.
     pub fn run(&self, total: usize, task: impl Fn(usize) + Sync) {
         let helpers = self.count().min(total).saturating_sub(1);
+        if helpers == 0 {
+            return (0..total).for_each(task);
+        }
         let borrowed: &(dyn Fn(usize) + Sync) = &task;
         // SAFETY: only the lifetime changes. `run` returns after all tasks are done, and nobody calls it later.
         let task: *const (dyn Fn(usize) + Sync) = unsafe { std::mem::transmute(borrowed) };
@@ -75,7 +79,8 @@ impl<'a> Threads<'a> {
             panicked: AtomicBool::new(false),
             caller: thread::current(),
         });
-        for _ in 0..helpers {
+        let waiting = Desk::give(&job, helpers);
+        for _ in waiting..helpers {
             self.schedule(&job);
         }
         job.work();
@@ -159,4 +164,75 @@ unsafe extern "C" fn help(data: *mut c_void) {
     // SAFETY: `data` is the reference that `schedule` gave away, and each helper runs once.
     let job = unsafe { Arc::from_raw(data.cast_const().cast::<Job>()) };
     job.work();
+    drop(job);
+    Desk::wait_for_jobs();
+}
+
+/// Where a helper that has done its job waits a moment for the next one. To wake a thread takes as long as many a job; a program
+/// that calls one kernel after the other finds its helpers here.
+struct Desk {
+    /// [`FREE`], [`WAITING`], or the address of a job for the helper who waits.
+    state: AtomicUsize,
+}
+/// Nobody waits.
+const FREE: usize = 0;
+/// A helper waits.
+const WAITING: usize = 1;
+/// How long helpers wait, spinning: longer than a program takes from one kernel to the next, and not long for others who would have
+/// the core.
+const PATIENCE: Duration = Duration::from_micros(150);
+static DESKS: [Desk; 64] = [const { Desk { state: AtomicUsize::new(FREE) } }; 64];
+
+impl Desk {
+    /// Gives the job to helpers that wait, at most so many; how many it were.
+    fn give(job: &Arc<Job>, most: usize) -> usize {
+        let mut given = 0;
+        for desk in &DESKS[..most.min(desks())] {
+            if desk.state.load(Ordering::Relaxed) != WAITING {
+                continue;
+            }
+            let address = Arc::into_raw(job.clone()) as usize;
+            match desk.state.compare_exchange(WAITING, address, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => given += 1,
+                // SAFETY: the reference that was made above, and that nobody got.
+                Err(_) => drop(unsafe { Arc::from_raw(address as *const Job) }),
+            }
+        }
+        given
+    }
+
+    /// Does jobs as they come, until none has come for a while. Returns at once where as many wait already as cores are to spare.
+    fn wait_for_jobs() {
+        let mine = DESKS[..desks()].iter().find(|desk| {
+            desk.state.compare_exchange(FREE, WAITING, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        });
+        let Some(desk) = mine else { return };
+        let mut since = Instant::now();
+        loop {
+            for _ in 0..64 {
+                hint::spin_loop();
+            }
+            if since.elapsed() > PATIENCE
+                && desk.state.compare_exchange(WAITING, FREE, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+            {
+                return;
+            }
+            let address = desk.state.load(Ordering::Acquire);
+            if address == WAITING {
+                continue;
+            }
+            // SAFETY: the reference that `give` made for this desk; only who waits here takes it.
+            let job = unsafe { Arc::from_raw(address as *const Job) };
+            job.work();
+            drop(job);
+            desk.state.store(WAITING, Ordering::Release);
+            since = Instant::now();
+        }
+    }
+}
+
+/// How many helpers may wait: one core is left for who gives them work.
+fn desks() -> usize {
+    static SPARE: OnceLock<usize> = OnceLock::new();
+    *SPARE.get_or_init(|| thread::available_parallelism().map_or(1, |n| n.get() - 1).min(DESKS.len()))
 }
