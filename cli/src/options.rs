@@ -1,7 +1,7 @@
 //! Options that several commands share.
 use crate::{Result, note, probe, usage};
 use clap::Args;
-use raxla::{Client, DType, Mesh, Param, runtime};
+use raxla::{Client, DType, Mesh, Param, prim::Arithmetic, runtime};
 use raxla_graphs::{
     Files, LoadOptions, Matrices, Model, Sampling, TiedHead,
     models::{Decoder, Stacking},
@@ -100,6 +100,10 @@ pub struct ModelArgs {
     /// the dtype of the activations
     #[arg(long, value_name = "WHEN", value_enum, default_value = "auto")]
     kernels: Kernels,
+    /// How kernels multiply when a prompt is taken in: exact, as in f32; or bf16, with both sides rounded to 8 bits and sums in f32,
+    /// several times faster where a processor has AMX
+    #[arg(long, value_name = "A", default_value = "exact", value_parser = arithmetic)]
+    arithmetic: Arithmetic,
     /// Scan over stacked layers: compiles faster, decodes slower
     #[arg(long)]
     scan: bool,
@@ -141,8 +145,8 @@ impl ModelArgs {
             Kernels::Auto => Matrices::Auto,
             Kernels::Off => Matrices::Dense,
         };
-        let (dtype, scanned) = (self.dtype, self.scan);
-        LoadOptions { dtype, matrices, scanned, tied_head, progress: true, ..LoadOptions::default() }
+        let (dtype, arithmetic, scanned) = (self.dtype, self.arithmetic, self.scan);
+        LoadOptions { dtype, matrices, arithmetic, scanned, tied_head, progress: true, ..LoadOptions::default() }
     }
 }
 
@@ -157,6 +161,10 @@ enum Kernels {
 pub fn axes(text: &str) -> std::result::Result<String, String> {
     let mesh = Mesh::parse(text).and_then(Mesh::abstract_mesh);
     mesh.map(|_| text.to_string()).map_err(|e| e.to_string())
+}
+
+fn arithmetic(name: &str) -> std::result::Result<Arithmetic, String> {
+    Arithmetic::named(name).ok_or_else(|| "it is none of exact, bf16".into())
 }
 
 /// A dtype that models run in.

@@ -11,7 +11,7 @@ use crate::{
     save::regrouped,
     tokenizer::Tokenizer,
 };
-use raxla::{Array, Client, DType, Key, Mesh, Param, Tree, param};
+use raxla::{Array, Client, DType, Key, Mesh, Param, Tree, nn::Packer, param, prim::Arithmetic};
 use raxla_xla::CompileOptions;
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,8 @@ pub struct LoadOptions {
     pub dtype: Option<DType>,
     /// How matrices are held.
     pub matrices: Matrices,
+    /// How kernels compute products of many rows, when prompts are taken in.
+    pub arithmetic: Arithmetic,
     /// One program for all layers, run in a loop: compiles fast, decodes slower. Else every layer is written out.
     pub scanned: bool,
     /// Divide the model over these devices: heads, hidden units and the vocabulary along `model`, the rows of a batch along
@@ -74,8 +76,8 @@ impl LoadOptions {
             Matrices::Decoded => self.mesh.is_none(),
         }
     }
-    fn kernels(&self) -> bool {
-        self.matrices != Matrices::Decoded
+    fn packer(&self, dtype: DType) -> Packer {
+        Packer { dtype, arithmetic: self.arithmetic, kernels: self.matrices != Matrices::Decoded }
     }
     /// The dtype to run in.
     ///
@@ -147,7 +149,7 @@ impl Model {
         let spec = match (packs, &weights) {
             (false, _) => spec,
             (true, WeightSource::Stored(weights)) => {
-                spec.packed(dtype, options.kernels(), |p, inputs| params::format(p, inputs, weights, options.dtype))
+                spec.packed(options.packer(dtype), |p, inputs| params::format(p, inputs, weights, options.dtype))
             }
             (true, WeightSource::Random(_)) => spec,
         };

@@ -1,7 +1,7 @@
 //! What the products reach, beside what the memory gives: `cargo run --release -p raxla-kernels --example speed [ROWS..]`.
 use raxla_kernels::{
     Format, Isa,
-    product::{Matrix, Team, product},
+    product::{Arithmetic, Matrix, Team, product},
 };
 use std::{
     sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
@@ -57,15 +57,18 @@ fn main() {
     let n = (std::env::var("WEIGHTS").ok().and_then(|n| n.parse().ok()).unwrap_or(1usize << 26)) / k;
     for format in Format::ALL {
         let [a, b, c] = format.dims(k, n);
-        let packed: Vec<u8> = (0..a * b * c).map(|i| (i * 37 % 61) as u8).collect();
+        let packed: Vec<u8> = (0..a * b * c).map(|i| (0x2c + i * 37 % 16) as u8).collect();
         print!("{format:?}:");
         for rows in &rows {
             let x = vec![1f32; rows * k];
             let mut y = vec![0f32; rows * n];
             let m = Matrix { format, k, n, packed: &packed };
-            let t = best(|| product(Isa::best(), &Two, &x, *rows, &[m], &mut [&mut y]));
-            let flops = 2.0 * (rows * k * n) as f64;
-            print!("  {rows} rows {:.1} GB/s {:.0} GF/s", packed.len() as f64 / t / 1e9, flops / t / 1e9);
+            for how in Arithmetic::ALL.into_iter().take(if *rows > 8 { 2 } else { 1 }) {
+                let t = best(|| product(Isa::best(), how, &Two, &x, *rows, &[m], &mut [&mut y]));
+                let flops = 2.0 * (rows * k * n) as f64;
+                let speeds = (packed.len() as f64 / t / 1e9, flops / t / 1e9);
+                print!("  {rows} rows {} {:.1} GB/s {:.0} GF/s", how.name(), speeds.0, speeds.1);
+            }
         }
         println!();
     }

@@ -3,7 +3,7 @@ use crate::{
     Isa,
     attention::{Number, Operands, Shape, attend},
     format::Format,
-    product::{Matrix, product},
+    product::{Arithmetic, Matrix, product},
 };
 use half::{bf16, f16, slice::HalfFloatSliceExt};
 use raxla_xla::{
@@ -13,7 +13,8 @@ use raxla_xla::{
 use std::borrow::Cow;
 
 /// The name of [`product`](crate::product::product): operands `[.., k]` and packed matrices, each `[tiles, blocks, bytes]`; a result
-/// `[.., n]` for each of them. Attributes: `formats`, their names with commas between them; `outputs`, their `n`.
+/// `[.., n]` for each of them. Attributes: `formats`, their names with commas between them; `outputs`, their `n`; `arithmetic`, the name of
+/// an [`Arithmetic`].
 pub const PRODUCT: &str = "raxla.product";
 
 /// Makes the kernels known to programs of this plugin. Doing so twice does nothing.
@@ -101,6 +102,11 @@ fn products(call: &mut Call) -> Result<()> {
         }
         matrices.push(matrix);
     }
+    let name = attrs.string("arithmetic")?;
+    let how = Arithmetic::named(name).ok_or_else(|| bad(format!("`{name}` is no arithmetic")))?;
+    // (bf16 are one part of themselves)
+    let bf16 = x.dtype() == DType::BF16 && matrices.iter().all(|m| m.format == Format::BF16);
+    let how = if bf16 { Arithmetic::Bf16 } else { how };
     let x = wide(x)?;
     let mut made: Vec<Vec<f32>> = matrices.iter().map(|_| vec![]).collect();
     let mut outs = vec![];
@@ -111,7 +117,7 @@ fn products(call: &mut Call) -> Result<()> {
         }
         outs.push(out);
     }
-    product(Isa::best(), &threads, &x, rows, &matrices, &mut outs);
+    product(Isa::best(), how, &threads, &x, rows, &matrices, &mut outs);
     drop(outs);
     call.results.iter_mut().zip(&made).try_for_each(|(result, made)| narrow(result, made))
 }

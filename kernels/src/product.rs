@@ -1,10 +1,47 @@
 //! Products with packed matrices, shared out over threads.
 use crate::{
+    amx,
     decode::for_format,
     format::{Format, TILE},
     isa::Isa,
     thin::{self, Inputs, Kernels, Panel, Rows, Tile},
 };
+
+use std::cell::RefCell;
+
+/// How products of many rows are computed. Those of up to eight are in f32 always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Arithmetic {
+    /// As in f32: products of 24 bits, added in f32. Inputs that are bf16 already lose nothing.
+    #[default]
+    Exact,
+    /// Inputs and matrices are rounded to bf16 (8 bits), products added in f32, where the processor is faster so.
+    Bf16,
+}
+impl Arithmetic {
+    /// All of them.
+    pub const ALL: [Arithmetic; 2] = [Arithmetic::Exact, Arithmetic::Bf16];
+    /// The name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Arithmetic::Exact => "exact",
+            Arithmetic::Bf16 => "bf16",
+        }
+    }
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Arithmetic> {
+        Arithmetic::ALL.into_iter().find(|a| a.name() == name)
+    }
+    /// In how many parts the tiles of AMX take inputs in; 0 where products are in f32. Three bf16 are an f32.
+    fn passes(self, isa: Isa, format: Format) -> usize {
+        match (self, format) {
+            _ if isa != Isa::best() || !amx::is_there() => 0,
+            (Arithmetic::Bf16, _) => 1,
+            (Arithmetic::Exact, Format::BF16) => 3,
+            _ => 0,
+        }
+    }
+}
 
 /// Threads that share out tasks.
 pub trait Team: Sync {
@@ -70,6 +107,7 @@ unsafe impl Sync for Out {}
 struct Chosen {
     tile: fn(usize) -> Tile,
     panel: Panel,
+    pairs: Panel,
     rows: fn(usize) -> (Rows, usize),
     inputs_of_sums: usize,
 }
@@ -78,7 +116,7 @@ fn chosen(isa: Isa, format: Format) -> Chosen {
     fn of<K: Kernels, B: crate::decode::AllBlocks>() -> Chosen {
         use crate::{decode::Blocks, isa::Portable};
         let inputs_of_sums = if <B as Blocks<Portable>>::OFFSET { <B as Blocks<Portable>>::INPUTS } else { 0 };
-        Chosen { tile: K::tile::<B>, panel: K::panel::<B>(), rows: K::rows, inputs_of_sums }
+        Chosen { tile: K::tile::<B>, panel: K::panel::<B>(), pairs: K::pairs::<B>(), rows: K::rows, inputs_of_sums }
     }
     match isa {
         #[cfg(target_arch = "x86_64")]
@@ -94,7 +132,15 @@ fn chosen(isa: Isa, format: Format) -> Chosen {
 ///
 /// # Panics
 /// Sizes that do not fit together: an error of the calling code.
-pub fn product(isa: Isa, team: &dyn Team, x: &[f32], rows: usize, matrices: &[Matrix], y: &mut [&mut [f32]]) {
+pub fn product(
+    isa: Isa,
+    how: Arithmetic,
+    team: &dyn Team,
+    x: &[f32],
+    rows: usize,
+    matrices: &[Matrix],
+    y: &mut [&mut [f32]],
+) {
     let k = matrices.first().map_or(0, |m| m.k);
     assert!(Isa::all().contains(&isa), "{isa:?} is not there");
     assert!(x.len() == rows * k && y.len() == matrices.len(), "{} inputs are no {rows} x {k}", x.len());
@@ -105,7 +151,10 @@ pub fn product(isa: Isa, team: &dyn Team, x: &[f32], rows: usize, matrices: &[Ma
         return;
     }
     let outs: Vec<Out> = y.iter_mut().zip(matrices).map(|(y, m)| Out(y.as_mut_ptr(), m.n)).collect();
-    if rows <= thin::MOST { few(isa, team, x, rows, matrices, &outs) } else { many(isa, team, x, rows, matrices, &outs) }
+    match rows <= thin::MOST {
+        true => few(isa, team, x, rows, matrices, &outs),
+        false => many(isa, team, x, rows, matrices, &outs, how),
+    }
 }
 
 /// Vectors padded with zeros to a length, where they are not that long.
@@ -181,52 +230,138 @@ fn few(isa: Isa, team: &dyn Team, x: &[f32], rows: usize, matrices: &[Matrix], o
 /// Inputs that are taken in together where there are many rows, so that two tiles of them stay in the second cache.
 const DEPTH: usize = 2048;
 
-fn many(isa: Isa, team: &dyn Team, x: &[f32], rows: usize, matrices: &[Matrix], outs: &[Out]) {
-    let k = matrices[0].k;
+thread_local! {
+    /// Room for decoded tiles, and for sums: allocated once for each thread.
+    static SCRATCH: RefCell<[Vec<f32>; 2]> = const { RefCell::new([vec![], vec![]]) };
+}
+
+fn many(isa: Isa, team: &dyn Team, x: &[f32], rows: usize, matrices: &[Matrix], outs: &[Out], how: Arithmetic) {
     let chosen: Vec<Chosen> = matrices.iter().map(|m| chosen(isa, m.format)).collect();
     let pairs: Vec<(usize, usize)> =
         matrices.iter().enumerate().flat_map(|(i, m)| (0..m.tiles()).step_by(2).map(move |tile| (i, tile))).collect();
+    let longest = matrices.iter().map(|m| m.blocks() * m.format.inputs()).max().unwrap_or(0);
+    let passes: Vec<usize> = matrices.iter().map(|m| how.passes(isa, m.format)).collect();
+    let halves = Halves::new(x, rows, matrices[0].k, longest, passes.iter().copied().max().unwrap_or(0));
     team.run(pairs.len(), &|task| {
         let (i, tile) = pairs[task];
-        let (m, chosen, n) = (&matrices[i], &chosen[i], outs[i].1);
-        let two = tile + 1 < m.tiles();
-        let mut sums = vec![0f32; rows * 2 * TILE];
-        let mut panels = vec![0f32; if m.format == Format::F32 { 0 } else { 2 * TILE * DEPTH.min(k.next_multiple_of(256)) }];
-        for from in (0..k).step_by(DEPTH) {
-            let depth = DEPTH.min(k - from);
-            let per_block = m.format.inputs();
-            let (first, blocks) = (from / per_block, depth.div_ceil(per_block));
-            let half = TILE * blocks * per_block;
-            let mut places = [std::ptr::null(); 2];
-            for (side, place) in places.iter_mut().enumerate() {
-                // (the second of an odd tile is the first once more; nobody reads what comes of it)
-                let source = m.tile(tile + if two { side } else { 0 });
-                // SAFETY: the blocks lie within the tile, and the panel has room for as many.
-                unsafe {
-                    let source = source.add(first * m.format.bytes());
-                    if m.format == Format::F32 {
-                        *place = source.cast();
-                    } else {
-                        (chosen.panel)(source, blocks, panels[side * half..].as_mut_ptr());
-                        *place = panels[side * half..].as_ptr();
-                    }
-                }
+        let (m, n) = (&matrices[i], outs[i].1);
+        // (the second of an odd tile is the first once more; nobody reads what comes of it)
+        let sides = [m.tile(tile), m.tile(tile + (tile + 1 < m.tiles()) as usize)];
+        SCRATCH.with_borrow_mut(|[panels, sums]| {
+            sums.resize(sums.len().max(rows.next_multiple_of(amx::ROWS) * 2 * TILE), 0.0);
+            match passes[i] {
+                0 => in_f32(&chosen[i], m, x, rows, sides, panels, sums),
+                passes => in_tiles(&chosen[i], m, &halves, passes, sides, panels, sums),
             }
-            let mut row = 0;
-            while row < rows {
-                let (kernel, count) = (chosen.rows)(rows - row);
-                // SAFETY: as many rows of `x` and of sums are there, and the panels are as deep.
-                unsafe {
-                    let (x, y) = (x[row * k + from..].as_ptr(), sums[row * 2 * TILE..].as_mut_ptr());
-                    kernel(x, k, depth, places, y, 2 * TILE, from > 0);
-                }
-                row += count;
+            let lanes = (2 * TILE).min(n - tile * TILE);
+            for (row, sums) in sums.chunks_exact(2 * TILE).take(rows).enumerate() {
+                // SAFETY: within the result; only this task writes these outputs.
+                unsafe { std::ptr::copy_nonoverlapping(sums.as_ptr(), outs[i].0.add(row * n + tile * TILE), lanes) };
             }
-        }
-        let lanes = (2 * TILE).min(n - tile * TILE);
-        for (row, sums) in sums.chunks_exact(2 * TILE).enumerate() {
-            // SAFETY: within the result; only this task writes these outputs.
-            unsafe { std::ptr::copy_nonoverlapping(sums.as_ptr(), outs[i].0.add(row * n + tile * TILE), lanes) };
-        }
+        });
     });
+}
+
+/// All rows times two tiles, to `sums` `[rows, 32]`.
+fn in_f32(
+    chosen: &Chosen,
+    m: &Matrix,
+    x: &[f32],
+    rows: usize,
+    tiles: [*const u8; 2],
+    panels: &mut Vec<f32>,
+    sums: &mut [f32],
+) {
+    let (k, per_block) = (m.k, m.format.inputs());
+    panels.resize(panels.len().max(2 * TILE * DEPTH.min(k.next_multiple_of(256))), 0.0);
+    for from in (0..k).step_by(DEPTH) {
+        let depth = DEPTH.min(k - from);
+        let (first, blocks) = (from / per_block, depth.div_ceil(per_block));
+        let half = TILE * blocks * per_block;
+        let mut places = [std::ptr::null(); 2];
+        for (side, place) in places.iter_mut().enumerate() {
+            // SAFETY: the blocks lie within the tile, and the panel has room for as many.
+            unsafe {
+                let source = tiles[side].add(first * m.format.bytes());
+                if m.format == Format::F32 {
+                    *place = source.cast();
+                } else {
+                    (chosen.panel)(source, blocks, panels[side * half..].as_mut_ptr());
+                    *place = panels[side * half..].as_ptr();
+                }
+            }
+        }
+        let mut row = 0;
+        while row < rows {
+            let (kernel, count) = (chosen.rows)(rows - row);
+            // SAFETY: as many rows of `x` and of sums are there, and the panels are as deep.
+            unsafe {
+                let (x, y) = (x[row * k + from..].as_ptr(), sums[row * 2 * TILE..].as_mut_ptr());
+                kernel(x, k, depth, places, y, 2 * TILE, from > 0);
+            }
+            row += count;
+        }
+    }
+}
+
+/// As [`in_f32`], in the tiles of AMX: `passes` parts of the inputs, one after the other.
+fn in_tiles(
+    chosen: &Chosen,
+    m: &Matrix,
+    x: &Halves,
+    passes: usize,
+    tiles: [*const u8; 2],
+    panels: &mut Vec<f32>,
+    sums: &mut [f32],
+) {
+    let (blocks, steps) = (m.blocks(), m.blocks() * m.format.inputs() / amx::STEP);
+    let half = TILE * steps * amx::STEP / 2;
+    let places = match m.format {
+        Format::BF16 => tiles,
+        _ => {
+            panels.resize(panels.len().max(2 * half), 0.0);
+            [0, 1].map(|side| {
+                // SAFETY: the panel has room for the whole tile.
+                unsafe { (chosen.pairs)(tiles[side], blocks, panels[side * half..].as_mut_ptr()) };
+                panels[side * half..].as_ptr().cast()
+            })
+        }
+    };
+    // SAFETY: passes are asked for only where AMX is there; the inputs are padded to whole steps and rows, and the sums too.
+    unsafe {
+        let _tiles = amx::Tiles::new();
+        for pass in 0..passes {
+            for row in (0..x.rows).step_by(amx::ROWS) {
+                let a = x.numbers[(pass * x.rows + row) * x.stride..].as_ptr();
+                let c = sums[row * 2 * TILE..].as_mut_ptr();
+                amx::product(a, 2 * x.stride, places, steps, c, 8 * TILE, pass > 0);
+            }
+        }
+    }
+}
+
+/// Inputs as one or several bf16 that add up to them, `[passes, rows, stride]`: rows and inputs are padded with zeros.
+struct Halves {
+    numbers: Vec<u16>,
+    rows: usize,
+    stride: usize,
+}
+impl Halves {
+    fn new(x: &[f32], rows: usize, k: usize, stride: usize, passes: usize) -> Halves {
+        let padded = rows.next_multiple_of(amx::ROWS);
+        let mut numbers = vec![0u16; passes * padded * stride];
+        let mut rest = vec![0f32; if passes > 0 { k } else { 0 }];
+        for row in 0..if passes > 0 { rows } else { 0 } {
+            rest.copy_from_slice(&x[row * k..][..k]);
+            for pass in 0..passes {
+                let out = &mut numbers[(pass * padded + row) * stride..][..k];
+                for (rest, out) in rest.iter_mut().zip(out) {
+                    let part = half::bf16::from_f32(*rest);
+                    *out = part.to_bits();
+                    *rest -= part.to_f32();
+                }
+            }
+        }
+        Halves { numbers, rows: padded, stride }
+    }
 }

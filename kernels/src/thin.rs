@@ -104,6 +104,35 @@ unsafe fn panel<L: Lanes, B: Blocks<L>>(tile: *const u8, blocks: usize, out: *mu
     }
 }
 
+/// Numbers of blocks to pairs of bf16, `[inputs / 2, 16, 2]`: scaled, with offsets, then rounded (halves away from zero).
+#[inline(always)]
+unsafe fn pairs<L: Lanes, B: Blocks<L>>(tile: *const u8, blocks: usize, out: *mut f32) {
+    for block in 0..blocks {
+        let p = tile.add(block * B::BYTES);
+        let head = B::head(p);
+        for sub in 0..B::SUBS {
+            let (scale, offset) = B::scale(p, head, sub);
+            for eight in 0..B::INPUTS / 8 {
+                let at = ((block * B::SUBS + sub) * B::INPUTS + eight * 8) * 8;
+                let values = B::eight(p, sub, eight);
+                for j in 0..4 {
+                    let rounded = |value: L::F| {
+                        let value = match (B::SCALED, B::OFFSET) {
+                            (false, _) => value,
+                            (true, false) => L::mul(value, scale),
+                            (true, true) => L::fma(value, scale, offset),
+                        };
+                        L::add_i(L::raw(value), 0x8000)
+                    };
+                    let (low, high) = (rounded(values[2 * j]), rounded(values[2 * j + 1]));
+                    let pair = L::or(L::shr::<16>(low), L::and(high, 0xffff_0000_u32 as i32));
+                    L::store(out.add(at + 16 * j), L::bits(pair));
+                }
+            }
+        }
+    }
+}
+
 /// `R` rows of outputs of two tiles, from panels `[k, 16]` and rows of `x` that are `stride` apart, to `y` whose rows are
 /// `y_stride` apart: set, or added to.
 ///
@@ -146,6 +175,8 @@ pub trait Kernels {
     fn tile<B: crate::decode::AllBlocks>(vectors: usize) -> Tile;
     /// To f32.
     fn panel<B: crate::decode::AllBlocks>() -> Panel;
+    /// To pairs of bf16.
+    fn pairs<B: crate::decode::AllBlocks>() -> Panel;
     /// Of so many rows, or the largest number below for which there is one, and that number.
     fn rows(rows: usize) -> (Rows, usize);
 }
@@ -163,6 +194,10 @@ macro_rules! kernels {
             $(#[$feature])?
             unsafe fn panel_of<B: Blocks<$lanes>>(t: *const u8, blocks: usize, out: *mut f32) {
                 panel::<$lanes, B>(t, blocks, out)
+            }
+            $(#[$feature])?
+            unsafe fn pairs_of<B: Blocks<$lanes>>(t: *const u8, blocks: usize, out: *mut f32) {
+                pairs::<$lanes, B>(t, blocks, out)
             }
             $(#[$feature])?
             unsafe fn rows_of<const R: usize>(
@@ -183,6 +218,9 @@ macro_rules! kernels {
                 }
                 fn panel<B: AllBlocks>() -> Panel {
                     panel_of::<B>
+                }
+                fn pairs<B: AllBlocks>() -> Panel {
+                    pairs_of::<B>
                 }
                 fn rows(rows: usize) -> (Rows, usize) {
                     $(if rows < $most && rows >= $fewer { return (rows_of::<$fewer>, $fewer); })*

@@ -3,7 +3,7 @@ use raxla_kernels::{
     Format, Isa,
     format::unpack,
     pack::{Strides, pack_blocks, pack_plain},
-    product::{Alone, Matrix, Team, product},
+    product::{Alone, Arithmetic, Matrix, Team, product},
 };
 
 /// Numbers that look random.
@@ -92,13 +92,17 @@ fn products_are_those_of_the_numbers() {
                     let mut y = vec![f32::NAN; rows * n];
                     let m = Matrix { format, k, n, packed: &packed };
                     let team: &dyn Team = if rows % 2 == 0 { &Alone } else { &Threads };
-                    product(isa, team, &x, rows, &[m], &mut [&mut y]);
+                    product(isa, Arithmetic::Exact, team, &x, rows, &[m], &mut [&mut y]);
+                    let mut rounded = vec![f32::NAN; rows * n];
+                    product(isa, Arithmetic::Bf16, team, &x, rows, &[m], &mut [&mut rounded]);
                     for row in 0..rows {
                         for out in 0..n {
                             let terms = (0..k).map(|i| x[row * k + i] as f64 * weights[i * n + out] as f64);
                             let (sum, size) = terms.fold((0.0, 0.0), |(s, a): (f64, f64), t| (s + t, a + t.abs()));
                             let got = y[row * n + out] as f64;
                             let close = (got - sum).abs() <= 2e-6 * size + 1e-6;
+                            let off = (rounded[row * n + out] as f64 - sum).abs();
+                            assert!(off <= 1.2e-2 * size + 1e-6, "{format:?} {isa:?} {rows} x {k} x {n} in bf16: {off}");
                             assert!(close, "{format:?} {isa:?} {rows} x {k} x {n} at {row}, {out}: {got}, not {sum}");
                         }
                     }
@@ -120,10 +124,10 @@ fn matrices_with_shared_inputs_are_one_call() {
         let x: Vec<f32> = (0..rows * k).map(|_| numbers.float()).collect();
         let mut together: Vec<Vec<f32>> = sizes.iter().map(|(_, n)| vec![0.0; rows * n]).collect();
         let mut outs: Vec<&mut [f32]> = together.iter_mut().map(Vec::as_mut_slice).collect();
-        product(Isa::best(), &Threads, &x, rows, &all, &mut outs);
+        product(Isa::best(), Arithmetic::Exact, &Threads, &x, rows, &all, &mut outs);
         for (m, together) in all.iter().zip(&together) {
             let mut alone = vec![0.0; rows * m.n];
-            product(Isa::best(), &Alone, &x, rows, &[*m], &mut [&mut alone]);
+            product(Isa::best(), Arithmetic::Exact, &Alone, &x, rows, &[*m], &mut [&mut alone]);
             assert_eq!(&alone, together);
         }
     }

@@ -1,6 +1,6 @@
 //! Matrices between named axes: projections, the embedding, the head. Each knows the roles of its axes, and does what dividing
 //! them over a mesh requires ([`parallel`](crate::parallel)).
-use super::Packing;
+use super::{Packer, Packing};
 use crate::{
     aval::DType,
     ops::einsum::einsum,
@@ -47,10 +47,10 @@ impl Linear<Param> {
     pub fn inputs(&self) -> usize {
         self.w.aval.dims[self.w.stacks()..][..self.inputs].iter().product()
     }
-    /// With its weight packed in this format, for what is computed in `dtype`.
-    pub fn packed(self, format: Format, dtype: DType, kernels: bool) -> Linear<Param> {
+    /// With its weight packed in this format.
+    pub fn packed(self, format: Format, how: Packer) -> Linear<Param> {
         let outputs = &self.w.aval.dims[self.w.stacks()..][self.inputs..];
-        let packing = Packing { format, inputs: self.inputs(), outputs: outputs.to_vec(), dtype, kernels };
+        let packing = how.packing(format, self.inputs(), outputs);
         Linear { w: self.w.packed(packing.clone()), packing: Some(packing), ..self }
     }
 }
@@ -111,10 +111,10 @@ impl<T> Embedding<T> {
     }
 }
 impl Embedding<Param> {
-    /// With its table packed in this format, for what is computed in `dtype`.
-    pub fn packed(self, format: Format, dtype: DType, kernels: bool) -> Embedding<Param> {
+    /// With its table packed in this format.
+    pub fn packed(self, format: Format, how: Packer) -> Embedding<Param> {
         let dims = &self.table.aval.dims;
-        let packing = Packing { format, inputs: dims[1], outputs: vec![dims[0]], dtype, kernels };
+        let packing = how.packing(format, dims[1], &dims[..1]);
         Embedding { table: self.table.packed(packing.clone()), packing: Some(packing) }
     }
 }
@@ -148,11 +148,10 @@ impl<T> Head<T> {
     }
 }
 impl Head<Param> {
-    /// With its weight packed in this format, for what is computed in `dtype`.
-    pub fn packed(self, format: Format, dtype: DType, kernels: bool) -> Head<Param> {
+    /// With its weight packed in this format.
+    pub fn packed(self, format: Format, how: Packer) -> Head<Param> {
         let Some(w) = self.w else { return self };
-        let packing =
-            Packing { format, inputs: w.aval.dims[0], outputs: vec![w.aval.dims[1]], dtype, kernels };
+        let packing = how.packing(format, w.aval.dims[0], &w.aval.dims[1..]);
         Head { w: Some(w.packed(packing.clone())), packing: Some(packing), ..self }
     }
 }

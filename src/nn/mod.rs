@@ -27,6 +27,6 @@ pub use linear::{Embedding, Head, Learned, Linear, Roles};
 pub use loss::cross_entropy;
 pub use mlp::Mlp;
 pub use norm::{Gains, LayerNorm, Norm, RmsNorm};
-pub use packing::Packing;
+pub use packing::{Packer, Packing};
 pub use position::sinusoidal;
 pub use self_attention::{Attention, Reach, Span};

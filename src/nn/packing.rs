@@ -1,9 +1,27 @@
 //! Matrices of weights that stay as a checkpoint has them: in 16 bits, in 8, in blocks of 4.
 use crate::{
     aval::DType,
-    prim::{Format, PackedMatrix, packed_products, take_packed, unpack},
+    prim::{Arithmetic, Format, PackedMatrix, packed_products, take_packed, unpack},
     trace::Tensor,
 };
+
+/// How the matrices of a model are packed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Packer {
+    /// The dtype of what is computed with them.
+    pub dtype: DType,
+    /// How products of many rows are computed.
+    pub arithmetic: Arithmetic,
+    /// Are products calls of the CPU's kernels?
+    pub kernels: bool,
+}
+impl Packer {
+    /// A matrix of so many inputs, and of outputs of these sizes, in this format.
+    pub fn packing(self, format: Format, inputs: usize, outputs: &[usize]) -> Packing {
+        let Packer { dtype, arithmetic, kernels } = self;
+        Packing { format, inputs, outputs: outputs.to_vec(), dtype, arithmetic, kernels }
+    }
+}
 
 /// How a matrix is packed. Its array then holds bytes, u8 `[tiles, blocks, bytes]` ([`Format::dims`]), and products with it decode
 /// them as they go.
@@ -17,6 +35,8 @@ pub struct Packing {
     pub outputs: Vec<usize>,
     /// The dtype of what is computed with it.
     pub dtype: DType,
+    /// How products of many rows are computed.
+    pub arithmetic: Arithmetic,
     /// Are products calls of the CPU's kernels? Else all numbers are decoded before each product, by plain operations.
     pub kernels: bool,
 }
@@ -59,6 +79,6 @@ impl Packing {
             .iter()
             .map(|(packing, bytes)| PackedMatrix { bytes: *bytes, format: packing.format, n: packing.outputs() })
             .collect();
-        packed_products(x, &packed).into_iter().zip(matrices).map(|(y, (packing, _))| shaped(packing, y)).collect()
+        packed_products(x, &packed, matrices[0].0.arithmetic).into_iter().zip(matrices).map(|(y, (packing, _))| shaped(packing, y)).collect()
     }
 }

@@ -3,7 +3,7 @@ use super::{FeedForward, Layer, by_name};
 use crate::{LoadError, config::HfConfig};
 use raxla::{
     DType, Param, PartitionSpec, RematOptions, Tensor, Tree, concat, full,
-    nn::{Cache, Embedding, Head, Layers, Learned, Linear, Norm, Run, Span, moe::load_balancing_loss},
+    nn::{Cache, Embedding, Head, Layers, Learned, Linear, Norm, Packer, Run, Span, moe::load_balancing_loss},
     parallel::pipeline::Schedule,
     prim::Format,
     scope, trace,
@@ -123,18 +123,16 @@ impl Decoder<Param> {
         let w = self.head.w.filter(|w| w.tied.is_none());
         Decoder { head: Head { w, ..self.head }, ..self }
     }
-    /// With its matrices packed for the CPU's kernels: each in the format that `choose` gives, which is told how many inputs it has,
-    /// for what is computed in `dtype`. A
+    /// With its matrices packed for the CPU's kernels: each in the format that `choose` gives, which is told how many inputs it has. A
     /// head that is a copy of an embedding that is packed is left out: either reads the same rows.
     pub fn packed(
         self,
-        dtype: DType,
-        kernels: bool,
+        how: Packer,
         mut choose: impl FnMut(&Param, usize) -> Option<Format>,
     ) -> Decoder<Param> {
         let layers = self.layers.each(|layer, _| {
             let pack = |linear: Linear<Param>| match choose(&linear.w, linear.inputs()) {
-                Some(format) => linear.packed(format, dtype, kernels),
+                Some(format) => linear.packed(format, how),
                 None => linear,
             };
             layer.clone().map_linears(pack)
@@ -142,12 +140,12 @@ impl Decoder<Param> {
         let Some(format) = choose(&self.embed.table, self.embed.table.aval.dims[1]) else { return Decoder { layers, ..self } };
         let head = match &self.head.w {
             Some(w) if w.tied.is_none() => match choose(w, w.aval.dims[0]) {
-                Some(format) => self.head.packed(format, dtype, kernels),
+                Some(format) => self.head.packed(format, how),
                 None => self.head,
             },
             _ => Head { w: None, ..self.head },
         };
-        Decoder { layers, embed: self.embed.packed(format, dtype, kernels), head, ..self }
+        Decoder { layers, embed: self.embed.packed(format, how), head, ..self }
     }
     /// Path and specification of each parameter, in the order of the leaves.
     pub fn params(&self) -> Vec<(String, Param)> {

@@ -5,7 +5,7 @@ use super::*;
 use crate::trace::{At, bind};
 use raxla_kernels::{call::PRODUCT, format};
 
-pub use raxla_kernels::Format;
+pub use raxla_kernels::{Format, product::Arithmetic};
 pub use unpack::{take_packed, unpack};
 
 /// A packed matrix `[k, n]`: its bytes, u8 `[tiles, blocks, bytes]` ([`Format::dims`]), how they are written, and `n`.
@@ -20,24 +20,25 @@ pub struct PackedMatrix {
 }
 
 /// The products of `x` `[.., k]` with packed matrices `[k, n]`, each `[.., n]` in the dtype of `x`: numbers are decoded in registers,
-/// multiplied and added in f32, and rounded once. All of them are one call of a kernel, on the CPU.
+/// multiplied and added as the arithmetic says, and rounded once. All of them are one call of a kernel, on the CPU.
 ///
 /// Linear in `x`: it has derivatives by it, and none by the matrices. `vmap` over `x` makes of many small products a wider one.
 ///
 /// # Errors
 /// Dtypes other than f32, bf16 and f16; bytes of another shape than the format's.
 #[track_caller]
-pub fn packed_products(x: Tensor, matrices: &[PackedMatrix]) -> Vec<Tensor> {
+pub fn packed_products(x: Tensor, matrices: &[PackedMatrix], arithmetic: Arithmetic) -> Vec<Tensor> {
     let _at = At::op("packed_products");
     let parts = matrices.iter().map(|m| (m.format, m.n)).collect();
     let operands: Vec<Tensor> = [x].into_iter().chain(matrices.iter().map(|m| m.bytes)).collect();
-    bind(PackedProducts { parts }, &operands)
+    bind(PackedProducts { parts, arithmetic }, &operands)
 }
 
 /// [`packed_products`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PackedProducts {
     parts: Vec<(Format, usize)>,
+    arithmetic: Arithmetic,
 }
 
 impl PackedProducts {
@@ -82,7 +83,7 @@ impl Primitive for PackedProducts {
     }
     fn jvp(&self, x: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
         match dx[0] {
-            Some(dx) => packed_products(dx, &self.matrices(&x[1..])).into_iter().map(Some).collect(),
+            Some(dx) => packed_products(dx, &self.matrices(&x[1..]), self.arithmetic).into_iter().map(Some).collect(),
             None => vec![None; self.parts.len()],
         }
     }
@@ -98,9 +99,9 @@ impl Primitive for PackedProducts {
     }
     fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
         if mapped[1..].contains(&true) {
-            return one_by_one(n, x, mapped, |x| packed_products(x[0], &self.matrices(&x[1..])));
+            return one_by_one(n, x, mapped, |x| packed_products(x[0], &self.matrices(&x[1..]), self.arithmetic));
         }
-        packed_products(x[0], &self.matrices(&x[1..]))
+        packed_products(x[0], &self.matrices(&x[1..]), self.arithmetic)
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         if y[0].size() == 0 || x[0].aval.size() == 0 {
@@ -111,6 +112,7 @@ impl Primitive for PackedProducts {
         let attributes = vec![
             ("formats".to_string(), Attr::from(names.join(",").as_str())),
             ("outputs".to_string(), Attr::from(&outputs[..])),
+            ("arithmetic".to_string(), Attr::from(self.arithmetic.name())),
         ];
         CustomCall { attributes, ..CustomCall::new(PRODUCT, y) }.lower(cx, x, y)
     }
@@ -157,8 +159,11 @@ fn cases(d: DType) -> Vec<Case> {
         let packed = parts.iter().enumerate().map(|(i, (format, n))| arbitrary(*format, [k, *n], i as u64 + 3));
         let inputs = [sample(d, dims, 1)].into_iter().chain(packed).collect();
         let parts = parts.to_vec();
-        Case::new(label, inputs, move |x| packed_products(x[0], &PackedProducts { parts: parts.clone() }.matrices(&x[1..])))
-            .wrt([0])
+        Case::new(label, inputs, move |x| {
+            let all = PackedProducts { parts: parts.clone(), arithmetic: Arithmetic::Exact };
+            packed_products(x[0], &all.matrices(&x[1..]), all.arithmetic)
+        })
+        .wrt([0])
     };
     let formats = Format::ALL.map(|format| case(format!("{format:?}").as_str(), &[2, format.inputs()], &[(format, 3)]));
     let several = [
