@@ -1,11 +1,12 @@
 //! A canary for each known fault of the plugin's compiler: docs/plugin_faults.md lists them.
 //!
 //! Each runs a program with the cure, which must give what the interpreter gives, and without it, which must not. So a canary fails
-//! when a plugin has a fault again in spite of the cure, and when a plugin no longer needs the cure, which then can go.
+//! when a plugin has a fault again in spite of the cure, and when a plugin no longer needs the cure, which then can go. Of a cure
+//! for what is slow, the compiled program shows whether it is fast: nothing is timed.
 //!
 //! Without its cure a program may end the process: it runs in one of its own.
 use raxla::{
-    Client, Host, IndexMode, Mesh, P, Padding, Tensor, Window, cond, conv, einsum,
+    Client, Host, IndexMode, Mesh, P, Padding, Precision, Tensor, Window, cond, conv, einsum, einsum_with,
     lower::{Cure, without},
     prelude::*,
     prim::{self, Combine, Gather, IndexDims, IndexOptions, Scatter, with_sharding},
@@ -18,7 +19,7 @@ use std::{collections::BTreeSet, fs, path::Path, process::Command, sync::OnceLoc
 struct Canary {
     name: &'static str,
     cure: Cure,
-    /// `Divided`, if the program is for several devices.
+    /// `Divided`, if the program is for several devices; `Library`, if the compiler is to give it to its library.
     place: &'static str,
     inputs: fn() -> Vec<Host>,
     f: fn(&[Tensor]) -> Vec<Tensor>,
@@ -65,6 +66,11 @@ fn floats(dims: &[usize]) -> Host {
     let n: usize = dims.iter().product();
     Host::floats(DType::F32, dims, (0..n).map(|i| ((i * 37 % 19) as f64 - 9.0) / 7.0).collect())
 }
+/// Few bits each, so that sums of products are exact.
+fn bf16(dims: &[usize]) -> Host {
+    let n: usize = dims.iter().product();
+    Host::floats(DType::BF16, dims, (0..n).map(|i| (i * 37 % 19) as f64 - 9.0).collect())
+}
 fn ints(dims: &[usize], values: impl IntoIterator<Item = i128>) -> Host {
     Host::ints(DType::I32, dims, values.into_iter().collect())
 }
@@ -95,6 +101,19 @@ impl Canary {
             Err(e) => Some(format!("an error: {e}")),
             Ok(have) => want.iter().zip(&have).find_map(|(want, have)| close(have, want, 1e-5).err()),
         }
+        .or_else(|| self.misses_library())
+    }
+    /// Is it slow, because the compiler does not give it to its library?
+    fn misses_library(&self) -> Option<String> {
+        let types: Vec<Aval> = (self.inputs)().iter().map(|h| h.aval().clone()).collect();
+        let f = self.f;
+        let hlo = || jit(move |x: Vec<Tensor>| f(&x)).lower(&(types,))?.optimized_hlo(&client());
+        if self.place != "Library" {
+            return None;
+        }
+        // one for each result
+        let (found, wanted) = (hlo().unwrap().matches("__ynn_fusion").count(), self.want().len());
+        (found < wanted).then(|| format!("the library computes {found} of {wanted} results"))
     }
 }
 
@@ -187,6 +206,10 @@ canaries! {
         let (largest, positions) = x[0].top_k(2);
         vec![largest, positions]
     };
+    products_of_transposed_matrices: ProductsInLibrary Library, vec![bf16(&[64, 96]), bf16(&[64, 128]), bf16(&[2, 64, 96])], |x| {
+        let product = |spec, x, y| einsum_with(spec, &[x, y], Precision::Default, Some(DType::F32));
+        vec![product("km,kn->mn", x[0], x[1]), product("bkm,bkn->bmn", x[2], x[2])]
+    };
 }
 
 /// Not a fault, but a difference that constant folding must respect: numbers too small to be normal are zero.
@@ -209,8 +232,9 @@ fn rows(page: &str, heading: &str) -> Vec<Vec<String>> {
 fn the_page_lists_every_fault_with_its_cure_and_canary() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = fs::read_to_string(root.join("docs/plugin_faults.md")).unwrap();
-    let listed: BTreeSet<(String, String)> = rows(&page, "Wrong programs")
+    let listed: BTreeSet<(String, String)> = ["Wrong programs", "Slow programs"]
         .into_iter()
+        .flat_map(|heading| rows(&page, heading))
         .map(|row| {
             let [_, _, cure, canary] = &row[..] else { panic!("fault, symptom, cure, canary: {row:?}") };
             let (name, file) = cure.split_once(", ").expect("a name and a file");

@@ -14,6 +14,7 @@ mod docs;
 mod edges;
 mod examples;
 mod first_hour;
+mod flash;
 mod golden;
 mod jit;
 mod jit_circles;

@@ -192,3 +192,32 @@ fn mixtral() {
         ],
     );
 }
+
+/// Logits of a few positions at a time: the same loss and the same gradients, whoever has which part of the head.
+#[test]
+fn losses_in_chunks() {
+    let chunks = |loss_chunk, options| TrainOptions { loss_chunk, ..options };
+    compare(
+        GPT2,
+        &[
+            ("data=1", chunks(5, plain())),
+            ("data=1", chunks(7, plain())),
+            ("data=2,fsdp=2,model=2", chunks(7, plain())),
+            ("model=4", chunks(4, sequence())),
+            ("data=2,model=2", chunks(7, annotated())),
+        ],
+    );
+}
+
+/// Parameters stay f32, and so do gradients; losses are near those of f32.
+#[test]
+fn products_in_bf16() {
+    let wide = run(GPT2, None, plain());
+    for mesh in [None, Some("fsdp=2,model=2")] {
+        let narrow = run(GPT2, mesh, TrainOptions { compute: Some(raxla::DType::BF16), ..plain() });
+        let apart = furthest(&[wide.losses.clone()], &[narrow.losses.clone()]);
+        println!("losses of f32 {:?}, of bf16 {:?}", wide.losses, narrow.losses);
+        assert!(apart > 0.0 && apart < 0.01, "{apart}");
+        assert!(furthest(&wide.gradients, &narrow.gradients) < 0.01);
+    }
+}

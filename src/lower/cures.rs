@@ -37,6 +37,9 @@ cures! {
     PlainBranchResults,
     /// `top_k` refuses integers of 4 bits.
     NoTopKOfFourBits,
+    /// Products of bf16 that contract an axis before the one that the left operand keeps are written so that the compiler gives
+    /// them to its library.
+    ProductsInLibrary,
 }
 
 thread_local! {

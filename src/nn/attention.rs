@@ -1,5 +1,8 @@
 //! Scaled dot-product attention with grouped queries.
-use super::KvCache;
+use super::{
+    KvCache,
+    flash::{self, Operands},
+};
 use crate::{
     aval::DType,
     ops::einsum::einsum,
@@ -107,13 +110,19 @@ impl Seen {
         let own = |kv: Tensor| tensor::kv_heads_of(q, kv, are_whole);
         Seen { k: own(self.k), v: own(self.v), ..self }
     }
-    /// [`attention_with`] of queries `[b, t, heads, k]`, each to what stands before it and within the window.
+    /// [`attention_with`] of queries `[b, t, heads, k]`, each to what stands before it and within the window. Of many queries and
+    /// keys, block by block (FlashAttention), with memory that grows with the length and not with its square; a query that sees
+    /// nothing (padding) then gets zeros.
     #[track_caller]
     pub fn attend(&self, q: Tensor, at: Sight, sinks: Option<Tensor>, options: AttentionOptions) -> Tensor {
         let _at = At::op("Seen::attend");
         let query = prim::iota([q.dim(1)], DType::I32, 0) + at.start;
         if ring::is_on() {
             return ring::attention(q, (self.k, self.v), (query, self.positions), at.window, sinks, options);
+        }
+        if flash::pays(q.dim(1), self.k.dim(1)) {
+            let Seen { k, v, positions: key } = *self;
+            return flash::attention(Operands { q, k, v, sinks, query, key, window: at.window }, options);
         }
         let (query, key) = (query.expand_dims(-1), self.positions.expand_dims(0));
         let behind = key.le(query) & key.ge(0);

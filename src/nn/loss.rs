@@ -1,7 +1,11 @@
 //! Losses.
 use crate::{
+    TensorTree,
     aval::DType,
+    ops::shape::concat,
+    prim::{custom_vjp, full, scan},
     trace::{At, Tensor, fail},
+    transform::value_and_grad,
 };
 
 /// Mean negative log-likelihood of `targets` (integers `[..]`) under `logits` (`[.., vocab]`), computed in f32.
@@ -20,4 +24,78 @@ pub fn cross_entropy(logits: Tensor, targets: Tensor) -> Tensor {
     let logits = logits.cast(DType::F32);
     let chosen = logits.take_along_axis(targets.expand_dims(-1), -1).squeeze(-1);
     (logits.logsumexp(-1) - chosen).mean(..)
+}
+
+/// The mean over the positions of `x` `[b, t, d]` and `targets` `[b, t]` of a loss, `chunk` positions at a time: what the loss makes of
+/// them, such as logits, is never held for all. `loss(params, x, targets)` is the mean over what it is given, and captures nothing that is
+/// differentiated.
+///
+/// Where a derivative is asked for, that of each chunk is computed beside its loss, and kept in place of what it would be computed
+/// from (Hsu et al., 2024; arXiv 2410.10989). Derivatives by the parameters are summed in f32. Of `chunk` positions or fewer, this is
+/// `loss` itself.
+#[track_caller]
+pub fn loss_in_chunks<P: TensorTree>(
+    chunk: usize,
+    params: P,
+    x: Tensor,
+    targets: Tensor,
+    loss: impl Fn(&P, Tensor, Tensor) -> Tensor,
+) -> Tensor {
+    let _at = At::op("loss_in_chunks");
+    let t = x.dim(1);
+    if t <= chunk.max(1) {
+        return loss(&params, x, targets);
+    }
+    let size = t.div_ceil(t.div_ceil(chunk.max(1)));
+    let share = |x: Tensor| x.dim(1) as f64 / t as f64;
+    let value = |(params, x, targets): (P, Tensor, Tensor)| {
+        let step = |sum: Tensor, (x, targets): (Tensor, Tensor)| (sum + loss(&params, x, targets) * share(x), vec![]);
+        over_chunks(size, full([], DType::F32, 0.0), (x, targets), step).0
+    };
+    let forward = |(params, x, targets): (P, Tensor, Tensor)| {
+        let step = |(sum, so_far): (Tensor, Vec<Tensor>), (x, targets): (Tensor, Tensor)| {
+            let loss = value_and_grad(|(params, x): (P, Tensor)| loss(&params, x, targets) * share(x));
+            let (value, (d, dx)) = loss((params.refill(params.leaves()), x));
+            let so_far = so_far.iter().zip(d.leaves()).map(|(sum, d)| *sum + d.cast(DType::F32)).collect();
+            ((sum + value, so_far), vec![dx])
+        };
+        let leaves = params.leaves();
+        let none = leaves.iter().map(|p| full(p.dims(), DType::F32, 0.0)).collect();
+        let ((sum, d), dx) = over_chunks(size, (full([], DType::F32, 0.0), none), (x, targets), step);
+        let d = params.refill(d.iter().zip(&leaves).map(|(d, p)| d.cast(p.dtype())));
+        (sum, (d, dx[0], targets))
+    };
+    let backward = |(d, dx, targets): (P, Tensor, Tensor), ct: Tensor| {
+        let times = |d: Tensor| (d.cast(DType::F32) * ct).cast(d.dtype());
+        (d.refill(d.leaves().into_iter().map(times)), times(dx), targets)
+    };
+    custom_vjp(value, forward, backward)((params, x, targets))
+}
+
+/// What `step` makes of parts of so many positions of `[b, t, ..]`, the last of which may be shorter, one after the other: what is
+/// carried along, and results `[b, t, ..]`.
+fn over_chunks<C: TensorTree>(
+    size: usize,
+    carry: C,
+    (x, targets): (Tensor, Tensor),
+    step: impl Fn(C, (Tensor, Tensor)) -> (C, Vec<Tensor>),
+) -> (C, Vec<Tensor>) {
+    let t = x.dim(1);
+    let n = t / size;
+    let swapped = |x: Tensor| x.transpose([1, 0].into_iter().chain(2..x.dims().len()).collect::<Vec<_>>());
+    let cut = |x: Tensor| {
+        let (dims, whole) = (x.dims(), x.slice_axis(1, 0..n * size));
+        swapped(whole.reshape([&[dims[0], n, size], &dims[2..]].concat()))
+    };
+    let (carry, ys) = scan(&step, carry, (cut(x), cut(targets)));
+    let joined = ys.into_iter().map(|y| {
+        let dims = y.dims();
+        swapped(y).reshape([&[dims[1], n * size], &dims[3..]].concat())
+    });
+    if n * size == t {
+        return (carry, joined.collect());
+    }
+    let rest = |x: Tensor| x.slice_axis(1, n * size..t);
+    let (carry, last) = step(carry, (rest(x), rest(targets)));
+    (carry, joined.zip(last).map(|(y, last)| concat(&[y, last], 1)).collect())
 }

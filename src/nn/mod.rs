@@ -6,6 +6,7 @@
 mod activation;
 mod attention;
 mod cache;
+mod flash;
 mod latent;
 mod layers;
 mod linear;
@@ -24,7 +25,7 @@ pub use cache::{Cache, KvCache, LatentCache};
 pub use latent::LatentAttention;
 pub use layers::{Layers, Run};
 pub use linear::{Embedding, Head, Learned, Linear, Roles};
-pub use loss::cross_entropy;
+pub use loss::{cross_entropy, loss_in_chunks};
 pub use mlp::Mlp;
 pub use norm::{Gains, LayerNorm, Norm, RmsNorm};
 pub use packing::{Packer, Packing};

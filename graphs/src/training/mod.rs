@@ -24,6 +24,7 @@ use raxla::{
     Array, Aval, DType, Jit, Key, Mesh, P, Param, PartitionSpec, RematOptions, Result, Rules, SpecTree, Tensor, Tree,
     axis_index, axis_size, full, jit,
     jit::Traced,
+    nn::{Embedding, Head, loss_in_chunks},
     optim::{AdamW, AdamWOptions},
     parallel::{self, data, pipeline::Schedule, ring, tensor},
     param,
@@ -39,6 +40,13 @@ pub struct TrainOptions {
     pub adamw: AdamWOptions,
     /// Step size.
     pub learning_rate: f64,
+    /// In what activations are, and what products take (Micikevicius et al., 2018; arXiv 1710.03740): with `Some(DType::BF16)`, parameters,
+    /// gradients and the optimizer stay f32, and each step computes with rounded parameters. `None`: what parameters are. Flax calls
+    /// this `dtype` beside `param_dtype`, jmp `compute` beside `params`.
+    pub compute: Option<DType>,
+    /// For how many positions of each sequence at a time logits are computed, at most; their derivatives beside them
+    /// ([`loss_in_chunks`]).
+    pub loss_chunk: usize,
     /// What to keep of each layer for the way back; `None`: everything.
     pub remat: Option<RematOptions>,
     /// Divide the stream between attention and MLPs by positions too, along `model`.
@@ -59,6 +67,8 @@ impl Default for TrainOptions {
         TrainOptions {
             adamw: AdamWOptions::default(),
             learning_rate: 1e-4,
+            compute: None,
+            loss_chunk: 1024,
             remat: None,
             sequence: false,
             annotated: false,
@@ -223,6 +233,8 @@ impl Train {
 
     /// The loss of this device's tokens, averaged over all devices.
     fn loss(&self, model: &Decoder, inputs: Tensor, targets: Tensor) -> Tensor {
+        let computed = self.options.compute.map(|dtype| model.map(|p| p.cast(dtype)));
+        let model = computed.as_ref().unwrap_or(model);
         let t = inputs.dim(1);
         let mut input = Input { remat: self.options.remat.clone(), pipeline: self.pipeline, ..model.whole(inputs) };
         if ring::is_on() {
@@ -230,12 +242,24 @@ impl Train {
             (input.start, input.length, input.prompt) = (axis_index("context") * t, length, length);
         }
         let out = model.forward(input);
-        let logits = model.logits(tensor::own_positions(out.hidden));
-        let loss = data::mean(tensor::cross_entropy(logits, targets));
+        let loss = data::mean(self.token_loss(model, tensor::own_positions(out.hidden), targets));
         match model.balance_loss(&out.scores).filter(|_| self.options.balance != 0.0) {
             Some(balance) => loss + balance * self.options.balance,
             None => loss,
         }
+    }
+
+    /// The mean loss of hidden states `[b, t, d]`, of all positions or of those that are this device's.
+    fn token_loss(&self, model: &Decoder, hidden: Tensor, targets: Tensor) -> Tensor {
+        if hidden.dim(1) != targets.dim(1) {
+            return tensor::cross_entropy(model.logits(hidden), targets);
+        }
+        let tied = model.head.w.is_none().then(|| model.embed.clone());
+        let loss = |(head, tied): &(Head, Option<Embedding>), hidden, targets| {
+            let (head, embed) = (head.clone(), tied.as_ref().unwrap_or(&model.embed).clone());
+            tensor::cross_entropy(Decoder { head, embed, ..model.clone() }.logits(hidden), targets)
+        };
+        loss_in_chunks(self.options.loss_chunk, (model.head.clone(), tied), hidden, targets, loss)
     }
 
     /// The mean loss of tokens `[b, t + 1]`: for evaluation.
