@@ -1,13 +1,13 @@
 """A training step of GPT-2, in JAX and in raxla, side by side: tracing and lowering, size of the program, compiling,
 time per step, planned memory. Prints every figure of both and their ratio.
 
-usage: compare_train.py [--size 124M] [--batch 2] [--seq 256] [--steps 3] [--rounds 3] [--bench PATH] [--mesh AXES]
+usage: compare_train.py [--size 124M] [--batch 2] [--seq 256] [--steps 3] [--rounds 3] [--raxla PATH] [--mesh AXES]
 Both programs are the idiomatic one: value_and_grad, layers scanned and rematerialized, AdamW, parameters and state donated.
 They start from the same weights and tokens, so that the losses after the last step agree.
 With `--mesh data=2,fsdp=2,model=2` over so many virtual devices: in JAX by annotation (parameters, tokens and the stream between
 layers), in raxla by hand (`shard_map`) and by annotation.
-They run alternately, `--rounds` times; medians are compared. `--bench` is the built program, by default
-`cargo bench -p raxla-graphs --bench train` builds it. Needs: pip install jax optax numpy.
+They run alternately, `--rounds` times; medians are compared. raxla's side is `raxla bench train`; `--raxla` is the built program, by
+default target/release/raxla. Needs: cargo build --release; pip install jax optax numpy.
 """
 import argparse, functools, json, os, statistics, subprocess, sys, time
 
@@ -111,11 +111,10 @@ def jax_side(a):
     tokens = (jnp.arange(a.batch * (a.seq + 1), dtype=jnp.int32) * 7919 % vocab).reshape(a.batch, a.seq + 1)
     if a.mesh:
         tokens = jax.device_put(tokens, divided)
-    r, t0 = {}, time.perf_counter()
+    r = {}
     lowered = step.lower(params, state, tokens)
-    r["train_trace_lower_first_s"] = time.perf_counter() - t0
     text = lowered.as_text()
-    r["stablehlo_bytes"], r["stablehlo_ops"] = len(text), text.count("stablehlo.") + text.count(" call @")
+    r["train_stablehlo_bytes"], r["train_stablehlo_ops"] = len(text), text.count("stablehlo.") + text.count(" call @")
     times = []
     for _ in range(3):  # without the caches of earlier traces
         jax.clear_caches()
@@ -126,15 +125,14 @@ def jax_side(a):
     t0 = time.perf_counter()
     program = lowered.compile()
     r["train_compile_s"] = time.perf_counter() - t0
-    r["temp_bytes"] = program.memory_analysis().temp_size_in_bytes
+    r["train_temp_bytes"] = program.memory_analysis().temp_size_in_bytes
     times = []
     for _ in range(a.steps + 1):
         t0 = time.perf_counter()
         params, state, value = program(params, state, tokens)
-        r["loss"] = float(value)
+        r["train_loss"] = float(value)
         times.append(time.perf_counter() - t0)
     r["train_step_s"] = statistics.median(times[1:])
-    r["train_tok_s"] = a.batch * a.seq / r["train_step_s"]
     print(json.dumps(r))
 
 
@@ -146,17 +144,19 @@ def main():
     p.add_argument("--steps", type=int, default=3)
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--mesh", default="")
-    p.add_argument("--bench")
+    p.add_argument("--raxla", default="target/release/raxla")
     p.add_argument("--jax-only", action="store_true", help=argparse.SUPPRESS)
     a = p.parse_args()
     if a.jax_only:
         return jax_side(a)
     shape = ["--size", a.size, "--batch", str(a.batch), "--seq", str(a.seq), "--steps", str(a.steps)]
     shape += ["--mesh", a.mesh] if a.mesh else []
-    ours = [a.bench] if a.bench else ["cargo", "bench", "-q", "-p", "graphs", "--bench", "train", "--"]
-    systems = {"JAX": [sys.executable, __file__, "--jax-only", *shape], "raxla": [*ours, *shape]}
+    model = {"124M": "gpt2", "355M": "gpt2-medium", "774M": "gpt2-large"}[a.size]
+    ours = [a.raxla, "bench", "train", "--json", "--scan", "--random-weights", "--model", model]
+    ours += ["--batch", str(a.batch), "--prompt", str(a.seq), "--repeat", str(a.steps)] + (["--mesh", a.mesh] if a.mesh else [])
+    systems = {"JAX": [sys.executable, __file__, "--jax-only", *shape], "raxla": ours}
     if a.mesh:
-        systems["annotated"] = [*ours, *shape, "--annotated"]
+        systems["annotated"] = [*ours, "--variants", "annotated"]
     env = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
     env["RAXLA_COMPILE_CACHE"] = "0"
     figures = {name: [] for name in systems}

@@ -2,12 +2,13 @@
 //! for JAX users name is run. (Examples are doc-tests, see src/lib.rs.)
 use std::{fs, path::Path};
 
-const DOCUMENTS: [&str; 9] = [
+const DOCUMENTS: [&str; 10] = [
     "README.md",
     "ARCHITECTURE.md",
     "docs/autodidax.md",
     "docs/errors.md",
     "docs/for_jax_users.md",
+    "docs/performance.md",
     "docs/plugin_faults.md",
     "docs/reading.md",
     "docs/security.md",

@@ -1,7 +1,7 @@
 //! `raxla chat`
 use crate::{
     Result, note,
-    options::{Global, ModelArgs, SamplingArgs},
+    options::{Global, ModelArgs, SamplingArgs, TunedArgs},
     report, screen,
 };
 use raxla_graphs::{Generation, LoadOptions, template::Message};
@@ -27,6 +27,8 @@ pub struct Args {
     max_new_tokens: usize,
     #[command(flatten)]
     model: ModelArgs,
+    #[command(flatten)]
+    tuned: TunedArgs,
     #[command(flatten)]
     sampling: SamplingArgs,
 }
@@ -54,7 +56,7 @@ impl Args {
             ..Default::default()
         };
         let load = LoadOptions { caches: Some([1, self.max_new_tokens]), ..LoadOptions::default() };
-        let model = self.model.load_with(load, &global.client()?)?;
+        let model = self.model.load_to_generate(load, &self.tuned, &global.client()?)?;
         let tokenizer = model.tokenizer()?;
         if tokenizer.chat_template.is_none() {
             return Err(format!(

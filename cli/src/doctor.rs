@@ -1,5 +1,5 @@
 //! `raxla doctor`
-use crate::{Result, options::Global, plugin::state, probe, screen};
+use crate::{Result, machine::Machine, options::Global, plugin::state, probe, screen};
 use raxla::Client;
 use raxla_xla::{
     Draft, FileState, PLUGIN_VARIABLES, Plugin, PluginStatus, create_own, find_plugin, offline, own_folder, raxla_home,
@@ -107,7 +107,7 @@ fn examine(global: &Global) -> Report {
         state: state(&s.state),
     };
     Report {
-        machine: machine(),
+        machine: Machine::this().to_string(),
         home: home.display().to_string(),
         free_bytes,
         offline: offline(),
@@ -157,17 +157,6 @@ fn writable(dir: &Path) -> std::io::Result<()> {
 /// The nearest directory that exists.
 fn existing(dir: &Path) -> &Path {
     dir.ancestors().find(|d| d.exists()).unwrap_or(Path::new("/"))
-}
-
-fn machine() -> String {
-    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model =
-        info.lines().find_map(|l| l.strip_prefix("model name")).and_then(|l| l.split_once(": ")).map_or("", |l| l.1);
-    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kib = memory.lines().find_map(|l| l.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<u64>().ok());
-    let memory = kib.map_or(String::new(), |k| format!(", {} GiB of memory", k >> 20));
-    format!("{} {}, {cores} cores {model}{memory}", std::env::consts::OS, std::env::consts::ARCH)
 }
 
 fn text(r: &Report) -> String {

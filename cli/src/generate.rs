@@ -1,7 +1,7 @@
 //! `raxla generate`
 use crate::{
     Result, note,
-    options::{Global, ModelArgs, SamplingArgs, axes, prompt, prompts},
+    options::{Global, ModelArgs, SamplingArgs, TunedArgs, axes, prompt, prompts},
     report::{json, summary},
     screen, usage,
 };
@@ -42,6 +42,8 @@ pub struct Args {
     logprobs: Option<usize>,
     #[command(flatten)]
     model: ModelArgs,
+    #[command(flatten)]
+    tuned: TunedArgs,
     #[command(flatten)]
     sampling: SamplingArgs,
     #[command(flatten)]
@@ -150,7 +152,7 @@ impl Args {
         };
         let rows = self.beams.beams().map_or(self.samples, |beams| beams.beams);
         let load = LoadOptions { mesh, caches: Some([rows, self.max_new_tokens]), ..LoadOptions::default() };
-        let model = self.model.load_with(load, &client)?;
+        let model = self.model.load_to_generate(load, &self.tuned, &client)?;
         let other = self.running.draft.as_ref().map(|name| self.model.load_other(name, &client)).transpose()?;
         let draft = other.as_ref().map(Draft::Model).or(self.running.lookup.then_some(Draft::Lookup(LOOKUP)));
         match (several, &texts[0]) {

@@ -1,4 +1,5 @@
 //! The raxla command line.
+mod bench;
 mod cache;
 mod chat;
 mod convert;
@@ -6,6 +7,7 @@ mod doctor;
 mod generate;
 mod hlo;
 mod logits;
+mod machine;
 mod models;
 mod options;
 mod plugin;
@@ -14,6 +16,8 @@ mod pull;
 mod report;
 mod screen;
 mod signals;
+mod tune;
+mod tuned;
 mod verify;
 
 use clap::{Parser, Subcommand, error::ErrorKind};
@@ -74,6 +78,8 @@ enum Command {
     Logits(logits::Args),
     Verify(verify::Args),
     Hlo(hlo::Args),
+    Bench(bench::Args),
+    Tune(tune::Args),
     /// Start the plugin and end: what `probe.rs` tries in a child process
     #[command(hide = true)]
     Probe,
@@ -114,6 +120,8 @@ fn main() -> ExitCode {
         Command::Logits(a) => a.run(global),
         Command::Verify(a) => a.run(global),
         Command::Hlo(a) => a.run(global),
+        Command::Bench(a) => a.run(global),
+        Command::Tune(a) => a.run(global),
         Command::Probe => probe::child(global),
     };
     match outcome {

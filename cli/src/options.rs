@@ -1,5 +1,5 @@
 //! Options that several commands share.
-use crate::{Result, note, probe, usage};
+use crate::{Result, note, probe, tuned::Entry, usage};
 use clap::Args;
 use raxla::{Client, DType, Mesh, Param, prim::Arithmetic, runtime};
 use raxla_graphs::{
@@ -106,23 +106,47 @@ pub struct ModelArgs {
     arithmetic: Arithmetic,
     /// Scan over stacked layers: compiles faster, decodes slower
     #[arg(long)]
-    scan: bool,
+    pub scan: bool,
     /// Let a head that is tied to the embedding share its memory, instead of a copy that CPUs read faster
     #[arg(long)]
-    share_head: bool,
+    pub share_head: bool,
     /// Draw the weights at random instead of reading them: a preset then needs no files
     #[arg(long)]
-    random_weights: bool,
+    pub random_weights: bool,
+    /// Dtype of the caches; a narrower one takes less memory, and rounds keys and values [default: that of --dtype]
+    #[arg(long, value_name = "D", value_parser = float)]
+    cache_dtype: Option<DType>,
 }
 
 impl ModelArgs {
     /// Find or fetch the files, and load them.
     pub fn load(&self, client: &Client) -> Result<Model> {
-        self.load_with(LoadOptions::default(), client)
+        self.load_as(&self.options(), client)
     }
-    /// Find or fetch the files, and load them over a mesh, or beside caches.
-    pub fn load_with(&self, LoadOptions { mesh, caches, .. }: LoadOptions, client: &Client) -> Result<Model> {
-        Ok(Model::load(self.open()?, &LoadOptions { mesh, caches, ..self.options() }, client)?)
+    /// To generate: over a mesh, beside caches; and where the command line leaves it open, as `raxla tune` found to be fastest.
+    pub fn load_to_generate(
+        &self,
+        LoadOptions { mesh, caches, .. }: LoadOptions,
+        tuned: &TunedArgs,
+        client: &Client,
+    ) -> Result<Model> {
+        let files = self.files()?;
+        let mut options = LoadOptions { mesh, caches, ..self.options() };
+        // (what is tuned is how one device holds it)
+        if !tuned.untuned && options.mesh.is_none() {
+            Entry::new(self, &files.config, client).apply(self, &mut options);
+        }
+        Ok(Model::load(files, &options, client)?)
+    }
+    /// Find or fetch the files, and load them with these options, whatever the others say.
+    pub fn load_as(&self, options: &LoadOptions, client: &Client) -> Result<Model> {
+        Ok(Model::load(self.files()?, options, client)?)
+    }
+    /// Dtypes that it is held in, in one word: what is tuned is tuned for these.
+    pub fn dtypes(&self) -> String {
+        let own = self.dtype.map_or_else(|| "stored".to_string(), |dtype| dtype.to_string());
+        let cache = self.cache_dtype.filter(|cache| *cache != self.dtype.unwrap_or(DType::F32));
+        cache.map_or_else(|| own.clone(), |cache| format!("{own}-cache-{cache}"))
     }
     /// Another model, held in the same way.
     pub fn load_other(&self, name: &str, client: &Client) -> Result<Model> {
@@ -131,22 +155,26 @@ impl ModelArgs {
     /// The model's specification and its dtype, without reading the weights. For a `pipeline`, scanned layers are one stack.
     pub fn spec(&self, pipeline: bool) -> Result<(Decoder<Param>, DType)> {
         let stacking = if self.scan && pipeline { Stacking::OneStack } else { self.scan.into() };
-        Ok((Decoder::of(&self.open()?.config, stacking)?, self.options().dtype()?))
+        let spec = Decoder::of(&self.files()?.config, stacking)?;
+        Ok((Decoder { cache_dtype: self.cache_dtype, ..spec }, self.options().dtype()?))
     }
-    fn open(&self) -> Result<Files> {
+    /// The files, found or fetched, and opened.
+    pub fn files(&self) -> Result<Files> {
         self.open_named(&self.model)
     }
     fn open_named(&self, name: &str) -> Result<Files> {
         Ok(if self.random_weights { raxla_graphs::open_random(name, 0)? } else { raxla_graphs::open(name)? })
     }
-    fn options(&self) -> LoadOptions {
+    /// As the library's type.
+    pub fn options(&self) -> LoadOptions {
         let tied_head = if self.share_head { TiedHead::Share } else { TiedHead::Auto };
         let matrices = match self.kernels {
             Kernels::Auto => Matrices::Auto,
             Kernels::Off => Matrices::Dense,
         };
-        let (dtype, arithmetic, scanned) = (self.dtype, self.arithmetic, self.scan);
-        LoadOptions { dtype, matrices, arithmetic, scanned, tied_head, progress: true, ..LoadOptions::default() }
+        let (dtype, cache_dtype, arithmetic, scanned) = (self.dtype, self.cache_dtype, self.arithmetic, self.scan);
+        let progress = true;
+        LoadOptions { dtype, matrices, arithmetic, cache_dtype, scanned, tied_head, progress, ..LoadOptions::default() }
     }
 }
 
@@ -155,6 +183,15 @@ impl ModelArgs {
 enum Kernels {
     Auto,
     Off,
+}
+
+/// Whether what `raxla tune` found is used.
+#[derive(Args)]
+#[command(next_help_heading = "Model")]
+pub struct TunedArgs {
+    /// Hold the model as these options say, whatever `raxla tune` found to be faster
+    #[arg(long)]
+    untuned: bool,
 }
 
 /// The axes of a mesh, as [`Global::mesh`] reads them: `data=2,model=3`.

@@ -6,14 +6,22 @@ use crate::{
     memory::{Held, Room, ask_for_parameters},
     models::{Decoder, by_name},
     params,
-    programs::{Forward, Placement, Programs, forward},
-    sampling::Sampling,
+    programs::{Forward, Placement, Programs, Step, forward},
+    sampling::{Sampling, Shape},
     save::regrouped,
     tokenizer::Tokenizer,
 };
-use raxla::{Array, Client, DType, Key, Mesh, Param, Tree, nn::Packer, param, prim::Arithmetic};
+use raxla::{
+    Array, Client, DType, Key, Mesh, Param, Tree,
+    nn::{Packer, moe::Dispatch},
+    param,
+    prim::Arithmetic,
+};
 use raxla_xla::CompileOptions;
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// How to hold and run a model.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +40,10 @@ pub struct LoadOptions {
     pub mesh: Option<Mesh>,
     /// Whether a tied head is a second copy of the embedding.
     pub tied_head: TiedHead,
+    /// Dtype of the caches; that of the activations when `None`. Half of them take half the memory, and round keys and values.
+    pub cache_dtype: Option<DType>,
+    /// How a model with experts runs them; as its family does when `None`.
+    pub dispatch: Option<Dispatch>,
     /// What is going to be generated: rows, and positions of each. Before anything is read, it is asked whether there is memory
     /// for the caches of these too.
     pub caches: Option<[usize; 2]>,
@@ -89,6 +101,13 @@ impl LoadOptions {
             d => Err(Error::Usage(format!("models run in f32, f64, f16 or bf16, not {d}"))),
         }
     }
+    /// The dtype of the caches, if it is another.
+    fn cache_dtype(&self) -> Result<Option<DType>> {
+        match self.cache_dtype {
+            None | Some(DType::F32 | DType::F64 | DType::F16 | DType::BF16) => Ok(self.cache_dtype),
+            Some(d) => Err(Error::Usage(format!("caches hold f32, f64, f16 or bf16, not {d}"))),
+        }
+    }
 }
 
 /// A language model, ready to run.
@@ -141,6 +160,11 @@ impl Model {
             choice => choice == TiedHead::Copy,
         };
         let spec = if copies { spec } else { spec.without_copies() };
+        let spec = match options.dispatch {
+            Some(dispatch) => spec.with_dispatch(dispatch),
+            None => spec,
+        };
+        let spec = Decoder { cache_dtype: options.cache_dtype()?, ..spec };
         let mut weights = weights;
         if let WeightSource::Stored(weights) = &mut weights {
             weights.ensure_prefix(family.prefix, |name| name.starts_with("lm_head."));
@@ -235,6 +259,11 @@ impl Model {
              generate without it",
             placement.mesh()
         )))
+    }
+    /// The program that takes some tokens in and chooses the next one, as generation runs it: [`Jit::prepare`](raxla::Jit::prepare) it
+    /// for the types of [`step_avals`](crate::programs::step_avals).
+    pub fn step(&self, shape: Shape) -> Arc<Step> {
+        self.programs.step(self, shape)
     }
     /// The parameters.
     pub fn params(&self) -> &Decoder<Array> {

@@ -344,3 +344,43 @@ fn what_makes_no_sense_is_refused() {
     assert!(batch(&model, &[], &greedy(3)).is_empty());
     assert!(tokens(batch(&model, &prompts, &greedy(0))).iter().all(Vec::is_empty));
 }
+
+#[test]
+fn caches_may_have_another_dtype() {
+    use raxla::DType;
+    for name in ["llama_gqa_untied", "mistral_window", "deepseek2_hub"] {
+        let with = |cache_dtype: Option<DType>| {
+            let files = raxla_graphs::open(fixture(name).to_str().unwrap()).unwrap();
+            let options = LoadOptions { cache_dtype, ..Default::default() };
+            let model = Model::load(files, &options, &runtime::client().unwrap()).unwrap();
+            let options = Generation { logprobs: Some(0), ..greedy(12) };
+            let made = model.generate_tokens(&[3, 4, 5, 6, 7], &options, |_| Ok(ControlFlow::Continue(()))).unwrap();
+            (made.tokens, made.logprobs.into_iter().map(|told| told.logprob).collect::<Vec<f32>>())
+        };
+        let (same, narrow) = (with(None), with(Some(DType::BF16)));
+        // a wider one holds the same numbers; in a narrower one they are rounded, and differ a little
+        assert_eq!(with(Some(DType::F64)), same, "{name}");
+        assert_ne!(narrow.1, same.1, "{name}");
+        // (the first token was chosen without looking back at the cache, the second is one step behind it)
+        assert!((narrow.1[0] - same.1[0]).abs() < 0.05, "{name}: {:?} {:?}", narrow.1, same.1);
+    }
+    let files = raxla_graphs::open(fixture("gpt2_plain").to_str().unwrap()).unwrap();
+    let options = LoadOptions { cache_dtype: Some(DType::I8), ..Default::default() };
+    let error = Model::load(files, &options, &runtime::client().unwrap()).err().unwrap().to_string();
+    assert!(error.contains("caches hold f32, f64, f16 or bf16, not i8"), "{error}");
+}
+
+#[test]
+fn experts_run_in_each_way_to_the_same_tokens() {
+    use raxla::nn::moe::Dispatch;
+    let with = |dispatch: Option<Dispatch>| {
+        let files = raxla_graphs::open(fixture("mixtral_top2").to_str().unwrap()).unwrap();
+        let options = LoadOptions { dispatch, ..Default::default() };
+        let model = Model::load(files, &options, &runtime::client().unwrap()).unwrap();
+        alone(&model, &[3, 4, 5, 6, 7], &greedy(12))
+    };
+    let usual = with(None);
+    for dispatch in [Dispatch::Dense, Dispatch::Grouped, Dispatch::Capacity(None)] {
+        assert_eq!(with(Some(dispatch)), usual, "{dispatch:?}");
+    }
+}

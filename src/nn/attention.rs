@@ -92,14 +92,16 @@ pub struct Seen {
     pub(super) positions: Tensor,
 }
 impl Seen {
-    /// The call's own keys and values, and those that a cache holds; and the cache with the new ones.
+    /// The call's own keys and values, and those that a cache holds; and the cache with the new ones. A cache of another dtype holds
+    /// them rounded to it; attention computes in the call's own.
     #[track_caller]
     pub fn new(cache: Option<KvCache>, k: Tensor, v: Tensor, at: Sight) -> (Seen, Option<KvCache>) {
         let _at = At::op("Seen::new");
         match cache {
             Some(cache) => {
-                let (seen, cache) = cache.extend(k, v, at);
-                (seen, Some(cache))
+                let (dtype, held) = (k.dtype(), cache.k.dtype());
+                let (seen, cache) = cache.extend(k.cast(held), v.cast(held), at);
+                (Seen { k: seen.k.cast(dtype), v: seen.v.cast(dtype), ..seen }, Some(cache))
             }
             None => (Seen { k, v, positions: prim::iota([k.dim(1)], DType::I32, 0) + at.start }, None),
         }

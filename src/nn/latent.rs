@@ -71,9 +71,12 @@ impl LatentAttention {
         let at = Sight { start: span.start, length: span.length, window: None };
         let (latent, key, cache, positions) = match cache {
             Some(cache) => {
-                let cache = cache.latent().extend(latent, key, span.start);
+                // (a cache of another dtype holds them rounded to it)
+                let cache = cache.latent();
+                let (dtype, held) = (latent.dtype(), cache.latent.dtype());
+                let cache = cache.extend(latent.cast(held), key.cast(held), span.start);
                 let positions = prim::iota([cache.key.dim(1)], DType::I32, 0);
-                (cache.latent, cache.key, Some(Cache::Latent(cache)), positions)
+                (cache.latent.cast(dtype), cache.key.cast(dtype), Some(Cache::Latent(cache)), positions)
             }
             None => (latent, key, None, span.positions),
         };

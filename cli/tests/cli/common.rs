@@ -137,6 +137,19 @@ pub fn speaker() -> TempDir {
     dir
 }
 
+/// A checkpoint without weights, whose tokens are characters: [`speaker`]'s tokenizer, and LLaMA with these values.
+pub fn random(values: serde_json::Value) -> TempDir {
+    let dir = speaker();
+    fs::remove_file(dir.path().join("model.safetensors")).unwrap();
+    let mut config = serde_json::json!({
+        "model_type": "llama", "vocab_size": 89, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 4096, "eos_token_id": 2,
+    });
+    config.as_object_mut().unwrap().extend(values.as_object().unwrap().clone());
+    fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
+    dir
+}
+
 /// The text that [`speaker`]'s tokenizer turns into these tokens.
 pub fn spell(tokens: &[u32]) -> String {
     let special = ["<unk>", "<s>", "</s>"];

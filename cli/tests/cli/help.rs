@@ -4,7 +4,7 @@ use crate::common::*;
 use std::{fs, path::Path};
 
 /// Every command, as its users type it.
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 19] = [
     "",
     "generate",
     "chat",
@@ -22,6 +22,8 @@ const COMMANDS: [&str; 17] = [
     "logits",
     "verify",
     "hlo",
+    "bench",
+    "tune",
 ];
 
 fn help(command: &str, flag: &str) -> String {

@@ -5,6 +5,7 @@
 mod bad_models;
 mod bad_plugins;
 mod bad_usage;
+mod bench;
 mod commands;
 mod common;
 mod generate;

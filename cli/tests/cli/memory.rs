@@ -5,23 +5,9 @@ use std::{
     path::Path,
     process::{Command, Stdio},
 };
-use tempfile::TempDir;
 
 /// How much memory a process may hold, in place of what the system says.
 const LIMIT: &str = "RAXLA_MEMORY_LIMIT";
-
-/// A checkpoint without weights, whose tokens are characters: [`speaker`]'s tokenizer, and LLaMA with these values.
-fn random(values: serde_json::Value) -> TempDir {
-    let dir = speaker();
-    fs::remove_file(dir.path().join("model.safetensors")).unwrap();
-    let mut config = serde_json::json!({
-        "model_type": "llama", "vocab_size": 89, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1,
-        "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 4096, "eos_token_id": 2,
-    });
-    config.as_object_mut().unwrap().extend(values.as_object().unwrap().clone());
-    fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
-    dir
-}
 
 fn generate(model: &Path, arguments: &[&str]) -> Command {
     let mut command = raxla(["generate", "--random-weights", "--model"]);

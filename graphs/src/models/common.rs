@@ -227,6 +227,7 @@ impl Common {
             embed_scale: None,
             logit_cap: None,
             context: self.context(),
+            cache_dtype: None,
         }
     }
 }

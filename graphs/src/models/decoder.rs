@@ -3,7 +3,10 @@ use super::{FeedForward, Layer, by_name};
 use crate::{LoadError, config::HfConfig};
 use raxla::{
     DType, Param, PartitionSpec, RematOptions, Tensor, Tree, concat, full,
-    nn::{Cache, Embedding, Head, Layers, Learned, Linear, Norm, Packer, Run, Span, moe::load_balancing_loss},
+    nn::{
+        Cache, Embedding, Head, Layers, Learned, Linear, Norm, Packer, Run, Span,
+        moe::{Dispatch, load_balancing_loss},
+    },
     parallel::pipeline::Schedule,
     prim::Format,
     scope, trace,
@@ -64,6 +67,9 @@ pub struct Decoder<T = Tensor> {
     /// Most tokens of a sequence.
     #[tree(skip)]
     pub context: usize,
+    /// Dtype of the caches, where it is not that of the activations.
+    #[tree(skip)]
+    pub cache_dtype: Option<DType>,
 }
 
 /// How a decoder holds its layers.
@@ -147,6 +153,17 @@ impl Decoder<Param> {
         };
         Decoder { layers, embed: self.embed.packed(format, how), head, ..self }
     }
+    /// With experts that run in this way.
+    pub fn with_dispatch(self, dispatch: Dispatch) -> Decoder<Param> {
+        let layer = |layer: &Layer<Param>, _| {
+            let mut layer = layer.clone();
+            if let FeedForward::Experts(experts) = &mut layer.mlp {
+                experts.dispatch = dispatch;
+            }
+            layer
+        };
+        Decoder { layers: self.layers.each(layer), ..self }
+    }
     /// Path and specification of each parameter, in the order of the leaves.
     pub fn params(&self) -> Vec<(String, Param)> {
         let mut all = vec![];
@@ -158,8 +175,9 @@ impl Decoder<Param> {
         self.embed.table.aval.dims[0]
     }
     /// The type of its cache, for so many rows and slots; in layers that look at a window, no more slots than that and `spare`. So
-    /// many of the latest positions can be taken back: the next call may start before them.
+    /// many of the latest positions can be taken back: the next call may start before them. `dtype` is that of the activations.
     pub fn cache(&self, batch: usize, slots: usize, spare: usize, dtype: DType) -> Caches<Param> {
+        let dtype = self.cache_dtype.unwrap_or(dtype);
         self.layers.each(|layer, times| {
             let cache = layer.mixer.cache(batch, slots, spare, dtype);
             Some(match times {

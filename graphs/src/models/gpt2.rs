@@ -90,6 +90,7 @@ pub fn build(c: &HfConfig) -> Result<Decoder<Param>, LoadError> {
         embed_scale: None,
         logit_cap: None,
         context: n,
+        cache_dtype: None,
     })
 }
 

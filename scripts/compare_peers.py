@@ -1,0 +1,204 @@
+"""Runs raxla and its peers one after the other on this machine, round after round, and compares medians.
+
+usage: compare_peers.py [--what decode,prefill,train] [--dtype f32] [--rounds 3] [--plot FILE.svg] [--only NAMES] ..
+
+Two works:
+* GPT-2 with random weights (`--size`): raxla, JAX (`--jax`, the Python that has jax, optax), PyTorch (`--torch`, the Python that
+  has torch, transformers). scripts/peers/ has their programs.
+* a GGUF file (`--gguf`; raxla's default model is one, below RAXLA_HOME/models): raxla, llama.cpp (`--llamacpp`, the folder with
+  node_modules), mistral.rs (`--mistralrs`, its program), candle (`--candle`, its example `quantized`, and `--tokenizer`).
+A peer that is not there is left out, with a line that says how to get it. Needs: cargo build --release.
+
+Every round runs every system once, so that what else the machine does falls on all of them. Each system's figure is the median
+over the rounds; ratios are raxla's figure over the other's, above 1 where raxla is better. `--json FILE` keeps all figures of all
+rounds; `--plot` has raxla draw the medians (`raxla bench --from`).
+"""
+import argparse, glob, json, os, re, shutil, statistics, subprocess, sys, tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PRESETS = {"124M": "gpt2", "355M": "gpt2-medium", "774M": "gpt2-large", "1.5B": "gpt2-xl"}
+GET = {
+    "jax": "python3 -m venv V && V/bin/pip install jax optax numpy, then --jax V/bin/python",
+    "torch": "python3 -m venv V && V/bin/pip install torch transformers, then --torch V/bin/python",
+    "llama.cpp": "npm i --ignore-scripts node-llama-cpp@3.22.1 in a folder, then --llamacpp FOLDER",
+    "mistral.rs": "cargo install mistralrs-cli, then --mistralrs PATH",
+    "candle": "cargo build --release --example quantized in candle's repository, then --candle target/release/examples/quantized "
+    "--tokenizer tokenizer.json",
+}
+
+
+def of_lines(out):
+    """Figures as JSON, a line each: of raxla and of scripts/peers."""
+    return [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+
+
+def of_patterns(system, patterns):
+    """Figures found in a text."""
+    def read(out):
+        found = {metric: re.findall(pattern, out) for metric, pattern in patterns.items()}
+        return [dict(system=system, metric=m, value=float(all[-1])) for m, all in found.items() if all]
+    return read
+
+
+def has(python, modules):
+    code = "import importlib.util as u, sys; sys.exit(any(u.find_spec(m) is None for m in sys.argv[1:]))"
+    try:
+        return subprocess.run([python, "-c", code, *modules]).returncode == 0
+    except OSError:
+        return False
+
+
+def systems_of_gpt2(a, what):
+    """Name, command and reader of each system that runs GPT-2 with random weights."""
+    sizes = ["--size", a.size, "--dtype", a.dtype, "--prompt", str(a.prompt), "--new", str(a.new), "--batch", str(a.batch)]
+    common = ["--random-weights", "--model", PRESETS[a.size], "--dtype", a.dtype, "--repeat", "3", "--json"]
+    ours = []
+    for w in what:
+        shape = ["--batch", "2", "--prompt", "256", "--scan"] if w == "train" else ["--batch", str(a.batch), "--prompt", str(a.prompt)]
+        ours.append([a.raxla, "bench", w, *common, *shape] + (["--new", str(a.new)] if w == "decode" else []))
+    yield "raxla", ours, of_lines
+    if has(a.jax, ["jax", "optax"]):
+        for variant in a.jax_variants.split(","):
+            program = os.path.join(HERE, "peers", "jax_gpt2.py")
+            yield "jax-" + variant, [[a.jax, program, *sizes, "--variant", variant, "--what", ",".join(what)]], of_lines
+    else:
+        yield "jax", None, None
+    if has(a.torch, ["torch", "transformers"]):
+        train = ["--train"] if "train" in what else []
+        yield "torch", [[a.torch, os.path.join(HERE, "peers", "torch_gpt2.py"), *sizes, *train]], of_lines
+    else:
+        yield "torch", None, None
+
+
+def systems_of_gguf(a, what):
+    """The same of a GGUF file."""
+    sizes, tokens = ["--prompt", str(a.prompt), "--new", str(a.new)], [str(a.prompt), str(a.new)]
+    ours = [[a.raxla, "bench", w, "--model", a.gguf, "--repeat", "3", "--json", *sizes] for w in what if w != "train"]
+    yield "raxla", ours, of_lines
+    threads = str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+    node = a.llamacpp and shutil.which("node") and os.path.isdir(os.path.join(a.llamacpp, "node_modules"))
+    command = ["node", os.path.join(HERE, "peers", "llamacpp.mjs"), a.gguf, *tokens, threads]
+    yield ("llama.cpp", [command], of_lines) if node else ("llama.cpp", None, None)
+    folder, file = os.path.split(a.gguf)
+    if a.mistralrs:
+        command = [a.mistralrs, "bench", "--cpu", "--format", "gguf", "-m", folder or ".", "-f", file, "--iterations", "1"]
+        command += ["--prompt-len", tokens[0], "--gen-len", tokens[1], "--depth", tokens[0]]
+        patterns = dict(prefill_tok_s=r"Prefill \(\d+ tokens\)\D+([\d.]+)", decode_tok_s=r"Decode \(\d+ tokens @ d\d+\)\D+([\d.]+)")
+        yield "mistral.rs", [command], of_patterns("mistral.rs", patterns)
+    else:
+        yield "mistral.rs", None, None
+    if a.candle and a.tokenizer:
+        # (about as many tokens: candle takes text)
+        command = [a.candle, "--cpu", "--model", a.gguf, "--tokenizer", a.tokenizer, "--prompt", " the" * a.prompt, "-n", tokens[1]]
+        command += ["--temperature", "0"]
+        patterns = dict(prefill_tok_s=r"prompt tokens processed: ([\d.]+)", decode_tok_s=r"tokens generated: ([\d.]+)")
+        yield "candle", [command], of_patterns("candle", patterns)
+    else:
+        yield "candle", None, None
+
+
+def gguf_here():
+    home = os.environ.get("RAXLA_HOME") or os.path.join(os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache"), "raxla")
+    return next(iter(sorted(glob.glob(os.path.join(home, "models", "**", "*.gguf"), recursive=True))), None)
+
+
+def options():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--work", default="gpt2,gguf", help="gpt2, gguf or both")
+    p.add_argument("--what", default="decode,prefill", help="of decode, prefill and train (GPT-2 only)")
+    p.add_argument("--size", default="124M", choices=PRESETS)
+    p.add_argument("--dtype", default="f32", choices=["f32", "bf16"], help="of GPT-2")
+    p.add_argument("--batch", type=int, default=1)
+    p.add_argument("--prompt", type=int, default=128)
+    p.add_argument("--new", type=int, default=64)
+    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--only", default="", help="of these systems only: raxla,torch,..")
+    p.add_argument("--raxla", default="target/release/raxla")
+    p.add_argument("--jax", default=sys.executable)
+    p.add_argument("--jax-variants", default="tuned", help="of scan, unrolled and tuned")
+    p.add_argument("--torch", default=sys.executable)
+    p.add_argument("--gguf", default=gguf_here())
+    p.add_argument("--llamacpp", default="")
+    p.add_argument("--mistralrs", default=shutil.which("mistralrs"))
+    p.add_argument("--candle", default="")
+    p.add_argument("--tokenizer", default="")
+    p.add_argument("--json", help="keep all figures here")
+    p.add_argument("--plot", help="draw the medians here; of two works, the name gets -gpt2 and -gguf")
+    return p.parse_args()
+
+
+def measure(a, work, what):
+    """All figures of all rounds of one work."""
+    systems = {"gpt2": systems_of_gpt2, "gguf": systems_of_gguf}[work](a, what)
+    only, there = [s for s in a.only.split(",") if s], []
+    for name, commands, read in systems:
+        if only and not any(name.startswith(s) for s in only):
+            continue
+        if commands is None:
+            print(f"{name} is left out: {GET[name]}", file=sys.stderr)
+        elif commands:
+            there.append((name, commands, read))
+    env = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
+    if a.llamacpp:
+        env["NODE_MODULES"] = os.path.abspath(a.llamacpp)
+    all_figures = []
+    for i in range(a.rounds):
+        for name, commands, read in there:
+            for command in commands:
+                out = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                figures = read(out.stdout)
+                if out.returncode != 0 or not figures:
+                    print(f"{name} failed: {(out.stderr or out.stdout).strip()[-400:]}", file=sys.stderr)
+                all_figures += [dict(f, system=name, work=work, round=i) for f in figures]
+        print(f"{work}: round {i + 1} of {a.rounds} done", file=sys.stderr)
+    return all_figures
+
+
+def medians(figures, metrics):
+    """One figure per system and metric, whose times are those of the rounds."""
+    out = []
+    for metric in metrics:
+        for system in dict.fromkeys(f["system"] for f in figures):
+            values = sorted(f["value"] for f in figures if (f["system"], f["metric"]) == (system, metric))
+            if not values:
+                continue
+            rate = metric.endswith("tok_s")
+            seconds = sorted(1 / v for v in values) if rate else values
+            at = lambda share: seconds[min(int(len(seconds) * share), len(seconds) - 1)]
+            spread = dict(min=seconds[0], median=at(0.5), p90=at(0.9), samples=len(seconds))
+            value = 1 / spread["median"] if rate else spread["median"]
+            out.append(dict(system=system, metric=metric, value=value, unit="tok/s" if rate else "s", seconds=spread))
+    return out
+
+
+def main():
+    a = options()
+    what, works = a.what.split(","), a.work.split(",")
+    if "gguf" in works and not (a.gguf and os.path.isfile(a.gguf)):
+        print("the GGUF file is left out: `raxla pull smollm2-135m-instruct` fetches one, or name one with --gguf", file=sys.stderr)
+        works.remove("gguf")
+    everything = []
+    for work in works:
+        figures = measure(a, work, what)
+        everything += figures
+        shown = medians(figures, [dict(decode="decode_tok_s", prefill="prefill_tok_s", train="train_step_s")[w] for w in what])
+        ours = {f["metric"]: f["value"] for f in shown if f["system"] == "raxla"}
+        name = f"GPT-2 {a.size} in {a.dtype}" if work == "gpt2" else os.path.basename(a.gguf)
+        print(f"\n{name}, prompt {a.prompt}, {a.new} new tokens, batch {a.batch if work == 'gpt2' else 1}; medians of {a.rounds} rounds")
+        for f in shown:
+            ratio = ours.get(f["metric"], float("nan")) / f["value"]
+            ratio = ratio if f["unit"] == "tok/s" else 1 / ratio
+            print(f"{f['metric']:16}{f['system']:14}{f['value']:12.2f} {f['unit']:6} raxla / {f['system']} {ratio:6.2f}")
+        if a.plot and shown:
+            with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
+                file.write("".join(json.dumps(f) + "\n" for f in shown))
+                file.flush()
+                root, end = os.path.splitext(a.plot)
+                plot = a.plot if len(works) == 1 else f"{root}-{work}{end}"
+                subprocess.run([a.raxla, "bench", "--from", file.name, "--plot", plot], check=True, stdout=subprocess.DEVNULL)
+    if a.json:
+        with open(a.json, "w") as file:
+            file.write("".join(json.dumps(f) + "\n" for f in everything))
+
+
+main()
