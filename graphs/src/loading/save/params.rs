@@ -4,7 +4,7 @@ use super::tensors::{Entry, Tensors};
 use crate::{
     Error, Result,
     params::selection,
-    weights::{reordered, scatter},
+    weights::{plain_dtype, reordered, scatter},
 };
 use raxla::{
     Array, DType, Param,
@@ -46,8 +46,9 @@ impl<'a> FromParams<'a> {
         let mut all = FromParams { params, values, entries: vec![], pieces: vec![], last: Default::default() };
         let mut known = HashMap::new();
         for (number, ((path, p), value)) in params.iter().zip(values).enumerate() {
-            if value.dims() != p.aval.dims.as_slice() {
-                let (have, want) = (value.dims(), &p.aval.dims);
+            let want = p.held(value.dtype());
+            if value.dims() != want.dims.as_slice() {
+                let (have, want) = (value.dims(), &want.dims);
                 return Err(Error::Usage(format!("parameter `{path}` has the shape {have:?}, not {want:?}")));
             }
             if p.name.is_empty() {
@@ -55,7 +56,8 @@ impl<'a> FromParams<'a> {
             }
             let selection = selection(path, p)?;
             for (part, name) in p.checkpoint_names().into_iter().enumerate().filter(|_| p.tied.is_none()) {
-                let dtype = dtype.filter(|_| value.dtype().is_float()).unwrap_or(value.dtype());
+                let own = stored_dtype(p, value);
+                let dtype = dtype.filter(|_| own.is_float()).unwrap_or(own);
                 let entry = Entry { name: name.clone(), dtype, dims: p.checkpoint_dims() };
                 let at = *known.entry(name).or_insert(all.entries.len());
                 match all.entries.get(at) {
@@ -171,7 +173,9 @@ impl<'a> FromParams<'a> {
         last.retain(|number, _| numbers.contains(number));
         for number in numbers {
             if !last.contains_key(number) {
-                last.insert(*number, self.values[*number].to_bytes()?);
+                let (p, value) = (&self.params[*number].1, &self.values[*number]);
+                let bytes = value.to_bytes()?;
+                last.insert(*number, if p.packing.is_some() { unpacked(p, &bytes) } else { bytes });
             }
         }
         Ok(())
@@ -179,11 +183,19 @@ impl<'a> FromParams<'a> {
 
     /// A part of a fetched parameter, in the order of the checkpoint.
     fn stored_order(&self, number: usize, part: usize, dtype: Option<DType>) -> Result<Vec<u8>> {
-        let (own, n) = (self.values[number].dtype(), self.part_length(number));
+        let (own, n) = (self.dtype(number), self.part_length(number));
         let to = dtype.filter(|_| own.is_float()).unwrap_or(own);
         let mut out = vec![0; n * (to.bits() / 8)];
         self.write_stored(number, part, to, &mut out)?;
         Ok(out)
+    }
+
+    /// The dtype of the values that were fetched: of packed ones, f32.
+    fn dtype(&self, number: usize) -> DType {
+        match self.params[number].1.packing {
+            Some(_) => DType::F32,
+            None => self.values[number].dtype(),
+        }
     }
 
     fn part_length(&self, number: usize) -> usize {
@@ -192,7 +204,7 @@ impl<'a> FromParams<'a> {
     }
 
     fn write_stored(&self, number: usize, part: usize, to: DType, out: &mut [u8]) -> Result<()> {
-        let (p, from) = (&self.params[number].1, self.values[number].dtype());
+        let (p, from) = (&self.params[number].1, self.dtype(number));
         let last = self.last.borrow();
         let length = self.part_length(number) * (from.bits() / 8);
         let src = last.get(&number).and_then(|bytes| bytes.get(part * length..)?.get(..length)).unwrap_or_default();
@@ -202,6 +214,30 @@ impl<'a> FromParams<'a> {
         };
         reordered(src, from, rows, to, out).ok_or_else(|| Error::Usage(format!("{from} cannot be written as {to}")))
     }
+}
+
+/// The dtype in which a parameter is written if none is asked for: that of its numbers or, of blocks, f32.
+fn stored_dtype(p: &Param, value: &Array) -> DType {
+    match &p.packing {
+        Some(packing) => plain_dtype(packing.format).unwrap_or(DType::F32),
+        None => value.dtype(),
+    }
+}
+
+/// The numbers of a packed parameter as f32, in its own order.
+fn unpacked(p: &Param, bytes: &[u8]) -> Vec<u8> {
+    let Some(packing) = &p.packing else { return bytes.to_vec() };
+    let (k, n) = (packing.inputs, packing.outputs());
+    let whole: usize = packing.dims().iter().product();
+    let part = |bytes: &[u8]| {
+        let numbers = raxla_kernels::format::unpack(packing.format, bytes, k, n);
+        match p.axes.get(p.stacks()) == Some(&"vocab") {
+            // a table's tokens come first
+            true => (0..k * n).flat_map(|i| numbers[i % k * n + i / k].to_le_bytes()).collect::<Vec<u8>>(),
+            false => numbers.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        }
+    };
+    bytes.chunks_exact(whole.max(1)).flat_map(part).collect()
 }
 
 impl Tensors for FromParams<'_> {

@@ -18,7 +18,7 @@ mod torch;
 mod view;
 
 pub(crate) use arrange::scatter;
-pub(crate) use pack::pack_numbers;
+pub(crate) use pack::{pack_numbers, plain_dtype};
 pub use pack::format_of;
 pub use convert::Encoding;
 pub use dequant::Block;
