@@ -25,6 +25,7 @@ OUT = pathlib.Path(__file__).parent.parent / "graphs" / "tests" / "data" / "gguf
 SCALES = {
     Type.Q4_0: [0], Type.Q4_1: [0, 2], Type.Q5_0: [0], Type.Q5_1: [0, 2], Type.Q8_0: [0],
     Type.Q2_K: [80, 82], Type.Q3_K: [108], Type.Q4_K: [0, 2], Type.Q5_K: [0, 2], Type.Q6_K: [208], Type.IQ4_NL: [0], Type.IQ4_XS: [0],
+    Type.MXFP4: [],
 }  # fmt: skip
 
 
@@ -48,6 +49,9 @@ def blocks(rng):
             for at in SCALES[kind]:
                 scales = rng.normal(0, 0.1, data.shape[:2]).astype(np.float16)
                 data[..., at : at + 2] = scales[..., None].view(np.uint8)
+            if kind == Type.MXFP4:
+                data[..., 0] = rng.integers(110, 140, data.shape[:2])  # exponents, from 0 to 3 among them
+                data[0, :4, 0] = range(4)
             data = data.reshape(shape[0], -1)
         else:
             data = gguf.quants.quantize(rng.normal(0, 1, shape).astype(np.float32), kind)

@@ -10,6 +10,7 @@ mod logits;
 mod machine;
 mod models;
 mod options;
+mod perplexity;
 mod plugin;
 mod probe;
 mod pull;
@@ -77,6 +78,7 @@ enum Command {
     Cache(cache::Command),
     Logits(logits::Args),
     Verify(verify::Args),
+    Perplexity(perplexity::Args),
     Hlo(hlo::Args),
     Bench(bench::Args),
     Tune(tune::Args),
@@ -119,6 +121,7 @@ fn main() -> ExitCode {
         Command::Cache(c) => c.run(),
         Command::Logits(a) => a.run(global),
         Command::Verify(a) => a.run(global),
+        Command::Perplexity(a) => a.run(global),
         Command::Hlo(a) => a.run(global),
         Command::Bench(a) => a.run(global),
         Command::Tune(a) => a.run(global),

@@ -50,7 +50,7 @@
 //! * [`programs`] makes the compiled programs of any of them.
 //! * [`source`] and [`hub`] find files, [`config`], [`weights`], [`tokenizer`] and [`template`] understand them,
 //!   [`params`] brings weights to a device.
-//! * [`convert`] and [`save`] write Hugging Face directories, of files and of parameters.
+//! * [`convert`] and [`save`] write Hugging Face directories and GGUF files, of files and of parameters.
 //! * [`Model`] puts it together; [`Generation`] and [`Sampling`] say what to generate.
 #![forbid(unsafe_code)]
 
@@ -75,4 +75,4 @@ pub use generation::{
 };
 pub use model::{LoadOptions, Matrices, Model, Scores, TiedHead};
 pub use sampling::{Chosen, Context, Logprobs, Sampling, Shape};
-pub use save::{Format, SaveOptions, Saved, convert, save};
+pub use save::{Format, Quantization, SaveOptions, Saved, convert, save};

@@ -4,7 +4,7 @@ use crate::common::*;
 use std::{fs, path::Path};
 
 /// Every command, as its users type it.
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "",
     "generate",
     "chat",
@@ -21,6 +21,7 @@ const COMMANDS: [&str; 19] = [
     "cache clear",
     "logits",
     "verify",
+    "perplexity",
     "hlo",
     "bench",
     "tune",

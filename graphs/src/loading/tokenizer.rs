@@ -11,6 +11,7 @@ mod model_file;
 mod save;
 mod sentencepiece;
 mod stream;
+mod to_gguf;
 
 pub use stream::DecodeStream;
 

@@ -1,4 +1,9 @@
-//! A model against what another program computed with it: hidden state by hidden state, position by position.
+//! A model against what another program computed with it: hidden state by hidden state, position by position; and how well it
+//! predicts a text.
+mod perplexity;
+
+pub use perplexity::{Perplexity, Windows};
+
 use crate::{
     error::{Error, Result},
     model::{Model, Scores},

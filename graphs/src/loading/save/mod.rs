@@ -1,10 +1,11 @@
-//! Writing models: Hugging Face directories, which transformers and raxla load.
+//! Writing models: Hugging Face directories, which transformers and raxla load, and GGUF files, which llama.cpp loads too.
 //!
-//! Tensors pass through one after the other, so that memory does not grow with the model. A directory appears under its
-//! name when it is complete, and what a process that was killed has left is removed by the next one that writes there.
+//! Tensors pass through one after the other, so that memory does not grow with the model. A directory or file appears under
+//! its name when it is complete, and what a process that was killed has left is removed by the next one that writes there.
 
 mod companions;
 mod flax;
+mod gguf;
 mod params;
 mod regroup;
 mod safetensors;
@@ -15,10 +16,12 @@ use crate::{
     config::{GenerationConfig, HfConfig},
     files::{Files, WeightSource},
     hub::HubOptions,
-    models::by_name,
+    models::{Decoder, by_name},
     source::Source,
     tokenizer::Tokenizer,
+    weights::{Encoding, Weights},
 };
+pub use gguf::Quantization;
 use indicatif::ProgressBar;
 use params::FromParams;
 use raxla::{Array, DType, Param, Tree};
@@ -35,6 +38,8 @@ pub enum Format {
     Safetensors,
     /// flax_model.msgpack, with those of Linen: what the Flax classes of transformers 4 read. GPT-2, LLaMA, Mistral, Gemma.
     Flax,
+    /// One .gguf file with the tokenizer in it: what llama.cpp reads. The families whose GGUF files raxla reads.
+    Gguf,
 }
 
 /// How to write a model.
@@ -45,6 +50,9 @@ pub struct SaveOptions {
     /// Dtype of all floats: f32, bf16, f16 or f64. `None` keeps each tensor's own, makes f32 of ggml's blocks, and of fp8 and
     /// MXFP4 with scales what config.json says that the model computes in, or else bf16.
     pub dtype: Option<DType>,
+    /// Of a GGUF file, what its matrices are stored as: as [`SaveOptions::dtype`] for floats. `None` as well: as they are, and
+    /// blocks of a GGUF file unchanged.
+    pub quantize: Option<Quantization>,
     /// Most bytes of a file of weights, unless one tensor alone takes more.
     pub max_shard_size: u64,
     /// Show a progress bar on stderr.
@@ -54,7 +62,13 @@ pub struct SaveOptions {
 impl Default for SaveOptions {
     /// The tensors' own dtypes, files of up to 5 GB as transformers makes them, no progress bar.
     fn default() -> SaveOptions {
-        SaveOptions { format: Format::Safetensors, dtype: None, max_shard_size: 5_000_000_000, progress: false }
+        SaveOptions {
+            format: Format::Safetensors,
+            dtype: None,
+            quantize: None,
+            max_shard_size: 5_000_000_000,
+            progress: false,
+        }
     }
 }
 
@@ -69,7 +83,8 @@ pub struct Saved {
     pub files: usize,
 }
 
-/// Writes `model` (see [`Source::resolve`]) as a Hugging Face directory `dir`: config.json, model.safetensors or several
+/// Writes `model` (see [`Source::resolve`]) as a GGUF file `dir`, if that is [`SaveOptions::format`], or as a Hugging Face
+/// directory: config.json, model.safetensors or several
 /// of them with an index, and what there is of tokenizer.json, tokenizer_config.json and generation_config.json. Names,
 /// shapes and, without [`SaveOptions::dtype`], the bits of all values are those that raxla reads.
 ///
@@ -79,27 +94,48 @@ pub struct Saved {
 /// ```
 ///
 /// # Errors
-/// A model that cannot be opened; a `dir` that is there and not empty; whatever the system says on writing.
+/// A model that cannot be opened; a `dir` that is there and not empty; for a GGUF file, a model or tokenizer that the format cannot
+/// describe; whatever the system says on writing.
 pub fn convert(model: &str, dir: &Path, options: &SaveOptions) -> Result<Saved> {
-    check_free(dir)?;
+    check(dir, options)?;
     let mut files = Files::open(&Source::resolve(model, &HubOptions::from_env())?)?;
     let WeightSource::Stored(weights) = &mut files.weights else {
         return Err(Error::Usage(format!("{model} has no weights to write")));
     };
-    if options.format == Format::Flax {
+    if options.format != Format::Safetensors {
         weights.ensure_prefix(by_name(&files.config)?.prefix, |name| name.starts_with("lm_head."));
     }
     let weights = &*weights;
-    let tensors = FromWeights::new(weights, options.dtype)?;
     let tokenizer = files.tokenizer.as_ref().ok();
-    // a GGUF file does not say what dtype its configuration means; quantised weights are written as plain floats
-    let dtype = options.dtype.or(weights.dequantised()).or(weights.gguf().and_then(|_| tensors.float()));
-    let companions = Companions { config: &files.config, generation: &files.generation, tokenizer, dtype };
-    let saved = write(dir, &tensors, &companions, options)?;
+    let companions = Companions { config: &files.config, generation: &files.generation, tokenizer, dtype: None };
+    let saved = match options.format {
+        Format::Gguf => to_gguf(weights, dir, &companions, options)?,
+        _ => {
+            let tensors = FromWeights::new(weights, options.dtype)?;
+            // a GGUF file does not say what dtype its configuration means; quantised weights are written as plain floats
+            let dtype = options.dtype.or(weights.dequantised()).or(weights.gguf().and_then(|_| tensors.float()));
+            write(dir, &tensors, &Companions { dtype, ..companions }, options)?
+        }
+    };
     if let Err(why) = &files.tokenizer {
         tracing::warn!("written without a tokenizer: {why}");
     }
     Ok(saved)
+}
+
+fn to_gguf(weights: &Weights, path: &Path, companions: &Companions, options: &SaveOptions) -> Result<Saved> {
+    let config = companions.config;
+    let spec = Decoder::of(config, false)?;
+    let ignored = by_name(config)?.ignores(config, spec.layers())?;
+    crate::params::check(&spec.params(), weights, &ignored)?;
+    let is_block = |name: &&str| matches!(weights.info(name).map(|i| i.encoding), Some(Encoding::Blocks(_)));
+    if let (Some(name), Some(_)) = (weights.names().find(is_block), gguf::quantization(options)?) {
+        let file = weights.path().display();
+        tracing::warn!("{file} is quantised already ({name}): its errors stay, and others are added");
+    }
+    let tensors = FromWeights::new(weights, Some(DType::F32))?;
+    let source = gguf::Source { tensors: &tensors, companions, metadata: weights.gguf() };
+    gguf::write(path, &source, options)
 }
 
 /// Writes parameters, in the names and layouts that their specifications give them in checkpoints, with this
@@ -142,7 +178,12 @@ fn save_with(
     dir: &Path,
     options: &SaveOptions,
 ) -> Result<Saved> {
-    check_free(dir)?;
+    check(dir, options)?;
+    if options.format == Format::Gguf {
+        let tensors = FromParams::new(params, values, Some(DType::F32))?;
+        let source = gguf::Source { tensors: &tensors, companions: &companions, metadata: None };
+        return gguf::write(dir, &source, options);
+    }
     let tensors = FromParams::new(params, values, options.dtype)?;
     let dtype = tensors.float();
     write(dir, &tensors, &Companions { dtype, ..companions }, options)
@@ -179,9 +220,9 @@ fn write(dir: &Path, tensors: &dyn Tensors, companions: &Companions, options: &S
     let draft = Draft::folder(dir).map_err(|e| unwritable(dir, e))?;
     companions.write(draft.path())?;
     let limit = options.max_shard_size;
-    let files = match options.format {
-        Format::Safetensors => safetensors::write(draft.path(), tensors, limit, &bar)?,
-        Format::Flax => flax::write(draft.path(), tensors, companions.config, limit, &bar)?,
+    let files = match options.format == Format::Flax {
+        true => flax::write(draft.path(), tensors, companions.config, limit, &bar)?,
+        false => safetensors::write(draft.path(), tensors, limit, &bar)?,
     };
     // an empty folder makes room; anything that came meanwhile stays, and publishing fails
     let _ = fs::remove_dir(dir);
@@ -190,12 +231,21 @@ fn write(dir: &Path, tensors: &dyn Tensors, companions: &Companions, options: &S
     Ok(Saved { tensors: entries.len(), bytes, files })
 }
 
-/// Nothing is ever written over.
-fn check_free(dir: &Path) -> Result<()> {
+/// Do the options fit together, and is the place free? Nothing is ever written over.
+fn check(dir: &Path, options: &SaveOptions) -> Result<()> {
+    let kind = if options.format == Format::Gguf { "file" } else { "folder" };
     let taken = |what: &str| {
-        let reason = format!("{what}\n  help: name another folder, or remove this one first");
+        let reason = format!("{what}\n  help: name another {kind}, or remove this one first");
         Err(Error::Save { path: dir.to_path_buf(), reason })
     };
+    if options.format == Format::Gguf {
+        gguf::quantization(options)?;
+        return if dir.exists() { taken("there is something of that name") } else { Ok(()) };
+    }
+    if let Some(quantization) = options.quantize {
+        let name = quantization.name();
+        return Err(Error::Usage(format!("{name} is a way to store matrices in GGUF files\n  help: write a GGUF file")));
+    }
     match fs::read_dir(dir) {
         Ok(mut entries) => match entries.next() {
             None => Ok(()),

@@ -4,7 +4,7 @@ use super::tensors::{Entry, Tensors};
 use crate::{
     Error, Result,
     params::selection,
-    weights::{plain_dtype, reordered, scatter},
+    weights::{Encoding, plain_dtype, reordered, scatter},
 };
 use raxla::{
     Array, DType, Param,
@@ -243,6 +243,10 @@ fn unpacked(p: &Param, bytes: &[u8]) -> Vec<u8> {
 impl Tensors for FromParams<'_> {
     fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+    fn own(&self, i: usize) -> Encoding {
+        let dtype = self.pieces[i].first().map(|piece| self.values[piece.number].dtype());
+        Encoding::Plain(dtype.unwrap_or(self.entries[i].dtype))
     }
     fn read(&self, i: usize, out: &mut [u8]) -> Result<()> {
         let (to, pieces) = (self.entries[i].dtype, &self.pieces[i]);

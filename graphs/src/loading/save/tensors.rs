@@ -25,6 +25,14 @@ pub(super) trait Tensors {
     fn entries(&self) -> &[Entry];
     /// The values of number `i`, row-major, into memory of their length.
     fn read(&self, i: usize, out: &mut [u8]) -> Result<()>;
+    /// How number `i` is held where it comes from.
+    fn own(&self, i: usize) -> Encoding {
+        Encoding::Plain(self.entries()[i].dtype)
+    }
+    /// Number `i` as a GGUF file has it, if it comes from one.
+    fn in_gguf(&self, _i: usize) -> Option<(Encoding, &[u8])> {
+        None
+    }
     /// The dtype of the floats, by the first of them.
     fn float(&self) -> Option<DType> {
         self.entries().iter().map(|e| e.dtype).find(|d| d.is_float())
@@ -63,6 +71,13 @@ impl<'a> FromWeights<'a> {
 impl Tensors for FromWeights<'_> {
     fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+    fn own(&self, i: usize) -> Encoding {
+        let info = self.weights.info(&self.entries[i].name);
+        info.map_or(Encoding::Plain(self.entries[i].dtype), |info| info.encoding)
+    }
+    fn in_gguf(&self, i: usize) -> Option<(Encoding, &[u8])> {
+        self.weights.as_in_gguf(&self.entries[i].name)
     }
     fn read(&self, i: usize, out: &mut [u8]) -> Result<()> {
         let entry = &self.entries[i];

@@ -59,6 +59,9 @@ pub(super) fn build(
 
 const KNOWN: &str = "gpt-2, smollm, starcoder, refact, codeshell, llama-bpe, qwen2, tekken";
 
+/// One name of each.
+pub(super) const NAMES: [&str; 5] = ["gpt-2", "smollm", "llama-bpe", "qwen2", "tekken"];
+
 fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }

@@ -13,27 +13,22 @@ use tokenizers::{AddedToken, DecoderWrapper, Tokenizer as Inner};
 /// What a piece is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PieceKind {
-    Normal,
+    Normal = 1,
     /// Stands for what no piece spells.
-    Unknown,
+    Unknown = 2,
     /// `<s>` and its like: never part of a text.
-    Control,
+    Control = 3,
     /// Found in a text before anything else.
-    UserDefined,
-    Unused,
-    Byte,
+    UserDefined = 4,
+    Unused = 5,
+    Byte = 6,
 }
 
 /// The numbers of the kinds are the same in `.model` files and in GGUF's `token_type`.
 pub(super) fn kind(number: i64) -> PieceKind {
-    match number {
-        2 => PieceKind::Unknown,
-        3 => PieceKind::Control,
-        4 => PieceKind::UserDefined,
-        5 => PieceKind::Unused,
-        6 => PieceKind::Byte,
-        _ => PieceKind::Normal,
-    }
+    use PieceKind::*;
+    let all = [Unknown, Control, UserDefined, Unused, Byte];
+    all.into_iter().find(|kind| *kind as i64 == number).unwrap_or(Normal)
 }
 
 #[derive(Clone, Debug)]

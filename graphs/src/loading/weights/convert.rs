@@ -46,7 +46,7 @@ impl Encoding {
     }
 
     /// The bytes that `n` values take, `n` being a multiple of [`Self::unit`]; `None` on overflow or an opaque type.
-    pub(super) fn bytes(self, n: usize) -> Option<usize> {
+    pub(crate) fn bytes(self, n: usize) -> Option<usize> {
         match self {
             Encoding::Plain(dtype) => n.checked_mul(dtype.bits() / 8),
             Encoding::Blocks(block) if n.is_multiple_of(block.values()) => {

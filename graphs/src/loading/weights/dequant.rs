@@ -1,6 +1,6 @@
 //! The block formats of ggml, decoded to f32 with the arithmetic of ggml's reference code, bit for bit.
 //!
-//! A block holds 32 or 256 consecutive values of a row: small integers, one or two f16 scales, and (for the `_K`
+//! A block holds 32 or 256 consecutive values of a row: small numbers, one or two scales (mostly f16), and (for the `_K`
 //! formats) integer sub-scales. A value is always `scale * q`, or `scale * q` plus or minus an offset, rounded after
 //! each step.
 
@@ -22,6 +22,8 @@ pub enum Block {
     Q8_0,
     /// 4 bits that choose one of 16 numbers, one scale.
     IQ4_NL,
+    /// 4-bit floats, a power of two as their scale. (OCP Microscaling Formats 1.0.)
+    MXFP4,
     /// 2 bits, 16 sub-blocks with 4-bit scales and minima.
     Q2_K,
     /// 3 bits, 16 sub-blocks with 6-bit scales.
@@ -40,7 +42,7 @@ impl Block {
     /// How many values one block holds.
     pub const fn values(self) -> usize {
         match self {
-            Block::Q4_0 | Block::Q4_1 | Block::Q5_0 | Block::Q5_1 | Block::Q8_0 | Block::IQ4_NL => 32,
+            Block::Q4_0 | Block::Q4_1 | Block::Q5_0 | Block::Q5_1 | Block::Q8_0 | Block::IQ4_NL | Block::MXFP4 => 32,
             Block::Q2_K | Block::Q3_K | Block::Q4_K | Block::Q5_K | Block::Q6_K | Block::IQ4_XS => 256,
         }
     }
@@ -54,6 +56,7 @@ impl Block {
             Block::Q5_1 => 4 + 4 + 16,
             Block::Q8_0 => 2 + 32,
             Block::IQ4_NL => 2 + 16,
+            Block::MXFP4 => 1 + 16,
             Block::Q2_K => 16 + 64 + 4,
             Block::Q3_K => 32 + 64 + 12 + 2,
             Block::Q4_K => 4 + 12 + 128,
@@ -72,6 +75,7 @@ impl Block {
             Block::Q5_1 => "Q5_1",
             Block::Q8_0 => "Q8_0",
             Block::IQ4_NL => "IQ4_NL",
+            Block::MXFP4 => "MXFP4",
             Block::Q2_K => "Q2_K",
             Block::Q3_K => "Q3_K",
             Block::Q4_K => "Q4_K",
@@ -90,6 +94,7 @@ impl Block {
             Block::Q5_1 => q5_1,
             Block::Q8_0 => q8_0,
             Block::IQ4_NL => iq4_nl,
+            Block::MXFP4 => mxfp4,
             Block::Q2_K => q2_k,
             Block::Q3_K => q3_k,
             Block::Q4_K => q4_k,
@@ -160,7 +165,7 @@ fn q8_0(b: &[u8], y: &mut [f32]) {
 }
 
 /// The numbers that IQ4_NL and IQ4_XS choose from: finer near 0, as weights are.
-const NON_LINEAR: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+pub(super) const NON_LINEAR: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
 
 /// 32 values, chosen by the low halves of 16 bytes and then by the high ones.
 fn chosen(bytes: &[u8], scale: f32, y: &mut [f32]) {
@@ -174,6 +179,26 @@ fn chosen(bytes: &[u8], scale: f32, y: &mut [f32]) {
 
 fn iq4_nl(b: &[u8], y: &mut [f32]) {
     chosen(&b[2..18], half_at(b, 0), y);
+}
+
+/// Twice the values of 4 bits: sign, two of exponent, one of mantissa.
+pub(super) const FP4: [f32; 16] = [0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 0.0, -1.0, -2.0, -3.0, -4.0, -6.0, -8.0, -12.0];
+
+/// Half of the power of two that an exponent with a bias of 127 stands for.
+pub(super) fn half_of_power(exponent: u8) -> f32 {
+    match exponent {
+        0 | 1 => f32::from_bits(1 << (21 + exponent)),
+        e => f32::from_bits(u32::from(e - 1) << 23),
+    }
+}
+
+fn mxfp4(b: &[u8], y: &mut [f32]) {
+    let d = half_of_power(b[0]);
+    let (low, high) = y.split_at_mut(16);
+    for ((q, l), h) in b[1..17].iter().zip(low).zip(high) {
+        *l = d * FP4[usize::from(q & 15)];
+        *h = d * FP4[usize::from(q >> 4)];
+    }
 }
 
 fn iq4_xs(b: &[u8], y: &mut [f32]) {
@@ -218,7 +243,7 @@ fn q3_k(b: &[u8], y: &mut [f32]) {
 }
 
 /// The 6-bit scale and minimum of sub-block `sub`, as Q4_K and Q5_K pack them into 12 bytes.
-fn scale_and_min(packed: &[u8], sub: usize) -> (f32, f32) {
+pub(super) fn scale_and_min(packed: &[u8], sub: usize) -> (f32, f32) {
     let (scale, min) = if sub < 4 {
         (packed[sub] & 63, packed[sub + 4] & 63)
     } else {

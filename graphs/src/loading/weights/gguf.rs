@@ -53,6 +53,11 @@ impl Metadata {
         self.0.get(key)
     }
 
+    /// All keys and values, in alphabetical order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value))
+    }
+
     /// All keys, in alphabetical order.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
@@ -209,28 +214,40 @@ fn place(file: usize, header_end: usize, alignment: usize, rows: Vec<Row>) -> Re
 }
 
 /// The types of ggml.h by number.
+const TYPES: &[(u32, Encoding)] = &[
+    (0, Encoding::Plain(DType::F32)),
+    (1, Encoding::Plain(DType::F16)),
+    (2, Encoding::Blocks(Block::Q4_0)),
+    (3, Encoding::Blocks(Block::Q4_1)),
+    (6, Encoding::Blocks(Block::Q5_0)),
+    (7, Encoding::Blocks(Block::Q5_1)),
+    (8, Encoding::Blocks(Block::Q8_0)),
+    (10, Encoding::Blocks(Block::Q2_K)),
+    (11, Encoding::Blocks(Block::Q3_K)),
+    (12, Encoding::Blocks(Block::Q4_K)),
+    (13, Encoding::Blocks(Block::Q5_K)),
+    (14, Encoding::Blocks(Block::Q6_K)),
+    (20, Encoding::Blocks(Block::IQ4_NL)),
+    (23, Encoding::Blocks(Block::IQ4_XS)),
+    (24, Encoding::Plain(DType::I8)),
+    (25, Encoding::Plain(DType::I16)),
+    (26, Encoding::Plain(DType::I32)),
+    (27, Encoding::Plain(DType::I64)),
+    (28, Encoding::Plain(DType::F64)),
+    (30, Encoding::Plain(DType::BF16)),
+    (39, Encoding::Blocks(Block::MXFP4)),
+];
+
+/// The number of a type that files can have.
+pub(crate) fn type_number(encoding: Encoding) -> Option<u32> {
+    TYPES.iter().find(|(_, known)| *known == encoding).map(|(number, _)| *number)
+}
+
 fn encoding(number: u32) -> Result<Encoding, String> {
+    if let Some((_, encoding)) = TYPES.iter().find(|(known, _)| *known == number) {
+        return Ok(*encoding);
+    }
     let unreadable = match number {
-        0 => return Ok(Encoding::Plain(DType::F32)),
-        1 => return Ok(Encoding::Plain(DType::F16)),
-        2 => return Ok(Encoding::Blocks(Block::Q4_0)),
-        3 => return Ok(Encoding::Blocks(Block::Q4_1)),
-        6 => return Ok(Encoding::Blocks(Block::Q5_0)),
-        7 => return Ok(Encoding::Blocks(Block::Q5_1)),
-        8 => return Ok(Encoding::Blocks(Block::Q8_0)),
-        10 => return Ok(Encoding::Blocks(Block::Q2_K)),
-        11 => return Ok(Encoding::Blocks(Block::Q3_K)),
-        12 => return Ok(Encoding::Blocks(Block::Q4_K)),
-        13 => return Ok(Encoding::Blocks(Block::Q5_K)),
-        14 => return Ok(Encoding::Blocks(Block::Q6_K)),
-        20 => return Ok(Encoding::Blocks(Block::IQ4_NL)),
-        23 => return Ok(Encoding::Blocks(Block::IQ4_XS)),
-        24 => return Ok(Encoding::Plain(DType::I8)),
-        25 => return Ok(Encoding::Plain(DType::I16)),
-        26 => return Ok(Encoding::Plain(DType::I32)),
-        27 => return Ok(Encoding::Plain(DType::I64)),
-        28 => return Ok(Encoding::Plain(DType::F64)),
-        30 => return Ok(Encoding::Plain(DType::BF16)),
         9 => "Q8_1",
         15 => "Q8_K",
         16 => "IQ2_XXS",
@@ -242,12 +259,11 @@ fn encoding(number: u32) -> Result<Encoding, String> {
         29 => "IQ1_M",
         34 => "TQ1_0",
         35 => "TQ2_0",
-        39 => "MXFP4",
         _ => "unknown",
     };
     Err(format!(
         "ggml type {number} ({unreadable}), which raxla cannot read\n  \
-         help: raxla reads F32, F16, BF16, F64, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K to Q6_K, IQ4_NL and IQ4_XS; \
+         help: raxla reads F32, F16, BF16, F64, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K to Q6_K, IQ4_NL, IQ4_XS and MXFP4; \
          take a file of one of these types"
     ))
 }

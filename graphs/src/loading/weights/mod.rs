@@ -5,6 +5,7 @@
 mod arrange;
 mod convert;
 mod dequant;
+mod encode;
 mod find;
 pub(crate) mod flax;
 pub mod gguf;
@@ -263,6 +264,12 @@ impl Weights {
         let whole = |s: &&Stored| s.layout == Layout::Same && s.view == View::Whole && s.scales.is_none();
         let stored = self.tensors.get(name).filter(whole)?;
         Some(self.slice(stored))
+    }
+
+    /// Of a GGUF file, the bytes of a tensor in the file's own order, whatever that is.
+    pub(crate) fn as_in_gguf(&self, name: &str) -> Option<(Encoding, &[u8])> {
+        let stored = self.tensors.get(name).filter(|_| self.gguf.is_some())?;
+        Some((stored.encoding, self.slice(stored)))
     }
 
     fn slice(&self, stored: &Stored) -> &[u8] {

@@ -1,4 +1,4 @@
-//! The parameter names of GGUF files and those of Hugging Face, one table per architecture.
+//! The parameter names of GGUF files and those of Hugging Face, one table per architecture, for both directions.
 
 use super::convert::Layout;
 use super::gguf::Metadata;
@@ -25,8 +25,10 @@ pub(crate) struct Architecture {
 /// A name in GGUF files, the one of Hugging Face, both without `.weight` or `.bias`, and how the weight is stored.
 type Name = (&'static str, &'static str, Rule);
 
-#[derive(Clone, Copy, Debug)]
-enum Rule {
+/// What llama.cpp's converter does to the values of a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// Nothing.
     Same,
     /// The rows are the heads of the queries.
     QueryHeads,
@@ -165,6 +167,19 @@ pub(crate) fn architecture(metadata: &Metadata) -> Option<&'static Architecture>
     of(Some(experts)).or(of(None))
 }
 
+/// The table for this `model_type`.
+pub(crate) fn of_model(model_type: &str) -> Option<&'static Architecture> {
+    // (a Mistral is a LLaMA there)
+    let model_type = if model_type == "mistral" { "llama" } else { model_type };
+    ARCHITECTURES.iter().find(|a| a.model_type == model_type)
+}
+
+/// The `model_type`s that have a table.
+pub(crate) fn known_models() -> String {
+    let all: Vec<&str> = ARCHITECTURES.iter().map(|a| a.model_type).collect();
+    format!("{}, mistral", all.join(", "))
+}
+
 /// The GGUF architectures that have a table.
 pub(crate) fn known() -> String {
     let mut all: Vec<&str> = ARCHITECTURES.iter().map(|a| a.gguf).collect();
@@ -179,6 +194,15 @@ pub(super) enum Tensor {
     One(String, Layout),
     /// Several, one after the other along the first dimension.
     Many(Vec<String>),
+}
+
+/// Where a tensor is in a GGUF file.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) name: String,
+    pub(crate) rule: Rule,
+    /// Of a matrix of one expert, which: the file has those of all in one tensor.
+    pub(crate) expert: Option<usize>,
 }
 
 impl Architecture {
@@ -217,24 +241,27 @@ impl Architecture {
         Ok(Tensor::One(format!("{prefix}{own}.{kind}"), layout))
     }
 
+    /// Where a GGUF file has the tensor of this Hugging Face name; `None` if it has no place for it.
+    pub(crate) fn place(&self, name: &str) -> Option<Place> {
+        let find = |stem: &str, names: &'static [Name]| names.iter().find(|(_, own, _)| *own == stem);
+        let (stem, kind) = name.rsplit_once('.')?;
+        let (prefix, expert, (gguf, _, rule)) = match find(stem, self.outside) {
+            Some(found) => (String::new(), None, found),
+            None => {
+                let (layer, stem) = stem.strip_prefix(self.layers)?.split_once('.')?;
+                let expert = stem.split('.').find_map(|part| part.parse::<usize>().ok());
+                let any = |part| if expert.is_some_and(|n| n.to_string() == part) { "{}" } else { part };
+                let stem = stem.split('.').map(any).collect::<Vec<_>>().join(".");
+                (format!("blk.{layer}."), expert, self.inside.iter().find_map(|names| find(&stem, names))?)
+            }
+        };
+        let rule = if *rule == Conv1D && kind != "weight" { Same } else { *rule };
+        Some(Place { name: format!("{prefix}{gguf}.{kind}"), rule, expert })
+    }
+
     /// The GGUF name of a tensor of this Hugging Face name; the same name if it has none.
     pub(super) fn gguf_name(&self, name: &str) -> String {
-        let find =
-            |stem: &str, names: &'static [Name]| names.iter().find(|(_, own, _)| *own == stem).map(|(gguf, ..)| *gguf);
-        let outside = |stem: &str| find(stem, self.outside).map(str::to_string);
-        let inside = |stem: &str| {
-            let (layer, stem) = stem.strip_prefix(self.layers)?.split_once('.')?;
-            // (of an expert, the tensor of all)
-            let any = |part: &str| if part.bytes().all(|b| b.is_ascii_digit()) { "{}" } else { part }.to_string();
-            let stem = stem.split('.').map(any).collect::<Vec<_>>().join(".");
-            let gguf = self.inside.iter().find_map(|names| find(&stem, names))?;
-            Some(format!("blk.{layer}.{gguf}"))
-        };
-        let whole = || {
-            let (stem, kind) = name.rsplit_once('.')?;
-            Some(format!("{}.{kind}", outside(stem).or_else(|| inside(stem))?))
-        };
-        whole().unwrap_or_else(|| name.to_string())
+        self.place(name).map_or_else(|| name.to_string(), |place| place.name)
     }
 
     /// The name in a layer and, where it is that of one expert's matrix, which.
