@@ -1,7 +1,7 @@
 //! Options that several commands share.
 use crate::{Result, note, probe, tuned::Entry, usage};
 use clap::Args;
-use raxla::{Client, DType, Mesh, Param, prim::Arithmetic, runtime};
+use raxla::{Client, DType, Mesh, Param, prim::{Arithmetic, Format}, runtime};
 use raxla_graphs::{
     Files, LoadOptions, Matrices, Model, Sampling, TiedHead,
     models::{Decoder, Stacking},
@@ -104,6 +104,9 @@ pub struct ModelArgs {
     /// several times faster where a processor has AMX
     #[arg(long, value_name = "A", default_value = "exact", value_parser = arithmetic)]
     arithmetic: Arithmetic,
+    /// Quantise matrices when they are loaded: q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k, iq4_nl or mxfp4, as llama.cpp's formats
+    #[arg(long, value_name = "Q", value_parser = quantised)]
+    quantize: Option<Format>,
     /// Scan over stacked layers: compiles faster, decodes slower
     #[arg(long)]
     pub scan: bool,
@@ -144,7 +147,11 @@ impl ModelArgs {
     }
     /// Dtypes that it is held in, in one word: what is tuned is tuned for these.
     pub fn dtypes(&self) -> String {
-        let own = self.dtype.map_or_else(|| "stored".to_string(), |dtype| dtype.to_string());
+        let own = match (self.quantize, self.dtype) {
+            (Some(format), _) => format.name().to_lowercase(),
+            (None, Some(dtype)) => dtype.to_string(),
+            (None, None) => "stored".to_string(),
+        };
         let cache = self.cache_dtype.filter(|cache| *cache != self.dtype.unwrap_or(DType::F32));
         cache.map_or_else(|| own.clone(), |cache| format!("{own}-cache-{cache}"))
     }
@@ -172,9 +179,9 @@ impl ModelArgs {
             Kernels::Auto => Matrices::Auto,
             Kernels::Off => Matrices::Dense,
         };
-        let (dtype, cache_dtype, arithmetic, scanned) = (self.dtype, self.cache_dtype, self.arithmetic, self.scan);
-        let progress = true;
-        LoadOptions { dtype, matrices, arithmetic, cache_dtype, scanned, tied_head, progress, ..LoadOptions::default() }
+        let ModelArgs { dtype, cache_dtype, arithmetic, quantize, scan: scanned, .. } = *self;
+        let all = LoadOptions { dtype, matrices, arithmetic, quantize, cache_dtype, ..LoadOptions::default() };
+        LoadOptions { scanned, tied_head, progress: true, ..all }
     }
 }
 
@@ -202,6 +209,13 @@ pub fn axes(text: &str) -> std::result::Result<String, String> {
 
 fn arithmetic(name: &str) -> std::result::Result<Arithmetic, String> {
     Arithmetic::named(name).ok_or_else(|| "it is none of exact, bf16".into())
+}
+
+fn quantised(name: &str) -> std::result::Result<Format, String> {
+    let known = Format::ALL.into_iter().filter(|format| !format.is_plain());
+    let names: Vec<String> = known.clone().map(|format| format.name().to_lowercase()).collect();
+    let found = known.into_iter().find(|format| format.name().eq_ignore_ascii_case(name));
+    found.ok_or_else(|| format!("it is none of {}", names.join(", ")))
 }
 
 /// A dtype that models run in.

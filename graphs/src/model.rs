@@ -15,7 +15,7 @@ use raxla::{
     Array, Client, DType, Key, Mesh, Param, Tree,
     nn::{Packer, moe::Dispatch},
     param,
-    prim::Arithmetic,
+    prim::{Arithmetic, Format},
 };
 use raxla_xla::CompileOptions;
 use std::{
@@ -31,6 +31,9 @@ pub struct LoadOptions {
     pub dtype: Option<DType>,
     /// How matrices are held.
     pub matrices: Matrices,
+    /// Quantise matrices to this format when they are loaded, whatever the file has; where its blocks do not divide the inputs of one,
+    /// as llama-quantize does. Only where matrices are packed.
+    pub quantize: Option<Format>,
     /// How kernels compute products of many rows, when prompts are taken in.
     pub arithmetic: Arithmetic,
     /// One program for all layers, run in a loop: compiles fast, decodes slower. Else every layer is written out.
@@ -170,13 +173,10 @@ impl Model {
             weights.ensure_prefix(family.prefix, |name| name.starts_with("lm_head."));
             params::check(&spec.params(), weights, &family.ignores(&config, spec.layers())?)?;
         }
-        let spec = match (packs, &weights) {
-            (false, _) => spec,
-            (true, WeightSource::Stored(weights)) => {
-                spec.packed(options.packer(dtype), |p, inputs| params::format(p, inputs, weights, options.dtype))
-            }
-            (true, WeightSource::Random(_)) => spec,
-        };
+        let dense = spec.clone();
+        let stored = if let WeightSource::Stored(weights) = &weights { Some(weights) } else { None };
+        let choose = |p: &Param, inputs: usize| params::format(p, inputs, stored, options);
+        let spec = if packs { spec.packed(options.packer(dtype), choose) } else { spec };
         let declared = spec.params();
         let placement = options.mesh.as_ref().map(|mesh| Placement::new(mesh, client, &spec)).transpose()?;
         let places = placement.as_ref().map(Placement::shardings);
@@ -194,12 +194,15 @@ impl Model {
             }
             WeightSource::Random(seed) => {
                 ask(&name)?;
-                let (spec, key) = (spec.map(|p| p.clone().cast(dtype)), Key::host(seed));
-                let made = match &placement {
-                    Some(placement) => param::init(&spec, &key, placement.mesh(), placement.rules())?,
-                    None => param::init_on(&spec, &key, client)?,
-                };
-                made.leaves()
+                let (dense, key) = (dense.map(|p| p.clone().cast(dtype)), Key::host(seed));
+                match &placement {
+                    Some(placement) => param::init(&dense, &key, placement.mesh(), placement.rules())?.leaves(),
+                    None if options.quantize.is_some() && packs => params::noise(&declared, seed, dtype, client)?,
+                    None => {
+                        let made = param::init_on(&dense, &key, client)?.leaves();
+                        if packs { regrouped(&dense.params(), &made, &declared, dtype, client, None)? } else { made }
+                    }
+                }
             }
         };
         let forward = match &placement {

@@ -161,3 +161,53 @@ fn scale_and_min(packed: &[u8], sub: usize) -> (u8, u8) {
         (low & 15 | packed[sub - 4] >> 6 << 4, low >> 4 | packed[sub] >> 6 << 4)
     }
 }
+
+/// Fills packed tiles with arbitrary numbers whose spread is about `std`: weights for measuring, not for use. Of the plain formats,
+/// normal-like numbers; of others, blocks with scales of that size.
+pub fn noise(format: Format, seed: u64, std: f32, packed: &mut [u8]) {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    for block in packed.chunks_exact_mut(format.bytes()) {
+        for word in block.chunks_exact_mut(8) {
+            word.copy_from_slice(&next().to_le_bytes());
+        }
+        let half = |x: f32| half::f16::from_f32(x).to_le_bytes();
+        let fill = |part: &mut [u8], x: f32| part.chunks_exact_mut(2).for_each(|p| p.copy_from_slice(&half(x)));
+        match format {
+            // the exponent of `std` and less, with random signs and fractions
+            Format::F32 => block.chunks_exact_mut(4).for_each(|w| {
+                let bits = u32::from_le_bytes([w[0], w[1], w[2], w[3]]);
+                w.copy_from_slice(&(std * ((bits >> 8) as f32 / (1 << 23) as f32 - 1.0) * 1.7).to_le_bytes());
+            }),
+            Format::BF16 | Format::F16 => block.chunks_exact_mut(2).for_each(|w| {
+                let x = std * (f32::from(w[0]) / 128.0 - 1.0) * 1.7;
+                let bits = if format == Format::F16 { half(x) } else { half::bf16::from_f32(x).to_le_bytes() };
+                w.copy_from_slice(&bits);
+            }),
+            Format::Q8_0 => fill(&mut block[..32], std / 74.0),
+            Format::Q4_0 => fill(&mut block[..32], std / 4.6),
+            Format::IQ4_NL => fill(&mut block[..32], std / 60.0),
+            Format::Q5_0 => fill(&mut block[..32], std / 9.2),
+            Format::MXFP4 => block[..16].fill((127.0 + (std / 3.0).log2().round()).clamp(2.0, 254.0) as u8),
+            Format::Q4_1 | Format::Q5_1 => {
+                let steps = if format == Format::Q4_1 { 4.6 } else { 9.2 };
+                fill(&mut block[..32], std / steps);
+                fill(&mut block[32..64], -std * 1.63);
+            }
+            Format::Q4_K | Format::Q5_K => {
+                let (steps, middle) = if format == Format::Q4_K { (4.6, 7.5) } else { (9.2, 15.5) };
+                fill(&mut block[..32], std / steps / 31.0);
+                fill(&mut block[32..64], std / steps * middle / 31.0);
+                block[64..320].iter_mut().for_each(|b| *b &= 63);
+            }
+            Format::Q6_K => {
+                fill(&mut block[..32], std / 18.0 / 73.0);
+            }
+        }
+    }
+}

@@ -2,9 +2,21 @@
 //!
 //! Every name and shape is compared before anything is read. Then one parameter after the other is read, brought
 //! into the model's order (transposed, split into heads, stacked over layers), and uploaded.
-use crate::{Error, LoadError, error::Result, memory::ask_for_parameters, weights::Weights};
+use crate::{
+    Error, LoadError, LoadOptions,
+    error::Result,
+    memory::ask_for_parameters,
+    weights::{Weights, quantised_format},
+};
 use indicatif::{ProgressBar, ProgressStyle};
-use raxla::{Array, Aval, Client, DType, NamedSharding, Param, memory::resize, param::Selection, prim::Format};
+use raxla::{
+    Array, Aval, Client, DType, Key, NamedSharding, Param,
+    memory::resize,
+    param::{Init, Selection},
+    prim::Format,
+};
+use raxla_kernels::pack;
+use rayon::prelude::*;
 use std::{collections::BTreeMap, io::IsTerminal, sync::Arc};
 
 /// Read all parameters in `dtype` and upload them. Besides them, no more than one parameter is in memory.
@@ -82,15 +94,19 @@ pub(crate) fn upload(
     Ok(arrays)
 }
 
-/// The format in which a matrix is packed: that of `dtype`, or the file's own. It has so many inputs.
-pub(crate) fn format(p: &Param, inputs: usize, weights: &Weights, dtype: Option<DType>) -> Option<Format> {
-    match dtype {
-        Some(DType::F32) => return Some(Format::F32),
-        Some(DType::BF16) => return Some(Format::BF16),
-        Some(DType::F16) => return Some(Format::F16),
-        Some(_) => return None,
-        None => {}
+/// The format in which a matrix of so many inputs is packed: the one to which it is quantised, that of the dtype, or the file's own.
+pub(crate) fn format(p: &Param, inputs: usize, weights: Option<&Weights>, options: &LoadOptions) -> Option<Format> {
+    if let Some(wanted) = options.quantize {
+        return Some(quantised_format(wanted, inputs));
     }
+    let of_dtype = match options.dtype {
+        Some(DType::F32) => Some(Format::F32),
+        Some(DType::BF16) => Some(Format::BF16),
+        Some(DType::F16) => Some(Format::F16),
+        Some(_) => return None,
+        None => None,
+    };
+    let Some(weights) = weights.filter(|_| of_dtype.is_none()) else { return of_dtype.or(Some(Format::F32)) };
     let format = weights.packed_format(p)?;
     let as_stored = || {
         let part = p.selection().ok()?;
@@ -98,6 +114,27 @@ pub(crate) fn format(p: &Param, inputs: usize, weights: &Weights, dtype: Option<
         Some(p.checkpoint_names().iter().all(fits))
     };
     if format.is_plain() || as_stored().unwrap_or(false) { Some(format) } else { Some(Format::F32) }
+}
+
+/// Arbitrary values for parameters of which matrices are packed in blocks: to measure a model of that size, without the time and memory
+/// that quantising as many numbers takes.
+pub(crate) fn noise(params: &[(String, Param)], seed: u64, dtype: DType, client: &Client) -> Result<Vec<Array>> {
+    let packed = |p: &Param| Some((p.packing.as_ref()?.format, p.held(dtype)));
+    let (formats, avals): (Vec<Format>, Vec<Aval>) = params.iter().filter_map(|(_, p)| packed(p)).unzip();
+    let spread = |p: &Param| if let Init::Normal(std) = p.init { std as f32 } else { 0.02 };
+    let spreads: Vec<f32> = params.iter().filter(|(_, p)| p.packing.is_some()).map(|(_, p)| spread(p)).collect();
+    const PART: usize = 1 << 10;
+    let mut matrices = Array::in_one_piece(client, &avals, |i, out| {
+        let parts = out.par_chunks_mut(PART * formats[i].bytes()).enumerate();
+        parts.for_each(|(part, out)| pack::noise(formats[i], seed + (i << 32 | part) as u64, spreads[i], out));
+        Ok::<(), Error>(())
+    })?
+    .into_iter();
+    let others: Vec<Param> =
+        params.iter().filter(|(_, p)| p.packing.is_none()).map(|(_, p)| p.clone().cast(dtype)).collect();
+    let mut others = raxla::param::init_on(&others, &Key::host(seed), client)?.into_iter();
+    let next = |(_, p): &(String, Param)| if p.packing.is_some() { matrices.next() } else { others.next() };
+    Ok(params.iter().filter_map(next).collect())
 }
 
 /// Are these the parameters that the checkpoint holds, by names and shapes? `ignored` as in [`load`].

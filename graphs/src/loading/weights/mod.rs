@@ -19,7 +19,7 @@ mod torch;
 mod view;
 
 pub(crate) use arrange::scatter;
-pub(crate) use pack::{pack_numbers, plain_dtype};
+pub(crate) use pack::{pack_numbers, plain_dtype, quantised_format};
 pub use pack::format_of;
 pub use convert::Encoding;
 pub use dequant::Block;

@@ -7,12 +7,45 @@ use super::{
 };
 use crate::LoadError;
 use raxla::{DType, Param, param, param::Selection, prim::Format};
-use raxla_kernels::pack::{Strides, pack_blocks, pack_plain};
+use raxla_kernels::{
+    format::TILE,
+    pack::{Strides, pack_blocks, pack_plain},
+};
 use rayon::prelude::*;
 
 /// The kernels' format for blocks of ggml, if they have it.
 pub fn format_of(block: Block) -> Option<Format> {
     Format::named(block.name()).filter(|format| !format.is_plain())
+}
+
+/// The blocks of ggml that a format of the kernels has.
+fn block_of(format: Format) -> Option<Block> {
+    Some(match format {
+        Format::F32 | Format::BF16 | Format::F16 => return None,
+        Format::Q8_0 => Block::Q8_0,
+        Format::Q4_0 => Block::Q4_0,
+        Format::Q4_1 => Block::Q4_1,
+        Format::Q5_0 => Block::Q5_0,
+        Format::Q5_1 => Block::Q5_1,
+        Format::IQ4_NL => Block::IQ4_NL,
+        Format::MXFP4 => Block::MXFP4,
+        Format::Q4_K => Block::Q4_K,
+        Format::Q5_K => Block::Q5_K,
+        Format::Q6_K => Block::Q6_K,
+    })
+}
+
+/// The format in which a matrix of so many inputs is quantised: the one that is wanted or, where its blocks do not divide the inputs,
+/// what llama-quantize takes in its place; without any, f32.
+pub(crate) fn quantised_format(wanted: Format, inputs: usize) -> Format {
+    let instead = match wanted {
+        _ if inputs.is_multiple_of(wanted.inputs()) => wanted,
+        Format::Q4_K => Format::Q5_0,
+        Format::Q5_K => Format::Q5_1,
+        Format::Q6_K => Format::Q8_0,
+        other => other,
+    };
+    if inputs.is_multiple_of(instead.inputs()) { instead } else { Format::F32 }
 }
 
 /// The dtype of a format's numbers, if they stand one by one.
@@ -34,15 +67,15 @@ fn outputs_first(p: &Param) -> bool {
     p.axes.get(p.stacks()) == Some(&"vocab") || matches!(p.layout, param::Stored::Transposed(_))
 }
 
-/// Packs a matrix whose numbers of `dtype` lie as a checkpoint has them. Formats without blocks round them to their own.
+/// Packs a matrix whose numbers of `dtype` lie as a checkpoint has them: rounded to those of a plain format, or quantised.
 ///
 /// # Errors
-/// A format with blocks.
+/// Numbers that cannot be converted; of blocks, numbers that are not finite.
 pub(crate) fn pack_numbers(p: &Param, numbers: &[u8], dtype: DType, out: &mut [u8]) -> crate::Result<()> {
-    let blocks = |format: Format| crate::Error::Usage(format!("values cannot be brought into the blocks of {format:?}"));
+    let blocks = |format: Format| crate::Error::Usage(format!("values of {dtype} cannot be brought into {format:?}"));
     let Some(packing) = &p.packing else { return Err(crate::Error::Usage("a matrix that is not packed".into())) };
     let (k, n, format) = (packing.inputs, packing.outputs(), packing.format);
-    let own = plain_dtype(format).ok_or_else(|| blocks(format))?;
+    let own = plain_dtype(format).unwrap_or(DType::F32);
     let mut rounded = vec![];
     let numbers = match own == dtype {
         true => numbers,
@@ -52,7 +85,33 @@ pub(crate) fn pack_numbers(p: &Param, numbers: &[u8], dtype: DType, out: &mut [u
             &rounded
         }
     };
-    pack_plain(format, [k, n], numbers, strides(own, [k, n], outputs_first(p)), 0, out);
+    let at = strides(own, [k, n], outputs_first(p));
+    let [_, blocks, bytes] = packing.dims();
+    let tiles = out.par_chunks_mut((TILES_A_TASK * blocks * bytes).max(1)).enumerate();
+    match block_of(format) {
+        None => tiles.for_each(|(i, tiles)| pack_plain(format, [k, n], numbers, at, i * TILES_A_TASK, tiles)),
+        Some(block) => {
+            let number = |i: usize, output: usize| {
+                let from = i * at.input + output * at.output;
+                f32::from_le_bytes([numbers[from], numbers[from + 1], numbers[from + 2], numbers[from + 3]])
+            };
+            if numbers.chunks_exact(4).any(|b| !f32::from_le_bytes([b[0], b[1], b[2], b[3]]).is_finite()) {
+                let what = format!("{} has numbers that are not finite, which {format:?} cannot hold", p.name);
+                return Err(crate::Error::Usage(what));
+            }
+            tiles.for_each(|(i, tiles)| {
+                let first = i * TILES_A_TASK * TILE;
+                let row = k / block.values() * block.bytes();
+                let outputs = (TILES_A_TASK * TILE).min(n.saturating_sub(first));
+                let mut encoded = vec![0; outputs * row];
+                for (output, out) in encoded.chunks_exact_mut(row.max(1)).enumerate() {
+                    let values: Vec<f32> = (0..k).map(|i| number(i, first + output)).collect();
+                    block.encode(&values, out);
+                }
+                pack_blocks(format, [k, n], |i| &encoded[(i - first) * row..][..row], i * TILES_A_TASK, tiles);
+            });
+        }
+    }
     Ok(())
 }
 
@@ -93,7 +152,8 @@ impl Weights {
         if !format.is_plain() {
             let stored = self.convertible(name, DType::F32)?;
             let Some(rows) = Rows::of(stored, format, [k, n], first, part) else {
-                return Err(self.bad_tensor(name, format!("its blocks do not lie along the inputs of a {format:?} matrix")));
+                let numbers = self.numbers(name, [k, n], DType::F32, part)?;
+                return pack_numbers(p, &numbers, DType::F32, out).map_err(|e| self.bad_tensor(name, e.to_string()));
             };
             let (file, range) = (&self.files[stored.file], stored.range.clone());
             let all = &file[range.clone()];
@@ -105,7 +165,7 @@ impl Weights {
             return Ok(());
         }
         let dtype = plain_dtype(format).unwrap_or(DType::F32);
-        let (size, at) = (dtype.bits() / 8, strides(dtype, [k, n], first));
+        let at = strides(dtype, [k, n], first);
         let pack = |stored: &[u8], out: &mut [u8]| {
             out.par_chunks_mut(task).enumerate().for_each(|(i, tiles)| {
                 pack_plain(format, [k, n], stored, at, i * TILES_A_TASK, tiles);
@@ -120,14 +180,19 @@ impl Weights {
             self.files[stored.file].forget(stored.range.clone());
             return Ok(());
         }
-        let mut numbers = vec![];
-        raxla::memory::resize(&mut numbers, k * n * size, name).map_err(|why| self.bad_tensor(name, why.to_string()))?;
+        pack(&self.numbers(name, [k, n], dtype, part)?, out);
+        Ok(())
+    }
+
+    /// The numbers of a matrix, or of one that is a part of it, as the file orders them.
+    fn numbers(&self, name: &str, [k, n]: [usize; 2], dtype: DType, part: Option<&Selection>) -> Result<Vec<u8>, LoadError> {
+        let (mut numbers, bytes) = (vec![], k * n * (dtype.bits() / 8));
+        raxla::memory::resize(&mut numbers, bytes, name).map_err(|why| self.bad_tensor(name, why.to_string()))?;
         match part {
             Some(part) => self.read_slice_into(name, part, dtype, &mut numbers)?,
             None => self.read_into(name, dtype, &mut numbers)?,
         }
-        pack(&numbers, out);
-        Ok(())
+        Ok(numbers)
     }
 
     /// Could [`Weights::pack_into`] take the blocks of this parameter as they are?
