@@ -1,10 +1,9 @@
-//! The table of variants: each row changes one thing about how the work is set up. What else can be chosen (kernels, once
-//! there are several) is one more row.
+//! The table of variants: each row changes one thing about how the work is set up. What else can be chosen is one more row.
 use super::settings::{Settings, What};
 use crate::{Result, usage};
-use raxla::{DType, Mesh, Param, Policy, RematOptions, nn::moe::Dispatch};
+use raxla::{DType, Mesh, Param, Policy, RematOptions, nn::moe::Dispatch, prim::Arithmetic};
 use raxla_graphs::{
-    TiedHead,
+    Matrices, TiedHead,
     models::{Decoder, FeedForward},
 };
 
@@ -70,6 +69,9 @@ type Row = (&'static [What], &'static str, Subject, fn(&mut Settings));
 const OF_ALL: &[Row] = &[
     (&[Decode, Prefill, Train, Compile], "scanned", Subject::Layers, |s| s.load.scanned = true),
     (&[Decode, Prefill, Train, Compile], "unrolled", Subject::Layers, |s| s.load.scanned = false),
+    (&[Decode, Prefill], "kernels", Subject::Other, |s| s.load.matrices = Matrices::Auto),
+    (&[Decode, Prefill], "no-kernels", Subject::Other, |s| s.load.matrices = Matrices::Dense),
+    (&[Prefill], "arithmetic-bf16", Subject::Other, |s| s.load.arithmetic = Arithmetic::Bf16),
     (&[Decode], "donated-state", Subject::Other, |s| s.kept = false),
     (&[Decode], "kept-state", Subject::Other, |s| s.kept = true),
     (&[Decode], "cache-f32", Subject::Other, |s| s.load.cache_dtype = Some(DType::F32)),
