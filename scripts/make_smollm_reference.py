@@ -9,6 +9,7 @@ with eager attention. The tokenizer is built from the file's metadata.
 
     {"gguf_sha256", "transformers", "torch",
      "sentence", "sentence_ids", "nll",               nll: mean negative log-likelihood of ids 1.. given those before
+     "perplexity": {"window", "stride", "tokens", "value"},     of graphs/tests/data/text/alice.txt (Lewis Carroll, 1865)
      "prompts": [{"text", "ids", "greedy", "continuation", "lead", "top_ids", "top_logits"}],
      "tokenizer": [{"text", "ids", "decoded"}],        text in which special tokens are recognised
      "chat": [{"messages", "add_generation_prompt", "text", "ids"}]}
@@ -28,6 +29,7 @@ from gguf import GGUFReader, dequantize
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+ALICE = pathlib.Path(__file__).resolve().parent.parent / "graphs/tests/data/text/alice.txt"
 OUT = pathlib.Path(__file__).resolve().parent.parent / "graphs/tests/fixtures/smollm2_greedy.json"
 SENTENCE = ("It was the best of times, it was the worst of times, it was the age of wisdom, it was the age of foolishness, it was the "
             "epoch of belief, it was the epoch of incredulity. The capital of France is Paris, and water freezes at zero degrees Celsius.")
@@ -115,6 +117,21 @@ def likelihood(model, ids):
     return float(-logp[torch.arange(len(ids) - 1), torch.tensor(ids[1:])].mean())
 
 
+@torch.no_grad()
+def perplexity(model, ids, window, stride):
+    """The strided evaluation of transformers' page on perplexity."""
+    total, count, done = 0.0, 0, 0
+    for begin in range(0, len(ids), stride):
+        end = min(begin + window, len(ids))
+        labels = torch.tensor([ids[begin:end]])
+        labels[:, :-(end - done)] = -100
+        new = int((labels[:, 1:] != -100).sum())
+        total += float(model(torch.tensor([ids[begin:end]]), labels=labels, use_cache=False).loss) * new
+        count, done = count + new, end
+        if end == len(ids):
+            return dict(window=window, stride=stride, tokens=count, value=float(np.exp(total / count)))
+
+
 def main():
     path = sys.argv[1]
     out = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else OUT
@@ -131,6 +148,7 @@ def main():
     texts = [dict(text=t, ids=tok.encode(t).ids, decoded=tok.decode(tok.encode(t).ids, skip_special_tokens=False)) for t in TEXTS]
     result = dict(gguf_sha256=hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest(), transformers=transformers.__version__,
                   torch=torch.__version__, sentence=SENTENCE, sentence_ids=ids, nll=nll,
+                  perplexity=perplexity(model, tok.encode(ALICE.read_text()).ids, 512, 256),
                   prompts=[continuation(model, tok, p) for p in PROMPTS], tokenizer=texts, chat=chats)
     lines = [f"{json.dumps(k)}: " + (json.dumps(v) if not isinstance(v, list) or k == "sentence_ids" else
                                      "[\n" + ",\n".join(json.dumps(x) for x in v) + "]") for k, v in result.items()]

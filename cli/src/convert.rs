@@ -16,7 +16,8 @@ pub struct Args {
     /// the tokenizer in it, for llama.cpp [default: gguf where DST ends in .gguf, else safetensors]
     #[arg(long, value_name = "F", value_parser = ["safetensors", "flax", "gguf"])]
     format: Option<String>,
-    /// What the matrices of a GGUF file are stored as, by llama.cpp's names: q8_0, q4_k_m, q6_k, ... [default: as they are]
+    /// What matrices are stored as: in a GGUF file q8_0, q4_k_m, q6_k, ... by llama.cpp's names, in safetensors int8 or int4
+    /// [default: as they are]
     #[arg(long, value_name = "Q", value_parser = quantization)]
     quantize: Option<Quantization>,
     /// Dtype of all floats: f32, bf16, f16 or f64 [default: as they are stored; of a GGUF file's blocks f32, of fp8 and MXFP4
@@ -37,7 +38,8 @@ A GGUF file is written for llama, mistral, mixtral, qwen2, qwen3, qwen3_moe, gem
 and gpt2, and holds the tokenizer as well. --quantize takes f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, \
 q5_1, iq4_nl, iq4_xs, q2_k, q3_k_s, q3_k_m, q3_k_l, q4_k_s, q4_k_m, q5_k_s, q5_k_m and q6_k: the \
 tensors that llama-quantize writes, bit for bit (without an importance matrix). Quantise the original \
-weights: what a quantised file has lost does not come back.
+weights: what a quantised file has lost does not come back. As safetensors, int8 and int4 are those of \
+compressed-tensors (pack-quantized, without calibration), for transformers and vLLM.
 
 Examples:
   raxla convert model.Q4_K_M.gguf my-model --dtype bf16

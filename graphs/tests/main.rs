@@ -3,6 +3,7 @@
 mod beams;
 mod checkpoints;
 mod common;
+mod compressed;
 mod config;
 mod damaged_files;
 mod errors_documented;

@@ -1,6 +1,6 @@
 //! The default model against transformers on the same dequantised weights (scripts/make_smollm_reference.py).
 use raxla::runtime;
-use raxla_graphs::{Generation, LoadOptions, Model};
+use raxla_graphs::{Generation, LoadOptions, Model, validation::Windows};
 use serde_json::Value;
 use std::ops::ControlFlow;
 
@@ -24,6 +24,15 @@ fn smollm2_equals_transformers() {
     let nll = -likelihoods.iter().map(|x| *x as f64).sum::<f64>() / likelihoods.len() as f64;
     println!("mean negative log-likelihood {nll:.5}");
     assert!((nll - 2.2965).abs() < 0.002, "{nll}");
+
+    let wanted = &reference["perplexity"];
+    let [window, stride, n] = ["window", "stride", "tokens"].map(|key| wanted[key].as_u64().unwrap() as usize);
+    let alice = tokenizer.encode(include_str!("data/text/alice.txt"), true).unwrap();
+    let found = model.perplexity(&alice, Windows { window, stride }, |_, _| {}).unwrap();
+    println!("perplexity {} +/- {}", found.value(), found.error());
+    assert_eq!(found.tokens, n);
+    let value = wanted["value"].as_f64().unwrap();
+    assert!((found.value() - value).abs() < 1e-3 * value, "{found:?}, not {value}");
 
     let options = Generation { max_new_tokens: 64, ignore_eos: true, ..Default::default() };
     for prompt in reference["prompts"].as_array().unwrap() {

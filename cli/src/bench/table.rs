@@ -32,7 +32,7 @@ pub fn label(figure: &Figure, among: Among) -> String {
     for key in DETAILS {
         match figure.config.get(key) {
             Some(Value::String(text)) => parts.push(text.clone()),
-            Some(value) => parts.push(format!("{value} {key}")),
+            Some(value) => parts.push(format!("{key} {value}")),
             None => {}
         }
     }

@@ -14,4 +14,6 @@ mod homes;
 mod interrupts;
 mod killed;
 mod memory;
+mod perplexity;
+mod quantize;
 mod verify;

@@ -61,9 +61,9 @@ impl Model {
                 Some(format!("a stride of {stride} leaves the window of {window} tokens: give 1 to {window}"))
             }
             () if tokens.len() < 2 => Some("the text has less than two tokens: there is nothing to predict".into()),
-            () if window.min(tokens.len()) > context => {
-                Some(format!("a window of {window} tokens is beyond the model's context of {context}: give a smaller one"))
-            }
+            () if window.min(tokens.len()) > context => Some(format!(
+                "a window of {window} tokens is beyond the model's context of {context}: give a smaller one"
+            )),
             () => None,
         };
         if let Some(wrong) = wrong {

@@ -30,8 +30,9 @@ impl Companions<'_> {
         if !raw.contains_key("model_type") {
             raw.insert("model_type".into(), self.config.model_type.clone().into());
         }
-        // what is written is plain floats
+        // what is written is plain floats, or says itself what it is
         raw.remove("quantization_config");
+        raw.extend(self.quantization.clone().map(|own| ("quantization_config".to_string(), own)));
         if let Some(scaling) = raw.get_mut("rope_scaling") {
             name_divisors(self.config, scaling)?;
         }

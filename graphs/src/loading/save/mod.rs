@@ -4,6 +4,7 @@
 //! its name when it is complete, and what a process that was killed has left is removed by the next one that writes there.
 
 mod companions;
+mod compressed;
 mod flax;
 mod gguf;
 mod params;
@@ -50,8 +51,8 @@ pub struct SaveOptions {
     /// Dtype of all floats: f32, bf16, f16 or f64. `None` keeps each tensor's own, makes f32 of ggml's blocks, and of fp8 and
     /// MXFP4 with scales what config.json says that the model computes in, or else bf16.
     pub dtype: Option<DType>,
-    /// Of a GGUF file, what its matrices are stored as: as [`SaveOptions::dtype`] for floats. `None` as well: as they are, and
-    /// blocks of a GGUF file unchanged.
+    /// What matrices are stored as. `None`: as [`SaveOptions::dtype`] says, and without one as they are, in a GGUF file also
+    /// blocks.
     pub quantize: Option<Quantization>,
     /// Most bytes of a file of weights, unless one tensor alone takes more.
     pub max_shard_size: u64,
@@ -107,7 +108,8 @@ pub fn convert(model: &str, dir: &Path, options: &SaveOptions) -> Result<Saved> 
     }
     let weights = &*weights;
     let tokenizer = files.tokenizer.as_ref().ok();
-    let companions = Companions { config: &files.config, generation: &files.generation, tokenizer, dtype: None };
+    let companions =
+        Companions { config: &files.config, generation: &files.generation, tokenizer, dtype: None, quantization: None };
     let saved = match options.format {
         Format::Gguf => to_gguf(weights, dir, &companions, options)?,
         _ => {
@@ -165,7 +167,7 @@ pub fn save(
     save_with(
         params,
         values,
-        Companions { config, generation: &generation, tokenizer: None, dtype: None },
+        Companions { config, generation: &generation, tokenizer: None, dtype: None, quantization: None },
         dir,
         options,
     )
@@ -196,21 +198,35 @@ impl Model {
     /// See [`save`].
     pub fn save(&self, dir: impl AsRef<Path>, options: &SaveOptions) -> Result<Saved> {
         let tokenizer = self.tokenizer().ok();
-        let companions = Companions { config: &self.config, generation: &self.generation, tokenizer, dtype: None };
+        let companions = Companions {
+            config: &self.config,
+            generation: &self.generation,
+            tokenizer,
+            dtype: None,
+            quantization: None,
+        };
         save_with(&self.spec().params(), &self.params().leaves(), companions, dir.as_ref(), options)
     }
 }
 
 /// What lies beside the weights.
+#[derive(Clone)]
 struct Companions<'a> {
     config: &'a HfConfig,
     generation: &'a GenerationConfig,
     tokenizer: Option<&'a Tokenizer>,
     /// What config.json is to say that the weights are; as it is if `None`.
     dtype: Option<DType>,
+    /// `quantization_config`; plain floats if `None`.
+    quantization: Option<serde_json::Value>,
 }
 
 fn write(dir: &Path, tensors: &dyn Tensors, companions: &Companions, options: &SaveOptions) -> Result<Saved> {
+    let packed = options.quantize.and_then(Quantization::packed);
+    let packed = packed.map(|bits| compressed::Compressed::new(tensors, bits)).transpose()?;
+    let quantization = packed.as_ref().map(compressed::Compressed::config);
+    let companions = &Companions { quantization, ..companions.clone() };
+    let tensors = packed.as_ref().map_or(tensors, |packed| packed as &dyn Tensors);
     let entries = tensors.entries();
     let bytes = entries.iter().map(|e| e.bytes() as u64).sum();
     let bar = crate::params::bar(options.progress, "writing weights", bytes);
@@ -242,9 +258,11 @@ fn check(dir: &Path, options: &SaveOptions) -> Result<()> {
         gguf::quantization(options)?;
         return if dir.exists() { taken("there is something of that name") } else { Ok(()) };
     }
-    if let Some(quantization) = options.quantize {
-        let name = quantization.name();
-        return Err(Error::Usage(format!("{name} is a way to store matrices in GGUF files\n  help: write a GGUF file")));
+    if let Some(name) =
+        options.quantize.filter(|q| options.format == Format::Flax || q.packed().is_none()).map(|q| q.name())
+    {
+        let help = "write a .gguf file, or int8 or int4 as safetensors";
+        return Err(Error::Usage(format!("{name} is no way to store matrices in this format\n  help: {help}")));
     }
     match fs::read_dir(dir) {
         Ok(mut entries) => match entries.next() {

@@ -53,7 +53,9 @@ impl<'a> FromWeights<'a> {
                 Encoding::Plain(own) if own.is_float() => Some(dtype.unwrap_or(own)),
                 Encoding::Plain(own) => Some(own),
                 Encoding::Blocks(_) => Some(dtype.unwrap_or(DType::F32)),
-                Encoding::Scaled(_) | Encoding::Mxfp4 => dtype.or(weights.dequantised()).or(Some(DType::BF16)),
+                Encoding::Scaled(_) | Encoding::Mxfp4 | Encoding::Packed(_) => {
+                    dtype.or(weights.dequantised()).or(Some(DType::BF16))
+                }
                 Encoding::Opaque(_) => None,
             };
             let unknown = || {

@@ -19,6 +19,9 @@ pub enum Encoding {
     /// Two 4-bit floats to a byte, the first in its lower half; each 32 of a row have a power of two as their scale, in
     /// another tensor. (OCP Microscaling Formats 1.0.)
     Mxfp4,
+    /// Integers of 4 or 8 bits with half of their range added, the first in the lowest bits; parts of rows have scales, in another
+    /// tensor.
+    Packed(u8),
     /// A type that the container knows and raxla cannot convert; [`super::Weights::bytes`] still gives its bytes.
     Opaque(&'static str),
 }
@@ -30,6 +33,7 @@ impl fmt::Display for Encoding {
             Encoding::Blocks(block) => f.write_str(block.name()),
             Encoding::Scaled(dtype) => write!(f, "{} with scales of blocks", dtype.name()),
             Encoding::Mxfp4 => f.write_str("mxfp4"),
+            Encoding::Packed(bits) => write!(f, "int{bits} with scales"),
             Encoding::Opaque(name) => f.write_str(name),
         }
     }
@@ -41,6 +45,7 @@ impl Encoding {
         match self {
             Encoding::Blocks(block) => block.values(),
             Encoding::Mxfp4 => MX,
+            Encoding::Packed(bits) => 8 / usize::from(bits),
             _ => 1,
         }
     }
@@ -54,6 +59,7 @@ impl Encoding {
             }
             Encoding::Scaled(dtype) => n.checked_mul(dtype.bits() / 8),
             Encoding::Mxfp4 if n.is_multiple_of(MX) => Some(n / 2),
+            Encoding::Packed(bits) if n.is_multiple_of(8 / usize::from(bits)) => Some(n / (8 / usize::from(bits))),
             _ => None,
         }
     }
@@ -86,7 +92,7 @@ pub(super) fn convertible(from: Encoding, to: DType) -> bool {
     match from {
         Encoding::Plain(dtype) if dtype == to => true,
         Encoding::Plain(DType::F64 | DType::F32 | DType::F16 | DType::BF16 | DType::F8E4M3FN | DType::F8E5M2) => target,
-        Encoding::Blocks(_) | Encoding::Scaled(_) | Encoding::Mxfp4 => target,
+        Encoding::Blocks(_) | Encoding::Scaled(_) | Encoding::Mxfp4 | Encoding::Packed(_) => target,
         _ => false,
     }
 }
@@ -175,7 +181,7 @@ impl<'a> Values<'a> {
     }
 
     fn decode_scaled(&self, grid: &Grid, mut at: usize, to: DType, mut out: &mut [u8]) {
-        let (Encoding::Scaled(dtype), size) = (self.encoding, to.bits() / 8) else { return };
+        let size = to.bits() / 8;
         let ([rows, columns], [high, wide]) = (grid.matrix, grid.block);
         let (down, across) = (rows.div_ceil(high), columns.div_ceil(wide));
         while !out.is_empty() {
@@ -184,7 +190,11 @@ impl<'a> Values<'a> {
             let n = (out.len() / size).min(columns - column).min(wide - column % wide).min(RUN);
             let mut values = [0f32; RUN];
             let values = &mut values[..n];
-            decode(Encoding::Plain(dtype), &self.bytes[at..], values);
+            match self.encoding {
+                Encoding::Packed(bits) => unpack(bits, at, self.bytes, values),
+                Encoding::Scaled(dtype) => decode(Encoding::Plain(dtype), &self.bytes[at..], values),
+                _ => unreachable!("no other has scales in a grid"),
+            }
             values.iter_mut().for_each(|v| *v *= grid.scales[block]);
             store(values, to, &mut out[..n * size]);
             out = &mut out[n * size..];
@@ -202,6 +212,16 @@ impl<'a> Values<'a> {
             }
             store(&values, to, o);
         }
+    }
+}
+
+/// Integers of 4 or 8 bits, from number `at` on.
+fn unpack(bits: u8, at: usize, bytes: &[u8], out: &mut [f32]) {
+    for (i, o) in (at..).zip(out) {
+        *o = match bits {
+            4 => f32::from(bytes[i / 2] >> (i % 2 * 4) & 15) - 8.0,
+            _ => f32::from(bytes[i]) - 128.0,
+        };
     }
 }
 
@@ -261,7 +281,8 @@ fn decode(from: Encoding, src: &[u8], out: &mut [f32]) {
                 *o = F8E4M3FN[usize::from(*s)];
             }
         }
-        Encoding::Scaled(_) | Encoding::Mxfp4 => unreachable!("these have scales"),
+        Encoding::Plain(DType::I8) => out.iter_mut().zip(src).for_each(|(o, s)| *o = f32::from(*s as i8)),
+        Encoding::Scaled(_) | Encoding::Mxfp4 | Encoding::Packed(_) => unreachable!("these have scales"),
         Encoding::Plain(_) | Encoding::Opaque(_) => unreachable!("`convertible` admits only floats"),
     }
 }

@@ -182,7 +182,8 @@ fn iq4_nl(b: &[u8], y: &mut [f32]) {
 }
 
 /// Twice the values of 4 bits: sign, two of exponent, one of mantissa.
-pub(super) const FP4: [f32; 16] = [0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 0.0, -1.0, -2.0, -3.0, -4.0, -6.0, -8.0, -12.0];
+pub(super) const FP4: [f32; 16] =
+    [0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 0.0, -1.0, -2.0, -3.0, -4.0, -6.0, -8.0, -12.0];
 
 /// Half of the power of two that an exponent with a bias of 127 stands for.
 pub(super) fn half_of_power(exponent: u8) -> f32 {

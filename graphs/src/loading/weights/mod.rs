@@ -3,6 +3,7 @@
 //! Whatever the file, the names, shapes and element order are those of Hugging Face's checkpoint of the same model.
 
 mod arrange;
+mod compressed;
 mod convert;
 mod dequant;
 mod encode;

@@ -1,5 +1,5 @@
 //! Quantised checkpoints, read as the floats that they stand for: fp8 with a scale for each block of a matrix (DeepSeek V3,
-//! Qwen 3), and MXFP4 (GPT-OSS).
+//! Qwen 3), MXFP4 (GPT-OSS), and integers (`compressed.rs`).
 //!
 //! A quantised tensor is stored as two. [`Weights::dequantise`] makes them one, under the name and in the shape of the tensor
 //! meant; from there on nothing needs to know how it is stored.
@@ -21,6 +21,12 @@ pub(super) struct Scales {
     block: [usize; 2],
 }
 
+impl Scales {
+    pub(super) fn new(file: usize, encoding: Encoding, range: Range<usize>, block: [usize; 2]) -> Scales {
+        Scales { file, encoding, range, block }
+    }
+}
+
 const FP8_SCALES: &str = "_scale_inv";
 const MX_BLOCKS: &str = "_blocks";
 const MX_SCALES: &str = "_scales";
@@ -40,6 +46,7 @@ impl Weights {
         match quantised.str("quant_method")? {
             "fp8" => self.fp8(block_size(&quantised)?)?,
             "mxfp4" => self.mxfp4()?,
+            "compressed-tensors" => self.compressed(&quantised)?,
             other => return Err(quantised.error(unreadable(other, &quantised))),
         }
         let plain = match config.stored_dtype()? {
@@ -57,7 +64,7 @@ impl Weights {
         self.dequantised
     }
 
-    fn with_suffix(&self, suffix: &str) -> Vec<String> {
+    pub(super) fn with_suffix(&self, suffix: &str) -> Vec<String> {
         self.tensors.keys().filter_map(|name| name.strip_suffix(suffix)).map(str::to_string).collect()
     }
 
@@ -168,7 +175,9 @@ impl Weights {
 
     /// The scales of a tensor's blocks, if it has such.
     pub(super) fn table(&self, stored: &Stored) -> Vec<f32> {
-        let (Encoding::Scaled(_), Some(scales)) = (stored.encoding, &stored.scales) else { return vec![] };
+        let (Encoding::Scaled(_) | Encoding::Packed(_), Some(scales)) = (stored.encoding, &stored.scales) else {
+            return vec![];
+        };
         let bytes = &self.files[scales.file][scales.range.clone()];
         let table = match power_of_two_scales(scales.encoding) {
             true => bytes.iter().map(|exponent| convert::power_of_two(*exponent)).collect(),
@@ -224,17 +233,16 @@ fn unreadable(method: &str, quantised: &HfConfig) -> String {
         }
         "bitsandbytes" => ("bitsandbytes to 8 bits: integers with scales of rows".to_string(), "bitsandbytes"),
         "fbgemm_fp8" => ("fbgemm_fp8: 8-bit floats with scales of rows".to_string(), "fbgemm"),
-        "compressed-tensors" => ("compressed-tensors: a format of its own for each part".to_string(), "llm-compressor"),
         other => (format!("`{other}`"), "the tool that quantised it"),
     };
     format!(
         "raxla cannot read weights that are quantised by {what}\n  help: take the original checkpoint in bf16 or f16, or a GGUF file of \
-         the model, or write it as bf16 with {tool}; of quantised safetensors raxla reads fp8 with scales of blocks, and mxfp4"
+         the model, or write it as bf16 with {tool}; of quantised safetensors raxla reads fp8 with scales of blocks, mxfp4, and integers of compressed-tensors"
     )
 }
 
 /// One value behind the other, row-major, without scales yet.
-fn is_whole(stored: &Stored) -> bool {
+pub(super) fn is_whole(stored: &Stored) -> bool {
     stored.layout == Layout::Same && stored.view == View::Whole && stored.scales.is_none()
 }
 
@@ -439,17 +447,14 @@ mod tests {
 
     #[test]
     fn other_methods_are_named() {
-        for method in ["gptq", "awq", "bitsandbytes", "compressed-tensors"] {
+        for method in ["gptq", "awq", "bitsandbytes"] {
             let error = opened(&[], &config(json!({ "quant_method": method }))).unwrap_err();
             assert!(matches!(error, LoadError::Config { .. }));
             let text = error.to_string();
             let wanted = match method {
                 "gptq" => "quantised by GPTQ: packed integers (`qweight`)",
                 "awq" => "quantised by AWQ: packed integers (`qweight`)",
-                "bitsandbytes" => "quantised by bitsandbytes to 8 bits",
-                _ => {
-                    "quantised by compressed-tensors: a format of its own for each part\n  help: take the original checkpoint"
-                }
+                _ => "quantised by bitsandbytes to 8 bits",
             };
             assert!(text.starts_with("config.json, `quantization_config`: ") && text.contains(wanted), "{text}");
         }

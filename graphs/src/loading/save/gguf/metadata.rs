@@ -1,7 +1,7 @@
 //! What a GGUF file says of a model: the keys of llama.cpp's convert_hf_to_gguf.py, from the model's specification.
 
 use crate::{
-    Error, LoadError, Result,
+    Result,
     config::HfConfig,
     models::{Decoder, FeedForward, Layer, Mixer},
     weights::gguf::Value,
@@ -169,7 +169,7 @@ pub(super) fn check(config: &HfConfig, spec: &Decoder<Param>, read: &Decoder<Par
         "a GGUF file of the architecture {architecture} cannot say all that this configuration means: it has `{a}`, and would be \
          read as `{b}`\n  help: write it as safetensors"
     );
-    Err(Error::from(LoadError::from(config.error(reason))))
+    Err(config.error(reason).into())
 }
 
 /// Without what does not change what the model computes.

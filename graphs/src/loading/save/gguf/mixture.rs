@@ -7,7 +7,7 @@ use crate::weights::{Block, Encoding};
 use raxla::DType;
 use std::str::FromStr;
 
-/// What the matrices of a GGUF file are stored as, by llama.cpp's names.
+/// What matrices are stored as: in GGUF files by llama.cpp's names, in safetensors as integers of compressed-tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(non_camel_case_types, missing_docs)]
 pub enum Quantization {
@@ -30,10 +30,17 @@ pub enum Quantization {
     Q5_K_S,
     Q5_K_M,
     Q6_K,
+    /// Of safetensors: 8 bits, a scale for each row.
+    Int8,
+    /// Of safetensors: 4 bits, a scale for each group of a row.
+    Int4,
 }
 use Quantization::*;
 
-/// Each with its name, its number in `general.file_type`, and what most matrices are stored as.
+/// Those of safetensors, with their bits.
+const PACKED: [(Quantization, &str, u32); 2] = [(Int8, "int8", 8), (Int4, "int4", 4)];
+
+/// Those of GGUF files, each with its name, its number in `general.file_type`, and what most matrices are stored as.
 const ALL: &[(Quantization, &str, u32, Encoding)] = &[
     (F32, "f32", 0, Encoding::Plain(DType::F32)),
     (F16, "f16", 1, Encoding::Plain(DType::F16)),
@@ -57,14 +64,20 @@ const ALL: &[(Quantization, &str, u32, Encoding)] = &[
 ];
 
 impl Quantization {
-    /// All names.
+    /// The names of those of GGUF files, then of those of safetensors.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        ALL.iter().map(|(_, name, ..)| *name)
+        ALL.iter().map(|(_, name, ..)| *name).chain(PACKED.iter().map(|(_, name, _)| *name))
     }
 
     /// Its name, in lower case.
     pub fn name(self) -> &'static str {
-        self.row().0
+        let packed = PACKED.iter().find(|(own, ..)| *own == self);
+        packed.map_or_else(|| self.row().0, |(_, name, _)| name)
+    }
+
+    /// The bits of its integers, if it is one of safetensors.
+    pub(in crate::loading::save) fn packed(self) -> Option<u32> {
+        PACKED.iter().find(|(own, ..)| *own == self).map(|(.., bits)| *bits)
     }
 
     /// `general.file_type`.
@@ -88,7 +101,8 @@ impl FromStr for Quantization {
     /// By its name, in any case; `q3_k`, `q4_k` and `q5_k` are the usual mixtures, `_m`.
     fn from_str(text: &str) -> Result<Quantization, String> {
         let text = text.to_ascii_lowercase();
-        let found = |name: &str| ALL.iter().find(|(_, own, ..)| *own == name).map(|(own, ..)| *own);
+        let all = || ALL.iter().map(|(own, name, ..)| (*own, *name)).chain(PACKED.map(|(own, name, _)| (own, name)));
+        let found = |name: &str| all().find(|(_, own)| *own == name).map(|(own, _)| own);
         found(&text).or_else(|| found(&format!("{text}_m"))).ok_or_else(|| {
             let names: Vec<&str> = Quantization::names().collect();
             format!("there is no quantisation {text:?}; there is {}", names.join(", "))
@@ -194,5 +208,61 @@ fn mixed(quantization: Quantization, usual: Block, name: &str, columns: usize, f
             _ => usual,
         },
         _ => usual,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    /// `scripts/make_mixture_fixtures.py` has asked llama.cpp.
+    #[test]
+    fn mixtures_are_those_of_llama_quantize() {
+        let all = include_str!("../../../../tests/data/gguf/mixtures.json");
+        let all: Value = serde_json::from_str(all).unwrap();
+        let mut checked = 0;
+        for (model, about) in all.as_object().unwrap() {
+            let n = |key: &str| about[key].as_u64().unwrap() as usize;
+            let architecture = ["llama", "qwen2", "qwen3moe", "gemma2", "gpt2"];
+            let facts = Facts {
+                architecture: architecture.into_iter().find(|a| about["architecture"] == *a).unwrap(),
+                layers: n("layers"),
+                heads: n("heads"),
+                kv_heads: n("kv_heads"),
+                experts: n("experts"),
+                tied: about["own_head"] == false,
+            };
+            for (kind, parts) in about["tensors"].as_object().unwrap() {
+                let kind: Quantization = kind.parse().unwrap();
+                for (part, runs) in parts.as_object().unwrap() {
+                    let layers = runs.as_str().unwrap().split(' ').flat_map(|run| {
+                        let (stored, times) = run.split_once('*').unwrap();
+                        std::iter::repeat_n(stored, times.parse::<usize>().unwrap())
+                    });
+                    for (layer, wanted) in layers.enumerate() {
+                        let inside = about["shapes"].get(part).is_none();
+                        let name = if inside { format!("blk.{layer}.{part}") } else { part.clone() };
+                        let first = if inside { format!("blk.0.{part}") } else { part.clone() };
+                        let dims = about["shapes"][first].as_array().unwrap().iter();
+                        let dims: Vec<usize> = dims.map(|n| n.as_u64().unwrap() as usize).collect();
+                        let have = target(kind, &name, &dims, &facts).to_string().to_uppercase();
+                        assert_eq!(have, *wanted, "{model}, {}: {name} {dims:?}", kind.name());
+                        checked += 1;
+                    }
+                }
+            }
+        }
+        assert!(checked > 10_000, "{checked}");
+    }
+
+    #[test]
+    fn names_are_read_in_any_case() {
+        assert_eq!("Q4_K".parse(), Ok(Q4_K_M));
+        assert_eq!("q8_0".parse(), Ok(Q8_0));
+        assert!("q9".parse::<Quantization>().unwrap_err().contains("there is f32, f16, bf16, q8_0"));
+        for name in Quantization::names() {
+            assert_eq!(name.parse::<Quantization>().unwrap().name(), name);
+        }
     }
 }

@@ -56,6 +56,9 @@ impl Planned {
     }
 }
 
+/// Experts, and the numbers of their tensors.
+type Parts = Vec<(usize, usize)>;
+
 /// What a file is made of.
 pub(super) struct Source<'a> {
     /// As f32.
@@ -77,6 +80,10 @@ pub(super) fn quantization(options: &SaveOptions) -> Result<Option<Quantization>
             return Err(Error::Usage(format!("matrices of a GGUF file are not written as {other}\n  help: {help}")));
         }
     };
+    if let Some(packed) = options.quantize.filter(|q| q.packed().is_some()) {
+        let name = packed.name();
+        return Err(Error::Usage(format!("{name} is a way to store matrices in safetensors\n  help: write a folder")));
+    }
     match (options.quantize, of_dtype) {
         (Some(a), Some(b)) if a != b => {
             let (a, b) = (a.name(), b.name());
@@ -126,7 +133,7 @@ fn plan(
     let (config, entries) = (source.companions.config, source.tensors.entries());
     let own = spec.params().into_iter().filter(|(_, p)| p.tied.is_none()).flat_map(|(_, p)| p.checkpoint_names());
     let own: BTreeSet<String> = own.collect();
-    let mut found: BTreeMap<(usize, usize, String), (Rule, Vec<(usize, usize)>)> = BTreeMap::new();
+    let mut found: BTreeMap<(usize, usize, String), (Rule, Parts)> = BTreeMap::new();
     for (number, entry) in entries.iter().enumerate().filter(|(_, e)| own.contains(&e.name)) {
         let place = table.place(&entry.name).ok_or_else(|| {
             let (name, architecture) = (&entry.name, table.gguf);
@@ -279,7 +286,8 @@ impl Out<'_> {
 
     /// Everything before the model's tensors; gives how many bytes the file will have.
     fn header(&mut self, keys: &[(String, Value)], planned: &[Planned], divisors: Option<&[f32]>) -> Result<usize> {
-        let divisors_bytes: Vec<u8> = divisors.iter().flat_map(|all| all.iter().flat_map(|x| x.to_le_bytes())).collect();
+        let divisors_bytes: Vec<u8> =
+            divisors.iter().flat_map(|all| all.iter().flat_map(|x| x.to_le_bytes())).collect();
         let (f32s, n) = (Encoding::Plain(DType::F32), [divisors.map_or(0, <[f32]>::len)]);
         let first = divisors.map(|_| (ROPE_DIVISORS, &n[..], f32s, divisors_bytes.len()));
         let others = planned.iter().map(|p| (p.name.as_str(), &p.dims[..], p.encoding, p.bytes()));
