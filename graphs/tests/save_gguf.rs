@@ -108,10 +108,10 @@ fn wide(tokenizer: &Path, vocab: usize) -> Model {
     let dir = tempfile::tempdir().unwrap();
     let config = json!({ "model_type": "llama", "vocab_size": vocab, "hidden_size": 256, "intermediate_size": 512,
         "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "rms_norm_eps": 1e-5 });
-    fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
     for file in tokenizer.read_dir().unwrap().flatten() {
         fs::copy(file.path(), dir.path().join(file.file_name())).unwrap();
     }
+    fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
     let files = raxla_graphs::open_random(&text(dir.path()), 1).unwrap();
     let options = LoadOptions { compile: quick(), ..Default::default() };
     Model::load(files, &options, &runtime::client().unwrap()).unwrap()

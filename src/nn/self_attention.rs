@@ -115,7 +115,9 @@ impl Attention {
         let (q, k) = rotation.map_or((q, k), |r| (r.apply(q), r.apply(k)));
         let q = if self.scaled_by_layer { q / (number + 1).cast(q.dtype()) } else { q };
         let cache = cache.map(Cache::kv);
-        let by_kernel = cache.as_ref().filter(|cache| !cache.ring || q.dim(1) == 1);
+        // (of several positions, early ones may look at what later ones overwrite in a ring)
+        let fits = |cache: &&KvCache| (!cache.ring || q.dim(1) == 1) && cache.k.dtype() != DType::F64;
+        let by_kernel = cache.as_ref().filter(fits);
         if let (Some(cache), Some(sight)) = (by_kernel, self.by_kernel(q)) {
             let (y, cache) = cache.attend(q, [k, v], span.start, self.sinks, sight);
             return (self.o.call(y), Some(Cache::Kv(cache)));
