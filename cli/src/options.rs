@@ -294,12 +294,20 @@ pub fn prompt(words: Option<&str>, file: Option<&PathBuf>) -> Result<String> {
             }
             let mut text = String::new();
             let read = stdin.read_to_string(&mut text);
-            read.map_err(|e| format!("the prompt cannot be read from standard input: {e}"))?;
+            read.map_err(|e| format!("the prompt cannot be read from standard input: {e}{}", encoding(&e)))?;
             return Ok(without_last_newline(text));
         }
     };
     let read = std::fs::read_to_string(from).map(without_last_newline);
-    Ok(read.map_err(|e| format!("the prompt file {} cannot be read: {e}", from.display()))?)
+    Ok(read.map_err(|e| format!("the prompt file {} cannot be read: {e}{}", from.display(), encoding(&e)))?)
+}
+
+/// What helps against text in another encoding.
+fn encoding(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::InvalidData => "\n  help: convert it, as with `iconv -f LATIN1 -t UTF-8`",
+        _ => "",
+    }
 }
 
 /// The prompts of a batch: the lines of a file, or of standard input. Lines that cannot be prompts are there as bytes.

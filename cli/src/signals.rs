@@ -2,16 +2,17 @@
 use signal_hook::{consts::signal, iterator::Signals, low_level::emulate_default_handler};
 use std::thread;
 
-/// From now on, signals that end the process first remove what it has not finished writing.
+/// From now on, signals that end the process first remove what it has not finished writing. That a file would become larger than
+/// `ulimit -f` allows is no reason to end: whoever writes it gets an error, and says which file it is.
 pub fn clean_up() {
     // what nohup, or a shell in the background, has said to ignore stays ignored
     let ignored = ignored();
-    let wanted = [signal::SIGINT, signal::SIGTERM, signal::SIGHUP].into_iter();
+    let wanted = [signal::SIGINT, signal::SIGTERM, signal::SIGHUP, signal::SIGXFSZ].into_iter();
     let wanted: Vec<i32> = wanted.filter(|number| ignored & (1 << (number - 1)) == 0).collect();
     // without them, the next run does it
     let Ok(mut signals) = Signals::new(wanted) else { return };
     thread::spawn(move || {
-        for number in signals.forever() {
+        for number in signals.forever().filter(|number| *number != signal::SIGXFSZ) {
             raxla_xla::abandon_drafts();
             let _ = emulate_default_handler(number);
         }

@@ -1,7 +1,7 @@
 //! What can go wrong before a model runs.
 
 use crate::weights::Mismatch;
-use std::{fmt, path::PathBuf};
+use std::{fmt, io, path::PathBuf};
 
 /// A failure to find, fetch, read or understand a model's files. The message names the file, the cause and, after
 /// `help:`, the remedy.
@@ -9,7 +9,7 @@ use std::{fmt, path::PathBuf};
 #[non_exhaustive]
 pub enum LoadError {
     /// The operating system refused.
-    #[error("{} cannot be read: {source}", path.display())]
+    #[error("{} cannot be read: {source}{}", path.display(), remedy(source))]
     Io {
         /// The file or directory.
         path: PathBuf,
@@ -98,6 +98,19 @@ impl fmt::Debug for LoadError {
         fmt::Display::fmt(self, f)
     }
 }
+/// What helps against a file that the system does not give.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "\n  help: if the model is incomplete, copy or download it again",
+        io::ErrorKind::PermissionDenied => {
+            "\n  help: ask its owner for permission to read it, or copy it to a folder of yours"
+        }
+        io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput => "\n  help: put the model's file in its place",
+        io::ErrorKind::InvalidData => "\n  help: if the file is damaged or incomplete, copy or download it again",
+        _ => "",
+    }
+}
+
 /// What helps against most files that cannot be understood, where the reason does not say better.
 pub(crate) fn with_help(reason: String) -> String {
     match reason.contains("\n  help: ") {

@@ -287,9 +287,16 @@ fn sections_are_configurations_of_their_own() {
 fn generation_ids_are_one_or_several_and_fall_back_to_the_model() {
     let model = config(json!({ "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": -1 }));
     let own = json!({ "eos_token_id": [5, 6], "temperature": 0.6 });
-    let generation = GenerationConfig::new(own.as_object().unwrap().clone(), &model);
+    let of = |own: Value| GenerationConfig::new(own.as_object().unwrap().clone(), &model);
+    let generation = of(own).unwrap();
     assert_eq!((generation.bos, generation.eos, generation.pad), (Some(1), vec![5, 6], None));
     assert_eq!(generation.raw["temperature"], 0.6);
+    assert_eq!(of(json!({ "eos_token_id": null })).unwrap().eos, [2]);
+    for (wrong, shown) in [(json!("257"), "\"257\""), (json!(257.5), "257.5"), (json!([1, "x"]), "[1,\"x\"]")] {
+        let error = message(of(json!({ "eos_token_id": wrong })));
+        let reason = format!("`eos_token_id` is {shown}, not a token id or a list of them");
+        assert_eq!(error, format!("generation_config.json: {reason}"));
+    }
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(GenerationConfig::load(dir.path(), &model).unwrap().eos, [2]);
     std::fs::write(dir.path().join("generation_config.json"), "[").unwrap();

@@ -1,10 +1,11 @@
 //! GGUF files: every block format bit for bit, the names and order of Hugging Face, and every way for a header to lie.
 
+use crate::common::gguf::{Builder, saved, string};
 use raxla_graphs::config::{HfConfig, Rope, RopeScaling};
 use raxla_graphs::models::Decoder;
 
 use proptest::prelude::*;
-use raxla_graphs::weights::{Weights, gguf};
+use raxla_graphs::weights::Weights;
 use raxla_graphs::{Files, LoadError, LoadOptions, Model, WeightSource};
 use raxla_xla::DType;
 use safetensors::{Dtype, tensor::TensorView};
@@ -226,71 +227,11 @@ fn the_parts_of_a_split_file_are_one_checkpoint() {
         let weights = Weights::open(path).unwrap();
         let names: Vec<&str> = weights.names().collect();
         assert_eq!(names, ["model.embed_tokens.weight", "model.layers.0.self_attn.q_proj.weight"]);
-        assert_eq!(weights.gguf().unwrap().str("general.architecture"), Some("llama"));
+        assert_eq!(weights.gguf().unwrap().str("general.architecture"), Ok(Some("llama")));
         assert!(weights.bytes(names[1]).is_none());
     }
     std::fs::copy(&first, dir.path().join("other.gguf")).unwrap();
     assert!(Weights::open(dir.path()).unwrap_err().to_string().contains("several files of weights"));
-}
-
-/// What no header says, and llama.cpp knows.
-#[test]
-fn gemmas_get_what_their_size_implies() {
-    let config = |architecture: &str, layers: u32, more: &[(&str, u32)]| {
-        let mut file = Builder::default().pair("general.architecture", 8, &string(architecture));
-        let sizes = [
-            ("block_count", layers),
-            ("embedding_length", 4608),
-            ("feed_forward_length", 36864),
-            ("context_length", 8192),
-            ("attention.head_count", 32),
-            ("attention.key_length", 128),
-            ("attention.sliding_window", 4096),
-            ("vocab_size", 256000),
-        ];
-        for (key, value) in sizes.iter().chain(more) {
-            file = file.pair(&format!("{architecture}.{key}"), 4, &value.to_le_bytes());
-        }
-        let (_dir, path) = saved(&file.build());
-        HfConfig::from_gguf(&Weights::open(path).unwrap()).unwrap()
-    };
-    let scalar = |config: &HfConfig| config.float("query_pre_attn_scalar").unwrap();
-    assert_eq!(scalar(&config("gemma2", 46, &[])), 144.0);
-    assert_eq!(scalar(&config("gemma2", 42, &[])), 128.0);
-    assert_eq!(scalar(&config("gemma3", 62, &[])), 144.0);
-    let small = config("gemma3", 26, &[]);
-    assert_eq!(scalar(&small), 128.0);
-    assert_eq!((small.get("final_logit_softcapping"), small.get("attn_logit_softcapping")), (None, None));
-    let global = |config: &HfConfig| config.get("layer_types").unwrap().as_array().unwrap().clone();
-    let is_global = |kinds: &[serde_json::Value]| kinds.iter().map(|k| k == "full_attention").collect::<Vec<_>>();
-    assert_eq!(is_global(&global(&small))[..7], [false, false, false, false, false, true, false]);
-    assert_eq!(is_global(&global(&config("gemma2", 26, &[])))[..3], [false, true, false]);
-    let own = config("gemma3", 26, &[("attention.sliding_window_pattern", 3)]);
-    assert_eq!(is_global(&global(&own))[..4], [false, false, true, false]);
-    let old = config("gemma2", 26, &[]);
-    assert_eq!(
-        (old.float("final_logit_softcapping").unwrap(), old.float("attn_logit_softcapping").unwrap()),
-        (30.0, 50.0)
-    );
-    assert_eq!(small.rope_of("sliding_attention").unwrap().theta, 10000.0);
-}
-
-#[test]
-fn a_key_that_changes_the_model_is_refused() {
-    let mut file = Builder::default().pair("general.architecture", 8, &string("llama"));
-    for key in [
-        "block_count",
-        "embedding_length",
-        "feed_forward_length",
-        "context_length",
-        "attention.head_count",
-        "vocab_size",
-    ] {
-        file = file.pair(&format!("llama.{key}"), 4, &8u32.to_le_bytes());
-    }
-    let (_dir, path) = saved(&file.pair("llama.attention.causal", 7, &[0]).build());
-    let error = HfConfig::from_gguf(&Weights::open(path).unwrap()).unwrap_err().to_string();
-    assert!(error.contains("`llama.attention.causal` is false: it asks for attention to later positions"), "{error}");
 }
 
 #[test]
@@ -310,13 +251,6 @@ fn version_2_is_read_and_others_are_named() {
     assert_refused(&file, "not with \"GGUF\"");
 }
 
-fn saved(bytes: &[u8]) -> (TempDir, PathBuf) {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("model.gguf");
-    std::fs::write(&path, bytes).unwrap();
-    (dir, path)
-}
-
 /// The file must be refused with a message that names it and contains `reason`.
 #[track_caller]
 fn assert_refused(bytes: &[u8], reason: &str) {
@@ -325,54 +259,6 @@ fn assert_refused(bytes: &[u8], reason: &str) {
     assert!(matches!(error, LoadError::Format { .. }), "{error:?}");
     let text = error.to_string();
     assert!(text.contains(reason) && text.contains("model.gguf"), "expected {reason:?} in: {text}");
-}
-
-/// A GGUF file in the making.
-#[derive(Default)]
-struct Builder {
-    pairs: Vec<u8>,
-    pair_count: u64,
-    rows: Vec<u8>,
-    row_count: u64,
-    data: Vec<u8>,
-}
-
-impl Builder {
-    fn pair(mut self, key: &str, kind: u32, value: &[u8]) -> Self {
-        self.pairs.extend(string(key));
-        self.pairs.extend(kind.to_le_bytes());
-        self.pairs.extend(value);
-        self.pair_count += 1;
-        self
-    }
-
-    /// `dims` in the file's order.
-    fn tensor(mut self, name: &str, dims: &[u64], kind: u32, offset: u64) -> Self {
-        self.rows.extend(string(name));
-        self.rows.extend((dims.len() as u32).to_le_bytes());
-        dims.iter().for_each(|d| self.rows.extend(d.to_le_bytes()));
-        self.rows.extend(kind.to_le_bytes());
-        self.rows.extend(offset.to_le_bytes());
-        self.row_count += 1;
-        self
-    }
-
-    fn data(mut self, bytes: usize) -> Self {
-        self.data = vec![0; bytes];
-        self
-    }
-
-    fn build(self) -> Vec<u8> {
-        let counts = [self.row_count.to_le_bytes(), self.pair_count.to_le_bytes()].concat();
-        let mut file = [b"GGUF".as_slice(), &3u32.to_le_bytes(), &counts, &self.pairs, &self.rows].concat();
-        file.resize(file.len().next_multiple_of(32), 0);
-        file.extend(self.data);
-        file
-    }
-}
-
-fn string(s: &str) -> Vec<u8> {
-    [&(s.len() as u64).to_le_bytes(), s.as_bytes()].concat()
 }
 
 #[test]
@@ -474,27 +360,6 @@ fn an_unknown_architecture_opens_but_has_no_configuration() {
             && error.contains("llama, qwen2, qwen3, qwen3moe, gemma, gemma2, gemma3, gpt2"),
         "{error}"
     );
-}
-
-#[test]
-fn metadata_keeps_its_types() {
-    let floats =
-        [6u32.to_le_bytes().as_slice(), &2u64.to_le_bytes(), &1.5f32.to_le_bytes(), &(-2f32).to_le_bytes()].concat();
-    let file = Builder::default()
-        .pair("u64", 10, &u64::MAX.to_le_bytes())
-        .pair("i8", 1, &[0xff])
-        .pair("eps", 6, &1e-5f32.to_le_bytes())
-        .pair("floats", 9, &floats)
-        .build();
-    let (_dir, path) = saved(&file);
-    let weights = Weights::open(path).unwrap();
-    let metadata = weights.gguf().unwrap();
-    assert_eq!(metadata.get("u64"), Some(&gguf::Value::Int(u64::MAX.into())));
-    assert_eq!(metadata.get("i8"), Some(&gguf::Value::Int(-1)));
-    assert_eq!(metadata.uint("i8"), None);
-    assert_eq!(metadata.float("eps"), Some(1e-5));
-    assert_eq!(metadata.list("floats"), Some(&gguf::List::Float(vec![1.5, -2.0])));
-    assert_eq!(metadata.keys().collect::<Vec<_>>(), ["eps", "floats", "i8", "u64"]);
 }
 
 /// Opens a file of unknown quality and reads all it claims to hold. Errors are fine, panics are not.

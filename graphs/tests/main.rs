@@ -11,6 +11,7 @@ mod families;
 mod flax;
 mod generation;
 mod gguf;
+mod gguf_metadata;
 mod gguf_tokenizer;
 mod gradients;
 mod hostile_hub;

@@ -104,6 +104,28 @@ fn draws_follow_the_distribution() {
     }
 }
 
+/// Every positive temperature is one, also those that f32 calls subnormal: of equally likely tokens each is drawn, and no other.
+#[test]
+fn the_smallest_temperatures_leave_the_most_likely() {
+    let logits = [
+        [21.0, 30.0, 22.5, 30.0],
+        [-9.0, 0.5, 0.4, 0.5],
+        [-12.0, -3.0, -3.1, -3.0],
+        [-3e38, 3e38, 0.0, 3e38],
+        [f32::NEG_INFINITY, 1.0, 0.0, 1.0],
+    ];
+    for temperature in [1e-30, 1e-37, 1e-38, f32::MIN_POSITIVE, 1e-40, f32::from_bits(1)] {
+        let plain = at_temperature(temperature);
+        for sampling in [Sampling { top_k: 3, top_p: 0.9, min_p: 0.01, ..plain.clone() }, plain] {
+            for logits in &logits {
+                let counts = counts_after(&sampling, logits, [&[0; 4]; 2], 200);
+                let [less, one, lesser, other] = counts[..] else { panic!("there are four") };
+                assert!([less, lesser] == [0, 0] && one > 40 && other > 40, "{counts:?} of {logits:?} {sampling:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn greedy_takes_the_most_likely() {
     assert_eq!(chosen(at_temperature(0.0)), [0]);

@@ -28,7 +28,7 @@ fn files(model: &str) -> Files {
         return raxla_graphs::open(path.to_str().unwrap()).unwrap();
     }
     let config = HfConfig::parse(model, "config.json").unwrap();
-    let generation = GenerationConfig::new(Default::default(), &config);
+    let generation = GenerationConfig::new(Default::default(), &config).unwrap();
     let (weights, tokenizer) = (WeightSource::Random(3), Err("texts are not asked for".into()));
     Files { name: "random".into(), config, generation, weights, tokenizer }
 }

@@ -8,7 +8,8 @@ use crate::{
     ops::shape::concat,
     ops::where_,
     prim::{self, literal},
-    trace::{At, Tensor},
+    refusal::Refusal,
+    trace::{At, Tensor, refuse},
 };
 use std::f64::consts::PI;
 
@@ -76,6 +77,19 @@ pub enum RopeScaling {
     Divisors(Vec<f32>),
 }
 
+impl RopeScaling {
+    /// The lists with a number for each pair of dimensions that is turned, and their names.
+    pub fn divisors(&self) -> Vec<(&'static str, &[f32])> {
+        match self {
+            RopeScaling::LongRope { short_factor, long_factor, .. } => {
+                vec![("short_factor", short_factor), ("long_factor", long_factor)]
+            }
+            RopeScaling::Divisors(factors) => vec![("factors", factors)],
+            _ => vec![],
+        }
+    }
+}
+
 fn divide(frequencies: &[f64], by: &[f32]) -> Vec<f64> {
     frequencies.iter().zip(by).map(|(f, d)| f / *d as f64).collect()
 }
@@ -104,11 +118,27 @@ impl Rope {
     #[track_caller]
     pub fn rotations(&self, positions: Tensor, length: Tensor) -> Rotation {
         let _at = At::op("Rope::rotations");
+        self.check().unwrap_or_else(|why| refuse("Rope::rotations", vec![positions.aval(), length.aval()], why));
         let frequencies = self.frequencies(length);
         let half = positions.cast(DType::F32).expand_dims(-1) * frequencies;
         let angles = concat(&[half, half], -1);
         let scale = self.attention_factor();
         Rotation { cos: angles.cos() * scale, sin: angles.sin() * scale }
+    }
+
+    /// Dimensions are turned in pairs, and lists of divisors have a number for each.
+    fn check(&self) -> Result<(), Refusal> {
+        if self.dim == 0 || !self.dim.is_multiple_of(2) {
+            return Err(Refusal::new(format!("{} dimensions are not pairs", self.dim)).help("give an even `dim`"));
+        }
+        match self.scaling.divisors().into_iter().find(|(_, list)| list.len() != self.dim / 2) {
+            None => Ok(()),
+            Some((name, list)) => {
+                let (have, want) = (list.len(), self.dim / 2);
+                let reason = format!("`{name}` has {have} numbers, but {want} pairs of dimensions are turned");
+                Err(Refusal::new(reason).help(format!("give {want} numbers, or a `dim` of {}", 2 * have)))
+            }
+        }
     }
 
     /// Radians per position of each pair of dimensions, f32 `[t, dim / 2]`, or `[1, dim / 2]` where all positions have the same.

@@ -1,6 +1,11 @@
 //! Mistakes with functions: loops, branches, derivatives, batches, traces.
 use super::{check, f, i};
-use raxla::{prelude::*, prim::CustomCall, *};
+use raxla::{
+    nn::rope::{Rope, RopeScaling},
+    prelude::*,
+    prim::CustomCall,
+    *,
+};
 use std::cell::Cell;
 
 #[derive(Tree, Clone)]
@@ -357,6 +362,41 @@ fn of_traces() {
                 vec![]
             },
             "debug_print: in the format string \"{} {}\" there are 2 fields `{}` or more, but the tree has 1\n  help: a field is `{}`, a path as `{0}` or `{layers.0.w}`, or one of them with digits, `{:.3}`; `{{` is a brace",
+        ),
+    ]);
+}
+
+#[test]
+fn of_rotary_embeddings() {
+    fn turned(x: &[Tensor], dim: usize, scaling: RopeScaling) -> Vec<Tensor> {
+        let rope = Rope { dim, theta: 10000.0, scaling };
+        vec![wrong!(rope.rotations(x[0], x[1])).apply(x[2])]
+    }
+    let operands = || vec![i(&[3]), i(&[]), f(&[1, 3, 2, 8])];
+    check(vec![
+        (
+            operands(),
+            |x| turned(x, 8, RopeScaling::Divisors(vec![2.0; 3])),
+            "Rope::rotations of i32[3], i32[]: `factors` has 3 numbers, but 4 pairs of dimensions are turned\n  help: give 4 numbers, or a `dim` of 6",
+        ),
+        (
+            operands(),
+            |x| {
+                let long = RopeScaling::LongRope {
+                    short_factor: vec![1.0; 4],
+                    long_factor: vec![2.0; 5],
+                    original_max_position_embeddings: 16,
+                    attention_factor: None,
+                    factor: None,
+                };
+                turned(x, 8, long)
+            },
+            "Rope::rotations of i32[3], i32[]: `long_factor` has 5 numbers, but 4 pairs of dimensions are turned\n  help: give 4 numbers, or a `dim` of 10",
+        ),
+        (
+            operands(),
+            |x| turned(x, 7, RopeScaling::Default),
+            "Rope::rotations of i32[3], i32[]: 7 dimensions are not pairs\n  help: give an even `dim`",
         ),
     ]);
 }

@@ -38,7 +38,7 @@ pub(crate) fn open_file(path: &Path) -> io::Result<(File, Metadata)> {
         false if metadata.is_dir() => Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory")),
         false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file, but a pipe, socket or device")),
     };
-    check(&fs::metadata(path)?)?;
+    check(&fs::metadata(path).map_err(|e| dangling(path).unwrap_or(e))?)?;
     let mut options = File::options();
     options.read(true);
     #[cfg(unix)]
@@ -47,6 +47,13 @@ pub(crate) fn open_file(path: &Path) -> io::Result<(File, Metadata)> {
     let metadata = file.metadata()?;
     check(&metadata)?;
     Ok((file, metadata))
+}
+
+/// What is wrong with a link that leads nowhere. It is not absent, as its own name would be.
+fn dangling(path: &Path) -> Option<io::Error> {
+    let target = fs::read_link(path).ok()?;
+    let reason = format!("it is a link to {}, which cannot be reached", target.display());
+    Some(io::Error::new(io::ErrorKind::InvalidInput, reason))
 }
 
 #[cfg(all(test, unix))]
@@ -63,6 +70,11 @@ mod tests {
         fs::remove_file(&path).unwrap();
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
         assert_eq!(read_file(&path, 10).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        fs::remove_file(&path).unwrap();
+        symlink("gone", &path).unwrap();
+        let error = read_file(&path, 10).unwrap_err();
+        assert_eq!(error.to_string(), "it is a link to gone, which cannot be reached");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "it is there");
         fs::remove_file(&path).unwrap();
         fs::write(&path, "0123456789").unwrap();
         assert_eq!(read_file(&path, 10).unwrap(), b"0123456789");

@@ -46,6 +46,35 @@ pub fn own_folder(name: impl AsRef<Path>) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Refuses what this user may not read, or not even look for, instead of taking it for absent.
+///
+/// # Errors
+/// `PermissionDenied`, with the folder or file that denies it and whose that is.
+pub(crate) fn refuse_unreadable(path: &Path) -> Result<()> {
+    match open_file(path) {
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {}
+        _ => return Ok(()),
+    }
+    // (of a folder that denies it, what is in it cannot be looked at)
+    let denies = path.ancestors().find_map(|at| fs::metadata(at).ok().map(|metadata| (at, metadata)));
+    let (at, metadata) = denies.ok_or_else(|| Error::new(Code::PermissionDenied, "nothing can be read"))?;
+    let what =
+        format!("{} cannot be read: permission denied; {} {}", path.display(), at.display(), ownership(&metadata));
+    Err(Error::new(Code::PermissionDenied, what)
+        .help("let this user read it, or name a folder of your own in RAXLA_HOME"))
+}
+
+/// Whose it is, and its mode.
+fn ownership(metadata: &Metadata) -> String {
+    #[cfg(unix)]
+    return {
+        use std::os::unix::fs::MetadataExt;
+        format!("belongs to user number {} (mode {:03o})", metadata.uid(), metadata.mode() & 0o777)
+    };
+    #[cfg(not(unix))]
+    return format!("has the permissions {:?}", metadata.permissions());
+}
+
 fn refuse_shared(folder: &Path) -> Result<()> {
     // of a link, both what it is and where it leads
     for metadata in [fs::symlink_metadata(folder), fs::metadata(folder)].into_iter().flatten() {

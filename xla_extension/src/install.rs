@@ -9,7 +9,7 @@ use crate::{
     Code, Draft, Entry, Error, Pinned, Result,
     environment::switch,
     files::{open_file, read_file},
-    home::{create_own, is_own, own_folder},
+    home::{create_own, is_own, own_folder, refuse_unreadable},
     pip,
     progress::{Bar, Progress},
 };
@@ -41,10 +41,12 @@ pub enum FileState {
 /// Where [`fetch_pinned`] puts the file: `RAXLA_HOME/dest_subdir/package-version/file name`.
 ///
 /// # Errors
-/// See [`own_folder`].
+/// See [`own_folder`]; and `PermissionDenied` if this user may not read what is there.
 pub fn pinned_path(pinned: &Pinned, dest_subdir: &str) -> Result<PathBuf> {
     let folder = format!("{}-{}", pinned.package, pinned.version);
-    Ok(own_folder(Path::new(dest_subdir).join(folder))?.join(pinned.file_name()))
+    let path = own_folder(Path::new(dest_subdir).join(folder))?.join(pinned.file_name());
+    refuse_unreadable(&path)?;
+    Ok(path)
 }
 
 /// The path of a pinned file, which is downloaded with pip first if it is missing or corrupted. Shows its progress on

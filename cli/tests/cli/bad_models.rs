@@ -126,6 +126,64 @@ fn configurations_that_do_not_fit() {
     refused(model.path(), &["model.safetensors"]);
 }
 
+/// What has the name of a file and is none is said to be what it is, with a remedy.
+#[cfg(unix)]
+#[test]
+fn names_of_files_that_are_none() {
+    let place = |name: &str, make: &dyn Fn(&Path), wanted: &str| {
+        let model = speaker();
+        let path = model.path().join(name);
+        let _ = fs::remove_file(&path);
+        make(&path);
+        let wanted = [&format!("{name} cannot be read: {wanted}"), "\n  help: "];
+        fails(raxla(["generate", "--model"]).arg(model.path()).arg("Hi"), 1, &wanted);
+    };
+    let pipe = |path: &Path| {
+        assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    };
+    let link = |path: &Path| std::os::unix::fs::symlink("gone", path).unwrap();
+    let folder = |path: &Path| fs::create_dir(path).unwrap();
+    for name in
+        ["config.json", "model.safetensors", "tokenizer.json", "generation_config.json", "tokenizer_config.json"]
+    {
+        place(name, &pipe, "it is no file, but a pipe");
+        place(name, &link, "it is a link to gone, which cannot be reached");
+        place(name, &folder, "it is a directory");
+    }
+    place("chat_template.jinja", &|path| fs::write(path, b"\xff{{ messages }}").unwrap(), "invalid utf-8 sequence");
+    let index = r#"{"weight_map": {"a": "gone.safetensors"}}"#;
+    let model = copy("gpt2_plain");
+    fs::remove_file(model.path().join("model.safetensors")).unwrap();
+    fs::write(model.path().join("model.safetensors.index.json"), index).unwrap();
+    refused(model.path(), &["gone.safetensors cannot be read: No such file", "help: if the model is incomplete"]);
+}
+
+/// Special tokens and switches of the wrong type are refused; those that the model does not have count as absent, with a warning.
+#[test]
+fn special_tokens_that_are_none() {
+    let model = speaker();
+    let generate = || {
+        let mut command = raxla(["generate", "-n", "3", "--model"]);
+        command.arg(model.path()).arg("Hi");
+        command
+    };
+    let path = model.path().join("generation_config.json");
+    fs::write(&path, r#"{"eos_token_id": "2"}"#).unwrap();
+    let wanted = "generation_config.json: `eos_token_id` is \"2\", not a token id or a list of them";
+    fails(&mut generate(), 1, &[wanted]);
+    fs::write(&path, r#"{"eos_token_id": [2, 9999]}"#).unwrap();
+    let outcome = run(&mut generate());
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let wanted = "a token that ends a text is 9999, but the model's ids go from 0 to 88: it counts as absent";
+    assert_eq!(outcome.stderr.matches(wanted).count(), 1, "{}", outcome.stderr);
+    fs::remove_file(&path).unwrap();
+    let path = model.path().join("config.json");
+    let mut config: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    config["tie_word_embeddings"] = "yes".into();
+    fs::write(&path, config.to_string()).unwrap();
+    fails(&mut generate(), 1, &["config.json: `tie_word_embeddings` is \"yes\", not true or false"]);
+}
+
 #[test]
 fn tokenizers_that_are_broken_or_missing() {
     let model = speaker();

@@ -123,8 +123,12 @@ fn prompts_must_fit_and_be_text() {
     fails(generate().args(["--prompt-file", "/"]), 1, &["the prompt file / cannot be read", "directory"]);
     let binary = model.path().join("binary");
     fs::write(&binary, b"\xff\xfe\x00").unwrap();
-    fails(generate().arg("--prompt-file").arg(&binary), 1, &["binary cannot be read", "UTF-8"]);
-    fails(generate().stdin(File::open(&binary).unwrap()), 1, &["cannot be read from standard input", "UTF-8"]);
+    fails(generate().arg("--prompt-file").arg(&binary), 1, &["binary cannot be read", "UTF-8", "help: convert it"]);
+    fails(
+        generate().stdin(File::open(&binary).unwrap()),
+        1,
+        &["cannot be read from standard input", "UTF-8", "help: convert it"],
+    );
     let chat = raxla(["chat", "--model"]).arg(model.path()).stdin(File::open(&binary).unwrap()).output().unwrap();
     check_failure(chat.into(), 1, &["the message cannot be read", "UTF-8"]);
     // a conversation outgrows the context

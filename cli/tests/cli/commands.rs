@@ -302,6 +302,35 @@ fn compiled_programs_are_kept_until_cleared() {
     assert_eq!(fs::read(&out).unwrap(), first);
 }
 
+/// What would be larger than `ulimit -f` allows is not kept, or not written; and nothing is left of it.
+#[cfg(unix)]
+#[test]
+fn a_limit_on_files_is_an_error_and_no_end() {
+    let home = tempfile::tempdir().unwrap();
+    let out = home.path().join("out");
+    let limited = |command: &str| {
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &format!("ulimit -f 8; exec \"$@\" {command}"), "sh", env!("CARGO_BIN_EXE_raxla")]);
+        run(shell.env("RAXLA_HOME", home.path()).env("RAXLA_PLUGIN", plugin()).current_dir(home.path()))
+    };
+    let model = fixture("gpt2_plain");
+    let computed = limited(&format!("logits --model '{}' --tokens 3,4 --out out", model.display()));
+    assert_eq!(computed.code, Some(0), "{}", computed.stderr);
+    assert_holds(&computed.stderr, &["the compiled program is not kept in", "File too large"]);
+    assert!(out.is_file());
+    let written = limited(&format!("convert '{}' converted", model.display()));
+    check_failure(written, 1, &["converted", "cannot be written: ", "File too large"]);
+    let left = |folder: &Path| fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name()).collect::<Vec<_>>();
+    assert_eq!(left(&home.path().join("compiled")), [""; 0]);
+    assert!(left(home.path()).iter().all(|name| ["out", "compiled"].contains(&name.to_str().unwrap())));
+    // what another process, which was ended, has left goes with the programs
+    for end in ["part", "lock"] {
+        fs::write(home.path().join(format!("compiled/.0123456789abcdef.raxla-{end}")), "x").unwrap();
+    }
+    succeeds(raxla(["cache", "clear"]).env("RAXLA_HOME", home.path()));
+    assert_eq!(left(&home.path().join("compiled")), [""; 0]);
+}
+
 #[test]
 fn convert_writes_what_it_reads() {
     let dir = tempfile::tempdir().unwrap();

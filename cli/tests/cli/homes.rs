@@ -104,6 +104,30 @@ fn a_home_that_others_may_write_is_refused() {
 }
 
 #[test]
+fn what_may_not_be_read_is_not_taken_for_absent() {
+    if !is_root() {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    mode(place.path(), 0o755);
+    let home = place.path().join("home");
+    let file = first_choice(&home)["path"].as_str().unwrap().to_string();
+    let (file, folder) = (Path::new(&file), Path::new(&file).parent().unwrap());
+    fs::create_dir_all(folder).unwrap();
+    fs::write(file, "\x7fELF").unwrap();
+    for denied in [&home, &home.join("plugins"), folder, file] {
+        let before = fs::metadata(denied).unwrap().permissions().mode();
+        mode(denied, 0o700 & before);
+        let mut command = raxla(["plugin", "path"]);
+        unnamed(command.env("RAXLA_HOME", &home).env("RAXLA_OFFLINE", "1").uid(NOBODY).gid(NOBODY).current_dir("/"));
+        let owner =
+            format!("permission denied; {} belongs to user number 0 (mode {:03o})", denied.display(), before & 0o700);
+        fails(&mut command, 1, &[&owner, "help: let this user read it"]);
+        mode(denied, before & 0o777);
+    }
+}
+
+#[test]
 fn what_raxla_makes_is_for_its_user() {
     let place = tempfile::tempdir().unwrap();
     mode(place.path(), 0o1777);

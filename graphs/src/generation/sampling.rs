@@ -82,7 +82,9 @@ impl Sampling {
     /// The numbers, as the f32 `[6]` argument of the program.
     pub fn numbers(&self) -> [f32; 6] {
         let (frequency, presence) = (self.frequency_penalty, self.presence_penalty);
-        [self.temperature, self.top_p, self.min_p, self.repetition_penalty, frequency, presence]
+        // (programs take what is smaller for 0, by which nothing can be divided)
+        let temperature = self.temperature.max(f32::MIN_POSITIVE);
+        [temperature, self.top_p, self.min_p, self.repetition_penalty, frequency, presence]
     }
     /// What is added to the logits of a vocabulary of this size. Tokens outside it are left out.
     pub fn bias(&self, vocab: usize) -> Vec<f32> {
@@ -174,11 +176,18 @@ impl Shape {
         })
     }
 
-    /// Logits `[vocab]` as they are drawn from: those of excluded tokens are minus infinity. The largest is greedy's choice.
+    /// Logits `[vocab]` as they are drawn from, or what they are below the largest, by the temperature: those of excluded tokens are
+    /// minus infinity. The largest is greedy's choice.
     pub fn scores(self, logits: Tensor, context: Context) -> Tensor {
         let logits = self.penalize(logits, context);
         let [temperature, top_p, min_p, ..] = context.numbers.unstack::<6>();
-        if self.random { self.keep(logits / temperature, top_p, min_p) } else { logits }
+        if !self.random {
+            return logits;
+        }
+        // The distribution depends on differences alone. Those to the largest are 0 or less: where a small temperature makes them
+        // overflow, they become minus infinity, and the token is as unlikely as that.
+        let below = logits - logits.max_keep(-1);
+        self.keep(below / temperature, top_p, min_p)
     }
 
     /// Bias and penalties: transformers' logits processors, OpenAI's frequency and presence penalties.

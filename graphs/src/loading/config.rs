@@ -328,28 +328,65 @@ impl GenerationConfig {
         let raw = match raxla_xla::read_text(&path, 1 << 30) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Map::new(),
             Err(e) => return Err(LoadError::io(path, e)),
-            Ok(text) => serde_json::from_str(&text).map_err(|e| LoadError::format(path, e.to_string()))?,
+            Ok(text) => serde_json::from_str(&text).map_err(|e| LoadError::format(&path, e.to_string()))?,
         };
-        Ok(GenerationConfig::new(raw, config))
+        GenerationConfig::of(raw, &path.display().to_string(), config)
     }
 
     /// From the parsed generation_config.json and the model's configuration.
-    pub fn new(raw: Map<String, Value>, config: &HfConfig) -> GenerationConfig {
-        let ids = |key: &str| {
-            let found =
-                [raw.get(key), config.raw.get(key)].into_iter().flatten().map(token_ids).find(|ids| !ids.is_empty());
-            found.unwrap_or_default()
+    ///
+    /// # Errors
+    /// An id that is none.
+    pub fn new(raw: Map<String, Value>, config: &HfConfig) -> Result<GenerationConfig, LoadError> {
+        GenerationConfig::of(raw, "generation_config.json", config)
+    }
+
+    fn of(raw: Map<String, Value>, origin: &str, config: &HfConfig) -> Result<GenerationConfig, LoadError> {
+        let ids = |key: &str| -> Result<Vec<u32>, LoadError> {
+            for (file, value) in [(origin, raw.get(key)), (config.origin.as_str(), config.raw.get(key))] {
+                let wrong = |v: &Value| {
+                    let reason = format!("`{key}` is {}, not a token id or a list of them", fields::shortened(v));
+                    LoadError::Config { file: file.to_string(), reason }
+                };
+                let ids = value.map_or(Some(vec![]), token_ids).ok_or_else(|| wrong(value.unwrap_or(&Value::Null)))?;
+                if !ids.is_empty() {
+                    return Ok(ids);
+                }
+            }
+            Ok(vec![])
         };
-        let (bos, eos, pad) = (ids("bos_token_id"), ids("eos_token_id"), ids("pad_token_id"));
-        GenerationConfig { bos: bos.first().copied(), eos, pad: pad.first().copied(), raw }
+        let (bos, eos, pad) = (ids("bos_token_id")?, ids("eos_token_id")?, ids("pad_token_id")?);
+        Ok(GenerationConfig { bos: bos.first().copied(), eos, pad: pad.first().copied(), raw })
+    }
+
+    /// The same without ids that a vocabulary of this size does not have; of them there is a warning.
+    pub(crate) fn within(mut self, vocabulary: usize, origin: &str) -> GenerationConfig {
+        let within = |id: u32, name: &str| {
+            let fits = (id as usize) < vocabulary;
+            if !fits {
+                tracing::warn!(
+                    "{origin}: {name} is {id}, but the model's ids go from 0 to {}: it counts as absent",
+                    vocabulary.saturating_sub(1)
+                );
+            }
+            fits
+        };
+        self.bos = self.bos.filter(|id| within(*id, "the token that begins a text"));
+        self.pad = self.pad.filter(|id| within(*id, "the token that fills up a batch"));
+        self.eos.retain(|id| within(*id, "a token that ends a text"));
+        self
     }
 }
 
-/// A token id or a list of them. Negative ids stand for "none".
-fn token_ids(value: &Value) -> Vec<u32> {
-    let id = |v: &Value| v.as_u64().and_then(|n| u32::try_from(n).ok());
-    match value {
-        Value::Array(list) => list.iter().filter_map(id).collect(),
-        one => id(one).into_iter().collect(),
+/// A token id or a list of them. Negative ids and `null` stand for "none".
+fn token_ids(value: &Value) -> Option<Vec<u32>> {
+    let list = match value {
+        Value::Array(list) => list.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let mut ids = vec![];
+    for value in list.iter().filter(|v| !v.is_null() && v.as_i64().is_none_or(|id| id >= 0)) {
+        ids.push(u32::try_from(value.as_u64()?).ok()?);
     }
+    Some(ids)
 }

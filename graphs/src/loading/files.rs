@@ -52,7 +52,7 @@ pub fn open_random(model: &str, seed: u64) -> Result<Files, LoadError> {
         Some(Ok(tokenizer)) => Ok(tokenizer),
         _ => config.uint("vocab_size").and_then(Tokenizer::bytes),
     };
-    let generation = GenerationConfig::new(Default::default(), &config);
+    let generation = GenerationConfig::new(Default::default(), &config)?;
     let tokenizer = tokenizer.map_err(|e| e.to_string());
     Ok(Files { name: model.to_string(), config, generation, weights: WeightSource::Random(seed), tokenizer })
 }
@@ -69,10 +69,15 @@ impl Files {
         let mut config = source.config(&weights)?;
         weights.dequantise(&config)?;
         weights.rename(by_name(&config).ok())?;
+        // (what is no truth value is refused, even though the weights know better)
+        config.bool_opt("tie_word_embeddings")?;
         if weights.has_own_head() {
             config.raw.insert("tie_word_embeddings".into(), false.into());
         }
         let mut generation = source.generation(&config)?;
+        if let Some(vocabulary) = config.uint_opt("vocab_size")? {
+            generation = generation.within(vocabulary, &source.name);
+        }
         let tokenizer = source.tokenizer(&weights);
         if let Ok(t) = &tokenizer {
             // chat models end a turn with a token that only the tokenizer's settings name

@@ -70,7 +70,7 @@ impl Source {
 
     /// The tokenizer: the one that lies beside the weights, or the one in the metadata of a GGUF file, which must be the same.
     pub fn tokenizer(&self, weights: &Weights) -> Result<Tokenizer, LoadError> {
-        let beside = self.folder().join("tokenizer.json").is_file();
+        let beside = self.folder().join("tokenizer.json").symlink_metadata().is_ok();
         match weights.gguf() {
             Some(_) if beside => Tokenizer::beside_gguf(self.folder(), weights),
             Some(_) => Tokenizer::from_gguf(weights),

@@ -63,7 +63,7 @@ impl Tokenizer {
         let bad = |reason: String| LoadError::tokenizer(weights.path(), reason);
         let metadata = weights.gguf().ok_or_else(|| bad("it is not a GGUF file".to_string()))?;
         let inner = gguf::build(metadata).map_err(bad)?;
-        let gguf::Told { bos, eos, chat_templates } = gguf::Told::read(metadata);
+        let gguf::Told { bos, eos, chat_templates } = gguf::Told::read(metadata).map_err(bad)?;
         Ok(Tokenizer::new(inner, weights.path(), bos, eos.into_iter(), chat_templates))
     }
 
@@ -82,7 +82,8 @@ impl Tokenizer {
         if let Some(differing) = gguf::compare(&own.inner, metadata).map_err(other)? {
             tracing::warn!("{} is not quite the tokenizer of {file}: {differing}", json.display());
         }
-        let gguf::Told { bos, eos, chat_templates: [usual, tools] } = gguf::Told::read(metadata);
+        let told = gguf::Told::read(metadata).map_err(|reason| LoadError::tokenizer(weights.path(), reason))?;
+        let gguf::Told { bos, eos, chat_templates: [usual, tools] } = told;
         let ids = own.encode("", true)?;
         let is = |id: Option<&u32>, ends: &[u32]| id.is_some_and(|id| ends.contains(id));
         let now = [

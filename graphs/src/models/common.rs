@@ -250,15 +250,13 @@ pub(super) fn rope_of(c: &HfConfig, rope: crate::config::Rope, dim: usize, conte
         )));
     }
     let mut scaling = rope.scaling;
-    if let RopeScaling::LongRope { factor, original_max_position_embeddings: n, short_factor, long_factor, .. } =
-        &mut scaling
-    {
-        for (name, factors) in [("short_factor", short_factor), ("long_factor", long_factor)] {
-            if factors.len() != dim / 2 {
-                let (have, want) = (factors.len(), dim / 2);
-                return Err(c.error(format!("`{name}` has {have} numbers, but {want} pairs of dimensions are turned")));
-            }
+    for (name, divisors) in scaling.divisors() {
+        if divisors.len() != dim / 2 {
+            let (have, want) = (divisors.len(), dim / 2);
+            return Err(c.error(format!("`{name}` has {have} numbers, but {want} pairs of dimensions are turned")));
         }
+    }
+    if let RopeScaling::LongRope { factor, original_max_position_embeddings: n, .. } = &mut scaling {
         // without a factor, the ratio of the contexts is meant
         factor.get_or_insert(context as f64 / *n as f64);
     }

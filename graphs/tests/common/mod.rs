@@ -1,5 +1,6 @@
 //! Checkpoints of the tests, and whether two are the same.
 
+pub mod gguf;
 pub mod hub;
 
 use raxla_graphs::weights::{Encoding, Weights};

@@ -1,8 +1,8 @@
 //! GGUF metadata to the keys of config.json.
 
-use super::{HfConfig, fields::Asked, rope};
+use super::{HfConfig, fields::Asked, is_divisor, rope};
 use crate::LoadError;
-use crate::weights::gguf::{Metadata, Value as Scalar};
+use crate::weights::gguf::{List, Metadata, Value as Scalar};
 use crate::weights::{Weights, names};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -11,9 +11,9 @@ pub(super) fn config(weights: &Weights) -> Result<HfConfig, LoadError> {
     let origin = weights.path().display().to_string();
     let bad = |reason| LoadError::Config { file: origin.clone(), reason };
     let metadata = weights.gguf().ok_or_else(|| bad("it has no metadata: only GGUF files do".to_string()))?;
-    let name =
-        metadata.str("general.architecture").ok_or_else(|| bad("`general.architecture` is missing".to_string()))?;
-    let table = names::architecture(metadata).ok_or_else(|| {
+    let name = metadata.str("general.architecture").map_err(bad)?;
+    let name = name.ok_or_else(|| bad("`general.architecture` is missing".to_string()))?;
+    let table = names::architecture(metadata).map_err(bad)?.ok_or_else(|| {
         bad(format!("raxla cannot read GGUF files of architecture {name:?}\n  help: it reads {}", names::known()))
     })?;
     let keys = Keys { architecture: name, metadata, weights, origin: &origin, asked: Asked::default() };
@@ -21,7 +21,7 @@ pub(super) fn config(weights: &Weights) -> Result<HfConfig, LoadError> {
     raw.insert("model_type".into(), table.model_type.into());
     raw.insert("architectures".into(), json!([table.class]));
     for (key, id) in [("bos_token_id", "bos"), ("eos_token_id", "eos"), ("pad_token_id", "padding")] {
-        if let Some(id) = metadata.uint(&format!("tokenizer.ggml.{id}_token_id")) {
+        if let Some(id) = metadata.uint(&format!("tokenizer.ggml.{id}_token_id")).map_err(bad)? {
             raw.insert(key.into(), id.into());
         }
     }
@@ -36,7 +36,9 @@ pub(super) fn config(weights: &Weights) -> Result<HfConfig, LoadError> {
         _ => {}
     }
     keys.check_unread()?;
-    let words = WORDS.iter().map(|(key, own)| (*key, keys.key(own))).collect();
+    let words = WORDS.iter().map(|(key, own)| (*key, keys.key(own)));
+    let tensors = ["factors", "long_factor", "short_factor"].into_iter().zip(names::ROPE_FACTORS.map(String::from));
+    let words = words.chain(tensors).collect();
     Ok(HfConfig { words: Arc::new(words), ..HfConfig::from_map(raw, &origin)? })
 }
 
@@ -128,24 +130,34 @@ impl Keys<'_> {
         Ok(())
     }
 
+    /// What a getter of the metadata finds under this key.
+    fn read<T>(
+        &self,
+        key: &str,
+        getter: fn(&Metadata, &str) -> Result<Option<T>, String>,
+    ) -> Result<Option<T>, LoadError> {
+        self.asked.note(key);
+        getter(self.metadata, &self.key(key)).map_err(|reason| self.bad(reason))
+    }
+
+    fn bad(&self, reason: String) -> LoadError {
+        LoadError::Config { file: self.origin.to_string(), reason }
+    }
+
     fn uint(&self, key: &str) -> Result<usize, LoadError> {
-        self.asked.note(key);
-        let key = self.key(key);
-        let wrong = || LoadError::Config {
-            file: self.origin.to_string(),
-            reason: format!("`{key}` is missing, or not an integer"),
-        };
-        self.metadata.uint(&key).ok_or_else(wrong)
+        self.uint_opt(key)?.ok_or_else(|| self.bad(format!("`{}` is missing", self.key(key))))
     }
 
-    fn uint_opt(&self, key: &str) -> Option<usize> {
-        self.asked.note(key);
-        self.metadata.uint(&self.key(key))
+    fn uint_opt(&self, key: &str) -> Result<Option<usize>, LoadError> {
+        self.read(key, Metadata::uint)
     }
 
-    fn float_opt(&self, key: &str) -> Option<f64> {
-        self.asked.note(key);
-        self.metadata.float(&self.key(key))
+    fn float_opt(&self, key: &str) -> Result<Option<f64>, LoadError> {
+        self.read(key, Metadata::float)
+    }
+
+    fn float_or(&self, key: &str, default: f64) -> Result<f64, LoadError> {
+        Ok(self.float_opt(key)?.unwrap_or(default))
     }
 
     /// The rows of the embedding: metadata may count fewer tokens than there are rows.
@@ -159,7 +171,7 @@ impl Keys<'_> {
     /// What all decoders with rotary embeddings have.
     fn decoder(&self, raw: &mut Map<String, Value>) -> Result<(), LoadError> {
         let (hidden, heads) = (self.uint("embedding_length")?, self.uint("attention.head_count")?);
-        let head = self.uint_opt("attention.key_length").unwrap_or(hidden / heads.max(1));
+        let head = self.uint_opt("attention.key_length")?.unwrap_or(hidden / heads.max(1));
         let has = |name: &str| self.weights.info(name).is_some();
         let pairs = [
             ("vocab_size", self.vocabulary("model.embed_tokens.weight")?.into()),
@@ -167,24 +179,37 @@ impl Keys<'_> {
             ("intermediate_size", self.uint("feed_forward_length")?.into()),
             ("num_hidden_layers", self.uint("block_count")?.into()),
             ("num_attention_heads", heads.into()),
-            ("num_key_value_heads", self.uint_opt("attention.head_count_kv").unwrap_or(heads).into()),
+            ("num_key_value_heads", self.uint_opt("attention.head_count_kv")?.unwrap_or(heads).into()),
             ("head_dim", head.into()),
             ("max_position_embeddings", self.uint("context_length")?.into()),
-            ("rms_norm_eps", self.float_opt("attention.layer_norm_rms_epsilon").unwrap_or(1e-5).into()),
+            ("rms_norm_eps", self.float_or("attention.layer_norm_rms_epsilon", 1e-5)?.into()),
             ("hidden_act", "silu".into()),
             ("tie_word_embeddings", (!has("lm_head.weight")).into()),
             ("attention_bias", has("model.layers.0.self_attn.q_proj.bias").into()),
             ("mlp_bias", has("model.layers.0.mlp.up_proj.bias").into()),
-            ("rope_theta", self.float_opt("rope.freq_base").unwrap_or(10000.0).into()),
-            // The turned dimensions are counted, not given as a part.
-            (
-                "partial_rotary_factor",
-                (self.uint_opt("rope.dimension_count").unwrap_or(head) as f64 / head.max(1) as f64).into(),
-            ),
+            ("rope_theta", self.float_or("rope.freq_base", 10000.0)?.into()),
+            ("partial_rotary_factor", self.part_turned(head)?.into()),
             ("rope_scaling", self.rope_scaling()?),
         ];
         raw.extend(pairs.map(|(key, value)| (key.to_string(), value)));
         Ok(())
+    }
+
+    /// The part of a head that is turned, of which the metadata counts the dimensions.
+    fn part_turned(&self, head: usize) -> Result<f64, LoadError> {
+        const KEY: &str = "rope.dimension_count";
+        match self.uint_opt(KEY)?.unwrap_or(head) {
+            n if n == head => Ok(1.0),
+            n if n > head || n % 2 == 1 || n == 0 => {
+                let key = self.key(KEY);
+                Err(self.bad(format!("`{key}` is {n}, not an even number from 2 to {head}, the dimensions of a head")))
+            }
+            n => {
+                let part = n as f64 / head as f64;
+                // (who multiplies with it takes the whole number below)
+                Ok(if (head as f64 * part) as usize == n { part } else { part.next_up() })
+            }
+        }
     }
 
     /// Mixtures of experts. llama.cpp normalizes the weights of the chosen experts for each architecture that is read here.
@@ -192,7 +217,7 @@ impl Keys<'_> {
         raw.insert(count.into(), self.uint("expert_count")?.into());
         raw.insert("num_experts_per_tok".into(), self.uint("expert_used_count")?.into());
         raw.insert("norm_topk_prob".into(), true.into());
-        if let Some(width) = self.uint_opt("expert_feed_forward_length") {
+        if let Some(width) = self.uint_opt("expert_feed_forward_length")? {
             raw.insert("moe_intermediate_size".into(), width.into());
         }
         Ok(())
@@ -215,23 +240,16 @@ impl Keys<'_> {
             false => head,
         };
         raw.insert("query_pre_attn_scalar".into(), scalar);
-        let window = self.uint_opt("attention.sliding_window");
-        let every = self.uint_opt("attention.sliding_window_pattern").unwrap_or(pattern).max(1);
-        let kind = |layer: usize| match (layer + 1).is_multiple_of(every) {
-            true => "full_attention",
-            false => "sliding_attention",
-        };
-        raw.insert("sliding_window".into(), window.into());
-        // (no model has more layers than this; a damaged header may say so)
-        raw.insert("layer_types".into(), (0..layers.min(1 << 16)).map(kind).collect::<Vec<_>>().into());
+        raw.insert("sliding_window".into(), self.uint_opt("attention.sliding_window")?.into());
+        raw.insert("layer_types".into(), self.layer_types(layers, pattern)?.into());
         for (key, cap) in [("attn_logit_softcapping", "attn_logit"), ("final_logit_softcapping", "final_logit")] {
-            let value = self.float_opt(&format!("{cap}_softcapping"));
+            let value = self.float_opt(&format!("{cap}_softcapping"))?;
             // the defaults of older files for Gemma 2
             let default = (model_type == "gemma2").then_some(if cap == "attn_logit" { 50.0 } else { 30.0 });
             raw.insert(key.into(), value.or(default).into());
         }
         if model_type == "gemma3_text" {
-            let local = self.float_opt("rope.freq_base_swa").unwrap_or(10000.0);
+            let local = self.float_or("rope.freq_base_swa", 10000.0)?;
             let mut global = match raw.remove("rope_scaling") {
                 Some(Value::Object(scaling)) => scaling,
                 _ => Map::from_iter([("rope_type".to_string(), "default".into())]),
@@ -243,39 +261,68 @@ impl Keys<'_> {
         Ok(())
     }
 
+    /// Which layers see a window. Metadata says it layer by layer, or that each `n`th sees everything, or nothing.
+    fn layer_types(&self, layers: usize, usual: usize) -> Result<Vec<&'static str>, LoadError> {
+        const KEY: &str = "attention.sliding_window_pattern";
+        let kind = |window: bool| if window { "sliding_attention" } else { "full_attention" };
+        if let Some(Scalar::List(List::Bool(each))) = self.metadata.get(&self.key(KEY)) {
+            self.asked.note(KEY);
+            return match each.len() == layers {
+                true => Ok(each.iter().map(|window| kind(*window)).collect()),
+                false => {
+                    Err(self.bad(format!("`{}` is a list of {}, not of {layers} layers", self.key(KEY), each.len())))
+                }
+            };
+        }
+        // (as in llama.cpp, with 0 all layers see a window)
+        let every = self.uint_opt(KEY)?.unwrap_or(usual);
+        // (no model has more layers than this; a damaged header may say so)
+        Ok((1..=layers.min(1 << 16)).map(|layer| kind(!layer.is_multiple_of(every))).collect())
+    }
+
     fn rope_scaling(&self) -> Result<Value, LoadError> {
         let [divisors, long, short] = names::ROPE_FACTORS;
-        let original = self.uint_opt("rope.scaling.original_context_length");
+        let original = self.uint_opt("rope.scaling.original_context_length")?;
         if self.weights.info(divisors).is_some() {
-            return Ok(json!({ "rope_type": rope::DIVISORS, "factors": self.weights.read_f32(divisors)? }));
+            return Ok(json!({ "rope_type": rope::DIVISORS, "factors": self.divisors(divisors)? }));
         }
         if self.weights.info(long).is_some() {
             return Ok(json!({
                 "rope_type": "longrope",
-                "long_factor": self.weights.read_f32(long)?,
-                "short_factor": self.weights.read_f32(short)?,
+                "long_factor": self.divisors(long)?,
+                "short_factor": self.divisors(short)?,
                 "original_max_position_embeddings": original,
-                "attention_factor": self.float_opt("rope.scaling.attn_factor"),
+                "attention_factor": self.float_opt("rope.scaling.attn_factor")?,
             }));
         }
         // Older files have `rope.scale_linear` and no type.
-        let factor = self.float_opt("rope.scaling.factor").or(self.float_opt("rope.scale_linear"));
+        let factor = self.float_opt("rope.scaling.factor")?.or(self.float_opt("rope.scale_linear")?);
         self.asked.note("rope.scaling.type");
-        let kind = self.metadata.str(&self.key("rope.scaling.type")).unwrap_or(if factor.is_some() {
-            "linear"
-        } else {
-            "none"
-        });
-        Ok(match kind {
+        let kind = self.metadata.str(&self.key("rope.scaling.type")).map_err(|reason| self.bad(reason))?;
+        Ok(match kind.unwrap_or(if factor.is_some() { "linear" } else { "none" }) {
             "none" => Value::Null,
             kind => json!({
                 "rope_type": kind,
                 "factor": factor.unwrap_or(1.0),
                 "original_max_position_embeddings": original,
-                "beta_fast": self.float_opt("rope.scaling.yarn_beta_fast"),
-                "beta_slow": self.float_opt("rope.scaling.yarn_beta_slow"),
+                "beta_fast": self.float_opt("rope.scaling.yarn_beta_fast")?,
+                "beta_slow": self.float_opt("rope.scaling.yarn_beta_slow")?,
             }),
         })
+    }
+
+    /// A tensor of divisors, one for each pair of dimensions that is turned.
+    fn divisors(&self, name: &str) -> Result<Vec<f32>, LoadError> {
+        if let Some(info) = self.weights.info(name).filter(|info| info.dims.len() != 1) {
+            return Err(self.bad(format!("`{name}` has the shape {:?}, but is to be a list of numbers", info.dims)));
+        }
+        let list = self.weights.read_f32(name)?;
+        match list.iter().find(|x| !is_divisor(f64::from(**x))) {
+            Some(x) => {
+                Err(self.bad(format!("`{name}` has {x} among its numbers, by which frequencies cannot be divided")))
+            }
+            None => Ok(list),
+        }
     }
 
     fn gpt2(&self, raw: &mut Map<String, Value>) -> Result<(), LoadError> {
@@ -286,7 +333,7 @@ impl Keys<'_> {
             ("n_layer", self.uint("block_count")?.into()),
             ("n_head", self.uint("attention.head_count")?.into()),
             ("n_positions", self.uint("context_length")?.into()),
-            ("layer_norm_epsilon", self.float_opt("attention.layer_norm_epsilon").unwrap_or(1e-5).into()),
+            ("layer_norm_epsilon", self.float_or("attention.layer_norm_epsilon", 1e-5)?.into()),
             ("activation_function", "gelu_new".into()),
             ("tie_word_embeddings", true.into()),
         ];

@@ -163,7 +163,7 @@ pub fn save(
     dir: &Path,
     options: &SaveOptions,
 ) -> Result<Saved> {
-    let generation = GenerationConfig::new(Default::default(), config);
+    let generation = GenerationConfig::new(Default::default(), config)?;
     save_with(
         params,
         values,

@@ -60,19 +60,19 @@ const MODEL_FILES: [&str; 5] =
 
 fn bare(dir: &Path, settings: &Settings) -> Result<Bare, LoadError> {
     let json = dir.join("tokenizer.json");
-    if json.is_file() {
+    if is_there(&json) {
         let inner = json::read(&json)?;
         return Ok(Bare { inner, bos: None, eos: None, adds_bos: None });
     }
     for [vocab, merges] in BPE_FILES {
         let (vocab, merges) = (dir.join(vocab), dir.join(merges));
-        if vocab.is_file() && merges.is_file() {
+        if is_there(&vocab) && is_there(&merges) {
             return gpt2(&vocab, &merges, settings).map_err(|reason| LoadError::tokenizer(&vocab, reason));
         }
     }
     for name in MODEL_FILES {
         let path = dir.join(name);
-        if path.is_file() {
+        if is_there(&path) {
             let bytes = raxla_xla::read_file(&path, 1 << 30).map_err(|e| LoadError::io(&path, e))?;
             return sentence_piece(&bytes, settings).map_err(|reason| LoadError::tokenizer(&path, reason));
         }
@@ -235,6 +235,11 @@ impl Settings {
             None => [named("default"), tools.or(named("tool_use"))],
         })
     }
+}
+
+/// Whether something has this name, even if it cannot be read: a tokenizer that is broken is not taken for one that is absent.
+fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }
 
 /// A text file, if it is there.

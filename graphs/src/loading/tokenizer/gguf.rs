@@ -3,22 +3,33 @@
 use super::byte_level;
 use super::sentencepiece::{Algorithm, Model, Piece, PieceKind, Prefix, kind};
 use super::surround;
-use crate::weights::gguf::{List, Metadata};
+use crate::weights::gguf::{List, Metadata, Value};
 use tokenizers::{AddedToken, Tokenizer as Inner};
 
 pub(super) fn build(metadata: &Metadata) -> Result<Inner, String> {
-    let tokens = match metadata.list("tokenizer.ggml.tokens") {
-        Some(List::Str(tokens)) if !tokens.is_empty() => tokens,
-        _ => return Err("`tokenizer.ggml.tokens` is missing: the file has no tokenizer".into()),
-    };
-    let model = metadata.str("tokenizer.ggml.model").unwrap_or_default();
-    let mut inner = match model {
+    let tokens = tokens(metadata)?;
+    if tokens.is_empty() {
+        return Err("`tokenizer.ggml.tokens` is missing: the file has no tokenizer".into());
+    }
+    let mut inner = match metadata.str("tokenizer.ggml.model")?.unwrap_or_default() {
         "gpt2" => byte_level(metadata, tokens)?,
         "llama" => sentence_piece(metadata, tokens)?.build()?,
         other => return Err(format!("`tokenizer.ggml.model` is {other:?}; raxla knows \"gpt2\" and \"llama\"")),
     };
     surround_as_told(&mut inner, metadata, None)?;
     Ok(inner)
+}
+
+/// The vocabulary; empty if there is none.
+fn tokens(metadata: &Metadata) -> Result<&[String], String> {
+    Ok(metadata.strings("tokenizer.ggml.tokens")?.unwrap_or_default())
+}
+
+/// A special token, if the metadata names one. As llama.cpp, raxla does without one that the vocabulary does not have.
+fn special(metadata: &Metadata, name: &str) -> Result<Option<u32>, String> {
+    let key = format!("tokenizer.ggml.{name}_token_id");
+    let (Some(id), tokens) = (metadata.uint(&key)?, tokens(metadata)?) else { return Ok(None) };
+    Ok(u32::try_from(id).ok().filter(|_| id < tokens.len() || tokens.is_empty()))
 }
 
 /// What the metadata says beside the vocabulary.
@@ -31,16 +42,16 @@ pub(super) struct Told {
 }
 
 impl Told {
-    pub(super) fn read(metadata: &Metadata) -> Told {
-        let id =
-            |name: &str| metadata.uint(&format!("tokenizer.ggml.{name}_token_id")).and_then(|n| u32::try_from(n).ok());
-        let own = ["eos", "eot", "eom", "fim_pad", "fim_rep", "fim_sep"].into_iter().filter_map(id);
-        let template = |suffix| metadata.str(&format!("tokenizer.chat_template{suffix}")).map(str::to_string);
-        Told {
-            bos: id("bos"),
-            eos: own.chain(ends(metadata)).collect(),
-            chat_templates: [template(""), template(".tool_use")],
+    pub(super) fn read(metadata: &Metadata) -> Result<Told, String> {
+        let mut eos = vec![];
+        for name in ["eos", "eot", "eom", "fim_pad", "fim_rep", "fim_sep"] {
+            eos.extend(special(metadata, name)?);
         }
+        eos.extend(ends(metadata)?);
+        let template =
+            |suffix| Ok::<_, String>(metadata.str(&format!("tokenizer.chat_template{suffix}"))?.map(str::to_string));
+        let chat_templates = [template("")?, template(".tool_use")?];
+        Ok(Told { bos: special(metadata, "bos")?, eos, chat_templates })
     }
 }
 
@@ -82,8 +93,8 @@ const ENDS: &[&str] = &[
 ];
 
 /// The ids of those that the vocabulary has. Two of them do not end a text where others do, as in llama.cpp.
-fn ends(metadata: &Metadata) -> Vec<u32> {
-    let Some(List::Str(tokens)) = metadata.list("tokenizer.ggml.tokens") else { return vec![] };
+fn ends(metadata: &Metadata) -> Result<Vec<u32>, String> {
+    let tokens = tokens(metadata)?;
     let found: Vec<(&str, u32)> =
         tokens.iter().zip(0u32..).map(|(t, id)| (t.as_str(), id)).filter(|(t, _)| ENDS.contains(t)).collect();
     let has = |token: &str| found.iter().any(|(t, _)| *t == token);
@@ -93,20 +104,23 @@ fn ends(metadata: &Metadata) -> Vec<u32> {
         "</s>" => has("<|tool_response>"),
         _ => false,
     };
-    found.iter().filter(|(t, _)| !within(t)).map(|(_, id)| *id).collect()
+    Ok(found.iter().filter(|(t, _)| !within(t)).map(|(_, id)| *id).collect())
 }
 
 /// Lets a tokenizer put bos and eos around texts as the metadata says. `now`: which of them it puts already, where that is known.
 pub(super) fn surround_as_told(inner: &mut Inner, metadata: &Metadata, now: Option<[bool; 2]>) -> Result<(), String> {
-    let Some(List::Str(tokens)) = metadata.list("tokenizer.ggml.tokens") else { return Ok(()) };
-    let bos_by_default = match metadata.str("tokenizer.ggml.model") {
+    let tokens = tokens(metadata)?;
+    let bos_by_default = match metadata.str("tokenizer.ggml.model")? {
         Some("llama") => true,
-        _ => byte_level::adds_bos(pre_tokenizer(metadata)),
+        _ => byte_level::adds_bos(pre_tokenizer(metadata)?),
     };
-    let add = |name: &str, default| metadata.bool(&format!("tokenizer.ggml.add_{name}_token")).unwrap_or(default);
-    let token = |name: &str| Some(tokens.get(metadata.uint(&format!("tokenizer.ggml.{name}_token_id"))?)?.as_str());
-    let bos = token("bos").filter(|_| add("bos", bos_by_default || now.is_some_and(|now| now[0])));
-    let eos = token("eos").filter(|_| add("eos", now.is_some_and(|now| now[1])));
+    let token = |name: &str, default: bool| {
+        let add = metadata.bool(&format!("tokenizer.ggml.add_{name}_token"))?.unwrap_or(default);
+        let id = special(metadata, name)?.filter(|_| add);
+        Ok::<_, String>(id.and_then(|id| tokens.get(id as usize)).map(String::as_str))
+    };
+    let bos = token("bos", bos_by_default || now.is_some_and(|now| now[0]))?;
+    let eos = token("eos", now.is_some_and(|now| now[1]))?;
     match now {
         Some(now) if now == [bos.is_some(), eos.is_some()] => Ok(()),
         _ => surround(inner, bos, eos).map_err(|e| e.to_string()),
@@ -116,8 +130,8 @@ pub(super) fn surround_as_told(inner: &mut Inner, metadata: &Metadata, now: Opti
 /// A tokenizer that lies beside the file must be that of the file: ids of another one mean other words to the model. `Ok` may tell of
 /// special tokens that differ.
 pub(super) fn compare(inner: &Inner, metadata: &Metadata) -> Result<Option<String>, String> {
-    let Some(List::Str(tokens)) = metadata.list("tokenizer.ggml.tokens") else { return Ok(None) };
-    let kinds = kinds(metadata).chain(std::iter::repeat(PieceKind::Normal));
+    let tokens = tokens(metadata)?;
+    let kinds = kinds(metadata, tokens.len())?;
     let (mut words, mut special) = (vec![], vec![]);
     for ((token, id), kind) in tokens.iter().zip(0u32..).zip(kinds) {
         let own = inner.id_to_token(id);
@@ -143,22 +157,21 @@ pub(super) fn compare(inner: &Inner, metadata: &Metadata) -> Result<Option<Strin
 }
 
 /// llama.cpp's name of it. Files made before there were names hold GPT-2's tokenizer or one whose text they would split wrongly.
-fn pre_tokenizer(metadata: &Metadata) -> &str {
-    metadata.str("tokenizer.ggml.pre").unwrap_or("gpt-2")
+fn pre_tokenizer(metadata: &Metadata) -> Result<&str, String> {
+    Ok(metadata.str("tokenizer.ggml.pre")?.unwrap_or("gpt-2"))
 }
 
 /// BPE over bytes.
 fn byte_level(metadata: &Metadata, tokens: &[String]) -> Result<Inner, String> {
-    let Some(List::Str(merges)) = metadata.list("tokenizer.ggml.merges") else {
-        return Err("`tokenizer.ggml.merges` is missing".into());
-    };
+    let merges = metadata.strings("tokenizer.ggml.merges")?.ok_or("`tokenizer.ggml.merges` is missing")?;
     let merges: Option<Vec<_>> =
         merges.iter().map(|m| m.split_once(' ').map(|(a, b)| (a.to_string(), b.to_string()))).collect();
     let merges = merges.ok_or("`tokenizer.ggml.merges` has an entry that is not two tokens")?;
     let vocabulary = tokens.iter().zip(0u32..).map(|(token, id)| (token.clone(), id)).collect();
-    let mut inner = byte_level::build(vocabulary, merges, pre_tokenizer(metadata), false)
+    let mut inner = byte_level::build(vocabulary, merges, pre_tokenizer(metadata)?, false)
         .map_err(|e| format!("`tokenizer.ggml.pre`: {e}\n  help: put the model's tokenizer.json next to the file"))?;
-    let of = |wanted: PieceKind| tokens.iter().zip(kinds(metadata)).filter(move |(_, k)| *k == wanted).map(|(t, _)| t);
+    let kinds = kinds(metadata, tokens.len())?;
+    let of = |wanted: PieceKind| tokens.iter().zip(&kinds).filter(move |(_, k)| **k == wanted).map(|(t, _)| t);
     let special = of(PieceKind::Control).map(|t| AddedToken::from(t.clone(), true));
     inner.add_special_tokens(special).map_err(|e| e.to_string())?;
     let user = of(PieceKind::UserDefined).map(|t| AddedToken::from(t.clone(), false).normalized(false));
@@ -168,17 +181,24 @@ fn byte_level(metadata: &Metadata, tokens: &[String]) -> Result<Inner, String> {
 
 /// SentencePiece's BPE.
 fn sentence_piece(metadata: &Metadata, tokens: &[String]) -> Result<Model, String> {
-    let scores = match metadata.list("tokenizer.ggml.scores") {
-        Some(List::Float(scores)) if scores.len() == tokens.len() => scores,
-        _ => return Err("`tokenizer.ggml.scores` is missing, or has not one score per token".into()),
+    const SCORES: &str = "tokenizer.ggml.scores";
+    let scores = match metadata.get(SCORES) {
+        Some(Value::List(List::Float(scores))) if scores.len() == tokens.len() => scores,
+        Some(Value::List(List::Float(scores))) => {
+            return Err(format!("`{SCORES}` has {} numbers for {} tokens", scores.len(), tokens.len()));
+        }
+        Some(other) => return Err(format!("`{SCORES}` is {other}, not a list of numbers")),
+        None => return Err(format!("`{SCORES}` is missing")),
     };
-    let kinds = kinds(metadata).chain(std::iter::repeat(PieceKind::Normal));
-    let pieces = tokens.iter().zip(scores).zip(kinds);
-    let space_prefix = metadata.bool("tokenizer.ggml.add_space_prefix").unwrap_or(true);
+    if let Some(at) = scores.iter().position(|score| score.is_nan()) {
+        return Err(format!("`{SCORES}` has NaN for token {at}"));
+    }
+    let pieces = tokens.iter().zip(scores).zip(kinds(metadata, tokens.len())?);
+    let space_prefix = metadata.bool("tokenizer.ggml.add_space_prefix")?.unwrap_or(true);
     Ok(Model {
         pieces: pieces.map(|((text, score), kind)| Piece { text: text.clone(), score: *score, kind }).collect(),
         algorithm: Algorithm::Bpe,
-        unknown: metadata.uint("tokenizer.ggml.unknown_token_id").unwrap_or(0),
+        unknown: special(metadata, "unknown")?.unwrap_or(0) as usize,
         byte_fallback: true,
         prefix: if space_prefix { Prefix::Each } else { Prefix::None },
         remove_extra_spaces: false,
@@ -187,10 +207,13 @@ fn sentence_piece(metadata: &Metadata, tokens: &[String]) -> Result<Model, Strin
     })
 }
 
-fn kinds(metadata: &Metadata) -> impl Iterator<Item = PieceKind> {
-    let numbers = match metadata.list("tokenizer.ggml.token_type") {
-        Some(List::Int(kinds)) => kinds.as_slice(),
-        _ => &[],
-    };
-    numbers.iter().map(|n| kind(*n))
+/// The kinds of all `n` tokens: normal ones, unless the metadata says.
+fn kinds(metadata: &Metadata, n: usize) -> Result<Vec<PieceKind>, String> {
+    const KINDS: &str = "tokenizer.ggml.token_type";
+    match metadata.get(KINDS) {
+        None => Ok(vec![PieceKind::Normal; n]),
+        Some(Value::List(List::Int(kinds))) if kinds.len() == n => Ok(kinds.iter().map(|k| kind(*k)).collect()),
+        Some(Value::List(List::Int(kinds))) => Err(format!("`{KINDS}` has {} numbers for {n} tokens", kinds.len())),
+        Some(other) => Err(format!("`{KINDS}` is {other}, not a list of integers")),
+    }
 }

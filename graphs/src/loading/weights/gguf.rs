@@ -7,6 +7,7 @@ use super::convert::Encoding;
 use super::dequant::Block;
 use raxla_xla::DType;
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::ops::Range;
 
 /// A metadata value.
@@ -43,7 +44,58 @@ pub enum List {
     List(Vec<List>),
 }
 
-/// The metadata of a GGUF file, with getters that name the key they miss.
+impl fmt::Display for Value {
+    /// As JSON would have it; of long lists the beginning.
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Value::Int(i) => write!(f, "{i}"),
+            Value::Float(x) => write!(f, "{x}"),
+            Value::Bool(b) => write!(f, "{b}"),
+            Value::Str(s) => write!(f, "{s:?}"),
+            Value::List(list) => {
+                const SHOWN: usize = 8;
+                let shown = list.values().take(SHOWN).map(|value| value.to_string()).collect::<Vec<_>>().join(", ");
+                write!(f, "[{shown}{}]", if list.len() > SHOWN { ", .." } else { "" })
+            }
+        }
+    }
+}
+
+impl List {
+    /// How many values it has.
+    pub fn len(&self) -> usize {
+        match self {
+            List::Int(list) => list.len(),
+            List::Unsigned(list) => list.len(),
+            List::Float(list) => list.len(),
+            List::Double(list) => list.len(),
+            List::Bool(list) => list.len(),
+            List::Str(list) => list.len(),
+            List::List(list) => list.len(),
+        }
+    }
+
+    /// Has it none?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Its values, one by one.
+    pub fn values(&self) -> Box<dyn Iterator<Item = Value> + '_> {
+        match self {
+            List::Int(list) => Box::new(list.iter().map(|i| Value::Int((*i).into()))),
+            List::Unsigned(list) => Box::new(list.iter().map(|i| Value::Int((*i).into()))),
+            List::Float(list) => Box::new(list.iter().map(|x| Value::Float(shortest(*x)))),
+            List::Double(list) => Box::new(list.iter().map(|x| Value::Float(*x))),
+            List::Bool(list) => Box::new(list.iter().map(|b| Value::Bool(*b))),
+            List::Str(list) => Box::new(list.iter().map(|s| Value::Str(s.clone()))),
+            List::List(list) => Box::new(list.iter().map(|l| Value::List(l.clone()))),
+        }
+    }
+}
+
+/// The metadata of a GGUF file. Its getters tell a value that is absent from one of another type, which is an error that names the
+/// key, the value and what it should be.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metadata(BTreeMap<String, Value>);
 
@@ -63,44 +115,65 @@ impl Metadata {
         self.0.keys().map(String::as_str)
     }
 
-    /// The string `key`; `None` where it is absent or something else.
-    pub fn str(&self, key: &str) -> Option<&str> {
-        match self.0.get(key)? {
-            Value::Str(s) => Some(s),
+    /// The string `key`.
+    pub fn str(&self, key: &str) -> Result<Option<&str>, String> {
+        self.typed(key, "a string", |value| match value {
+            Value::Str(s) => Some(s.as_str()),
             _ => None,
-        }
+        })
     }
 
-    /// The non-negative integer `key`.
-    pub fn uint(&self, key: &str) -> Option<usize> {
-        match self.0.get(key)? {
+    /// The non-negative integer `key`. A list of equal ones, which some files have with an entry per layer, is that integer.
+    pub fn uint(&self, key: &str) -> Result<Option<usize>, String> {
+        self.of_layers(key, "an integer from 0 on", |value| match value {
             Value::Int(i) => usize::try_from(*i).ok(),
             _ => None,
-        }
+        })
     }
 
-    /// The number `key`, a float or an integer.
-    pub fn float(&self, key: &str) -> Option<f64> {
-        match self.0.get(key)? {
-            Value::Float(f) => Some(*f),
+    /// The finite number `key`, a float or an integer; or of a list, as [`uint`](Metadata::uint).
+    pub fn float(&self, key: &str) -> Result<Option<f64>, String> {
+        self.of_layers(key, "a finite number", |value| match value {
+            Value::Float(x) => Some(*x).filter(|x| x.is_finite()),
             Value::Int(i) => Some(*i as f64),
             _ => None,
-        }
+        })
     }
 
     /// The truth value `key`.
-    pub fn bool(&self, key: &str) -> Option<bool> {
-        match self.0.get(key)? {
+    pub fn bool(&self, key: &str) -> Result<Option<bool>, String> {
+        self.typed(key, "true or false", |value| match value {
             Value::Bool(b) => Some(*b),
             _ => None,
-        }
+        })
     }
 
-    /// The list `key`.
-    pub fn list(&self, key: &str) -> Option<&List> {
-        match self.0.get(key)? {
-            Value::List(list) => Some(list),
+    /// The list of strings `key`.
+    pub fn strings(&self, key: &str) -> Result<Option<&[String]>, String> {
+        self.typed(key, "a list of strings", |value| match value {
+            Value::List(List::Str(list)) => Some(list.as_slice()),
             _ => None,
+        })
+    }
+
+    /// The value `key` as `read` takes it, which takes what is called `kind`.
+    fn typed<'a, T>(
+        &'a self,
+        key: &str,
+        kind: &str,
+        read: impl Fn(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>, String> {
+        let wrong = |value: &Value| format!("`{key}` is {value}, not {kind}");
+        self.0.get(key).map(|value| read(value).ok_or_else(|| wrong(value))).transpose()
+    }
+
+    fn of_layers<T>(&self, key: &str, kind: &str, read: impl Fn(&Value) -> Option<T>) -> Result<Option<T>, String> {
+        let Some(whole @ Value::List(list)) = self.0.get(key) else { return self.typed(key, kind, read) };
+        let mut values = list.values();
+        match values.next().and_then(|one| Some((read(&one)?, one))) {
+            None => Err(format!("`{key}` is {whole}, not {kind}")),
+            Some((number, one)) if values.all(|other| other == one) => Ok(Some(number)),
+            Some(_) => Err(format!("`{key}` is {whole}: layers that differ in it are not known of this architecture")),
         }
     }
 }
@@ -156,7 +229,7 @@ pub(super) fn parse(file: &[u8]) -> Result<Header, String> {
     let alignment = match metadata.get("general.alignment") {
         None => 32,
         Some(Value::Int(a)) if (1..=1 << 20).contains(a) && (*a as usize).is_power_of_two() => *a as usize,
-        Some(other) => return Err(format!("`general.alignment` is {other:?}, not a power of two")),
+        Some(other) => return Err(format!("`general.alignment` is {other}, not a power of two")),
     };
     let tensors = place(file.len(), cursor.at, alignment, rows)?;
     Ok(Header { metadata, tensors })

@@ -115,10 +115,13 @@ impl Weights {
 
     fn open_dir(dir: &Path) -> Result<Weights, LoadError> {
         let entries = std::fs::read_dir(dir).map_err(|e| LoadError::io(dir, e))?;
-        let files = entries.flatten().filter(|e| e.path().is_file());
-        let names: Vec<String> = files.filter_map(|e| e.file_name().into_string().ok()).collect();
+        let names: Vec<String> = entries.flatten().filter_map(|e| e.file_name().into_string().ok()).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let found = checkpoint(&names).map_err(|several| {
+        let files: Vec<&str> = names.iter().copied().filter(|name| dir.join(name).is_file()).collect();
+        // where no file has such a name, what has it is opened, and the error says what it is: a pipe, a link that leads nowhere
+        let found =
+            checkpoint(&files).and_then(|found| found.map_or_else(|| checkpoint(&names), |found| Ok(Some(found))));
+        let found = found.map_err(|several| {
             let paths: Vec<String> = several.iter().map(|name| dir.join(name).display().to_string()).collect();
             let help = format!("name one of them: {}", paths.join(", "));
             LoadError::format(dir, format!("the directory has several files of weights and no index\n  help: {help}"))
@@ -193,7 +196,7 @@ impl Weights {
         let gguf::Header { metadata, tensors } = gguf::parse(file)?;
         // only the first part says what the model is
         let metadata = self.gguf.take().unwrap_or(metadata);
-        let table = names::architecture(&metadata);
+        let table = names::architecture(&metadata)?;
         let mut stored = Vec::with_capacity(tensors.len());
         for gguf::Entry { name: gguf_name, mut dims, encoding, range } in tensors {
             let tensor = match table {
@@ -346,7 +349,12 @@ impl Weights {
             true => Ok(stored),
             false => Err(self.bad_tensor(
                 name,
-                format!("it is stored as {} and cannot be read as {}", stored.encoding, dtype.name()),
+                format!(
+                    "it is stored as {} and cannot be read as {}\n  help: take a checkpoint with weights in bf16, f16 or f32, or \
+                     quantised in a way that its configuration names",
+                    stored.encoding,
+                    dtype.name()
+                ),
             )),
         }
     }
@@ -357,7 +365,7 @@ impl Weights {
 
     /// What a tensor is called in a GGUF file; of other files its name.
     fn name_in_file(&self, name: &str) -> String {
-        let table = self.gguf.as_ref().and_then(names::architecture);
+        let table = self.gguf.as_ref().and_then(|metadata| names::architecture(metadata).ok()?);
         table.map_or_else(|| name.to_string(), |table| table.gguf_name(name))
     }
 

@@ -158,13 +158,13 @@ pub(crate) const ROPE_FACTORS: [&str; 3] =
 const MOST_EXPERTS: usize = 1 << 14;
 
 /// The table for what the metadata says.
-pub(crate) fn architecture(metadata: &Metadata) -> Option<&'static Architecture> {
-    let name = metadata.str("general.architecture")?;
-    let experts = metadata.uint(&format!("{name}.expert_count")).is_some_and(|n| n > 0);
+pub(crate) fn architecture(metadata: &Metadata) -> Result<Option<&'static Architecture>, String> {
+    let Some(name) = metadata.str("general.architecture")? else { return Ok(None) };
+    let experts = metadata.uint(&format!("{name}.expert_count"))?.is_some_and(|n| n > 0);
     let of = |experts: Option<bool>| {
         ARCHITECTURES.iter().find(|a| a.gguf == name && experts.is_none_or(|wanted| a.experts == wanted))
     };
-    of(Some(experts)).or(of(None))
+    Ok(of(Some(experts)).or(of(None)))
 }
 
 /// The table for this `model_type`.
@@ -278,7 +278,13 @@ impl Architecture {
 
     fn heads(&self, metadata: &Metadata, keys: &[&str]) -> Result<usize, String> {
         let key = |key: &&str| format!("{}.attention.{key}", self.gguf);
-        let found = keys.iter().find_map(|k| metadata.uint(&key(k)));
-        found.filter(|h| *h > 0).ok_or_else(|| format!("its metadata has no positive integer `{}`", key(&keys[0])))
+        for k in keys {
+            match metadata.uint(&key(k))? {
+                None => {}
+                Some(0) => break,
+                Some(heads) => return Ok(heads),
+            }
+        }
+        Err(format!("its metadata has no positive integer `{}`", key(&keys[0])))
     }
 }
