@@ -33,7 +33,10 @@ struct Case {
 fn inputs(b: usize, t: usize, dtype: DType) -> Vec<Array> {
     let dims: [&[usize]; 4] = [&[b, t, HEADS, 4], &[b, t, 2, 4], &[b, t, 2, 6], &[HEADS]];
     let host = |(i, d): (usize, &&[usize])| sample_in(DType::F32, d, i as u64 + 1, -2.0, 2.0).cast(dtype);
-    dims.iter().enumerate().map(|x| Array::from_bytes(&client(), Aval::new(dtype, *x.1), &host(x).to_bytes()).unwrap()).collect()
+    dims.iter()
+        .enumerate()
+        .map(|x| Array::from_bytes(&client(), Aval::new(dtype, *x.1), &host(x).to_bytes()).unwrap())
+        .collect()
 }
 
 /// Block by block, or all at once.

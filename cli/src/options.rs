@@ -1,7 +1,11 @@
 //! Options that several commands share.
 use crate::{Result, note, probe, tuned::Entry, usage};
 use clap::Args;
-use raxla::{Client, DType, Mesh, Param, prim::{Arithmetic, Format}, runtime};
+use raxla::{
+    Client, DType, Mesh, Param,
+    prim::{Arithmetic, Format},
+    runtime,
+};
 use raxla_graphs::{
     Files, LoadOptions, Matrices, Model, Sampling, TiedHead,
     models::{Decoder, Stacking},

@@ -40,9 +40,11 @@ pub(crate) fn ask_for_parameters(
     let devices = places.and_then(|p| p.first()).map_or(1, |place| place.mesh.size());
     let on_cpu = client.platform_name() == "cpu";
     let times = if on_cpu { devices as u64 } else { 1 };
+    let own = dtype;
     let bytes = |dtype: DType, copies: bool| {
         let of = |p: &Param| {
-            let held = p.held(dtype);
+            // (packed matrices are as they are; what other dtypes would need is told of numbers)
+            let held = if dtype == own { p.held(dtype) } else { p.aval.with_dtype(dtype) };
             if copies || p.tied.is_none() { held } else { held.with_dims([0]) }
         };
         let avals: Vec<Aval> = params.iter().map(|(_, p)| of(p)).collect();
@@ -69,10 +71,9 @@ pub(crate) fn ask_for_parameters(
                 "there is room for {positions} positions: generate fewer tokens (-n), or fewer texts at once"
             );
         }
-        let bf16 = if on_cpu { "--dtype bf16, which is slower on a CPU" } else { "--dtype bf16" };
         let ways = [
             ("share the memory of the tied head (--share-head)".to_string(), needs(dtype, false, caches)),
-            (format!("hold it in bf16 ({bf16})"), needs(DType::BF16, true, caches)),
+            ("hold it in bf16 (--dtype bf16)".to_string(), needs(DType::BF16, true, caches)),
             (
                 "hold it in bf16, with a shared head (--dtype bf16 --share-head)".into(),
                 needs(DType::BF16, false, caches),

@@ -359,7 +359,9 @@ fn caches_may_have_another_dtype() {
         };
         let (same, narrow) = (with(None), with(Some(DType::BF16)));
         // a wider one holds the same numbers; in a narrower one they are rounded, and differ a little
-        assert_eq!(with(Some(DType::F64)), same, "{name}");
+        let wide = with(Some(DType::F64));
+        let off = wide.1.iter().zip(&same.1).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(wide.0 == same.0 && off < 1e-5, "{name}: {off}");
         assert_ne!(narrow.1, same.1, "{name}");
         // (the first token was chosen without looking back at the cache, the second is one step behind it)
         assert!((narrow.1[0] - same.1[0]).abs() < 0.05, "{name}: {:?} {:?}", narrow.1, same.1);

@@ -141,8 +141,7 @@ fn a_tied_head_needs_no_second_copy() {
     let reference = Reference::open(&dir.join("reference.safetensors"));
     let (tokens, want) = (reference.words("tokens"), reference.floats("logits"));
     let sizes = [TiedHead::Copy, TiedHead::Share].map(|tied_head| {
-        let options =
-            LoadOptions { tied_head, compile: quick(), matrices: Matrices::Dense, ..Default::default() };
+        let options = LoadOptions { tied_head, compile: quick(), matrices: Matrices::Dense, ..Default::default() };
         let files = raxla_graphs::open(dir.to_str().unwrap()).unwrap();
         let model = Model::load(files, &options, &runtime::client().unwrap()).unwrap();
         let logits = model.scores(&tokens).unwrap().logits.to_vec::<f32>().unwrap();

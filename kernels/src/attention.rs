@@ -141,7 +141,9 @@ pub fn attend<N: Number>(isa: Isa, team: &dyn Team, shape: Shape, x: Operands<N>
         let (head, number) = (rest / pieces, rest % pieces);
         let all = &all;
         // SAFETY: the sizes were checked; each task has its own part.
-        unsafe { run(shape, &x, row, head, [number * piece, ((number + 1) * piece).min(longest)], all.0.add(task * each)) };
+        unsafe {
+            run(shape, &x, row, head, [number * piece, ((number + 1) * piece).min(longest)], all.0.add(task * each))
+        };
     });
     for row in 0..rows {
         for head in 0..heads {
@@ -211,7 +213,14 @@ unsafe fn exp<L: Lanes>(x: L::F) -> L::F {
 
 /// The queries of the heads that share a key head, over some slots of a row.
 #[inline(always)]
-unsafe fn piece<L: Lanes, N: Number>(s: Shape, x: &Operands<N>, row: usize, kv: usize, slots: [usize; 2], out: *mut f32) {
+unsafe fn piece<L: Lanes, N: Number>(
+    s: Shape,
+    x: &Operands<N>,
+    row: usize,
+    kv: usize,
+    slots: [usize; 2],
+    out: *mut f32,
+) {
     let group = s.heads / s.kv_heads;
     let start = x.starts[row] as i64;
     let k = x.k.as_ptr().add((row * s.slots * s.kv_heads + kv) * s.key);
@@ -234,7 +243,10 @@ unsafe fn piece<L: Lanes, N: Number>(s: Shape, x: &Operands<N>, row: usize, kv: 
             let begin = (position - s.window as i64 + 1).max(0) as usize;
             let seen = match s.ring {
                 true => 0..count,
-                false => begin.saturating_sub(block).min(count)..((position + 1).max(0) as usize).saturating_sub(block).min(count),
+                false => {
+                    begin.saturating_sub(block).min(count)
+                        ..((position + 1).max(0) as usize).saturating_sub(block).min(count)
+                }
             };
             if seen.is_empty() {
                 continue;
@@ -293,14 +305,7 @@ unsafe fn dot<L: Lanes, N: Number>(q: *const f32, k: *const N, n: usize) -> f32 
 
 /// `sums = sums · factor + Σ p[i] · v[i]`.
 #[inline(always)]
-unsafe fn weighted<L: Lanes, N: Number>(
-    p: &[f32],
-    factor: f32,
-    v: *const N,
-    stride: usize,
-    n: usize,
-    sums: *mut f32,
-) {
+unsafe fn weighted<L: Lanes, N: Number>(p: &[f32], factor: f32, v: *const N, stride: usize, n: usize, sums: *mut f32) {
     let mut at = 0;
     while at + 64 <= n {
         let mut acc = [L::splat(0.0); 4];

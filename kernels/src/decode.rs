@@ -148,8 +148,16 @@ blocks! {
 #[inline(always)]
 unsafe fn bf16_pairs<L: Lanes>(p: *const u8) -> [L::F; 8] {
     let w = [L::load_i(p), L::load_i(p.add(64)), L::load_i(p.add(128)), L::load_i(p.add(192))];
-    macro_rules! low { ($i:literal) => { L::bits(L::shl::<16>(w[$i])) }; }
-    macro_rules! high { ($i:literal) => { L::bits(L::and(w[$i], 0xffff_0000u32 as i32)) }; }
+    macro_rules! low {
+        ($i:literal) => {
+            L::bits(L::shl::<16>(w[$i]))
+        };
+    }
+    macro_rules! high {
+        ($i:literal) => {
+            L::bits(L::and(w[$i], 0xffff_0000u32 as i32))
+        };
+    }
     [low!(0), high!(0), low!(1), high!(1), low!(2), high!(2), low!(3), high!(3)]
 }
 blocks! {
@@ -264,19 +272,58 @@ macro_rules! for_format {
     ($format:expr, $block:ident => $e:expr) => {{
         use $crate::{decode as d, format::Format};
         match $format {
-            Format::F32 => { type $block = d::F32; $e }
-            Format::BF16 => { type $block = d::Bf16; $e }
-            Format::F16 => { type $block = d::F16; $e }
-            Format::Q8_0 => { type $block = d::Q8_0; $e }
-            Format::Q4_0 => { type $block = d::Q4_0; $e }
-            Format::Q4_1 => { type $block = d::Q4_1; $e }
-            Format::Q5_0 => { type $block = d::Q5_0; $e }
-            Format::Q5_1 => { type $block = d::Q5_1; $e }
-            Format::IQ4_NL => { type $block = d::Iq4Nl; $e }
-            Format::MXFP4 => { type $block = d::Mxfp4; $e }
-            Format::Q4_K => { type $block = d::Q4K; $e }
-            Format::Q5_K => { type $block = d::Q5K; $e }
-            Format::Q6_K => { type $block = d::Q6K; $e }
+            Format::F32 => {
+                type $block = d::F32;
+                $e
+            }
+            Format::BF16 => {
+                type $block = d::Bf16;
+                $e
+            }
+            Format::F16 => {
+                type $block = d::F16;
+                $e
+            }
+            Format::Q8_0 => {
+                type $block = d::Q8_0;
+                $e
+            }
+            Format::Q4_0 => {
+                type $block = d::Q4_0;
+                $e
+            }
+            Format::Q4_1 => {
+                type $block = d::Q4_1;
+                $e
+            }
+            Format::Q5_0 => {
+                type $block = d::Q5_0;
+                $e
+            }
+            Format::Q5_1 => {
+                type $block = d::Q5_1;
+                $e
+            }
+            Format::IQ4_NL => {
+                type $block = d::Iq4Nl;
+                $e
+            }
+            Format::MXFP4 => {
+                type $block = d::Mxfp4;
+                $e
+            }
+            Format::Q4_K => {
+                type $block = d::Q4K;
+                $e
+            }
+            Format::Q5_K => {
+                type $block = d::Q5K;
+                $e
+            }
+            Format::Q6_K => {
+                type $block = d::Q6K;
+                $e
+            }
         }
     }};
 }

@@ -169,7 +169,11 @@ fn value(format: Format, b: &[u8], lane: usize, i: usize) -> f32 {
         Format::F32 => f32::from_bits(word(i * 64 + 4 * lane)),
         Format::BF16 | Format::F16 => {
             let bits = half_at(b, i / 2 * 64 + 4 * lane + i % 2 * 2);
-            if format == Format::F16 { f16::from_le_bytes(bits).to_f32() } else { half::bf16::from_le_bytes(bits).to_f32() }
+            if format == Format::F16 {
+                f16::from_le_bytes(bits).to_f32()
+            } else {
+                half::bf16::from_le_bytes(bits).to_f32()
+            }
         }
         Format::Q8_0 => half(0) * f32::from(b[32 + i / 4 * 64 + 4 * lane + i % 4] as i8),
         Format::Q4_0 => half(0) * CENTERED[nibble(32)],

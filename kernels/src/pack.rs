@@ -107,7 +107,8 @@ fn place(format: Format, b: &[u8], lane: usize, out: &mut [u8]) {
                 let (scale, min) = scale_and_min(&b[4..16], sub);
                 (out[64 + 32 * sub + lane], out[64 + 32 * sub + 16 + lane]) = (scale, min);
             }
-            let (high, quants) = if format == Format::Q5_K { (&b[16..48], &b[48..176]) } else { (&b[..0], &b[16..144]) };
+            let (high, quants) =
+                if format == Format::Q5_K { (&b[16..48], &b[48..176]) } else { (&b[..0], &b[16..144]) };
             for (pair, bytes) in quants.chunks_exact(32).enumerate() {
                 for g in 0..4 {
                     let (low, next) = (word(bytes, 8 * g), word(bytes, 8 * g + 4));

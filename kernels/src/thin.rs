@@ -138,7 +138,8 @@ unsafe fn pairs<L: Lanes, B: Blocks<L>>(tile: *const u8, blocks: usize, out: *mu
 ///
 /// # Safety
 /// All of these are whole; the processor has the instruction set.
-pub type Rows = unsafe fn(x: *const f32, stride: usize, k: usize, panels: [*const f32; 2], y: *mut f32, y_stride: usize, add: bool);
+pub type Rows =
+    unsafe fn(x: *const f32, stride: usize, k: usize, panels: [*const f32; 2], y: *mut f32, y_stride: usize, add: bool);
 
 #[inline(always)]
 unsafe fn rows<L: Lanes, const R: usize>(
@@ -231,7 +232,12 @@ macro_rules! kernels {
     };
 }
 #[cfg(target_arch = "x86_64")]
-kernels!(avx512, crate::isa::Avx512, [target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")], [12, 8, 6, 4, 2, 1]);
+kernels!(
+    avx512,
+    crate::isa::Avx512,
+    [target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")],
+    [12, 8, 6, 4, 2, 1]
+);
 #[cfg(target_arch = "x86_64")]
 kernels!(avx2, crate::isa::Avx2, [target_feature(enable = "avx2,fma,f16c")], [3, 2, 1]);
 kernels!(portable, crate::isa::Portable, [], [4, 2, 1]);

@@ -102,7 +102,10 @@ fn products_are_those_of_the_numbers() {
                             let got = y[row * n + out] as f64;
                             let close = (got - sum).abs() <= 2e-6 * size + 1e-6;
                             let off = (rounded[row * n + out] as f64 - sum).abs();
-                            assert!(off <= 1.2e-2 * size + 1e-6, "{format:?} {isa:?} {rows} x {k} x {n} in bf16: {off}");
+                            assert!(
+                                off <= 1.2e-2 * size + 1e-6,
+                                "{format:?} {isa:?} {rows} x {k} x {n} in bf16: {off}"
+                            );
                             assert!(close, "{format:?} {isa:?} {rows} x {k} x {n} at {row}, {out}: {got}, not {sum}");
                         }
                     }
@@ -146,7 +149,8 @@ mod attention {
         let mut out = vec![];
         for row in 0..s.rows {
             for query in 0..s.queries {
-                let (position, last) = (x.starts[row] as i64 + query as i64, x.starts[row] as i64 + s.queries as i64 - 1);
+                let (position, last) =
+                    (x.starts[row] as i64 + query as i64, x.starts[row] as i64 + s.queries as i64 - 1);
                 for head in 0..s.heads {
                     let kv = head / (s.heads / s.kv_heads);
                     let q = &x.q[((row * s.queries + query) * s.heads + head) * s.key..][..s.key];
@@ -166,7 +170,8 @@ mod attention {
                     let sink = x.sinks.get(head).map(|x| *x as f64);
                     let total: f64 = terms.iter().map(|t| t.0.exp()).sum::<f64>() + sink.map_or(0.0, f64::exp);
                     for i in 0..s.value {
-                        let v = |slot: usize| x.v[((row * s.slots + slot) * s.kv_heads + kv) * s.value + i].wide() as f64;
+                        let v =
+                            |slot: usize| x.v[((row * s.slots + slot) * s.kv_heads + kv) * s.value + i].wide() as f64;
                         out.push(terms.iter().map(|(score, slot)| score.exp() / total * v(*slot)).sum());
                     }
                 }
@@ -195,15 +200,28 @@ mod attention {
     #[test]
     fn attention_is_what_it_says() {
         let s = Shape {
-            rows: 1, queries: 1, heads: 4, kv_heads: 2, key: 64, value: 64, slots: 64, ring: false, scale: 0.7,
-            soft_cap: 0.0, window: usize::MAX >> 1,
+            rows: 1,
+            queries: 1,
+            heads: 4,
+            kv_heads: 2,
+            key: 64,
+            value: 64,
+            slots: 64,
+            ring: false,
+            scale: 0.7,
+            soft_cap: 0.0,
+            window: usize::MAX >> 1,
         };
         for start in [0, 1, 15, 40, 63] {
             check::<f32>(s, &[start], false);
         }
         check::<half::bf16>(Shape { slots: 1100, heads: 9, kv_heads: 3, ..s }, &[1000], false);
         check::<half::f16>(Shape { slots: 300, key: 80, value: 24, ..s }, &[299], true);
-        check::<f32>(Shape { rows: 3, queries: 5, slots: 700, key: 7, value: 9, soft_cap: 1.5, ..s }, &[0, 311, 690], true);
+        check::<f32>(
+            Shape { rows: 3, queries: 5, slots: 700, key: 7, value: 9, soft_cap: 1.5, ..s },
+            &[0, 311, 690],
+            true,
+        );
         check::<f32>(Shape { slots: 300, window: 33, ..s }, &[200], false);
         for start in [0, 5, 31, 32, 100] {
             check::<f32>(Shape { slots: 32, ring: true, window: 32, ..s }, &[start], true);

@@ -79,6 +79,10 @@ impl Packing {
             .iter()
             .map(|(packing, bytes)| PackedMatrix { bytes: *bytes, format: packing.format, n: packing.outputs() })
             .collect();
-        packed_products(x, &packed, matrices[0].0.arithmetic).into_iter().zip(matrices).map(|(y, (packing, _))| shaped(packing, y)).collect()
+        packed_products(x, &packed, matrices[0].0.arithmetic)
+            .into_iter()
+            .zip(matrices)
+            .map(|(y, (packing, _))| shaped(packing, y))
+            .collect()
     }
 }

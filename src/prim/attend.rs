@@ -67,7 +67,9 @@ impl Primitive for AttendCached {
         let Some(rows) = q.rank().checked_sub(3) else { return Err("queries are `[.., t, heads, key]`".into()) };
         let (rows, tail) = q.dims.split_at(rows);
         let (t, heads, key) = (tail[0], tail[1], tail[2]);
-        let [.., slots, kv_heads, _] = k_cache.dims[..] else { return Err("caches are `[.., slots, kv_heads, key]`".into()) };
+        let [.., slots, kv_heads, _] = k_cache.dims[..] else {
+            return Err("caches are `[.., slots, kv_heads, key]`".into());
+        };
         let value = v.dims.last().copied().unwrap_or(0);
         let of = |tail: [usize; 3]| [rows, &tail[..]].concat();
         let wants = [
@@ -79,7 +81,8 @@ impl Primitive for AttendCached {
         ];
         for (what, have, want) in wants {
             if have.dims[..] != want[..] {
-                return Err(Refusal::new(format!("{what} is {have}, not {want:?}")).help("see the sizes of `q` and of the cache"));
+                return Err(Refusal::new(format!("{what} is {have}, not {want:?}"))
+                    .help("see the sizes of `q` and of the cache"));
             }
         }
         if let Some(sinks) = x.get(6).filter(|sinks| sinks.dims[..] != [heads]) {
@@ -220,9 +223,12 @@ fn cases(d: DType) -> Vec<Case> {
         case("beyond the end", &[9], [2, 2, 2, 6], false, plain),
         case("a window", &[5], [2, 2, 2, 8], false, CacheSight { window: Some(3), ..plain }),
         case("a ring", &[7], [1, 2, 2, 4], false, CacheSight { ring: true, window: Some(4), ..plain }),
-        case("capped", &[3], [1, 2, 2, 4], false, CacheSight {
-            options: AttentionOptions { soft_cap: Some(0.8), ..options },
-            ..plain
-        }),
+        case(
+            "capped",
+            &[3],
+            [1, 2, 2, 4],
+            false,
+            CacheSight { options: AttentionOptions { soft_cap: Some(0.8), ..options }, ..plain },
+        ),
     ]
 }

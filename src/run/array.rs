@@ -12,7 +12,7 @@ use crate::{
 };
 use bytemuck::{CheckedBitPattern, NoUninit};
 use half::{bf16, f16};
-use raxla_xla::{Arena, Buffer, Code, Client, HostBuffer, HostSemantics, ZERO_COPY_ALIGNMENT};
+use raxla_xla::{Arena, Buffer, Client, Code, HostBuffer, HostSemantics, ZERO_COPY_ALIGNMENT};
 use std::{fmt, sync::Arc};
 
 mod picture;

@@ -311,7 +311,12 @@ fn other_dtypes_and_scanned_layers_speak_too() {
     assert_eq!(with(&["--scan"]), whole);
     assert!(!with(&["--dtype", "bf16"]).is_empty());
     let half = run(&mut generate(model.path(), &["--dtype", "bf16", "-n", "1", "Hi"]));
-    assert!(half.stderr.contains("note: on a CPU bf16 takes several times the time"), "{}", half.stderr);
+    assert_eq!(half.code, Some(0), "{}", half.stderr);
+    // kernels and the compiler's products say the same, and so does the exact arithmetic
+    assert_eq!(with(&["--kernels", "off"]), whole);
+    assert_eq!(with(&["--dtype", "f32", "--arithmetic", "exact"]), whole);
+    assert!(!with(&["--quantize", "q8_0", "--arithmetic", "bf16"]).is_empty());
+    fails(&mut generate(model.path(), &["--quantize", "q9", "Hi"]), 2, &["it is none of q8_0, q4_0"]);
 }
 
 #[test]

@@ -131,11 +131,7 @@ impl Decoder<Param> {
     }
     /// With its matrices packed for the CPU's kernels: each in the format that `choose` gives, which is told how many inputs it has. A
     /// head that is a copy of an embedding that is packed is left out: either reads the same rows.
-    pub fn packed(
-        self,
-        how: Packer,
-        mut choose: impl FnMut(&Param, usize) -> Option<Format>,
-    ) -> Decoder<Param> {
+    pub fn packed(self, how: Packer, mut choose: impl FnMut(&Param, usize) -> Option<Format>) -> Decoder<Param> {
         let layers = self.layers.each(|layer, _| {
             let pack = |linear: Linear<Param>| match choose(&linear.w, linear.inputs()) {
                 Some(format) => linear.packed(format, how),
@@ -143,7 +139,9 @@ impl Decoder<Param> {
             };
             layer.clone().map_linears(pack)
         });
-        let Some(format) = choose(&self.embed.table, self.embed.table.aval.dims[1]) else { return Decoder { layers, ..self } };
+        let Some(format) = choose(&self.embed.table, self.embed.table.aval.dims[1]) else {
+            return Decoder { layers, ..self };
+        };
         let head = match &self.head.w {
             Some(w) if w.tied.is_none() => match choose(w, w.aval.dims[0]) {
                 Some(format) => self.head.packed(format, how),

@@ -1,14 +1,14 @@
 //! Vectors of 16 numbers, as each instruction set has them. Kernels are written once, over [`Lanes`]; what is compiled for an
 //! instruction set runs only where the processor has it ([`Isa::best`]).
 // SAFETY: every function of these is unsafe as a whole: its contract is that of `Lanes`.
-#[allow(unsafe_op_in_unsafe_fn)]
-mod portable;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_op_in_unsafe_fn)]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_op_in_unsafe_fn)]
 mod avx512;
+#[allow(unsafe_op_in_unsafe_fn)]
+mod portable;
 
 #[cfg(target_arch = "x86_64")]
 pub use avx2::Avx2;

@@ -123,7 +123,10 @@ unsafe impl Lanes for Portable {
     #[inline(always)]
     unsafe fn half_pairs(p: *const u8) -> ([f32; 16], [f32; 16]) {
         let pairs = p.cast::<[u32; 16]>().read_unaligned();
-        (each(pairs, |w| half::f16::from_bits(w as u16).to_f32()), each(pairs, |w| half::f16::from_bits((w >> 16) as u16).to_f32()))
+        (
+            each(pairs, |w| half::f16::from_bits(w as u16).to_f32()),
+            each(pairs, |w| half::f16::from_bits((w >> 16) as u16).to_f32()),
+        )
     }
     #[inline(always)]
     unsafe fn bytes(p: *const u8) -> [i32; 16] {

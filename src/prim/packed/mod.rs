@@ -43,7 +43,8 @@ pub struct PackedProducts {
 
 impl PackedProducts {
     fn matrices(&self, bytes: &[Tensor]) -> Vec<PackedMatrix> {
-        let one = |((format, n), bytes): (&(Format, usize), &Tensor)| PackedMatrix { bytes: *bytes, format: *format, n: *n };
+        let one =
+            |((format, n), bytes): (&(Format, usize), &Tensor)| PackedMatrix { bytes: *bytes, format: *format, n: *n };
         self.parts.iter().zip(bytes).map(one).collect()
     }
 }
@@ -55,7 +56,9 @@ impl Primitive for PackedProducts {
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         let is_kernels = |d: DType| matches!(d, DType::F32 | DType::BF16 | DType::F16);
         require(&x[0], is_kernels, "f32, bf16 or f16")?;
-        let Some((k, rows)) = x[0].dims.split_last() else { return Err("a scalar has no product with a matrix".into()) };
+        let Some((k, rows)) = x[0].dims.split_last() else {
+            return Err("a scalar has no product with a matrix".into());
+        };
         for ((format, n), bytes) in self.parts.iter().zip(&x[1..]) {
             let want = format.dims(*k, *n);
             if bytes.dtype != DType::U8 || bytes.dims[..] != want {

@@ -60,9 +60,7 @@ fn in_blocks(bytes: Tensor, format: Format) -> Tensor {
         }
         Format::Q4_1 => b.chosen(64, &COUNTING) * all(b.halves(0)) + all(b.halves(32)),
         Format::Q5_0 => (b.nibbles(32, 4) + b.upper(288, 1, 1) - 16).cast(DType::F32) * all(b.halves(0)),
-        Format::Q5_1 => {
-            (b.nibbles(64, 4) + b.upper(320, 1, 1)).cast(DType::F32) * all(b.halves(0)) + all(b.halves(32))
-        }
+        Format::Q5_1 => (b.nibbles(64, 4) + b.upper(320, 1, 1)).cast(DType::F32) * all(b.halves(0)) + all(b.halves(32)),
         Format::Q4_K | Format::Q5_K => {
             let quants = b.nibbles(320, 32);
             let quants = if format == Format::Q5_K { quants + b.upper(2368, 8, 1) } else { quants };

@@ -203,9 +203,9 @@ impl Desk {
 
     /// Does jobs as they come, until none has come for a while. Returns at once where as many wait already as cores are to spare.
     fn wait_for_jobs() {
-        let mine = DESKS[..desks()].iter().find(|desk| {
-            desk.state.compare_exchange(FREE, WAITING, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-        });
+        let mine = DESKS[..desks()]
+            .iter()
+            .find(|desk| desk.state.compare_exchange(FREE, WAITING, Ordering::AcqRel, Ordering::Relaxed).is_ok());
         let Some(desk) = mine else { return };
         let mut since = Instant::now();
         loop {

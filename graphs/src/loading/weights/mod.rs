@@ -20,12 +20,12 @@ mod torch;
 mod view;
 
 pub(crate) use arrange::scatter;
-pub(crate) use pack::{pack_numbers, plain_dtype, quantised_format};
-pub use pack::format_of;
 pub use convert::Encoding;
 pub use dequant::Block;
 pub(crate) use find::{ADAPTER, LFS_POINTER, adapter, is_lfs_pointer};
 pub(crate) use find::{checkpoint, gguf_parts, is_index, is_plain_file_name, kind, shards};
+pub use pack::format_of;
+pub(crate) use pack::{pack_numbers, plain_dtype, quantised_format};
 pub use report::Mismatch;
 
 use crate::LoadError;

@@ -1,10 +1,5 @@
 //! Matrices for the kernels, packed from the file: as it holds them where the kernels have its format.
-use super::{
-    Encoding, Stored, Weights,
-    convert::Layout,
-    dequant::Block,
-    view::View,
-};
+use super::{Encoding, Stored, Weights, convert::Layout, dequant::Block, view::View};
 use crate::LoadError;
 use raxla::{DType, Param, param, param::Selection, prim::Format};
 use raxla_kernels::{
@@ -143,7 +138,13 @@ impl Weights {
 
     /// Packs one part of a parameter (one thing of those that it stacks) into `out`. `part` is the part of the stored tensor that the
     /// parameter is.
-    pub(crate) fn pack_into(&self, name: &str, p: &Param, part: Option<&Selection>, out: &mut [u8]) -> Result<(), LoadError> {
+    pub(crate) fn pack_into(
+        &self,
+        name: &str,
+        p: &Param,
+        part: Option<&Selection>,
+        out: &mut [u8],
+    ) -> Result<(), LoadError> {
         let Some(packing) = &p.packing else { return Err(self.bad_tensor(name, "it is not to be packed")) };
         let (k, n, format) = (packing.inputs, packing.outputs(), packing.format);
         let [_, blocks, bytes] = packing.dims();
@@ -185,7 +186,13 @@ impl Weights {
     }
 
     /// The numbers of a matrix, or of one that is a part of it, as the file orders them.
-    fn numbers(&self, name: &str, [k, n]: [usize; 2], dtype: DType, part: Option<&Selection>) -> Result<Vec<u8>, LoadError> {
+    fn numbers(
+        &self,
+        name: &str,
+        [k, n]: [usize; 2],
+        dtype: DType,
+        part: Option<&Selection>,
+    ) -> Result<Vec<u8>, LoadError> {
         let (mut numbers, bytes) = (vec![], k * n * (dtype.bits() / 8));
         raxla::memory::resize(&mut numbers, bytes, name).map_err(|why| self.bad_tensor(name, why.to_string()))?;
         match part {
@@ -214,7 +221,13 @@ struct Rows {
     interleaved: Option<usize>,
 }
 impl Rows {
-    fn of(stored: &Stored, format: Format, [k, n]: [usize; 2], outputs_first: bool, part: Option<&Selection>) -> Option<Rows> {
+    fn of(
+        stored: &Stored,
+        format: Format,
+        [k, n]: [usize; 2],
+        outputs_first: bool,
+        part: Option<&Selection>,
+    ) -> Option<Rows> {
         let Encoding::Blocks(block) = stored.encoding else { return None };
         let whole = stored.view == View::Whole && stored.scales.is_none();
         if !whole || format_of(block) != Some(format) || !k.is_multiple_of(block.values()) {
