@@ -215,7 +215,7 @@ fn products_in_bf16() {
     let wide = run(GPT2, None, plain());
     for mesh in [None, Some("fsdp=2,model=2")] {
         let narrow = run(GPT2, mesh, TrainOptions { compute: Some(raxla::DType::BF16), ..plain() });
-        let apart = furthest(&[wide.losses.clone()], &[narrow.losses.clone()]);
+        let apart = furthest(std::slice::from_ref(&wide.losses), std::slice::from_ref(&narrow.losses));
         println!("losses of f32 {:?}, of bf16 {:?}", wide.losses, narrow.losses);
         assert!(apart > 0.0 && apart < 0.01, "{apart}");
         assert!(furthest(&wide.gradients, &narrow.gradients) < 0.01);

@@ -224,7 +224,7 @@ macro_rules! kernels {
                     pairs_of::<B>
                 }
                 fn rows(rows: usize) -> (Rows, usize) {
-                    $(if rows < $most && rows >= $fewer { return (rows_of::<$fewer>, $fewer); })*
+                    $(if ($fewer..$most).contains(&rows) { return (rows_of::<$fewer>, $fewer); })*
                     (rows_of::<$most>, $most)
                 }
             }

@@ -23,6 +23,8 @@ pub struct Layer<T = Tensor> {
 }
 
 /// What lets positions look at each other. Each kind has the type of its cache.
+// (a model has one for each layer, and moves none of them)
+#[allow(clippy::large_enum_variant)]
 #[derive(Tree, Clone, Debug, PartialEq)]
 pub enum Mixer<T = Tensor> {
     /// Self-attention with grouped queries, perhaps within a window, with rotary positions or without.
