@@ -10,7 +10,7 @@ Two works:
 A peer that is not there is left out, with a line that says how to get it. Needs: cargo build --release.
 
 Every round runs every system once, so that what else the machine does falls on all of them. Each system's figure is the median
-over the rounds; ratios are raxla's figure over the other's, above 1 where raxla is better. `--json FILE` keeps all figures of all
+over the rounds; ratios say how many times as fast raxla is. `--json FILE` keeps all figures of all
 rounds; `--plot` has raxla draw the medians (`raxla bench --from`).
 """
 import argparse, glob, json, os, re, shutil, statistics, subprocess, sys, tempfile
@@ -187,8 +187,9 @@ def main():
         print(f"\n{name}, prompt {a.prompt}, {a.new} new tokens, batch {a.batch if work == 'gpt2' else 1}; medians of {a.rounds} rounds")
         for f in shown:
             ratio = ours.get(f["metric"], float("nan")) / f["value"]
-            ratio = ratio if f["unit"] == "tok/s" else 1 / ratio
-            print(f"{f['metric']:16}{f['system']:14}{f['value']:12.2f} {f['unit']:6} raxla / {f['system']} {ratio:6.2f}")
+            ratio = ratio if f["unit"] == "tok/s" else 1 / ratio  # (of times, less is faster)
+            compared = "" if f["system"] == "raxla" else f"  raxla is {ratio:.2f} times as fast"
+            print(f"{f['metric']:16}{f['system']:14}{f['value']:12.2f} {f['unit']:6}{compared}")
         if a.plot and shown:
             with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
                 file.write("".join(json.dumps(f) + "\n" for f in shown))

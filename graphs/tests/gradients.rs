@@ -1,6 +1,6 @@
 //! Gradients against PyTorch: one checkpoint of each family, every parameter (see scripts/make_gradient_fixtures.py).
 use raxla::{Array, Tensor, Tree, jit, nn::cross_entropy, runtime, value_and_grad};
-use raxla_graphs::{LoadOptions, Model, models::Decoder, weights::Weights};
+use raxla_graphs::{LoadOptions, Matrices, Model, models::Decoder, weights::Weights};
 use safetensors::SafeTensors;
 use std::{collections::BTreeMap, path::Path};
 
@@ -12,8 +12,9 @@ fn floats(file: &SafeTensors, name: &str) -> Vec<f64> {
 fn check(name: &str) -> Vec<String> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
     let client = runtime::client().unwrap();
-    let model =
-        Model::load(raxla_graphs::open(dir.to_str().unwrap()).unwrap(), &LoadOptions::default(), &client).unwrap();
+    // (derivatives are by arrays of numbers)
+    let options = LoadOptions { matrices: Matrices::Dense, ..Default::default() };
+    let model = Model::load(raxla_graphs::open(dir.to_str().unwrap()).unwrap(), &options, &client).unwrap();
     let read = |file: &str| std::fs::read(dir.join(file)).unwrap();
     let (tokens, want) = (read("reference.safetensors"), read("gradients.safetensors"));
     let (tokens, want) = (SafeTensors::deserialize(&tokens).unwrap(), SafeTensors::deserialize(&want).unwrap());

@@ -106,8 +106,8 @@ fn every_checkpoint_is_read_as_what_it_was() {
 /// A model of random weights whose rows are whole blocks of any format, with the tokenizer of a folder.
 fn wide(tokenizer: &Path, vocab: usize) -> Model {
     let dir = tempfile::tempdir().unwrap();
-    let config = json!({ "model_type": "llama", "vocab_size": vocab, "hidden_size": 256, "intermediate_size": 512,
-        "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "rms_norm_eps": 1e-5 });
+    let config = json!({ "model_type": "llama", "vocab_size": vocab, "hidden_size": 256, "intermediate_size": 256,
+        "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 2, "rms_norm_eps": 1e-5 });
     for file in tokenizer.read_dir().unwrap().flatten() {
         fs::copy(file.path(), dir.path().join(file.file_name())).unwrap();
     }
@@ -126,11 +126,8 @@ fn a_quantised_model_has_the_blocks_of_its_values() {
         open(&path)
     };
     let original = save(Quantization::F32);
-    for name in Quantization::names() {
+    for name in ["f16", "bf16", "q8_0", "q4_0", "q5_1", "q4_k_m", "q6_k"] {
         let quantize: Quantization = name.parse().unwrap();
-        if matches!(quantize, Quantization::F32 | Quantization::Int8 | Quantization::Int4) {
-            continue;
-        }
         let made = save(quantize);
         let mut blocks = 0;
         for tensor in weights(&original).names() {
@@ -152,7 +149,7 @@ fn a_quantised_model_has_the_blocks_of_its_values() {
             };
             assert!(after == wanted, "{name}: {tensor}");
         }
-        assert_eq!(blocks, if name.contains('q') { 16 } else { 0 }, "{name}");
+        assert_eq!(blocks, if name.contains('q') { 9 } else { 0 }, "{name}");
     }
 }
 

@@ -164,7 +164,7 @@ pub fn attend<N: Number>(isa: Isa, team: &dyn Team, shape: Shape, x: Operands<N>
                     out.iter_mut().zip(&part[2..]).for_each(|(o, p)| *o += factor * p);
                 }
                 // (a query that sees nothing gives zeros)
-                let inverse = if total > 0.0 { 1.0 / total } else { 0.0 };
+                let inverse = if total == 0.0 { 0.0 } else { 1.0 / total };
                 out.iter_mut().for_each(|o| *o *= inverse);
             }
         }
@@ -262,6 +262,11 @@ unsafe fn piece<L: Lanes, N: Number>(
                     }
                 }
                 let state = out.add((query * group + member) * width);
+                // what is not a number, or has no largest one, stays so
+                if scores.iter().any(|score| score.is_nan() || *score == f32::INFINITY) {
+                    *state.add(1) = f32::NAN;
+                    continue;
+                }
                 let most = scores.iter().fold(*state, |a, b| if *b > a { *b } else { a });
                 if most == f32::MIN {
                     continue;
@@ -275,8 +280,13 @@ unsafe fn piece<L: Lanes, N: Number>(
                     L::store(chunk.as_mut_ptr(), p);
                     sum = L::add(sum, p);
                 }
+                // (nor do values count that are not seen, whatever they are)
+                for i in (0..count).filter(|i| !seen.contains(i) || (s.ring && !sees(block + i))) {
+                    scores[i] = 0.0;
+                }
                 *state.add(1) = *state.add(1) * factor + L::sum(sum);
-                weighted::<L, N>(&scores[..count], factor, v.add(block * v_stride), v_stride, s.value, state.add(2));
+                let first = v.add((block + seen.start) * v_stride);
+                weighted::<L, N>(&scores[seen.clone()], factor, first, v_stride, s.value, state.add(2));
             }
         }
     }
@@ -312,7 +322,7 @@ unsafe fn weighted<L: Lanes, N: Number>(p: &[f32], factor: f32, v: *const N, str
         for (j, acc) in acc.iter_mut().enumerate() {
             *acc = L::mul(L::load(sums.add(at + 16 * j)), L::splat(factor));
         }
-        for (i, p) in p.iter().enumerate() {
+        for (i, p) in p.iter().enumerate().filter(|(_, p)| **p != 0.0) {
             let (p, v) = (L::splat(*p), v.add(i * stride + at));
             for (j, acc) in acc.iter_mut().enumerate() {
                 *acc = L::fma(p, N::load::<L>(v.add(16 * j)), *acc);
@@ -325,14 +335,19 @@ unsafe fn weighted<L: Lanes, N: Number>(p: &[f32], factor: f32, v: *const N, str
     }
     while at + 16 <= n {
         let mut acc = L::mul(L::load(sums.add(at)), L::splat(factor));
-        for (i, p) in p.iter().enumerate() {
+        for (i, p) in p.iter().enumerate().filter(|(_, p)| **p != 0.0) {
             acc = L::fma(L::splat(*p), N::load::<L>(v.add(i * stride + at)), acc);
         }
         L::store(sums.add(at), acc);
         at += 16;
     }
     while at < n {
-        let sum = p.iter().enumerate().map(|(i, p)| p * (*v.add(i * stride + at)).wide()).sum::<f32>();
+        let sum = p
+            .iter()
+            .enumerate()
+            .filter(|(_, p)| **p != 0.0)
+            .map(|(i, p)| p * (*v.add(i * stride + at)).wide())
+            .sum::<f32>();
         *sums.add(at) = *sums.add(at) * factor + sum;
         at += 1;
     }

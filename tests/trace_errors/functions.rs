@@ -377,7 +377,7 @@ fn of_rotary_embeddings() {
         (
             operands(),
             |x| turned(x, 8, RopeScaling::Divisors(vec![2.0; 3])),
-            "Rope::rotations of i32[3], i32[]: `factors` has 3 numbers, but 4 pairs of dimensions are turned\n  help: give 4 numbers, or a `dim` of 6",
+            "Rope::rotations of i32[3] and i32[]: `factors` has 3 numbers, but 4 pairs of dimensions are turned\n  help: give 4 numbers, or a `dim` of 6",
         ),
         (
             operands(),
@@ -391,12 +391,12 @@ fn of_rotary_embeddings() {
                 };
                 turned(x, 8, long)
             },
-            "Rope::rotations of i32[3], i32[]: `long_factor` has 5 numbers, but 4 pairs of dimensions are turned\n  help: give 4 numbers, or a `dim` of 10",
+            "Rope::rotations of i32[3] and i32[]: `long_factor` has 5 numbers, but 4 pairs of dimensions are turned\n  help: give 4 numbers, or a `dim` of 10",
         ),
         (
             operands(),
             |x| turned(x, 7, RopeScaling::Default),
-            "Rope::rotations of i32[3], i32[]: 7 dimensions are not pairs\n  help: give an even `dim`",
+            "Rope::rotations of i32[3] and i32[]: 7 dimensions are not pairs\n  help: give an even `dim`",
         ),
     ]);
 }

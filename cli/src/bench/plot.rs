@@ -119,7 +119,7 @@ fn step_of(most: f64) -> f64 {
         return 1.0;
     }
     let power = 10f64.powf(most.log10().floor());
-    [0.1, 0.2, 0.5, 1.0].map(|part| part * power).into_iter().find(|step| most / step <= 8.0).unwrap_or(power)
+    [0.1, 0.2, 0.5, 1.0, 2.0].map(|part| part * power).into_iter().find(|step| most / step <= 8.0).unwrap_or(power)
 }
 
 fn escaped(text: &str) -> String {

@@ -28,9 +28,20 @@ enum Source {
     Shape(usize),
 }
 
-/// Linear layers by the names of their matrices. The head and the embedding stay as they are.
+/// The linear layers of the families that are quantised.
+const LINEAR: [&str; 9] =
+    ["q_proj", "k_proj", "v_proj", "qkv_proj", "o_proj", "gate_proj", "up_proj", "gate_up_proj", "down_proj"];
+/// The matrices that stay as they are.
+const KEPT: [&str; 2] = ["embed_tokens", "lm_head"];
+
+/// Is it the matrix of one of these modules?
+fn is_of(entry: &Entry, modules: &[&str]) -> bool {
+    let module = entry.name.strip_suffix(".weight").map(|name| name.rsplit('.').next().unwrap_or(name));
+    entry.dims.len() == 2 && module.is_some_and(|own| modules.contains(&own))
+}
+
 fn is_linear(entry: &Entry) -> bool {
-    entry.dims.len() == 2 && entry.name.ends_with("_proj.weight") && entry.dtype.is_float()
+    is_of(entry, &LINEAR) && entry.dtype.is_float()
 }
 
 impl<'a> Compressed<'a> {
@@ -39,20 +50,16 @@ impl<'a> Compressed<'a> {
         let fits = |group: &usize| linear.iter().all(|e| e.dims[1].is_multiple_of(*group));
         let group = (bits == 4).then(|| GROUPS.into_iter().find(fits).unwrap_or(0));
         let odd = linear.iter().find(|e| !e.dims[1].is_multiple_of(32 / bits as usize) || group == Some(0));
-        let experts = inner.entries().iter().find(|e| e.name.contains(".experts."));
+        // a reader takes every linear layer for quantised: none may stay as it is
+        let matrices = inner.entries().iter().filter(|e| e.dims.len() > 1);
+        let other = { matrices }.find(|e| !is_linear(e) && !is_of(e, &KEPT) || e.name.contains(".experts."));
         let refused = |e: &Entry, why: &str| {
             let help = "write a GGUF file, whose blocks also hold such models";
             Err(Error::Usage(format!("{} {:?} is not written as int{bits}: {why}\n  help: {help}", e.name, e.dims)))
         };
-        match (odd, experts) {
+        match (odd, other) {
             (Some(e), _) => return refused(e, "its rows are no multiple of 8 values"),
-            (_, Some(e)) => return refused(e, "the layout of quantised experts differs between readers"),
-            _ if linear.is_empty() => {
-                return Err(Error::Usage(
-                    "the model has no linear layers that compressed-tensors would quantise\n  help: write a GGUF file"
-                        .into(),
-                ));
-            }
+            (_, Some(e)) => return refused(e, "it is none of the linear layers that all readers know"),
             _ => {}
         }
         let (mut entries, mut sources) = (vec![], vec![]);

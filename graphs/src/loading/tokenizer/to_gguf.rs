@@ -49,8 +49,8 @@ impl Tokenizer {
             }
             Kind::SentencePiece => {
                 let scores = self.scores(&merges, rows);
-                let prefix = self.inner.encode_fast("a", false).map_err(|e| bad(e.to_string()))?;
-                let prefix = prefix.get_tokens().first().is_some_and(|token| token.starts_with('▁'));
+                let first = self.encode("a", false)?.first().and_then(|id| self.token(*id));
+                let prefix = first.is_some_and(|token| token.starts_with('▁'));
                 vec![
                     ("tokenizer.ggml.model", string("llama")),
                     ("tokenizer.ggml.pre", string("default")),

@@ -1,0 +1,7 @@
+// attend_cached of f32: one query
+module @main {
+func.func public @main(%arg0: tensor<1x1x4x4xf32>, %arg1: tensor<1x1x2x4xf32>, %arg2: tensor<1x1x2x3xf32>, %arg3: tensor<1x6x2x4xf32>, %arg4: tensor<1x6x2x3xf32>, %arg5: tensor<1xi32>) -> (tensor<1x1x4x3xf32>, tensor<1x6x2x4xf32>, tensor<1x6x2x3xf32>) {
+  %0:3 = "stablehlo.custom_call"(%arg0, %arg1, %arg2, %arg3, %arg4, %arg5) {call_target_name = "raxla.attend", api_version = 4 : i32, backend_config = {"scale" = 0.4 : f64, "soft_cap" = 0.0 : f64, "window" = -1 : i64, "ring" = false}, has_side_effect = false, operand_layouts = [dense<[3, 2, 1, 0]> : tensor<4xindex>, dense<[3, 2, 1, 0]> : tensor<4xindex>, dense<[3, 2, 1, 0]> : tensor<4xindex>, dense<[3, 2, 1, 0]> : tensor<4xindex>, dense<[3, 2, 1, 0]> : tensor<4xindex>, dense<[0]> : tensor<1xindex>], result_layouts = [dense<[3, 2, 1, 0]> : tensor<4xindex>, dense<[3, 2, 1, 0]> : tensor<4xindex>, dense<[3, 2, 1, 0]> : tensor<4xindex>], output_operand_aliases = [#stablehlo.output_operand_alias<output_tuple_indices = [1], operand_index = 3, operand_tuple_indices = []>, #stablehlo.output_operand_alias<output_tuple_indices = [2], operand_index = 4, operand_tuple_indices = []>]} : (tensor<1x1x4x4xf32>, tensor<1x1x2x4xf32>, tensor<1x1x2x3xf32>, tensor<1x6x2x4xf32>, tensor<1x6x2x3xf32>, tensor<1xi32>) -> (tensor<1x1x4x3xf32>, tensor<1x6x2x4xf32>, tensor<1x6x2x3xf32>)
+  return %0#0, %0#1, %0#2 : tensor<1x1x4x3xf32>, tensor<1x6x2x4xf32>, tensor<1x6x2x3xf32>
+}
+}
