@@ -193,7 +193,8 @@ fn mixtral() {
     );
 }
 
-/// Logits of a few positions at a time: the same loss and the same gradients, whoever has which part of the head.
+/// Logits of a few positions at a time: the same loss and the same gradients; also on a mesh, where the work that is divided by
+/// hand is not cut further.
 #[test]
 fn losses_in_chunks() {
     let chunks = |loss_chunk, options| TrainOptions { loss_chunk, ..options };

@@ -2,6 +2,7 @@
 use crate::{
     TensorTree,
     aval::DType,
+    mesh::AxisSet,
     ops::shape::concat,
     prim::{custom_vjp, full, scan},
     trace::{At, Tensor, fail},
@@ -32,7 +33,8 @@ pub fn cross_entropy(logits: Tensor, targets: Tensor) -> Tensor {
 ///
 /// Where a derivative is asked for, that of each chunk is computed beside its loss, and kept in place of what it would be computed
 /// from (Hsu et al., 2024; arXiv 2410.10989). Derivatives by the parameters are summed in f32. Of `chunk` positions or fewer, this is
-/// `loss` itself.
+/// `loss` itself; and so it is where devices have different values (in [`shard_map`](crate::shard_map)): they would exchange
+/// derivatives once a chunk.
 #[track_caller]
 pub fn loss_in_chunks<P: TensorTree>(
     chunk: usize,
@@ -43,7 +45,8 @@ pub fn loss_in_chunks<P: TensorTree>(
 ) -> Tensor {
     let _at = At::op("loss_in_chunks");
     let t = x.dim(1);
-    if t <= chunk.max(1) {
+    let varies = |x: Tensor| x.aval().vma != AxisSet::NONE;
+    if t <= chunk.max(1) || varies(x) || params.leaves().into_iter().any(varies) {
         return loss(&params, x, targets);
     }
     let size = t.div_ceil(t.div_ceil(chunk.max(1)));

@@ -45,7 +45,7 @@ pub struct TrainOptions {
     /// this `dtype` beside `param_dtype`, jmp `compute` beside `params`.
     pub compute: Option<DType>,
     /// For how many positions of each sequence at a time logits are computed, at most; their derivatives beside them
-    /// ([`loss_in_chunks`]).
+    /// ([`loss_in_chunks`]). Where a mesh divides the work by hand, for all of a device's at once.
     pub loss_chunk: usize,
     /// What to keep of each layer for the way back; `None`: everything.
     pub remat: Option<RematOptions>,
