@@ -12,7 +12,7 @@ use raxla_xla::{
 };
 use std::borrow::Cow;
 
-/// The name of [`product`](crate::product::product): operands `[.., k]` and packed matrices, each `[tiles, blocks, bytes]`; a result
+/// The name of [`product`]: operands `[.., k]` and packed matrices, each `[tiles, blocks, bytes]`; a result
 /// `[.., n]` for each of them. Attributes: `formats`, their names with commas between them; `outputs`, their `n`; `arithmetic`, the name of
 /// an [`Arithmetic`].
 pub const PRODUCT: &str = "raxla.product";
@@ -122,7 +122,7 @@ fn products(call: &mut Call) -> Result<()> {
     call.results.iter_mut().zip(&made).try_for_each(|(result, made)| narrow(result, made))
 }
 
-/// The name of [`attend`](crate::attention::attend): operands `q` `[.., t, heads, key]`, new `k` and `v`, `[.., t, kv_heads, key or
+/// The name of [`attend`]: operands `q` `[.., t, heads, key]`, new `k` and `v`, `[.., t, kv_heads, key or
 /// value]`, caches `[.., slots, kv_heads, key or value]`, `starts` i32 `[..]` and perhaps `sinks` `[heads]`; results `[.., t, heads,
 /// value]` and the caches with the new positions, in the operands' memory. Attributes: `scale`, `soft_cap` (0: none), `window`, `ring`.
 pub const ATTEND: &str = "raxla.attend";
