@@ -234,12 +234,21 @@ fn write(dir: &Path, tensors: &dyn Tensors, companions: &Companions, options: &S
         fs::create_dir_all(parent).map_err(|e| unwritable(dir, e))?;
     }
     let draft = Draft::folder(dir).map_err(|e| unwritable(dir, e))?;
-    companions.write(draft.path())?;
+    // (errors name a file by where it was to be in the end)
+    let named = |error| match error {
+        Error::Save { path, reason } => {
+            let path = path.strip_prefix(draft.path()).map(|file| dir.join(file)).unwrap_or(path);
+            Error::Save { path, reason }
+        }
+        other => other,
+    };
+    companions.write(draft.path()).map_err(named)?;
     let limit = options.max_shard_size;
     let files = match options.format == Format::Flax {
-        true => flax::write(draft.path(), tensors, companions.config, limit, &bar)?,
-        false => safetensors::write(draft.path(), tensors, limit, &bar)?,
+        true => flax::write(draft.path(), tensors, companions.config, limit, &bar),
+        false => safetensors::write(draft.path(), tensors, limit, &bar),
     };
+    let files = files.map_err(named)?;
     // an empty folder makes room; anything that came meanwhile stays, and publishing fails
     let _ = fs::remove_dir(dir);
     draft.publish().map_err(|e| unwritable(dir, e))?;
@@ -277,6 +286,7 @@ fn check(dir: &Path, options: &SaveOptions) -> Result<()> {
 fn unwritable(path: &Path, error: io::Error) -> Error {
     let help = match error.kind() {
         io::ErrorKind::StorageFull => "free some space, or write to another disk",
+        io::ErrorKind::FileTooLarge => "allow larger files (`ulimit -f`), or write smaller ones (`--max-shard-size`)",
         _ => "give another place",
     };
     Error::Save { path: path.to_path_buf(), reason: format!("{error}\n  help: {help}") }
