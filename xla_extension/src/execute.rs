@@ -5,6 +5,7 @@ use crate::{
     client::MAX_LAUNCHES,
     event::Event,
     executable::Loaded,
+    exit,
     launch::Launch,
     scratch::Scratch,
     signature::{ArrayType, show_type},
@@ -190,7 +191,7 @@ impl<'a> Run<'a> {
 
     fn launch(mut self, launch_id: i32, launch: Option<Arc<Launch>>) -> Result<Results<'a>> {
         let (loaded, devices) = (self.loaded, self.loaded.devices.len());
-        let events = if launch.is_some() { devices } else { 0 };
+        let events = if launch.is_some() || devices == 1 { devices } else { 0 };
         self.scratch.lists(devices, loaded.parameters.len(), loaded.num_results(), events);
         let scratch = &mut self.scratch;
         let mut c_options: sys::PJRT_ExecuteOptions = sys::sized();
@@ -224,7 +225,10 @@ impl<'a> Run<'a> {
         for (index, raw) in self.scratch.events.iter().enumerate() {
             // SAFETY: the plugin just gave us the event.
             let event = unsafe { Event::from_raw(*raw, loaded.client.plugin()) };
-            let Some(launch) = &launch else { continue };
+            let Some(launch) = &launch else {
+                exit::started(event);
+                continue;
+            };
             let then = launch.clone();
             if let Err(error) = event.on_ready(move |outcome| then.device_done(index, outcome)) {
                 launch.device_done(index, event.wait().and(Err(error)));

@@ -58,6 +58,7 @@ mod error;
 mod event;
 mod executable;
 mod execute;
+mod exit;
 mod extensions;
 pub mod ffi;
 mod files;

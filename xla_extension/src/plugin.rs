@@ -105,6 +105,7 @@ impl Plugin {
         };
         // SAFETY: the chain hangs off the table, a static.
         let extensions = unsafe { walk(table.0.extension_start) };
+        crate::exit::register();
         let path = path.to_path_buf();
         Ok(Plugin(Arc::new(Inner { table, path, attributes, extensions, handlers: Mutex::default() })))
     }

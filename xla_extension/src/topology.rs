@@ -3,6 +3,7 @@
 use crate::{
     CompileOptions, Compiled, DeviceDescription, NamedValue, Plugin, Result,
     executable::program,
+    exit::Compiling,
     named_value::{self, slice, string},
     sys,
     table::invoke,
@@ -95,6 +96,7 @@ impl Topology {
         options.check_module(mlir)?;
         let proto = options.to_proto()?;
         let program = program(mlir);
+        let _compiling = Compiling::begin();
         // SAFETY: program and options live during the call; the executable is ours.
         unsafe {
             let args = invoke!(

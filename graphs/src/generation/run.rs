@@ -62,7 +62,7 @@ impl<P> Later<P> {
     }
 }
 impl<P> Drop for Later<P> {
-    /// A process must not end while the plugin compiles: it would crash.
+    /// Nothing that was begun goes on alone.
     fn drop(&mut self) {
         if let Some(thread) = self.compiling.take() {
             let _ = thread.join();
