@@ -37,8 +37,8 @@ cures! {
     PlainBranchResults,
     /// `top_k` refuses integers of 4 bits.
     NoTopKOfFourBits,
-    /// Products of bf16 that contract an axis before the one that the left operand keeps are written so that the compiler gives
-    /// them to its library.
+    /// Products that contract axes before the one that the left operand keeps are written so that the compiler gives those of bf16
+    /// to its library, and transposes no larger operand of f32 for it.
     ProductsInLibrary,
 }
 

@@ -169,10 +169,14 @@ impl Head {
             let y = Packing::products(x, 1, &[packed]).swap_remove(0);
             return self.b.map_or(y, |b| y + b).cast(DType::F32);
         }
-        // (before a gather, while it is small)
-        let w = self.w.unwrap_or_else(|| embedding.table.transpose([1, 0]));
-        let w = fsdp::whole(tensor::of_own_positions(w), &["embed", "vocab"]);
-        let y = product(x, w, 1);
+        let y = match self.w {
+            Some(w) => product(x, fsdp::whole(tensor::of_own_positions(w), &["embed", "vocab"]), 1),
+            // (as it is stored: of a transposed table, the derivative would be a product that XLA turns into a slow one)
+            None => {
+                let table = fsdp::whole(tensor::of_own_positions(embedding.table), &["vocab", "embed"]);
+                einsum("btd,vd->btv", x, table)
+            }
+        };
         self.b.map_or(y, |b| y + tensor::of_own_positions(b)).cast(DType::F32)
     }
 }

@@ -175,29 +175,43 @@ impl DotGeneral {
         (x, dot)
     }
 
-    /// The same product with one contracted axis more, of length 1, where bf16 operands contract an axis of the left that stands
-    /// before the one it keeps: derivatives by keys and values, for example. Of several contracted axes XLA first makes one, the
-    /// last of the left operand, and such products its CPU backend gives to its library; this one it would compute itself, from
-    /// copies in f32, some five times slower. Other backends drop the axis. (Of f32 both ways take about the same time.)
-    fn with_last_contracted(&self, cx: &mut Lower, x: Vec<Value>) -> (Vec<Value>, DotGeneral) {
+    /// The same product, as the CPU backend of XLA computes it fast where the left operand contracts axes that stand before the one
+    /// it keeps: of derivatives by weights, keys and values. Of several contracted axes XLA makes one, the last of the left operand, by
+    /// transposing it, and gives the product to its library; the product over a single axis it computes itself.
+    ///
+    /// In bf16 that takes at least five times as long, so a single axis gets a second one, of length 1. In f32 it takes as long, and
+    /// saves transposing the larger operand: of a left one that keeps the longer axis, two neighbouring axes become one. Other backends
+    /// transpose nothing.
+    fn with_fast_contracted(&self, cx: &mut Lower, x: Vec<Value>) -> (Vec<Value>, DotGeneral) {
         let leading = |axes: &[usize]| axes.iter().enumerate().all(|(i, a)| i == *a);
-        let narrow = x.iter().all(|x| x.aval.dtype == DType::BF16);
         let [free_x, free_y] = self.free(x[0].aval.rank(), x[1].aval.rank());
-        let (&[kept], &[_], &[left], &[right]) = (&free_x[..], &free_y[..], &self.contract.0[..], &self.contract.1[..])
-        else {
+        let (&[kept], &[other], (left, right)) = (&free_x[..], &free_y[..], &self.contract) else {
             return (x, self.clone());
         };
-        let plain = left > kept || !leading(&self.batch.0) || !leading(&self.batch.1);
-        if plain || !narrow || cx.is_divided() || !Cure::ProductsInLibrary.applies() {
+        let batched = leading(&self.batch.0) && leading(&self.batch.1);
+        if !batched || left.iter().any(|a| *a > kept) || cx.is_divided() || !Cure::ProductsInLibrary.applies() {
             return (x, self.clone());
         }
-        let longer = |(x, at): (&Value, usize)| {
+        let neighbours = left.len() == 2 && left[1] == left[0] + 1 && right[1] == right[0] + 1;
+        let longer = x[0].aval.dims[kept] > x[1].aval.dims[other];
+        let mut one = |x: &Value, at: usize, change: fn(&mut Vec<usize>, usize)| {
             let mut dims = x.aval.dims.to_vec();
-            dims.insert(at, 1);
+            change(&mut dims, at);
             cx.op("reshape", std::slice::from_ref(x), "", &x.aval.with_dims(dims))
         };
-        let x = x.iter().zip([left, right]).map(longer).collect();
-        (x, DotGeneral { contract: (vec![left, left + 1], vec![right, right + 1]), ..self.clone() })
+        let dtypes = [x[0].aval.dtype, x[1].aval.dtype];
+        let (change, contract): (fn(&mut Vec<usize>, usize), _) = match dtypes {
+            [DType::BF16, DType::BF16] if left.len() == 1 => {
+                (|dims, at| dims.insert(at, 1), [left[0], right[0]].map(|a| vec![a, a + 1]))
+            }
+            [DType::F32, DType::F32] if self.batch.0.is_empty() && neighbours && longer => {
+                (|dims, at| dims[at] *= dims.remove(at + 1), [left[0], right[0]].map(|a| vec![a]))
+            }
+            _ => return (x, self.clone()),
+        };
+        let ys = vec![one(&x[0], left[0], change), one(&x[1], right[0], change)];
+        let [left, right] = contract;
+        (ys, DotGeneral { contract: (left, right), ..self.clone() })
     }
 }
 
@@ -272,7 +286,7 @@ impl Primitive for DotGeneral {
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         let (x, wide) = widened(cx, x, &y[0]);
         let (x, dot) = self.with_two_contracted(cx, x);
-        let (x, dot) = dot.with_last_contracted(cx, x);
+        let (x, dot) = dot.with_fast_contracted(cx, x);
         let ((bl, br), (cl, cr)) = (&dot.batch, &dot.contract);
         let dims = format!(
             "lhs_batching_dimensions = {bl:?}, rhs_batching_dimensions = {br:?}, \
