@@ -104,8 +104,8 @@ pub struct ModelArgs {
     /// the dtype of the activations
     #[arg(long, value_name = "WHEN", value_enum, default_value = "auto")]
     kernels: Kernels,
-    /// How kernels multiply when a prompt is taken in: exact, as in f32; or bf16, with both sides rounded to 8 bits and sums in f32,
-    /// several times faster where a processor has AMX
+    /// How kernels multiply: exact, as in f32; bf16, with both sides rounded to 8 bits when a prompt is taken in, several times faster
+    /// where a processor has AMX; or int8, with inputs rounded to bytes where weights are quantised, as llama.cpp does
     #[arg(long, value_name = "A", default_value = "exact", value_parser = arithmetic)]
     arithmetic: Arithmetic,
     /// Quantise matrices when they are loaded: q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k, iq4_nl or mxfp4, as llama.cpp's formats
@@ -212,7 +212,8 @@ pub fn axes(text: &str) -> std::result::Result<String, String> {
 }
 
 fn arithmetic(name: &str) -> std::result::Result<Arithmetic, String> {
-    Arithmetic::named(name).ok_or_else(|| "it is none of exact, bf16".into())
+    let names = || Arithmetic::ALL.map(Arithmetic::name).join(", ");
+    Arithmetic::named(name).ok_or_else(|| format!("it is none of {}", names()))
 }
 
 fn quantised(name: &str) -> std::result::Result<Format, String> {

@@ -26,6 +26,56 @@ pub unsafe trait Blocks<L: Lanes> {
     unsafe fn scale(b: *const u8, head: (L::F, L::F), sub: usize) -> (L::F, L::F);
     /// Eight numbers of each output, from `8 * eight` of the sub-block on, before scale and offset.
     unsafe fn eight(b: *const u8, sub: usize, eight: usize) -> [L::F; 8];
+    /// What is taken away from each of [`Blocks::codes`] to have the numbers of [`Blocks::eight`].
+    const ZERO: i32;
+    /// The same eight numbers as bytes without sign, four in a word. Of formats with scales.
+    unsafe fn codes(b: *const u8, sub: usize, eight: usize) -> [L::I; 2];
+}
+
+/// The bytes of words of nibbles.
+#[inline(always)]
+unsafe fn nibble_codes<L: Lanes>(p: *const u8) -> [L::I; 2] {
+    let w = L::load_i(p);
+    [L::and(w, 0x0f0f_0f0f), L::and(L::shr::<4>(w), 0x0f0f_0f0f)]
+}
+
+/// What bytes of nibbles choose from a table.
+#[inline(always)]
+unsafe fn chosen_codes<L: Lanes>(p: *const u8, table: &[u8; 16]) -> [L::I; 2] {
+    let [low, high] = nibble_codes::<L>(p);
+    [L::lookup_bytes(table, low), L::lookup_bytes(table, high)]
+}
+
+/// Bytes of 5 bits, `8 * eight` of 32 on: nibbles, and their fifth bits in a word of `high`.
+#[inline(always)]
+unsafe fn five_bit_codes<L: Lanes>(p: *const u8, high: *const u8, eight: usize) -> [L::I; 2] {
+    let ([a, b], high) = (nibble_codes::<L>(p), L::load_i(high));
+    // (where the fifth bits of the first four are, each in its byte; those of the next four are one place above)
+    let high = match eight {
+        0 => L::shl::<4>(high),
+        1 => L::shl::<2>(high),
+        2 => high,
+        _ => L::shr::<2>(high),
+    };
+    [L::or(a, L::and(high, 0x1010_1010)), L::or(b, L::and(L::shr::<1>(high), 0x1010_1010))]
+}
+
+/// Bytes of 6 bits, `8 * eight` of 16 on: nibbles, and their upper two bits in a word of `high`.
+#[inline(always)]
+unsafe fn six_bit_codes<L: Lanes>(p: *const u8, high: *const u8, eight: usize) -> [L::I; 2] {
+    let ([a, b], high) = (nibble_codes::<L>(p), L::load_i(high));
+    let high = if eight == 0 { L::shl::<4>(high) } else { high };
+    [L::or(a, L::and(high, 0x3030_3030)), L::or(b, L::and(L::shr::<2>(high), 0x3030_3030))]
+}
+
+/// A table of whole numbers as bytes, `zero` added.
+const fn table_of_bytes(table: &[f32; 16], zero: i32) -> [u8; 16] {
+    let (mut bytes, mut i) = ([0; 16], 0);
+    while i < 16 {
+        bytes[i] = (table[i] as i32 + zero) as u8;
+        i += 1;
+    }
+    bytes
 }
 
 /// The eight numbers of words of nibbles, chosen from a table.
@@ -44,63 +94,22 @@ unsafe fn nibbles<L: Lanes>(p: *const u8, table: &[f32; 16]) -> [L::F; 8] {
     ]
 }
 
-/// Eight numbers of 5 bits: nibbles, and their fifth bits in `high` from its lowest bit on.
+/// The numbers of eight bytes, less `zero`.
 #[inline(always)]
-unsafe fn five_bits<L: Lanes>(p: *const u8, high: L::I, offset: i32) -> [L::F; 8] {
-    let w = L::load_i(p);
+unsafe fn numbers<L: Lanes>(codes: [L::I; 2], zero: i32) -> [L::F; 8] {
     macro_rules! one {
-        ($nibble:literal, $fifth:expr) => {
-            L::to_f(L::add_i(L::or(L::and(L::shr::<$nibble>(w), 15), L::and($fifth, 16)), offset))
-        };
+        ($i:literal, $byte:literal) => {{
+            let x = L::and(L::shr::<$byte>(codes[$i]), 255);
+            L::to_f(if zero == 0 { x } else { L::add_i(x, -zero) })
+        }};
     }
-    [
-        one!(0, L::shl::<4>(high)),
-        one!(8, L::shl::<3>(high)),
-        one!(16, L::shl::<2>(high)),
-        one!(24, L::shl::<1>(high)),
-        one!(4, high),
-        one!(12, L::shr::<1>(high)),
-        one!(20, L::shr::<2>(high)),
-        one!(28, L::shr::<3>(high)),
-    ]
-}
-
-/// Eight numbers of 6 bits: nibbles, and their upper two bits in `high` from its lowest bits on.
-#[inline(always)]
-unsafe fn six_bits<L: Lanes>(p: *const u8, high: L::I, offset: i32) -> [L::F; 8] {
-    let w = L::load_i(p);
-    macro_rules! one {
-        ($nibble:literal, $upper:expr) => {
-            L::to_f(L::add_i(L::or(L::and(L::shr::<$nibble>(w), 15), L::and($upper, 48)), offset))
-        };
-    }
-    [
-        one!(0, L::shl::<4>(high)),
-        one!(8, L::shl::<2>(high)),
-        one!(16, high),
-        one!(24, L::shr::<2>(high)),
-        one!(4, L::shr::<4>(high)),
-        one!(12, L::shr::<6>(high)),
-        one!(20, L::shr::<8>(high)),
-        one!(28, L::shr::<10>(high)),
-    ]
-}
-
-/// The fifth bits of eight numbers, from the lowest bit on.
-#[inline(always)]
-unsafe fn fifth<L: Lanes>(p: *const u8, eight: usize) -> L::I {
-    let w = L::load_i(p);
-    match eight {
-        0 => w,
-        1 => L::shr::<8>(w),
-        2 => L::shr::<16>(w),
-        _ => L::shr::<24>(w),
-    }
+    [one!(0, 0), one!(0, 8), one!(0, 16), one!(0, 24), one!(1, 0), one!(1, 8), one!(1, 16), one!(1, 24)]
 }
 
 macro_rules! blocks {
     ($(#[$doc:meta])* $name:ident: $bytes:expr, $subs:expr, $inputs:expr, $scaled:expr, $offset:expr,
-        |$b:ident| $head:expr, |$hb:ident, $h:ident, $hs:ident| $scale:expr, |$p:ident, $sub:ident, $e:ident| $eight:expr) => {
+        |$b:ident| $head:expr, |$hb:ident, $h:ident, $hs:ident| $scale:expr, |$p:ident, $sub:ident, $e:ident| $eight:expr,
+        $zero:expr, |$cp:ident, $csub:ident, $ce:ident| $codes:expr) => {
         $(#[$doc])*
         #[derive(Clone, Copy)]
         pub struct $name;
@@ -125,6 +134,12 @@ macro_rules! blocks {
                 let _ = $sub;
                 $eight
             }
+            const ZERO: i32 = $zero;
+            #[inline(always)]
+            unsafe fn codes($cp: *const u8, $csub: usize, $ce: usize) -> [L::I; 2] {
+                let _ = ($csub, $ce);
+                $codes
+            }
         }
     };
 }
@@ -141,7 +156,8 @@ blocks! {
         let p = p.add(e * 512).cast::<f32>();
         [L::load(p), L::load(p.add(16)), L::load(p.add(32)), L::load(p.add(48)),
          L::load(p.add(64)), L::load(p.add(80)), L::load(p.add(96)), L::load(p.add(112))]
-    }
+    },
+    0, |p, _s, _e| [L::load_i(p); 2]
 }
 
 /// Eight bf16 of each output from pairs.
@@ -162,7 +178,8 @@ unsafe fn bf16_pairs<L: Lanes>(p: *const u8) -> [L::F; 8] {
 }
 blocks! {
     /// bf16.
-    Bf16: 1024, 1, 32, false, false, |_b| none::<L>(), |_b, h, _s| h, |p, _sub, e| bf16_pairs::<L>(p.add(e * 256))
+    Bf16: 1024, 1, 32, false, false, |_b| none::<L>(), |_b, h, _s| h, |p, _sub, e| bf16_pairs::<L>(p.add(e * 256)),
+    0, |p, _s, _e| [L::load_i(p); 2]
 }
 blocks! {
     /// f16.
@@ -172,7 +189,8 @@ blocks! {
         let (a, b) = (L::half_pairs(p), L::half_pairs(p.add(64)));
         let (c, d) = (L::half_pairs(p.add(128)), L::half_pairs(p.add(192)));
         [a.0, a.1, b.0, b.1, c.0, c.1, d.0, d.1]
-    }
+    },
+    0, |p, _s, _e| [L::load_i(p); 2]
 }
 blocks! {
     /// Q8_0.
@@ -183,17 +201,24 @@ blocks! {
         macro_rules! byte { ($i:literal, $left:literal) => { L::to_f(L::sar::<24>(L::shl::<$left>(w[$i]))) }; }
         [byte!(0, 24), byte!(0, 16), byte!(0, 8), L::to_f(L::sar::<24>(w[0])),
          byte!(1, 24), byte!(1, 16), byte!(1, 8), L::to_f(L::sar::<24>(w[1]))]
+    },
+    128, |p, _s, e| {
+        let p = p.add(32 + e * 128);
+        let flip = i32::from_ne_bytes([0x80; 4]);
+        [L::xor(L::load_i(p), flip), L::xor(L::load_i(p.add(64)), flip)]
     }
 }
 blocks! {
     /// Q4_0.
     Q4_0: 288, 1, 32, true, false, |b| (L::halves(b), L::splat(0.0)), |_b, h, _s| h,
-    |p, _sub, e| nibbles::<L>(p.add(32 + e * 64), &CENTERED)
+    |p, _sub, e| nibbles::<L>(p.add(32 + e * 64), &CENTERED),
+    8, |p, _s, e| nibble_codes::<L>(p.add(32 + e * 64))
 }
 blocks! {
     /// IQ4_NL.
     Iq4Nl: 288, 1, 32, true, false, |b| (L::halves(b), L::splat(0.0)), |_b, h, _s| h,
-    |p, _sub, e| nibbles::<L>(p.add(32 + e * 64), &IQ4_NL)
+    |p, _sub, e| nibbles::<L>(p.add(32 + e * 64), &IQ4_NL),
+    128, |p, _s, e| chosen_codes::<L>(p.add(32 + e * 64), &const { table_of_bytes(&IQ4_NL, 128) })
 }
 blocks! {
     /// MXFP4: the exponent's byte becomes that of an f32, of half the power.
@@ -206,22 +231,26 @@ blocks! {
         }
         (L::load(scale.as_ptr()), L::splat(0.0))
     },
-    |_b, h, _s| h, |p, _sub, e| nibbles::<L>(p.add(16 + e * 64), &MXFP4)
+    |_b, h, _s| h, |p, _sub, e| nibbles::<L>(p.add(16 + e * 64), &MXFP4),
+    12, |p, _s, e| chosen_codes::<L>(p.add(16 + e * 64), &const { table_of_bytes(&MXFP4, 12) })
 }
 blocks! {
     /// Q4_1.
     Q4_1: 320, 1, 32, true, true, |b| (L::halves(b), L::halves(b.add(32))), |_b, h, _s| h,
-    |p, _sub, e| nibbles::<L>(p.add(64 + e * 64), &COUNTING)
+    |p, _sub, e| nibbles::<L>(p.add(64 + e * 64), &COUNTING),
+    0, |p, _s, e| nibble_codes::<L>(p.add(64 + e * 64))
 }
 blocks! {
     /// Q5_0.
     Q5_0: 352, 1, 32, true, false, |b| (L::halves(b), L::splat(0.0)), |_b, h, _s| h,
-    |p, _sub, e| five_bits::<L>(p.add(32 + e * 64), fifth::<L>(p.add(288), e), -16)
+    |p, _sub, e| numbers::<L>(five_bit_codes::<L>(p.add(32 + e * 64), p.add(288), e), 16),
+    16, |p, _s, e| five_bit_codes::<L>(p.add(32 + e * 64), p.add(288), e)
 }
 blocks! {
     /// Q5_1.
     Q5_1: 384, 1, 32, true, true, |b| (L::halves(b), L::halves(b.add(32))), |_b, h, _s| h,
-    |p, _sub, e| five_bits::<L>(p.add(64 + e * 64), fifth::<L>(p.add(320), e), 0)
+    |p, _sub, e| numbers::<L>(five_bit_codes::<L>(p.add(64 + e * 64), p.add(320), e), 0),
+    0, |p, _s, e| five_bit_codes::<L>(p.add(64 + e * 64), p.add(320), e)
 }
 
 /// Scale and offset of a sub-block of Q4_K and Q5_K.
@@ -238,22 +267,21 @@ unsafe fn k_head<L: Lanes>(b: *const u8) -> (L::F, L::F) {
 blocks! {
     /// Q4_K.
     Q4K: 2368, 8, 32, true, true, |b| k_head::<L>(b), |b, h, s| k_scale::<L>(b, h, s),
-    |p, sub, e| nibbles::<L>(p.add(320 + sub * 256 + e * 64), &COUNTING)
+    |p, sub, e| nibbles::<L>(p.add(320 + sub * 256 + e * 64), &COUNTING),
+    0, |p, sub, e| nibble_codes::<L>(p.add(320 + sub * 256 + e * 64))
 }
 blocks! {
     /// Q5_K.
     Q5K: 2880, 8, 32, true, true, |b| k_head::<L>(b), |b, h, s| k_scale::<L>(b, h, s),
-    |p, sub, e| five_bits::<L>(p.add(320 + sub * 256 + e * 64), fifth::<L>(p.add(2368 + sub * 64), e), 0)
+    |p, sub, e| numbers::<L>(five_bit_codes::<L>(p.add(320 + sub * 256 + e * 64), p.add(2368 + sub * 64), e), 0),
+    0, |p, sub, e| five_bit_codes::<L>(p.add(320 + sub * 256 + e * 64), p.add(2368 + sub * 64), e)
 }
 blocks! {
     /// Q6_K.
     Q6K: 3360, 16, 16, true, false, |b| (L::halves(b), L::splat(0.0)),
     |b, h, s| (L::mul(h.0, L::to_f(L::signed_bytes(b.add(32 + 16 * s)))), h.1),
-    |p, sub, e| {
-        let high = L::load_i(p.add(2336 + sub * 64));
-        let high = if e == 0 { high } else { L::shr::<16>(high) };
-        six_bits::<L>(p.add(288 + sub * 128 + e * 64), high, -32)
-    }
+    |p, sub, e| numbers::<L>(six_bit_codes::<L>(p.add(288 + sub * 128 + e * 64), p.add(2336 + sub * 64), e), 32),
+    32, |p, sub, e| six_bit_codes::<L>(p.add(288 + sub * 128 + e * 64), p.add(2336 + sub * 64), e)
 }
 
 /// A format for every instruction set of the target.

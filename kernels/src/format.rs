@@ -11,7 +11,7 @@
 //! | `Q8_0` | 32 inputs: 16 f16 scales; 8 times 16 words of 4 bytes with sign | 8.5 |
 //! | `Q4_0`, `IQ4_NL` | 16 f16 scales; 4 times 16 words of 8 nibbles | 4.5 |
 //! | `Q4_1` | 16 f16 scales, 16 f16 offsets; nibbles | 5 |
-//! | `Q5_0`, `Q5_1` | as `Q4_0`, `Q4_1`; then 16 words with the fifth bit of each input | 5.5, 6 |
+//! | `Q5_0`, `Q5_1` | as `Q4_0`, `Q4_1`; then 16 words with the fifth bit of each input ([`upper_place`]) | 5.5, 6 |
 //! | `MXFP4` | 16 exponents of a byte; nibbles that choose from a table | 4.25 |
 //! | `Q4_K` | 256 inputs: 16 f16 scales, 16 f16 scales of offsets; 8 times 16 scales and 16 offsets of a byte; nibbles | 4.625 |
 //! | `Q5_K` | as `Q4_K`; fifth bits | 5.625 |
@@ -132,6 +132,12 @@ pub fn half_exponent(e: u8) -> f32 {
     f32::from_bits(if e < 2 { 0x0020_0000 << e } else { u32::from(e - 1) << 23 })
 }
 
+/// Where in a word what stands above the nibble of input `i` is, so many bits: those of four inputs in the four bytes, and those of the
+/// next four above them. So all four come to their nibbles by one shift.
+pub const fn upper_place(i: usize, bits: usize) -> usize {
+    8 * (i % 4) + bits * (i / 4)
+}
+
 fn half_at(b: &[u8], at: usize) -> [u8; 2] {
     [b[at], b[at + 1]]
 }
@@ -164,7 +170,7 @@ fn value(format: Format, b: &[u8], lane: usize, i: usize) -> f32 {
         let place = if j < 4 { 2 * j } else { 2 * (j - 4) + 1 };
         (w >> (4 * place) & 15) as usize
     };
-    let fifth = |at: usize, i: usize| (word(at + i / 32 * 64 + 4 * lane) >> (i % 32) & 1) as usize;
+    let fifth = |at: usize, i: usize| (word(at + i / 32 * 64 + 4 * lane) >> upper_place(i % 32, 1) & 1) as usize;
     match format {
         Format::F32 => f32::from_bits(word(i * 64 + 4 * lane)),
         Format::BF16 | Format::F16 => {
@@ -191,7 +197,7 @@ fn value(format: Format, b: &[u8], lane: usize, i: usize) -> f32 {
         Format::Q6_K => {
             let (quants, high) = (32 + 256, 32 + 256 + 8 * 256);
             let scale = f32::from(b[32 + 16 * (i / 16) + lane] as i8);
-            let pair = word(high + i / 16 * 64 + 4 * lane) >> (2 * (i % 16)) & 3;
+            let pair = word(high + i / 16 * 64 + 4 * lane) >> upper_place(i % 16, 2) & 3;
             half(0) * scale * ((nibble(quants) | (pair as usize) << 4) as f32 - 32.0)
         }
     }

@@ -6,6 +6,7 @@
 #![allow(clippy::missing_safety_doc, clippy::needless_range_loop, clippy::too_many_arguments)]
 pub mod amx;
 pub mod attention;
+mod bytes;
 pub mod call;
 mod decode;
 pub mod format;

@@ -1,5 +1,5 @@
 //! From matrices as files hold them to packed ones.
-use crate::format::{Format, TILE};
+use crate::format::{Format, TILE, upper_place};
 
 /// Where the numbers of a plain matrix `[k, n]` lie: bytes of a number, from one input to the next, and from one output to the
 /// next.
@@ -91,13 +91,13 @@ fn place(format: Format, b: &[u8], lane: usize, out: &mut [u8]) {
         }
         Format::Q5_0 => {
             half(out, 0, 0);
-            put(out, 32 + 256, word(b, 2));
+            put(out, 32 + 256, upper(word(b, 2)));
             nibbles(&b[6..22], |g, w| put(out, 32 + g * 64, w));
         }
         Format::Q5_1 => {
             half(out, 0, 0);
             half(out, 32, 2);
-            put(out, 64 + 256, word(b, 4));
+            put(out, 64 + 256, upper(word(b, 4)));
             nibbles(&b[8..24], |g, w| put(out, 64 + g * 64, w));
         }
         Format::Q4_K | Format::Q5_K => {
@@ -118,7 +118,7 @@ fn place(format: Format, b: &[u8], lane: usize, out: &mut [u8]) {
             }
             if format == Format::Q5_K {
                 for sub in 0..8 {
-                    let bit = |w: u32, (i, h): (usize, &u8)| w | u32::from(h >> sub & 1) << i;
+                    let bit = |w: u32, (i, h): (usize, &u8)| w | u32::from(h >> sub & 1) << upper_place(i, 1);
                     put(out, 320 + 2048 + sub * 64, high.iter().enumerate().fold(0, bit));
                 }
             }
@@ -135,12 +135,17 @@ fn place(format: Format, b: &[u8], lane: usize, out: &mut [u8]) {
                     put(out, 288 + (run * 4 + g) * 64, low | next << 4);
                 }
                 for (i, pairs) in b[128 + of * 32..][..32].chunks_exact(16).enumerate() {
-                    let pair = |w: u32, (j, h): (usize, &u8)| w | u32::from(h >> (2 * part) & 3) << (2 * j);
+                    let pair = |w: u32, (j, h): (usize, &u8)| w | u32::from(h >> (2 * part) & 3) << upper_place(j, 2);
                     put(out, 288 + 2048 + (run * 2 + i) * 64, pairs.iter().enumerate().fold(0, pair));
                 }
             }
         }
     }
+}
+
+/// Fifth bits that are one after the other, in their places.
+fn upper(bits: u32) -> u32 {
+    (0..32).fold(0, |w, i| w | (bits >> i & 1) << upper_place(i, 1))
 }
 
 /// The words of 32 nibbles of which the first 16 stand in the lower halves of 16 bytes. In a word, numbers 0 to 3 are in the

@@ -1,43 +1,59 @@
 //! Products with packed matrices, shared out over threads.
 use crate::{
     amx,
+    bytes::Quantised,
     decode::for_format,
     format::{Format, TILE},
     isa::Isa,
-    thin::{self, Inputs, Kernels, Panel, Rows, Tile},
+    thin::{self, ByteTile, Inputs, Kernels, Panel, Rows, Tile},
 };
 
 use std::cell::RefCell;
 
-/// How products of many rows are computed. Those of up to eight are in f32 always.
+/// How products are computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Arithmetic {
-    /// As in f32: products of 24 bits, added in f32. Inputs that are bf16 already lose nothing.
+    /// As in f32: products of 24 bits, added in f32 (of few rows in whole numbers, of three bytes for each input, where the processor is
+    /// faster so). Inputs that are bf16 already lose nothing.
     #[default]
     Exact,
-    /// Inputs and matrices are rounded to bf16 (8 bits), products added in f32, where the processor is faster so.
+    /// Of more than eight rows, inputs and matrices are rounded to bf16 (8 bits), products added in f32, where the processor is faster
+    /// so.
     Bf16,
+    /// Inputs of products with blocks of whole numbers (every format with scales) are rounded to bytes, 32 of them with a scale in
+    /// common, as llama.cpp does. Products of bytes are added in whole numbers, and those sums, scaled, in f32.
+    Int8,
 }
 impl Arithmetic {
     /// All of them.
-    pub const ALL: [Arithmetic; 2] = [Arithmetic::Exact, Arithmetic::Bf16];
+    pub const ALL: [Arithmetic; 3] = [Arithmetic::Exact, Arithmetic::Bf16, Arithmetic::Int8];
     /// The name.
     pub fn name(self) -> &'static str {
         match self {
             Arithmetic::Exact => "exact",
             Arithmetic::Bf16 => "bf16",
+            Arithmetic::Int8 => "int8",
         }
     }
     /// The one of this name.
     pub fn named(name: &str) -> Option<Arithmetic> {
         Arithmetic::ALL.into_iter().find(|a| a.name() == name)
     }
+    /// How many bytes stand for each input of products with blocks of whole numbers; 0 where those are decoded to f32 instead.
+    fn levels(self, isa: Isa, rows: usize) -> usize {
+        match self {
+            Arithmetic::Int8 => 1,
+            // three products of bytes are faster than decoding a number and multiplying it, as long as it is for few rows
+            Arithmetic::Exact | Arithmetic::Bf16 if rows <= 4 && isa == Isa::Avx512 && isa.of_bytes() == isa => 3,
+            _ => 0,
+        }
+    }
     /// In how many parts the tiles of AMX take inputs in; 0 where products are in f32. Three bf16 are an f32.
     fn passes(self, isa: Isa, format: Format) -> usize {
         match (self, format) {
             _ if isa != Isa::best() || !amx::is_there() => 0,
             (Arithmetic::Bf16, _) => 1,
-            (Arithmetic::Exact, Format::BF16) => 3,
+            (Arithmetic::Exact | Arithmetic::Int8, Format::BF16) => 3,
             _ => 0,
         }
     }
@@ -106,17 +122,29 @@ unsafe impl Sync for Out {}
 /// The kernels of an instruction set for one format.
 struct Chosen {
     tile: fn(usize) -> Tile,
+    byte_tile: fn(usize, usize) -> ByteTile,
     panel: Panel,
     pairs: Panel,
     rows: fn(usize) -> (Rows, usize),
     inputs_of_sums: usize,
+    inputs: usize,
 }
 
 fn chosen(isa: Isa, format: Format) -> Chosen {
     fn of<K: Kernels, B: crate::decode::AllBlocks>() -> Chosen {
         use crate::{decode::Blocks, isa::Portable};
         let inputs_of_sums = if <B as Blocks<Portable>>::OFFSET { <B as Blocks<Portable>>::INPUTS } else { 0 };
-        Chosen { tile: K::tile::<B>, panel: K::panel::<B>(), pairs: K::pairs::<B>(), rows: K::rows, inputs_of_sums }
+        let inputs = <B as Blocks<Portable>>::INPUTS;
+        let (tile, byte_tile) = (K::tile::<B> as fn(usize) -> Tile, K::byte_tile::<B> as fn(usize, usize) -> ByteTile);
+        Chosen {
+            tile,
+            byte_tile,
+            panel: K::panel::<B>(),
+            pairs: K::pairs::<B>(),
+            rows: K::rows,
+            inputs_of_sums,
+            inputs,
+        }
     }
     match isa {
         #[cfg(target_arch = "x86_64")]
@@ -151,9 +179,17 @@ pub fn product(
         return;
     }
     let outs: Vec<Out> = y.iter_mut().zip(matrices).map(|(y, m)| Out(y.as_mut_ptr(), m.n)).collect();
-    match rows <= thin::MOST {
-        true => few(isa, team, x, rows, matrices, &outs),
-        false => many(isa, team, x, rows, matrices, &outs, how),
+    // (what becomes of a matrix does not depend on its company)
+    let (blocks, plain): (Vec<_>, Vec<_>) = matrices.iter().zip(outs).partition(|(m, _)| !m.format.is_plain());
+    let levels = how.levels(isa, rows);
+    for (together, levels) in [(blocks, levels), (plain, 0)] {
+        let (matrices, outs): (Vec<Matrix>, Vec<Out>) = together.into_iter().map(|(m, out)| (*m, out)).unzip();
+        match rows {
+            _ if matrices.is_empty() => {}
+            _ if levels > 0 => in_bytes(isa, team, x, rows, &matrices, &outs, levels),
+            _ if rows <= thin::MOST => few(isa, team, x, rows, &matrices, &outs),
+            _ => many(isa, team, x, rows, &matrices, &outs, how),
+        }
     }
 }
 
@@ -191,28 +227,55 @@ fn few(isa: Isa, team: &dyn Team, x: &[f32], rows: usize, matrices: &[Matrix], o
         true => x.chunks_exact(32).map(|part| part.iter().sum()).collect(),
         false => vec![],
     };
+    by_tiles(team, rows, matrices, outs, &|i, tile, done, vectors, out| {
+        let inputs = Inputs {
+            x: x[done * longest..].as_ptr(),
+            stride: longest,
+            sums: sums.get(done * longest / 32..).map_or(std::ptr::null(), <[f32]>::as_ptr),
+            sums_stride: longest / 32,
+        };
+        // SAFETY: the matrix is whole, the vectors are as long as its blocks, and there are as many of both; the processor has the
+        // instruction set.
+        unsafe { (chosen[i].tile)(vectors)(matrices[i].tile(tile), matrices[i].blocks(), inputs, out) };
+    });
+}
+
+/// As [`few`], of bytes, and of any number of rows.
+fn in_bytes(isa: Isa, team: &dyn Team, x: &[f32], rows: usize, matrices: &[Matrix], outs: &[Out], levels: usize) {
+    let longest = matrices.iter().map(|m| m.blocks() * m.format.inputs()).max().unwrap_or(0);
+    let chosen: Vec<Chosen> = matrices.iter().map(|m| chosen(isa.of_bytes(), m.format)).collect();
+    let x = Quantised::new(team, x, [rows, matrices[0].k], longest, levels);
+    by_tiles(team, rows, matrices, outs, &|i, tile, done, vectors, out| {
+        let inputs = x.from(done, chosen[i].inputs);
+        // SAFETY: as in `few`; scales and sums are as many as groups and sub-blocks.
+        unsafe { (chosen[i].byte_tile)(vectors, levels)(matrices[i].tile(tile), matrices[i].blocks(), inputs, out) };
+    });
+}
+
+/// Calls `one` with a matrix, a tile of it, a row, and how many rows from there on (8, 4, 2 or 1), until all have been; it writes
+/// what 16 outputs of these rows are.
+fn by_tiles(
+    team: &dyn Team,
+    rows: usize,
+    matrices: &[Matrix],
+    outs: &[Out],
+    one: &(dyn Fn(usize, usize, usize, usize, *mut f32) + Sync),
+) {
     let tiles: usize = matrices.iter().map(Matrix::tiles).sum();
     let bytes: usize = matrices.iter().map(|m| m.packed.len()).sum();
     // so many tiles a task that its start costs little beside it
     const WORK: usize = 1 << 16;
-    let each = (tiles * WORK).div_ceil(bytes.max(1)).clamp(1, tiles.div_ceil(team.count()).max(1));
+    let work = bytes * rows.div_ceil(thin::MOST);
+    let each = (tiles * WORK).div_ceil(work.max(1)).clamp(1, tiles.div_ceil(team.count()).max(1));
     team.run(tiles.div_ceil(each), &|task| {
         for tile in task * each..((task + 1) * each).min(tiles) {
             let (i, tile) = find(matrices, tile);
-            let (m, Out(y, n)) = (&matrices[i], &outs[i]);
+            let Out(y, n) = &outs[i];
             let mut done = 0;
             let mut out = [0f32; TILE * thin::MOST];
             while done < rows {
                 let vectors = [8, 4, 2, 1].into_iter().find(|v| *v <= rows - done).unwrap_or(1);
-                let inputs = Inputs {
-                    x: x[done * longest..].as_ptr(),
-                    stride: longest,
-                    sums: sums.get(done * longest / 32..).map_or(std::ptr::null(), <[f32]>::as_ptr),
-                    sums_stride: longest / 32,
-                };
-                // SAFETY: the matrix is whole, the vectors are as long as its blocks, and there are as many of both; the
-                // processor has the instruction set.
-                unsafe { (chosen[i].tile)(vectors)(m.tile(tile), m.blocks(), inputs, out.as_mut_ptr()) };
+                one(i, tile, done, vectors, out.as_mut_ptr());
                 let lanes = TILE.min(n - tile * TILE);
                 for (v, out) in out.chunks_exact(TILE).take(vectors).enumerate() {
                     // SAFETY: within the result; only this task writes these outputs.

@@ -76,6 +76,84 @@ unsafe fn tile<L: Lanes, B: Blocks<L>, const M: usize, const P: usize>(
     }
 }
 
+/// Some vectors of inputs as bytes, each padded with zeros to whole blocks: a scale for each 32 of them.
+#[derive(Clone, Copy)]
+pub struct Bytes {
+    /// The first number of the first.
+    pub x: *const i8,
+    /// From one vector to the next, a multiple of 32.
+    pub stride: usize,
+    /// From one level of all vectors to the next: what the level before has rounded away, [`LEVEL`] times as large.
+    pub level: usize,
+    /// What the numbers are multiplied with, one for each 32.
+    pub scales: *const f32,
+    /// The sum of each sub-block's numbers. From one level to the next are as many as there are sub-blocks in a level.
+    pub sums: *const i32,
+    /// The sum of each 32 numbers with their scale.
+    pub offsets: *const f32,
+}
+
+/// What a level of bytes divides the last one of the level before by: of a remainder of half a unit it makes 127.
+pub const LEVEL: f32 = 254.0;
+
+/// As [`Tile`], of bytes.
+///
+/// # Safety
+/// As for [`Tile`].
+pub type ByteTile = unsafe fn(tile: *const u8, blocks: usize, inputs: Bytes, out: *mut f32);
+
+/// Products of bytes are added in whole numbers within a sub-block, which loses nothing: only the inputs' rounding to bytes does.
+#[inline(always)]
+unsafe fn byte_tile<L: Lanes, B: Blocks<L>, const M: usize, const LEVELS: usize>(
+    tile: *const u8,
+    blocks: usize,
+    inputs: Bytes,
+    out: *mut f32,
+) {
+    let mut total = [L::splat(0.0); M];
+    for block in 0..blocks {
+        let p = tile.add(block * B::BYTES);
+        let head = B::head(p);
+        for sub in 0..B::SUBS {
+            let index = block * B::SUBS + sub;
+            let mut acc = [[L::splat_i(0); LEVELS]; M];
+            if B::ZERO != 0 {
+                for (m, acc) in acc.iter_mut().enumerate() {
+                    for (level, acc) in acc.iter_mut().enumerate() {
+                        let at = (level * inputs.level + m * inputs.stride) / B::INPUTS + index;
+                        *acc = L::splat_i(-B::ZERO * *inputs.sums.add(at));
+                    }
+                }
+            }
+            for eight in 0..B::INPUTS / 8 {
+                let [a, b] = B::codes(p, sub, eight);
+                for (m, acc) in acc.iter_mut().enumerate() {
+                    for (level, acc) in acc.iter_mut().enumerate() {
+                        let at = level * inputs.level + m * inputs.stride + index * B::INPUTS + eight * 8;
+                        let x = inputs.x.add(at).cast::<i32>();
+                        *acc = L::dot4(L::dot4(*acc, a, x.read_unaligned()), b, x.add(1).read_unaligned());
+                    }
+                }
+            }
+            let (scale, offset) = B::scale(p, head, sub);
+            for m in 0..M {
+                let at = m * inputs.stride / 32 + index * B::INPUTS / 32;
+                let mut sum = L::to_f(acc[m][LEVELS - 1]);
+                for level in (0..LEVELS - 1).rev() {
+                    sum = L::fma(sum, L::splat(1.0 / LEVEL), L::to_f(acc[m][level]));
+                }
+                total[m] = L::fma(sum, L::mul(scale, L::splat(*inputs.scales.add(at))), total[m]);
+                if B::OFFSET {
+                    total[m] = L::fma(offset, L::splat(*inputs.offsets.add(at)), total[m]);
+                }
+            }
+        }
+    }
+    for (m, total) in total.into_iter().enumerate() {
+        L::store(out.add(16 * m), total);
+    }
+}
+
 /// Numbers of a block to f32, `[inputs, 16]`: scaled, with offsets.
 ///
 /// # Safety
@@ -174,6 +252,8 @@ unsafe fn rows<L: Lanes, const R: usize>(
 pub trait Kernels {
     /// For one, two, four or eight vectors.
     fn tile<B: crate::decode::AllBlocks>(vectors: usize) -> Tile;
+    /// As [`Kernels::tile`], of bytes, of one level or three.
+    fn byte_tile<B: crate::decode::AllBlocks>(vectors: usize, levels: usize) -> ByteTile;
     /// To f32.
     fn panel<B: crate::decode::AllBlocks>() -> Panel;
     /// To pairs of bf16.
@@ -183,7 +263,7 @@ pub trait Kernels {
 }
 
 macro_rules! kernels {
-    ($module:ident, $lanes:ty, [$($feature:meta)?], [$most:literal $(, $fewer:literal)*]) => {
+    ($module:ident, $lanes:ty, [$($feature:meta)?], [$($bytes:meta)?], [$most:literal $(, $fewer:literal)*]) => {
         /// The kernels of an instruction set.
         pub mod $module {
             use super::*;
@@ -191,6 +271,10 @@ macro_rules! kernels {
             $(#[$feature])?
             unsafe fn tile_of<B: Blocks<$lanes>, const M: usize, const P: usize>(t: *const u8, blocks: usize, x: Inputs, out: *mut f32) {
                 tile::<$lanes, B, M, P>(t, blocks, x, out)
+            }
+            $(#[$bytes])?
+            unsafe fn byte_tile_of<B: Blocks<$lanes>, const M: usize, const LEVELS: usize>(t: *const u8, blocks: usize, x: Bytes, out: *mut f32) {
+                byte_tile::<$lanes, B, M, LEVELS>(t, blocks, x, out)
             }
             $(#[$feature])?
             unsafe fn panel_of<B: Blocks<$lanes>>(t: *const u8, blocks: usize, out: *mut f32) {
@@ -217,6 +301,18 @@ macro_rules! kernels {
                         _ => tile_of::<B, 8, 1>,
                     }
                 }
+                fn byte_tile<B: AllBlocks>(vectors: usize, levels: usize) -> ByteTile {
+                    match (vectors, levels) {
+                        (1, 1) => byte_tile_of::<B, 1, 1>,
+                        (2, 1) => byte_tile_of::<B, 2, 1>,
+                        (4, 1) => byte_tile_of::<B, 4, 1>,
+                        (_, 1) => byte_tile_of::<B, 8, 1>,
+                        (1, _) => byte_tile_of::<B, 1, 3>,
+                        (2, _) => byte_tile_of::<B, 2, 3>,
+                        (4, _) => byte_tile_of::<B, 4, 3>,
+                        (_, _) => byte_tile_of::<B, 8, 3>,
+                    }
+                }
                 fn panel<B: AllBlocks>() -> Panel {
                     panel_of::<B>
                 }
@@ -236,8 +332,15 @@ kernels!(
     avx512,
     crate::isa::Avx512,
     [target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")],
+    [target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")],
     [12, 8, 6, 4, 2, 1]
 );
 #[cfg(target_arch = "x86_64")]
-kernels!(avx2, crate::isa::Avx2, [target_feature(enable = "avx2,fma,f16c")], [3, 2, 1]);
-kernels!(portable, crate::isa::Portable, [], [4, 2, 1]);
+kernels!(
+    avx2,
+    crate::isa::Avx2,
+    [target_feature(enable = "avx2,fma,f16c")],
+    [target_feature(enable = "avx2,fma,f16c")],
+    [3, 2, 1]
+);
+kernels!(portable, crate::isa::Portable, [], [], [4, 2, 1]);

@@ -59,6 +59,31 @@ fn matrix(format: Format, k: usize, n: usize, seed: u64) -> Vec<u8> {
     packed
 }
 
+/// What products of bytes take inputs `[rows, k]` for.
+fn as_bytes(format: Format, x: &[f32], k: usize) -> Vec<f64> {
+    if format.is_plain() {
+        return x.iter().map(|x| *x as f64).collect();
+    }
+    let group = |x: &[f32]| {
+        let scale = x.iter().fold(0f32, |m, x| m.max(x.abs())) / 127.0;
+        x.iter().map(|x| (x / scale).round_ties_even() as f64 * scale as f64).collect::<Vec<f64>>()
+    };
+    x.chunks(k).flat_map(|row| row.chunks(32).flat_map(group)).collect()
+}
+
+#[test]
+fn what_is_not_finite_stays_so_in_bytes() {
+    let packed = matrix(Format::Q4_0, 64, 20, 3);
+    let m = Matrix { format: Format::Q4_0, k: 64, n: 20, packed: &packed };
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut x = vec![1.0; 128];
+        x[70] = bad;
+        let mut y = vec![0.0; 40];
+        product(Isa::best(), Arithmetic::Int8, &Alone, &x, 2, &[m], &mut [&mut y]);
+        assert!(y[..20].iter().all(|y| y.is_finite()) && y[20..].iter().all(|y| !y.is_finite()), "{y:?}");
+    }
+}
+
 /// Threads of the test's own.
 struct Threads;
 impl Team for Threads {
@@ -95,8 +120,20 @@ fn products_are_those_of_the_numbers() {
                     product(isa, Arithmetic::Exact, team, &x, rows, &[m], &mut [&mut y]);
                     let mut rounded = vec![f32::NAN; rows * n];
                     product(isa, Arithmetic::Bf16, team, &x, rows, &[m], &mut [&mut rounded]);
+                    let mut bytes = vec![f32::NAN; rows * n];
+                    product(isa, Arithmetic::Int8, team, &x, rows, &[m], &mut [&mut bytes]);
+                    let of_bytes = as_bytes(format, &x, k);
                     for row in 0..rows {
                         for out in 0..n {
+                            // (rounded inputs are all that differs)
+                            let terms = (0..k).map(|i| of_bytes[row * k + i] * weights[i * n + out] as f64);
+                            let (sum, size) = terms.fold((0.0, 0.0), |(s, a): (f64, f64), t| (s + t, a + t.abs()));
+                            let got = bytes[row * n + out] as f64;
+                            let close = (got - sum).abs() <= 4e-6 * size + 1e-6;
+                            assert!(
+                                close,
+                                "{format:?} {isa:?} {rows} x {k} x {n} in bytes at {row}, {out}: {got}, not {sum}"
+                            );
                             let terms = (0..k).map(|i| x[row * k + i] as f64 * weights[i * n + out] as f64);
                             let (sum, size) = terms.fold((0.0, 0.0), |(s, a): (f64, f64), t| (s + t, a + t.abs()));
                             let got = y[row * n + out] as f64;

@@ -4,7 +4,6 @@ use crate::{
     Client, Code, CompileOptions, DType, Device, Error, Layout, NamedValue, Plugin, Result,
     buffer::BufferType,
     client::ClientHandle,
-    exit::Compiling,
     named_value::{self, slice, string},
     proto::{HloModuleProto, HloModuleProtoWithConfig},
     signature::{ArrayType, Parameters},
@@ -342,7 +341,6 @@ impl Executable {
         options.check_module(mlir)?;
         let proto = options.to_proto()?;
         let program = program(mlir);
-        let _compiling = Compiling::begin();
         // SAFETY: program and options live during the call.
         let args = unsafe {
             invoke!(
@@ -363,7 +361,6 @@ impl Executable {
     pub(crate) fn deserialize(client: &Client, bytes: &[u8], options: &CompileOptions) -> Result<Executable> {
         options.check_devices(&ids(client))?;
         let proto = options.to_proto()?;
-        let _compiling = Compiling::begin();
         // SAFETY: bytes and options live during the call.
         let args = unsafe {
             invoke!(

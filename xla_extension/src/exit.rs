@@ -2,29 +2,38 @@
 //!
 //! A process that ends runs the destructors of the plugin's statics, while the plugin's threads go on. A program that they run
 //! then, or compile, reads what is gone, and the process crashes after all its work was done. So the end waits until nothing
-//! runs and nothing compiles, and it must do so before the first of those destructors.
+//! runs and no thread is in a call of the plugin; threads that call it from then on stand still. It must do so before the first of
+//! those destructors.
 //!
 //! They run in the reverse order of their registration, and the plugin registers some only when a program first needs them. What
 //! is sure to run before all of them are the destructors of thread-locals of the thread that ends the process. On the main
 //! thread, which is that thread nearly always, this is where the process waits. For other threads there is an exit handler,
 //! registered anew as programs run, so that it comes before all but what a program's first run registers while it is waited for.
 
-use crate::{event::Event, forked::Generation, inside, launch};
+use crate::{
+    event::Event,
+    forked::Generation,
+    inside::{self, Inside},
+    launch,
+};
 use std::{
     collections::VecDeque,
     sync::{
-        Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    thread,
+    time::Duration,
 };
 
 /// Runs on one device that may not have completed, the oldest first. (Those over several devices are launches.)
 static RUNS: Mutex<VecDeque<Event>> = Mutex::new(VecDeque::new());
 /// How many there were.
 static RUN: AtomicUsize = AtomicUsize::new(0);
-/// Compilations going on.
-static COMPILING: Mutex<usize> = Mutex::new(0);
-static COMPILED: Condvar = Condvar::new();
+/// Calls of the plugin going on: compilations, for example.
+static CALLS: AtomicUsize = AtomicUsize::new(0);
+/// Whether the process ends.
+static ENDING: AtomicBool = AtomicBool::new(false);
 
 /// The process that registered the handler.
 static REGISTERED: OnceLock<Generation> = OnceLock::new();
@@ -91,20 +100,25 @@ pub(crate) fn started(event: Event) {
     END.with(|_| ());
 }
 
-/// A compilation; it lasts as long as this lives.
-pub(crate) struct Compiling(());
+/// A call of the plugin; it lasts as long as this lives.
+pub(crate) struct Call(());
 
-impl Compiling {
-    pub(crate) fn begin() -> Compiling {
-        *locked(&COMPILING) += 1;
-        Compiling(())
+impl Call {
+    /// Waits where the process ends: not for ever, because what ends it may wait for this thread.
+    pub(crate) fn enter() -> Call {
+        CALLS.fetch_add(1, Ordering::SeqCst);
+        if ENDING.load(Ordering::SeqCst) && !inside::is_inside() {
+            CALLS.fetch_sub(1, Ordering::SeqCst);
+            thread::sleep(Duration::from_secs(10));
+            CALLS.fetch_add(1, Ordering::SeqCst);
+        }
+        Call(())
     }
 }
 
-impl Drop for Compiling {
+impl Drop for Call {
     fn drop(&mut self) {
-        *locked(&COMPILING) -= 1;
-        COMPILED.notify_all();
+        CALLS.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -115,13 +129,16 @@ fn wait() {
     if inside::is_inside() || REGISTERED.get().is_none_or(|process| process.check().is_err()) {
         return;
     }
-    // (an error is that of a result which nobody reads, or that the watchdog's limit has passed)
-    launch::in_flight().iter().for_each(|launch| drop(launch.completed()));
+    // (an error is that the watchdog's limit has passed)
+    let stalled = launch::in_flight().iter().filter(|launch| launch.completed().is_err()).count();
     let mut runs = std::mem::take(&mut *locked(&RUNS));
+    // (their own errors are those of results which nobody reads)
     runs.iter().for_each(|run| drop(run.wait()));
     runs.drain(..).for_each(std::mem::forget);
-    let mut compiling = locked(&COMPILING);
-    while *compiling > 0 {
-        compiling = COMPILED.wait(compiling).unwrap_or_else(PoisonError::into_inner);
+    // What this thread calls from now on, in destructors, is not held up.
+    std::mem::forget(Inside::enter());
+    ENDING.store(true, Ordering::SeqCst);
+    while stalled == 0 && CALLS.load(Ordering::SeqCst) > 0 {
+        thread::sleep(Duration::from_micros(100));
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     Code, Error, Result,
+    exit::Call,
     forked::Generation,
     named_value,
     sys::{self, PJRT_Api, PJRT_Error},
@@ -59,6 +60,7 @@ impl Table {
     ) -> Result<()> {
         self.1.check()?;
         let function = function.ok_or_else(|| self.missing(name))?;
+        let _call = Call::enter();
         // SAFETY: the caller vouches for the arguments; an error that comes back is ours to take.
         unsafe { self.check(function(args)) }
     }

@@ -3,7 +3,6 @@
 use crate::{
     CompileOptions, Compiled, DeviceDescription, NamedValue, Plugin, Result,
     executable::program,
-    exit::Compiling,
     named_value::{self, slice, string},
     sys,
     table::invoke,
@@ -96,7 +95,6 @@ impl Topology {
         options.check_module(mlir)?;
         let proto = options.to_proto()?;
         let program = program(mlir);
-        let _compiling = Compiling::begin();
         // SAFETY: program and options live during the call; the executable is ours.
         unsafe {
             let args = invoke!(

@@ -76,9 +76,6 @@ cases! {
     modules_without_a_body_are_errors;
     libraries_that_are_cut_off_are_refused;
     shapes_that_cannot_be_counted_are_refused;
-    /// A program runs and another is compiled when the process ends, whose own end takes a while.
-    #[cfg(unix)]
-    the_end_waits_for_programs;
 }
 
 const NEGATE: &str = "module @negate {
@@ -138,35 +135,6 @@ mod inside {
         let begun_late = Fickle(vec![0; 64], AtomicUsize::new(1));
         let host = HostBuffer::new(Arc::new(begun_late), DType::F32, &[16]);
         refused(client.upload_with(host, &client.devices()[0]), "the memory has 0 bytes");
-    }
-
-    #[cfg(unix)]
-    pub fn the_end_waits_for_programs() {
-        extern "C" fn linger() {
-            thread::sleep(Duration::from_millis(500));
-        }
-        // SAFETY: the handler is a function of this program. (It was registered first, so it is called last.)
-        assert_eq!(unsafe { libc::atexit(linger) }, 0);
-        let client = client(1);
-        let a = "tensor<400x400xf32>";
-        let products = (1..100).map(|i| {
-            format!("%{i} = stablehlo.dot_general %{}, %a, contracting_dims = [1] x [0] : ({a}, {a}) -> {a}", i - 1)
-        });
-        let body = products.collect::<Vec<_>>().join("\n");
-        let program = format!(
-            "module @long {{ func.func @main(%a: {a}) -> {a} {{\n%0 = stablehlo.negate %a : {a}\n{body}\nreturn %99 : {a}\n}}\n}}"
-        );
-        let long = compile(&client, &program);
-        let x = upload(&client, &[0.001; 160_000], &[400, 400], &client.devices()[0]);
-        drop(long.execute(&[&[&x]], &ExecuteOptions::default()).unwrap());
-        let (begun, beginning) = mpsc::channel();
-        thread::spawn(move || {
-            begun.send(()).unwrap();
-            drop(compile(&client, &program));
-        });
-        beginning.recv().unwrap();
-        // (the thread of the test is the main thread: there is one test thread)
-        std::process::exit(0);
     }
 
     pub fn launches_with_numbers_of_the_user_keep_their_results() {

@@ -72,6 +72,7 @@ const OF_ALL: &[Row] = &[
     (&[Decode, Prefill], "kernels", Subject::Other, |s| s.load.matrices = Matrices::Auto),
     (&[Decode, Prefill], "no-kernels", Subject::Other, |s| s.load.matrices = Matrices::Dense),
     (&[Prefill], "arithmetic-bf16", Subject::Other, |s| s.load.arithmetic = Arithmetic::Bf16),
+    (&[Decode, Prefill], "arithmetic-int8", Subject::Other, |s| s.load.arithmetic = Arithmetic::Int8),
     (&[Decode], "donated-state", Subject::Other, |s| s.kept = false),
     (&[Decode], "kept-state", Subject::Other, |s| s.kept = true),
     (&[Decode], "cache-f32", Subject::Other, |s| s.load.cache_dtype = Some(DType::F32)),

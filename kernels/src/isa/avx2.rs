@@ -83,6 +83,35 @@ unsafe impl Lanes for Avx2 {
         [_mm256_or_si256(x[0], y[0]), _mm256_or_si256(x[1], y[1])]
     }
     #[inline(always)]
+    unsafe fn xor(x: [__m256i; 2], y: i32) -> [__m256i; 2] {
+        both!(x => _mm256_xor_si256(x, _mm256_set1_epi32(y)))
+    }
+    #[inline(always)]
+    unsafe fn splat_i(x: i32) -> [__m256i; 2] {
+        [_mm256_set1_epi32(x); 2]
+    }
+    #[inline(always)]
+    unsafe fn lookup_bytes(table: &[u8; 16], index: [__m256i; 2]) -> [__m256i; 2] {
+        let table = _mm256_broadcastsi128_si256(_mm_loadu_si128(table.as_ptr().cast()));
+        both!(index => _mm256_shuffle_epi8(table, index))
+    }
+    #[inline(always)]
+    unsafe fn dot4(sums: [__m256i; 2], codes: [__m256i; 2], x: i32) -> [__m256i; 2] {
+        // as words, those of even bytes and those of odd ones: products of bytes without sign and with it, added in pairs, may
+        // not fit into the words that the instruction for bytes makes of them
+        let x = _mm256_set1_epi32(x);
+        let (even, odd) = (_mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(x)), _mm256_srai_epi16::<8>(x));
+        let low = _mm256_set1_epi16(0xff);
+        macro_rules! one {
+            ($i:literal) => {{
+                let even = _mm256_madd_epi16(_mm256_and_si256(codes[$i], low), even);
+                let odd = _mm256_madd_epi16(_mm256_srli_epi16::<8>(codes[$i]), odd);
+                _mm256_add_epi32(sums[$i], _mm256_add_epi32(even, odd))
+            }};
+        }
+        [one!(0), one!(1)]
+    }
+    #[inline(always)]
     unsafe fn add_i(x: [__m256i; 2], y: i32) -> [__m256i; 2] {
         both!(x => _mm256_add_epi32(x, _mm256_set1_epi32(y)))
     }

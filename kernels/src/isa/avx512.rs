@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 #[derive(Clone, Copy)]
 pub struct Avx512;
 
-// SAFETY: the intrinsics need AVX-512 F, BW, DQ and VL, which callers vouch for; loads and stores are unaligned ones.
+// SAFETY: the intrinsics need AVX-512 F, BW, DQ and VL (and VNNI, for the products of bytes), which callers vouch for; loads and stores are unaligned ones.
 unsafe impl Lanes for Avx512 {
     type F = __m512;
     type I = __m512i;
@@ -65,6 +65,22 @@ unsafe impl Lanes for Avx512 {
     #[inline(always)]
     unsafe fn or(x: __m512i, y: __m512i) -> __m512i {
         _mm512_or_si512(x, y)
+    }
+    #[inline(always)]
+    unsafe fn xor(x: __m512i, y: i32) -> __m512i {
+        _mm512_xor_si512(x, _mm512_set1_epi32(y))
+    }
+    #[inline(always)]
+    unsafe fn splat_i(x: i32) -> __m512i {
+        _mm512_set1_epi32(x)
+    }
+    #[inline(always)]
+    unsafe fn lookup_bytes(table: &[u8; 16], index: __m512i) -> __m512i {
+        _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128(table.as_ptr().cast())), index)
+    }
+    #[inline(always)]
+    unsafe fn dot4(sums: __m512i, codes: __m512i, x: i32) -> __m512i {
+        _mm512_dpbusd_epi32(sums, codes, _mm512_set1_epi32(x))
     }
     #[inline(always)]
     unsafe fn add_i(x: __m512i, y: i32) -> __m512i {

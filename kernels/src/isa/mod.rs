@@ -49,6 +49,15 @@ impl Isa {
         }
         all
     }
+    /// The best of those up to this one that multiply bytes: AVX-512 has instructions of its own for it, which not every processor
+    /// with AVX-512 has.
+    pub fn of_bytes(self) -> Isa {
+        #[cfg(target_arch = "x86_64")]
+        if self == Isa::Avx512 && !is_x86_feature_detected!("avx512vnni") {
+            return Isa::Avx2;
+        }
+        self
+    }
     /// The one that kernels use here.
     pub fn best() -> Isa {
         static BEST: OnceLock<Isa> = OnceLock::new();
@@ -94,6 +103,14 @@ pub unsafe trait Lanes: Copy + 'static {
     unsafe fn and(x: Self::I, mask: i32) -> Self::I;
     /// Bits of either.
     unsafe fn or(x: Self::I, y: Self::I) -> Self::I;
+    /// Each bit turned where `y` has one.
+    unsafe fn xor(x: Self::I, y: i32) -> Self::I;
+    /// All of them `x`.
+    unsafe fn splat_i(x: i32) -> Self::I;
+    /// Of a table of 16 bytes, those at each byte of `index`, which are below 16.
+    unsafe fn lookup_bytes(table: &[u8; 16], index: Self::I) -> Self::I;
+    /// To each of `sums`, the products of its four bytes of `codes`, without sign, with the four bytes of `x`, with sign.
+    unsafe fn dot4(sums: Self::I, codes: Self::I, x: i32) -> Self::I;
     /// The sum.
     unsafe fn add_i(x: Self::I, y: i32) -> Self::I;
     /// The numbers.

@@ -92,6 +92,29 @@ unsafe impl Lanes for Portable {
         both(x, y, |x, y| x | y)
     }
     #[inline(always)]
+    unsafe fn xor(x: [i32; 16], y: i32) -> [i32; 16] {
+        each(x, |x| x ^ y)
+    }
+    #[inline(always)]
+    unsafe fn splat_i(x: i32) -> [i32; 16] {
+        [x; 16]
+    }
+    #[inline(always)]
+    unsafe fn lookup_bytes(table: &[u8; 16], index: [i32; 16]) -> [i32; 16] {
+        each(index, |index| i32::from_le_bytes(index.to_le_bytes().map(|i| table[usize::from(i & 15)])))
+    }
+    #[inline(always)]
+    unsafe fn dot4(sums: [i32; 16], codes: [i32; 16], x: i32) -> [i32; 16] {
+        let x = x.to_le_bytes().map(|x| i32::from(x as i8));
+        both(sums, codes, |sum, codes| {
+            // (one byte after the other: in vectors, shifts and masks)
+            sum + (codes & 255) * x[0]
+                + (codes >> 8 & 255) * x[1]
+                + (codes >> 16 & 255) * x[2]
+                + (codes >> 24 & 255) * x[3]
+        })
+    }
+    #[inline(always)]
     unsafe fn add_i(x: [i32; 16], y: i32) -> [i32; 16] {
         each(x, |x| x.wrapping_add(y))
     }

@@ -113,7 +113,9 @@ impl Bytes {
     fn upper(self, from: usize, words: usize, bits: i32) -> Tensor {
         let each = 32 / bits as usize;
         let all = self.part(from, 64 * words).reshape([self.tiles, self.blocks, words, 1, 16, 4]).bitcast(DType::U32);
-        let shift = prim::iota([1, 1, 1, each, 1], DType::U32, 3) * bits;
+        // (upper_place of the kernels)
+        let number = prim::iota([1, 1, 1, each, 1], DType::U32, 3);
+        let shift = (number & 3) * 8 + (number >> 2) * bits;
         let one = (all >> shift) & ((1 << bits) - 1);
         (one << 4).cast(DType::I32).reshape([self.tiles, self.blocks, words * each, 16])
     }
