@@ -148,3 +148,37 @@ fn memory_grows_with_the_length() {
     println!("temporary bytes of 2,048 and 8,192 positions: {short}, {long}; all at once {plain}");
     assert!(long < 4.5 * short && long < plain / 8.0, "{short}, {long}, {plain}");
 }
+
+/// Attention to a cache by a kernel changes the cache in place: of one row, and of a `vmap` of rows that each have a cache of one.
+#[test]
+fn the_kernel_copies_no_cache() {
+    let options = AttentionOptions { scale: 0.1, soft_cap: None };
+    let sight = prim::CacheSight { ring: false, window: None, options };
+    let step = move |caches: [Tensor; 2], (q, start): (Tensor, Tensor)| {
+        let new = [q.slice_axis(2, 0..2), q.slice_axis(2, 2..4)];
+        let (y, caches) = prim::attend_cached(q, new, caches, start.broadcast_to([1]), None, sight);
+        (caches, y)
+    };
+    let of_rows = move |caches: [Tensor; 2], q: Tensor, start: Tensor| {
+        vmap(move |(caches, q, start): ([Tensor; 2], Tensor, Tensor)| {
+            let (caches, y) = step(caches.map(|c| c.expand_dims(0)), (q.expand_dims(0), start));
+            (caches.map(|c| c.squeeze(0)), y)
+        })((caches, q, start))
+    };
+    let f32s = |dims: [usize; 4]| Aval::new(DType::F32, dims);
+    let one = {
+        let types = ([f32s([1, 640, 2, 8]), f32s([1, 640, 2, 8])], (f32s([1, 1, 4, 8]), Aval::new(DType::I32, [])));
+        jit(step).donate([0]).lower(&types).unwrap().optimized_hlo(&client()).unwrap()
+    };
+    let rows = {
+        let caches = [f32s([3, 640, 2, 8]), f32s([3, 640, 2, 8])];
+        let types = (caches, f32s([3, 1, 4, 8]), Aval::new(DType::I32, [3]));
+        jit(of_rows).donate([0]).lower(&types).unwrap().optimized_hlo(&client()).unwrap()
+    };
+    for (text, dims) in [(one, "f32[1,640,2,8]"), (rows, "f32[3,640,2,8]")] {
+        // (but for the parameters, and what the kernel returns)
+        let made = |line: &&str| line.contains(&format!("= {dims}")) && !line.contains("parameter(");
+        let copies: Vec<&str> = text.lines().filter(made).filter(|line| !line.contains("get-tuple-element(")).collect();
+        assert!(text.contains("raxla.attend") && copies.is_empty(), "{dims}: {copies:#?}");
+    }
+}

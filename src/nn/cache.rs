@@ -105,16 +105,8 @@ impl KvCache {
         sight: CacheSight,
     ) -> (Tensor, KvCache) {
         let sight = CacheSight { ring: self.ring, ..sight };
-        let caches = [self.k, self.v];
-        if q.dim(0) == 1 {
-            // without an axis of size 1 in the middle of a batch's: XLA would copy every cache for it
-            let one = |t: Tensor| t.squeeze(0);
-            let (y, kv) = prim::attend_cached(one(q), kv.map(one), caches.map(one), start, sinks, sight);
-            let [k, v] = kv.map(|t| t.expand_dims(0));
-            return (y.expand_dims(0), KvCache { k, v, ring: self.ring });
-        }
         let starts = start.broadcast_to([q.dim(0)]);
-        let (y, [k, v]) = prim::attend_cached(q, kv, caches, starts, sinks, sight);
+        let (y, [k, v]) = prim::attend_cached(q, kv, [self.k, self.v], starts, sinks, sight);
         (y, KvCache { k, v, ring: self.ring })
     }
     pub(super) fn extend(&self, k: Tensor, v: Tensor, at: Sight) -> (Seen, KvCache) {

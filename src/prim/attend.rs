@@ -167,8 +167,14 @@ impl Primitive for AttendCached {
             return one_by_one(n, x, mapped, |x| bind(self.clone(), x));
         }
         let mut all = spread(n, &x[..6], &mapped[..6]);
+        // without an axis of size 1 in the middle of the rows: XLA would copy every cache for it
+        let one = all[5].rank() == 2 && all[5].dim(1) == 1;
+        if one {
+            all.iter_mut().for_each(|x| *x = x.squeeze(1));
+        }
         all.extend(x.get(6));
-        bind(self.clone(), &all)
+        let y = bind(self.clone(), &all);
+        if one { y.into_iter().map(|y| y.expand_dims(1)).collect() } else { y }
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         if x[..5].iter().any(|x| x.aval.size() == 0) {

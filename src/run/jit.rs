@@ -199,13 +199,13 @@ where
         locked(&self.history).explain(self.name)
     }
 
-    /// Trace and lower for these types of arguments, without compiling.
+    /// Trace and lower for these types of arguments, without compiling. Those that [`Jit::donate`] names are given away.
     #[track_caller]
     pub fn lower<S>(&self, args: &S) -> Result<Lowered<Args, F::Out>>
     where
         S: Tree<Aval, With<Tensor> = Args>,
     {
-        self.lower_for(args, &self.resolve(args, &[], ArgSet::default())?)
+        self.lower_for(args, &self.resolve(args, &[], self.must_donate)?)
     }
 
     #[track_caller]
