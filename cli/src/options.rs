@@ -108,7 +108,8 @@ pub struct ModelArgs {
     /// where a processor has AMX; or int8, with inputs rounded to bytes where weights are quantised, as llama.cpp does
     #[arg(long, value_name = "A", default_value = "exact", value_parser = arithmetic)]
     arithmetic: Arithmetic,
-    /// Quantise matrices when they are loaded: q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k, iq4_nl or mxfp4, as llama.cpp's formats
+    /// Quantise matrices when they are loaded: int8 (a scale for each output), int4 (for each 128 inputs), or q8_0, q4_0, q4_1, q5_0,
+    /// q5_1, q4_k, q5_k, q6_k, iq4_nl or mxfp4 as llama.cpp has them
     #[arg(long, value_name = "Q", value_parser = quantised)]
     quantize: Option<Format>,
     /// Scan over stacked layers: compiles faster, decodes slower

@@ -1,8 +1,8 @@
 //! Integers of compressed-tensors: what is written, and what is read.
 
 use crate::common::{tests, text};
-use raxla::DType;
-use raxla_graphs::{Quantization, SaveOptions, weights::Weights};
+use raxla::{DType, Tree, prim::Format};
+use raxla_graphs::{LoadOptions, Matrices, Model, Quantization, SaveOptions, weights::Weights};
 use serde_json::Value;
 use std::{fs, path::Path};
 
@@ -88,5 +88,81 @@ fn what_cannot_be_written_is_named() {
             error.contains(wanted) && error.contains("that all readers know\n  help: write a GGUF file"),
             "{error}"
         );
+    }
+}
+
+/// A Llama whose rows are whole blocks of 32, with weights like random ones.
+fn wide_llama(dir: &Path) {
+    let config = serde_json::json!({ "model_type": "llama", "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 50, "max_position_embeddings": 64,
+        "tie_word_embeddings": true });
+    fs::write(dir.join("config.json"), config.to_string()).unwrap();
+    let mut tensors =
+        vec![("model.embed_tokens.weight".to_string(), vec![50, 64]), ("model.norm.weight".into(), vec![64])];
+    for layer in 0..2 {
+        let matrices = [
+            ("self_attn.q", 64, 64),
+            ("self_attn.k", 32, 64),
+            ("self_attn.v", 32, 64),
+            ("self_attn.o", 64, 64),
+            ("mlp.gate", 128, 64),
+        ];
+        for (name, rows, columns) in matrices.into_iter().chain([("mlp.up", 128, 64), ("mlp.down", 64, 128)]) {
+            tensors.push((format!("model.layers.{layer}.{name}_proj.weight"), vec![rows, columns]));
+        }
+        for norm in ["input", "post_attention"] {
+            tensors.push((format!("model.layers.{layer}.{norm}_layernorm.weight"), vec![64]));
+        }
+    }
+    let mut state = 7u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+    };
+    let tensors: Vec<_> = tensors
+        .into_iter()
+        .map(|(name, dims)| {
+            let n: usize = dims.iter().product();
+            let bytes: Vec<u8> = (0..n).flat_map(|_| (next() * 0.3).to_le_bytes()).collect();
+            (name, dims, bytes)
+        })
+        .collect();
+    let views = tensors.iter().map(|(name, dims, bytes)| {
+        (name, safetensors::tensor::TensorView::new(safetensors::Dtype::F32, dims.clone(), bytes).unwrap())
+    });
+    safetensors::serialize_to_file(views, None, &dir.join("model.safetensors")).unwrap();
+}
+
+#[test]
+fn integers_are_multiplied_as_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    wide_llama(dir.path());
+    let client = raxla::runtime::client().unwrap();
+    let logits = |model: &Path, options: LoadOptions, wanted: Option<Format>| {
+        let model = Model::load(raxla_graphs::open(&text(model)).unwrap(), &options, &client).unwrap();
+        let formats: Vec<Format> =
+            model.spec().leaves().iter().filter_map(|p| Some(p.packing.as_ref()?.format)).collect();
+        // (all but the embedding, which compressed-tensors leaves as it is)
+        let of_layers = formats.iter().filter(|f| Some(**f) == wanted).count();
+        assert!(wanted.is_none_or(|_| of_layers >= 14), "{formats:?}");
+        model.scores(&[3, 1, 4, 1, 5]).unwrap().logits.to_vec::<f32>().unwrap()
+    };
+    let off = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let dense = || LoadOptions { matrices: Matrices::Dense, ..Default::default() };
+    let original = logits(dir.path(), dense(), None);
+    for (quantize, format) in [(Quantization::Int8, Format::INT8), (Quantization::Int4, Format::INT4)] {
+        let to = dir.path().join(quantize.name());
+        let options = SaveOptions { quantize: Some(quantize), ..Default::default() };
+        raxla_graphs::convert(&text(dir.path()), &to, &options).unwrap();
+        let (packed, floats) = (logits(&to, LoadOptions::default(), Some(format)), logits(&to, dense(), None));
+        assert!(
+            off(&packed, &floats) < 2e-5 && off(&floats, &original) > 1e-3,
+            "{format:?}: {}",
+            off(&packed, &floats)
+        );
+        // and quantised while loading: the embedding too
+        let loading = logits(dir.path(), LoadOptions { quantize: Some(format), ..Default::default() }, Some(format));
+        let step = if format == Format::INT8 { 0.2 } else { 3.0 };
+        assert!(off(&loading, &original) < step && off(&loading, &original) > 1e-3, "{}", off(&loading, &original));
     }
 }

@@ -192,21 +192,49 @@ blocks! {
     },
     0, |p, _s, _e| [L::load_i(p); 2]
 }
+/// Eight numbers with sign from words of four.
+#[inline(always)]
+unsafe fn bytes_with_sign<L: Lanes>(p: *const u8) -> [L::F; 8] {
+    let w = [L::load_i(p), L::load_i(p.add(64))];
+    macro_rules! byte {
+        ($i:literal, $left:literal) => {
+            L::to_f(L::sar::<24>(L::shl::<$left>(w[$i])))
+        };
+    }
+    [
+        byte!(0, 24),
+        byte!(0, 16),
+        byte!(0, 8),
+        L::to_f(L::sar::<24>(w[0])),
+        byte!(1, 24),
+        byte!(1, 16),
+        byte!(1, 8),
+        L::to_f(L::sar::<24>(w[1])),
+    ]
+}
+/// The same as bytes without sign, 128 larger.
+#[inline(always)]
+unsafe fn raised_bytes<L: Lanes>(p: *const u8) -> [L::I; 2] {
+    let flip = i32::from_ne_bytes([0x80; 4]);
+    [L::xor(L::load_i(p), flip), L::xor(L::load_i(p.add(64)), flip)]
+}
 blocks! {
     /// Q8_0.
     Q8_0: 544, 1, 32, true, false, |b| (L::halves(b), L::splat(0.0)), |_b, h, _s| h,
-    |p, _sub, e| {
-        let p = p.add(32 + e * 128);
-        let w = [L::load_i(p), L::load_i(p.add(64))];
-        macro_rules! byte { ($i:literal, $left:literal) => { L::to_f(L::sar::<24>(L::shl::<$left>(w[$i]))) }; }
-        [byte!(0, 24), byte!(0, 16), byte!(0, 8), L::to_f(L::sar::<24>(w[0])),
-         byte!(1, 24), byte!(1, 16), byte!(1, 8), L::to_f(L::sar::<24>(w[1]))]
-    },
-    128, |p, _s, e| {
-        let p = p.add(32 + e * 128);
-        let flip = i32::from_ne_bytes([0x80; 4]);
-        [L::xor(L::load_i(p), flip), L::xor(L::load_i(p.add(64)), flip)]
-    }
+    |p, _sub, e| bytes_with_sign::<L>(p.add(32 + e * 128)),
+    128, |p, _s, e| raised_bytes::<L>(p.add(32 + e * 128))
+}
+blocks! {
+    /// 8-bit integers with f32 scales.
+    Int8: 576, 1, 32, true, false, |b| (L::load(b.cast()), L::splat(0.0)), |_b, h, _s| h,
+    |p, _sub, e| bytes_with_sign::<L>(p.add(64 + e * 128)),
+    128, |p, _s, e| raised_bytes::<L>(p.add(64 + e * 128))
+}
+blocks! {
+    /// 4-bit integers with f32 scales.
+    Int4: 320, 1, 32, true, false, |b| (L::load(b.cast()), L::splat(0.0)), |_b, h, _s| h,
+    |p, _sub, e| nibbles::<L>(p.add(64 + e * 64), &CENTERED),
+    8, |p, _s, e| nibble_codes::<L>(p.add(64 + e * 64))
 }
 blocks! {
     /// Q4_0.
@@ -310,6 +338,14 @@ macro_rules! for_format {
             }
             Format::F16 => {
                 type $block = d::F16;
+                $e
+            }
+            Format::INT8 => {
+                type $block = d::Int8;
+                $e
+            }
+            Format::INT4 => {
+                type $block = d::Int4;
                 $e
             }
             Format::Q8_0 => {

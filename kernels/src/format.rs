@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | `F32` | 32 inputs: 32 times 16 numbers | 32 |
 //! | `BF16`, `F16` | 32 inputs: 16 times 16 pairs of numbers (what `vdpbf16ps` and AMX multiply) | 16 |
+//! | `INT8`, `INT4` | 32 inputs: 16 f32 scales; bytes as `Q8_0`, nibbles as `Q4_0` | 9, 5 |
 //! | `Q8_0` | 32 inputs: 16 f16 scales; 8 times 16 words of 4 bytes with sign | 8.5 |
 //! | `Q4_0`, `IQ4_NL` | 16 f16 scales; 4 times 16 words of 8 nibbles | 4.5 |
 //! | `Q4_1` | 16 f16 scales, 16 f16 offsets; nibbles | 5 |
@@ -17,7 +18,9 @@
 //! | `Q5_K` | as `Q4_K`; fifth bits | 5.625 |
 //! | `Q6_K` | 256 inputs: 16 f16 scales; 16 times 16 scales of a byte with sign; nibbles; 16 pairs of words with the upper two bits | 6.5625 |
 //!
-//! The formats with blocks are those of ggml (llama.cpp, ggml-common.h); the numbers are the same, only their places differ.
+//! The formats with blocks are those of ggml (llama.cpp, ggml-common.h); the numbers are the same, only their places differ. `INT8` and
+//! `INT4` are symmetric integers as compressed-tensors has them: groups of any multiple of 32 inputs, or whole rows, repeat their
+//! scale in each block.
 use half::f16;
 
 /// Outputs of a tile.
@@ -30,6 +33,8 @@ pub enum Format {
     F32,
     BF16,
     F16,
+    INT8,
+    INT4,
     Q8_0,
     Q4_0,
     Q4_1,
@@ -44,10 +49,12 @@ pub enum Format {
 
 impl Format {
     /// All of them.
-    pub const ALL: [Format; 13] = [
+    pub const ALL: [Format; 15] = [
         Format::F32,
         Format::BF16,
         Format::F16,
+        Format::INT8,
+        Format::INT4,
         Format::Q8_0,
         Format::Q4_0,
         Format::Q4_1,
@@ -79,6 +86,8 @@ impl Format {
         match self {
             Format::F32 => 32 * 64,
             Format::BF16 | Format::F16 => 16 * 64,
+            Format::INT8 => 64 + 8 * 64,
+            Format::INT4 => 64 + 4 * 64,
             Format::Q8_0 => 32 + 8 * 64,
             Format::Q4_0 | Format::IQ4_NL => 32 + 4 * 64,
             Format::Q4_1 => 64 + 4 * 64,
@@ -94,11 +103,13 @@ impl Format {
     pub fn dims(self, k: usize, n: usize) -> [usize; 3] {
         [n.div_ceil(TILE), k.div_ceil(self.inputs()), self.bytes()]
     }
-    /// Bytes of one output's block as a file holds it.
+    /// Bytes of one output's block as a file holds it; of `INT8` and `INT4` the scale, then bytes, or nibbles in the order of `Q4_0`.
     pub const fn stored_bytes(self) -> usize {
         match self {
             Format::F32 => 32 * 4,
             Format::BF16 | Format::F16 => 32 * 2,
+            Format::INT8 => 4 + 32,
+            Format::INT4 => 4 + 16,
             Format::Q8_0 => 2 + 32,
             Format::Q4_0 | Format::IQ4_NL => 2 + 16,
             Format::Q4_1 => 4 + 16,
@@ -181,6 +192,8 @@ fn value(format: Format, b: &[u8], lane: usize, i: usize) -> f32 {
                 half::bf16::from_le_bytes(bits).to_f32()
             }
         }
+        Format::INT8 => f32::from_bits(word(4 * lane)) * f32::from(b[64 + i / 4 * 64 + 4 * lane + i % 4] as i8),
+        Format::INT4 => f32::from_bits(word(4 * lane)) * CENTERED[nibble(64)],
         Format::Q8_0 => half(0) * f32::from(b[32 + i / 4 * 64 + 4 * lane + i % 4] as i8),
         Format::Q4_0 => half(0) * CENTERED[nibble(32)],
         Format::IQ4_NL => half(0) * IQ4_NL[nibble(32)],

@@ -72,6 +72,11 @@ fn place(format: Format, b: &[u8], lane: usize, out: &mut [u8]) {
     let put = |out: &mut [u8], at: usize, w: u32| out[at + 4 * lane..][..4].copy_from_slice(&w.to_le_bytes());
     match format {
         Format::F32 | Format::BF16 | Format::F16 => {}
+        Format::INT8 => (0..9).for_each(|g| put(out, g * 64, word(b, 4 * g))),
+        Format::INT4 => {
+            put(out, 0, word(b, 0));
+            nibbles(&b[4..20], |g, w| put(out, 64 + g * 64, w));
+        }
         Format::Q8_0 => {
             half(out, 0, 0);
             (0..8).for_each(|g| put(out, 32 + g * 64, word(b, 2 + 4 * g)));
@@ -195,6 +200,10 @@ pub fn noise(format: Format, seed: u64, std: f32, packed: &mut [u8]) {
                 let bits = if format == Format::F16 { half(x) } else { half::bf16::from_f32(x).to_le_bytes() };
                 w.copy_from_slice(&bits);
             }),
+            Format::INT8 | Format::INT4 => {
+                let steps = if format == Format::INT8 { 74.0 } else { 4.6 };
+                block[..64].chunks_exact_mut(4).for_each(|w| w.copy_from_slice(&(std / steps).to_le_bytes()));
+            }
             Format::Q8_0 => fill(&mut block[..32], std / 74.0),
             Format::Q4_0 => fill(&mut block[..32], std / 4.6),
             Format::IQ4_NL => fill(&mut block[..32], std / 60.0),

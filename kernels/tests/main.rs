@@ -46,6 +46,7 @@ fn matrix(format: Format, k: usize, n: usize, seed: u64) -> Vec<u8> {
         let scale = half::f16::from_f32(numbers.float() / 8.0).to_le_bytes();
         let offset = half::f16::from_f32(numbers.float()).to_le_bytes();
         match format {
+            Format::INT8 | Format::INT4 => block[..4].copy_from_slice(&(numbers.float() / 8.0).to_le_bytes()),
             Format::Q6_K => block[208..].copy_from_slice(&scale),
             Format::MXFP4 => block[0] = 120 + (block[0] & 7),
             Format::Q4_1 | Format::Q5_1 | Format::Q4_K | Format::Q5_K => {

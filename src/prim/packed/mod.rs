@@ -139,13 +139,17 @@ fn arbitrary(format: Format, [k, n]: [usize; 2], seed: u64) -> Host {
         // 1/64 to 1/16 as the upper byte of an f16; the same for bf16 and f32 by their places
         let halves = match format {
             Format::F32 => return Host::ints(DType::U8, [tiles, blocks, bytes], of_floats(tiles * blocks * 512, seed)),
-            Format::BF16 | Format::F16 | Format::MXFP4 => 0..0,
+            Format::BF16 | Format::F16 | Format::MXFP4 | Format::INT8 | Format::INT4 => 0..0,
             Format::Q4_1 | Format::Q5_1 | Format::Q4_K | Format::Q5_K => 0..64,
             _ => 0..32,
         };
         block[halves].chunks_exact_mut(2).for_each(|half| half[1] = 0x24 | half[1] & 0x83);
         match format {
             Format::BF16 | Format::F16 => block.chunks_exact_mut(2).for_each(|half| half[1] = 0x38 | half[1] & 0x83),
+            // (an f32 near 1/64)
+            Format::INT8 | Format::INT4 => {
+                block[..64].chunks_exact_mut(4).for_each(|w| (w[2], w[3]) = (w[2] & 0x7f | 0x80, 0x3c))
+            }
             Format::MXFP4 => block[..16].iter_mut().for_each(|e| *e = 120 + (*e & 7)),
             // (sums of large numbers that nearly cancel would show how they are ordered)
             Format::Q6_K => block[32..288].iter_mut().for_each(|scale| *scale = 1 + (*scale & 3)),

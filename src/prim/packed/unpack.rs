@@ -45,10 +45,9 @@ fn in_blocks(bytes: Tensor, format: Format) -> Tensor {
             let pairs = b.part(0, 1024).reshape([tiles, blocks, 16, 16, 2, 2]).bitcast(dtype).cast(DType::F32);
             pairs.transpose([0, 1, 2, 4, 3]).reshape([tiles, blocks, 32, 16])
         }
-        Format::Q8_0 => {
-            let quants = b.part(32, 512).reshape([tiles, blocks, 8, 16, 4]).bitcast(DType::I8).cast(DType::F32);
-            quants.transpose([0, 1, 2, 4, 3]).reshape([tiles, blocks, 32, 16]) * all(b.halves(0))
-        }
+        Format::INT8 => b.signed(64) * all(b.words(0)),
+        Format::INT4 => b.chosen(64, &CENTERED) * all(b.words(0)),
+        Format::Q8_0 => b.signed(32) * all(b.halves(0)),
         Format::Q4_0 => b.chosen(32, &CENTERED) * all(b.halves(0)),
         Format::IQ4_NL => b.chosen(32, &IQ4_NL) * all(b.halves(0)),
         Format::MXFP4 => {
@@ -97,6 +96,16 @@ impl Bytes {
     /// 16 f16 as f32 `[tiles, blocks, 16]`.
     fn halves(self, from: usize) -> Tensor {
         self.part(from, 32).reshape([self.tiles, self.blocks, 16, 2]).bitcast(DType::F16).cast(DType::F32)
+    }
+    /// 16 f32 `[tiles, blocks, 16]`.
+    fn words(self, from: usize) -> Tensor {
+        self.part(from, 64).reshape([self.tiles, self.blocks, 16, 4]).bitcast(DType::F32)
+    }
+    /// 32 bytes with sign of each output as f32 `[tiles, blocks, 32, 16]`.
+    fn signed(self, from: usize) -> Tensor {
+        let quants =
+            self.part(from, 512).reshape([self.tiles, self.blocks, 8, 16, 4]).bitcast(DType::I8).cast(DType::F32);
+        quants.transpose([0, 1, 2, 4, 3]).reshape([self.tiles, self.blocks, 32, 16])
     }
     /// Nibbles of so many words a lane, i32 `[tiles, blocks, 8 * words, 16]`.
     fn nibbles(self, from: usize, words: usize) -> Tensor {

@@ -2,7 +2,10 @@
 //! bits with one for each group of a row. What llm-compressor writes without calibration, and what transformers and vLLM read.
 
 use super::tensors::{Entry, Tensors};
-use crate::{Error, Result, weights::reordered};
+use crate::{
+    Error, Result,
+    weights::{integer_scale, reordered},
+};
 use raxla::DType;
 use serde_json::{Value, json};
 
@@ -106,12 +109,7 @@ impl<'a> Compressed<'a> {
                 "{name} has the value {value}, which no integer of {bits} bits stands for"
             )));
         }
-        // as the observer `minmax` and `calculate_qparams` of compressed-tensors
-        let half = ((1u32 << self.bits) - 1) as f32 / 2.0;
-        let scale = |group: &[f32]| {
-            let most = group.iter().fold(0.0f32, |most, v| most.max(v.abs()));
-            if most == 0.0 { f32::EPSILON } else { most / half }
-        };
+        let scale = |group: &[f32]| integer_scale(self.bits, group);
         let scales: Vec<f32> = values.chunks(self.group.unwrap_or(entry.dims[1])).map(scale).collect();
         let rounded = converted(bytemuck::cast_slice(&scales), DType::F32, entry.dtype);
         let rounded = converted(&rounded, entry.dtype, DType::F32);

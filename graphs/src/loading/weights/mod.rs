@@ -25,7 +25,7 @@ pub use dequant::Block;
 pub(crate) use find::{ADAPTER, LFS_POINTER, adapter, is_lfs_pointer};
 pub(crate) use find::{checkpoint, gguf_parts, is_index, is_plain_file_name, kind, shards};
 pub use pack::format_of;
-pub(crate) use pack::{pack_numbers, plain_dtype, quantised_format};
+pub(crate) use pack::{integer_scale, pack_numbers, plain_dtype, quantised_format};
 pub use report::Mismatch;
 
 use crate::LoadError;

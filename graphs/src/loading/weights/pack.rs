@@ -16,7 +16,7 @@ pub fn format_of(block: Block) -> Option<Format> {
 /// The blocks of ggml that a format of the kernels has.
 fn block_of(format: Format) -> Option<Block> {
     Some(match format {
-        Format::F32 | Format::BF16 | Format::F16 => return None,
+        Format::F32 | Format::BF16 | Format::F16 | Format::INT8 | Format::INT4 => return None,
         Format::Q8_0 => Block::Q8_0,
         Format::Q4_0 => Block::Q4_0,
         Format::Q4_1 => Block::Q4_1,
@@ -41,6 +41,48 @@ pub(crate) fn quantised_format(wanted: Format, inputs: usize) -> Format {
         other => other,
     };
     if inputs.is_multiple_of(instead.inputs()) { instead } else { Format::F32 }
+}
+
+/// Bits of the integers of a format that has such, with f32 scales.
+fn integer_bits(format: Format) -> Option<u32> {
+    match format {
+        Format::INT8 => Some(8),
+        Format::INT4 => Some(4),
+        _ => None,
+    }
+}
+
+/// What symmetric integers of so many bits are multiplied with to be these values: as the observer `minmax` and `calculate_qparams` of
+/// compressed-tensors have it.
+pub(crate) fn integer_scale(bits: u32, values: &[f32]) -> f32 {
+    let most = values.iter().fold(0f32, |most, v| most.max(v.abs()));
+    if most == 0.0 { f32::EPSILON } else { most / (((1u32 << bits) - 1) as f32 / 2.0) }
+}
+
+/// A block as the kernels' packing takes it: a scale, then 32 integers.
+fn integer_block(bits: u32, scale: f32, integer: impl Fn(usize) -> i32, out: &mut [u8]) {
+    out[..4].copy_from_slice(&scale.to_le_bytes());
+    match bits {
+        8 => out[4..].iter_mut().enumerate().for_each(|(i, out)| *out = integer(i) as u8),
+        _ => {
+            let nibble = |i: usize| (integer(i) + 8) as u8 & 15;
+            out[4..].iter_mut().enumerate().for_each(|(i, out)| *out = nibble(i) | nibble(16 + i) << 4);
+        }
+    }
+}
+
+/// Quantises a row: 8 bits with one scale, 4 bits with one for each 128 (or 64, or 32) values.
+fn encode_integers(bits: u32, values: &[f32], out: &mut [u8]) {
+    let fits = |group: &usize| values.len().is_multiple_of(*group);
+    let group = if bits == 8 { values.len() } else { [128, 64].into_iter().find(fits).unwrap_or(32) };
+    let largest = (1 << (bits - 1)) - 1;
+    let blocks = out.chunks_exact_mut(4 + 4 * bits as usize).zip(values.chunks_exact(32)).enumerate();
+    for (block, (out, values_of_block)) in blocks {
+        let begin = block * 32 / group * group;
+        let scale = integer_scale(bits, &values[begin..begin + group]);
+        let integer = |i: usize| ((values_of_block[i] / scale).round_ties_even() as i32).clamp(-largest - 1, largest);
+        integer_block(bits, scale, integer, out);
+    }
 }
 
 /// The dtype of a format's numbers, if they stand one by one.
@@ -83,9 +125,9 @@ pub(crate) fn pack_numbers(p: &Param, numbers: &[u8], dtype: DType, out: &mut [u
     let at = strides(own, [k, n], outputs_first(p));
     let [_, blocks, bytes] = packing.dims();
     let tiles = out.par_chunks_mut((TILES_A_TASK * blocks * bytes).max(1)).enumerate();
-    match block_of(format) {
-        None => tiles.for_each(|(i, tiles)| pack_plain(format, [k, n], numbers, at, i * TILES_A_TASK, tiles)),
-        Some(block) => {
+    match format.is_plain() {
+        true => tiles.for_each(|(i, tiles)| pack_plain(format, [k, n], numbers, at, i * TILES_A_TASK, tiles)),
+        false => {
             let number = |i: usize, output: usize| {
                 let from = i * at.input + output * at.output;
                 f32::from_le_bytes([numbers[from], numbers[from + 1], numbers[from + 2], numbers[from + 3]])
@@ -96,12 +138,15 @@ pub(crate) fn pack_numbers(p: &Param, numbers: &[u8], dtype: DType, out: &mut [u
             }
             tiles.for_each(|(i, tiles)| {
                 let first = i * TILES_A_TASK * TILE;
-                let row = k / block.values() * block.bytes();
+                let row = k / format.inputs() * format.stored_bytes();
                 let outputs = (TILES_A_TASK * TILE).min(n.saturating_sub(first));
                 let mut encoded = vec![0; outputs * row];
                 for (output, out) in encoded.chunks_exact_mut(row.max(1)).enumerate() {
                     let values: Vec<f32> = (0..k).map(|i| number(i, first + output)).collect();
-                    block.encode(&values, out);
+                    match (block_of(format), integer_bits(format)) {
+                        (Some(block), _) => block.encode(&values, out),
+                        (None, bits) => encode_integers(bits.unwrap_or(8), &values, out),
+                    }
                 }
                 pack_blocks(format, [k, n], |i| &encoded[(i - first) * row..][..row], i * TILES_A_TASK, tiles);
             });
@@ -126,6 +171,8 @@ impl Weights {
             Encoding::Plain(DType::BF16) => Some(Format::BF16),
             Encoding::Plain(DType::F16) => Some(Format::F16),
             Encoding::Blocks(block) => format_of(block).or(Some(Format::F32)),
+            Encoding::Scaled(DType::I8) | Encoding::Packed(8) => Some(Format::INT8),
+            Encoding::Packed(4) => Some(Format::INT4),
             _ => Some(Format::F32),
         };
         let mut formats = p.checkpoint_names().iter().map(of).collect::<Option<Vec<_>>>()?;
@@ -159,8 +206,22 @@ impl Weights {
             let (file, range) = (&self.files[stored.file], stored.range.clone());
             let all = &file[range.clone()];
             let row = |i: usize| &all[rows.stored(i) * rows.bytes..][..rows.bytes];
+            let table = self.table(stored);
             out.par_chunks_mut(task).enumerate().for_each(|(i, tiles)| {
-                pack_blocks(format, [k, n], row, i * TILES_A_TASK, tiles);
+                let Some(bits) = integer_bits(format) else {
+                    return pack_blocks(format, [k, n], row, i * TILES_A_TASK, tiles);
+                };
+                let (first, size) = (i * TILES_A_TASK * TILE, k / format.inputs() * format.stored_bytes());
+                let outputs = (TILES_A_TASK * TILE).min(n.saturating_sub(first));
+                let mut blocks = vec![0; outputs * size];
+                for (output, out) in blocks.chunks_exact_mut(size.max(1)).enumerate() {
+                    let (codes, scales) = (row(first + output), rows.scales(&table, rows.stored(first + output)));
+                    for (block, out) in out.chunks_exact_mut(format.stored_bytes()).enumerate() {
+                        let integer = |i: usize| integer(stored.encoding, codes, 32 * block + i);
+                        integer_block(bits, scales[block * scales.len() * 32 / k], integer, out);
+                    }
+                }
+                pack_blocks(format, [k, n], |i| &blocks[(i - first) * size..][..size], i * TILES_A_TASK, tiles);
             });
             file.forget(range);
             return Ok(());
@@ -211,6 +272,15 @@ impl Weights {
     }
 }
 
+/// Integer `i` of a row of compressed-tensors.
+fn integer(encoding: Encoding, row: &[u8], i: usize) -> i32 {
+    match encoding {
+        Encoding::Packed(4) => i32::from(row[i / 2] >> (i % 2 * 4) & 15) - 8,
+        Encoding::Packed(_) => i32::from(row[i]) - 128,
+        _ => i32::from(row[i] as i8),
+    }
+}
+
 /// The rows of blocks of a stored matrix that are the outputs of a packed one.
 struct Rows {
     /// Bytes of a row.
@@ -219,6 +289,8 @@ struct Rows {
     numbers: Option<Vec<usize>>,
     /// Heads whose rows the file interleaves, and half the rows of one.
     interleaved: Option<usize>,
+    /// Scales of a row, of integers; one for all rows if `None`.
+    scales: Option<usize>,
 }
 impl Rows {
     fn of(
@@ -228,9 +300,21 @@ impl Rows {
         outputs_first: bool,
         part: Option<&Selection>,
     ) -> Option<Rows> {
-        let Encoding::Blocks(block) = stored.encoding else { return None };
-        let whole = stored.view == View::Whole && stored.scales.is_none();
-        if !whole || format_of(block) != Some(format) || !k.is_multiple_of(block.values()) {
+        let block = stored.scales.as_ref().map(|scales| scales.block);
+        let (own, bytes) = match (stored.encoding, block) {
+            (Encoding::Blocks(block), None) => (format_of(block)?, k / block.values() * block.bytes()),
+            (Encoding::Scaled(DType::I8) | Encoding::Packed(8), Some(_)) => (Format::INT8, k),
+            (Encoding::Packed(4), Some(_)) => (Format::INT4, k / 2),
+            _ => return None,
+        };
+        // a scale for each of some blocks, or for all of a row, or for all rows
+        let scales = match block {
+            None => None,
+            Some([1, wide]) if wide.is_multiple_of(format.inputs()) && k.is_multiple_of(wide) => Some(k / wide),
+            Some([_, wide]) if wide >= k && stored.dims.last() == Some(&k) => None,
+            Some(_) => return None,
+        };
+        if stored.view != View::Whole || own != format || !k.is_multiple_of(format.inputs()) {
             return None;
         }
         let rows_are_outputs = match stored.layout {
@@ -254,7 +338,11 @@ impl Rows {
             Layout::Interleaved { heads } => Some(total / k / heads / 2),
             _ => None,
         };
-        Some(Rows { bytes: k / block.values() * block.bytes(), numbers, interleaved })
+        Some(Rows { bytes, numbers, interleaved, scales })
+    }
+    /// The scales of a stored row.
+    fn scales<'a>(&self, table: &'a [f32], row: usize) -> &'a [f32] {
+        self.scales.map_or(table, |n| &table[row * n..][..n])
     }
     /// Where the file has output `i`.
     fn stored(&self, i: usize) -> usize {

@@ -18,7 +18,7 @@ pub(super) struct Scales {
     encoding: Encoding,
     pub(super) range: Range<usize>,
     /// Rows and columns of the values that share one.
-    block: [usize; 2],
+    pub(super) block: [usize; 2],
 }
 
 impl Scales {
