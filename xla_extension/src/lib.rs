@@ -109,7 +109,9 @@ pub use named_value::NamedValue;
 pub use options::{CompileOptions, OptionValue};
 pub use plugin::{OLDEST_API, Plugin};
 pub use progress::Progress;
-pub use search::{PLUGIN_VARIABLES, PluginStatus, find_plugin, find_plugin_for_device, status_of, status_of_all};
+pub use search::{
+    PLUGIN_VARIABLES, PluginStatus, device_present, find_plugin, find_plugin_for_device, status_of, status_of_all,
+};
 pub use signature::ArrayType;
 pub use standard::output_is_closed;
 pub use tiling::Tiling;

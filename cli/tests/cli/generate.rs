@@ -55,9 +55,17 @@ fn a_model_divided_over_devices_says_the_same() {
     fails(
         &mut mesh("model=3"),
         1,
-        &["`layers.0.mixer.q.w`", "4 heads", "3 devices along `model`", "help: make `model` a divisor of 4"],
+        &["`layers.0.mixer.q.w`", "4 heads", "3 devices along `model`", "help: of this model, `model` can be 2 or 4"],
     );
-    fails(&mut mesh("data=2"), 1, &["2 devices along `data`", "1 prompts", "help: give 1 more"]);
+    let uneven = ["2 devices along `data`", "cannot share 1 text evenly (1 prompt with 1 sample each)", "help: make prompts times"];
+    fails(&mut mesh("data=2"), 1, &uneven);
+    // several texts after one prompt are divided as those of several prompts, and are what they are on one device
+    let sampled = |more: &[&str]| {
+        let options = ["-n", "6", "--temperature", "2", "--samples", "4", "--ignore-eos"];
+        self::lines(generate(model.path(), &options).args(more).arg("Hi")).iter().map(tokens).collect::<Vec<_>>()
+    };
+    assert_eq!(sampled(&["--mesh", "data=2"]), sampled(&[]));
+    assert_eq!(sampled(&["--mesh", "data=4,model=2"]), sampled(&[]));
     fails(&mut mesh("pipe=2"), 1, &["`pipe`", "help: divide heads and hidden units along `model`"]);
 }
 
