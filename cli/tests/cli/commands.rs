@@ -28,8 +28,10 @@ fn logits_and_hidden_states_are_those_of_transformers() {
     for name in ["gpt2_plain", "llama_sharded"] {
         let out = dir.path().join(name).with_extension("safetensors");
         let tokens = reference_tokens(name, "tokens");
-        let stdout = succeeds(logits(&fixture(name), &comma(&tokens, ","), &out).arg("--hidden-states"));
-        assert_eq!(stdout, "");
+        let written = run(logits(&fixture(name), &comma(&tokens, ","), &out).arg("--hidden-states"));
+        assert_eq!((written.code, &*written.stdout), (Some(0), ""), "{}", written.stderr);
+        let told = format!("{}: tokens I64 [1, {}], logits F32 [1, {}, ", out.display(), tokens.len(), tokens.len());
+        assert_holds(&written.stderr, &[&told, "hidden_states.0 F32 [1, "]);
         let mut want = read_tensors(&fixture(name).join("reference.safetensors"));
         want.retain(|name, _| name == "logits" || name.starts_with("hidden_states."));
         // and it is a reference itself

@@ -97,6 +97,14 @@ impl Files {
         })
     }
 
+    /// The specification of the model's parameters, and what there is to know of its architecture.
+    ///
+    /// # Errors
+    /// An architecture that is not known; a configuration that makes no sense.
+    pub fn spec(&self) -> Result<Decoder<Param>> {
+        Ok(Decoder::of(&self.config, false)?)
+    }
+
     /// The tokenizer.
     ///
     /// # Errors
@@ -110,7 +118,7 @@ impl Files {
     /// # Errors
     /// What [`Model::generate`](crate::Model::generate) would say of it.
     pub fn check_prompt(&self, prompt: &str, add_special: bool) -> Result<()> {
-        let spec = Decoder::of(&self.config, false)?;
+        let spec = self.spec()?;
         check_tokens(&spec, &encode_prompt(self.tokenizer()?, &spec, prompt, add_special)?)
     }
 
@@ -119,7 +127,7 @@ impl Files {
     /// # Errors
     /// No tokens; ids outside the vocabulary; more than the context.
     pub fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
-        check_tokens(&Decoder::of(&self.config, false)?, tokens)
+        check_tokens(&self.spec()?, tokens)
     }
 }
 
