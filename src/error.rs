@@ -155,7 +155,9 @@ impl Error {
         let counted = |n: usize| format!("{n} {unit}{}", if n == 1 { "" } else { "s" });
         let (have, want) = (format!("the data has {}", counted(have)), format!("it takes {}", counted(want)));
         let help = match unit {
-            "byte" => "give the product of the sizes times the bytes of an element; a bool and a 4-bit integer take one",
+            "byte" => {
+                "give the product of the sizes times the bytes of an element; a bool and a 4-bit integer take one"
+            }
             _ => "give as many elements as the product of the sizes is",
         };
         Error::Mismatch { what, have, want, help: help.into() }

@@ -75,10 +75,12 @@ fn wrong_readings_say_what_the_data_is() {
     let other = "reading an array f32[3]: its elements are f32, but i32 is asked for\n  help: read it as what it is, or convert it \
         first: `eager(|x: Tensor| x.cast(DType::I32), (&x,))`";
     assert_eq!(text(array.to_vec::<i32>().unwrap_err()), other);
-    let one = "reading a single element: the array is f32[3], but it must have one element\n  help: read all with `to_vec`";
+    let one =
+        "reading a single element: the array is f32[3], but it must have one element\n  help: read all with `to_vec`";
     assert!(text(array.item::<f32>().unwrap_err()).starts_with(one));
     let short = Array::from_slice([2, 2], &[1i32, 2, 3]).unwrap_err();
-    let fewer = "making an array i32[2, 2]: the data has 3 elements, but it takes 4 elements\n  help: give as many elements";
+    let fewer =
+        "making an array i32[2, 2]: the data has 3 elements, but it takes 4 elements\n  help: give as many elements";
     assert!(text(short).starts_with(fewer));
 }
 

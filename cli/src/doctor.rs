@@ -2,8 +2,8 @@
 use crate::{Result, machine::Machine, options::Global, plugin::state, probe, screen};
 use raxla::Client;
 use raxla_xla::{
-    Draft, FileState, PLUGIN_VARIABLES, Plugin, PluginStatus, create_own, device_present, find_plugin, offline, own_folder, raxla_home,
-    status_of_all,
+    Draft, FileState, PLUGIN_VARIABLES, Plugin, PluginStatus, create_own, device_present, find_plugin, offline,
+    own_folder, raxla_home, status_of_all,
 };
 use std::{
     fmt::Write as _,
@@ -156,11 +156,13 @@ fn missing(platform: &str, plugins: &[PluginStatus]) -> Result<String> {
             remedy += " where there is such a device";
         }
     }
-    let mut others: Vec<&str> = plugins.iter().filter(|s| s.state == FileState::Verified).map(|s| &*s.entry.kind).collect();
+    let mut others: Vec<&str> =
+        plugins.iter().filter(|s| s.state == FileState::Verified).map(|s| &*s.entry.kind).collect();
     others.dedup();
     if !others.is_empty() {
         let others = others.join(", ");
-        remedy += &format!("; installed is {others}: choose it with --platform, or leave out --platform and RAXLA_PLATFORM");
+        remedy +=
+            &format!("; installed is {others}: choose it with --platform, or leave out --platform and RAXLA_PLATFORM");
     }
     Ok(format!("{what}\n  help: {remedy}"))
 }

@@ -67,7 +67,8 @@ impl Args {
         });
         let bytes = safetensors::serialize(views.collect::<Result<Vec<_>>>()?, None)?;
         write_whole(&self.out, &bytes)?;
-        let told: Vec<String> = data.iter().map(|(name, dtype, dims, _)| format!("{name} {dtype:?} {dims:?}")).collect();
+        let told: Vec<String> =
+            data.iter().map(|(name, dtype, dims, _)| format!("{name} {dtype:?} {dims:?}")).collect();
         note(format!("{}: {}", self.out.display(), told.join(", ")));
         // (the file shows what they are)
         Ok(finite?)

@@ -320,7 +320,10 @@ pub fn prompt(words: Option<&str>, file: Option<&PathBuf>) -> Result<String> {
 /// Nobody means an empty file or input. (An empty argument may be meant: some models begin by themselves.)
 fn not_empty(text: String) -> Result<String> {
     match text.is_empty() {
-        true => Err("the prompt is empty: give at least one token\n  help: as in `raxla generate \"Once upon a time\"`".into()),
+        true => {
+            Err("the prompt is empty: give at least one token\n  help: as in `raxla generate \"Once upon a time\"`"
+                .into())
+        }
         false => Ok(text),
     }
 }

@@ -118,7 +118,12 @@ impl Tensor {
         let rank = a.rank();
         match axis_number(axis, rank) {
             Some(i) => i,
-            None => fail(op_name("axis"), vec![a], format!("there is no axis {axis} in a tensor of rank {rank}"), Some(axes_of_rank(rank))),
+            None => fail(
+                op_name("axis"),
+                vec![a],
+                format!("there is no axis {axis} in a tensor of rank {rank}"),
+                Some(axes_of_rank(rank)),
+            ),
         }
     }
 }

@@ -170,7 +170,10 @@ fn parse(spec: &str, x: &[Tensor]) -> (Vec<Vec<char>>, Vec<char>) {
                 Some((_, size, _)) if *size == n => {}
                 Some((_, size, operand)) => {
                     let reason = format!("the letter {c} is {size} in operand {operand} and {n} in operand {}", i + 1);
-                    refuse(reason, "write each operand's letters in the order of its axes; axes of different sizes need different letters")
+                    refuse(
+                        reason,
+                        "write each operand's letters in the order of its axes; axes of different sizes need different letters",
+                    )
                 }
                 None => sizes.push((*c, n, i + 1)),
             }

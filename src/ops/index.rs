@@ -82,7 +82,12 @@ impl Tensor {
         let others = other_axes(a.rank(), &[axis]);
         if a.rank() != i.rank() || others.iter().any(|k| a.dims[*k] != i.dims[*k]) {
             let help = "indices have as many axes as the tensor, and the same sizes but for that axis: `.broadcast_to(..)`; for whole rows use `take`";
-            fail("take_along_axis", vec![a, i], format!("the shapes differ elsewhere than along axis {axis}"), Some(help.into()))
+            fail(
+                "take_along_axis",
+                vec![a, i],
+                format!("the shapes differ elsewhere than along axis {axis}"),
+                Some(help.into()),
+            )
         }
         let batch = others.clone();
         let dims =

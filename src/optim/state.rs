@@ -158,7 +158,12 @@ pub(super) fn scalar(what: &str, value: impl Rhs, dtype: DType) -> Tensor {
     let value = value.beside(full([], dtype, 0));
     let a = value.aval();
     if a.rank() != 0 || !a.dtype.is_float() {
-        fail("update", vec![a], format!("the {what} is not a scalar float"), Some("give one float, as in `1e-3f32`, or a tensor of rank 0".into()));
+        fail(
+            "update",
+            vec![a],
+            format!("the {what} is not a scalar float"),
+            Some("give one float, as in `1e-3f32`, or a tensor of rank 0".into()),
+        );
     }
     value.cast(dtype)
 }

@@ -197,7 +197,9 @@ impl Array {
             return Err(mismatch(format!("its elements are {}", self.dtype().name())));
         }
         let bytes = self.to_bytes()?;
-        let read = |b: &[u8]| bytemuck::checked::try_pod_read_unaligned(b).map_err(|e| mismatch(format!("an element is none ({e})")));
+        let read = |b: &[u8]| {
+            bytemuck::checked::try_pod_read_unaligned(b).map_err(|e| mismatch(format!("an element is none ({e})")))
+        };
         bytes.chunks_exact(size_of::<T>()).map(read).collect()
     }
     /// The one element of an array of size 1.

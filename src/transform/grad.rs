@@ -190,8 +190,7 @@ pub fn jvp<X: TensorTree, Y: TensorTree>(f: impl FnOnce(X) -> Y, x: X, dx: X) ->
 }
 
 /// What helps where a tangent or cotangent is of another type.
-const ALIKE: &str =
-    "a cotangent has the types of the results, a tangent those of the arguments: cast or reshape it, or start from `x.like(1)`";
+const ALIKE: &str = "a cotangent has the types of the results, a tangent those of the arguments: cast or reshape it, or start from `x.like(1)`";
 
 /// The leaves of a tangent or cotangent, which must have the types of the values that it belongs to (integers have no tangents:
 /// theirs are not looked at). Leaves that devices share are made to vary where these values do.

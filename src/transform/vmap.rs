@@ -166,7 +166,10 @@ fn axis_of(axis: isize, rank: usize, what: &str) -> usize {
         Some(i) => i,
         None => {
             let help = match rank {
-                0 => "a scalar has nothing to map: share it, `Axis::Shared` (`vmap_axes`), or let the closure capture it".into(),
+                0 => {
+                    "a scalar has nothing to map: share it, `Axis::Shared` (`vmap_axes`), or let the closure capture it"
+                        .into()
+                }
                 _ => axes_of_rank(rank),
             };
             fail("vmap", vec![], format!("{what} has no axis {axis}: its rank is {rank}"), Some(help))

@@ -204,7 +204,11 @@ fn of_batches() {
             |x| vec![wrong!(vmap_axes(|x: Tensor| x, Axis::Shared, Axis::At(0)))(x[0])],
             "vmap: no leaf of the argument is mapped\n  help: map one with `Axis::At`, or say how many instances there are: `VmapOptions { axis_size: Some(n), .. }`",
         ),
-        (vec![f(&[])], |x| vec![wrong!(vmap(|x: Tensor| x))(x[0])], "vmap: the argument has no axis 0: its rank is 0\n  help: a scalar has nothing to map: share it, `Axis::Shared` (`vmap_axes`), or let the closure capture it"),
+        (
+            vec![f(&[])],
+            |x| vec![wrong!(vmap(|x: Tensor| x))(x[0])],
+            "vmap: the argument has no axis 0: its rank is 0\n  help: a scalar has nothing to map: share it, `Axis::Shared` (`vmap_axes`), or let the closure capture it",
+        ),
         (
             vec![f(&[3])],
             |x| vec![wrong!(vmap_axes(|x: Tensor| x, Axis::At(1), Axis::At(0)))(x[0])],

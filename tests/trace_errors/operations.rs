@@ -130,7 +130,11 @@ fn of_shapes() {
             |x| vec![wrong!(x[0].swap_axes(0, 2))],
             "swap_axes of f32[4, 8]: there is no axis 2 in a tensor of rank 2\n  help: the axes are 0 to 1, or, from the end, -1 to -2",
         ),
-        (vec![f(&[3])], |x| vec![wrong!(x[0].squeeze(0))], "squeeze of f32[3]: axis 0 is 3, not 1\n  help: only axes of size 1 can go: reduce it, as with `.sum(axis)`, take one element of it, or use `reshape`"),
+        (
+            vec![f(&[3])],
+            |x| vec![wrong!(x[0].squeeze(0))],
+            "squeeze of f32[3]: axis 0 is 3, not 1\n  help: only axes of size 1 can go: reduce it, as with `.sum(axis)`, take one element of it, or use `reshape`",
+        ),
         (
             vec![f(&[3])],
             |x| vec![wrong!(x[0].expand_dims(3))],
@@ -151,8 +155,16 @@ fn of_shapes() {
             |x| vec![wrong!(concat(x, 0))],
             "concat of f32[4] and i32[4]: the dtypes of operands 1 and 2 differ\n  help: cast one of them with `.cast(..)`",
         ),
-        (vec![], |x| vec![wrong!(concat(x, 0))], "concat: there is nothing to concatenate\n  help: give one tensor at least"),
-        (vec![f(&[4]), f(&[8])], |x| vec![wrong!(stack(x, 0))], "stack of f32[4] and f32[8]: the types differ\n  help: all have one shape and dtype: `.cast(..)`, `.broadcast_to(..)`; along an existing axis, use `concat`"),
+        (
+            vec![],
+            |x| vec![wrong!(concat(x, 0))],
+            "concat: there is nothing to concatenate\n  help: give one tensor at least",
+        ),
+        (
+            vec![f(&[4]), f(&[8])],
+            |x| vec![wrong!(stack(x, 0))],
+            "stack of f32[4] and f32[8]: the types differ\n  help: all have one shape and dtype: `.cast(..)`, `.broadcast_to(..)`; along an existing axis, use `concat`",
+        ),
         (
             vec![f(&[3])],
             |x| wrong!(x[0].split(0, 2)).to_vec(),
@@ -200,7 +212,11 @@ fn of_shapes() {
 #[test]
 fn of_reductions_and_orderings() {
     check(vec![
-        (vec![f(&[4, 8])], |x| vec![wrong!(x[0].sum(2))], "sum of f32[4, 8]: there is no axis 2 in a tensor of rank 2\n  help: the axes are 0 to 1, or, from the end, -1 to -2"),
+        (
+            vec![f(&[4, 8])],
+            |x| vec![wrong!(x[0].sum(2))],
+            "sum of f32[4, 8]: there is no axis 2 in a tensor of rank 2\n  help: the axes are 0 to 1, or, from the end, -1 to -2",
+        ),
         (
             vec![f(&[4, 8])],
             |x| vec![wrong!(x[0].mean([0, -2]))],
@@ -226,7 +242,11 @@ fn of_reductions_and_orderings() {
             |x| vec![wrong!(x[0].softmax(1))],
             "softmax of i32[4, 8]: i32 is not a float\n  help: convert it first with `.cast(..)`",
         ),
-        (vec![f(&[3])], |x| vec![wrong!(x[0].sort(1))], "sort of f32[3]: there is no axis 1 in a tensor of rank 1\n  help: the only axis is 0, or -1"),
+        (
+            vec![f(&[3])],
+            |x| vec![wrong!(x[0].sort(1))],
+            "sort of f32[3]: there is no axis 1 in a tensor of rank 1\n  help: the only axis is 0, or -1",
+        ),
         (
             vec![f(&[3])],
             |x| vec![wrong!(x[0].top_k(4).0)],

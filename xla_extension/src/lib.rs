@@ -101,7 +101,9 @@ pub use execute::{ExecuteOptions, Results, Run};
 pub use files::{read_file, read_text};
 pub use home::{create_own, own_folder, raxla_home, read_own_file};
 pub use host::{HostBuffer, HostSemantics, Target, ZERO_COPY_ALIGNMENT};
-pub use install::{FileState, fetch_pinned, install, install_first, install_needs, library_path, offline, pinned_path, verify};
+pub use install::{
+    FileState, fetch_pinned, install, install_first, install_needs, library_path, offline, pinned_path, verify,
+};
 pub use layout::Layout;
 pub use manifest::{Entry, Need, Pinned, WithoutDevice, entries, kinds, manifest};
 pub use mapped::MappedFile;

@@ -28,9 +28,7 @@ pub fn find_plugin(kind: &str, explicit: Option<&Path>) -> Result<PathBuf> {
 /// # Errors
 /// As [`find_plugin`]; and no such device.
 pub fn find_plugin_for_device(kind: &str, explicit: Option<&Path>) -> Result<PathBuf> {
-    let wanted = || {
-        device_present(kind).map_err(|e| Error { message: e.message + ", so it is not downloaded", ..e })
-    };
+    let wanted = || device_present(kind).map_err(|e| Error { message: e.message + ", so it is not downloaded", ..e });
     search(kind, explicit, wanted)
 }
 
@@ -100,8 +98,7 @@ fn present(kind: &str, root: &Path) -> Result<()> {
         return Ok(());
     }
     let shown: Vec<String> = signs.iter().map(|sign| format!("/{sign}")).collect();
-    let message =
-        format!("this machine shows no {what} (there is none of {})", shown.join(", "));
+    let message = format!("this machine shows no {what} (there is none of {})", shown.join(", "));
     Err(Error::new(Code::NotFound, message)
         .help("leave out `--platform` (or RAXLA_PLATFORM) to run on the CPU, or install the device's driver"))
 }

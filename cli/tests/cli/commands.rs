@@ -143,7 +143,8 @@ fn doctor_tells_platforms_apart() {
     plugin();
     let outcome = run(unnamed(&mut raxla(["doctor", "--platform", "tpu"])));
     assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
-    let wanted = ["problem   no `tpu` plugin is installed", "help: run `raxla plugin install tpu` (libtpu ", "installed is cpu"];
+    let wanted =
+        ["problem   no `tpu` plugin is installed", "help: run `raxla plugin install tpu` (libtpu ", "installed is cpu"];
     assert_holds(&outcome.stdout, &wanted);
     assert_holds(&outcome.stderr, &["error: no `tpu` plugin works"]);
 }

@@ -57,7 +57,11 @@ fn a_model_divided_over_devices_says_the_same() {
         1,
         &["`layers.0.mixer.q.w`", "4 heads", "3 devices along `model`", "help: of this model, `model` can be 2 or 4"],
     );
-    let uneven = ["2 devices along `data`", "cannot share 1 text evenly (1 prompt with 1 sample each)", "help: make prompts times"];
+    let uneven = [
+        "2 devices along `data`",
+        "cannot share 1 text evenly (1 prompt with 1 sample each)",
+        "help: make prompts times",
+    ];
     fails(&mut mesh("data=2"), 1, &uneven);
     // several texts after one prompt are divided as those of several prompts, and are what they are on one device
     let sampled = |more: &[&str]| {
@@ -159,7 +163,10 @@ fn bad_lines_of_a_batch_are_named_and_the_others_continued() {
     fs::write(&file, "\n").unwrap();
     let none = run(generate(model.path(), &["--batch"]).arg(&file));
     assert_eq!(none.code, Some(1), "{}", none.stderr);
-    assert_holds(&none.stderr, &["error: line 1 of the batch: it is empty", "error: none of the batch's lines can be continued"]);
+    assert_holds(
+        &none.stderr,
+        &["error: line 1 of the batch: it is empty", "error: none of the batch's lines can be continued"],
+    );
 }
 
 /// As Gemma 3 in f16: what a layer adds to the stream is more than the dtype holds.
@@ -388,7 +395,10 @@ fn commands_of_a_chat_are_no_messages() {
     assert_holds(&told.stderr, &["/clear, /reset", "/tool TEXT", "/exit, /quit"]);
     let unknown = talk("/tool\n/clera\n /clera\n");
     assert_eq!((unknown.code, unknown.stdout), (Some(1), answer("u:/clera\na:")), "{}", unknown.stderr);
-    assert_holds(&unknown.stderr, &["error: there is no command /clera\n  help: /help lists them", "error: /tool needs a text", "2 messages"]);
+    assert_holds(
+        &unknown.stderr,
+        &["error: there is no command /clera\n  help: /help lists them", "error: /tool needs a text", "2 messages"],
+    );
 }
 
 #[test]

@@ -181,7 +181,8 @@ impl Communication {
         let module = hlo::Module::parse(text)
             .ok_or_else(|| fail("the text is no HLO module".into(), "one with an entry computation".into()))?;
         let collectives = collect::collectives(&module, mesh_axes, explicit::Explicit::parse(explicit));
-        let collectives = collectives.map_err(|(name, want)| fail(format!("the instruction `{name}` cannot be read"), want))?;
+        let collectives =
+            collectives.map_err(|(name, want)| fail(format!("the instruction `{name}` cannot be read"), want))?;
         Ok(Communication { collectives })
     }
 

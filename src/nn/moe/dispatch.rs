@@ -48,7 +48,12 @@ where
     let [n, _] = x.shape();
     let [tokens, _] = routing.weights.shape();
     if tokens != n {
-        fail("experts", vec![x.aval(), routing.weights.aval()], "the routing is of other tokens", Some("route the same tokens that the experts get: one row of weights per token".into()))
+        fail(
+            "experts",
+            vec![x.aval(), routing.weights.aval()],
+            "the routing is of other tokens",
+            Some("route the same tokens that the experts get: one row of weights per token".into()),
+        )
     }
     let Some(first) = weights.leaves().first().copied() else {
         fail("experts", vec![x.aval()], "the experts have no weights", Some("give one expert at least".into()))
