@@ -24,14 +24,16 @@ pub enum Error {
     #[error("{0}")]
     Check(String),
     /// Host data does not fit the array it should become, or the other way round.
-    #[error("{what}: the data is {have}, but {want} is needed")]
+    #[error("{what}: {have}, but {want}\n  help: {help}")]
     Mismatch {
         /// What was attempted.
         what: String,
-        /// What the data is.
+        /// What there is, as a sentence.
         have: String,
-        /// What it would have to be.
+        /// What there would have to be, as a sentence.
         want: String,
+        /// What to do.
+        help: String,
     },
     /// A function whose programs are counted ([`Jit::allow_compiles`](crate::Jit::allow_compiles)) meets arguments that need
     /// another one.
@@ -144,6 +146,21 @@ impl fmt::Debug for Error {
 impl From<Refusal> for Error {
     fn from(why: Refusal) -> Error {
         Error::Sharding { reason: why.reason, help: why.help.unwrap_or_default() }
+    }
+}
+
+impl Error {
+    /// An array, or a part of one, of data that are too few or too many: elements or bytes.
+    pub(crate) fn length(what: String, have: usize, want: usize, unit: &str) -> Error {
+        let counted = |n: usize| format!("{n} {unit}{}", if n == 1 { "" } else { "s" });
+        let (have, want) = (format!("the data has {}", counted(have)), format!("it takes {}", counted(want)));
+        let help = match unit {
+            "byte" => {
+                "give the product of the sizes times the bytes of an element; a bool and a 4-bit integer take one"
+            }
+            _ => "give as many elements as the product of the sizes is",
+        };
+        Error::Mismatch { what, have, want, help: help.into() }
     }
 }
 

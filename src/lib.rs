@@ -227,10 +227,6 @@
 //! how the core works; `ARCHITECTURE.md` says what is where and what must stay true.
 extern crate self as raxla;
 
-#[doc = include_str!("../README.md")]
-#[cfg(doctest)]
-struct ReadmeDoctests;
-
 #[doc = include_str!("../docs/reading.md")]
 #[cfg(doctest)]
 struct ReadingDoctests;

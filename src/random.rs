@@ -144,7 +144,12 @@ impl Key {
         let [k0, k1] = self.words();
         let data = data.beside(k0).cast(DType::U32);
         if data.rank() != 0 {
-            fail("fold_in", vec![data.aval()], "the number must be a scalar", None);
+            fail(
+                "fold_in",
+                vec![data.aval()],
+                "the number must be a scalar",
+                Some("of several, use one at a time, with `vmap` or `scan`".into()),
+            );
         }
         Key::fenced(threefry2x32(k0, k1, zeros([], DType::U32), data).map(|w| w.reshape([1])))
     }

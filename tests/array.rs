@@ -72,11 +72,46 @@ fn ndarrays_of_any_layout_convert() {
 fn wrong_readings_say_what_the_data_is() {
     let array = Array::from_slice([3], &[1f32, 2., 3.]).unwrap();
     let text = |e: raxla::Error| e.to_string();
-    assert_eq!(text(array.to_vec::<i32>().unwrap_err()), "reading an array: the data is f32[3], but i32 is needed");
-    let one = "reading a single element: the data is f32[3], but an array of one element is needed";
-    assert_eq!(text(array.item::<f32>().unwrap_err()), one);
+    let other = "reading an array f32[3]: its elements are f32, but i32 is asked for\n  help: read it as what it is, or convert it \
+        first: `eager(|x: Tensor| x.cast(DType::I32), (&x,))`";
+    assert_eq!(text(array.to_vec::<i32>().unwrap_err()), other);
+    let one =
+        "reading a single element: the array is f32[3], but it must have one element\n  help: read all with `to_vec`";
+    assert!(text(array.item::<f32>().unwrap_err()).starts_with(one));
     let short = Array::from_slice([2, 2], &[1i32, 2, 3]).unwrap_err();
-    assert_eq!(text(short), "making an array i32[2, 2]: the data is 3 elements, but 4 is needed");
+    let fewer =
+        "making an array i32[2, 2]: the data has 3 elements, but it takes 4 elements\n  help: give as many elements";
+    assert!(text(short).starts_with(fewer));
+}
+
+#[test]
+fn format_options_are_those_of_each_element() {
+    let x = Array::from_slice([2], &[1f32, -22.375]).unwrap();
+    let shown = [
+        format!("{x:.1}"),
+        format!("{x:8.2}"),
+        format!("{x:<8.1}"),
+        format!("{x:+.0}"),
+        format!("{x:08.2}"),
+        format!("{x:.2e}"),
+        format!("{x:e}"),
+    ];
+    let wanted = [
+        "[  1.0 -22.4]",
+        "[    1.00   -22.38]",
+        "[1.0      -22.4   ]",
+        "[ +1 -22]",
+        "[00001.00 -0022.38]",
+        "[ 1.00e+00 -2.24e+01]",
+        "[ 1.0000e+00 -2.2375e+01]",
+    ];
+    assert_eq!(shown, wanted);
+    let one = Array::scalar(0.5f32).unwrap();
+    assert_eq!([format!("{one:.3}"), format!("{one:>6.2}"), format!("{one:<6}|")], ["0.500", "  0.50", "0.5   |"]);
+    let whole = Array::from_slice([3], &[1i32, -20, 3]).unwrap();
+    assert_eq!([format!("{whole:5}"), format!("{whole:+.2}")], ["[    1   -20     3]", "[ +1 -20  +3]"]);
+    let long = Array::from_slice([1001], &[0u8; 1001]).unwrap();
+    assert_eq!((format!("{long}").matches('0').count(), format!("{long:#}").matches('0').count()), (6, 1001));
 }
 
 #[test]

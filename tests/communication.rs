@@ -143,7 +143,7 @@ fn a_tpus_program_is_read() {
 fn what_is_no_program_is_an_error() {
     let read = |text: &str| Communication::of_hlo(text, &mesh(&[("data", 8)]), "").map(|c| c.to_string());
     let error = read("hello").expect_err("no module").to_string();
-    assert!(error.contains("no text of an HLO module"), "{error}");
+    assert!(error.contains("the text is no HLO module"), "{error}");
     let error = read(&GPU.replace("[4,2]<=[8]", "[4,2]<=[x]")).expect_err("no groups").to_string();
     assert!(error.contains("`reduce-scatter.1`") && error.contains("replica_groups"), "{error}");
     let error =

@@ -2,8 +2,8 @@
 use crate::{Result, machine::Machine, options::Global, plugin::state, probe, screen};
 use raxla::Client;
 use raxla_xla::{
-    Draft, FileState, PLUGIN_VARIABLES, Plugin, PluginStatus, create_own, find_plugin, offline, own_folder, raxla_home,
-    status_of_all,
+    Draft, FileState, PLUGIN_VARIABLES, Plugin, PluginStatus, create_own, device_present, find_plugin, offline,
+    own_folder, raxla_home, status_of_all,
 };
 use std::{
     fmt::Write as _,
@@ -13,7 +13,7 @@ use std::{
 
 /// Check this machine: plugins, devices, caches, and what to do about problems
 #[derive(clap::Args)]
-#[command(after_help = "Installs nothing. Exits with 1 when there is no plugin that works.")]
+#[command(after_help = "Installs nothing. Exits with 1 when there is no plugin that works on the platform.")]
 pub struct Args {
     /// Print JSON
     #[arg(long)]
@@ -65,7 +65,10 @@ impl Args {
         }
         match report.plugin_in_use {
             Some(_) => Ok(()),
-            None => Err("no plugin works, so nothing can run: see the problems above".into()),
+            None => {
+                let platform = global.platform();
+                Err(format!("no `{platform}` plugin works, so nothing can run on it: see the problems above").into())
+            }
         }
     }
 }
@@ -126,9 +129,7 @@ fn in_use(global: &Global, plugins: &[PluginStatus]) -> Result<InUse> {
     let named = |v: &str| std::env::var_os(v).is_some_and(|path| !path.is_empty());
     let installed = |s: &PluginStatus| s.entry.kind == platform && s.state == FileState::Verified;
     if global.plugin().is_none() && !PLUGIN_VARIABLES.iter().any(|v| named(v)) && !plugins.iter().any(installed) {
-        raxla_xla::entries(&platform)?;
-        let remedy = format!("run `raxla plugin install {platform}`; commands that need it do so by themselves");
-        return Err(format!("no `{platform}` plugin is installed\n  help: {remedy}").into());
+        return Err(missing(&platform, plugins)?.into());
     }
     let path = find_plugin(&platform, global.plugin())?;
     probe::check(global)?;
@@ -140,6 +141,30 @@ fn in_use(global: &Global, plugins: &[PluginStatus]) -> Result<InUse> {
         platform: client.platform_name().into(),
         devices: client.devices().iter().map(|d| d.to_string()).collect(),
     })
+}
+
+/// What is said where no plugin of the platform is installed: what it would be, and what there is in its place.
+fn missing(platform: &str, plugins: &[PluginStatus]) -> Result<String> {
+    let library = &raxla_xla::entries(platform)?[0].library;
+    let size = library.download.map_or(String::new(), |bytes| format!(", {} MB", bytes / 1_000_000));
+    let mut what = format!("no `{platform}` plugin is installed");
+    let mut remedy = format!("run `raxla plugin install {platform}` ({} {}{size})", library.package, library.version);
+    match device_present(platform) {
+        Ok(()) => remedy += "; commands that need it do so by themselves",
+        Err(e) => {
+            what += &format!(", and {}", e.message);
+            remedy += " where there is such a device";
+        }
+    }
+    let mut others: Vec<&str> =
+        plugins.iter().filter(|s| s.state == FileState::Verified).map(|s| &*s.entry.kind).collect();
+    others.dedup();
+    if !others.is_empty() {
+        let others = others.join(", ");
+        remedy +=
+            &format!("; installed is {others}: choose it with --platform, or leave out --platform and RAXLA_PLATFORM");
+    }
+    Ok(format!("{what}\n  help: {remedy}"))
 }
 
 /// The presets that are on this machine.

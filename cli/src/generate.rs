@@ -6,7 +6,7 @@ use crate::{
     screen, usage,
 };
 use clap::ValueEnum;
-use raxla_graphs::{Beams, Draft, EarlyStopping, Generated, Generation, LoadOptions, Model};
+use raxla_graphs::{Beams, Draft, EarlyStopping, Files, Generated, Generation, LoadOptions, Model};
 use std::{io::Write, ops::ControlFlow, path::PathBuf};
 
 /// Continue a text
@@ -95,8 +95,8 @@ struct Running {
     /// Generate all tokens after the first in one program; they are shown at the end
     #[arg(long)]
     device_loop: bool,
-    /// Divide the model over several devices: heads and hidden units along `model`, the lines of a batch along `data`, as in
-    /// data=2,model=3. A CPU is divided, too
+    /// Divide the model over several devices: heads and hidden units along `model`, the lines of a batch and the samples of each along
+    /// `data`, as in data=2,model=3. A CPU is divided, too
     #[arg(long, value_name = "AXES", value_parser = axes, conflicts_with_all = ["device_loop", "draft", "lookup", "beams"])]
     mesh: Option<String>,
     /// Let this smaller model, of the same vocabulary, draft tokens that the model keeps or rejects
@@ -127,15 +127,18 @@ end, as one JSON object per line. A line of a batch that cannot be a prompt gets
 better through `raxla chat`.
 
 Examples:
-  raxla generate \"The capital of France is\"
+  raxla generate \"Photosynthesis is\"
   raxla generate -n 40 --temperature 0.8 --top-p 0.95 --seed 7 \"Once\"
   raxla generate --model ./model.Q4_K_M.gguf --stop $'\\n\\n' --json < a.txt
   raxla generate --temperature 1 --samples 4 \"My favourite animal is\"
-  raxla generate --beams 4 --length-penalty 0.8 \"The capital of France is\"
+  raxla generate --beams 4 --length-penalty 0.8 \"Photosynthesis is\"
   raxla generate --model ./large --draft ./small \"Once upon a time\"
   raxla generate --batch questions.txt -n 32 > answers.jsonl
-  raxla generate --mesh model=3 \"The capital of France is\"
+  raxla generate --mesh model=3 \"Photosynthesis is\"
   raxla generate -- \"- a prompt that begins with a hyphen\"";
+
+/// A prompt; or a text that cannot be one, and why.
+type Line = std::result::Result<String, (String, String)>;
 
 impl Args {
     /// Run the command.
@@ -150,14 +153,42 @@ impl Args {
             Some(axes) => global.mesh(axes).map(|(client, mesh)| (client, Some(mesh)))?,
             None => (global.client()?, None),
         };
+        let files = self.model.files()?;
+        let lines = self.lines(texts, &files)?;
         let rows = self.beams.beams().map_or(self.samples, |beams| beams.beams);
         let load = LoadOptions { mesh, caches: Some([rows, self.max_new_tokens]), ..LoadOptions::default() };
-        let model = self.model.load_to_generate(load, &self.tuned, &client)?;
+        let model = self.model.load_to_generate(files, load, &self.tuned, &client)?;
         let other = self.running.draft.as_ref().map(|name| self.model.load_other(name, &client)).transpose()?;
         let draft = other.as_ref().map(Draft::Model).or(self.running.lookup.then_some(Draft::Lookup(LOOKUP)));
-        match (several, &texts[0]) {
+        match (several, &lines[0]) {
             (false, Ok(text)) => self.one(&model, text, &options, draft),
-            _ => self.many(&model, texts, &options),
+            _ => self.many(&model, &lines, &options),
+        }
+    }
+
+    /// The prompts, judged before the model is loaded. Lines of a batch that cannot be prompts do not keep the others from being
+    /// continued.
+    fn lines(&self, texts: Vec<std::result::Result<String, Vec<u8>>>, files: &Files) -> Result<Vec<Line>> {
+        let batch = self.batch.is_some();
+        let judged = texts.into_iter().map(|text| match text {
+            Err(bytes) => Err((String::from_utf8_lossy(&bytes).into_owned(), "it is not UTF-8".to_string())),
+            Ok(text) if batch && text.is_empty() => Err((text, "it is empty".to_string())),
+            Ok(text) => match files.check_prompt(&text, true) {
+                Ok(()) => Ok(text),
+                Err(e) => Err((text, e.to_string())),
+            },
+        });
+        let lines: Vec<Line> = judged.collect();
+        for (i, line) in lines.iter().enumerate() {
+            match line {
+                Err((_, why)) if batch => note(format!("error: line {} of the batch: {why}", i + 1)),
+                Err((_, why)) => return Err(why.clone().into()),
+                Ok(_) => {}
+            }
+        }
+        match lines.iter().all(|line| line.is_err()) {
+            true => Err("none of the batch's lines can be continued".into()),
+            false => Ok(lines),
         }
     }
 
@@ -239,28 +270,10 @@ impl Args {
         Ok(())
     }
 
-    /// Several texts, one line each. Lines of a batch that cannot be prompts do not keep the others from being continued.
-    fn many(&self, model: &Model, texts: Vec<std::result::Result<String, Vec<u8>>>, options: &Generation) -> Result {
-        let checked = texts.into_iter().map(|text| match text {
-            Err(bytes) => Err((String::from_utf8_lossy(&bytes).into_owned(), "it is not UTF-8".to_string())),
-            Ok(text) if text.is_empty() => Err((text, "it is empty".to_string())),
-            Ok(text) => match model.check_prompt(&text, true) {
-                Ok(()) => Ok(text),
-                Err(e) => Err((text, e.to_string())),
-            },
-        });
-        let lines: Vec<std::result::Result<String, (String, String)>> = checked.collect();
-        let bad = lines.iter().filter(|line| line.is_err()).count();
-        for (i, line) in lines.iter().enumerate() {
-            match line {
-                Err((_, why)) if self.batch.is_some() => note(format!("error: line {} of the batch: {why}", i + 1)),
-                Err((_, why)) => return Err(why.clone().into()),
-                Ok(_) => {}
-            }
-        }
+    /// Several texts, one line each.
+    fn many(&self, model: &Model, lines: &[Line], options: &Generation) -> Result {
         let texts: Vec<&String> = lines.iter().flatten().collect();
         let all: Vec<Generated> = match self.beams.beams() {
-            _ if texts.is_empty() => vec![],
             None => model.generate_texts(&texts, true, options, |_, _| ControlFlow::Continue(()))?,
             Some(beams) => {
                 let search = |text: &&String| model.beam_search(text, true, &beams, options);
@@ -269,7 +282,7 @@ impl Args {
         };
         let mut out = screen::stdout();
         let mut rows = all.chunks(options.samples);
-        for line in &lines {
+        for line in lines {
             match line {
                 Err((text, why)) => writeln!(out, "{}", serde_json::json!({ "prompt": text, "error": why }))?,
                 Ok(text) => {
@@ -282,7 +295,7 @@ impl Args {
             }
         }
         note(summary(model, &all));
-        match bad {
+        match lines.iter().filter(|line| line.is_err()).count() {
             0 => Ok(()),
             n => Err(format!("{n} of the batch's {} lines could not be continued", lines.len()).into()),
         }

@@ -1,7 +1,7 @@
 //! `raxla hlo`
 use crate::{
     Result,
-    options::{Global, ModelArgs},
+    options::{Global, ModelArgs, axes},
     screen, usage,
 };
 use clap::ValueEnum;
@@ -29,9 +29,9 @@ pub struct Args {
     /// Positions that the KV cache has room for
     #[arg(long, default_value_t = 64, value_name = "N", value_parser = count)]
     slots: usize,
-    /// Divide the program over devices, by axes named data or model; a training step also by fsdp, context,
-    /// expert or pipe (with --scan: the stages of a pipeline are parts of a stack of layers)
-    #[arg(long, value_name = "AXIS=N,..")]
+    /// Divide the program over devices, by axes named data or model, as in data=2,model=3; a training step also by fsdp,
+    /// context, expert or pipe (with --scan: the stages of a pipeline are parts of a stack of layers)
+    #[arg(long, value_name = "AXES", value_parser = axes)]
     mesh: Option<String>,
     /// Sequences of a training batch
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = count)]

@@ -1,6 +1,6 @@
 //! `raxla logits`
 use crate::{
-    Result,
+    Result, note,
     options::{Global, ModelArgs},
 };
 use raxla::{Array, DType};
@@ -46,7 +46,10 @@ impl Args {
     pub fn run(self, global: &Global) -> Result {
         // before what may take minutes
         check_writable(&self.out)?;
-        let model = self.model.load(&global.client()?)?;
+        let client = global.client()?;
+        let files = self.model.files()?;
+        files.check_tokens(&self.tokens)?;
+        let model = self.model.load_files(files, &client)?;
         let scores = model.scores(&self.tokens)?;
         let finite = model.check_finite(&self.tokens, &scores);
         let mut tensors = vec![("logits".to_string(), scores.logits)];
@@ -64,6 +67,9 @@ impl Args {
         });
         let bytes = safetensors::serialize(views.collect::<Result<Vec<_>>>()?, None)?;
         write_whole(&self.out, &bytes)?;
+        let told: Vec<String> =
+            data.iter().map(|(name, dtype, dims, _)| format!("{name} {dtype:?} {dims:?}")).collect();
+        note(format!("{}: {}", self.out.display(), told.join(", ")));
         // (the file shows what they are)
         Ok(finite?)
     }

@@ -41,8 +41,9 @@ plugin and the model are downloaded on first use.";
 
 const EXAMPLES: &str = "\
 Examples:
-  raxla generate \"The capital of France is\"
+  raxla chat \"What is gravity?\"
   raxla chat --temperature 0.7
+  raxla generate \"Photosynthesis is\"
   raxla generate --model hf:HuggingFaceTB/SmolLM2-360M --top-p 0.9 < a.txt
   raxla doctor
 

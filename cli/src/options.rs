@@ -127,18 +127,29 @@ pub struct ModelArgs {
 }
 
 impl ModelArgs {
+    /// Load these files.
+    pub fn load_files(&self, files: Files, client: &Client) -> Result<Model> {
+        Ok(Model::load(files, &self.options(), client)?)
+    }
     /// Find or fetch the files, and load them.
     pub fn load(&self, client: &Client) -> Result<Model> {
         self.load_as(&self.options(), client)
     }
-    /// To generate: over a mesh, beside caches; and where the command line leaves it open, as `raxla tune` found to be fastest.
+    /// To generate with these files: over a mesh, beside caches; and where the command line leaves it open, as `raxla tune` found to be fastest.
     pub fn load_to_generate(
         &self,
+        files: Files,
         LoadOptions { mesh, caches, .. }: LoadOptions,
         tuned: &TunedArgs,
         client: &Client,
     ) -> Result<Model> {
-        let files = self.files()?;
+        if files.of_bytes {
+            note(format!(
+                "note: {} has random weights and no tokenizer on this machine: the bytes of a text are its tokens, and others are shown \
+                 as <id>",
+                files.name
+            ));
+        }
         let mut options = LoadOptions { mesh, caches, ..self.options() };
         // (what is tuned is how one device holds it)
         if !tuned.untuned && options.mesh.is_none() {
@@ -301,15 +312,26 @@ pub fn prompt(words: Option<&str>, file: Option<&PathBuf>) -> Result<String> {
             let mut text = String::new();
             let read = stdin.read_to_string(&mut text);
             read.map_err(|e| format!("the prompt cannot be read from standard input: {e}{}", encoding(&e)))?;
-            return Ok(without_last_newline(text));
+            return not_empty(without_last_newline(text));
         }
     };
     let read = std::fs::read_to_string(from).map(without_last_newline);
-    Ok(read.map_err(|e| format!("the prompt file {} cannot be read: {e}{}", from.display(), encoding(&e)))?)
+    not_empty(read.map_err(|e| format!("the prompt file {} cannot be read: {e}{}", from.display(), encoding(&e)))?)
+}
+
+/// Nobody means an empty file or input. (An empty argument may be meant: some models begin by themselves.)
+fn not_empty(text: String) -> Result<String> {
+    match text.is_empty() {
+        true => {
+            Err("the prompt is empty: give at least one token\n  help: as in `raxla generate \"Once upon a time\"`"
+                .into())
+        }
+        false => Ok(text),
+    }
 }
 
 /// What helps against text in another encoding.
-fn encoding(error: &std::io::Error) -> &'static str {
+pub fn encoding(error: &std::io::Error) -> &'static str {
     match error.kind() {
         std::io::ErrorKind::InvalidData => "\n  help: convert it, as with `iconv -f LATIN1 -t UTF-8`",
         _ => "",
@@ -328,7 +350,7 @@ pub fn prompts(file: &PathBuf) -> Result<Vec<std::result::Result<String, Vec<u8>
     };
     read.map_err(|e| format!("the prompt file {} cannot be read: {e}", file.display()))?;
     if lines.is_empty() {
-        return Err("the batch has no prompt: give one per line".into());
+        return Err("the batch has no prompt\n  help: give one per line".into());
     }
     let text = |mut line: Vec<u8>| {
         line.truncate(line.strip_suffix(b"\r").unwrap_or(&line).len());

@@ -1,7 +1,7 @@
 //! `raxla perplexity`
 use crate::{
     Result, note,
-    options::{Global, ModelArgs},
+    options::{Global, ModelArgs, encoding},
     screen, usage,
 };
 use raxla_graphs::validation::Windows;
@@ -51,10 +51,13 @@ impl Args {
             return Err(usage(format!("{what}: a window has at least 2 tokens, and the stride 1 to as many")).into());
         }
         let text = self.text()?;
-        let model = self.model.load(&global.client()?)?;
-        let tokens = model.tokenizer()?.encode(&text, true)?;
-        let shown = std::io::stderr().is_terminal() && !self.json;
+        let client = global.client()?;
+        let files = self.model.files()?;
+        let tokens = files.tokenizer()?.encode(&text, true)?;
         let windows = Windows { window: self.window, stride };
+        windows.check(tokens.len(), files.spec()?.context)?;
+        let model = self.model.load_files(files, &client)?;
+        let shown = std::io::stderr().is_terminal() && !self.json;
         let all = model.perplexity(&tokens, windows, |now, done| {
             if shown {
                 note(format!("{done}/{}: {:.4}", now.windows, now.value()));
@@ -90,6 +93,6 @@ impl Args {
             true => std::io::stdin().read_to_string(&mut text).map(|_| text),
             false => std::fs::read_to_string(&self.file),
         };
-        Ok(read.map_err(|e| format!("the text {} cannot be read: {e}", self.file.display()))?)
+        Ok(read.map_err(|e| format!("the text {} cannot be read: {e}{}", self.file.display(), encoding(&e)))?)
     }
 }

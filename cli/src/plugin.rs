@@ -1,9 +1,7 @@
 //! `raxla plugin`
 use crate::{Result, options::Global, screen};
 use clap::Subcommand;
-use raxla_xla::{
-    Error, FileState, Pinned, Progress, entries, find_plugin, install, install_needs, kinds, status_of_all,
-};
+use raxla_xla::{FileState, Progress, find_plugin, install_first, kinds, status_of_all};
 use std::io::Write;
 
 /// List, install and find PJRT plugins
@@ -38,19 +36,8 @@ impl Command {
         match self {
             Command::List { json } => list(&mut out, json)?,
             Command::Install { kind } => {
-                // the first source that can be had; the second is for when the first is not
-                let mut failures = vec![];
-                for entry in entries(&kind)? {
-                    match install(entry, Progress::Stderr) {
-                        Ok(path) => {
-                            install_needs(entry, Progress::Stderr)?;
-                            writeln!(out, "{}", path.display())?;
-                            return Ok(());
-                        }
-                        Err(e) => failures.push((&entry.library, e)),
-                    }
-                }
-                return Err(none_installed(&kind, &failures).into());
+                let path = install_first(&kind, Progress::Stderr)?;
+                writeln!(out, "{}", path.display())?;
             }
             Command::Path { kind } => {
                 let path = find_plugin(&kind.unwrap_or_else(|| global.platform()), global.plugin())?;
@@ -59,15 +46,6 @@ impl Command {
         }
         Ok(())
     }
-}
-
-fn none_installed(kind: &str, failures: &[(&Pinned, Error)]) -> String {
-    let mut text = format!("the `{kind}` plugin cannot be installed:");
-    for (pinned, error) in failures {
-        text += &format!("\n  {} {}: {}", pinned.package, pinned.version, error.message);
-    }
-    let remedy = failures.iter().find_map(|(_, error)| error.remedy.as_ref());
-    remedy.map_or(text.clone(), |remedy| format!("{text}\n  help: {remedy}"))
 }
 
 /// What a file's state means, in a word or two.

@@ -54,6 +54,11 @@
 //! * [`Model`] puts it together; [`Generation`] and [`Sampling`] say what to generate.
 #![forbid(unsafe_code)]
 
+// (here, because it also has examples of this crate)
+#[doc = include_str!("../../README.md")]
+#[cfg(doctest)]
+struct ReadmeDoctests;
+
 mod error;
 pub mod generation;
 mod loading;

@@ -2,7 +2,7 @@
 use crate::{
     config::{GenerationConfig, HfConfig},
     error::{Error, Result},
-    files::{Files, WeightSource},
+    files::{self, Files, WeightSource},
     memory::{Held, Room, ask_for_parameters},
     models::{Decoder, by_name},
     params,
@@ -153,7 +153,7 @@ impl Model {
     /// axes, of another client, or whose sizes do not divide the model's.
     pub fn load(files: Files, options: &LoadOptions, client: &Client) -> Result<Model> {
         let start = Instant::now();
-        let Files { name, config, generation, weights, tokenizer } = files;
+        let Files { name, config, generation, weights, tokenizer, of_bytes: _ } = files;
         let family = by_name(&config)?;
         let spec = Decoder::of(&config, options.scanned)?;
         let dtype = options.dtype()?;
@@ -328,23 +328,7 @@ impl Model {
 
     /// Every id is in the vocabulary, and the sequence fits the context.
     pub(crate) fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
-        let (vocab, context) = (self.spec.vocab(), self.spec.context);
-        if tokens.is_empty() {
-            return Err(Error::Usage("the prompt is empty: give at least one token".into()));
-        }
-        if let Some(t) = tokens.iter().find(|t| **t as usize >= vocab) {
-            return Err(Error::Usage(format!(
-                "token id {t} is outside the vocabulary: ids go from 0 to {}",
-                vocab - 1
-            )));
-        }
-        if tokens.len() > context {
-            let n = tokens.len();
-            return Err(Error::Usage(format!(
-                "the prompt has {n} tokens, but the model's context is {context}: shorten it"
-            )));
-        }
-        Ok(())
+        files::check_tokens(&self.spec, tokens)
     }
 
     /// Number of generation programs compiled so far.

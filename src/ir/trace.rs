@@ -118,8 +118,22 @@ impl Tensor {
         let rank = a.rank();
         match axis_number(axis, rank) {
             Some(i) => i,
-            None => fail(op_name("axis"), vec![a], format!("there is no axis {axis} in a tensor of rank {rank}"), None),
+            None => fail(
+                op_name("axis"),
+                vec![a],
+                format!("there is no axis {axis} in a tensor of rank {rank}"),
+                Some(axes_of_rank(rank)),
+            ),
         }
+    }
+}
+
+/// Which numbers of axes there are.
+pub(crate) fn axes_of_rank(rank: usize) -> String {
+    match rank {
+        0 => "a scalar has no axes".into(),
+        1 => "the only axis is 0, or -1".into(),
+        n => format!("the axes are 0 to {}, or, from the end, -1 to -{n}", n - 1),
     }
 }
 
@@ -316,12 +330,16 @@ fn record_as(
     })
 }
 
+/// What helps where there is no trace to record into.
+const OUTSIDE: &str = "compute now with `eager(|| .., ())`, or in the function given to `jit`; data becomes an array with \
+    `Array::from_slice` or `Array::scalar`";
+
 /// The trace that an operation on these tensors belongs to, and their types.
 fn operands(stack: &[Trace], x: &[Tensor]) -> Result<(usize, Vec<Aval>), Refusal> {
     let mut top = stack
         .iter()
         .rposition(|t| matches!(t.policy, Policy::Everything))
-        .ok_or("tensor operations only work inside jit, grad, vmap, ...")?;
+        .ok_or_else(|| Refusal::new("tensor operations only work inside jit, grad, vmap, ...").help(OUTSIDE))?;
     let mut avals = Vec::with_capacity(x.len());
     for t in x {
         let level = level(stack, *t)?;

@@ -145,11 +145,9 @@ impl Mesh {
             let (name, n) = part.split_once('=')?;
             Some((name.trim().to_string(), n.trim().parse().ok()?))
         };
-        text.split(',')
-            .map(|part| {
-                one(part).ok_or_else(|| wrong(format!("`{part}` is no axis of a mesh"), "write data=2,model=4"))
-            })
-            .collect()
+        let help = "give each axis a size, as in data=2,model=3";
+        let part = |part| one(part).ok_or_else(|| wrong(format!("`{part}` is no axis of a mesh"), help));
+        text.split(',').map(part).collect()
     }
 
     /// Names and sizes of the axes.

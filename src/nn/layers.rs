@@ -133,6 +133,10 @@ impl<P: Tree<Param, With<Param> = P> + Clone + PartialEq> Layers<P> {
     /// The specification of these layers, whose checkpoint names have `{}` for the layer's number. Scanned, layers that repeat
     /// in a pattern (all alike, or local and global ones in turns) become runs of it; those before and after it are unrolled.
     ///
+    /// Two layers are alike if they are equal: in the types, axes, names and first values of their parameters, and in skipped fields
+    /// (a window, a number of heads). So the layer's struct derives `PartialEq`, beside `Tree` and `Clone`; a layer that must not
+    /// be in a run with others differs from them in a field. Without `scanned` nothing is compared.
+    ///
     /// ```
     /// use raxla::{Param, nn::Layers};
     /// let layer = |width| Param::new([width], ["mlp"]).stored("h.{}.w");

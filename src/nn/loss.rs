@@ -20,7 +20,8 @@ pub fn cross_entropy(logits: Tensor, targets: Tensor) -> Tensor {
     if l.dims.split_last().is_none_or(|(_, rows)| rows != t.dims) || !t.dtype.is_int() {
         let rows = &l.dims[..l.rank().saturating_sub(1)];
         let reason = format!("the targets must be integers of the shape {rows:?}, one for each row of logits");
-        fail("cross_entropy", vec![l.clone(), t], reason, None)
+        let help = "logits are [.., vocab], and targets [..], the class of each row: `.cast(DType::I32)`, `.reshape(..)`, or `.argmax(-1)` of one-hot rows";
+        fail("cross_entropy", vec![l.clone(), t], reason, Some(help.into()))
     }
     let logits = logits.cast(DType::F32);
     let chosen = logits.take_along_axis(targets.expand_dims(-1), -1).squeeze(-1);

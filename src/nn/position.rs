@@ -31,7 +31,7 @@ pub fn sinusoidal(positions: Tensor, d: usize) -> Tensor {
             "sinusoidal",
             vec![positions.aval()],
             format!("the width {d} is odd: sines and cosines come in pairs"),
-            None,
+            Some("make it even".into()),
         )
     }
     require_small(d / 2);

@@ -137,8 +137,7 @@ impl Term {
 #[track_caller]
 fn parse(spec: &str, x: &[Tensor]) -> (Vec<Vec<char>>, Vec<char>) {
     let refuse = |reason: String, help: &str| -> ! {
-        let help = (!help.is_empty()).then(|| help.to_string());
-        fail(&format!("einsum {spec:?}"), x.iter().map(|t| t.aval()).collect(), reason, help)
+        fail(&format!("einsum {spec:?}"), x.iter().map(|t| t.aval()).collect(), reason, Some(help.into()))
     };
     let letters = |s: &str| -> Vec<char> { s.chars().filter(|c| !c.is_whitespace()).collect() };
     let Some((left, right)) = spec.split_once("->") else {
@@ -150,7 +149,10 @@ fn parse(spec: &str, x: &[Tensor]) -> (Vec<Vec<char>>, Vec<char>) {
         refuse(format!("{c:?} is not a letter"), "name every axis with a letter; `...` is not supported")
     }
     if operands.len() != x.len() {
-        refuse(format!("it names {} operands but there are {}", operands.len(), x.len()), "")
+        refuse(
+            format!("it names {} operands but there are {}", operands.len(), x.len()),
+            "write the letters of each operand, with commas between, as in \"bd,df->bf\"",
+        )
     }
     let mut sizes: Vec<(char, usize, usize)> = vec![];
     for (i, (names, t)) in operands.iter().zip(x).enumerate() {
@@ -167,17 +169,27 @@ fn parse(spec: &str, x: &[Tensor]) -> (Vec<Vec<char>>, Vec<char>) {
             match sizes.iter().find(|s| s.0 == *c) {
                 Some((_, size, _)) if *size == n => {}
                 Some((_, size, operand)) => {
-                    refuse(format!("the letter {c} is {size} in operand {operand} and {n} in operand {}", i + 1), "")
+                    let reason = format!("the letter {c} is {size} in operand {operand} and {n} in operand {}", i + 1);
+                    refuse(
+                        reason,
+                        "write each operand's letters in the order of its axes; axes of different sizes need different letters",
+                    )
                 }
                 None => sizes.push((*c, n, i + 1)),
             }
         }
     }
     if let Some(c) = result.iter().find(|c| !sizes.iter().any(|s| s.0 == **c)) {
-        refuse(format!("the result's letter {c} is in no operand"), "")
+        refuse(
+            format!("the result's letter {c} is in no operand"),
+            "take the letters of the result from those of the operands; a new axis of size 1 is `.expand_dims(axis)` of the result",
+        )
     }
     if let Some(c) = (1..result.len()).find(|i| result[..*i].contains(&result[*i])).map(|i| result[i]) {
-        refuse(format!("the result names the letter {c} twice"), "")
+        refuse(
+            format!("the result names the letter {c} twice"),
+            "name each axis of the result once; a diagonal matrix is the product with `eye`",
+        )
     }
     (operands, result)
 }

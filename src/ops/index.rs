@@ -81,7 +81,13 @@ impl Tensor {
         let (a, i, axis) = (self.aval(), indices.aval(), self.axis(axis));
         let others = other_axes(a.rank(), &[axis]);
         if a.rank() != i.rank() || others.iter().any(|k| a.dims[*k] != i.dims[*k]) {
-            fail("take_along_axis", vec![a, i], format!("the shapes differ elsewhere than along axis {axis}"), None)
+            let help = "indices have as many axes as the tensor, and the same sizes but for that axis: `.broadcast_to(..)`; for whole rows use `take`";
+            fail(
+                "take_along_axis",
+                vec![a, i],
+                format!("the shapes differ elsewhere than along axis {axis}"),
+                Some(help.into()),
+            )
         }
         let batch = others.clone();
         let dims =
@@ -135,7 +141,10 @@ impl Tensor {
     pub fn at(self, indices: Tensor) -> Rows {
         let _at = At::op("at");
         integers("at", self, indices);
-        let Some(n) = self.dims().first().copied() else { fail("at", vec![self.aval()], "a scalar has no rows", None) };
+        let Some(n) = self.dims().first().copied() else {
+            let help = "give it an axis first: `.expand_dims(0)`";
+            fail("at", vec![self.aval()], "a scalar has no rows", Some(help.into()))
+        };
         Rows { x: self, indices: from_the_end(indices, n), options: IndexOptions::default() }
     }
 }
@@ -209,7 +218,8 @@ impl Rows {
         let fits = |(n, m): (&usize, &usize)| *n == 1 || n == m;
         if u.rank() > rows.len() || !u.dims.iter().rev().zip(rows.iter().rev()).all(fits) {
             let reason = format!("the updates do not broadcast to {rows:?}, the shape of the rows");
-            fail("at", vec![x, i, u], reason, None)
+            let help = "one update per index, each in the shape of a row; an axis of size 1 is repeated";
+            fail("at", vec![x, i, u], reason, Some(help.into()))
         }
         let updates = updates.broadcast_to(rows);
         scatter(self.x, self.indices.expand_dims(-1), updates, Scatter { dims, combine, options: self.options })

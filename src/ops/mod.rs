@@ -264,7 +264,12 @@ impl Tensor {
         }
         let a = self.aval();
         if rank > dims.len() {
-            fail("broadcast_to", vec![a], format!("it has more axes than {dims:?}"), None);
+            fail(
+                "broadcast_to",
+                vec![a],
+                format!("it has more axes than {dims:?}"),
+                Some("axes are added in front, none is removed: `.squeeze(axis)`, or a reduction".into()),
+            );
         }
         let first = dims.len() - rank;
         if let Some(i) = (0..rank).find(|i| a.dims[*i] != 1 && a.dims[*i] != dims[first + i]) {

@@ -41,7 +41,12 @@ impl Axes {
             Axes::These(axes) => {
                 let found: Vec<usize> = axes.iter().map(|a| x.axis(*a)).collect();
                 if found.iter().enumerate().any(|(i, a)| found[..i].contains(a)) {
-                    fail(op_name("axes"), vec![x.aval()], format!("an axis is named twice in {axes:?}"), None)
+                    fail(
+                        op_name("axes"),
+                        vec![x.aval()],
+                        format!("an axis is named twice in {axes:?}"),
+                        Some("name each axis once; -1 is the last one".into()),
+                    )
                 }
                 found
             }
@@ -77,7 +82,12 @@ fn count(x: Tensor, axes: &[usize]) -> usize {
 #[track_caller]
 fn not_empty(op: &str, x: Tensor, axes: &[usize]) {
     if count(x, axes) == 0 {
-        fail(op, vec![x.aval()], format!("there are no elements along axes {axes:?} to choose from"), None);
+        fail(
+            op,
+            vec![x.aval()],
+            format!("there are no elements along axes {axes:?} to choose from"),
+            Some("choose along other axes, or put a first value there with `concat`".into()),
+        );
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
         Direction, broadcast_in_dim, compare, concatenate, iota, moved_axis, other_axes, reverse, select, slice,
         wide_indices, zeros_of,
     },
-    trace::{At, Tensor, fail},
+    trace::{At, Tensor, axes_of_rank, fail},
 };
 use std::ops::{Bound, RangeBounds};
 
@@ -23,7 +23,7 @@ fn range_of(op: &str, x: Tensor, range: impl RangeBounds<usize>, n: usize, what:
         Bound::Unbounded => n,
     };
     if start > end || end > n {
-        fail(op, vec![x.aval()], format!("there is no {start}..{end} in {what}"), None)
+        fail(op, vec![x.aval()], format!("there is no {start}..{end} in {what}"), Some("a range begins at or before its end, and ends within the axis; for positions that the program computes use `dynamic_slice`".into()))
     }
     start..end
 }
@@ -81,7 +81,9 @@ impl Tensor {
         let _at = At::op("squeeze");
         let (i, mut dims) = (self.axis(axis), self.dims());
         if dims[i] != 1 {
-            fail("squeeze", vec![self.aval()], format!("axis {axis} is {}, not 1", dims[i]), None)
+            let help =
+                "only axes of size 1 can go: reduce it, as with `.sum(axis)`, take one element of it, or use `reshape`";
+            fail("squeeze", vec![self.aval()], format!("axis {axis} is {}, not 1", dims[i]), Some(help.into()))
         }
         dims.remove(i);
         self.reshape(dims)
@@ -94,7 +96,12 @@ impl Tensor {
         let mut dims = self.dims();
         let rank = dims.len() + 1;
         let Some(i) = axis_number(axis, rank) else {
-            fail("expand_dims", vec![self.aval()], format!("the result has no axis {axis}, only {rank} axes"), None)
+            fail(
+                "expand_dims",
+                vec![self.aval()],
+                format!("the result has no axis {axis}, only {rank} axes"),
+                Some(axes_of_rank(rank)),
+            )
         };
         dims.insert(i, 1);
         self.reshape(dims)
@@ -156,7 +163,10 @@ impl Tensor {
         let cannot = |what| format!("axis {axis} is {n}; it cannot be cut into {what}");
         let sizes = match parts.sizes(n) {
             Ok(sizes) => sizes,
-            Err(what) => fail("split", vec![self.aval()], cannot(what), None),
+            Err(what) => {
+                let help = format!("give sizes that add up to {n}, or a number of parts that divides it");
+                fail("split", vec![self.aval()], cannot(what), Some(help))
+            }
         };
         let mut start = 0;
         let cut = |size: usize| {
@@ -235,7 +245,12 @@ impl Tensor {
         let _at = At::op("tril");
         let dims = self.dims();
         if dims.len() < 2 {
-            fail("tril", vec![self.aval()], "it is no matrix", None)
+            fail(
+                "tril",
+                vec![self.aval()],
+                "it is no matrix",
+                Some("give it two axes at least, the last two being rows and columns".into()),
+            )
         }
         let [.., rows, columns] = dims[..] else { unreachable!("at least two axes") };
         // (all diagonals beyond the corners are alike)
@@ -252,7 +267,12 @@ impl Tensor {
     pub fn triu(self, diagonal: isize) -> Tensor {
         let _at = At::op("triu");
         if self.rank() < 2 {
-            fail("triu", vec![self.aval()], "it is no matrix", None)
+            fail(
+                "triu",
+                vec![self.aval()],
+                "it is no matrix",
+                Some("give it two axes at least, the last two being rows and columns".into()),
+            )
         }
         self.swap_axes(-1, -2).tril(diagonal.saturating_neg()).swap_axes(-1, -2)
     }
@@ -267,7 +287,9 @@ pub(crate) fn index_dtype(n: usize) -> DType {
 #[track_caller]
 pub fn concat(x: &[Tensor], axis: isize) -> Tensor {
     let _at = At::op("concat");
-    let Some(first) = x.first() else { fail("concat", vec![], "there is nothing to concatenate", None) };
+    let Some(first) = x.first() else {
+        fail("concat", vec![], "there is nothing to concatenate", Some("give one tensor at least".into()))
+    };
     concatenate(x, first.axis(axis))
 }
 
@@ -275,9 +297,19 @@ pub fn concat(x: &[Tensor], axis: isize) -> Tensor {
 #[track_caller]
 pub fn stack(x: &[Tensor], axis: isize) -> Tensor {
     let _at = At::op("stack");
-    let Some(first) = x.first() else { fail("stack", vec![], "there is nothing to stack", None) };
+    let Some(first) = x.first() else {
+        fail("stack", vec![], "there is nothing to stack", Some("give one tensor at least".into()))
+    };
     if let Some(other) = x.iter().find(|t| t.aval() != first.aval()) {
-        fail("stack", vec![first.aval(), other.aval()], "the types differ", None)
+        fail(
+            "stack",
+            vec![first.aval(), other.aval()],
+            "the types differ",
+            Some(
+                "all have one shape and dtype: `.cast(..)`, `.broadcast_to(..)`; along an existing axis, use `concat`"
+                    .into(),
+            ),
+        )
     }
     let parts: Vec<Tensor> = x.iter().map(|t| t.expand_dims(axis)).collect();
     concat(&parts, axis)
@@ -329,7 +361,12 @@ pub fn one_hot(indices: Tensor, n: usize, dtype: DType) -> Tensor {
 pub fn linspace(start: f64, stop: f64, n: usize, dtype: DType) -> Tensor {
     let _at = At::op("linspace");
     if !dtype.is_float() {
-        fail("linspace", vec![Aval::new(dtype, [n])], "the dtype is not a float", None)
+        fail(
+            "linspace",
+            vec![Aval::new(dtype, [n])],
+            "the dtype is not a float",
+            Some("make floats and `.cast(..)` them, or use `arange`".into()),
+        )
     }
     let wide = if dtype == DType::F64 { DType::F64 } else { DType::F32 };
     let fraction = arange(n, wide) / n.saturating_sub(1).max(1);

@@ -117,6 +117,10 @@ pub(super) fn zeros_on(client: &Client, a: Aval) -> Result<Array> {
     Array::from_bytes(client, a, &bytes)
 }
 
+/// What helps where a tree is not like the model.
+const LIKE: &str = "gradients and the optimizer's state are trees of the model's own structure and shapes: take them of this model, \
+    and make a new state after changing it";
+
 /// The leaves of a tree that must be like the model: abandons tracing with the first leaf that is not.
 #[track_caller]
 pub(super) fn leaves_like<M: Tree<Tensor>>(what: &str, tree: &M, model: &M) -> Vec<Tensor> {
@@ -129,14 +133,14 @@ pub(super) fn leaves_like<M: Tree<Tensor>>(what: &str, tree: &M, model: &M) -> V
             (Some(path), None) => (one, other, path),
             (None, None) => unreachable!("one of the lists is as long as that"),
         };
-        fail("update", vec![], format!("{have} has a leaf `{path}`, which {lacks} lacks"), None);
+        fail("update", vec![], format!("{have} has a leaf `{path}`, which {lacks} lacks"), Some(LIKE.into()));
     }
     let leaves = tree.leaves();
     for ((leaf, parameter), path) in leaves.iter().zip(model.leaves()).zip(theirs) {
         let (a, p) = (leaf.aval(), parameter.aval());
         if a.dims != p.dims {
             let at = if path.is_empty() { String::new() } else { format!(" at `{path}`") };
-            fail("update", vec![], format!("{what} has {a}{at}, where the model has {p}"), None);
+            fail("update", vec![], format!("{what} has {a}{at}, where the model has {p}"), Some(LIKE.into()));
         }
     }
     leaves
@@ -154,7 +158,12 @@ pub(super) fn scalar(what: &str, value: impl Rhs, dtype: DType) -> Tensor {
     let value = value.beside(full([], dtype, 0));
     let a = value.aval();
     if a.rank() != 0 || !a.dtype.is_float() {
-        fail("update", vec![a], format!("the {what} is not a scalar float"), None);
+        fail(
+            "update",
+            vec![a],
+            format!("the {what} is not a scalar float"),
+            Some("give one float, as in `1e-3f32`, or a tensor of rank 0".into()),
+        );
     }
     value.cast(dtype)
 }

@@ -135,7 +135,12 @@ impl Param {
             Init::Normal(std) => std,
         };
         let part = match (self.selection(), self.slice) {
-            (Err(reason), _) => fail("init", vec![self.aval.clone()], format!("its slice is no slice: {reason}"), None),
+            (Err(reason), _) => fail(
+                "init",
+                vec![self.aval.clone()],
+                format!("its slice is no slice: {reason}"),
+                Some("correct `Param::slice`".into()),
+            ),
             (Ok(_), part) => part,
         };
         let s = self.stacks;

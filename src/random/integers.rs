@@ -30,7 +30,12 @@ impl IntBound for Tensor {
     fn bound(self, dtype: DType) -> (Tensor, Option<Tensor>) {
         let own = self.dtype();
         if own.is_float() {
-            fail("randint", vec![self.aval()], "a bound must be an integer", None);
+            fail(
+                "randint",
+                vec![self.aval()],
+                "a bound must be an integer",
+                Some("convert it first with `.cast(DType::I32)`".into()),
+            );
         }
         let ((low, high), (least, most)) = (int_range(own), int_range(dtype));
         let number = |n: i128| literal(Host::ints(own, [], vec![n]));

@@ -68,8 +68,7 @@ impl Array {
     pub fn on<T: Element>(client: &Client, dims: impl Into<Vec<usize>>, data: &[T]) -> Result<Array> {
         let aval = Aval::new(T::DTYPE, dims);
         if data.len() != aval.size() {
-            let (have, want) = (format!("{} elements", data.len()), aval.size().to_string());
-            return Err(Error::Mismatch { what: format!("making an array {aval}"), have, want });
+            return Err(Error::length(format!("making an array {aval}"), data.len(), aval.size(), "element"));
         }
         Array::from_bytes(client, aval, bytemuck::cast_slice(data))
     }
@@ -80,8 +79,7 @@ impl Array {
     /// An array of these bytes: row-major, little endian, one byte per bool or 4-bit integer.
     pub fn from_bytes(client: &Client, aval: Aval, bytes: &[u8]) -> Result<Array> {
         if bytes.len() != aval.bytes() {
-            let (have, want) = (format!("{} bytes", bytes.len()), format!("{} bytes", aval.bytes()));
-            return Err(Error::Mismatch { what: format!("making an array {aval}"), have, want });
+            return Err(Error::length(format!("making an array {aval}"), bytes.len(), aval.bytes(), "byte"));
         }
         let buffer = client.upload(bytes, aval.dtype, &aval.dims, &client.devices()[0])?;
         Ok(Array::from_buffer(buffer))
@@ -186,13 +184,22 @@ impl Array {
     }
     /// The elements, row-major; waits for the computation that makes them. `T` must be the element type.
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
-        let mismatch =
-            |have: String| Error::Mismatch { what: "reading an array".into(), have, want: T::DTYPE.name().into() };
+        let mismatch = |have: String| Error::Mismatch {
+            what: format!("reading an array {}", self.aval()),
+            have,
+            want: format!("{} is asked for", T::DTYPE.name()),
+            help: format!(
+                "read it as what it is, or convert it first: `eager(|x: Tensor| x.cast(DType::{:?}), (&x,))`",
+                T::DTYPE
+            ),
+        };
         if T::DTYPE != self.dtype() {
-            return Err(mismatch(self.aval().to_string()));
+            return Err(mismatch(format!("its elements are {}", self.dtype().name())));
         }
         let bytes = self.to_bytes()?;
-        let read = |b: &[u8]| bytemuck::checked::try_pod_read_unaligned(b).map_err(|e| mismatch(e.to_string()));
+        let read = |b: &[u8]| {
+            bytemuck::checked::try_pod_read_unaligned(b).map_err(|e| mismatch(format!("an element is none ({e})")))
+        };
         bytes.chunks_exact(size_of::<T>()).map(read).collect()
     }
     /// The one element of an array of size 1.
@@ -201,8 +208,9 @@ impl Array {
             [x] => Ok(*x),
             _ => Err(Error::Mismatch {
                 what: "reading a single element".into(),
-                have: self.aval().to_string(),
-                want: "an array of one element".into(),
+                have: format!("the array is {}", self.aval()),
+                want: "it must have one element".into(),
+                help: "read all with `to_vec`, or take one inside of a traced function".into(),
             }),
         }
     }
@@ -226,18 +234,29 @@ impl Array {
     }
 }
 
-/// The elements as NumPy prints them; waits for the computation that makes them.
+/// The elements as NumPy prints them; waits for the computation that makes them. A precision is that of each float, a width that
+/// of each element, `{:+}` shows signs, `{:e}` exponents, and `{:#}` all elements of an array of more than 1000.
 ///
 /// ```
 /// # use raxla::prelude::*;
 /// let x = Array::from_slice([2, 3], &[1f32, 2.5, 3., 4., 5., 6.])?;
 /// assert_eq!(x.to_string(), "[[1.  2.5 3. ]\n [4.  5.  6. ]]");
+/// assert_eq!(format!("{x:.2}"), "[[1.00 2.50 3.00]\n [4.00 5.00 6.00]]");
 /// # Ok::<(), raxla::Error>(())
 /// ```
 impl fmt::Display for Array {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self.to_host() {
             Ok(h) => fmt::Display::fmt(&h, f),
+            Err(_) => write!(f, "{}, deleted", self.aval()),
+        }
+    }
+}
+/// As `Display`, with exponents.
+impl fmt::LowerExp for Array {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self.to_host() {
+            Ok(h) => fmt::LowerExp::fmt(&h, f),
             Err(_) => write!(f, "{}, deleted", self.aval()),
         }
     }

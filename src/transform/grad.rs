@@ -189,25 +189,29 @@ pub fn jvp<X: TensorTree, Y: TensorTree>(f: impl FnOnce(X) -> Y, x: X, dx: X) ->
     (out.refill(y), out.refill(dy))
 }
 
+/// What helps where a tangent or cotangent is of another type.
+const ALIKE: &str = "a cotangent has the types of the results, a tangent those of the arguments: cast or reshape it, or start from `x.like(1)`";
+
 /// The leaves of a tangent or cotangent, which must have the types of the values that it belongs to (integers have no tangents:
 /// theirs are not looked at). Leaves that devices share are made to vary where these values do.
 #[track_caller]
 fn fitted(op: &str, what: &str, d: &impl Tree<Tensor>, want: &[Aval]) -> Vec<Tensor> {
     let have = d.leaves().len();
     if have != want.len() {
-        fail(op, vec![], format!("{what} has {have} leaves, not {}", want.len()), None)
+        fail(op, vec![], format!("{what} has {have} leaves, not {}", want.len()), Some(ALIKE.into()))
     }
     let (mut types, mut fitting) = (want.iter(), vec![]);
     d.visit(|path, t| {
         let (a, want) = (t.aval(), types.next().expect("counted above"));
         if want.dtype.is_float() && !(a.is_like(want) && want.vma.contains(a.vma)) {
-            let help = (a.is_like(want)).then(|| {
-                let names = a.vma.without(want.vma);
-                format!(
-                    "it differs between the devices along `{names}`: make what it belongs to do so too, with `pvary`"
-                )
-            });
-            fail(op, vec![], format!("{} is {a} but belongs to {want}", leaf_name(what, path)), help)
+            let help = match a.is_like(want) {
+                true => {
+                    let names = a.vma.without(want.vma);
+                    format!("it differs between the devices along `{names}`: make what it belongs to do so too, with `pvary`")
+                }
+                false => ALIKE.into(),
+            };
+            fail(op, vec![], format!("{} is {a} but belongs to {want}", leaf_name(what, path)), Some(help))
         }
         fitting.push(if want.dtype.is_float() { vary(*t, want.vma) } else { *t });
     });

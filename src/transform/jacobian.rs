@@ -23,7 +23,12 @@ fn basis(a: &Aval) -> Tensor {
 #[track_caller]
 fn require_float(op: &str, what: &str, a: &Aval) {
     if !a.dtype.is_float() {
-        fail(op, vec![], format!("the {what} is {a}: only floats have derivatives"), None)
+        fail(
+            op,
+            vec![],
+            format!("the {what} is {a}: only floats have derivatives"),
+            Some("convert it first with `.cast(DType::F32)`, or let the closure capture it".into()),
+        )
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     jit::Traced,
     prim::moved_axis,
     refusal::Refusal,
-    trace::{At, NamedAxis, Tensor, TensorTree, fail, refuse, trace_tree, with_axis},
+    trace::{At, NamedAxis, Tensor, TensorTree, axes_of_rank, fail, refuse, trace_tree, with_axis},
     tree::{Leaf, Tree, count_leaves, per_leaf_of_tuples},
 };
 use std::{panic::Location, rc::Rc};
@@ -164,7 +164,16 @@ pub fn vmap_with<X: TensorTree, Y: TensorTree>(
 fn axis_of(axis: isize, rank: usize, what: &str) -> usize {
     match axis_number(axis, rank) {
         Some(i) => i,
-        None => fail("vmap", vec![], format!("{what} has no axis {axis}: its rank is {rank}"), None),
+        None => {
+            let help = match rank {
+                0 => {
+                    "a scalar has nothing to map: share it, `Axis::Shared` (`vmap_axes`), or let the closure capture it"
+                        .into()
+                }
+                _ => axes_of_rank(rank),
+            };
+            fail("vmap", vec![], format!("{what} has no axis {axis}: its rank is {rank}"), Some(help))
+        }
     }
 }
 
@@ -181,7 +190,9 @@ fn mapped_in_front(x: &impl Tree<Tensor>, axes: &[Axis], given: Option<usize>) -
         match &size {
             Some((m, other)) if *m != n => {
                 let reason = format!("the mapped sizes differ: {other} has {m}, {name} has {n} (axis {axis} of {a})");
-                fail("vmap", vec![], reason, None)
+                let help = "all mapped axes have one size, as many as there are instances; what is the same for all of them is \
+                            `Axis::Shared` (`vmap_axes`), or captured by the closure";
+                fail("vmap", vec![], reason, Some(help.into()))
             }
             Some(_) => {}
             None => size = Some((n, name)),

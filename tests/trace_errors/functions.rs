@@ -41,7 +41,7 @@ fn of_loops_and_branches() {
         (
             vec![f(&[]), f(&[3]), f(&[4])],
             |x| vec![wrong!(scan(|c, (a, b): (Tensor, Tensor)| (c, a + b), x[0], (x[1], x[2]))).1],
-            "scan: the lengths differ: xs.0 has 3, xs.1 has 4 (f32[4])",
+            "scan: the lengths differ: xs.0 has 3, xs.1 has 4 (f32[4])\n  help: all of `xs` have one entry per step: slice the longer one, or put what is the same for all steps into the carry or the closure",
         ),
         (
             vec![f(&[])],
@@ -101,7 +101,7 @@ fn of_loops_and_branches() {
         (
             vec![i(&[])],
             |x| vec![wrong!(switch(x[0], &[] as &[&dyn Fn(Tensor) -> Tensor], x[0]))],
-            "switch: there are no branches",
+            "switch: there are no branches\n  help: give one function at least",
         ),
     ]);
 }
@@ -127,22 +127,22 @@ fn of_derivatives() {
         (
             vec![f(&[3]), f(&[4])],
             |x| vec![wrong!(jvp(|x: Tensor| x, x[0], x[1])).1],
-            "jvp: the tangent is f32[4] but belongs to f32[3]",
+            "jvp: the tangent is f32[4] but belongs to f32[3]\n  help: a cotangent has the types of the results, a tangent those of the arguments: cast or reshape it, or start from `x.like(1)`",
         ),
         (
             vec![f(&[3])],
             |x| wrong!(jvp(|x: Vec<Tensor>| x, vec![x[0]], vec![])).1,
-            "jvp: the tangent has 0 leaves, not 1",
+            "jvp: the tangent has 0 leaves, not 1\n  help: a cotangent has the types of the results, a tangent those of the arguments: cast or reshape it, or start from `x.like(1)`",
         ),
         (
             vec![f(&[3])],
             |x| vec![wrong!(vjp(|x: Tensor| x.sum(0), x[0])).1(x[0])],
-            "vjp: the cotangent is f32[3] but belongs to f32[]",
+            "vjp: the cotangent is f32[3] but belongs to f32[]\n  help: a cotangent has the types of the results, a tangent those of the arguments: cast or reshape it, or start from `x.like(1)`",
         ),
         (
             vec![i(&[3])],
             |x| vec![wrong!(jacfwd(|x: Tensor| x))(x[0])],
-            "jacfwd: the argument is i32[3]: only floats have derivatives",
+            "jacfwd: the argument is i32[3]: only floats have derivatives\n  help: convert it first with `.cast(DType::F32)`, or let the closure capture it",
         ),
         (
             vec![f(&[])],
@@ -163,12 +163,12 @@ fn of_derivatives() {
         (
             vec![f(&[3])],
             |x| vec![wrong!(custom_vjp(|x: Tensor| x, |x: Tensor| (x, ()), |(), ct: Tensor| ct.sum(0)))(x[0])],
-            "custom_vjp: the backward rule's result is f32[] but must be f32[3]",
+            "custom_vjp: the backward rule's result is f32[] but must be f32[3]\n  help: the backward rule returns a cotangent for each leaf of the argument, in its shape and dtype: sum over axes that were broadcast; `x.like(0)` where nothing depends on it",
         ),
         (
             vec![f(&[3])],
             |x| vec![wrong!(custom_jvp(|x: Tensor| x, |x: Tensor, dx: Tensor| (x, dx.sum(0))))(x[0])],
-            "custom_jvp: the rule's tangent is f32[] but must be f32[3]",
+            "custom_jvp: the rule's tangent is f32[] but must be f32[3]\n  help: the rule returns the function's own result and its tangent, both of the same shape and dtype",
         ),
         (
             vec![f(&[])],
@@ -197,23 +197,27 @@ fn of_batches() {
         (
             vec![f(&[3]), f(&[4])],
             |x| vec![wrong!(vmap(|(a, b): (Tensor, Tensor)| a + b))((x[0], x[1]))],
-            "vmap: the mapped sizes differ: the argument `0` has 3, the argument `1` has 4 (axis 0 of f32[4])",
+            "vmap: the mapped sizes differ: the argument `0` has 3, the argument `1` has 4 (axis 0 of f32[4])\n  help: all mapped axes have one size, as many as there are instances; what is the same for all of them is `Axis::Shared` (`vmap_axes`), or captured by the closure",
         ),
         (
             vec![f(&[3])],
             |x| vec![wrong!(vmap_axes(|x: Tensor| x, Axis::Shared, Axis::At(0)))(x[0])],
             "vmap: no leaf of the argument is mapped\n  help: map one with `Axis::At`, or say how many instances there are: `VmapOptions { axis_size: Some(n), .. }`",
         ),
-        (vec![f(&[])], |x| vec![wrong!(vmap(|x: Tensor| x))(x[0])], "vmap: the argument has no axis 0: its rank is 0"),
+        (
+            vec![f(&[])],
+            |x| vec![wrong!(vmap(|x: Tensor| x))(x[0])],
+            "vmap: the argument has no axis 0: its rank is 0\n  help: a scalar has nothing to map: share it, `Axis::Shared` (`vmap_axes`), or let the closure capture it",
+        ),
         (
             vec![f(&[3])],
             |x| vec![wrong!(vmap_axes(|x: Tensor| x, Axis::At(1), Axis::At(0)))(x[0])],
-            "vmap: the argument has no axis 1: its rank is 1",
+            "vmap: the argument has no axis 1: its rank is 1\n  help: the only axis is 0, or -1",
         ),
         (
             vec![f(&[3])],
             |x| vec![wrong!(vmap_axes(|x: Tensor| x, Axis::At(0), Axis::At(2)))(x[0])],
-            "vmap: the result has no axis 2: its rank is 1",
+            "vmap: the result has no axis 2: its rank is 1\n  help: the only axis is 0, or -1",
         ),
         (
             vec![f(&[3])],
@@ -285,7 +289,7 @@ fn of_collectives() {
         (
             vec![f(&[3])],
             |x| over_ab(x, |x| wrong!(pshuffle(x, ["a"], [0, 2]))),
-            "pshuffle: [0, 2] is no permutation of the 2 instances of `a`",
+            "pshuffle: [0, 2] is no permutation of the 2 instances of `a`\n  help: name each of 0..2 once",
         ),
         // without a name there is one instance
         (

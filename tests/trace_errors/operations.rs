@@ -103,7 +103,7 @@ fn of_shapes() {
         (
             vec![f(&[4, 8])],
             |x| vec![wrong!(x[0].like(x[0].dim(2)))],
-            "dim of f32[4, 8]: there is no axis 2 in a tensor of rank 2",
+            "dim of f32[4, 8]: there is no axis 2 in a tensor of rank 2\n  help: the axes are 0 to 1, or, from the end, -1 to -2",
         ),
         (
             vec![f(&[4, 8])],
@@ -118,7 +118,7 @@ fn of_shapes() {
         (
             vec![f(&[4, 8])],
             |x| vec![wrong!(x[0].broadcast_to([8]))],
-            "broadcast_to of f32[4, 8]: it has more axes than [8]",
+            "broadcast_to of f32[4, 8]: it has more axes than [8]\n  help: axes are added in front, none is removed: `.squeeze(axis)`, or a reduction",
         ),
         (
             vec![f(&[4, 8])],
@@ -128,13 +128,17 @@ fn of_shapes() {
         (
             vec![f(&[4, 8])],
             |x| vec![wrong!(x[0].swap_axes(0, 2))],
-            "swap_axes of f32[4, 8]: there is no axis 2 in a tensor of rank 2",
+            "swap_axes of f32[4, 8]: there is no axis 2 in a tensor of rank 2\n  help: the axes are 0 to 1, or, from the end, -1 to -2",
         ),
-        (vec![f(&[3])], |x| vec![wrong!(x[0].squeeze(0))], "squeeze of f32[3]: axis 0 is 3, not 1"),
+        (
+            vec![f(&[3])],
+            |x| vec![wrong!(x[0].squeeze(0))],
+            "squeeze of f32[3]: axis 0 is 3, not 1\n  help: only axes of size 1 can go: reduce it, as with `.sum(axis)`, take one element of it, or use `reshape`",
+        ),
         (
             vec![f(&[3])],
             |x| vec![wrong!(x[0].expand_dims(3))],
-            "expand_dims of f32[3]: the result has no axis 3, only 2 axes",
+            "expand_dims of f32[3]: the result has no axis 3, only 2 axes\n  help: the axes are 0 to 1, or, from the end, -1 to -2",
         ),
         (
             vec![f(&[4, 8]), f(&[3, 8])],
@@ -151,12 +155,20 @@ fn of_shapes() {
             |x| vec![wrong!(concat(x, 0))],
             "concat of f32[4] and i32[4]: the dtypes of operands 1 and 2 differ\n  help: cast one of them with `.cast(..)`",
         ),
-        (vec![], |x| vec![wrong!(concat(x, 0))], "concat: there is nothing to concatenate"),
-        (vec![f(&[4]), f(&[8])], |x| vec![wrong!(stack(x, 0))], "stack of f32[4] and f32[8]: the types differ"),
+        (
+            vec![],
+            |x| vec![wrong!(concat(x, 0))],
+            "concat: there is nothing to concatenate\n  help: give one tensor at least",
+        ),
+        (
+            vec![f(&[4]), f(&[8])],
+            |x| vec![wrong!(stack(x, 0))],
+            "stack of f32[4] and f32[8]: the types differ\n  help: all have one shape and dtype: `.cast(..)`, `.broadcast_to(..)`; along an existing axis, use `concat`",
+        ),
         (
             vec![f(&[3])],
             |x| wrong!(x[0].split(0, 2)).to_vec(),
-            "split of f32[3]: axis 0 is 3; it cannot be cut into 2 equal parts",
+            "split of f32[3]: axis 0 is 3; it cannot be cut into 2 equal parts\n  help: give sizes that add up to 3, or a number of parts that divides it",
         ),
         (
             vec![f(&[3])],
@@ -171,7 +183,7 @@ fn of_shapes() {
         (
             vec![f(&[3])],
             |x| vec![wrong!(x[0].slice_axis(0, 2..5))],
-            "slice_axis of f32[3]: there is no 2..5 in axis 0, which is 3",
+            "slice_axis of f32[3]: there is no 2..5 in axis 0, which is 3\n  help: a range begins at or before its end, and ends within the axis; for positions that the program computes use `dynamic_slice`",
         ),
         (
             vec![f(&[3])],
@@ -200,21 +212,25 @@ fn of_shapes() {
 #[test]
 fn of_reductions_and_orderings() {
     check(vec![
-        (vec![f(&[4, 8])], |x| vec![wrong!(x[0].sum(2))], "sum of f32[4, 8]: there is no axis 2 in a tensor of rank 2"),
+        (
+            vec![f(&[4, 8])],
+            |x| vec![wrong!(x[0].sum(2))],
+            "sum of f32[4, 8]: there is no axis 2 in a tensor of rank 2\n  help: the axes are 0 to 1, or, from the end, -1 to -2",
+        ),
         (
             vec![f(&[4, 8])],
             |x| vec![wrong!(x[0].mean([0, -2]))],
-            "mean of f32[4, 8]: an axis is named twice in [0, -2]",
+            "mean of f32[4, 8]: an axis is named twice in [0, -2]\n  help: name each axis once; -1 is the last one",
         ),
         (
             vec![f(&[4, 0])],
             |x| vec![wrong!(x[0].max(1))],
-            "max of f32[4, 0]: there are no elements along axes [1] to choose from",
+            "max of f32[4, 0]: there are no elements along axes [1] to choose from\n  help: choose along other axes, or put a first value there with `concat`",
         ),
         (
             vec![f(&[4, 8])],
             |x| vec![wrong!(x[0].argmax(-3))],
-            "argmax of f32[4, 8]: there is no axis -3 in a tensor of rank 2",
+            "argmax of f32[4, 8]: there is no axis -3 in a tensor of rank 2\n  help: the axes are 0 to 1, or, from the end, -1 to -2",
         ),
         (
             vec![f(&[4, 0])],
@@ -226,7 +242,11 @@ fn of_reductions_and_orderings() {
             |x| vec![wrong!(x[0].softmax(1))],
             "softmax of i32[4, 8]: i32 is not a float\n  help: convert it first with `.cast(..)`",
         ),
-        (vec![f(&[3])], |x| vec![wrong!(x[0].sort(1))], "sort of f32[3]: there is no axis 1 in a tensor of rank 1"),
+        (
+            vec![f(&[3])],
+            |x| vec![wrong!(x[0].sort(1))],
+            "sort of f32[3]: there is no axis 1 in a tensor of rank 1\n  help: the only axis is 0, or -1",
+        ),
         (
             vec![f(&[3])],
             |x| vec![wrong!(x[0].top_k(4).0)],
@@ -242,12 +262,12 @@ fn of_products() {
         (
             vec![f(&[4, 8]), f(&[3, 8])],
             |x| vec![wrong!(einsum("bi,io->bo", x[0], x[1]))],
-            "einsum \"bi,io->bo\" of f32[4, 8] and f32[3, 8]: the letter i is 8 in operand 1 and 3 in operand 2",
+            "einsum \"bi,io->bo\" of f32[4, 8] and f32[3, 8]: the letter i is 8 in operand 1 and 3 in operand 2\n  help: write each operand's letters in the order of its axes; axes of different sizes need different letters",
         ),
         (
             vec![f(&[4, 8]), f(&[8, 3])],
             |x| vec![wrong!(einsum("bi,io->bz", x[0], x[1]))],
-            "einsum \"bi,io->bz\" of f32[4, 8] and f32[8, 3]: the result's letter z is in no operand",
+            "einsum \"bi,io->bz\" of f32[4, 8] and f32[8, 3]: the result's letter z is in no operand\n  help: take the letters of the result from those of the operands; a new axis of size 1 is `.expand_dims(axis)` of the result",
         ),
         (
             vec![f(&[2, 4, 8]), f(&[8, 3])],
@@ -257,7 +277,7 @@ fn of_products() {
         (
             vec![f(&[4, 8]), f(&[8, 3])],
             |x| vec![wrong!(einsum("bi,io->bb", x[0], x[1]))],
-            "einsum \"bi,io->bb\" of f32[4, 8] and f32[8, 3]: the result names the letter b twice",
+            "einsum \"bi,io->bb\" of f32[4, 8] and f32[8, 3]: the result names the letter b twice\n  help: name each axis of the result once; a diagonal matrix is the product with `eye`",
         ),
         (
             vec![f(&[4, 8]), f(&[8, 3])],
@@ -267,7 +287,7 @@ fn of_products() {
         (
             vec![f(&[4, 8]), f(&[8, 3])],
             |x| vec![wrong!(einsum("bi->b", x[0], x[1]))],
-            "einsum \"bi->b\" of f32[4, 8] and f32[8, 3]: it names 1 operands but there are 2",
+            "einsum \"bi->b\" of f32[4, 8] and f32[8, 3]: it names 1 operands but there are 2\n  help: write the letters of each operand, with commas between, as in \"bd,df->bf\"",
         ),
         (
             vec![f(&[4, 8]), f(&[8, 3])],
@@ -323,12 +343,12 @@ fn of_indices() {
         (
             vec![f(&[4, 8]), i(&[3, 2])],
             |x| vec![wrong!(x[0].take_along_axis(x[1], 1))],
-            "take_along_axis of f32[4, 8] and i32[3, 2]: the shapes differ elsewhere than along axis 1",
+            "take_along_axis of f32[4, 8] and i32[3, 2]: the shapes differ elsewhere than along axis 1\n  help: indices have as many axes as the tensor, and the same sizes but for that axis: `.broadcast_to(..)`; for whole rows use `take`",
         ),
         (
             vec![f(&[4, 8]), i(&[2]), f(&[3])],
             |x| vec![wrong!(x[0].at(x[1]).set(x[2]))],
-            "at of f32[4, 8], i32[2] and f32[3]: the updates do not broadcast to [2, 8], the shape of the rows",
+            "at of f32[4, 8], i32[2] and f32[3]: the updates do not broadcast to [2, 8], the shape of the rows\n  help: one update per index, each in the shape of a row; an axis of size 1 is repeated",
         ),
         (
             vec![f(&[4, 8]), i(&[])],

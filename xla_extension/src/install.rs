@@ -10,6 +10,7 @@ use crate::{
     environment::switch,
     files::{open_file, read_file},
     home::{create_own, is_own, own_folder, refuse_unreadable},
+    manifest::entries,
     pip,
     progress::{Bar, Progress},
 };
@@ -65,6 +66,54 @@ pub fn install(entry: &Entry, progress: Progress) -> Result<PathBuf> {
     let path = library_path(entry)?;
     fetch_to(&entry.library, &path, false, progress)?;
     Ok(path)
+}
+
+/// Installs the first plugin of a kind that can be had, with the other files that it [needs](Entry::needs), and returns its library's
+/// path.
+///
+/// # Errors
+/// An unknown kind; none can be had. The message has a line for each that was tried.
+pub fn install_first(kind: &str, progress: Progress) -> Result<PathBuf> {
+    let (entry, path) = first(entries(kind)?, |entry| install(entry, progress)).map_err(|failures| {
+        let error = none_of(format!("the `{kind}` plugin cannot be installed:"), &failures);
+        Error { remedy: failures.iter().find_map(|(_, error)| error.remedy.clone()), ..error }
+    })?;
+    install_needs(entry, progress)?;
+    Ok(path)
+}
+
+/// The first plugin for which `get` succeeds; else why each of them failed. What is wrong with this machine, and not with one
+/// plugin's package, is not met a second time: no pip, a full disk, no network.
+pub(crate) fn first<T>(
+    entries: Vec<&'static Entry>,
+    get: impl Fn(&'static Entry) -> Result<T>,
+) -> std::result::Result<(&'static Entry, T), Vec<(&'static Entry, Error)>> {
+    let mut failures = vec![];
+    for entry in entries {
+        match get(entry) {
+            Ok(found) => return Ok((entry, found)),
+            Err(error) => failures.push((entry, error)),
+        }
+        let everywhere = match failures[failures.len() - 1].1.code {
+            Code::FailedPrecondition | Code::ResourceExhausted | Code::PermissionDenied => true,
+            // (to say where each file would be costs nothing)
+            Code::Unavailable => !offline(),
+            _ => false,
+        };
+        if everywhere {
+            break;
+        }
+    }
+    Err(failures)
+}
+
+/// An error with a line for each plugin that was tried, and the code of the first.
+pub(crate) fn none_of(mut message: String, failures: &[(&Entry, Error)]) -> Error {
+    for (entry, error) in failures {
+        let (package, version) = (&entry.library.package, &entry.library.version);
+        message += &format!("\n  {package} {version}: {}", error.message);
+    }
+    Error::new(failures.first().map_or(Code::NotFound, |(_, error)| error.code), message)
 }
 
 /// Where [`install`] puts a plugin's library.
@@ -193,8 +242,8 @@ impl Work {
 fn broken(path: &Path, error: &io::Error) -> Error {
     let code = match error.kind() {
         io::ErrorKind::PermissionDenied => Code::PermissionDenied,
-        io::ErrorKind::StorageFull => Code::ResourceExhausted,
-        _ => Code::Unknown,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Code::ResourceExhausted,
+        _ => Code::FailedPrecondition,
     };
     Error::new(code, format!("cannot write {}: {error}", path.display()))
         .help("choose a folder that you may write, with room, in `RAXLA_HOME`")

@@ -102,7 +102,9 @@ pub use execute::{ExecuteOptions, Results, Run};
 pub use files::{read_file, read_text};
 pub use home::{create_own, own_folder, raxla_home, read_own_file};
 pub use host::{HostBuffer, HostSemantics, Target, ZERO_COPY_ALIGNMENT};
-pub use install::{FileState, fetch_pinned, install, install_needs, library_path, offline, pinned_path, verify};
+pub use install::{
+    FileState, fetch_pinned, install, install_first, install_needs, library_path, offline, pinned_path, verify,
+};
 pub use layout::Layout;
 pub use manifest::{Entry, Need, Pinned, WithoutDevice, entries, kinds, manifest};
 pub use mapped::MappedFile;
@@ -110,7 +112,9 @@ pub use named_value::NamedValue;
 pub use options::{CompileOptions, OptionValue};
 pub use plugin::{OLDEST_API, Plugin};
 pub use progress::Progress;
-pub use search::{PLUGIN_VARIABLES, PluginStatus, find_plugin, find_plugin_for_device, status_of, status_of_all};
+pub use search::{
+    PLUGIN_VARIABLES, PluginStatus, device_present, find_plugin, find_plugin_for_device, status_of, status_of_all,
+};
 pub use signature::ArrayType;
 pub use standard::output_is_closed;
 pub use tiling::Tiling;

@@ -100,7 +100,7 @@ fn bytes_in(folder: &Path) -> u64 {
 
 fn not_started(shown: &str, error: &std::io::Error) -> Error {
     let missing = error.kind() == ErrorKind::NotFound;
-    let code = if missing { Code::NotFound } else { Code::Unavailable };
+    let code = if missing { Code::FailedPrecondition } else { Code::Unavailable };
     let program = shown.split(' ').next().unwrap_or(shown);
     let what = if missing { format!("`{program}` is not installed") } else { error.to_string() };
     Error::new(code, format!("cannot run `{shown}` to download files: {what}"))
@@ -112,7 +112,7 @@ fn explain(requirement: &str, shown: &str, status: ExitStatus, stderr: &str) -> 
     let has = |needles: &[&str]| needles.iter().any(|needle| stderr.contains(needle));
     let fail = |code, what: String| Error::new(code, format!("cannot download {requirement}: {what}"));
     if has(&["No module named pip"]) {
-        return fail(Code::NotFound, "this Python has no pip".into())
+        return fail(Code::FailedPrecondition, "this Python has no pip".into())
             .help("install pip (Debian: `apt install python3-pip`; elsewhere: `python3 -m ensurepip`)");
     }
     let offline =

@@ -28,7 +28,8 @@ pub fn find_plugin(kind: &str, explicit: Option<&Path>) -> Result<PathBuf> {
 /// # Errors
 /// As [`find_plugin`]; and no such device.
 pub fn find_plugin_for_device(kind: &str, explicit: Option<&Path>) -> Result<PathBuf> {
-    search(kind, explicit, || present(kind, Path::new("/")))
+    let wanted = || device_present(kind).map_err(|e| Error { message: e.message + ", so it is not downloaded", ..e });
+    search(kind, explicit, wanted)
 }
 
 /// `wanted`: may it be downloaded?
@@ -48,14 +49,10 @@ fn search(kind: &str, explicit: Option<&Path>, wanted: impl Fn() -> Result<()>) 
             return Ok(path);
         }
     }
-    let mut failures = Vec::new();
-    for entry in &entries {
-        match supported(entry).and_then(|()| wanted()).and_then(|()| install::install(entry, Progress::Stderr)) {
-            Ok(path) => return Ok(path),
-            Err(error) => failures.push((entry, error)),
-        }
-    }
-    Err(none_found(kind, &failures))
+    let get = |entry: &'static Entry| {
+        supported(entry).and_then(|()| wanted()).and_then(|()| install::install(entry, Progress::Stderr))
+    };
+    install::first(entries, get).map(|(_, path)| path).map_err(|failures| none_found(kind, &failures))
 }
 
 fn given(path: &Path, how: &str) -> Result<PathBuf> {
@@ -65,6 +62,14 @@ fn given(path: &Path, how: &str) -> Result<PathBuf> {
     let what = if path.exists() { "is not a file" } else { "does not exist" };
     Err(Error::new(Code::NotFound, format!("the plugin {} (from {how}) {what}", path.display()))
         .help("correct the path, or leave it out and run `raxla plugin install cpu`"))
+}
+
+/// Whether this machine has what a plugin of this kind runs on.
+///
+/// # Errors
+/// It shows no such device; what was looked for.
+pub fn device_present(kind: &str) -> Result<()> {
+    present(kind, Path::new("/"))
 }
 
 /// Whether the plugin's wheels are for this machine.
@@ -93,27 +98,22 @@ fn present(kind: &str, root: &Path) -> Result<()> {
         return Ok(());
     }
     let shown: Vec<String> = signs.iter().map(|sign| format!("/{sign}")).collect();
-    let message =
-        format!("this machine shows no {what} (there is none of {}), so it is not downloaded", shown.join(", "));
+    let message = format!("this machine shows no {what} (there is none of {})", shown.join(", "));
     Err(Error::new(Code::NotFound, message)
         .help("leave out `--platform` (or RAXLA_PLATFORM) to run on the CPU, or install the device's driver"))
 }
 
-fn none_found(kind: &str, failures: &[(&&Entry, Error)]) -> Error {
+fn none_found(kind: &str, failures: &[(&Entry, Error)]) -> Error {
     let mut message = format!("no `{kind}` plugin found:");
     for variable in PLUGIN_VARIABLES {
         message += &format!("\n  {variable} is not set");
-    }
-    for (entry, error) in failures {
-        let (package, version) = (&entry.library.package, &entry.library.version);
-        message += &format!("\n  {package} {version}: {}", error.message);
     }
     let first = failures.first().map(|(_, error)| error);
     let remedy = match first.and_then(|error| error.remedy.clone()) {
         Some(remedy) => format!("{remedy}; then run `raxla plugin install {kind}`"),
         None => format!("run `raxla plugin install {kind}`, or name a plugin in `RAXLA_PLUGIN`"),
     };
-    Error::new(first.map_or(Code::NotFound, |error| error.code), message).help(remedy)
+    install::none_of(message, failures).help(remedy)
 }
 
 /// What is known of an installable plugin on this machine, without loading it.
@@ -153,7 +153,7 @@ mod tests {
         assert!(present("cpu", root.path()).is_ok());
         for (kind, sign) in [("cuda12", "dev/nvidiactl"), ("cuda13", "dev/dxg"), ("tpu", "dev/accel0")] {
             let error = present(kind, root.path()).unwrap_err();
-            assert!(error.message.contains("it is not downloaded") && error.message.contains(sign), "{error}");
+            assert!(error.message.contains(sign), "{error}");
             let sign = root.path().join(sign);
             std::fs::create_dir_all(sign.parent().unwrap()).unwrap();
             std::fs::write(&sign, "").unwrap();

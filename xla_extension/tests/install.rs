@@ -191,7 +191,10 @@ fn what_was_not_pinned_is_not_installed() {
 fn pips_failures_are_explained() {
     let place = Place::new();
     for (stderr, wanted) in [
-        ("/usr/bin/python3: No module named pip", "NotFound cannot download some-model==1.2.3: this Python has no pip"),
+        (
+            "/usr/bin/python3: No module named pip",
+            "FailedPrecondition cannot download some-model==1.2.3: this Python has no pip",
+        ),
         (
             "WARNING: Retrying after connection broken by NewConnectionError\nERROR: No matching distribution found for x",
             "Unavailable cannot download some-model==1.2.3: the package index cannot be reached",

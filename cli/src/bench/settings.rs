@@ -38,7 +38,7 @@ pub struct Work {
     /// How often to measure; runs that warm up come on top
     #[arg(long, default_value_t = 5, value_name = "N", value_parser = count)]
     pub repeat: usize,
-    /// Divide the work over devices, as `raxla generate` and `raxla hlo` do: data=2,model=2
+    /// Divide the work over devices, as `raxla generate` and `raxla hlo` do: data=2,model=3
     #[arg(long, value_name = "AXES", value_parser = crate::options::axes)]
     pub mesh: Option<String>,
 }

@@ -90,6 +90,35 @@ fn nothing_installed_and_offline() {
     fails(alone(home.path()).env("RAXLA_PLATFORM", "abacus"), 1, &["`abacus`", "cpu", "cuda12", "tpu"]);
 }
 
+/// What is wrong with the machine is wrong for every plugin: the next one is not tried.
+#[cfg(unix)]
+#[test]
+fn what_every_plugin_would_meet_is_met_once() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = tempfile::tempdir().unwrap();
+    let (pip, calls) = (home.path().join("pip"), home.path().join("calls"));
+    fs::write(
+        &pip,
+        format!("#!/bin/sh\necho x >> '{}'\necho 'No space left on device' >&2\nexit 1\n", calls.display()),
+    )
+    .unwrap();
+    fs::set_permissions(&pip, fs::Permissions::from_mode(0o755)).unwrap();
+    let install = |pip: &Path| {
+        let mut command = raxla(["plugin", "install"]);
+        command.env("RAXLA_HOME", home.path()).env("RAXLA_PIP", pip);
+        command
+    };
+    fails(
+        &mut install(&pip),
+        1,
+        &["the `cpu` plugin cannot be installed:\n  ", "the disk is full", "help: free some space"],
+    );
+    assert_eq!(fs::read_to_string(&calls).unwrap(), "x\n");
+    let none =
+        fails(&mut install(Path::new("/no/such/pip")), 1, &["is not installed", "help: install Python 3 with pip"]);
+    assert_eq!(none.matches("cannot run").count(), 1, "{none}");
+}
+
 #[test]
 fn an_installed_plugin_with_another_hash() {
     let home = tempfile::tempdir().unwrap();

@@ -83,7 +83,7 @@ fn unknown_words_get_the_nearest_ones() {
     let bare = run(&mut raxla([""; 0]));
     assert_eq!((bare.code, bare.stdout.as_str()), (Some(2), ""));
     assert!(
-        bare.stderr.contains("Usage: raxla") && bare.stderr.contains("raxla generate \"The capital"),
+        bare.stderr.contains("Usage: raxla") && bare.stderr.contains("raxla chat \"What is gravity?\""),
         "{}",
         bare.stderr
     );
@@ -114,7 +114,9 @@ fn prompts_must_fit_and_be_text() {
     };
     fails(generate().arg("x".repeat(65)), 1, &["the prompt has 65 tokens, but the model's context is 64: shorten it"]);
     fails(generate().arg(""), 1, &["the prompt is empty: give at least one token"]);
-    fails(&mut generate(), 1, &["the prompt is empty: give at least one token"]);
+    // (before anything is looked for)
+    let mut bare = raxla(["generate", "--model", "/no/such/model"]);
+    fails(&mut bare, 1, &["the prompt is empty: give at least one token", "help: as in `raxla generate"]);
     fails(
         generate().args(["--prompt-file", "/no/such/prompt"]),
         1,

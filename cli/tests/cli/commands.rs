@@ -28,8 +28,10 @@ fn logits_and_hidden_states_are_those_of_transformers() {
     for name in ["gpt2_plain", "llama_sharded"] {
         let out = dir.path().join(name).with_extension("safetensors");
         let tokens = reference_tokens(name, "tokens");
-        let stdout = succeeds(logits(&fixture(name), &comma(&tokens, ","), &out).arg("--hidden-states"));
-        assert_eq!(stdout, "");
+        let written = run(logits(&fixture(name), &comma(&tokens, ","), &out).arg("--hidden-states"));
+        assert_eq!((written.code, &*written.stdout), (Some(0), ""), "{}", written.stderr);
+        let told = format!("{}: tokens I64 [1, {}], logits F32 [1, {}, ", out.display(), tokens.len(), tokens.len());
+        assert_holds(&written.stderr, &[&told, "hidden_states.0 F32 [1, "]);
         let mut want = read_tensors(&fixture(name).join("reference.safetensors"));
         want.retain(|name, _| name == "logits" || name.starts_with("hidden_states."));
         // and it is a reference itself
@@ -135,6 +137,18 @@ fn doctor_names_the_devices() {
     }
 }
 
+/// A platform without a plugin: what is missing for it, and what there is in its place.
+#[test]
+fn doctor_tells_platforms_apart() {
+    plugin();
+    let outcome = run(unnamed(&mut raxla(["doctor", "--platform", "tpu"])));
+    assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
+    let wanted =
+        ["problem   no `tpu` plugin is installed", "help: run `raxla plugin install tpu` (libtpu ", "installed is cpu"];
+    assert_holds(&outcome.stdout, &wanted);
+    assert_holds(&outcome.stderr, &["error: no `tpu` plugin works"]);
+}
+
 #[test]
 fn doctor_finds_what_is_wrong_and_says_what_helps() {
     let home = tempfile::tempdir().unwrap();
@@ -158,7 +172,7 @@ fn doctor_finds_what_is_wrong_and_says_what_helps() {
             ": not installed",
         ],
     );
-    assert!(fresh.stderr.contains("error: no plugin works"), "{}", fresh.stderr);
+    assert!(fresh.stderr.contains("error: no `cpu` plugin works"), "{}", fresh.stderr);
     assert!(!home.path().join("plugins").exists(), "nothing is installed");
     let broken = PathBuf::from(first_choice(home.path())["path"].as_str().unwrap());
     fs::create_dir_all(broken.parent().unwrap()).unwrap();
@@ -262,7 +276,8 @@ fn a_training_step_is_divided_over_a_mesh() {
         ("data", "`data` is no axis of a mesh"),
         ("data=100000", "the CPU plugin has at most 1024"),
     ] {
-        fails(&mut train(&["--mesh", mesh]), if why.contains("at most") { 2 } else { 1 }, &[why]);
+        let misused = mesh.starts_with("data");
+        fails(&mut train(&["--mesh", mesh]), if misused { 2 } else { 1 }, &[why]);
     }
 }
 

@@ -55,9 +55,21 @@ fn a_model_divided_over_devices_says_the_same() {
     fails(
         &mut mesh("model=3"),
         1,
-        &["`layers.0.mixer.q.w`", "4 heads", "3 devices along `model`", "help: make `model` a divisor of 4"],
+        &["`layers.0.mixer.q.w`", "4 heads", "3 devices along `model`", "help: of this model, `model` can be 2 or 4"],
     );
-    fails(&mut mesh("data=2"), 1, &["2 devices along `data`", "1 prompts", "help: give 1 more"]);
+    let uneven = [
+        "2 devices along `data`",
+        "cannot share 1 text evenly (1 prompt with 1 sample each)",
+        "help: make prompts times",
+    ];
+    fails(&mut mesh("data=2"), 1, &uneven);
+    // several texts after one prompt are divided as those of several prompts, and are what they are on one device
+    let sampled = |more: &[&str]| {
+        let options = ["-n", "6", "--temperature", "2", "--samples", "4", "--ignore-eos"];
+        self::lines(generate(model.path(), &options).args(more).arg("Hi")).iter().map(tokens).collect::<Vec<_>>()
+    };
+    assert_eq!(sampled(&["--mesh", "data=2"]), sampled(&[]));
+    assert_eq!(sampled(&["--mesh", "data=4,model=2"]), sampled(&[]));
     fails(&mut mesh("pipe=2"), 1, &["`pipe`", "help: divide heads and hidden units along `model`"]);
 }
 
@@ -150,7 +162,11 @@ fn bad_lines_of_a_batch_are_named_and_the_others_continued() {
     fails(generate(model.path(), &["--batch"]).arg(&file), 1, &["error: the batch has no prompt"]);
     fs::write(&file, "\n").unwrap();
     let none = run(generate(model.path(), &["--batch"]).arg(&file));
-    assert!(none.code == Some(1) && none.stderr.contains("error: line 1 of the batch: it is empty"), "{}", none.stderr);
+    assert_eq!(none.code, Some(1), "{}", none.stderr);
+    assert_holds(
+        &none.stderr,
+        &["error: line 1 of the batch: it is empty", "error: none of the batch's lines can be continued"],
+    );
 }
 
 /// As Gemma 3 in f16: what a layer adds to the stream is more than the dtype holds.
@@ -348,6 +364,44 @@ fn chat_remembers_until_told_not_to() {
 }
 
 #[test]
+fn chat_answers_one_message_and_ends() {
+    let model = speaker();
+    let chat = |more: &[&str]| {
+        let mut command = raxla(["chat", "-n", "8", "--model"]);
+        command.arg(model.path()).args(more);
+        command
+    };
+    let answer = |prompt: &str| {
+        let text = succeeds(&mut generate(model.path(), &["-n", "8", prompt]));
+        text.trim_start_matches(' ').to_string()
+    };
+    assert_eq!(run_with(&mut chat(&["hi"]), "never read\n").stdout, answer("u:hi\na:"));
+    assert_eq!(succeeds(&mut chat(&["--system", "be", "/exit"])), answer("s:be\nu:/exit\na:"));
+    fails(&mut chat(&[&"x".repeat(70)]), 1, &["the model's context is 64"]);
+    fails(&mut chat(&[" "]), 2, &["the message is empty"]);
+}
+
+#[test]
+fn commands_of_a_chat_are_no_messages() {
+    let model = speaker();
+    let talk = |lines: &str| run_with(raxla(["chat", "-n", "8", "--model"]).arg(model.path()), lines);
+    let answer = |prompt: &str| {
+        let text = succeeds(&mut generate(model.path(), &["-n", "8", prompt]));
+        text.trim_start_matches(' ').to_string()
+    };
+    let (one, two) = (answer("u:hi\na:"), answer("u:/a/b\na:"));
+    let told = talk("/help\nhi\n/reset\nhi\n/clear\n/a/b\n/bye\nnever read\n");
+    assert_eq!((told.code, told.stdout), (Some(0), format!("{one}{one}{two}")), "{}", told.stderr);
+    assert_holds(&told.stderr, &["/clear, /reset", "/tool TEXT", "/exit, /quit"]);
+    let unknown = talk("/tool\n/clera\n /clera\n");
+    assert_eq!((unknown.code, unknown.stdout), (Some(1), answer("u:/clera\na:")), "{}", unknown.stderr);
+    assert_holds(
+        &unknown.stderr,
+        &["error: there is no command /clera\n  help: /help lists them", "error: /tool needs a text", "2 messages"],
+    );
+}
+
+#[test]
 fn chat_goes_on_after_a_message_that_cannot_be_answered() {
     let model = speaker();
     let mut chat = raxla(["chat", "-n", "4", "--model"]);
@@ -406,7 +460,7 @@ fn chat_needs_a_template() {
     fails(
         raxla(["chat", "--model"]).arg(model.path()),
         1,
-        &["has no chat template", "use `raxla generate`, or an instruction-tuned model"],
+        &["has no chat template", "help: use `raxla generate`, or an instruction-tuned model"],
     );
 }
 

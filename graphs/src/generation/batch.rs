@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    files::encode_prompt,
     memory::Room,
     model::Model,
     programs::Placement,
@@ -20,7 +21,7 @@ use std::{
 impl Model {
     /// Generate tokens after several prompts of any lengths; `on_token` sees the row and the token, and may end the row.
     ///
-    /// There are [`Generation::samples`] rows for each prompt, those of the first one first. Rows that ended stay in the
+    /// There are [`Generation::samples`] rows for each prompt, those of the first one first; a mesh divides the rows. Rows that ended stay in the
     /// batch until the last one has. What a row draws depends on the seed, on which sample of its prompt it is, and on its
     /// own tokens, not on its company. Prompts of quite different lengths, and more of them than there is memory for at once,
     /// run one group after the other.
@@ -36,15 +37,20 @@ impl Model {
         let start = Instant::now();
         let prompts: Vec<&[u32]> = prompts.iter().map(AsRef::as_ref).collect();
         self.check_request(&prompts, options)?;
-        self.check_division(prompts.len(), options)?;
+        let parts = self.placement().map_or(1, Placement::parts_of_batch);
+        let times = self.times(prompts.len(), options, parts)?;
+        // each prompt so many times, for a part of its samples each
+        let prompts: Vec<&[u32]> = prompts.into_iter().flat_map(|prompt| vec![prompt; times]).collect();
+        let options = &Generation { samples: options.samples / times, ..options.clone() };
         let mut rows: Vec<Option<Generated>> = vec![None; prompts.len() * options.samples];
         let (mut decode, mut compile) = (Duration::ZERO, Duration::ZERO);
-        let parts = self.placement().map_or(1, Placement::parts_of_batch);
         let mut groups = VecDeque::from(self.groups(&prompts, options, parts)?);
         while let Some(mut group) = groups.pop_front() {
             let row = |row: usize| group[row / options.samples] * options.samples + row % options.samples;
             let (mut begun, prompts) = (false, group.iter().map(|i| prompts[*i]).collect());
-            let made = self.generate_group(prompts, options, start, |r, token| {
+            let mut plan = Plan::new(self, prompts, options, 0);
+            plan.first = group.iter().map(|i| i % times * options.samples).collect();
+            let made = self.generate_group(plan, options, start, |r, token| {
                 begun = true;
                 on_token(row(r), token)
             });
@@ -112,12 +118,11 @@ impl Model {
     /// Generate after prompts that run at once; `start` is when the call began.
     fn generate_group(
         &self,
-        prompts: Vec<&[u32]>,
+        mut plan: Plan,
         options: &Generation,
         start: Instant,
         mut on_token: impl FnMut(usize, u32) -> Result<ControlFlow<()>>,
     ) -> Result<Vec<Generated>> {
-        let mut plan = Plan::new(self, prompts, options, 0);
         let mut records = plan.records();
         let left = |records: &[Record]| records.iter().map(Record::left).max().unwrap_or(0);
         if left(&records) == 0 {
@@ -188,33 +193,32 @@ impl Model {
         Ok(all)
     }
 
-    /// What is asked for can be divided over the model's devices.
-    fn check_division(&self, prompts: usize, options: &Generation) -> Result<()> {
-        let Some(placement) = self.placement() else { return Ok(()) };
+    /// How often each prompt is taken in, so that the `parts` of a mesh get as many each: once where they share the prompts, and
+    /// otherwise for a part of its samples each time.
+    fn times(&self, prompts: usize, options: &Generation, parts: usize) -> Result<usize> {
+        let Some(placement) = self.placement() else { return Ok(1) };
         if options.device_loop {
             self.on_one_device("a loop on the device (`device_loop`)")?;
         }
-        let parts = placement.parts_of_batch();
-        if prompts.is_multiple_of(parts) {
-            return Ok(());
+        let samples = options.samples;
+        // the least common multiple of both is what is taken in
+        let times = (1..=parts).find(|times| (prompts * times).is_multiple_of(parts)).unwrap_or(parts);
+        if samples.is_multiple_of(times) {
+            return Ok(times);
         }
-        let lacks = prompts.next_multiple_of(parts) - prompts;
-        let mesh = placement.mesh();
+        let (mesh, rows) = (placement.mesh(), prompts * samples);
+        let counted = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        let (texts, of) = (counted(rows, "text"), (counted(prompts, "prompt"), counted(samples, "sample")));
         Err(Error::Usage(format!(
-            "the {parts} devices along `data` of the mesh {mesh} cannot share {prompts} prompts evenly\n  help: give {lacks} \
-             more, or make `data` a divisor of {prompts}"
+            "the {parts} devices along `data` of the mesh {mesh} cannot share {texts} evenly ({} with {} each)\n  help: make prompts \
+             times samples a multiple of {parts}, or `data` a divisor of {rows}; one text alone is divided along `model`",
+            of.0, of.1
         )))
     }
 
     /// The ids of a prompt.
     pub(super) fn encode_prompt(&self, prompt: &str, add_special: bool) -> Result<Vec<u32>> {
-        let ids = self.tokenizer()?.encode(prompt, add_special)?;
-        let vocab = self.spec().vocab();
-        if let Some(id) = ids.iter().find(|id| **id as usize >= vocab) {
-            let why = format!("the tokenizer knows a token {id}, but the model's ids go from 0 to {}", vocab - 1);
-            return Err(Error::Usage(why + "\n  help: put the tokenizer that belongs to the model beside its weights"));
-        }
-        Ok(ids)
+        encode_prompt(self.tokenizer()?, self.spec(), prompt, add_special)
     }
 
     /// Whether a text can be a prompt: the model knows its tokens, and they fit its context.

@@ -74,6 +74,8 @@ impl<P> Drop for Later<P> {
 pub(super) struct Plan<'a> {
     pub prompts: Vec<&'a [u32]>,
     pub samples: usize,
+    /// The number of the first sample of each prompt: not 0 where an earlier one is the same prompt.
+    pub first: Vec<usize>,
     /// Most new tokens after each prompt.
     pub most: Vec<usize>,
     /// Slots of the cache.
@@ -97,7 +99,8 @@ impl<'a> Plan<'a> {
         // the last piece of the longest prompt is padded
         let padded = longest.next_multiple_of(chunk);
         let slots = buckets(0, (totals.max().unwrap_or(0) + spare).max(padded)).1;
-        Plan { prompts, samples: options.samples, most, slots, spare, chunk }
+        let first = vec![0; prompts.len()];
+        Plan { prompts, samples: options.samples, first, most, slots, spare, chunk }
     }
     pub fn rows(&self) -> usize {
         self.prompts.len() * self.samples
@@ -252,7 +255,7 @@ fn request(model: &Model, plan: &Plan, sampling: &Sampling, samples: usize) -> R
     let (client, vocab) = (model.client(), model.spec().vocab());
     let upload = |h: &Host| Array::from_bytes(client, h.aval().clone(), &h.to_bytes());
     let lengths = plan.prompts.iter().flat_map(|p| vec![p.len() as i32; samples]);
-    let numbers = (0..plan.prompts.len() * samples).map(|row| (row % samples) as i32);
+    let numbers = (0..plan.prompts.len() * samples).map(|row| (plan.first[row / samples] + row % samples) as i32);
     let needs_bias = sampling.shape().needs_bias();
     Ok(Request {
         prompt: ints(client, &lengths.collect::<Vec<i32>>())?,

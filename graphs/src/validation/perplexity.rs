@@ -43,6 +43,28 @@ impl Perplexity {
     }
 }
 
+impl Windows {
+    /// Whether a text of so many tokens can be divided so, for a model of this context.
+    ///
+    /// # Errors
+    /// A text of less than two tokens; windows of no use, or longer than the context.
+    pub fn check(self, tokens: usize, context: usize) -> Result<()> {
+        let Windows { window, stride } = self;
+        let wrong = match () {
+            () if window < 2 => format!("a window of {window} tokens predicts nothing: give at least 2"),
+            () if stride == 0 || stride > window => {
+                format!("a stride of {stride} leaves the window of {window} tokens: give 1 to {window}")
+            }
+            () if tokens < 2 => "the text has less than two tokens: there is nothing to predict".into(),
+            () if window.min(tokens) > context => {
+                format!("a window of {window} tokens is beyond the model's context of {context}: give a smaller one")
+            }
+            () => return Ok(()),
+        };
+        Err(Error::Usage(wrong))
+    }
+}
+
 impl Model {
     /// The perplexity of a text, given as tokens. `progress` gets what is known after each sequence, and how many there are.
     ///
@@ -54,21 +76,8 @@ impl Model {
         windows: Windows,
         mut progress: impl FnMut(&Perplexity, usize),
     ) -> Result<Perplexity> {
-        let (Windows { window, stride }, context) = (windows, self.spec().context);
-        let wrong = match () {
-            () if window < 2 => Some(format!("a window of {window} tokens predicts nothing: give at least 2")),
-            () if stride == 0 || stride > window => {
-                Some(format!("a stride of {stride} leaves the window of {window} tokens: give 1 to {window}"))
-            }
-            () if tokens.len() < 2 => Some("the text has less than two tokens: there is nothing to predict".into()),
-            () if window.min(tokens.len()) > context => Some(format!(
-                "a window of {window} tokens is beyond the model's context of {context}: give a smaller one"
-            )),
-            () => None,
-        };
-        if let Some(wrong) = wrong {
-            return Err(Error::Usage(wrong));
-        }
+        windows.check(tokens.len(), self.spec().context)?;
+        let Windows { window, stride } = windows;
         let ends = |begin: usize| (begin + window).min(tokens.len());
         let count = 1 + tokens.len().saturating_sub(window).div_ceil(stride);
         let (mut sums, mut scored, mut speed, mut lengths) = ([0.0; 2], 0usize, Speed::default(), vec![]);

@@ -70,7 +70,7 @@ impl Walk<'_> {
             next.extend(lists.iter().flat_map(|list| i.called(list)).map(|name| (name, inside)));
         }
         if inside.depth > DEEPEST {
-            return Err((i.name.clone(), "calls that end".into()));
+            return Err((i.name.clone(), "a program whose calls end".into()));
         }
         for (name, around) in next {
             if let Some(computation) = self.module.computation(&name) {

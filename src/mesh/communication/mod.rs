@@ -175,12 +175,14 @@ impl Communication {
         let fail = |have: String, want: String| Error::Mismatch {
             what: "listing the collectives of a compiled program".into(),
             have,
-            want,
+            want: format!("{want} is needed"),
+            help: "give the text of an optimized module: `Lowered::optimized_hlo`".into(),
         };
         let module = hlo::Module::parse(text)
-            .ok_or_else(|| fail("no text of an HLO module".into(), "an entry computation".into()))?;
+            .ok_or_else(|| fail("the text is no HLO module".into(), "one with an entry computation".into()))?;
         let collectives = collect::collectives(&module, mesh_axes, explicit::Explicit::parse(explicit));
-        let collectives = collectives.map_err(|(name, want)| fail(format!("the instruction `{name}`"), want))?;
+        let collectives =
+            collectives.map_err(|(name, want)| fail(format!("the instruction `{name}` cannot be read"), want))?;
         Ok(Communication { collectives })
     }
 

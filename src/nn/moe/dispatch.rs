@@ -48,10 +48,15 @@ where
     let [n, _] = x.shape();
     let [tokens, _] = routing.weights.shape();
     if tokens != n {
-        fail("experts", vec![x.aval(), routing.weights.aval()], "the routing is of other tokens", None)
+        fail(
+            "experts",
+            vec![x.aval(), routing.weights.aval()],
+            "the routing is of other tokens",
+            Some("route the same tokens that the experts get: one row of weights per token".into()),
+        )
     }
     let Some(first) = weights.leaves().first().copied() else {
-        fail("experts", vec![x.aval()], "the experts have no weights", None)
+        fail("experts", vec![x.aval()], "the experts have no weights", Some("give one expert at least".into()))
     };
     let devices = expert::devices(first);
     let e = first.dim(0) * devices;

@@ -48,13 +48,13 @@ pub fn custom_jvp<X: TensorTree, Y: TensorTree>(f: impl Fn(X) -> Y, rule: impl F
                 let dx = with_zeros(&t[n..], &avals);
                 let (y, dy) = rule(x.refill(t[..n].iter().copied()), x.refill(dx));
                 let _at = At::op_at("custom_jvp", line);
-                require_types("custom_jvp", "the rule's result", &paths, &avals_of(&y), &outs);
+                require_types("custom_jvp", ("the rule's result", RULE), &paths, &avals_of(&y), &outs);
                 let wanted = differentiable(&outs);
                 let dy = chosen(&dy.leaves(), &wanted);
                 let types: Vec<Aval> = dy.iter().map(|t| t.aval()).collect();
                 require_types(
                     "custom_jvp",
-                    "the rule's tangent",
+                    ("the rule's tangent", RULE),
                     &chosen(&paths, &wanted),
                     &types,
                     &chosen(&outs, &wanted),
@@ -70,6 +70,9 @@ pub fn custom_jvp<X: TensorTree, Y: TensorTree>(f: impl Fn(X) -> Y, rule: impl F
         y.refill(bind(call, &[consts, x.leaves()].concat()))
     }
 }
+
+/// What helps where the rule returns another type than it should.
+const RULE: &str = "the rule returns the function's own result and its tangent, both of the same shape and dtype";
 
 /// [`custom_jvp`] for operations that raxla composes: what `f` and `rule` do is attributed to the current operation.
 #[track_caller]

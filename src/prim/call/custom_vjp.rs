@@ -58,7 +58,7 @@ pub fn custom_vjp<X: TensorTree, Y: TensorTree, R: TensorTree>(
             let (fwd, fwd_captured, (y2, kept)) = trace_tree(&x, &avals, &forward);
             let fwd_outs = fwd.out_avals();
             let n = y2.leaves().len();
-            require_types("custom_vjp", "the forward rule's result", &y.paths(), &fwd_outs[..n], &outs);
+            require_types("custom_vjp", ("the forward rule's result", FORWARD), &y.paths(), &fwd_outs[..n], &outs);
             let residuals = &fwd_outs[n..];
             let back = trace_backward(&backward, (&x, &y, &kept), (&avals, &outs, residuals), line);
             let alike = [&outs.iter().map(|a| a.vma).collect::<Vec<_>>()[..], &vec![AxisSet::NONE; residuals.len()]];
@@ -77,6 +77,11 @@ pub fn custom_vjp<X: TensorTree, Y: TensorTree, R: TensorTree>(
     }
 }
 
+/// What helps where a rule returns another type than it should.
+const FORWARD: &str = "the forward rule returns the function's own result, and what the backward rule needs";
+const BACKWARD: &str = "the backward rule returns a cotangent for each leaf of the argument, in its shape and dtype: sum over axes that \
+    were broadcast; `x.like(0)` where nothing depends on it";
+
 /// The backward rule as a graph, for an argument, result and residuals of these structures and types.
 fn trace_backward<X: TensorTree, Y: TensorTree, R: TensorTree>(
     backward: impl Fn(R, Y) -> X,
@@ -90,14 +95,14 @@ fn trace_backward<X: TensorTree, Y: TensorTree, R: TensorTree>(
         let _at = At::op_at("custom_vjp", line);
         if d.len() != ins.len() {
             let reason = format!("the backward rule returns {} leaves, not {}", d.len(), ins.len());
-            fail("custom_vjp", vec![], reason, None)
+            fail("custom_vjp", vec![], reason, Some(BACKWARD.into()))
         }
         let wanted = differentiable(ins);
         let d = chosen(&d, &wanted);
         let types: Vec<Aval> = d.iter().map(|t| t.aval()).collect();
         let paths = chosen(&x.paths(), &wanted);
         let wanted = chosen(ins, &wanted);
-        require_types("custom_vjp", "the backward rule's result", &paths, &types, &wanted);
+        require_types("custom_vjp", ("the backward rule's result", BACKWARD), &paths, &types, &wanted);
         // the cotangent of a value that devices share is the sum over them
         let fitted = |(d, a): (&Tensor, &Aval)| vary(psum_over(*d, d.aval().vma.without(a.vma)), a.vma);
         d.iter().zip(&wanted).map(fitted).collect()

@@ -34,13 +34,13 @@ pub(super) use {
 
 /// Refuse what a rule returned, if its types are not those of the values that it stands for.
 #[track_caller]
-fn require_types(op: &str, what: &str, paths: &[String], have: &[Aval], want: &[Aval]) {
+fn require_types(op: &str, (what, help): (&str, &str), paths: &[String], have: &[Aval], want: &[Aval]) {
     if have.len() != want.len() {
-        fail(op, vec![], format!("{what} has {} leaves, not {}", have.len(), want.len()), None)
+        fail(op, vec![], format!("{what} has {} leaves, not {}", have.len(), want.len()), Some(help.into()))
     }
     if let Some(i) = (0..want.len()).find(|i| !have[*i].is_like(&want[*i])) {
         let leaf = if paths[i].is_empty() { what.to_string() } else { format!("{what}, leaf `{}`,", paths[i]) };
-        fail(op, vec![], format!("{leaf} is {} but must be {}", have[i], want[i]), None)
+        fail(op, vec![], format!("{leaf} is {} but must be {}", have[i], want[i]), Some(help.into()))
     }
 }
 

@@ -30,7 +30,12 @@ pub fn pshuffle<X: TensorTree>(x: X, axes: impl AxisNames, perm: impl Into<Vec<u
     if perm.len() != n || (0..n).any(|i| !perm.contains(&i)) {
         let whose =
             if axes.is_empty() { "instance that there is".into() } else { format!("instances of `{}`", names(&axes)) };
-        fail("pshuffle", vec![], format!("{perm:?} is no permutation of the {n} {whose}"), None)
+        fail(
+            "pshuffle",
+            vec![],
+            format!("{perm:?} is no permutation of the {n} {whose}"),
+            Some(format!("name each of 0..{n} once")),
+        )
     }
     sent(x, &axes, &perm.into_iter().enumerate().map(|(to, from)| (from, to)).collect::<Vec<_>>())
 }

@@ -61,7 +61,7 @@ pub fn switch<X: TensorTree, Y: TensorTree>(index: Tensor, branches: &[&dyn Fn(X
         fail("switch", vec![], format!("the index is {a}, not an integer scalar"), Some(help.into()))
     }
     if branches.is_empty() {
-        fail("switch", vec![], "there are no branches", None)
+        fail("switch", vec![], "there are no branches", Some("give one function at least".into()))
     }
     let avals = avals_of(&operand);
     let index = index.cast(DType::I32);

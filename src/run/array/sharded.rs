@@ -60,8 +60,8 @@ impl Array {
                 None => {
                     let bytes = Arc::new(f(&index)?);
                     if bytes.len() != part.bytes() {
-                        let (have, want) = (format!("{} bytes", bytes.len()), format!("{} bytes", part.bytes()));
-                        return Err(Error::Mismatch { what: format!("making a part {part} of {aval}"), have, want });
+                        let what = format!("making a part {part} of {aval}");
+                        return Err(Error::length(what, bytes.len(), part.bytes(), "byte"));
                     }
                     made.insert(index, bytes.clone());
                     bytes
@@ -106,8 +106,7 @@ impl Array {
         strides: Vec<i64>,
     ) -> Result<Array> {
         if bytes.len() != aval.bytes() {
-            let (have, want) = (format!("{} bytes", bytes.len()), format!("{} bytes", aval.bytes()));
-            return Err(Error::Mismatch { what: format!("making an array {aval}"), have, want });
+            return Err(Error::length(format!("making an array {aval}"), bytes.len(), aval.bytes(), "byte"));
         }
         let local = sharding.local_dims(&aval).map_err(unfit)?;
         let (indices, client) = (sharding.indices(&aval).map_err(unfit)?, sharding.mesh.client()?);

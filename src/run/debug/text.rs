@@ -18,43 +18,79 @@ const WIDTH: usize = 75;
 /// Digits after the point that are never exceeded in an array.
 const PRECISION: usize = 8;
 
-/// How a field of a format string wants floats: `{:.3}`, `{:.2e}`, `{:e}`.
+/// How a format string wants elements: `{:.3}`, `{:.2e}`, `{:e}`, and what `Formatter` knows besides.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Style {
-    /// Digits after the point.
+    /// Digits after the point of floats.
     pub decimals: Option<usize>,
-    /// With an exponent.
+    /// Floats with an exponent.
     pub scientific: bool,
+    /// With the sign of positive numbers.
+    plus: bool,
+    /// All elements, however many there are.
+    whole: bool,
+    /// Least number of characters of an element, where it stands in them, and whether zeros fill them.
+    width: usize,
+    align: Option<fmt::Alignment>,
+    zeros: bool,
 }
 impl Style {
+    /// What a formatter asks for.
+    fn of(f: &fmt::Formatter, scientific: bool) -> Style {
+        let (whole, plus, zeros) = (f.alternate(), f.sign_plus(), f.sign_aware_zero_pad());
+        let (decimals, width, align) = (f.precision(), f.width().unwrap_or(0), f.align());
+        Style { decimals, scientific, plus, whole, width, align, zeros }
+    }
+    /// A word in the width that is asked for.
+    fn padded(&self, word: &str) -> String {
+        let n = self.width;
+        match self.align {
+            _ if self.zeros => {
+                let word = word.trim_start();
+                let (sign, digits) = word.split_at(word.len() - word.trim_start_matches(['+', '-']).len());
+                format!("{sign}{digits:0>w$}", w = n.saturating_sub(sign.len()))
+            }
+            Some(fmt::Alignment::Left) => format!("{:<n$}", word.trim_start()),
+            Some(fmt::Alignment::Center) => format!("{:^n$}", word.trim()),
+            _ => format!("{word:>n$}"),
+        }
+    }
+
     /// The style that follows the colon of a field.
     pub(super) fn parse(spec: &str) -> Option<Style> {
         let (digits, scientific) = spec.strip_suffix('e').map_or((spec, false), |s| (s, true));
         if digits.is_empty() {
-            return Some(Style { decimals: None, scientific });
+            return Some(Style { scientific, ..Style::default() });
         }
         let decimals = digits.strip_prefix('.')?.parse().ok().filter(|d| *d <= 30)?;
-        Some(Style { decimals: Some(decimals), scientific })
+        Some(Style { decimals: Some(decimals), scientific, ..Style::default() })
     }
 }
 
 /// As NumPy prints it, but for bools, which are Rust's: `true`.
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(&text(&View::of(self), Style::default()))
+        f.write_str(&text(&View::of(self), Style::of(f, false)))
+    }
+}
+/// As `Display`, with exponents.
+impl fmt::LowerExp for Host {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&text(&View::of(self), Style::of(f, true)))
     }
 }
 
 /// The text of a value: a scalar alone, an array in brackets, its rows on lines of their own.
 pub(super) fn text(x: &View, style: Style) -> String {
     let dims = &x.aval.dims;
-    let shortened = x.aval.size() > WHOLE;
+    let shortened = x.aval.size() > WHOLE && !style.whole;
     let elided: Vec<bool> = dims.iter().map(|d| shortened && *d > 2 * EDGE).collect();
     let shown: Vec<Vec<usize>> = dims.iter().zip(&elided).map(|(d, e)| positions(*d, *e)).collect();
     let words = words(&x.at(&shown), style);
     if dims.is_empty() {
-        return words[0].trim().to_string();
+        return style.padded(words[0].trim());
     }
+    let words: Vec<String> = if style.width == 0 { words } else { words.iter().map(|w| style.padded(w)).collect() };
     let sizes: Vec<usize> = shown.iter().map(Vec::len).collect();
     bracketed(&words, &sizes, &elided, 1)
 }
@@ -97,6 +133,7 @@ fn words(x: &Host, style: Style) -> Vec<String> {
     let words: Vec<String> = match x.data() {
         Data::Float(v) => return floats(x.dtype(), v, x.dims().is_empty(), style),
         Data::Int(v) if x.dtype() == DType::Bool => v.iter().map(|x| (*x != 0).to_string()).collect(),
+        Data::Int(v) if style.plus => v.iter().map(|x| format!("{x:+}")).collect(),
         Data::Int(v) => v.iter().map(i128::to_string).collect(),
     };
     let width = words.iter().map(String::len).max().unwrap_or(0);
@@ -158,6 +195,10 @@ fn wants_exponent(v: &[f64], scalar: bool) -> bool {
 fn floats(dtype: DType, v: &[f64], scalar: bool, style: Style) -> Vec<String> {
     let exponent = style.scientific || (style.decimals.is_none() && wants_exponent(v, scalar));
     let most = if scalar { 30 } else { PRECISION };
+    let signed = |(before, after, exponent): Parts| match style.plus && !before.starts_with('-') {
+        true => (format!("+{before}"), after, exponent),
+        false => (before, after, exponent),
+    };
     let parts = |x: &f64| match () {
         _ if !x.is_finite() => None,
         _ if exponent => {
@@ -167,7 +208,7 @@ fn floats(dtype: DType, v: &[f64], scalar: bool, style: Style) -> Vec<String> {
         }
         _ => Some(positional(dtype, *x, style.decimals, most)),
     };
-    let parts: Vec<Option<Parts>> = v.iter().map(parts).collect();
+    let parts: Vec<Option<Parts>> = v.iter().map(|x| parts(x).map(signed)).collect();
     let width = |f: fn(&Parts) -> usize| parts.iter().flatten().map(f).max().unwrap_or(0);
     let (before, after, last) = (width(|p| p.0.len()), width(|p| p.1.len()), width(|p| p.2.len()));
     let point = parts.iter().any(Option::is_some) && !(style.decimals == Some(0) || exponent && scalar && after == 0);

@@ -295,13 +295,15 @@ impl<Args: Tree<Tensor>, Out: Tree<Tensor>> Compiled<Args, Out> {
         args.visit(|path, a| {
             let want = self.ins.get(n);
             if want.is_none_or(|want| want != a.ty() && want.aval() != a.aval()) && mismatch.is_none() {
-                let want = want.map_or("nothing".into(), |want| want.aval().to_string());
-                mismatch = Some((path.to_string(), a.aval().to_string(), want));
+                let want = want.map_or("there is no such argument".into(), |want| format!("{} is needed", want.aval()));
+                mismatch = Some((path.to_string(), format!("it is {}", a.aval()), want));
             }
             n += 1;
         });
         if let Some((path, have, want)) = mismatch {
-            return Err(Error::Mismatch { what: format!("argument `{path}` of a compiled function"), have, want });
+            let what = format!("argument `{path}` of a compiled function");
+            let help = "it runs on the types that it was compiled for; `Jit::call` compiles for others".into();
+            return Err(Error::Mismatch { what, have, want, help });
         }
         self.start_walk(&|f| args.visit_at(&Path::ROOT, &mut |_, a| f(a)))
     }

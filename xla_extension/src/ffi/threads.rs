@@ -63,11 +63,11 @@ impl<'a> Threads<'a> {
 
     /// Calls `task` with each of `0..total`, on this thread and on those of the runtime that are free, and returns when
     /// all are done. This thread takes every task that no other has begun, so it never waits for a busy pool.
+    ///
+    /// # Panics
+    /// After all tasks are done, when one of them panicked; with or without helpers.
     pub fn run(&self, total: usize, task: impl Fn(usize) + Sync) {
         let helpers = self.count().min(total).saturating_sub(1);
-        if helpers == 0 {
-            return (0..total).for_each(task);
-        }
         let borrowed: &(dyn Fn(usize) + Sync) = &task;
         // SAFETY: only the lifetime changes. `run` returns after all tasks are done, and nobody calls it later.
         let task: *const (dyn Fn(usize) + Sync) = unsafe { std::mem::transmute(borrowed) };

@@ -27,6 +27,22 @@ pub struct Placement {
 /// The axes of a mesh for generation.
 const AXES: [&str; 2] = ["data", "model"];
 
+/// A refusal to divide the model, with the sizes of `model` that would do.
+fn with_sizes(why: raxla::Error, model: &Decoder<Param>) -> raxla::Error {
+    let fits = |n: &usize| {
+        let mesh = Mesh::abstract_mesh([("model", *n)])?;
+        model.place(&parallel::rules(&mesh, false)?, &mesh)
+    };
+    let sizes: Vec<String> = (2..=64).filter(|n| fits(n).is_ok()).map(|n| n.to_string()).collect();
+    match (why, sizes.split_last()) {
+        (raxla::Error::Sharding { reason, .. }, Some((last, others))) => {
+            let sizes = if others.is_empty() { last.clone() } else { format!("{} or {last}", others.join(", ")) };
+            raxla::Error::Sharding { reason, help: format!("of this model, `model` can be {sizes}") }
+        }
+        (why, _) => why,
+    }
+}
+
 impl Placement {
     /// How this model is divided over this mesh, whose devices are of this client.
     ///
@@ -46,7 +62,7 @@ impl Placement {
         }
         mesh.client()?;
         let rules = parallel::rules(mesh, false)?;
-        let params = model.place(&rules, mesh)?;
+        let params = model.place(&rules, mesh).map_err(|why| with_sizes(why, model))?;
         let rows = Entry::Axes(rules.axes("batch").to_vec());
         // (sizes that matter are those of heads and rows)
         let cache = model.cache(mesh.axis("data").unwrap_or(1), 1, 0, DType::F32).map(|p| rules.spec_of(p, mesh));

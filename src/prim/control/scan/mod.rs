@@ -108,7 +108,10 @@ fn common_length(xs: &impl Tree<Tensor>, given: Option<usize>) -> usize {
         };
         match &first {
             Some((other, m)) if *m != n => {
-                fail("scan", vec![], format!("the lengths differ: {other} has {m}, {name} has {n} ({a})"), None)
+                let help = "all of `xs` have one entry per step: slice the longer one, or put what is the same for all steps into the \
+                            carry or the closure";
+                let reason = format!("the lengths differ: {other} has {m}, {name} has {n} ({a})");
+                fail("scan", vec![], reason, Some(help.into()))
             }
             Some(_) => {}
             None => first = Some((name, n)),

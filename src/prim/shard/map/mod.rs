@@ -118,7 +118,12 @@ impl<T: crate::Leaf> Tree<T> for Specs {
 #[track_caller]
 fn manual_axes(mesh: &Mesh, names: Option<&[String]>) -> Vec<NamedAxis> {
     if let Some(unknown) = names.into_iter().flatten().find(|n| mesh.axis(n).is_none()) {
-        fail("shard_map", vec![], format!("`axis_names` has `{unknown}`, which is no axis of the mesh {mesh}"), None)
+        fail(
+            "shard_map",
+            vec![],
+            format!("`axis_names` has `{unknown}`, which is no axis of the mesh {mesh}"),
+            Some("name axes of the mesh".into()),
+        )
     }
     let chosen = mesh.axes().iter().filter(|(name, _)| names.is_none_or(|n| n.iter().any(|n| **n == **name)));
     chosen.map(|(name, size)| NamedAxis { name: Rc::from(&**name), size: *size, mesh: true }).collect()
