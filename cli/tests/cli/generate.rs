@@ -332,7 +332,7 @@ fn other_dtypes_and_scanned_layers_speak_too() {
     assert_eq!(with(&["--kernels", "off"]), whole);
     assert_eq!(with(&["--dtype", "f32", "--arithmetic", "exact"]), whole);
     assert!(!with(&["--quantize", "q8_0", "--arithmetic", "bf16"]).is_empty());
-    fails(&mut generate(model.path(), &["--quantize", "q9", "Hi"]), 2, &["it is none of q8_0, q4_0"]);
+    fails(&mut generate(model.path(), &["--quantize", "q9", "Hi"]), 2, &["it is none of int8, int4, q8_0, q4_0"]);
 }
 
 #[test]

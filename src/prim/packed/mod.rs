@@ -152,6 +152,7 @@ fn arbitrary(format: Format, [k, n]: [usize; 2], seed: u64) -> Host {
             }
             Format::MXFP4 => block[..16].iter_mut().for_each(|e| *e = 120 + (*e & 7)),
             // (sums of large numbers that nearly cancel would show how they are ordered)
+            Format::Q4_K | Format::Q5_K => block[64..320].iter_mut().for_each(|scale| *scale &= 7),
             Format::Q6_K => block[32..288].iter_mut().for_each(|scale| *scale = 1 + (*scale & 3)),
             _ => {}
         }
