@@ -1,6 +1,6 @@
 //! Training divided over 8 virtual devices equals training on one: every recipe of `raxla::parallel`, and mixtures.
 use crate::common::quick;
-use raxla::{Array, Client, Mesh, Param, Tree, runtime};
+use raxla::{Array, Client, Mesh, Param, Tree, optim::{self, Policy}, runtime};
 use raxla_graphs::{
     config::HfConfig,
     models::{Decoder, Stacking},
@@ -36,7 +36,7 @@ struct Run {
 fn run(config: &str, mesh: Option<&str>, options: TrainOptions) -> Run {
     let client = client();
     let mesh = mesh.map(|text| Mesh::new(&client, Mesh::parse(text).unwrap()).unwrap());
-    let options = TrainOptions { learning_rate: 3e-4, ..options };
+    let options = TrainOptions { optimizer: optim::adamw(3e-4, Default::default()), ..options };
     let train = Train::new(spec(config), mesh.as_ref(), options).unwrap();
     let tokens: Vec<i32> = (0..8 * 17).map(|i| (i * 7919 + i / 5) % 64).collect();
     let tokens = Array::on(&client, [8, 17], &tokens).unwrap();
@@ -45,13 +45,13 @@ fn run(config: &str, mesh: Option<&str>, options: TrainOptions) -> Run {
     let step = if mesh.is_some() { step } else { step.on(&client) };
     let (mut losses, mut gradients) = (vec![], vec![]);
     for i in 0..10 {
-        let loss;
-        (model, state, loss) = step.call((model, state, &tokens)).unwrap();
-        losses.push(loss.item::<f32>().unwrap());
+        let metrics;
+        (model, state, metrics) = step.call((model, state, &tokens)).unwrap();
+        losses.push(metrics.loss.item::<f32>().unwrap());
         if i == 0 {
             // the running mean after one step is a tenth of the gradient
             let read = |a: &Array| a.to_vec::<f32>().unwrap().iter().map(|x| x * 10.0).collect();
-            gradients = train.collect(&state.mean, &client).unwrap().leaves().iter().map(read).collect();
+            gradients = train.collect(&model.refill(state.get("mu").unwrap().leaves()), &client).unwrap().leaves().iter().map(read).collect();
         }
     }
     let model = train.collect(&model, &client).unwrap();
@@ -215,7 +215,7 @@ fn losses_in_chunks() {
 fn products_in_bf16() {
     let wide = run(GPT2, None, plain());
     for mesh in [None, Some("fsdp=2,model=2")] {
-        let narrow = run(GPT2, mesh, TrainOptions { compute: Some(raxla::DType::BF16), ..plain() });
+        let narrow = run(GPT2, mesh, TrainOptions { precision: Policy::compute(raxla::DType::BF16), ..plain() });
         let apart = furthest(std::slice::from_ref(&wide.losses), std::slice::from_ref(&narrow.losses));
         println!("losses of f32 {:?}, of bf16 {:?}", wide.losses, narrow.losses);
         assert!(apart > 0.0 && apart < 0.01, "{apart}");
