@@ -52,11 +52,18 @@
 mod adaptive;
 mod aliases;
 mod clip;
+mod curvature;
 mod layerwise;
+mod lbfgs;
+mod linesearch;
+pub mod losses;
 mod mask;
+mod muon;
 mod precision;
 mod primitives;
+mod rate_free;
 mod schedule;
+mod schedule_free;
 mod slot;
 mod state;
 mod transformation;
@@ -72,21 +79,29 @@ pub use aliases::{
     lion, nadam, nadamw, novograd, novograd_options, radam, rmsprop, sgd, sign_sgd, signum, sm3, yogi,
 };
 pub use clip::{adaptive_grad_clip, clip, clip_by_block_rms, clip_by_global_norm, global_norm};
+pub use curvature::{SophiaOptions, scale_by_sophia, sophia};
 pub use layerwise::{
     FactoredOptions, scale_by_factored_rms, scale_by_param_block_norm, scale_by_param_block_rms, scale_by_sm3,
     scale_by_trust_ratio,
 };
+pub use lbfgs::{LbfgsOptions, lbfgs, scale_by_lbfgs};
+pub use linesearch::{ZoomOptions, scale_by_zoom_linesearch};
 pub use mask::Mask;
+pub use muon::{MuonAxes, MuonOptions, muon, orthogonalize_via_newton_schulz, scale_by_muon};
 pub use precision::{DynamicScale, Policy, dynamic_scale, loss_scale};
 pub use primitives::{
     add_decayed_weights, apply_every, centralize, ema, identity, params_ema, scale, scale_by_learning_rate,
     scale_by_schedule, scale_by_sign, set_to_zero, trace,
 };
+pub use rate_free::{DistanceOptions, dadapt_adamw, prodigy};
 pub use schedule::{
     ExponentialDecay, Interpolation, OneCycle, Schedule, WarmupCosine, Wsd, constant_schedule, cosine_decay_schedule,
     cosine_onecycle_schedule, exponential_decay, inverse_sqrt_schedule, join_schedules, linear_onecycle_schedule,
     linear_schedule, piecewise_constant_schedule, piecewise_interpolate_schedule, polynomial_schedule, sgdr_schedule,
     warmup_constant_schedule, warmup_cosine_decay_schedule, warmup_linear_schedule, wsd_schedule,
+};
+pub use schedule_free::{
+    ScheduleFreeOptions, schedule_free, schedule_free_adamw, schedule_free_eval_params, schedule_free_sgd,
 };
 pub use slot::{Initial, Parameter, Slot, Start, Typed};
 pub use state::OptState;

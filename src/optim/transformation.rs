@@ -37,6 +37,8 @@ pub struct Step<'a> {
     pub parameters: Vec<Parameter>,
     /// Their values, in the dtype of their state.
     pub params: Vec<Tensor>,
+    /// The gradients that the whole optimizer was given.
+    pub gradients: Vec<Tensor>,
     /// The loss at these parameters, if the caller gave it: a scalar.
     pub value: Option<Tensor>,
     /// The loss as a function of the parameters, if the caller gave it: line searches and estimates of curvature call it.
@@ -67,6 +69,7 @@ impl<'a> Step<'a> {
         f(&Step {
             parameters: chosen.iter().map(|i| self.parameters[*i].clone()).collect(),
             params: chosen.iter().map(|i| self.params[*i]).collect(),
+            gradients: chosen.iter().map(|i| self.gradients[*i]).collect(),
             value: self.value,
             value_fn: value_fn.as_ref().map(|f| f as ValueFn),
         })
@@ -168,9 +171,9 @@ impl Optimizer {
         let parameters = Parameter::of(params);
         self.check(&state, &parameters);
         let wide = |(t, p): (Tensor, &Parameter)| t.cast(p.state_dtype());
-        let updates = gradients.into_iter().zip(&parameters).map(wide).collect();
+        let updates: Vec<Tensor> = gradients.into_iter().zip(&parameters).map(wide).collect();
         let params_wide = params.leaves().into_iter().zip(&parameters).map(wide).collect();
-        let step = Step { params: params_wide, parameters, value, value_fn };
+        let step = Step { params: params_wide, gradients: updates.clone(), parameters, value, value_fn };
         let (updates, state) = self.inner.update(updates, &state, &step);
         (params.refill(updates), state)
     }
@@ -285,7 +288,7 @@ pub(super) struct PerLeaf<F> {
 type SlotOf = Box<dyn Fn(&Parameter) -> Slot + Send + Sync>;
 
 /// One parameter's step.
-pub(super) struct LeafStep<'a> {
+pub(super) struct LeafStep {
     /// The update that comes in.
     pub g: Tensor,
     /// The parameter, in the dtype of its state.
@@ -294,8 +297,6 @@ pub(super) struct LeafStep<'a> {
     pub s: Vec<Tensor>,
     /// The number of this step: 1 at the first; 0 where none is kept.
     pub count: Tensor,
-    /// Its name and type.
-    pub parameter: &'a Parameter,
 }
 
 /// A transformation that does `f` to each parameter alone, which has no state yet.
@@ -339,7 +340,7 @@ impl<F: Fn(&mut LeafStep) -> Tensor + Send + Sync> GradientTransformation for Pe
         for (i, g) in updates.into_iter().enumerate() {
             let s: Vec<Tensor> = old.iter().map(|slot| slot[i]).collect();
             let types: Vec<_> = s.iter().map(|t| t.dtype()).collect();
-            let mut leaf = LeafStep { g, p: step.params[i], s, count, parameter: &step.parameters[i] };
+            let mut leaf = LeafStep { g, p: step.params[i], s, count };
             out.push((self.f)(&mut leaf));
             for ((new, t), dtype) in new.iter_mut().zip(leaf.s).zip(types) {
                 new.push(t.cast(dtype));
