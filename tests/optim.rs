@@ -325,8 +325,7 @@ type Loss = Box<dyn Fn(Tensor) -> Tensor>;
 #[test]
 fn losses_equal_optax() {
     use optim::losses::{self, *};
-    let f = |dims: &[usize]| Aval::new(DType::F32, dims);
-    let host = |seed: usize| numbers(seed, &f(&[3, 4]), 1.0);
+    let host = |seed: usize| numbers(seed, &Aval::new(DType::F32, [3, 4]), 1.0);
     let (x, y) = (host(1), move || literal(host(2)));
     let p = move || y().softmax(-1);
     let bools = |rows: [i128; 12]| literal(Host::ints(DType::Bool, [3, 4], rows.to_vec()));
@@ -344,7 +343,7 @@ fn losses_equal_optax() {
     };
     let visible = move || where_(mask(), p(), 0.0);
     let turned = Host::floats(DType::F32, [4, 3], (0..12).map(|i| x.to_f64()[i % 3 * 4 + i / 3]).collect());
-    let logits = numbers(3, &f(&[2, 6, 4]), 1.0);
+    let logits = numbers(3, &Aval::new(DType::F32, [2, 6, 4]), 1.0);
     let probabilities = trace_graph(&[], |_| vec![p()]).unwrap().eval(&[]).remove(0);
     let all: Vec<(&str, &Host, Loss)> = vec![
         ("softmax_cross_entropy", &x, Box::new(move |x| softmax_cross_entropy(x, p()))),
