@@ -246,7 +246,7 @@ losses = {
     "ctc_loss_blank": case(lambda x: optax.ctc_loss(x, logit_paddings, jnp.array([[1, 2, 2], [0, 1, 0]]), word_paddings, blank_id=3), logits),
 }
 norms = [float(optax.global_norm(gradient(i, TREES[0]))) for i in range(STEPS)]
-fixture = {"norms": norms, "runs": runs, "schedules": schedules, "losses": losses}
+fixture = {"jax": jax.__version__, "optax": optax.__version__, "norms": norms, "runs": runs, "schedules": schedules, "losses": losses}
 path = pathlib.Path(__file__).parent.parent / "tests/fixtures/optim.json"
 path.write_text("{\n" + ",\n".join(
     f" {json.dumps(k)}: " + ("{\n" + ",\n".join(f"  {json.dumps(n)}: {json.dumps(v)}" for n, v in part.items()) + "\n }"
