@@ -127,11 +127,7 @@ fn begins(text: &str, prefix: &str, message: usize, which: &str) -> Result<usize
 /// # Errors
 /// A token that begins before a span and ends in it: then the tokens up to there are not those that the model is given when
 /// it has to answer.
-pub fn tokens_of_spans(
-    tokenizer: &dyn Tokenizer,
-    text: &str,
-    spans: &[Range<usize>],
-) -> Result<Sequence, Unusable> {
+pub fn tokens_of_spans(tokenizer: &dyn Tokenizer, text: &str, spans: &[Range<usize>]) -> Result<Sequence, Unusable> {
     let failed = |e| (BadKind::Tokenizer, format!("the tokenizer: {e}"));
     let fits = spans.iter().all(|s| s.start <= s.end && text.is_char_boundary(s.start) && text.is_char_boundary(s.end));
     if !fits || spans.windows(2).any(|s| s[1].start < s[0].end) {

@@ -141,7 +141,8 @@ impl Checked {
             }
             Err(e) => return Err(Error::read(path)(e)),
         };
-        let truncated = || damaged(format!("its {} bytes do not end as they should: it is truncated or no such file", map.len()));
+        let truncated =
+            || damaged(format!("its {} bytes do not end as they should: it is truncated or no such file", map.len()));
         let tail = map.len().checked_sub(TAIL).ok_or_else(truncated)?;
         let number = |at: usize| u64::from_le_bytes(map[at..at + 8].try_into().unwrap_or_default());
         if map[map.len() - MAGIC.len()..] != *MAGIC || !map.starts_with(MAGIC) {

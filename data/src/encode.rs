@@ -3,7 +3,7 @@
 use crate::{
     Error, Result,
     chat::{Sequence, Turns, rendered, tokens_of_spans},
-    sources::{BadKind, Fields, Part, Record, Source, Unusable},
+    sources::{BadKind, Fields, Record, Source, TextOrMessages, Unusable},
     tokenizer::{ChatTemplate, Tokenizer},
 };
 use serde_json::Value;
@@ -58,7 +58,8 @@ impl Encoding {
         }
         match sources.iter().find(|source| matches!(source.fields, Fields::Messages(_))) {
             Some(source) if self.template.is_none() => {
-                let reason = "it holds conversations, and there is no chat template\n  help: name a tokenizer that has one";
+                let reason =
+                    "it holds conversations, and there is no chat template\n  help: name a tokenizer that has one";
                 Err(Error::source(&source.path, reason))
             }
             _ => Ok(()),
@@ -113,9 +114,14 @@ impl Encoding {
         Ok(sequence)
     }
 
-    fn pair(&self, prompt: &Part, answer: &Part, tools: Option<&Value>) -> Result<Sequence, Unusable> {
+    fn pair(
+        &self,
+        prompt: &TextOrMessages,
+        answer: &TextOrMessages,
+        tools: Option<&Value>,
+    ) -> Result<Sequence, Unusable> {
         match (prompt, answer) {
-            (Part::Text(prompt), Part::Text(answer)) => {
+            (TextOrMessages::Text(prompt), TextOrMessages::Text(answer)) => {
                 let text = format!("{prompt}{answer}");
                 let span = prompt.len()..text.len();
                 let Sequence { tokens, learned } = tokens_of_spans(&*self.tokenizer, &text, &[span])?;
@@ -127,7 +133,7 @@ impl Encoding {
                 let learned = Vec::from_iter((start < end).then_some(start..end));
                 Ok(Sequence { tokens, learned: Some(learned) })
             }
-            (Part::Messages(prompt), Part::Messages(answer)) => {
+            (TextOrMessages::Messages(prompt), TextOrMessages::Messages(answer)) => {
                 self.chat(&[&prompt[..], answer].concat(), tools, prompt.len())
             }
             _ => Err((BadKind::WrongType, "one of its parts is a text, and another a list of messages".into())),
@@ -135,13 +141,18 @@ impl Encoding {
     }
 
     /// Both answers hold the prompt: it is what they have in common at the beginning.
-    fn without_prompt(&self, chosen: &Part, rejected: &Part, tools: Option<&Value>) -> Result<Vec<Sequence>, Unusable> {
+    fn without_prompt(
+        &self,
+        chosen: &TextOrMessages,
+        rejected: &TextOrMessages,
+        tools: Option<&Value>,
+    ) -> Result<Vec<Sequence>, Unusable> {
         match (chosen, rejected) {
-            (Part::Messages(a), Part::Messages(b)) => {
+            (TextOrMessages::Messages(a), TextOrMessages::Messages(b)) => {
                 let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
                 Ok(vec![self.chat(a, tools, same)?, self.chat(b, tools, same)?])
             }
-            (Part::Text(a), Part::Text(b)) => {
+            (TextOrMessages::Text(a), TextOrMessages::Text(b)) => {
                 let both = [self.around(self.tokens(a)?), self.around(self.tokens(b)?)];
                 let same = both[0].iter().zip(&both[1]).take_while(|(a, b)| a == b).count() as u32;
                 let learned = |tokens: Vec<u32>| {

@@ -60,7 +60,9 @@ pub enum Error {
     #[error("the position cannot be resumed: {0}")]
     Position(String),
     /// A thread that prepares batches has failed in a way that is a fault of this program.
-    #[error("a batch could not be prepared: {0}\n  help: please report this, with the sources' formats and the packing")]
+    #[error(
+        "a batch could not be prepared: {0}\n  help: please report this, with the sources' formats and the packing"
+    )]
     Worker(String),
 }
 

@@ -2,12 +2,12 @@
 //! in parallel and written in order. A shard ends where a chunk does, so that the work can go on there after the process was
 //! ended, and comes to the same bytes.
 
+use super::CacheStats;
 use super::{
     INDEX, Identity, Index, TokenCache, VERSION,
     key::{key, name},
     shard::{Shard, ShardInfo, ShardWriter},
 };
-use super::CacheStats;
 use crate::{
     Encoding, Error, Result, Source,
     chat::Sequence,
@@ -104,7 +104,10 @@ pub(super) fn build(
     encoding.check(sources)?;
     if options.max_record_bytes == 0 || options.max_record_bytes > 1 << 30 || options.shard_tokens == 0 {
         let reason = "`max_record_bytes` is to be from 1 to 2^30, and `shard_tokens` not 0";
-        return Err(Error::Options(format!("{reason}: they are {} and {}", options.max_record_bytes, options.shard_tokens)));
+        return Err(Error::Options(format!(
+            "{reason}: they are {} and {}",
+            options.max_record_bytes, options.shard_tokens
+        )));
     }
     let files = files(sources)?;
     let folder = options.folder.join(name(&key(sources, &files, encoding, options)?));
@@ -219,7 +222,8 @@ impl<P: Fn(&BuildProgress) + Sync> Work<'_, P> {
             }
         }
         finished.cursor = end;
-        let full = |s: &ShardWriter| s.info().tokens >= self.options.shard_tokens || s.info().sequences >= SHARD_SEQUENCES;
+        let full =
+            |s: &ShardWriter| s.info().tokens >= self.options.shard_tokens || s.info().sequences >= SHARD_SEQUENCES;
         if shard.as_ref().is_some_and(full) {
             self.finish_shard(shard.take(), finished)?;
             let path = self.folder.join(PROGRESS);

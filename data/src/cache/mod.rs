@@ -11,6 +11,7 @@
 
 mod build;
 mod key;
+pub(crate) use key::name as key_name;
 mod shard;
 
 pub use build::{BuildOptions, BuildProgress};
@@ -178,7 +179,11 @@ impl TokenCache {
         let (shard, i) = self.find(sequence)?;
         let all = shard.range(i)?;
         if range.end > all.len() {
-            return Err(Error::Options(format!("sequence {sequence} has {} tokens, fewer than {}", all.len(), range.end)));
+            return Err(Error::Options(format!(
+                "sequence {sequence} has {} tokens, fewer than {}",
+                all.len(),
+                range.end
+            )));
         }
         shard.read(all.start + range.start..all.start + range.end, each)
     }

@@ -98,7 +98,8 @@ fn paths(source: &Source) -> Result<Vec<(PathBuf, bool)>> {
         let reason = format!("it is no file, no folder, and no glob: {e}\n  help: look at the path");
         Error::source(&source.path, reason)
     };
-    let options = glob::MatchOptions { require_literal_separator: true, require_literal_leading_dot: true, ..Default::default() };
+    let options =
+        glob::MatchOptions { require_literal_separator: true, require_literal_leading_dot: true, ..Default::default() };
     for path in glob::glob_with(&source.path, options).map_err(bad)? {
         let path = path.map_err(|e| Error::Read { path: e.path().into(), source: e.into() })?;
         if !path.is_dir() {

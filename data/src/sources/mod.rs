@@ -8,7 +8,7 @@ mod record;
 mod separated;
 
 pub use bad::{BadKind, BadRecord, BadRecords, OnBad};
-pub use record::{Part, Record, Unusable};
+pub use record::{Record, TextOrMessages, Unusable};
 
 pub(crate) use files::{SourceFile, files};
 pub(crate) use reader::{Cursor, Raw, Reader};
@@ -144,7 +144,9 @@ impl Fields {
 pub(crate) fn group(sources: &[Source]) -> Result<u64> {
     let mut groups = sources.iter().map(|source| source.fields.group());
     let first = groups.next().ok_or_else(|| {
-        Error::Options("no source is named\n  help: name a file, a folder or a glob that holds the training text".into())
+        Error::Options(
+            "no source is named\n  help: name a file, a folder or a glob that holds the training text".into(),
+        )
     })?;
     match groups.all(|group| group == first) {
         true => Ok(first),

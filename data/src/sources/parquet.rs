@@ -99,7 +99,8 @@ fn columns(reader: &SerializedFileReader<File>, fields: &Fields) -> Result<Schem
         for column in group.columns() {
             let of_found = |name: &String| found.iter().any(|field| field.name() == name);
             let read = column.column_path().parts().first().is_some_and(of_found);
-            let known = matches!(column.compression(), Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::GZIP(_));
+            let known =
+                matches!(column.compression(), Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::GZIP(_));
             if read && !known {
                 return Err(format!(
                     "its column {} is compressed by {}, which is not supported\n  help: write the file anew with compression \

@@ -126,11 +126,7 @@ impl<'a> Reader<'a> {
         Ok(None)
     }
 
-    fn piece(
-        &mut self,
-        file: &SourceFile,
-        pieces: &mut Separated<Box<dyn BufRead + Send>>,
-    ) -> Result<Option<Raw>> {
+    fn piece(&mut self, file: &SourceFile, pieces: &mut Separated<Box<dyn BufRead + Send>>) -> Result<Option<Raw>> {
         let first = pieces.offset == 0;
         let piece = match (file.format, &self.sources[file.source].split) {
             (Format::Jsonl, _) | (_, Split::Lines) => pieces.next_line(),

@@ -10,7 +10,7 @@ use std::fmt;
 
 /// A prompt or an answer.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Part {
+pub enum TextOrMessages {
     /// Text as it is.
     Text(String),
     /// Messages for the chat template: objects with a `role`.
@@ -32,20 +32,20 @@ pub enum Record {
     /// A prompt and what is to follow it: both texts, or both messages.
     Completion {
         /// What is given.
-        prompt: Part,
+        prompt: TextOrMessages,
         /// What is learned.
-        completion: Part,
+        completion: TextOrMessages,
         /// JSON schemas of functions, for the template.
         tools: Option<Value>,
     },
     /// Two answers to a prompt.
     Preference {
         /// What is given; `None`: what both answers begin with.
-        prompt: Option<Part>,
+        prompt: Option<TextOrMessages>,
         /// The better answer.
-        chosen: Part,
+        chosen: TextOrMessages,
         /// The other one.
-        rejected: Part,
+        rejected: TextOrMessages,
         /// JSON schemas of functions, for the template.
         tools: Option<Value>,
     },
@@ -138,8 +138,8 @@ impl Row {
                 other => return Err(wrong(name, "a text", &other)),
             },
             Fields::Messages(name) => match self.part(name)? {
-                Part::Messages(messages) => Record::Chat { messages, tools: self.tools()? },
-                Part::Text(text) => return Err(wrong(name, "a list of messages", &text.into())),
+                TextOrMessages::Messages(messages) => Record::Chat { messages, tools: self.tools()? },
+                TextOrMessages::Text(text) => return Err(wrong(name, "a list of messages", &text.into())),
             },
             Fields::Completion { prompt, completion } => {
                 let (prompt, completion) = alike(prompt, self.part(prompt)?, completion, self.part(completion)?)?;
@@ -170,14 +170,16 @@ impl Row {
         value.ok_or_else(|| (BadKind::MissingField, format!("it has no field `{name}`")))
     }
 
-    fn part(&mut self, name: &str) -> Result<Part, Unusable> {
+    fn part(&mut self, name: &str) -> Result<TextOrMessages, Unusable> {
         match self.take(name)? {
-            Value::String(text) => Ok(Part::Text(text)),
-            Value::Array(messages) if messages.is_empty() => Err((BadKind::MissingField, format!("its `{name}` is empty"))),
+            Value::String(text) => Ok(TextOrMessages::Text(text)),
+            Value::Array(messages) if messages.is_empty() => {
+                Err((BadKind::MissingField, format!("its `{name}` is empty")))
+            }
             Value::Array(messages) => {
                 match messages.iter().position(|message| !message.get("role").is_some_and(Value::is_string)) {
                     Some(i) => Err(wrong(&format!("{name}[{i}]"), "an object with a `role`", &messages[i])),
-                    None => Ok(Part::Messages(messages)),
+                    None => Ok(TextOrMessages::Messages(messages)),
                 }
             }
             other => Err(wrong(name, "a text or a list of messages", &other)),
@@ -203,8 +205,13 @@ impl Row {
 }
 
 /// Two parts that are both texts or both messages.
-fn alike(a: &str, first: Part, b: &str, second: Part) -> Result<(Part, Part), Unusable> {
-    match matches!(first, Part::Text(_)) == matches!(second, Part::Text(_)) {
+fn alike(
+    a: &str,
+    first: TextOrMessages,
+    b: &str,
+    second: TextOrMessages,
+) -> Result<(TextOrMessages, TextOrMessages), Unusable> {
+    match matches!(first, TextOrMessages::Text(_)) == matches!(second, TextOrMessages::Text(_)) {
         true => Ok((first, second)),
         false => {
             Err((BadKind::WrongType, format!("one of its `{a}` and `{b}` is a text, and the other a list of messages")))

@@ -109,12 +109,10 @@ mod tests {
     use super::*;
     use std::io::BufReader;
 
+    type Next = fn(&mut Separated<BufReader<&[u8]>>) -> io::Result<Option<Piece>>;
+
     /// All pieces, read through buffers of every small size.
-    fn all(
-        text: &str,
-        limit: usize,
-        next: impl Fn(&mut Separated<BufReader<&[u8]>>) -> io::Result<Option<Piece>>,
-    ) -> Vec<(u64, Option<String>)> {
+    fn all(text: &str, limit: usize, next: Next) -> Vec<(u64, Option<String>)> {
         let read = |buffer| {
             let mut input = Separated::new(BufReader::with_capacity(buffer, text.as_bytes()), limit, 0, 1);
             let pieces = std::iter::from_fn(|| next(&mut input).unwrap());
@@ -134,17 +132,17 @@ mod tests {
 
     #[test]
     fn lines_paragraphs_separators_and_files() {
-        let line = |s: &mut Separated<_>| s.next_line();
+        let line: Next = |s| s.next_line();
         assert_eq!(all("", 9, line), []);
         assert_eq!(all("a\r\nb\n\nc", 9, line), some(&[(1, "a"), (2, "b"), (3, ""), (4, "c")]));
         assert_eq!(all("12345\n1234567\nx\n", 5, line), [(1, Some("12345".into())), (2, None), (3, Some("x".into()))]);
-        let paragraph = |s: &mut Separated<_>| s.next_paragraph();
+        let paragraph: Next = |s| s.next_paragraph();
         assert_eq!(all("\n \na\nb\n\t\r\n\nc\r\n", 9, paragraph), some(&[(3, "a\nb"), (7, "c")]));
         assert_eq!(all("aa\nbb\ncc\n\nd", 5, paragraph), [(1, None), (5, Some("d".into()))]);
-        let separator = |s: &mut Separated<_>| s.next(b"aab");
+        let separator: Next = |s| s.next(b"aab");
         assert_eq!(all("xaaabyaab\naab", 9, separator), some(&[(1, "xa"), (1, "y"), (1, "\n")]));
         assert_eq!(all("aaaaaaaaaaaab1aab", 4, separator), [(1, None), (1, Some("1".into()))]);
-        let file = |s: &mut Separated<_>| s.next(b"");
+        let file: Next = |s| s.next(b"");
         assert_eq!(all("a\nb", 3, file), some(&[(1, "a\nb")]));
         assert_eq!(all("a\nbc", 3, file), [(1, None)]);
     }
