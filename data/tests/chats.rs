@@ -2,7 +2,7 @@
 use crate::common::*;
 use raxla_data::{
     BadKind, BoxError, BuildOptions, ChatTemplateFn, Dataset, DatasetOptions, Encoding, Fields, Long, OnBad, Packing,
-    Record, Sequence, Source, TextOrMessages, TokenCache, Tokenizer, TokenizerFn, Turns,
+    Record, Sequence, Source, TextOrMessages, TokenCache, Tokenizer, Turns,
     chat::{rendered, tokens_of_spans},
 };
 use serde_json::{Value, json};
@@ -64,7 +64,7 @@ fn templates_that_forget_are_refused() {
     let (kind, reason) = forgets.encode(&record).unwrap_err();
     assert_eq!(kind, BadKind::Template);
     let wanted = "the chat template renders the conversation with it (message 2) differently when more follows: \"<think>b!<end>\" at \
-                  byte 33, and \"b!<end><user>c<end><assis\" then";
+                  byte 37, and \"b!<end><user>c<end><assi\" then";
     assert!(reason.starts_with(wanted) && reason.contains("help: say `turns = \"last\"`"), "{reason}");
     let last = Encoding { turns: Turns::Last, ..forgets };
     assert_eq!(learned(&last.encode(&record).unwrap()[0]), ["d<end>"]);
@@ -111,13 +111,13 @@ impl Tokenizer for Words {
 #[test]
 fn spans_by_offsets_and_by_prefixes_are_the_same() {
     let text = "<user>two words<end><assistant>an answer<end>\n<user>more";
-    let whole = text.find("an").unwrap()..text.find("\n").unwrap();
+    let whole = text.find("an answer").unwrap()..text.find("\n").unwrap();
     let table: [(&[Range<usize>], Result<&[Range<u32>], &str>); 7] = [
         (&[], Ok(&[])),
         (&[whole.clone()], Ok(&[11..16])),
         // the last token reaches beyond
         (&[whole.start..whole.start + 4], Ok(&[11..12])),
-        (&[0..3, 3..3, whole.clone()], Err("between \"<us\" and \"er>two words<\"")),
+        (&[0..3, 3..3, whole.clone()], Err("between \"<us\" and \"er>two words\"")),
         (&[0..5, whole.clone()], Ok(&[0..2, 11..16])),
         (&[7..6], Err("its spans are no parts of its text, in order")),
         (&[whole.clone(), 0..1], Err("its spans are no parts of its text, in order")),

@@ -77,7 +77,7 @@ pub fn documents(texts: &[String]) -> (TempDir, Arc<TokenCache>) {
 
 /// So many documents of different lengths.
 pub fn some_texts(n: usize) -> Vec<String> {
-    (0..n).map(|i| format!("{i}:{}", "abcdefgh".repeat(i * 7 % 11).split_at(i % 3).1.to_string())).collect()
+    (0..n).map(|i| format!("{i}:{}", &"abcdefgh".repeat(11)[..i * 7 % 80])).collect()
 }
 
 pub fn dataset(cache: &Arc<TokenCache>, options: &DatasetOptions) -> Dataset {

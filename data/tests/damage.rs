@@ -14,12 +14,12 @@ struct Made {
 }
 
 impl Made {
-    fn new(documents: usize) -> Made {
+    fn new(documents: usize, shard_tokens: u64) -> Made {
         let content: String =
             (0..documents).map(|i| format!("{{\"text\": \"{i} {}\"}}\n", "x".repeat(i % 90))).collect();
         let place = folder(&[("a.jsonl", content.as_bytes())]);
         let sources = [source(&place, "a.jsonl")];
-        let options = BuildOptions { shard_tokens: 40_000, ..options(&place) };
+        let options = BuildOptions { shard_tokens, ..options(&place) };
         Made { place, sources, encoding: encoding(), options }
     }
     fn build(&self) -> raxla_data::Result<TokenCache> {
@@ -44,7 +44,7 @@ impl Made {
 
 #[test]
 fn changed_and_cut_files_are_refused_by_name_and_made_again() {
-    let made = Made::new(1500);
+    let made = Made::new(1500, 40_000);
     let whole = made.read().unwrap();
     let cache = made.build().unwrap().folder().to_path_buf();
     let files: Vec<PathBuf> = contents(&cache).into_iter().map(|(name, _)| cache.join(name)).collect();
@@ -89,7 +89,7 @@ fn changed_and_cut_files_are_refused_by_name_and_made_again() {
 
 #[test]
 fn damage_that_is_met_in_the_background_reaches_the_caller() {
-    let made = Made::new(4000);
+    let made = Made::new(4000, 1_000_000);
     let cache = made.build().unwrap();
     let shard = cache.folder().join("tokens-00000.shard");
     let mut bytes = fs::read(&shard).unwrap();

@@ -41,7 +41,6 @@ fn each_packing_of_three_documents() {
         row(&[g, h, E, 0, 0], &[1, 1, 1, 0], &[0, 1, 2, 0], &[1, 1, 0, 0]),
     ];
     let cut = row(&[c, d, e, f, g], &ones, &count, &[1, 1, 1, 1]);
-    // (the three tokens left of the long one and the two of the short one go together)
     let rows = [row(&[a, b, E, i, E], &[1, 1, 1, 2], &[0, 1, 2, 0], &[1, 1, 0, 1]), cut.clone(), last.clone()];
     assert_eq!(with(Packing::Pack, Long::Split), rows);
     assert_eq!(with(Packing::Pack, Long::Truncate), [ab.clone(), cut.clone()]);

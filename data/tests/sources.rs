@@ -143,7 +143,7 @@ fn what_cannot_be_read_is_an_error_with_a_remedy() {
     let pipe = place.path().join("pipe.txt");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let error = text_of(TokenCache::build(&[source(&place, "pipe.txt")], &encoding(), &options(&place), |_| {}));
-    assert!(error.contains("help: "), "{error}");
+    assert!(error.contains("it is no file, but a pipe, socket or device\n  help: "), "{error}");
 }
 
 fn fixture(name: &str) -> Source {

@@ -69,7 +69,10 @@ pub(crate) fn files(sources: &[Source]) -> Result<Vec<SourceFile>> {
             };
             let metadata = fs::metadata(&path).map_err(Error::read(&path))?;
             if !metadata.is_file() {
-                return Err(Error::source(path.display(), "it is no file, but a pipe, socket or device"));
+                return Err(Error::source(
+                    path.display(),
+                    "it is no file, but a pipe, socket or device\n  help: write it to a file first",
+                ));
             }
             all.push(SourceFile { source: i, format, gzip, stamp: Stamp::of(&metadata), path });
         }
