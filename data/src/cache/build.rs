@@ -120,7 +120,8 @@ pub(super) fn build(
     // Where locks do not work, two processes do the same work to the same end.
     let _ = lock.lock();
     if !folder.join(INDEX).exists() {
-        let work = Work { sources, files: &files, encoding, options, folder: &folder, progress };
+        let vocab_size = encoding.tokenizer.vocab_size();
+        let work = Work { sources, files: &files, encoding, vocab_size, options, folder: &folder, progress };
         work.run()?;
     }
     TokenCache::open(&folder)
@@ -130,6 +131,8 @@ struct Work<'a, P> {
     sources: &'a [Source],
     files: &'a [SourceFile],
     encoding: &'a Encoding,
+    /// Some tokenizers count for it.
+    vocab_size: usize,
     options: &'a BuildOptions,
     folder: &'a Path,
     progress: &'a P,
@@ -158,7 +161,7 @@ impl<P: Fn(&BuildProgress) + Sync> Work<'_, P> {
         let index = Index {
             version: VERSION,
             group: group(self.sources)?,
-            vocab_size: self.encoding.tokenizer.vocab_size() as u64,
+            vocab_size: self.vocab_size as u64,
             shards: finished.shards,
             stats: finished.stats,
         };
@@ -238,7 +241,7 @@ impl<P: Fn(&BuildProgress) + Sync> Work<'_, P> {
         shard: &mut Option<ShardWriter>,
         finished: &mut Finished,
     ) -> Result<()> {
-        let vocab_size = self.encoding.tokenizer.vocab_size();
+        let vocab_size = self.vocab_size;
         if let Some(id) = sequence.tokens.iter().find(|id| **id as usize >= vocab_size) {
             return Err(Error::Tokenizer {
                 fingerprint: self.encoding.tokenizer.fingerprint(),
