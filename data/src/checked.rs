@@ -124,7 +124,10 @@ pub(crate) struct Checked {
     map: MappedFile,
     /// How many bytes the sections take, with what stands before and between them.
     data: usize,
+    /// Where the checksums of the blocks begin.
     checksums: usize,
+    /// Of these checksums, and of what the file says about itself.
+    checksum: u32,
     /// A bit for each block that has been compared.
     seen: Vec<AtomicU64>,
     sections: Vec<Range<usize>>,
@@ -165,12 +168,17 @@ impl Checked {
         let sections = sections.ok_or_else(|| damaged("its sections lie outside of it".into()))?;
         let seen = (0..blocks.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
         let (path, remove) = (path.to_path_buf(), remove.to_path_buf());
-        Ok((Checked { path, remove, map, data: begin, checksums, seen, sections }, footer.meta))
+        Ok((Checked { path, remove, map, data: begin, checksums, checksum: stored, seen, sections }, footer.meta))
     }
 
     /// What is wrong with the file.
     pub fn damaged(&self, reason: impl Into<String>) -> Error {
         damaged(&self.path, &self.remove, reason.into())
+    }
+
+    /// A number that hardly any other content has.
+    pub fn checksum(&self) -> u32 {
+        self.checksum
     }
 
     /// How many bytes a section has.
@@ -214,7 +222,9 @@ impl Checked {
     /// The number at this index of a section of 8-byte numbers.
     pub fn number(&self, section: usize, index: usize) -> Result<u64> {
         let bytes = self.bytes(section, 8 * index..8 * index + 8)?;
-        Ok(u64::from_le_bytes(bytes.try_into().unwrap_or_default()))
+        // (what is counted has sizes, which stay numbers when they are multiplied)
+        let number = u64::from_le_bytes(bytes.try_into().unwrap_or_default());
+        if number < 1 << 56 { Ok(number) } else { Err(self.damaged("its parts contradict each other")) }
     }
 }
 

@@ -121,8 +121,7 @@ impl Dataset {
         let selection = Selection::new(options.part, cache.len() / group)?;
         let key = key_name(&serde_json::json!([1, options]));
         let plan = Plan::open(&cache.folder().join(format!("rows-{key}.plan")), &cache, &selection, options)?;
-        let folder = cache.folder().file_name().unwrap_or_default().to_string_lossy();
-        let fingerprint = format!("{folder}/{key}");
+        let fingerprint = format!("{}/{key}", cache.fingerprint());
         Ok(Dataset { options: *options, plan, fingerprint, cache })
     }
 
@@ -150,7 +149,7 @@ impl Dataset {
     pub fn cache(&self) -> &TokenCache {
         &self.cache
     }
-    /// A name that no other rows have.
+    /// A name that other rows do not have. It does not depend on where sources or cache are.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }

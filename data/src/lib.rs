@@ -19,6 +19,10 @@
 //! docs/data.md explains it all.
 #![forbid(unsafe_code)]
 
+#[doc = include_str!("../../docs/data.md")]
+#[cfg(doctest)]
+struct DataDoctests;
+
 mod cache;
 pub mod chat;
 mod checked;

@@ -149,6 +149,9 @@ fn what_makes_no_sense_is_refused() {
     let both = [text[0].clone(), Source { fields, ..source(&place, "a.jsonl") }];
     let error = build(&both, &encoding(), &options(&place));
     assert!(error.contains("preferences and other records are in one cache\n  help:"), "{error}");
+    let talk = [Source { fields: Fields::Messages("messages".into()), ..source(&place, "a.txt") }];
+    let error = build(&talk, &Encoding { template: Some(angles()), ..encoding() }, &options(&place));
+    assert!(error.contains("text holds documents, and `fields` says otherwise\n  help:"), "{error}");
     let chats = [Source { fields: Fields::Messages("messages".into()), ..source(&place, "a.jsonl") }];
     let error = build(&chats, &encoding(), &options(&place));
     assert!(error.contains("there is no chat template\n  help:"), "{error}");

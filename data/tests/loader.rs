@@ -119,6 +119,15 @@ fn positions_of_other_data_are_refused() {
     let mut same = of(&[1.0, 2.0], 0);
     same.seek(&saved).unwrap();
     assert!(text_of(same.seek(&Position { examples: u64::MAX, ..saved })).contains("no run has read "));
+    // the same data elsewhere are the same
+    let elsewhere = || {
+        let (place, cache) = documents(&some_texts(30));
+        let rows = Arc::new(dataset(&cache, &DatasetOptions::new(50)));
+        let mixed = Mixture::of(rows, MixtureOptions::default()).unwrap();
+        (place, Loader::new(mixed, LoaderOptions::new(2)).unwrap())
+    };
+    let ((_here, here), (_there, mut there)) = (elsewhere(), elsewhere());
+    there.seek(&here.position()).unwrap();
     // another batch size reads the same examples in other batches
     let mixed = mixture(&[1.0, 2.0], MixtureOptions::default());
     let [small, large] = [2, 6].map(|size| take(&mut Loader::new(mixed.clone(), LoaderOptions::new(size)).unwrap(), 3));

@@ -4,6 +4,7 @@ mod cache;
 mod chats;
 mod common;
 mod damage;
+mod errors;
 mod killed;
 mod loader;
 mod mixture;

@@ -87,6 +87,7 @@ pub struct TokenCache {
     shards: Vec<Shard>,
     /// The number of the first sequence of each shard, and that behind the last.
     first: Vec<u64>,
+    fingerprint: String,
 }
 
 impl TokenCache {
@@ -129,12 +130,19 @@ impl TokenCache {
         for info in &index.shards {
             first.push(first[first.len() - 1] + info.sequences);
         }
-        Ok(TokenCache { folder: folder.to_path_buf(), index, shards: shards?, first })
+        let shards = shards?;
+        let checksums: Vec<u32> = shards.iter().map(Shard::checksum).collect();
+        let fingerprint = key_name(&serde_json::json!([index.group, index.shards, checksums]));
+        Ok(TokenCache { folder: folder.to_path_buf(), index, shards, first, fingerprint })
     }
 
     /// Where it is.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+    /// A name that other tokens do not have. It does not depend on where sources or cache are.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
     /// What is known of its content.
     pub fn stats(&self) -> &CacheStats {

@@ -119,6 +119,11 @@ impl Shard {
         Ok(Shard { file, width: info.width, sequences })
     }
 
+    /// A number that hardly any other content has.
+    pub fn checksum(&self) -> u32 {
+        self.file.checksum()
+    }
+
     /// Where a sequence's tokens are.
     pub fn range(&self, sequence: usize) -> Result<Range<usize>> {
         self.between(ENDS, sequence)

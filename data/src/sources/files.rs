@@ -1,6 +1,6 @@
 //! The files that sources name.
 
-use super::{Format, Source};
+use super::{Fields, Format, Source};
 use crate::{Error, Result};
 use std::{
     fs::{self, Metadata},
@@ -67,6 +67,10 @@ pub(crate) fn files(sources: &[Source]) -> Result<Vec<SourceFile>> {
                 }
                 continue;
             };
+            if format == Format::Text && !matches!(source.fields, Fields::Text(_)) {
+                let reason = "text holds documents, and `fields` says otherwise\n  help: leave `fields` out";
+                return Err(Error::source(path.display(), reason));
+            }
             let metadata = fs::metadata(&path).map_err(Error::read(&path))?;
             if !metadata.is_file() {
                 return Err(Error::source(
