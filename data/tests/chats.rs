@@ -113,9 +113,10 @@ impl Tokenizer for Words {
 fn spans_by_offsets_and_by_prefixes_are_the_same() {
     let text = "<user>two words<end><assistant>an answer<end>\n<user>more";
     let whole = text.find("an answer").unwrap()..text.find("\n").unwrap();
-    let table: [(&[Range<usize>], Result<&[Range<u32>], &str>); 7] = [
+    type Case<'a> = (&'a [Range<usize>], Result<&'a [Range<u32>], &'a str>);
+    let table: [Case; 7] = [
         (&[], Ok(&[])),
-        (&[whole.clone()], Ok(&[11..16])),
+        (std::slice::from_ref(&whole), Ok(&[11..16])),
         // the last token reaches beyond
         (&[whole.start..whole.start + 4], Ok(&[11..12])),
         (&[0..3, 3..3, whole.clone()], Err("between \"<us\" and \"er>two words\"")),
