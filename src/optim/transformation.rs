@@ -234,19 +234,23 @@ fn difference<'a>(
     }
 }
 
+/// What helps where a tree is not like the model.
+const LIKE: &str = "gradients and the optimizer's state are trees of the model's own structure and shapes: take them of this model, \
+    and make a new state after changing it";
+
 /// The leaves of a tree that must be like the model: abandons tracing with the first leaf that is not.
 #[track_caller]
 fn leaves_like<M: Tree<Tensor>>(what: &str, tree: &M, model: &M) -> Vec<Tensor> {
     let (ours, theirs) = (tree.paths(), model.paths());
     if let Some((one, other, path)) = difference(what, &ours, "the model", &theirs) {
-        fail("update", vec![], format!("{one} has a leaf `{path}`, which {other} lacks"), None);
+        fail("update", vec![], format!("{one} has a leaf `{path}`, which {other} lacks"), Some(LIKE.into()));
     }
     let leaves = tree.leaves();
     for ((leaf, parameter), path) in leaves.iter().zip(model.leaves()).zip(theirs) {
         let (a, p) = (leaf.aval(), parameter.aval());
         if a.dims != p.dims {
             let at = if path.is_empty() { String::new() } else { format!(" at `{path}`") };
-            fail("update", vec![], format!("{what} has {a}{at}, where the model has {p}"), None);
+            fail("update", vec![], format!("{what} has {a}{at}, where the model has {p}"), Some(LIKE.into()));
         }
     }
     leaves
