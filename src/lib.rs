@@ -251,6 +251,7 @@ struct ErrorDoctests;
 #[cfg(doctest)]
 struct ShardingDoctests;
 
+pub mod checkpoint;
 pub mod error;
 mod ir;
 pub mod lower;
@@ -266,6 +267,7 @@ pub mod testing;
 pub mod transform;
 
 pub(crate) use ir::refusal;
+pub(crate) use run::file;
 pub use ir::{aval, graph, host, inner, trace, tree};
 pub use mesh::{communication, parallel, pmap};
 pub use run::{array, cache, debug, jit, memory, runtime};
