@@ -214,6 +214,7 @@
 //! | loops and branches | [`scan`], [`scan_with`], [`ScanOptions`], [`while_loop`], [`fori_loop`], [`Bound`], [`cond`], [`switch`] |
 //! | random numbers | [`Key`], [`random`] |
 //! | parts of models | [`nn`], [`Param`], [`param`] |
+//! | checkpoints of training | [`checkpoint`] |
 //! | optimizers | [`optim`]: plain functions on trees |
 //! | several devices | [`Mesh`], [`P!`](macro@P), [`PartitionSpec`], [`NamedSharding`], [`SpecTree`], [`Rules`], [`with_sharding`], [`with_logical_sharding`], [`shard_map`], [`shard_map_with`], [`ShardMapOptions`], [`parallel`], [`Communication`] |
 //! | collectives | [`psum`], [`pmean`], [`pmax`], [`pmin`], [`all_gather`], [`all_to_all`], [`ppermute`], [`pshuffle`], [`psum_scatter`], [`pvary`], [`axis_index`], [`axis_size`], [`AxisNames`] |
