@@ -268,9 +268,9 @@ pub mod testing;
 pub mod transform;
 
 pub(crate) use ir::refusal;
-pub(crate) use run::file;
 pub use ir::{aval, graph, host, inner, trace, tree};
 pub use mesh::{communication, parallel, pmap};
+pub(crate) use run::file;
 pub use run::{array, cache, debug, jit, memory, runtime};
 
 #[doc(inline)]

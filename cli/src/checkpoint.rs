@@ -2,7 +2,7 @@
 use crate::{Result, screen};
 use clap::{Args, Subcommand};
 use raxla::{
-    checkpoint::{Checkpoint, Metadata, steps},
+    checkpoint::{Checkpoint, Metadata, latest, steps},
     memory,
 };
 use serde_json::json;
@@ -74,18 +74,11 @@ fn open(path: &Path) -> Result<Checkpoint> {
     if is_checkpoint(path) {
         return Ok(Checkpoint::open(path)?);
     }
-    let mut wrong = None;
-    for (_, folder) in folders(path)?.into_iter().rev() {
-        match Checkpoint::open(&folder) {
-            Ok(checkpoint) => return Ok(checkpoint),
-            Err(e) => wrong = wrong.or(Some(e)),
-        }
-    }
-    Err(wrong.map_or_else(|| none(path).into(), Into::into))
+    latest(path)?.ok_or_else(|| none(path).into())
 }
 fn none(path: &Path) -> String {
     format!(
-        "{}: there is no checkpoint in it\n  help: name the folder of a run, or of one checkpoint (step_00000100)",
+        "{}: there is no whole checkpoint in it\n  help: name the folder of a run, or of one checkpoint (step_00000100)",
         path.display()
     )
 }
@@ -116,7 +109,8 @@ fn list(run: &Path, json: bool) -> Result {
 
 fn verify(path: &Path) -> Result {
     let mut out = screen::stdout();
-    let all = if is_checkpoint(path) { vec![path.to_path_buf()] } else { folders(path)?.into_iter().map(|f| f.1).collect() };
+    let all =
+        if is_checkpoint(path) { vec![path.to_path_buf()] } else { folders(path)?.into_iter().map(|f| f.1).collect() };
     if all.is_empty() {
         return Err(none(path).into());
     }
@@ -124,7 +118,13 @@ fn verify(path: &Path) -> Result {
     for folder in &all {
         match Checkpoint::open(folder).and_then(|checkpoint| Ok((checkpoint.step(), checkpoint.verify()?))) {
             Ok((step, v)) => {
-                writeln!(out, "step {step}: {} tensors in {} files, {}: whole", v.tensors, v.files, memory::show(v.bytes))?;
+                writeln!(
+                    out,
+                    "step {step}: {} tensors in {} files, {}: whole",
+                    v.tensors,
+                    v.files,
+                    memory::show(v.bytes)
+                )?;
             }
             Err(e) => wrong.push(e),
         }
@@ -139,9 +139,7 @@ impl Show {
         let mut out = screen::stdout();
         let c = open(&self.path)?;
         if self.json {
-            let leaf = |(path, aval): (&str, raxla::Aval)| {
-                json!({ "path": path, "dtype": aval.dtype.name(), "shape": aval.dims })
-            };
+            let leaf = |(path, aval): (&str, raxla::Aval)| json!({ "path": path, "dtype": aval.dtype.name(), "shape": aval.dims });
             let leaves: Vec<_> = c.leaves().map(leaf).collect();
             let all = json!({
                 "step": c.step(), "raxla": c.written_by(), "bytes": bytes(&c), "leaves": leaves, "metadata": c.metadata(),

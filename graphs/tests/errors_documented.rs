@@ -3,9 +3,9 @@
 //! A test that fails prints the message as it is now. What depends on environment variables runs in a child process.
 use proc_macro2::{TokenStream, TokenTree};
 use raxla::{
-    Array, Aval, Axis, DType, Host, Key, Mesh, P, Tensor, Tree, checkpoint::CheckpointManager, cond, custom_jvp, debug_assert, debug_check,
-    debug_nans, einsum, grad, jit, jit::Buckets, literal, prim::CustomCall, psum, runtime, scan, scope, shard_map,
-    trace::trace_graph, tree, vjp, vmap, vmap_axes, while_loop, zeros,
+    Array, Aval, Axis, DType, Host, Key, Mesh, P, Tensor, Tree, checkpoint::CheckpointManager, cond, custom_jvp,
+    debug_assert, debug_check, debug_nans, einsum, grad, jit, jit::Buckets, literal, prim::CustomCall, psum, runtime,
+    scan, scope, shard_map, trace::trace_graph, tree, vjp, vmap, vmap_axes, while_loop, zeros,
 };
 use raxla_graphs::{
     Beams, Draft, Generation, LoadError, LoadOptions, Model, Sampling, hub::HubOptions, source::Source,
@@ -197,9 +197,8 @@ fn messages_of_the_framework_are_shown() {
 fn wrong_checkpoints() {
     let dir = tempfile::tempdir().expect("a folder");
     let zeros = |dims: &[usize]| Array::from_slice(dims, &vec![0f32; dims.iter().product()]).expect("a device");
-    let named = |w: &[usize], more: &str| {
-        BTreeMap::from([("w".to_string(), zeros(w)), (more.to_string(), zeros(&[3]))])
-    };
+    let named =
+        |w: &[usize], more: &str| BTreeMap::from([("w".to_string(), zeros(w)), (more.to_string(), zeros(&[3]))]);
     let mut manager = CheckpointManager::open(dir.path(), Default::default()).expect("a folder");
     manager.save(100, &named(&[2, 3], "moment"), Default::default()).expect("it begins");
     manager.wait().expect("it is written");

@@ -43,7 +43,8 @@ impl CheckpointError {
         Error::Checkpoint(Box::new(CheckpointError { path: path.into(), problem, reason, help }))
     }
     pub(super) fn damaged(path: &Path, reason: impl Into<String>) -> Error {
-        const HELP: &str = "restore an older step (`restore_latest` does), or copy this one again from where it is whole";
+        const HELP: &str =
+            "restore an older step (`restore_latest` does), or copy this one again from where it is whole";
         CheckpointError::new(path, Problem::Damaged, reason, HELP)
     }
     pub(super) fn unwritable(path: &Path, e: &io::Error) -> Error {

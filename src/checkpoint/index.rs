@@ -225,7 +225,9 @@ fn newer(path: &Path, bytes: &[u8]) -> Option<crate::Error> {
 fn check_sum(mut bytes: Vec<u8>) -> Result<(), String> {
     let digits = bytes.len().checked_sub(END.1.len() + DIGITS).map(|at| at..at + DIGITS);
     let framed = digits.filter(|d| bytes[..d.start].ends_with(END.0.as_bytes()) && bytes.ends_with(END.1.as_bytes()));
-    let Some(digits) = framed else { return Err("it does not end as an index does: it was cut short or changed".into()) };
+    let Some(digits) = framed else {
+        return Err("it does not end as an index does: it was cut short or changed".into());
+    };
     let said = bytes[digits.clone()].to_vec();
     bytes[digits].fill(b'0');
     let (sum, said) = (Crc::of(&bytes).to_string(), String::from_utf8_lossy(&said).into_owned());

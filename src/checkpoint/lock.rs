@@ -27,12 +27,14 @@ pub(super) fn take(folder: &Path) -> Result<File> {
             }
             owner => format!("another process writes checkpoints into it: {owner}"),
         };
-        let help = "wait until it ends, or end it, or name another folder; reading needs no manager (`Checkpoint::open`)";
+        let help =
+            "wait until it ends, or end it, or name another folder; reading needs no manager (`Checkpoint::open`)";
         return Err(CheckpointError::new(folder, Problem::Locked, reason, help));
     }
     // (where locks do not work, nobody is kept out)
     let program = std::env::args_os().next().unwrap_or_default();
-    let host = fs::read_to_string("/proc/sys/kernel/hostname").map_or(String::new(), |name| format!(" on {}", name.trim()));
+    let host =
+        fs::read_to_string("/proc/sys/kernel/hostname").map_or(String::new(), |name| format!(" on {}", name.trim()));
     let me = format!("process {} ({}){host}\n", std::process::id(), program.to_string_lossy());
     file.rewind().and_then(|()| file.set_len(0)).and_then(|()| file.write_all(me.as_bytes())).map_err(unwritable)?;
     Ok(file)

@@ -1,6 +1,7 @@
 //! The checkpoints of a run.
 use super::{
-    BestMode, Checkpoint, CheckpointError, Metadata, PreservationPolicy, Problem, Report, RestoreOptions, Saved, Verified,
+    BestMode, Checkpoint, CheckpointError, Metadata, PreservationPolicy, Problem, Report, RestoreOptions, Saved,
+    Verified,
     error::is_damage,
     lock, retain,
     save::{Plan, folder_of},

@@ -107,6 +107,17 @@ pub fn steps(folder: impl AsRef<Path>) -> Result<Vec<u64>> {
     Ok(steps)
 }
 
+/// The newest checkpoint in this folder that is whole, as far as its index and the lengths of its files tell. It needs no
+/// manager: for programs that look on while another trains.
+///
+/// # Errors
+/// As [`steps`].
+pub fn latest(folder: impl AsRef<Path>) -> Result<Option<Checkpoint>> {
+    let folder = folder.as_ref();
+    let open = |step: &u64| Checkpoint::open(save::folder_of(folder, *step)).ok();
+    Ok(steps(folder)?.iter().rev().find_map(open))
+}
+
 /// The step that a folder is named after.
 fn step_of(path: &Path) -> Option<u64> {
     let step = path.file_name()?.to_str()?.strip_prefix("step_")?.parse().ok()?;

@@ -15,7 +15,7 @@ use crate::{
 };
 use safetensors::{SafeTensors, tensor};
 use std::{
-    collections::{HashMap, HashSet, hash_map::Entry},
+    collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
     fs,
     ops::Range,
     path::{Path, PathBuf},
@@ -98,22 +98,23 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Checkpoint`](crate::Error::Checkpoint) that names the first file and tensor that is not as it was written.
     pub fn verify(&self) -> Result<Verified> {
-        let mut shards = Shards::of(self);
-        let mut tensors = 0;
+        let mut pieces: BTreeMap<&str, Vec<(&Leaf, &Piece)>> = BTreeMap::new();
+        for leaf in &self.index.leaves {
+            leaf.pieces.iter().for_each(|piece| pieces.entry(&piece.file).or_default().push((leaf, piece)));
+        }
+        let (mut shards, mut tensors) = (Shards::of(self), 0);
+        // file by file, so that one at a time is mapped
         for name in self.index.files.keys() {
-            // file by file, so that little memory is mapped at a time
-            let pieces = self.index.leaves.iter().flat_map(|l| l.pieces.iter().map(move |p| (l, p)));
-            for (leaf, piece) in pieces.filter(|(_, piece)| piece.file == *name) {
-                shards.piece(leaf, piece)?;
-                shards.forget(piece);
-                tensors += 1;
-            }
-            let file = shards.file(name)?;
-            let listed = self.index.leaves.iter().flat_map(|l| &l.pieces).filter(|p| p.file == *name).count();
-            if file.tensors.offset_keys().len() != listed {
+            let listed = pieces.remove(&**name).unwrap_or_default();
+            if shards.file(name)?.tensors.offset_keys().len() > listed.len() {
                 let reason = "it has other tensors than those that the index lists";
                 return Err(CheckpointError::damaged(&self.folder.join(name), reason));
             }
+            for (leaf, piece) in &listed {
+                shards.piece(leaf, piece)?;
+                shards.forget(piece);
+            }
+            tensors += listed.len();
             shards.open.remove(&**name);
         }
         Ok(Verified { files: self.index.files.len(), tensors, bytes: self.files().map(|(_, n)| n).sum() })
@@ -174,12 +175,11 @@ impl<'a> Shards<'a> {
         let shard = self.file(&piece.file)?;
         let fits = |info: &&tensor::TensorInfo| info.shape == piece.shape && info.dtype == stored(aval.dtype);
         let info = shard.tensors.info(&piece.tensor).filter(fits);
-        let (begin, end) = info.map(|i| (i.data_offsets.0 + shard.values, i.data_offsets.1 + shard.values)).ok_or_else(
-            || {
+        let (begin, end) =
+            info.map(|i| (i.data_offsets.0 + shard.values, i.data_offsets.1 + shard.values)).ok_or_else(|| {
                 let reason = format!("it has no tensor `{}` of type {aval}, which the index lists", piece.tensor);
                 CheckpointError::damaged(&self.checkpoint.folder.join(&piece.file), reason)
-            },
-        )?;
+            })?;
         Ok(begin..end)
     }
 
@@ -227,12 +227,7 @@ impl<'a> Shards<'a> {
 
     /// An array, on the first device of the client or divided in this way. Of a divided one, no more than one device's part is
     /// held on the host at a time, but for parts that several devices have.
-    pub(super) fn array(
-        &mut self,
-        leaf: &'a Leaf,
-        client: &Client,
-        sharding: Option<&NamedSharding>,
-    ) -> Result<Array> {
+    pub(super) fn array(&mut self, leaf: &'a Leaf, client: &Client, sharding: Option<&NamedSharding>) -> Result<Array> {
         let aval = leaf.aval();
         let array = match (sharding, &leaf.pieces[..]) {
             (Some(sharding), _) => Array::from_shards(sharding, aval, |index| self.part(leaf, index)),

@@ -35,7 +35,8 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let change = |(path, from, to): &(String, Aval, Aval)| format!("`{path}`: {from} in the checkpoint, {to} in the tree");
+        let change =
+            |(path, from, to): &(String, Aval, Aval)| format!("`{path}`: {from} in the checkpoint, {to} in the tree");
         write!(f, "{} restored", leaves(self.restored))?;
         section(f, "renamed", &self.renamed, |(path, from)| format!("`{path}` from `{from}`"))?;
         section(f, "converted", &self.cast, change)?;
@@ -47,7 +48,8 @@ impl fmt::Display for Report {
 impl Report {
     /// The sections that are errors.
     pub(super) fn errors(&self, f: &mut impl fmt::Write) -> fmt::Result {
-        let change = |(path, from, to): &(String, Aval, Aval)| format!("`{path}`: {from} in the checkpoint, {to} in the tree");
+        let change =
+            |(path, from, to): &(String, Aval, Aval)| format!("`{path}`: {from} in the checkpoint, {to} in the tree");
         section(f, "missing", &self.missing, |(path, aval, near)| {
             let near = near.as_ref().map_or(String::new(), |near| format!("; is it `{near}`?"));
             format!("`{path}` ({aval}){near}")

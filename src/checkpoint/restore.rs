@@ -179,12 +179,15 @@ impl Checkpoint {
     /// Refuses patterns that are of no use: they are misspelled.
     fn check_patterns<'p>(&self, paths: impl Iterator<Item = &'p str> + Clone, options: &RestoreOptions) -> Result<()> {
         let refuse = |reason: String| {
-            let help = "`*` is any text without a dot, `**` any text; `raxla checkpoint show` lists the paths of a checkpoint";
+            let help =
+                "`*` is any text without a dot, `**` any text; `raxla checkpoint show` lists the paths of a checkpoint";
             Err(CheckpointError::new(&self.folder, Problem::Unsupported, reason, help))
         };
         for (from, to) in &options.rename {
             if wildcards(from) != wildcards(to) {
-                return refuse(format!("the renaming of `{from}` to `{to}` has another number of wildcards on each side"));
+                return refuse(format!(
+                    "the renaming of `{from}` to `{to}` has another number of wildcards on each side"
+                ));
             }
         }
         for pattern in options.only.iter().chain(options.rename.iter().map(|(from, _)| from)) {

@@ -1,11 +1,7 @@
 //! Which checkpoints stay.
 use super::{Checkpoint, Metadata, save::folder_of, steps};
 use crate::{error::Result, file::Draft};
-use std::{
-    cmp::Ordering,
-    collections::BTreeSet,
-    path::Path,
-};
+use std::{cmp::Ordering, collections::BTreeSet, path::Path};
 
 /// Which checkpoints are kept. What one of several policies keeps is kept; without a policy, all are. The newest whole one is
 /// kept always. Orbax: `preservation_policy`.
@@ -55,8 +51,12 @@ pub(super) fn kept(all: &[(u64, Metadata)], policies: &[PreservationPolicy]) -> 
     for policy in policies {
         match policy {
             PreservationPolicy::LatestN(n) => kept.extend(newest_first().take(*n)),
-            PreservationPolicy::BestN { metric, mode, n } => kept.extend(ranked(all, metric, *mode).into_iter().take(*n)),
-            PreservationPolicy::EveryNSteps(n) => kept.extend(newest_first().filter(|s| *n > 0 && s.is_multiple_of(*n))),
+            PreservationPolicy::BestN { metric, mode, n } => {
+                kept.extend(ranked(all, metric, *mode).into_iter().take(*n))
+            }
+            PreservationPolicy::EveryNSteps(n) => {
+                kept.extend(newest_first().filter(|s| *n > 0 && s.is_multiple_of(*n)))
+            }
         }
     }
     kept

@@ -46,7 +46,7 @@ fn one_flipped_bit_anywhere_is_found() {
         }
         fs::write(&path, whole).unwrap();
     }
-    assert!(tried > 1000, "{tried}");
+    assert!(tried > 900, "{tried}");
     read(place.path(), &like).unwrap();
 }
 
@@ -133,7 +133,9 @@ fn a_made_up_index_is_refused() {
         ("it has no tensor `x`", (|i| i["leaves"][1]["pieces"][0]["tensor"] = json!("x")) as Change),
         ("of type i32[3]", |i| i["leaves"][1]["dtype"] = json!("i32")),
         ("its checksum is ", |i| i["leaves"][1]["pieces"][0]["crc32"] = json!("00000001")),
-        ("its header is damaged", |i| i["files"]["shard-00001-of-00002.safetensors"]["header_crc32"] = json!("00000001")),
+        ("its header is damaged", |i| {
+            i["files"]["shard-00001-of-00002.safetensors"]["header_crc32"] = json!("00000001")
+        }),
     ] {
         fs::write(folder.join("checkpoint.json"), &whole).unwrap();
         forged(&folder, change);

@@ -54,7 +54,9 @@ fn child() {
             let mut manager = CheckpointManager::open(folder, options).unwrap();
             let first = manager.latest().unwrap().map_or(0, |step| step + 1);
             for step in first.. {
-                manager.save(step, &at_step(step), Metadata::default().with("position", &(step * 10)).unwrap()).unwrap();
+                manager
+                    .save(step, &at_step(step), Metadata::default().with("position", &(step * 10)).unwrap())
+                    .unwrap();
                 if step == first + 1 {
                     println!("ready");
                 }

@@ -46,6 +46,7 @@ fn the_newest_whole_one_is_never_removed() {
     let options = CheckpointManagerOptions { preservation: vec![LatestN(1)], ..Default::default() };
     let mut manager = CheckpointManager::open(place.path(), options).unwrap();
     assert_eq!((manager.latest().unwrap(), manager.steps().unwrap()), (Some(1), vec![1, 2]));
+    assert_eq!(latest(place.path()).unwrap().unwrap().step(), 1);
     let found = manager.restore_latest(&Aval::new(DType::F32, [2]), &here()).unwrap().unwrap();
     assert_eq!((found.step, found.passed_over[0].0, found.passed_over.len()), (1, 2, 1));
     // training goes on from there, and its step replaces the damaged one

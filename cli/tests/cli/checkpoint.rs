@@ -49,7 +49,7 @@ fn checkpoints_are_listed_checked_shown_and_compared() {
     assert_holds(&outcome.stdout, &["step 1: "]);
     assert_holds(&outcome.stderr, &["shard-00001-of-00001.safetensors: the tensor `", "is damaged: its checksum is "]);
     let empty = tempfile::tempdir().unwrap();
-    fails(&mut checkpoint(&["show"], &[empty.path()]), 1, &["there is no checkpoint in it"]);
-    fails(&mut checkpoint(&["verify"], &[empty.path()]), 1, &["there is no checkpoint in it"]);
+    fails(&mut checkpoint(&["show"], &[empty.path()]), 1, &["there is no whole checkpoint in it"]);
+    fails(&mut checkpoint(&["verify"], &[empty.path()]), 1, &["there is no whole checkpoint in it"]);
     fails(&mut checkpoint(&["ls"], &[&empty.path().join("none")]), 1, &["it cannot be read: "]);
 }

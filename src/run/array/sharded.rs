@@ -230,9 +230,7 @@ pub(crate) fn copy_overlap(from: (&[u8], &[Range<usize>]), to: (&mut [u8], &[Ran
     let whole = both().rev().take_while(|(f, t)| f == t).count();
     let outer = common.len().saturating_sub(whole + 1);
     let run = dtype.bytes_for(common[outer..].iter().map(Range::len).product());
-    let strides = |index: &[Range<usize>]| {
-        strides(&Aval::new(dtype, index.iter().map(Range::len).collect::<Vec<_>>()))
-    };
+    let strides = |index: &[Range<usize>]| strides(&Aval::new(dtype, index.iter().map(Range::len).collect::<Vec<_>>()));
     let steps = [strides(from.1), strides(to.1)];
     let inner = |index: &[Range<usize>], steps: &[i64]| match index.get(outer) {
         Some(range) => (common[outer].start - range.start) * steps[outer] as usize,

@@ -87,7 +87,9 @@ fn header(entries: &[Entry]) -> Result<Vec<u8>, Failure> {
     let mut names = HashMap::with_capacity(entries.len());
     for Entry { name, dtype, data } in entries {
         if name == RESERVED {
-            return Err(Failure::Format(format!("safetensors files have no tensor `{RESERVED}`: the name is reserved")));
+            return Err(Failure::Format(format!(
+                "safetensors files have no tensor `{RESERVED}`: the name is reserved"
+            )));
         }
         if names.insert(name, ()).is_some() {
             return Err(Failure::Format(format!("two tensors have the name `{name}`")));
