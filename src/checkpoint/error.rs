@@ -38,17 +38,17 @@ pub enum Problem {
 }
 
 impl CheckpointError {
-    pub(super) fn new(path: &Path, problem: Problem, reason: impl Into<String>, help: impl Into<String>) -> Error {
+    pub(super) fn error(path: &Path, problem: Problem, reason: impl Into<String>, help: impl Into<String>) -> Error {
         let (reason, help) = (reason.into(), help.into());
         Error::Checkpoint(Box::new(CheckpointError { path: path.into(), problem, reason, help }))
     }
     pub(super) fn damaged(path: &Path, reason: impl Into<String>) -> Error {
         const HELP: &str =
             "restore an older step (`restore_latest` does), or copy this one again from where it is whole";
-        CheckpointError::new(path, Problem::Damaged, reason, HELP)
+        CheckpointError::error(path, Problem::Damaged, reason, HELP)
     }
     pub(super) fn unwritable(path: &Path, e: &io::Error) -> Error {
-        CheckpointError::new(path, Problem::Io(e.kind()), format!("it cannot be written: {e}"), remedy(e))
+        CheckpointError::error(path, Problem::Io(e.kind()), format!("it cannot be written: {e}"), remedy(e))
     }
     /// A file that has to be there cannot be read: damage, if it is gone or empty.
     pub(super) fn unreadable(path: &Path, e: &io::Error) -> Error {
@@ -58,7 +58,7 @@ impl CheckpointError {
             io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory => CheckpointError::damaged(path, e.to_string()),
             kind => {
                 let help = "let this user read it, or copy it to where it can be read";
-                CheckpointError::new(path, Problem::Io(kind), format!("it cannot be read: {e}"), help)
+                CheckpointError::error(path, Problem::Io(kind), format!("it cannot be read: {e}"), help)
             }
         }
     }

@@ -173,7 +173,7 @@ impl Index {
         if self.format != FORMAT {
             return Err(format!("it says that it is a {:?}", self.format));
         }
-        for (name, _) in &self.files {
+        for name in self.files.keys() {
             let mut parts = Path::new(name).components();
             let plain = matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None));
             if !plain || name.contains('\\') {
@@ -217,7 +217,7 @@ fn newer(path: &Path, bytes: &[u8]) -> Option<crate::Error> {
     (head.format == FORMAT && head.version > VERSION).then(|| {
         let reason = format!("it was written by raxla {}, in version {} of the format", head.raxla, head.version);
         let help = format!("use that version: this one is {}, and reads up to {VERSION}", env!("CARGO_PKG_VERSION"));
-        CheckpointError::new(path, Problem::Unsupported, reason, help)
+        CheckpointError::error(path, Problem::Unsupported, reason, help)
     })
 }
 

@@ -29,7 +29,7 @@ pub(super) fn take(folder: &Path) -> Result<File> {
         };
         let help =
             "wait until it ends, or end it, or name another folder; reading needs no manager (`Checkpoint::open`)";
-        return Err(CheckpointError::new(folder, Problem::Locked, reason, help));
+        return Err(CheckpointError::error(folder, Problem::Locked, reason, help));
     }
     // (where locks do not work, nobody is kept out)
     let program = std::env::args_os().next().unwrap_or_default();

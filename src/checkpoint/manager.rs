@@ -101,7 +101,7 @@ impl CheckpointManager {
                 Ok(_) => {
                     let help = "save another step, or remove this one first (`CheckpointManager::delete`)";
                     let reason = format!("step {step} is saved already");
-                    return Err(CheckpointError::new(&target, Problem::Unsupported, reason, help));
+                    return Err(CheckpointError::error(&target, Problem::Unsupported, reason, help));
                 }
             }
         }
@@ -117,7 +117,7 @@ impl CheckpointManager {
         let thread = thread::Builder::new().name("raxla-checkpoint".into()).spawn(work);
         self.saving = Some(thread.map_err(|e| {
             let help = "allow more threads (`ulimit -u`)";
-            CheckpointError::new(&self.folder, Problem::Io(e.kind()), format!("no thread can be started: {e}"), help)
+            CheckpointError::error(&self.folder, Problem::Io(e.kind()), format!("no thread can be started: {e}"), help)
         })?);
         Ok(())
     }
@@ -130,7 +130,7 @@ impl CheckpointManager {
         let Some(saving) = self.saving.take() else { return Ok(None) };
         let broken = |_| {
             let reason = "the thread that saves ended with a panic";
-            Err(CheckpointError::new(&self.folder, Problem::Unsupported, reason, "report this as a bug of raxla"))
+            Err(CheckpointError::error(&self.folder, Problem::Unsupported, reason, "report this as a bug of raxla"))
         };
         saving.join().unwrap_or_else(broken).map(Some)
     }
@@ -165,7 +165,7 @@ impl CheckpointManager {
         });
         let Some((metric, mode)) = best else {
             let (reason, help) = ("no policy says what is best", "add a `PreservationPolicy::BestN`, or use `best_by`");
-            return Err(CheckpointError::new(&self.folder, Problem::Unsupported, reason, help));
+            return Err(CheckpointError::error(&self.folder, Problem::Unsupported, reason, help));
         };
         self.best_by(metric, mode)
     }
@@ -185,7 +185,7 @@ impl CheckpointManager {
         if !path.is_dir() {
             let all = self.steps()?.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
             let help = if all.is_empty() { "there is none at all".into() } else { format!("there are {all}") };
-            return Err(CheckpointError::new(&path, Problem::NoStep, format!("there is no step {step}"), help));
+            return Err(CheckpointError::error(&path, Problem::NoStep, format!("there is no step {step}"), help));
         }
         Checkpoint::open(path)
     }

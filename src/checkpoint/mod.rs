@@ -100,7 +100,7 @@ pub fn steps(folder: impl AsRef<Path>) -> Result<Vec<u64>> {
     let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
     let entries = entries.map_err(|e| {
         let reason = format!("it cannot be read: {e}");
-        CheckpointError::new(folder, Problem::Io(e.kind()), reason, "name the folder that checkpoints are saved in")
+        CheckpointError::error(folder, Problem::Io(e.kind()), reason, "name the folder that checkpoints are saved in")
     })?;
     let mut steps: Vec<u64> = entries.iter().filter_map(|entry| step_of(&entry.path())).collect();
     steps.sort_unstable();

@@ -51,7 +51,7 @@ impl Checkpoint {
         let folder = folder.as_ref();
         if !folder.is_dir() {
             let help = "name the folder of a step, such as `checkpoints/step_00000100`";
-            return Err(CheckpointError::new(folder, Problem::NoStep, "there is no such folder", help));
+            return Err(CheckpointError::error(folder, Problem::NoStep, "there is no such folder", help));
         }
         let checkpoint = Checkpoint { folder: folder.into(), index: Index::read(folder)? };
         if let Some(named) = step_of(folder).filter(|step| *step != checkpoint.index.step) {

@@ -160,7 +160,7 @@ impl Checkpoint {
         if let Some(path) = valueless {
             let help = "pass a tree of arrays, whose leaves can stay as they are";
             let reason = format!("the leaf `{path}` is not to be restored, and the tree has no value for it");
-            return Err(CheckpointError::new(&self.folder, Problem::Unsupported, reason, help));
+            return Err(CheckpointError::error(&self.folder, Problem::Unsupported, reason, help));
         }
         let other: Vec<&Leaf> = self.index.leaves.iter().filter(|leaf| !used.contains(&*leaf.path)).collect();
         // (a name that is wrong on both sides is among those that are too many)
@@ -181,7 +181,7 @@ impl Checkpoint {
         let refuse = |reason: String| {
             let help =
                 "`*` is any text without a dot, `**` any text; `raxla checkpoint show` lists the paths of a checkpoint";
-            Err(CheckpointError::new(&self.folder, Problem::Unsupported, reason, help))
+            Err(CheckpointError::error(&self.folder, Problem::Unsupported, reason, help))
         };
         for (from, to) in &options.rename {
             if wildcards(from) != wildcards(to) {
@@ -206,7 +206,7 @@ impl Checkpoint {
             true => "allow the conversion (`RestoreOptions::cast`), or restore into a tree of these dtypes",
             false => "restore it into a tree like the one that was saved, or say in `RestoreOptions` what may differ",
         };
-        CheckpointError::new(&self.folder, Problem::Mismatch(Box::new(report)), reason, help)
+        CheckpointError::error(&self.folder, Problem::Mismatch(Box::new(report)), reason, help)
     }
 }
 

@@ -67,7 +67,7 @@ impl Plan {
         let mut paths = HashSet::new();
         if let Some(twin) = leaves.iter().find(|leaf| !paths.insert(&leaf.path)) {
             let reason = format!("two leaves have the path `{}`", twin.path);
-            return Err(CheckpointError::new(target, Problem::Unsupported, reason, COLLIDING));
+            return Err(CheckpointError::error(target, Problem::Unsupported, reason, COLLIDING));
         }
         let mut shards: Vec<Vec<Part>> = vec![];
         for parts in on_devices.into_values() {
@@ -107,7 +107,7 @@ impl Plan {
             let written = stream::write(file, entries, &mut staging).map_err(|failure| match failure {
                 Failure::Io(e) => CheckpointError::unwritable(&path, &e),
                 Failure::Array(e) => e,
-                Failure::Format(why) => CheckpointError::new(&path, Problem::Unsupported, why, "rename the leaf"),
+                Failure::Format(why) => CheckpointError::error(&path, Problem::Unsupported, why, "rename the leaf"),
             })?;
             for (leaf, piece) in places {
                 let piece = &mut self.leaves[leaf].pieces[piece];
@@ -119,7 +119,8 @@ impl Plan {
         let saved = |seconds| Saved { step, files: count, bytes: files.values().map(|f| f.bytes).sum(), seconds };
         let saved = saved(0.0);
         let index = Index::new(step, self.leaves, files, metadata);
-        let unspeakable = |e| CheckpointError::new(target, Problem::Unsupported, format!("{e}"), "change the metadata");
+        let unspeakable =
+            |e| CheckpointError::error(target, Problem::Unsupported, format!("{e}"), "change the metadata");
         let text = index.to_text().map_err(unspeakable)?;
         fs::write(draft.path().join(INDEX), text).map_err(|e| CheckpointError::unwritable(&target.join(INDEX), &e))?;
         if target.exists() {
