@@ -2,6 +2,7 @@
 mod bench;
 mod cache;
 mod chat;
+mod checkpoint;
 mod convert;
 mod doctor;
 mod generate;
@@ -77,6 +78,8 @@ enum Command {
     Doctor(doctor::Args),
     #[command(subcommand)]
     Cache(cache::Command),
+    #[command(subcommand)]
+    Checkpoint(checkpoint::Command),
     Logits(logits::Args),
     Verify(verify::Args),
     Perplexity(perplexity::Args),
@@ -120,6 +123,7 @@ fn main() -> ExitCode {
         Command::Plugin(c) => c.run(global),
         Command::Doctor(a) => a.run(global),
         Command::Cache(c) => c.run(),
+        Command::Checkpoint(c) => c.run(),
         Command::Logits(a) => a.run(global),
         Command::Verify(a) => a.run(global),
         Command::Perplexity(a) => a.run(global),

@@ -206,8 +206,8 @@ impl Slot {
             Start::Parameter => {
                 let Some(array) = parameter.and_then(Typed::array) else {
                     let what = "making the first state of an optimizer that begins with the parameters".to_string();
-                    let (have, want) = ("only their types".to_string(), "their values: give `init` arrays".to_string());
-                    return Err(Error::Mismatch { what, have, want });
+                    let (have, want) = ("there are only their types".to_string(), "it needs their values".to_string());
+                    return Err(Error::Mismatch { what, have, want, help: "give `init` arrays".into() });
                 };
                 return Ok(array.to_host()?.cast(self.aval.dtype).to_bytes());
             }
