@@ -3,16 +3,14 @@
 use raxla_orbax::{Checkpoint, Error, ItemKind, Result, Value};
 use std::path::{Path, PathBuf};
 
-/// The folders that look like checkpoints, and not those inside of them.
+/// The folders that have files of a checkpoint, and not those inside of them.
 fn find(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     let io = |source| Error::Io { path: folder.into(), source };
     let mut folders = Vec::new();
     let mut is_checkpoint = false;
     for entry in folder.read_dir().map_err(io)? {
         let path = entry.map_err(io)?.path();
-        let marks = ["_CHECKPOINT_METADATA", "_METADATA", "manifest.ocdbt", "_sharding"];
-        let inner = |p: &Path| marks.iter().any(|m| p.join(m).is_file());
-        is_checkpoint |= marks.iter().any(|m| path.ends_with(m)) || path.is_dir() && inner(&path) && !path.join(marks[0]).exists();
+        is_checkpoint |= ["_CHECKPOINT_METADATA", "_METADATA", "manifest.ocdbt"].iter().any(|m| path.ends_with(m));
         folders.extend(path.is_dir().then_some(path));
     }
     if is_checkpoint {

@@ -176,9 +176,9 @@ pub(super) fn read_table(cursor: &mut Cursor, transitive: &str) -> Decoded<Vec<A
             return Err("the base of a path is longer than the path".into());
         }
         let path = format!("{transitive}{name}");
-        // A path stays below the folder of the database.
+        // A path stays below the folder of the database. (It is empty where there is nothing: in a version without a root.)
         let outside = path.starts_with('/') || path.contains(['\0', '\\']) || path.split('/').any(|part| part == "..");
-        if outside || path.is_empty() || path.len() > MAX_NAME {
+        if outside || path.len() > MAX_NAME {
             return Err(Fault::Unsupported(format!("the data file `{path}`, outside of the checkpoint")));
         }
         Ok(Arc::new(DataFile { path, base: transitive.len() + base }))
