@@ -89,16 +89,14 @@ fn slices_are_parts_of_the_whole() {
         let (whole, size) = (read(&tree, entry), of.dtype.size());
         let [rows, columns] = of.shape[..] else { panic!() };
         for (top, left) in (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c))) {
-            for (bottom, right) in [(rows, columns), (top + 1, columns), (rows, left + 1), ((top + 3).min(rows), (left + 4).min(columns)), (top, right(left))] {
+            let near = ((top + 3).min(rows), (left + 4).min(columns));
+            for (bottom, right) in [(rows, columns), (top + 1, columns), (rows, left + 1), near, (top, left)] {
                 let mut out = vec![0; (bottom - top) * (right - left) * size];
                 tree.read_slice(array, &[top..bottom, left..right], &mut out).unwrap();
                 let row = |r: usize| &whole[(r * columns + left) * size..(r * columns + right) * size];
                 assert_eq!(out, (top..bottom).flat_map(row).copied().collect::<Vec<u8>>(), "{name} {array} {top}..{bottom} {left}..{right}");
             }
         }
-    }
-    fn right(left: usize) -> usize {
-        left
     }
 }
 

@@ -14,6 +14,8 @@
 //! UUID there is one byte for the kind of the manifest, and an empty database has a root at offset and length 2^64 - 1.
 mod codec;
 mod node;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub(crate) use self::{codec::DataFile, codec::Location, node::Value, write::Builder};
@@ -23,14 +25,17 @@ use crate::{
     error::{Error, Fault, Result, io_error},
     stream::Blob,
 };
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 /// The file that makes a folder a database.
 pub(crate) const MANIFEST_FILE: &str = "manifest.ocdbt";
-/// The most that the keys of a database may take, with what is kept of each entry and node. A small file could otherwise mean
-/// more than fits anywhere: keys are prefix compressed, and a node may be referred to from many places.
+/// The most that the keys of a database may take, with what is kept of each entry. They are prefix compressed: a small file could
+/// otherwise mean more than fits anywhere.
 const MAX_KEYS: usize = 512 << 20;
-/// What is counted for an entry or a visit of a node, apart from the key.
+/// What is counted for an entry, apart from the key.
 const ENTRY: usize = 64;
 
 /// The newest version of a database, with all its keys.
@@ -56,18 +61,17 @@ impl Database {
         };
         let mut database = Database { root: root.to_path_buf(), arity_log2, nodes, entries: Vec::new() };
         if let Some(Version { height, root: Some(location) }) = versions.last() {
-            let mut used = 0;
-            database.read_node(location, *height, Vec::new(), &mut used)?;
+            database.read_node(location, *height, Vec::new(), &mut Reading::default())?;
         }
         Ok(database)
     }
 
-    fn read_node(&mut self, location: &Location, height: u8, prefix: Vec<u8>, used: &mut usize) -> Result<()> {
+    fn read_node(&mut self, location: &Location, height: u8, prefix: Vec<u8>, reading: &mut Reading) -> Result<()> {
         let path = self.root.join(&location.file.path);
-        let fault = |reason: &str| Fault::from(format!("bytes {} to {}: {reason}", location.offset, location.offset + location.length)).at(&path);
-        *used += ENTRY + prefix.len();
-        if *used > MAX_KEYS {
-            return Err(Error::Unsupported { path, what: format!("a B-tree whose keys take more than {MAX_KEYS} bytes") });
+        let fault =
+            |reason: &str| Fault::from(format!("bytes {} to {}: {reason}", location.offset, location.offset + location.length)).at(&path);
+        if !reading.nodes.insert((location.file.path.clone(), location.offset)) {
+            return Err(fault("its B-tree refers to this node twice"));
         }
         let encoded = self.value(&Value::Out(location.clone()))?.bytes(codec::MAX_NODE)?;
         let transitive = &location.file.path[..location.file.base];
@@ -80,8 +84,8 @@ impl Database {
             Node::Leaf(entries) => {
                 for (key, value) in entries {
                     let key = full(&key);
-                    *used += ENTRY + key.len();
-                    if *used > MAX_KEYS || key.len() > codec::MAX_NAME {
+                    reading.bytes += ENTRY + key.len();
+                    if reading.bytes > MAX_KEYS || key.len() > codec::MAX_NAME {
                         return Err(fault("its keys are too long"));
                     }
                     if self.entries.last().is_some_and(|(last, _)| *last >= key) {
@@ -92,7 +96,7 @@ impl Database {
             }
             Node::Inner(children) => {
                 for child in children {
-                    self.read_node(&child.location, height - 1, full(&child.prefix), used)?;
+                    self.read_node(&child.location, height - 1, full(&child.prefix), reading)?;
                 }
             }
         }
@@ -124,7 +128,7 @@ impl Database {
     /// Compares the checksums of the nodes with older versions, which reading does not need.
     pub fn verify_history(&self) -> Result<()> {
         let mut left: Vec<(Location, u8)> = self.nodes.iter().map(|n| (n.location.clone(), n.height)).collect();
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         while let Some((at, height)) = left.pop() {
             // (each node once: they could refer to each other from many places)
             if !seen.insert((at.file.path.clone(), at.offset)) {
@@ -137,6 +141,15 @@ impl Database {
         }
         Ok(())
     }
+}
+
+/// What has been read of a B-tree.
+#[derive(Default)]
+struct Reading {
+    /// The nodes: file and offset.
+    nodes: HashSet<(String, u64)>,
+    /// The keys.
+    bytes: usize,
 }
 
 fn read_manifest(path: &Path) -> Result<Manifest> {
