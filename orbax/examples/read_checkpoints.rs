@@ -39,7 +39,13 @@ fn describe(path: &Path) -> Result<String> {
         };
         let verified = tree.verify()?;
         let (arrays, other): (Vec<_>, Vec<_>) = tree.entries().iter().partition(|e| matches!(e.value, Value::Array(_)));
-        lines.push(format!("{name}: {} arrays, {} other, {} chunks, {} bytes", arrays.len(), other.len(), verified.chunks, verified.bytes));
+        lines.push(format!(
+            "{name}: {} arrays, {} other, {} chunks, {} bytes",
+            arrays.len(),
+            other.len(),
+            verified.chunks,
+            verified.bytes
+        ));
         lines.extend(verified.problems.iter().map(|p| format!("  PROBLEM: {p}")));
     }
     Ok(lines.join("\n  "))

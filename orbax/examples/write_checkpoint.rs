@@ -40,7 +40,11 @@ fn write(step: &Path, kind: ArrayKind, options: Options) -> Result<()> {
     let bytes: Vec<u8> = (0..60).flat_map(|i| (i as f32).to_le_bytes()).collect();
     writer.write(&[key("arrays"), key("sharded")], &array, &bytes)?;
     let layers = [key("layers"), Key::Index(0), key("w")];
-    writer.write(&layers, &ArrayType { dtype: DType::Int32, shape: vec![], chunk: vec![], kind }, &7i32.to_le_bytes())?;
+    writer.write(
+        &layers,
+        &ArrayType { dtype: DType::Int32, shape: vec![], chunk: vec![], kind },
+        &7i32.to_le_bytes(),
+    )?;
     let scalar = |dtype| ArrayType { dtype, shape: vec![], chunk: vec![], kind: ArrayKind::Scalar };
     writer.write(&[key("layers"), Key::Index(1)], &scalar(DType::Int64), &(-3i64).to_le_bytes())?;
     writer.write(&[key("layers"), Key::Index(2)], &scalar(DType::Float64), &2.5f64.to_le_bytes())?;
@@ -56,10 +60,13 @@ fn write(step: &Path, kind: ArrayKind, options: Options) -> Result<()> {
 fn main() -> Result<()> {
     let folder = std::env::args().nth(1).ok_or_else(|| Error::Argument("give the folder".into()))?;
     for (name, layout) in [("v1", Layout::V1), ("direct", Layout::Direct), ("manager", Layout::Manager)] {
-        for (format, zarr3, kind) in [("zarr2", false, ArrayKind::Numpy), ("zarr3", true, ArrayKind::Numpy), ("jax", true, ArrayKind::Jax)] {
+        for (format, zarr3, kind) in
+            [("zarr2", false, ArrayKind::Numpy), ("zarr3", true, ArrayKind::Numpy), ("jax", true, ArrayKind::Jax)]
+        {
             let step = Path::new(&folder).join(format!("{name}_{format}"));
             let step = if layout == Layout::Manager { step.join("7") } else { step };
-            std::fs::create_dir_all(step.parent().unwrap_or(Path::new("."))).map_err(|source| Error::Io { path: step.clone(), source })?;
+            std::fs::create_dir_all(step.parent().unwrap_or(Path::new(".")))
+                .map_err(|source| Error::Io { path: step.clone(), source })?;
             write(&step, kind, Options { layout, zarr3, ..Options::default() })?;
             println!("{}", step.display());
         }

@@ -105,10 +105,12 @@ impl Checkpoint {
         }
         let names: Vec<&str> = trees.iter().filter_map(|i| i.name()).collect();
         let found = ["default", "state", "pytree"].into_iter().find_map(named);
-        found.copied().ok_or_else(|| Error::Argument(match &names[..] {
-            [] => format!("{} holds no tree of arrays", self.path.display()),
-            _ => format!("{} holds several trees: name one of {}", self.path.display(), names.join(", ")),
-        }))
+        found.copied().ok_or_else(|| {
+            Error::Argument(match &names[..] {
+                [] => format!("{} holds no tree of arrays", self.path.display()),
+                _ => format!("{} holds several trees: name one of {}", self.path.display(), names.join(", ")),
+            })
+        })
     }
 
     /// `_CHECKPOINT_METADATA`: the handlers of items, times in nanoseconds since 1970, what the user stored. Null if there is none.
@@ -142,7 +144,10 @@ impl Item {
             return Err(Error::Argument(format!("{} holds no tree", self.path.display())));
         }
         if !self.path.join("_METADATA").exists() && self.path.join("checkpoint").exists() {
-            return Err(Error::Unsupported { path: self.path.join("checkpoint"), what: "the msgpack format of Orbax before 2023".into() });
+            return Err(Error::Unsupported {
+                path: self.path.join("checkpoint"),
+                what: "the msgpack format of Orbax before 2023".into(),
+            });
         }
         Tree::open(&self.path)
     }
@@ -187,7 +192,9 @@ fn check_committed(path: &Path, metadata: &Json) -> Result<()> {
     }
     let is_null = |name: &str| metadata.as_object().and_then(|m: &Map<_, _>| m.get(name)).is_some_and(Json::is_null);
     if is_null("commit_timestamp_nsecs") && !path.join(COMMIT_FILE).exists() {
-        return uncommitted(format!("it has no `{COMMIT_FILE}`, and `{CHECKPOINT_METADATA}` has no time of the commit"));
+        return uncommitted(format!(
+            "it has no `{COMMIT_FILE}`, and `{CHECKPOINT_METADATA}` has no time of the commit"
+        ));
     }
     Ok(())
 }
@@ -196,7 +203,9 @@ fn why_not(path: &Path) -> Result<String> {
     let steps = steps(path)?;
     Ok(match &steps[..] {
         [] => format!("it has neither `_METADATA` nor `{MANIFEST_FILE}`, and neither do the folders in it"),
-        [.., (_, last)] => format!("it is a folder of {} checkpoints: open one of them, as {}", steps.len(), last.display()),
+        [.., (_, last)] => {
+            format!("it is a folder of {} checkpoints: open one of them, as {}", steps.len(), last.display())
+        }
     })
 }
 

@@ -63,7 +63,11 @@ impl fmt::Display for Diff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.missing.iter().try_for_each(|name| writeln!(f, "missing     {name}"))?;
         self.unexpected.iter().try_for_each(|name| writeln!(f, "unexpected  {name}"))?;
-        self.shapes.iter().try_for_each(|(name, expected, found)| writeln!(f, "shape       {name}: {found:?} instead of {expected:?}"))?;
-        self.dtypes.iter().try_for_each(|(name, expected, found)| writeln!(f, "dtype       {name}: {found} instead of {expected}"))
+        self.shapes.iter().try_for_each(|(name, expected, found)| {
+            writeln!(f, "shape       {name}: {found:?} instead of {expected:?}")
+        })?;
+        self.dtypes
+            .iter()
+            .try_for_each(|(name, expected, found)| writeln!(f, "dtype       {name}: {found} instead of {expected}"))
     }
 }

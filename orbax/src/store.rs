@@ -40,7 +40,10 @@ impl Store {
     /// The keys of an array's chunks that exist, without the `prefix`, which ends with the array's name and `/`.
     pub fn keys(&self, prefix: &str) -> Result<Vec<String>> {
         match self {
-            Store::Ocdbt(database) => Ok(database.keys(prefix).filter_map(|k| std::str::from_utf8(&k[prefix.len()..]).ok().map(String::from)).collect()),
+            Store::Ocdbt(database) => Ok(database
+                .keys(prefix)
+                .filter_map(|k| std::str::from_utf8(&k[prefix.len()..]).ok().map(String::from))
+                .collect()),
             Store::Files(root) => {
                 let mut keys = Vec::new();
                 list(&file(root, prefix)?, "", &mut keys)?;
@@ -53,7 +56,10 @@ impl Store {
 /// The file of a key, which comes from the checkpoint and stays below its folder.
 fn file(root: &Path, key: &str) -> Result<PathBuf> {
     if key.starts_with('/') || key.contains(['\0', '\\']) || key.split('/').any(|part| part == "..") {
-        return Err(Error::Unsupported { path: root.into(), what: format!("an array named `{key}`, outside of the checkpoint,") });
+        return Err(Error::Unsupported {
+            path: root.into(),
+            what: format!("an array named `{key}`, outside of the checkpoint,"),
+        });
     }
     Ok(root.join(key))
 }

@@ -29,7 +29,11 @@ impl Blob {
             _ => io_error(&path)(e),
         })?;
         if !metadata.is_file() || offset.checked_add(length).is_none_or(|end| end > metadata.len()) {
-            let reason = format!("it has {} bytes, but bytes {offset} to {} are referred to", metadata.len(), offset.saturating_add(length));
+            let reason = format!(
+                "it has {} bytes, but bytes {offset} to {} are referred to",
+                metadata.len(),
+                offset.saturating_add(length)
+            );
             return Err(Error::Corrupt { path, reason });
         }
         Ok(Blob::File { path, offset, length })
@@ -74,7 +78,10 @@ impl Blob {
     pub fn bytes(&self, limit: u64) -> Result<Vec<u8>> {
         if self.len() > limit {
             let path = self.path().cloned().unwrap_or_default();
-            return Err(Error::Unsupported { path, what: format!("a part of {} bytes, where at most {limit} are expected,", self.len()) });
+            return Err(Error::Unsupported {
+                path,
+                what: format!("a part of {} bytes, where at most {limit} are expected,", self.len()),
+            });
         }
         let mut bytes = Vec::new();
         self.open()?.read_to_end(&mut bytes).map_err(io_error(self.path().cloned().unwrap_or_default()))?;
@@ -235,8 +242,13 @@ impl Read for Checked {
             self.held.truncate(start + n);
             if n == 0 {
                 self.ended = true;
-                let stored: [u8; 4] = self.held[..].try_into().map_err(|_| invalid("a chunk is shorter than its checksum"))?;
-                return if u32::from_le_bytes(stored) == self.sum { Ok(0) } else { Err(invalid("its CRC-32C checksum does not match")) };
+                let stored: [u8; 4] =
+                    self.held[..].try_into().map_err(|_| invalid("a chunk is shorter than its checksum"))?;
+                return if u32::from_le_bytes(stored) == self.sum {
+                    Ok(0)
+                } else {
+                    Err(invalid("its CRC-32C checksum does not match"))
+                };
             }
         }
         let n = (self.held.len() - 4).min(out.len());
@@ -249,5 +261,9 @@ impl Read for Checked {
 
 /// Decodes gzip or zlib, behind which nothing may follow.
 pub(crate) fn deflate(source: Box<dyn Read>, gzip: bool) -> Box<dyn Read> {
-    if gzip { buffered(flate2::read::MultiGzDecoder::new(source)) } else { buffered(flate2::read::ZlibDecoder::new(source)) }
+    if gzip {
+        buffered(flate2::read::MultiGzDecoder::new(source))
+    } else {
+        buffered(flate2::read::ZlibDecoder::new(source))
+    }
 }

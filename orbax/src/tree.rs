@@ -114,8 +114,13 @@ pub enum Empty {
 }
 
 impl Empty {
-    const NAMES: [(&str, Empty); 5] =
-        [("None", Empty::None), ("Dict", Empty::Dict), ("List", Empty::List), ("Tuple", Empty::Tuple), ("NamedTuple", Empty::NamedTuple)];
+    const NAMES: [(&str, Empty); 5] = [
+        ("None", Empty::None),
+        ("Dict", Empty::Dict),
+        ("List", Empty::List),
+        ("Tuple", Empty::Tuple),
+        ("NamedTuple", Empty::NamedTuple),
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         Empty::NAMES.iter().find(|(_, e)| *e == self).map_or("None", |(name, _)| name)
@@ -216,7 +221,8 @@ impl Tree {
         let strings = path.join("_strings.json");
         let strings = if strings.exists() { read_json(&strings)? } else { Json::Null };
         for (key, value) in metadata.tree_metadata {
-            let entry: EntryMetadata = serde_json::from_value(value).map_err(|e| fault(&file, format!("{key}: {e}")))?;
+            let entry: EntryMetadata =
+                serde_json::from_value(value).map_err(|e| fault(&file, format!("{key}: {e}")))?;
             tree.add(&file, entry, metadata.use_zarr3.unwrap_or(false), &strings)?;
         }
         tree.entries.sort_by(|a, b| a.path.cmp(&b.path));
@@ -241,15 +247,20 @@ impl Tree {
             Value::Empty(*empty)
         } else if kind == "string" {
             let text = strings.get(&name).and_then(Json::as_str);
-            let missing = || Error::Missing { path: self.path.join("_strings.json"), what: format!("the string `{name}`") };
+            let missing =
+                || Error::Missing { path: self.path.join("_strings.json"), what: format!("the string `{name}`") };
             Value::String(text.ok_or_else(missing)?.into())
         } else if let Some((_, kind)) = ArrayKind::NAMES.iter().find(|(n, _)| *n == kind) {
             if entry.value_metadata.skip_deserialize {
-                return Err(Error::Unsupported { path: file.into(), what: format!("`{name}`, which is not stored here,") });
+                return Err(Error::Unsupported {
+                    path: file.into(),
+                    what: format!("`{name}`, which is not stored here,"),
+                });
             }
             let array = self.source().array(&name, zarr3)?;
             let m = &array.metadata;
-            let array_type = ArrayType { dtype: m.dtype, shape: m.shape.clone(), chunk: m.inner_chunk().to_vec(), kind: *kind };
+            let array_type =
+                ArrayType { dtype: m.dtype, shape: m.shape.clone(), chunk: m.inner_chunk().to_vec(), kind: *kind };
             self.arrays.insert(name, array);
             Value::Array(array_type)
         } else {
@@ -267,7 +278,10 @@ impl Tree {
                 && entry.path.starts_with(&last.path)
             {
                 if !matches!(last.value, Value::Empty(_)) || entry.path.len() == last.path.len() {
-                    return Err(fault(file, format!("`{}` and `{}` cannot both be in a tree", last.name(), entry.name())));
+                    return Err(fault(
+                        file,
+                        format!("`{}` and `{}` cannot both be in a tree", last.name(), entry.name()),
+                    ));
                 }
                 kept.pop();
             }

@@ -126,7 +126,10 @@ impl Writer {
             return Err(Error::Argument(format!("{} is no name of a folder", step.display())));
         };
         if step.exists() {
-            return Err(Error::Argument(format!("{} exists: a checkpoint is not written over another", step.display())));
+            return Err(Error::Argument(format!(
+                "{} exists: a checkpoint is not written over another",
+                step.display()
+            )));
         }
         let mut tmp = OsString::from(name);
         tmp.push(TMP_SUFFIX);
@@ -169,7 +172,9 @@ impl Writer {
     pub fn array(&mut self, path: &[Key], array: &ArrayType) -> Result<ArrayId> {
         let name = name(path);
         let ArrayType { dtype, shape, chunk, kind } = array;
-        let wrong = |reason: &str| Err(Error::Argument(format!("`{name}`, of shape {shape:?}, in chunks of shape {chunk:?}: {reason}")));
+        let wrong = |reason: &str| {
+            Err(Error::Argument(format!("`{name}`, of shape {shape:?}, in chunks of shape {chunk:?}: {reason}")))
+        };
         if shape.contains(&0) {
             return wrong("Orbax does not store arrays without elements");
         }
@@ -201,16 +206,22 @@ impl Writer {
             return Err(Error::Argument("this array is of another writer".into()));
         };
         let ArrayType { shape, chunk, dtype, .. } = &*array;
-        let inside = cell.len() == shape.len() && cell.iter().zip(chunk).zip(shape).all(|((&i, &c), &s)| i < s.div_ceil(c));
+        let inside =
+            cell.len() == shape.len() && cell.iter().zip(chunk).zip(shape).all(|((&i, &c), &s)| i < s.div_ceil(c));
         if !inside || !written.insert(cell.to_vec()) {
             let reason = if inside { "is written already" } else { "does not exist" };
-            return Err(Error::Argument(format!("the chunk {cell:?} of `{name}` {reason}: shape {shape:?}, chunks {chunk:?}")));
+            return Err(Error::Argument(format!(
+                "the chunk {cell:?} of `{name}` {reason}: shape {shape:?}, chunks {chunk:?}"
+            )));
         }
         let range = |((&i, &c), &s): ((&usize, &usize), &usize)| i * c..s.min((i * c).saturating_add(c));
         let ranges: Vec<_> = cell.iter().zip(chunk).zip(shape).map(range).collect();
         let wanted = ranges.iter().map(ExactSizeIterator::len).product::<usize>() * dtype.size();
         if bytes.len() != wanted {
-            return Err(Error::Argument(format!("the chunk {cell:?} of `{name}` has {wanted} bytes, but {} were given", bytes.len())));
+            return Err(Error::Argument(format!(
+                "the chunk {cell:?} of `{name}` has {wanted} bytes, but {} were given",
+                bytes.len()
+            )));
         }
         let keys = Keys { c: self.options.zarr3, separator: if self.options.zarr3 { '/' } else { '.' } };
         let key = format!("{name}/{}", keys.key(cell));
@@ -238,7 +249,11 @@ impl Writer {
         let ArrayType { shape, chunk, dtype, .. } = array;
         let wanted = shape.iter().product::<usize>() * dtype.size();
         if bytes.len() != wanted {
-            return Err(Error::Argument(format!("`{}` has {wanted} bytes, but {} were given", name(path), bytes.len())));
+            return Err(Error::Argument(format!(
+                "`{}` has {wanted} bytes, but {} were given",
+                name(path),
+                bytes.len()
+            )));
         }
         let whole: Vec<_> = shape.iter().map(|&n| 0..n).collect();
         for Overlap { cell, ranges } in overlaps(&whole, chunk) {
@@ -282,7 +297,10 @@ impl Writer {
         let after = self.tree.range(path.to_vec()..).next().map(|(p, _)| p);
         let contains_nothing = path.iter().any(|k| matches!(k, Key::Dict(s) if s.is_empty()));
         if path.is_empty() || contains_nothing || [before, after].into_iter().flatten().any(taken) {
-            return Err(Error::Argument(format!("`{}` cannot be added: a path is not empty, and no path begins with another", name(path))));
+            return Err(Error::Argument(format!(
+                "`{}` cannot be added: a path is not empty, and no path begins with another",
+                name(path)
+            )));
         }
         self.tree.insert(path.to_vec(), value);
         Ok(())
@@ -324,7 +342,10 @@ impl Writer {
         for Open { name, array, written } in &self.arrays {
             let grid = array.shape.iter().zip(&array.chunk).map(|(s, c)| s.div_ceil(*c)).product::<usize>();
             if written.len() != grid {
-                return Err(Error::Argument(format!("only {} of the {grid} chunks of `{name}` were written", written.len())));
+                return Err(Error::Argument(format!(
+                    "only {} of the {grid} chunks of `{name}` were written",
+                    written.len()
+                )));
             }
         }
         self.sync_data()?;
@@ -338,7 +359,10 @@ impl Writer {
         write_file(&self.tmp.0.join(COMMIT_FILE), text.as_bytes())?;
         sync_folders(&self.tmp.0)?;
         if self.step.exists() {
-            return Err(Error::Argument(format!("{} exists by now: a checkpoint is not written over another", self.step.display())));
+            return Err(Error::Argument(format!(
+                "{} exists by now: a checkpoint is not written over another",
+                self.step.display()
+            )));
         }
         fs::rename(&self.tmp.0, &self.step).map_err(io_error(&self.step))?;
         match self.step.parent() {
@@ -382,14 +406,21 @@ impl Writer {
         });
         let folder = self.item.join("array_metadatas");
         fs::create_dir(&folder).map_err(io_error(&folder))?;
-        write_file(&folder.join("process_0"), json!({"array_metadatas": arrays.collect::<Vec<_>>()}).to_string().as_bytes())
+        write_file(
+            &folder.join("process_0"),
+            json!({"array_metadatas": arrays.collect::<Vec<_>>()}).to_string().as_bytes(),
+        )
     }
 
     /// `_CHECKPOINT_METADATA`, which is there from the beginning, without the time of the commit.
     fn write_metadata(&self, committed: Option<SystemTime>) -> Result<()> {
         let handlers = match self.options.layout {
-            Layout::V1 => json!({"state": "orbax.checkpoint.experimental.v1._src.handlers.pytree_handler.PyTreeHandler"}),
-            Layout::Manager => json!({"default": "orbax.checkpoint._src.handlers.standard_checkpoint_handler.StandardCheckpointHandler"}),
+            Layout::V1 => {
+                json!({"state": "orbax.checkpoint.experimental.v1._src.handlers.pytree_handler.PyTreeHandler"})
+            }
+            Layout::Manager => {
+                json!({"default": "orbax.checkpoint._src.handlers.standard_checkpoint_handler.StandardCheckpointHandler"})
+            }
             Layout::Direct => json!("orbax.checkpoint._src.handlers.pytree_checkpoint_handler.PyTreeCheckpointHandler"),
         };
         let metadata = json!({
@@ -403,7 +434,8 @@ impl Writer {
 
 /// A path as Python shows a tuple of strings. (Orbax takes the keys from elsewhere.)
 fn python_tuple(path: &[Key]) -> String {
-    let part = |key: &Key| format!("'{}'", key.to_string().replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n"));
+    let part =
+        |key: &Key| format!("'{}'", key.to_string().replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n"));
     let comma = if path.len() == 1 { "," } else { "" };
     format!("({}{comma})", path.iter().map(part).collect::<Vec<_>>().join(", "))
 }

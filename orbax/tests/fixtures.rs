@@ -48,11 +48,13 @@ fn check(name: &str, tree: &Tree, expected: &Json) {
         match &entry.value {
             Value::String(text) => assert_eq!((kind, want["text"].as_str()), ("string", Some(&text[..])), "{at}"),
             Value::Empty(empty) => {
-                let names = [("None", Empty::None), ("Dict", Empty::Dict), ("List", Empty::List), ("Tuple", Empty::Tuple)];
+                let names =
+                    [("None", Empty::None), ("Dict", Empty::Dict), ("List", Empty::List), ("Tuple", Empty::Tuple)];
                 assert!(names.contains(&(kind, *empty)), "{at}: {kind} {empty:?}");
             }
             Value::Array(array) => {
-                let kinds = [("jax.Array", ArrayKind::Jax), ("np.ndarray", ArrayKind::Numpy), ("scalar", ArrayKind::Scalar)];
+                let kinds =
+                    [("jax.Array", ArrayKind::Jax), ("np.ndarray", ArrayKind::Numpy), ("scalar", ArrayKind::Scalar)];
                 assert!(kinds.contains(&(kind, array.kind)), "{at}: {kind} {:?}", array.kind);
                 assert_eq!(array.dtype.name(), want["dtype"], "{at}");
                 assert_eq!(serde_json::json!(array.shape), want["shape"], "{at}");
@@ -82,7 +84,9 @@ fn what_orbax_wrote_is_read() {
 /// Each hyper-rectangle of an array is what it is of the whole.
 #[test]
 fn slices_are_parts_of_the_whole() {
-    for (name, array) in [("v1_chunks", "x"), ("v1_chunks", "y"), ("v1_raw", "x"), ("standard", "params.dense.kernel"), ("old", "gzip")] {
+    for (name, array) in
+        [("v1_chunks", "x"), ("v1_chunks", "y"), ("v1_raw", "x"), ("standard", "params.dense.kernel"), ("old", "gzip")]
+    {
         let tree = Checkpoint::open(fixture(name)).unwrap().default_tree().unwrap().tree().unwrap();
         let entry = tree.entry(array).unwrap();
         let Value::Array(of) = &entry.value else { panic!() };
@@ -94,7 +98,11 @@ fn slices_are_parts_of_the_whole() {
                 let mut out = vec![0; (bottom - top) * (right - left) * size];
                 tree.read_slice(array, &[top..bottom, left..right], &mut out).unwrap();
                 let row = |r: usize| &whole[(r * columns + left) * size..(r * columns + right) * size];
-                assert_eq!(out, (top..bottom).flat_map(row).copied().collect::<Vec<u8>>(), "{name} {array} {top}..{bottom} {left}..{right}");
+                assert_eq!(
+                    out,
+                    (top..bottom).flat_map(row).copied().collect::<Vec<u8>>(),
+                    "{name} {array} {top}..{bottom} {left}..{right}"
+                );
             }
         }
     }
@@ -121,7 +129,8 @@ fn all_types_are_known() {
 #[test]
 fn a_strict_comparison() {
     let tree = Checkpoint::open(fixture("v1_chunks")).unwrap().default_tree().unwrap().tree().unwrap();
-    let expected = |name: &str, shape: &[usize], dtype| raxla_orbax::Expected { name: name.into(), shape: shape.into(), dtype };
+    let expected =
+        |name: &str, shape: &[usize], dtype| raxla_orbax::Expected { name: name.into(), shape: shape.into(), dtype };
     let same = [expected("x", &[8, 12], Some(DType::Float32)), expected("y", &[5, 7], None)];
     assert!(raxla_orbax::diff(&same, &tree).is_empty());
     let other = [expected("x", &[12, 8], Some(DType::Bfloat16)), expected("z", &[1], None)];

@@ -34,7 +34,8 @@ fn uncommitted_checkpoints() {
     fs::rename(&tmp, &step).unwrap();
     fs::remove_file(step.join("commit_success.txt")).unwrap();
     assert!(Checkpoint::open(&step).is_ok());
-    fs::write(step.join("_CHECKPOINT_METADATA"), r#"{"init_timestamp_nsecs": 1, "commit_timestamp_nsecs": null}"#).unwrap();
+    fs::write(step.join("_CHECKPOINT_METADATA"), r#"{"init_timestamp_nsecs": 1, "commit_timestamp_nsecs": null}"#)
+        .unwrap();
     assert!(matches!(error(&step), Error::Uncommitted { .. }));
     assert_eq!(raxla_orbax::steps(folder.path()).unwrap(), []);
 }
@@ -109,6 +110,6 @@ fn callers_ask_for_what_is_there() {
     assert!(tree.read("z", &mut []).unwrap_err().to_string().contains("no array `z`"));
     assert!(tree.read("x", &mut [0; 3]).unwrap_err().to_string().contains("3 bytes"));
     assert!(tree.read_slice("x", &[0..9, 0..1], &mut [0; 36]).unwrap_err().to_string().contains("[8, 12]"));
-    assert!(tree.read_slice("x", &[0..1], &mut [0; 4]).unwrap_err().to_string().contains("[8, 12]"));
+    assert!(tree.read_slice("x", &[], &mut [0; 4]).unwrap_err().to_string().contains("[8, 12]"));
     tree.read_slice("x", &[3..3, 0..12], &mut []).unwrap();
 }

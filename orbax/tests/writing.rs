@@ -58,7 +58,9 @@ fn arrays_and_chunks_that_are_refused() {
     assert!(said.contains("as `a.b/zarr.json`"), "{said}");
     assert!(writer.empty(&dict_path("a"), Empty::Dict).is_err());
     writer.chunk(a, &[0], &[0; 8]).unwrap();
-    for (cell, bytes, expected) in [(0, 8, "is written already"), (1, 8, "has 4 bytes, but 8 were given"), (2, 8, "does not exist")] {
+    for (cell, bytes, expected) in
+        [(0, 8, "is written already"), (1, 8, "has 4 bytes, but 8 were given"), (2, 8, "does not exist")]
+    {
         let said = writer.chunk(a, &[cell], &vec![0; bytes]).unwrap_err().to_string();
         assert!(said.contains(expected), "{said}");
     }

@@ -65,7 +65,9 @@ impl<'a> Cursor<'a> {
 
     /// A column of lengths of names.
     pub fn lengths(&mut self, n: usize) -> Decoded<Vec<usize>> {
-        let length = |v: u64| usize::try_from(v).ok().filter(|&v| v <= MAX_NAME).ok_or_else(|| format!("a name has {v} bytes").into());
+        let length = |v: u64| {
+            usize::try_from(v).ok().filter(|&v| v <= MAX_NAME).ok_or_else(|| format!("a name has {v} bytes").into())
+        };
         (0..n).map(|_| length(self.varint()?)).collect()
     }
 

@@ -68,8 +68,10 @@ impl Database {
 
     fn read_node(&mut self, location: &Location, height: u8, prefix: Vec<u8>, reading: &mut Reading) -> Result<()> {
         let path = self.root.join(&location.file.path);
-        let fault =
-            |reason: &str| Fault::from(format!("bytes {} to {}: {reason}", location.offset, location.offset + location.length)).at(&path);
+        let fault = |reason: &str| {
+            Fault::from(format!("bytes {} to {}: {reason}", location.offset, location.offset + location.length))
+                .at(&path)
+        };
         if !reading.nodes.insert((location.file.path.clone(), location.offset)) {
             return Err(fault("its B-tree refers to this node twice"));
         }
@@ -136,7 +138,8 @@ impl Database {
             }
             let encoded = self.value(&Value::Out(at.clone()))?.bytes(codec::MAX_NODE)?;
             let path = self.root.join(&at.file.path);
-            let nodes = node::decode_version_node(&encoded, height, self.arity_log2, &at.file.path[..at.file.base]).map_err(|f| f.at(path))?;
+            let nodes = node::decode_version_node(&encoded, height, self.arity_log2, &at.file.path[..at.file.base])
+                .map_err(|f| f.at(path))?;
             left.extend(nodes.into_iter().map(|n| (n.location, n.height)));
         }
         Ok(())
@@ -171,5 +174,7 @@ fn newest_manifest(root: &Path) -> Result<PathBuf> {
             newest = newest.max(Some((number, root.join(&name))));
         }
     }
-    newest.map(|(_, path)| path).ok_or_else(|| Error::Missing { path: root.into(), what: "its numbered manifest".into() })
+    newest
+        .map(|(_, path)| path)
+        .ok_or_else(|| Error::Missing { path: root.into(), what: "its numbered manifest".into() })
 }

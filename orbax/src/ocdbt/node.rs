@@ -119,7 +119,12 @@ fn read_version_nodes(
 }
 
 /// The references of an inner version tree node; none of a leaf, which only refers to B-trees.
-pub(super) fn decode_version_node(encoded: &[u8], height: u8, arity_log2: u8, transitive: &str) -> Decoded<Vec<VersionNode>> {
+pub(super) fn decode_version_node(
+    encoded: &[u8],
+    height: u8,
+    arity_log2: u8,
+    transitive: &str,
+) -> Decoded<Vec<VersionNode>> {
     let body = unseal(encoded, VERSION_NODE)?;
     let cursor = &mut Cursor(&body);
     if check_arity(cursor.byte()?)? != arity_log2 || cursor.byte()? != height {

@@ -36,7 +36,9 @@ fn altered_nodes_are_read_or_refused() {
         let encoded = seal(magic, body);
         match magic {
             MANIFEST => drop(decode_manifest(&encoded)),
-            VERSION_NODE => (0..3).for_each(|height| drop(decode_version_node(&encoded, height, 1, "ocdbt.process_0/"))),
+            VERSION_NODE => {
+                (0..3).for_each(|height| drop(decode_version_node(&encoded, height, 1, "ocdbt.process_0/")))
+            }
             _ => (0..3).for_each(|height| drop(decode_btree_node(&encoded, height, "ocdbt.process_0/"))),
         }
     };
@@ -98,7 +100,9 @@ fn trees_of_nodes_that_are_no_trees() {
     assert!(open(&leaf, 0, (1, length)).contains("are referred to"));
     // Two paths to one node: with more levels, a file of some kilobytes would mean billions of keys.
     let both = [leaf.clone(), leaf.clone()].concat();
-    for (children, expected) in [([(0, length), (length, length)], "2 keys"), ([(0, length), (0, length)], "refers to this node twice")] {
+    for (children, expected) in
+        [([(0, length), (length, length)], "2 keys"), ([(0, length), (0, length)], "refers to this node twice")]
+    {
         let root = inner(1, &children);
         let place = (2 * length, root.len() as u64);
         let said = open(&[&both[..], &root].concat(), 1, place);

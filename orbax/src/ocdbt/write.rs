@@ -20,8 +20,11 @@ impl Builder {
     /// Adds a value, whose key must be new.
     pub fn insert(&mut self, key: String, value: Value) -> Result<()> {
         if key.len() > super::codec::MAX_NAME || self.entries.len() >= MAX_ARITY {
-            let what = if key.len() > super::codec::MAX_NAME { "a name is too long" } else { "more than a million chunks" };
-            return Err(Error::Argument(format!("{what}: an OCDBT node cannot hold it; take larger chunks or shorter names")));
+            let what =
+                if key.len() > super::codec::MAX_NAME { "a name is too long" } else { "more than a million chunks" };
+            return Err(Error::Argument(format!(
+                "{what}: an OCDBT node cannot hold it; take larger chunks or shorter names"
+            )));
         }
         match self.entries.insert(key.clone().into_bytes(), value) {
             None => Ok(()),
@@ -44,15 +47,19 @@ impl Builder {
         put_varint(&mut out, self.entries.len() as u64);
         let keys: Vec<&Vec<u8>> = self.entries.keys().collect();
         let prefixes: Vec<usize> = keys.windows(2).map(|w| common_prefix(w[0], w[1])).collect();
-        let suffixes: Vec<&[u8]> = keys.iter().enumerate().map(|(i, k)| if i == 0 { &k[..] } else { &k[prefixes[i - 1]..] }).collect();
+        let suffixes: Vec<&[u8]> =
+            keys.iter().enumerate().map(|(i, k)| if i == 0 { &k[..] } else { &k[prefixes[i - 1]..] }).collect();
         prefixes.iter().for_each(|&n| put_varint(&mut out, n as u64));
         suffixes.iter().for_each(|s| put_varint(&mut out, s.len() as u64));
         suffixes.iter().for_each(|s| out.extend(*s));
         for value in self.entries.values() {
-            put_varint(&mut out, match value {
-                Value::Inline(bytes) => bytes.len() as u64,
-                Value::Out(at) => at.length,
-            });
+            put_varint(
+                &mut out,
+                match value {
+                    Value::Inline(bytes) => bytes.len() as u64,
+                    Value::Out(at) => at.length,
+                },
+            );
         }
         out.extend(self.entries.values().map(|v| u8::from(matches!(v, Value::Out(_)))));
         let outs = || self.entries.values().filter_map(|v| if let Value::Out(at) = v { Some(at) } else { None });
@@ -84,7 +91,13 @@ impl Builder {
         out.push(0); // root_height
         put_varint(&mut out, 0); // data_file_id
         let indirect = |v: &Value| if let Value::Out(at) = v { at.length } else { 0 };
-        for number in [root.offset, root.length, self.entries.len() as u64, root.length, self.entries.values().map(indirect).sum()] {
+        for number in [
+            root.offset,
+            root.length,
+            self.entries.len() as u64,
+            root.length,
+            self.entries.values().map(indirect).sum(),
+        ] {
             put_varint(&mut out, number);
         }
         out.extend(milliseconds.to_le_bytes());

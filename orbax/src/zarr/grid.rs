@@ -43,7 +43,8 @@ pub(crate) struct Overlap {
 pub(crate) fn overlaps<'a>(wanted: &'a [Range<usize>], shape: &'a [usize]) -> impl Iterator<Item = Overlap> + 'a {
     let cells = |(r, &s): (&Range<usize>, &usize)| if r.is_empty() { 0..0 } else { r.start / s..(r.end - 1) / s + 1 };
     points(wanted.iter().zip(shape).map(cells).collect()).map(move |cell| {
-        let range = |((&c, r), &s): ((&usize, &Range<usize>), &usize)| r.start.max(c * s)..r.end.min((c * s).saturating_add(s));
+        let range =
+            |((&c, r), &s): ((&usize, &Range<usize>), &usize)| r.start.max(c * s)..r.end.min((c * s).saturating_add(s));
         let ranges = cell.iter().zip(wanted).zip(shape).map(range).collect();
         Overlap { cell, ranges }
     })
@@ -52,7 +53,12 @@ pub(crate) fn overlaps<'a>(wanted: &'a [Range<usize>], shape: &'a [usize]) -> im
 impl Overlap {
     /// The elements as runs that lie together both in the chunk, whose shape this is and whose first element has these coordinates,
     /// and in an array that holds `target`: where in the chunk, where in the array, how many. They are in the order of the chunk.
-    pub fn runs(&self, shape: &[usize], origin: &[usize], target: &[Range<usize>]) -> impl Iterator<Item = (usize, usize, usize)> {
+    pub fn runs(
+        &self,
+        shape: &[usize],
+        origin: &[usize],
+        target: &[Range<usize>],
+    ) -> impl Iterator<Item = (usize, usize, usize)> {
         let (mut outer, mut length) = (self.ranges.len(), 1);
         while outer > 0 {
             outer -= 1;

@@ -73,7 +73,9 @@ fn sizes(value: &Value, name: &str) -> Decoded<Vec<usize>> {
 
 /// Checks what is computed with later: no product of these sizes overflows.
 fn check(metadata: Metadata) -> Decoded<Metadata> {
-    let bytes = |sizes: &[usize]| sizes.iter().try_fold(metadata.dtype.size(), |n, &s| n.checked_mul(s)).filter(|&n| n <= isize::MAX as usize);
+    let bytes = |sizes: &[usize]| {
+        sizes.iter().try_fold(metadata.dtype.size(), |n, &s| n.checked_mul(s)).filter(|&n| n <= isize::MAX as usize)
+    };
     let Metadata { shape, chunk, codecs, .. } = &metadata;
     if chunk.len() != shape.len() || chunk.contains(&0) || bytes(chunk).is_none() || bytes(shape).is_none() {
         return Err(format!("an array of shape {shape:?} has chunks of shape {chunk:?}").into());
@@ -89,7 +91,9 @@ fn check(metadata: Metadata) -> Decoded<Metadata> {
 /// Decodes `.zarray`.
 pub(crate) fn version2(value: &Value) -> Decoded<Metadata> {
     version(value, 2)?;
-    let Some(name) = field(value, "dtype")?.as_str() else { return Err(Fault::Unsupported("a structured data type".into())) };
+    let Some(name) = field(value, "dtype")?.as_str() else {
+        return Err(Fault::Unsupported("a structured data type".into()));
+    };
     let dtype = DType::from_zarr2(name)?;
     if string(value, "order")? != "C" {
         return Err(Fault::Unsupported("an array whose elements are in Fortran's order".into()));
@@ -138,7 +142,9 @@ pub(crate) fn version3(value: &Value) -> Decoded<Metadata> {
     if string(value, "node_type")? != "array" {
         return Err("it describes no array".into());
     }
-    let Some(name) = field(value, "data_type")?.as_str() else { return Err(Fault::Unsupported("a structured data type".into())) };
+    let Some(name) = field(value, "data_type")?.as_str() else {
+        return Err(Fault::Unsupported("a structured data type".into()));
+    };
     let dtype = DType::from_zarr3(name)?;
     let grid = field(value, "chunk_grid")?;
     if string(grid, "name")? != "regular" {
@@ -178,7 +184,10 @@ fn codecs(value: &Value) -> Decoded<Codecs> {
         "sharding_indexed" if rest.is_empty() => Ok(Codecs::Sharded {
             chunk: sizes(configuration, "chunk_shape")?,
             codecs: plain(field(configuration, "codecs")?.as_array().ok_or("`codecs` is no list")?)?,
-            checked_index: match plain(field(configuration, "index_codecs")?.as_array().ok_or("`index_codecs` is no list")?)?[..] {
+            checked_index: match plain(
+                field(configuration, "index_codecs")?.as_array().ok_or("`index_codecs` is no list")?,
+            )?[..]
+            {
                 [] => false,
                 [Codec::Crc32c] => true,
                 _ => return Err(Fault::Unsupported("a compressed index of shards".into())),

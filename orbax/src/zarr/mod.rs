@@ -77,7 +77,9 @@ impl Source<'_> {
     fn fault(&self, blob: &Blob, key: &str, error: io::Error) -> Error {
         let path = blob.path().cloned().unwrap_or_else(|| self.item.into());
         match error.kind() {
-            io::ErrorKind::UnexpectedEof => Error::Corrupt { path, reason: format!("the chunk `{key}` ends too early") },
+            io::ErrorKind::UnexpectedEof => {
+                Error::Corrupt { path, reason: format!("the chunk `{key}` ends too early") }
+            }
             _ if error.raw_os_error().is_some() => Error::Io { path, source: error },
             _ => Error::Corrupt { path, reason: format!("the chunk `{key}`: {error}") },
         }
@@ -86,18 +88,27 @@ impl Source<'_> {
     fn read_chunk(&self, m: &Metadata, blob: &Blob, overlap: &Overlap, target: &mut Target) -> io::Result<()> {
         let (inner, codecs, checked, at_end) = match &m.codecs {
             Codecs::Plain(codecs) => return target.copy(blob, codecs, overlap, &m.chunk),
-            Codecs::Sharded { chunk, codecs, checked_index, index_at_end } => (chunk, codecs, *checked_index, *index_at_end),
+            Codecs::Sharded { chunk, codecs, checked_index, index_at_end } => {
+                (chunk, codecs, *checked_index, *index_at_end)
+            }
         };
         let counts: Vec<usize> = m.chunk.iter().zip(inner).map(|(c, i)| c / i).collect();
         let index = read_index(blob, &counts, checked, at_end)?;
         // The part of the shard that is wanted, in chunks of their own grid.
         for part in grid::overlaps(&overlap.ranges, inner) {
-            let place = part.cell.iter().zip(&overlap.cell).zip(&counts).fold(0, |n, ((&cell, &shard), &count)| n * count + (cell - shard * count));
+            let place = part
+                .cell
+                .iter()
+                .zip(&overlap.cell)
+                .zip(&counts)
+                .fold(0, |n, ((&cell, &shard), &count)| n * count + (cell - shard * count));
             match index[place] {
                 (u64::MAX, u64::MAX) if self.fill_missing => target.fill(&part),
                 (u64::MAX, u64::MAX) => return Err(io::Error::other("one of its inner chunks is missing")),
                 (offset, length) => {
-                    let blob = blob.part(offset, length).ok_or_else(|| io::Error::other("its index refers to bytes behind its end"))?;
+                    let blob = blob
+                        .part(offset, length)
+                        .ok_or_else(|| io::Error::other("its index refers to bytes behind its end"))?;
                     target.copy(&blob, codecs, &part, inner)?;
                 }
             }
@@ -115,12 +126,14 @@ impl Source<'_> {
         for key in self.store.keys(&prefix)? {
             let Some(cell) = m.keys.parse(&key, &grid) else { continue };
             found += 1;
-            let range = |(&cell, (&chunk, &size)): (&usize, (&usize, &usize))| cell * chunk..((cell + 1) * chunk).min(size);
+            let range =
+                |(&cell, (&chunk, &size)): (&usize, (&usize, &usize))| cell * chunk..((cell + 1) * chunk).min(size);
             let ranges: Vec<_> = cell.iter().zip(m.chunk.iter().zip(&m.shape)).map(range).collect();
             let mut nothing = Target { ranges: &ranges, size: m.dtype.size(), fill: &m.fill, out: &mut [] };
             let overlap = Overlap { cell, ranges: ranges.clone() };
             let full = format!("{prefix}{key}");
-            let read = self.store.get(&full).map(|blob| blob.map(|b| (self.read_chunk(m, &b, &overlap, &mut nothing), b)));
+            let read =
+                self.store.get(&full).map(|blob| blob.map(|b| (self.read_chunk(m, &b, &overlap, &mut nothing), b)));
             match read {
                 Ok(Some((Ok(()), _))) => chunks += 1,
                 Ok(Some((Err(e), blob))) => problems.push(self.fault(&blob, &full, e)),
@@ -251,7 +264,10 @@ pub(crate) fn check_ranges(array: &Array, ranges: &[Range<usize>], bytes: usize)
     }
     let wanted = ranges.iter().map(ExactSizeIterator::len).product::<usize>() * dtype.size();
     if wanted != bytes {
-        return Err(Error::Argument(format!("a buffer of {bytes} bytes is given for {wanted} bytes of `{}`", array.name)));
+        return Err(Error::Argument(format!(
+            "a buffer of {bytes} bytes is given for {wanted} bytes of `{}`",
+            array.name
+        )));
     }
     Ok(())
 }
