@@ -10,7 +10,7 @@ use std::{
 use crate::error::{Error, Result, io_error};
 
 /// How much is decoded at once.
-const PIECE: usize = 64 << 10;
+pub(crate) const PIECE: usize = 64 << 10;
 /// The largest window of a zstd frame, which is that of zstd's own decoder. It is what decoding takes of memory.
 const MAX_WINDOW: u64 = 128 << 20;
 
@@ -127,6 +127,14 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
+    /// What remains, read in pieces.
+    pub fn buffered(self) -> Stream {
+        match self {
+            Stream::Raw(raw) => Stream::Decoded(buffered(raw)),
+            decoded => decoded,
+        }
+    }
+
     pub fn skip(&mut self, n: u64) -> io::Result<()> {
         match self {
             Stream::Raw(raw) => raw.skip(n),

@@ -79,3 +79,27 @@ fn custom_metadata_is_kept() {
     assert_eq!(checkpoint.metadata()["custom_metadata"]["tokens"], 12);
     assert_eq!(raxla_orbax::steps(folder.path()).unwrap(), [(7, step)]);
 }
+
+/// Chunks without compression are read in parts: rows at once, columns with what lies between them, a row far behind alone.
+#[test]
+fn slices_of_large_chunks() {
+    let folder = tempfile::tempdir().unwrap();
+    let step = folder.path().join("8");
+    let (rows, columns) = (300, 2000);
+    let bytes: Vec<u8> = (0..rows * columns).flat_map(|i| (i as f32).to_le_bytes()).collect();
+    let mut writer = Writer::create(&step, Options { zarr3: false, ..Options::default() }).unwrap();
+    writer.write(&dict_path("a"), &array(&[rows, columns], &[rows, columns]), &bytes).unwrap();
+    writer.write(&dict_path("b"), &array(&[columns, rows], &[columns, rows]), &bytes).unwrap();
+    writer.finish().unwrap();
+    let tree = Checkpoint::open(&step).unwrap().default_tree().unwrap().tree().unwrap();
+    for (name, width) in [("a", columns), ("b", rows)] {
+        for (top, bottom, left, right) in
+            [(5, 7, 0, width), (0, 300, 17, 18), (299, 300, 3, 5), (100, 200, 50, width - 1)]
+        {
+            let mut out = vec![0; (bottom - top) * (right - left) * 4];
+            tree.read_slice(name, &[top..bottom, left..right], &mut out).unwrap();
+            let row = |r: usize| &bytes[(r * width + left) * 4..(r * width + right) * 4];
+            assert!(out == (top..bottom).flat_map(row).copied().collect::<Vec<u8>>(), "{name} {top} {left}");
+        }
+    }
+}
