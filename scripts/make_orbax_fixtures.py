@@ -6,6 +6,8 @@
 NAME/      a checkpoint
 NAME.json  its trees: {item: [{"path": [["d", key] or ["s", index], ...], "kind": ..., "dtype", "shape", "hex"}]}
 
+and graphs/tests/data/checkpoints/orbax_gpt2, the model of flax_gpt2 beside it.
+
 Made with orbax-checkpoint 0.12.8, tensorstore 0.1.86, jax 0.10.2. Data files have random names, so that a new run gives other files.
 """
 
@@ -27,6 +29,7 @@ import ml_dtypes
 import numpy as np
 import orbax.checkpoint as ocp
 import tensorstore as ts
+from flax import serialization
 from jax.sharding import Mesh, NamedSharding, PartitionSpec as P
 from orbax.checkpoint._src.metadata.pytree_metadata_options import PyTreeMetadataOptions
 from orbax.checkpoint._src.serialization import ocdbt_utils
@@ -216,6 +219,18 @@ def old():
     write("old", **{"": describe(trees)})
 
 
+def model():
+    """The model of flax_gpt2 as a state of training, for graphs/tests."""
+    checkpoints = OUT.parent.parent.parent / "graphs" / "tests" / "data" / "checkpoints"
+    out = checkpoints / "orbax_gpt2"
+    shutil.rmtree(out, ignore_errors=True)
+    params = serialization.msgpack_restore((checkpoints / "flax_gpt2" / "flax_model.msgpack").read_bytes())
+    with ocp.StandardCheckpointer() as checkpointer:
+        checkpointer.save(out, {"params": params, "opt_state": [{"count": np.int32(3)}], "step": 3})
+        checkpointer.wait_until_finished()
+    shutil.copy(checkpoints / "flax_gpt2" / "config.json", out / "config.json")
+
+
 def main():
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
@@ -224,6 +239,7 @@ def main():
     other_databases()
     processes()
     old()
+    model()
     size = sum(f.stat().st_size for f in OUT.rglob("*") if f.is_file())
     print(f"{size} bytes in {sum(f.is_file() for f in OUT.rglob('*'))} files")
 
