@@ -129,9 +129,9 @@ impl Weights {
             LoadError::format(dir, format!("the directory has several files of weights and no index\n  help: {help}"))
         })?;
         if found.is_none()
-            && let Some((file, tensors)) = orbax::open(dir)?
+            && let Some(weights) = orbax::open(dir)?
         {
-            return Weights::of_tree(dir, file, tensors);
+            return Ok(weights);
         }
         let found = found.ok_or_else(|| {
             let help = "give a folder with model.safetensors, pytorch_model.bin or a .gguf file";
@@ -158,16 +158,6 @@ impl Weights {
             }
             None => Ok(weights),
         }
-    }
-
-    fn of_tree(dir: &Path, file: MappedFile, tensors: Vec<(String, Stored)>) -> Result<Weights, LoadError> {
-        let mut all = BTreeMap::new();
-        for (name, stored) in tensors {
-            if all.insert(name.clone(), stored).is_some() {
-                return Err(LoadError::format(dir, format!("tensor `{name}` occurs twice in the checkpoint")));
-            }
-        }
-        Ok(Weights { path: dir.to_path_buf(), files: vec![file], tensors: all, gguf: None, dequantised: None })
     }
 
     fn open_files(path: &Path, files: &[PathBuf]) -> Result<Weights, LoadError> {

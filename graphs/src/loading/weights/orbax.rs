@@ -2,11 +2,12 @@
 
 use super::convert::{Encoding, Layout};
 use super::view::View;
-use super::{Stored, flax};
+use super::{Stored, Weights, flax};
 use crate::LoadError;
 use raxla::memory;
 use raxla_orbax::{ArrayKind, ArrayType, Checkpoint, Error, Key, Tree, Value};
 use raxla_xla::MappedFile;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
@@ -15,7 +16,7 @@ use std::path::Path;
 ///
 /// A state of training has its parameters below `params`. Where all leaves are `value`, as those of a flax state are, that is no part
 /// of their names.
-pub(super) fn open(dir: &Path) -> Result<Option<(MappedFile, Vec<(String, Stored)>)>, LoadError> {
+pub(super) fn open(dir: &Path) -> Result<Option<Weights>, LoadError> {
     let bad = |e: Error| LoadError::format(dir, e.to_string());
     let checkpoint = match Checkpoint::open(dir) {
         Err(Error::NotACheckpoint { .. }) => return Ok(None),
@@ -24,7 +25,7 @@ pub(super) fn open(dir: &Path) -> Result<Option<(MappedFile, Vec<(String, Stored
     let tree = checkpoint.default_tree().and_then(|item| item.tree()).map_err(bad)?;
     let io = |e| LoadError::io(std::env::temp_dir(), e);
     let mut file = tempfile::NamedTempFile::new().map_err(io)?;
-    let (mut tensors, mut at) = (vec![], 0);
+    let (mut tensors, mut at) = (BTreeMap::new(), 0);
     for (path, name, array) in parameters(&tree) {
         let dtype = flax::dtype(array.dtype.name())
             .ok_or_else(|| LoadError::format(dir, format!("raxla has no dtype `{}` (of `{name}`)", array.dtype)))?;
@@ -45,14 +46,18 @@ pub(super) fn open(dir: &Path) -> Result<Option<(MappedFile, Vec<(String, Stored
             dims.reverse();
         }
         let (encoding, range, view) = (Encoding::Plain(dtype), at..at + length, View::Whole);
-        tensors.push((torch, Stored { file: 0, encoding, dims, range, layout, view, hidden: false, scales: None }));
+        let stored = Stored { file: 0, encoding, dims, range, layout, view, hidden: false, scales: None };
+        if tensors.insert(torch.clone(), stored).is_some() {
+            return Err(LoadError::format(dir, format!("tensor `{torch}` occurs twice in the checkpoint")));
+        }
         at += bytes.len();
     }
     if tensors.is_empty() {
         return Err(LoadError::format(dir, "its tree has no arrays"));
     }
     file.flush().map_err(io)?;
-    Ok(Some((MappedFile::open(file.path()).map_err(io)?, tensors)))
+    let files = vec![MappedFile::open(file.path()).map_err(io)?];
+    Ok(Some(Weights { path: dir.to_path_buf(), files, tensors, gguf: None, dequantised: None }))
 }
 
 /// The arrays that are parameters: the path of each, its name in Orbax, and its type.
