@@ -70,6 +70,11 @@ pub(crate) fn dtype_name(dtype: DType) -> Option<&'static str> {
     DTYPES.iter().find(|(_, d)| *d == dtype).map(|(name, _)| *name)
 }
 
+/// The dtype that numpy calls so.
+pub(super) fn dtype(name: &str) -> Option<DType> {
+    DTYPES.iter().find(|(known, _)| *known == name).map(|(_, d)| *d)
+}
+
 enum Node<'a> {
     Map(Vec<(&'a str, Node<'a>)>),
     Array(Array),
@@ -276,13 +281,12 @@ fn array(node: Node) -> Result<Array, String> {
     let [Node::List(dims), Node::Text(name), Node::Bytes(data)] = parts.as_slice() else {
         return Err("it is not shape, dtype and bytes".into());
     };
-    let (_, dtype) =
-        DTYPES.iter().find(|(known, _)| known == name).ok_or_else(|| format!("raxla has no dtype {name:?}"))?;
+    let dtype = dtype(name).ok_or_else(|| format!("raxla has no dtype {name:?}"))?;
     let dims = dims.iter().map(|n| if let Node::Uint(n) = n { usize::try_from(*n).ok() } else { None });
     let dims = dims.collect::<Option<Vec<usize>>>().ok_or("its shape is no list of sizes")?;
     let bytes = dims.iter().try_fold(dtype.bits() / 8, |n, d| n.checked_mul(*d));
     if bytes != Some(data.len()) {
         return Err(format!("its shape is {dims:?}, its dtype {name}, but it has {} bytes", data.len()));
     }
-    Ok(Array { dtype: *dtype, dims, data: data.clone() })
+    Ok(Array { dtype, dims, data: data.clone() })
 }

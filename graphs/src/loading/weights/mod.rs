@@ -1,4 +1,4 @@
-//! Checkpoints: files of safetensors, PyTorch and Flax (one or shards), and GGUF; memory-mapped, converted on reading.
+//! Checkpoints: files of safetensors, PyTorch and Flax (one or shards), and GGUF; memory-mapped, converted on reading. And Orbax's.
 //!
 //! Whatever the file, the names, shapes and element order are those of Hugging Face's checkpoint of the same model.
 
@@ -11,6 +11,7 @@ mod find;
 pub(crate) mod flax;
 pub mod gguf;
 pub(crate) mod names;
+mod orbax;
 mod pack;
 mod quantised;
 mod renamed;
@@ -93,7 +94,8 @@ impl Info<'_> {
 impl Weights {
     /// Opens a checkpoint: a `.safetensors`, `.gguf` PyTorch (`.bin`, `.pt`, `.pth`) or Flax file (`.msgpack`), or a directory with
     /// `model.safetensors`, `pytorch_model.bin`, `flax_model.msgpack`, or an index of one and its shards (or else a single file of weights).
-    /// Of a GGUF file in parts, any part stands for all.
+    /// Of a GGUF file in parts, any part stands for all. A directory without such files may hold an Orbax checkpoint (or be one), which
+    /// is decoded into a temporary file of the parameters' size.
     ///
     /// Only headers are read. A file that is truncated or whose header contradicts itself is an error here, not later.
     pub fn open(path: impl AsRef<Path>) -> Result<Weights, LoadError> {
@@ -126,6 +128,11 @@ impl Weights {
             let help = format!("name one of them: {}", paths.join(", "));
             LoadError::format(dir, format!("the directory has several files of weights and no index\n  help: {help}"))
         })?;
+        if found.is_none()
+            && let Some(weights) = orbax::open(dir)?
+        {
+            return Ok(weights);
+        }
         let found = found.ok_or_else(|| {
             let help = "give a folder with model.safetensors, pytorch_model.bin or a .gguf file";
             match dir.join(ADAPTER).is_file() {

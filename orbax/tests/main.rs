@@ -1,0 +1,5 @@
+//! All tests of the crate.
+mod fixtures;
+mod properties;
+mod refused;
+mod writing;
