@@ -120,6 +120,9 @@ pub struct ModelArgs {
     /// Draw the weights at random instead of reading them: a preset then needs no files
     #[arg(long)]
     pub random_weights: bool,
+    /// Compute with this adapter, a folder as PEFT writes it, beside the model's own matrices
+    #[arg(long, value_name = "DIR")]
+    adapter: Option<PathBuf>,
     /// Dtype of the caches; a narrower one takes less memory, and rounds keys and values [default: that of --dtype]
     #[arg(long, value_name = "D", value_parser = float)]
     cache_dtype: Option<DType>,
@@ -161,7 +164,8 @@ impl ModelArgs {
     }
     /// Another model, held in the same way.
     pub fn load_other(&self, name: &str, client: &Client) -> Result<Model> {
-        Ok(Model::load(self.open_named(name)?, &self.options(), client)?)
+        let options = LoadOptions { adapter: None, ..self.options() };
+        Ok(Model::load(self.open_named(name)?, &options, client)?)
     }
     /// The model's specification and its dtype, without reading the weights. For a `pipeline`, scanned layers are one stack.
     pub fn spec(&self, pipeline: bool) -> Result<(Decoder<Param>, DType)> {
@@ -185,7 +189,7 @@ impl ModelArgs {
         };
         let ModelArgs { dtype, cache_dtype, arithmetic, quantize, scan: scanned, .. } = *self;
         let all = LoadOptions { dtype, matrices, arithmetic, quantize, cache_dtype, ..LoadOptions::default() };
-        LoadOptions { scanned, tied_head, progress: true, ..all }
+        LoadOptions { scanned, tied_head, adapter: self.adapter.clone(), progress: true, ..all }
     }
 }
 

@@ -54,6 +54,7 @@
 //! * [`Model`] puts it together; [`Generation`] and [`Sampling`] say what to generate.
 #![forbid(unsafe_code)]
 
+pub mod adapters;
 mod error;
 pub mod generation;
 mod loading;

@@ -19,9 +19,16 @@
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+mod finetune;
+mod objective;
+mod step;
+
+pub use finetune::{Batch, FineTune, Frozen};
+pub use objective::{Distillation, Objective, Preference, PreferenceLoss};
+
 use crate::models::{Decoder, Input};
 use raxla::{
-    Array, Aval, DType, Jit, Key, Mesh, P, Param, PartitionSpec, RematOptions, Result, Rules, SpecTree, Tensor, Tree,
+    Array, Aval, DType, Jit, Key, Mesh, P, Param, PartitionSpec, RematOptions, Result, Rules, SpecTree, Tensor, TensorTree, Tree,
     axis_index, axis_size, full, jit,
     jit::Traced,
     nn::{Embedding, Head, loss_in_chunks},
@@ -91,6 +98,8 @@ pub struct Train {
     pipeline: Option<Schedule>,
     options: TrainOptions,
     specs: Decoder<PartitionSpec>,
+    /// Has the loss no derivative by the head?
+    frozen_head: bool,
 }
 
 /// Parameters and optimizer state.
@@ -123,7 +132,7 @@ impl Train {
         let model = options.precision.cast_to_param(&model.without_copies());
         let Some(mesh) = mesh else {
             let specs = model.map(|_| P![]);
-            return Ok(Train { model, mesh: None, rules: Rules::default(), pipeline: None, options, specs });
+            return Ok(Train { model, mesh: None, rules: Rules::default(), pipeline: None, options, specs, frozen_head: false });
         };
         let pipeline = schedule(mesh, &options)?;
         let mut rules = parallel::rules(mesh, options.sequence)?;
@@ -132,7 +141,7 @@ impl Train {
         if rules.axes("vocab").iter().any(|axis| !table.names().any(|name| name == axis)) {
             rules = parallel::whole_head(&rules);
         }
-        Ok(Train { model, mesh: Some(mesh.clone()), rules, pipeline, options, specs })
+        Ok(Train { model, mesh: Some(mesh.clone()), rules, pipeline, options, specs, frozen_head: false })
     }
 
     /// What is trained: the specification of the model. A tied head is not in it.
@@ -240,49 +249,34 @@ impl Train {
 
     /// One step, traced.
     fn update(&self, model: Decoder, state: OptState, tokens: Tensor) -> StepOut {
-        let optimizer = &self.options.optimizer;
-        let scale = optim::loss_scale(&state);
-        let (loss, gradient) = self.mean_gradients(&model, tokens, scale);
-        let unscaled = |x: Tensor| scale.map_or(x, |scale| x / scale);
-        let (loss, gradient_norm) = (unscaled(loss), unscaled(optim::global_norm(&gradient)));
-        let finite = loss.is_finite() & gradient_norm.is_finite();
-        let learning_rate = optimizer.learning_rate(&state);
+        let gradients = |model: &Decoder, scale| self.mean_gradients(model, tokens, scale);
         let value_fn = |model: Decoder| self.mean_loss(model, tokens);
-        let (updates, state) = optimizer.update_with(&gradient, state, &model, loss, value_fn);
-        (optim::apply_updates(&model, &updates), state, Metrics { loss, gradient_norm, learning_rate, finite })
+        step::updated(&self.options.optimizer, model, state, gradients, value_fn)
     }
 
     /// The loss and the gradient of a batch, in `accumulate` parts one after the other; both times the scale.
     fn mean_gradients(&self, model: &Decoder, tokens: Tensor, scale: Option<Tensor>) -> (Tensor, Decoder) {
-        let (n, [batch, length]) = (self.options.accumulate, tokens.shape());
-        if n <= 1 {
-            return self.scaled_gradients(model.clone(), tokens, scale);
-        }
-        if batch % n != 0 {
-            let reason = format!("a batch of {batch} sequences cannot be gone through in {n} equal parts");
-            let help = "choose a multiple of `TrainOptions::accumulate` as the batch".to_string();
-            fail("train step", vec![tokens.aval()], reason, Some(help));
-        }
-        // (every n-th sequence, so that each device goes through its own)
-        let parts = tokens.reshape([batch / n, n, length]).swap_axes(0, 1);
         let wide = self.options.precision.accumulation;
-        let mut specs = self.specs.leaves().into_iter();
-        let none = model.map(|p| {
-            let (none, spec) = (full(p.dims(), wide, 0), specs.next().unwrap_or_default());
+        let none = self.zeros(model, &self.specs.leaves(), wide);
+        let gradients = |tokens| self.scaled_gradients(model.clone(), tokens, scale);
+        step::accumulated(self.options.accumulate, tokens, none, gradients)
+    }
+    /// Zeros of this dtype like parameters that are divided so.
+    fn zeros<M: TensorTree>(&self, model: &M, specs: &[PartitionSpec], dtype: DType) -> M {
+        let mut specs = specs.iter().cloned();
+        let none = |p: &Tensor| {
+            let (none, spec) = (full(p.dims(), dtype, 0), specs.next().unwrap_or_default());
             self.mesh.as_ref().map_or(none, |mesh| with_sharding(none, &mesh.sharding(spec)))
-        });
-        let add = |(loss, sum): (Tensor, Decoder), tokens: Tensor| {
-            let (more, gradient) = self.scaled_gradients(model.clone(), tokens, scale);
-            let sums = sum.leaves().into_iter().zip(gradient.leaves()).map(|(sum, g)| sum + g.cast(wide));
-            ((loss + more, sum.refill(sums.collect::<Vec<_>>())), ())
         };
-        let ((loss, sum), ()) = scan(add, (full([], DType::F32, 0), none), parts);
-        (loss / n as f64, sum.map(|g| *g / n as f64))
+        model.map(none)
     }
 
     /// Has the optimizer a learning rate?
     fn has_rate(&self) -> bool {
-        let state = self.options.optimizer.init(&self.model.map(|p| p.aval.clone()));
+        self.has_rate_for(&self.model.map(|p| p.aval.clone()))
+    }
+    fn has_rate_for(&self, trained: &impl Tree<Aval>) -> bool {
+        let state = self.options.optimizer.init(trained);
         let mut has = false;
         // (asked of a state of types, in a trace that is thrown away)
         let _ = trace_graph(&state.leaves(), |t| {
@@ -318,6 +312,10 @@ impl Train {
     fn token_loss(&self, model: &Decoder, hidden: Tensor, targets: Tensor) -> Tensor {
         if hidden.dim(1) != targets.dim(1) {
             return tensor::cross_entropy(model.logits(hidden), targets);
+        }
+        if self.frozen_head {
+            let loss = |(): &(), hidden, targets| tensor::cross_entropy(model.logits(hidden), targets);
+            return loss_in_chunks(self.options.loss_chunk, (), hidden, targets, loss);
         }
         let tied = model.head.w.is_none().then(|| model.embed.clone());
         let loss = |(head, tied): &(Head, Option<Embedding>), hidden, targets| {
