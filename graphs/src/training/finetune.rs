@@ -134,6 +134,19 @@ impl FineTune {
     pub fn specs(&self) -> Adapters<PartitionSpec> {
         self.adapted.trained().keys().cloned().zip(self.specs.iter().cloned()).collect()
     }
+    /// The types of the step's arguments, for batches of so many sequences (or pairs) of `length` predicted tokens.
+    pub fn avals(&self, batch: usize, length: usize) -> (Adapters<Aval>, OptState<Aval>, Frozen<Aval>, Batch<Aval>) {
+        let held = |p: &Param| p.held(p.aval.dtype);
+        let trained = self.adapted.trained().map(held);
+        let state = self.train.options.optimizer.init(&trained);
+        let (teacher, dims) = match &self.objective {
+            Objective::NextToken => (None, vec![batch, length + 1]),
+            Objective::Preference(_) => (None, vec![batch, 2, length + 1]),
+            Objective::Distillation(d) => (Some(d.teacher.map(held)), vec![batch, length + 1]),
+        };
+        let frozen = Frozen { base: self.adapted.base().map(held), teacher };
+        (trained, state, frozen, Batch::new(Aval::new(DType::I32, dims)))
+    }
     /// Bring a model where it belongs, and with it a teacher.
     ///
     /// # Errors
