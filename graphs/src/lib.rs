@@ -78,7 +78,6 @@ pub use model::{LoadOptions, Matrices, Model, Scores, TiedHead};
 pub use sampling::{Chosen, Context, Logprobs, Sampling, Shape};
 pub use save::{Format, Quantization, SaveOptions, Saved, convert, save};
 
-/// The code of docs/finetuning.md is run as it stands.
-#[cfg(doctest)]
 #[doc = include_str!("../../docs/finetuning.md")]
-mod finetuning_page {}
+#[cfg(doctest)]
+struct FinetuningDoctests;

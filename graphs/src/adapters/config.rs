@@ -3,7 +3,7 @@ use crate::{Error, LoadError, Result};
 use raxla::optim::matches;
 use regex::Regex;
 use serde_json::{Map, Value, json};
-use std::path::Path;
+use std::{fmt, path::Path};
 
 /// How to adapt a model by corrections of low rank. Names and defaults are those of `peft.LoraConfig`.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,6 +77,15 @@ pub enum Modules {
     AllLinear,
 }
 
+impl fmt::Display for Modules {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Modules::Named(names) => f.write_str(&names.join(", ")),
+            Modules::Regex(text) => f.write_str(text),
+            Modules::AllLinear => f.write_str("all-linear"),
+        }
+    }
+}
 impl<S: Into<String>> FromIterator<S> for Modules {
     fn from_iter<I: IntoIterator<Item = S>>(names: I) -> Modules {
         Modules::Named(names.into_iter().map(Into::into).collect())

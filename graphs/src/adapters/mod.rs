@@ -26,11 +26,11 @@ pub use peft::{Adapter, load, save};
 
 use crate::{Error, Result, models::Decoder};
 use raxla::{
-    Array, Client, Host, Key, Leaf, Mesh, Param, Rules, Tensor, Tree, jit,
+    Array, Client, Host, Key, Leaf, Mesh, Param, Rules, Tensor, TensorTree, Tree, jit,
     nn::{Linear, Lora},
     param,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// How the paths of DoRA's lengths end.
 const MAGNITUDE: &str = ".lora.magnitude";
@@ -74,7 +74,7 @@ impl Adapted {
             ends.sort();
             ends.dedup();
             let ends = ends.join(", ");
-            return Err(Error::Usage(format!("{targets:?} mean no matrix of this model's layers\n  help: they are {ends}")));
+            return Err(Error::Usage(format!("{targets} mean no matrix of this model's layers\n  help: they are {ends}")));
         }
         let mut all = Adapted { base: base.clone(), spec, trained: Adapters::new(), config: None };
         all.collect(&config)?;
@@ -98,12 +98,15 @@ impl Adapted {
 
     /// The leaves of the adapted model that are trained.
     fn collect(&mut self, config: &LoraConfig) -> Result<()> {
+        let paths = self.spec.paths();
+        let adapted: HashSet<&str> = paths.iter().filter_map(|path| path.strip_suffix(".lora.b")).collect();
         let mut found = vec![false; config.modules_to_save.len()];
         let mut trained = Adapters::new();
         let mut failed = Ok(());
         self.spec.visit(|path, p| {
             let path = path.to_string();
-            let (own, of_adapted) = (path.contains(".lora."), self.is_adapted(&path));
+            let (own, linear) = (path.contains(".lora."), path.rsplit_once('.').map_or("", |(linear, _)| linear));
+            let of_adapted = adapted.contains(linear);
             let is_bias = path.ends_with(".b") || path.ends_with(".bias");
             let bias = match config.bias {
                 Bias::None => false,
@@ -137,12 +140,6 @@ impl Adapted {
         self.trained = trained;
         Ok(())
     }
-    fn is_adapted(&self, path: &str) -> bool {
-        let linear = path.rsplit_once('.').map_or("", |(linear, _)| linear);
-        let mut adapted = false;
-        self.spec.visit(|other, _| adapted |= other.to_string().strip_prefix(linear).is_some_and(|p| p == ".lora.b"));
-        adapted
-    }
 
     /// The model that stays as it is.
     pub fn base(&self) -> &Decoder<Param> {
@@ -165,11 +162,7 @@ impl Adapted {
     ///
     /// # Errors
     /// Values of another model, or of other adapters.
-    pub fn with<T: Leaf + Clone>(&self, base: &Decoder<T>, trained: &Adapters<T>) -> Result<Decoder<T>>
-    where
-        Decoder<Param>: Tree<Param, With<T> = Decoder<T>>,
-        Decoder<T>: Tree<T>,
-    {
+    pub fn with<T: Leaf + Clone>(&self, base: &Decoder<T>, trained: &Adapters<T>) -> Result<Decoder<T>> {
         let mut frozen: HashMap<String, T> = HashMap::new();
         base.visit(|path, t| {
             frozen.insert(path.to_string(), t.clone());
@@ -287,7 +280,7 @@ fn magnitudes(model: Decoder) -> Adapters {
     found
 }
 /// What `f` makes of a matrix, or of each of a stack of them.
-fn over_stack<Y: Tree<Tensor, With<Tensor> = Y> + 'static>(linear: &Linear, stacked: bool, f: impl Fn(&Linear) -> Y) -> Y {
+fn over_stack<Y: TensorTree>(linear: &Linear, stacked: bool, f: impl Fn(&Linear) -> Y) -> Y {
     if stacked { raxla::vmap(|linear: Linear| f(&linear))(linear.clone()) } else { f(linear) }
 }
 

@@ -33,8 +33,9 @@ impl Adapter {
         }
         let text = std::fs::read_to_string(&file).map_err(|e| LoadError::io(&file, e))?;
         let config = LoraConfig::from_json(&text, &file)?;
-        let path: PathBuf = [WEIGHTS, "adapter_model.bin"].map(|name| dir.join(name)).into_iter().find(|path| path.is_file()).ok_or_else(|| missing(WEIGHTS))?;
-        Ok(Adapter { config, weights: Weights::open(path)? })
+        let mut files = [WEIGHTS, "adapter_model.bin"].into_iter().map(|name| dir.join(name));
+        let path: PathBuf = files.find(|path| path.is_file()).ok_or_else(|| missing(WEIGHTS))?;
+        Ok(Adapter { config, weights: Weights::open_adapter(&path)? })
     }
     /// Its tensors.
     pub fn weights(&self) -> &Weights {
@@ -50,7 +51,7 @@ impl Adapter {
         &self,
         base: &Decoder<Param>,
         client: &Client,
-        places: impl Fn(&Adapted) -> Result<Option<Vec<NamedSharding>>>,
+        places: impl FnOnce(&Adapted) -> Result<Option<Vec<NamedSharding>>>,
     ) -> Result<(Adapted, Adapters<Array>)> {
         let adapted = Adapted::lora(base, self.config.clone())?;
         let declared = declared(adapted.trained());

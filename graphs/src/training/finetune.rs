@@ -203,9 +203,9 @@ impl FineTune {
         let slots = self.train.options.optimizer.slots(&types);
         let state: Vec<PartitionSpec> = slots.leaves().iter().map(|slot| slot.spec(&self.specs)).collect();
         let metrics = vec![P![]; if self.train.has_rate_for(&types) { 4 } else { 3 }];
-        // (the batch comes as it is, and is divided where it is used)
-        let out = (self.specs.clone(), state, metrics);
-        step.on(mesh).out_shardings(out)
+        // (a batch comes whole, and is divided where it is used)
+        let ins = (self.specs.clone(), state.clone(), self.frozen.leaves(), P![]);
+        step.on(mesh).in_shardings(ins).out_shardings((self.specs.clone(), state, metrics))
     }
 
     /// The mean loss of a batch: for evaluation.
@@ -294,7 +294,7 @@ impl FineTune {
         // (devices that have other sequences drop others)
         let names = ["data", "fsdp", "expert", "context"];
         let inside = |name: &&&str| self.train.mesh.as_ref().is_some_and(|mesh| mesh.axis(name).is_some()) && !self.train.options.annotated;
-        let own = names.iter().filter(inside).fold(Key::from_data(key), |key, name| key.fold_in(axis_index(name)));
+        let own = names.iter().filter(inside).fold(Key::from_data(key), |key, name| key.fold_in(axis_index(*name)));
         let mut number = 0;
         let with = model.with_linears(|_, linear| {
             if let Some(lora) = &mut linear.lora {

@@ -327,7 +327,7 @@ impl Train {
 
     /// The mean loss of tokens `[b, t + 1]`: for evaluation.
     pub fn mean_loss(&self, model: Decoder, tokens: Tensor) -> Tensor {
-        let loss = |(model, inputs, targets): Batch| self.loss(&model, inputs, targets);
+        let loss = |(model, inputs, targets): Rows| self.loss(&model, inputs, targets);
         self.on_devices(model, tokens, P![], loss)
     }
 
@@ -337,7 +337,7 @@ impl Train {
     }
     /// The same of the loss times a scale.
     fn scaled_gradients(&self, model: Decoder, tokens: Tensor, scale: Option<Tensor>) -> (Tensor, Decoder) {
-        let both = |(model, inputs, targets): Batch| {
+        let both = |(model, inputs, targets): Rows| {
             let loss = |model: Decoder| {
                 let loss = self.loss(&model, inputs, targets);
                 scale.map_or(loss, |scale| loss * scale)
@@ -348,7 +348,7 @@ impl Train {
     }
 
     /// What `f` makes of parameters, inputs and targets, on every device of the mesh, or on one, or wherever the compiler puts it.
-    fn on_devices<Y>(&self, model: Decoder, tokens: Tensor, out: impl SpecTree<Y>, f: impl Fn(Batch) -> Y) -> Y
+    fn on_devices<Y>(&self, model: Decoder, tokens: Tensor, out: impl SpecTree<Y>, f: impl Fn(Rows) -> Y) -> Y
     where
         Y: Tree<Tensor, With<Tensor> = Y>,
     {
@@ -389,4 +389,4 @@ fn reordered(a: &Array, order: &[usize]) -> Result<Vec<u8>> {
 }
 
 /// Parameters, inputs `[b, t]`, targets `[b, t]`.
-type Batch = (Decoder, Tensor, Tensor);
+type Rows = (Decoder, Tensor, Tensor);
