@@ -159,10 +159,14 @@ impl LoraConfig {
     pub(super) fn check(&self) -> Result<()> {
         if !(0.0..1.0).contains(&self.lora_dropout) {
             let p = self.lora_dropout;
-            return Err(Error::Usage(format!("`lora_dropout` is {p}\n  help: it is a probability, from 0 up to but not 1")));
+            return Err(Error::Usage(format!(
+                "`lora_dropout` is {p}\n  help: it is a probability, from 0 up to but not 1"
+            )));
         }
         if !self.lora_alpha.is_finite() {
-            return Err(Error::Usage("`lora_alpha` is no finite number\n  help: 16 and twice the rank are usual".into()));
+            return Err(Error::Usage(
+                "`lora_alpha` is no finite number\n  help: 16 and twice the rank are usual".into(),
+            ));
         }
         Ok(())
     }
@@ -173,7 +177,8 @@ impl LoraConfig {
     /// Another method than LoRA, by its name; what raxla has not; values of the wrong type.
     pub fn from_json(text: &str, file: &Path) -> Result<LoraConfig, LoadError> {
         let error = |reason: String| LoadError::Config { file: file.display().to_string(), reason };
-        let all: Map<String, Value> = serde_json::from_str(text).map_err(|e| error(format!("it is no JSON object: {e}")))?;
+        let all: Map<String, Value> =
+            serde_json::from_str(text).map_err(|e| error(format!("it is no JSON object: {e}")))?;
         Fields { all: &all, error: &error }.read()
     }
 
@@ -232,8 +237,18 @@ struct Fields<'a> {
 
 /// Fields that change what an adapter is, and that raxla has not. With these values they say nothing.
 const UNKNOWN: &[&str] = &[
-    "megatron_config", "trainable_token_indices", "target_parameters", "layer_replication", "lora_bias",
-    "alora_invocation_tokens", "use_qalora", "use_bdlora", "arrow_config", "layers_pattern", "monteclora_config", "kappa_tune_config",
+    "megatron_config",
+    "trainable_token_indices",
+    "target_parameters",
+    "layer_replication",
+    "lora_bias",
+    "alora_invocation_tokens",
+    "use_qalora",
+    "use_bdlora",
+    "arrow_config",
+    "layers_pattern",
+    "monteclora_config",
+    "kappa_tune_config",
 ];
 /// Ways to begin that leave the base model as it is.
 const BEGINNINGS: &[&str] = &["gaussian", "eva", "orthogonal"];

@@ -1,5 +1,8 @@
 //! Adapters merged into checkpoints, tensor by tensor, as files.
-use super::{LoraConfig, peft::{Adapter, PREFIX}};
+use super::{
+    LoraConfig,
+    peft::{Adapter, PREFIX},
+};
 use crate::{Error, LoadError, Result, SaveOptions, Saved, weights::Weights};
 use rayon::prelude::*;
 use std::path::Path;
@@ -65,13 +68,16 @@ impl Merge {
         let names = ["lora_A", "lora_B"].map(|part| format!("{PREFIX}{module}.{part}.weight"));
         let shape = |name: &String| weights.info(name).map(|i| i.dims.to_vec()).unwrap_or_default();
         let (a, b) = (shape(&names[0]), shape(&names[1]));
-        let fits = |out: usize, ins: usize| matches!((&a[..], &b[..]), ([r, i], [o, s]) if r == s && *i == ins && *o == out);
+        let fits =
+            |out: usize, ins: usize| matches!((&a[..], &b[..]), ([r, i], [o, s]) if r == s && *i == ins && *o == out);
         let crossed = match dims {
             [out, ins] if fits(*out, *ins) => false,
             [ins, out] if fits(*out, *ins) => true,
             _ => {
                 let help = "is it the model that the adapter was trained on?";
-                let reason = format!("{module} is {dims:?} in the model, which factors of {a:?} and {b:?} do not fit\n  help: {help}");
+                let reason = format!(
+                    "{module} is {dims:?} in the model, which factors of {a:?} and {b:?} do not fit\n  help: {help}"
+                );
                 return Err(LoadError::format(weights.path(), reason).into());
             }
         };

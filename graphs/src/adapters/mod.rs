@@ -74,7 +74,9 @@ impl Adapted {
             ends.sort();
             ends.dedup();
             let ends = ends.join(", ");
-            return Err(Error::Usage(format!("{targets} mean no matrix of this model's layers\n  help: they are {ends}")));
+            return Err(Error::Usage(format!(
+                "{targets} mean no matrix of this model's layers\n  help: they are {ends}"
+            )));
         }
         let mut all = Adapted { base: base.clone(), spec, trained: Adapters::new(), config: None };
         all.collect(&config)?;
@@ -90,7 +92,9 @@ impl Adapted {
         let chosen = base.params().into_iter().filter(|(path, p)| f(path, p));
         let trained: Adapters<Param> = chosen.collect();
         if trained.is_empty() {
-            return Err(Error::Usage("none of the model's parameters is to be trained\n  help: `*` in a path stands for any text".into()));
+            return Err(Error::Usage(
+                "none of the model's parameters is to be trained\n  help: `*` in a path stands for any text".into(),
+            ));
         }
         trained.iter().try_for_each(|(path, p)| trainable(path, p))?;
         Ok(Adapted { base: base.clone(), spec: base.clone(), trained, config: None })
@@ -135,7 +139,9 @@ impl Adapted {
         });
         failed?;
         if let Some((name, _)) = config.modules_to_save.iter().zip(found).find(|(_, found)| !found) {
-            return Err(Error::Usage(format!("`modules_to_save`: the model has no `{name}`\n  help: names are those of checkpoints")));
+            return Err(Error::Usage(format!(
+                "`modules_to_save`: the model has no `{name}`\n  help: names are those of checkpoints"
+            )));
         }
         self.trained = trained;
         Ok(())
@@ -193,7 +199,13 @@ impl Adapted {
     ///
     /// # Errors
     /// As there.
-    pub fn init_over(&self, base: &Decoder<Array>, key: &Key<Host>, mesh: &Mesh, rules: &Rules) -> Result<Adapters<Array>> {
+    pub fn init_over(
+        &self,
+        base: &Decoder<Array>,
+        key: &Key<Host>,
+        mesh: &Mesh,
+        rules: &Rules,
+    ) -> Result<Adapters<Array>> {
         let drawn = self.begun(base, param::init(&self.trained, key, mesh, rules)?);
         if !self.has_magnitudes() {
             return Ok(drawn);
@@ -203,7 +215,8 @@ impl Adapted {
         let ins = (self.spec.leaves().iter().map(specs).collect::<Vec<_>>(),);
         let outs: Vec<_> =
             self.trained.iter().filter(|(path, _)| path.ends_with(MAGNITUDE)).map(|(_, p)| specs(p)).collect();
-        let lengths = jit(|model: Decoder| magnitudes(model)).on(mesh).in_shardings(ins).out_shardings(outs).call((&model,))?;
+        let lengths =
+            jit(|model: Decoder| magnitudes(model)).on(mesh).in_shardings(ins).out_shardings(outs).call((&model,))?;
         Ok(drawn.into_iter().chain(lengths).collect())
     }
     /// What is a parameter of the model itself begins as that.
@@ -235,7 +248,9 @@ impl Adapted {
     pub fn unmerge(&self, merged: &Decoder<Array>, trained: &Adapters<Array>) -> Result<Decoder<Array>> {
         if self.config.as_ref().is_some_and(|config| config.use_dora) {
             let help = "keep the model from before it was merged";
-            return Err(Error::Usage(format!("what DoRA has merged cannot be taken apart: the lengths of columns are lost\n  help: {help}")));
+            return Err(Error::Usage(format!(
+                "what DoRA has merged cannot be taken apart: the lengths of columns are lost\n  help: {help}"
+            )));
         }
         self.rounded(merged, trained, -1.0)
     }
@@ -298,7 +313,9 @@ fn correction(path: &str, linear: &Linear<Param>, config: &LoraConfig) -> Result
     if let Some(i) = each.iter().position(|one| *one != first) {
         let help = "load the model with layers that are written out (`scanned: false`), or adapt all layers alike";
         let (a, b) = (&all[0], &all[i]);
-        return Err(Error::Usage(format!("`{a}` and `{b}` are in one stack, but are adapted differently\n  help: {help}")));
+        return Err(Error::Usage(format!(
+            "`{a}` and `{b}` are in one stack, but are adapted differently\n  help: {help}"
+        )));
     }
     Ok(first.map(|(rank, scale)| {
         let module = linear.w.name.trim_end_matches(".weight");

@@ -25,7 +25,8 @@ impl Adapter {
         let dir = dir.as_ref();
         let file = dir.join(CONFIG);
         let missing = |name: &str| {
-            let help = "an adapter is a folder with adapter_config.json and adapter_model.safetensors, as PEFT writes it";
+            let help =
+                "an adapter is a folder with adapter_config.json and adapter_model.safetensors, as PEFT writes it";
             LoadError::Source { reason: format!("{} is no adapter: there is no {name}\n  help: {help}", dir.display()) }
         };
         if !file.is_file() {

@@ -93,10 +93,17 @@ impl FineTune {
     /// # Errors
     /// As [`Train::new`]; a tied copy in the model; meshes with `pipe` or `context`, and `sequence` with pairs and distillation; a
     /// teacher of another vocabulary.
-    pub fn new(adapted: Adapted, mesh: Option<&Mesh>, options: TrainOptions, objective: Objective) -> crate::Result<FineTune> {
+    pub fn new(
+        adapted: Adapted,
+        mesh: Option<&Mesh>,
+        options: TrainOptions,
+        objective: Objective,
+    ) -> crate::Result<FineTune> {
         let usage = |what: String| Err(crate::Error::Usage(what));
         if adapted.base().head.w.as_ref().is_some_and(|w| w.tied.is_some()) {
-            return usage("the head is a copy of the embedding\n  help: give `Decoder::without_copies` of the model".into());
+            return usage(
+                "the head is a copy of the embedding\n  help: give `Decoder::without_copies` of the model".into(),
+            );
         }
         let divides = |name: &str| mesh.is_some_and(|mesh| mesh.axis(name).is_some());
         if let Some(name) = ["pipe", "context"].into_iter().find(|name| divides(name)) {
@@ -117,7 +124,9 @@ impl FineTune {
         let teacher = match &objective {
             Objective::Distillation(d) if d.teacher.vocab() != adapted.base().vocab() => {
                 let (own, other) = (adapted.base().vocab(), d.teacher.vocab());
-                return usage(format!("the teacher has {other} tokens, and the model {own}\n  help: both need one tokenizer"));
+                return usage(format!(
+                    "the teacher has {other} tokens, and the model {own}\n  help: both need one tokenizer"
+                ));
             }
             Objective::Distillation(d) => Some(d.teacher.try_map_named(|path, p| place(&path.to_string(), p))?),
             _ => None,
@@ -170,7 +179,12 @@ impl FineTune {
     ///
     /// # Errors
     /// What the plugin reports.
-    pub fn begin(&self, frozen: &Frozen<Array>, seed: u64, client: &Client) -> crate::Result<(Adapters<Array>, OptState<Array>)> {
+    pub fn begin(
+        &self,
+        frozen: &Frozen<Array>,
+        seed: u64,
+        client: &Client,
+    ) -> crate::Result<(Adapters<Array>, OptState<Array>)> {
         let key = Key::host(seed);
         let trained = match &self.train.mesh {
             Some(mesh) => self.adapted.init_over(&frozen.base, &key, mesh, &self.train.rules)?,
@@ -232,7 +246,13 @@ impl FineTune {
         }
     }
 
-    fn gradients(&self, trained: &Adapters, frozen: &Frozen, batch: &Batch, scale: Option<Tensor>) -> (Tensor, Adapters) {
+    fn gradients(
+        &self,
+        trained: &Adapters,
+        frozen: &Frozen,
+        batch: &Batch,
+        scale: Option<Tensor>,
+    ) -> (Tensor, Adapters) {
         let wide = self.train.options.precision.accumulation;
         let none = self.train.zeros(trained, &self.specs, wide);
         let (parts, keys) = (self.train.options.accumulate, batch.key);
@@ -293,7 +313,9 @@ impl FineTune {
         let Some(key) = key else { return model };
         // (devices that have other sequences drop others)
         let names = ["data", "fsdp", "expert", "context"];
-        let inside = |name: &&&str| self.train.mesh.as_ref().is_some_and(|mesh| mesh.axis(name).is_some()) && !self.train.options.annotated;
+        let inside = |name: &&&str| {
+            self.train.mesh.as_ref().is_some_and(|mesh| mesh.axis(name).is_some()) && !self.train.options.annotated
+        };
         let own = names.iter().filter(inside).fold(Key::from_data(key), |key, name| key.fold_in(axis_index(*name)));
         let mut number = 0;
         let with = model.with_linears(|_, linear| {

@@ -28,16 +28,16 @@ pub use objective::{Distillation, Objective, Preference, PreferenceLoss};
 
 use crate::models::{Decoder, Input};
 use raxla::{
-    Array, Aval, DType, Jit, Key, Mesh, P, Param, PartitionSpec, RematOptions, Result, Rules, SpecTree, Tensor, TensorTree, Tree,
-    axis_index, axis_size, full, jit,
+    Array, Aval, DType, Jit, Key, Mesh, P, Param, PartitionSpec, RematOptions, Result, Rules, SpecTree, Tensor,
+    TensorTree, Tree, axis_index, axis_size, full, jit,
     jit::Traced,
     nn::{Embedding, Head, loss_in_chunks},
-    optim::{self, OptState, Optimizer, Policy, adamw},
+    optim::{OptState, Optimizer, Policy, adamw},
     parallel::{self, data, pipeline::Schedule, ring, tensor},
     param,
     runtime::Client,
-    scan, shard_map,
-    trace::{fail, trace_graph},
+    shard_map,
+    trace::trace_graph,
     value_and_grad, with_sharding,
 };
 use std::sync::Arc;
@@ -132,7 +132,15 @@ impl Train {
         let model = options.precision.cast_to_param(&model.without_copies());
         let Some(mesh) = mesh else {
             let specs = model.map(|_| P![]);
-            return Ok(Train { model, mesh: None, rules: Rules::default(), pipeline: None, options, specs, frozen_head: false });
+            return Ok(Train {
+                model,
+                mesh: None,
+                rules: Rules::default(),
+                pipeline: None,
+                options,
+                specs,
+                frozen_head: false,
+            });
         };
         let pipeline = schedule(mesh, &options)?;
         let mut rules = parallel::rules(mesh, options.sequence)?;

@@ -18,15 +18,22 @@ fn gpt2(width: usize, scanned: bool) -> Decoder<raxla::Param> {
 #[test]
 fn what_means_nothing_is_refused() {
     let refused = |config: LoraConfig, scanned| Adapted::lora(&gpt2(32, scanned), config).unwrap_err().to_string();
-    let of = |names: &[&str]| LoraConfig { target_modules: Some(names.iter().copied().collect()), ..Default::default() };
+    let of =
+        |names: &[&str]| LoraConfig { target_modules: Some(names.iter().copied().collect()), ..Default::default() };
     let text = refused(of(&["q_proj"]), true);
     assert!(text.contains("mean no matrix of this model's layers\n  help: they are c_attn, c_fc, c_proj"), "{text}");
     let text = refused(LoraConfig { r: 0, ..of(&["c_attn"]) }, true);
     assert!(text.starts_with("the rank of the correction to `transformer.h.0.attn.c_attn` is 0\n  help: "), "{text}");
     let text = refused(of(&["layers.*.mixer.q"]), true);
-    assert!(text.contains("is a part of `transformer.h.0.attn.c_attn`, of which other parts are not adapted alike"), "{text}");
+    assert!(
+        text.contains("is a part of `transformer.h.0.attn.c_attn`, of which other parts are not adapted alike"),
+        "{text}"
+    );
     let text = refused(of(&["h.1.mlp.c_fc"]), true);
-    assert!(text.contains("are in one stack, but are adapted differently\n  help: load the model with layers"), "{text}");
+    assert!(
+        text.contains("are in one stack, but are adapted differently\n  help: load the model with layers"),
+        "{text}"
+    );
     assert!(Adapted::lora(&gpt2(32, false), of(&["h.1.mlp.c_fc"])).is_ok_and(|a| a.trained().len() == 2));
     let text = refused(LoraConfig { modules_to_save: vec!["score".into()], ..of(&["c_fc"]) }, true);
     assert!(text.starts_with("`modules_to_save`: the model has no `score`"), "{text}");
@@ -68,5 +75,8 @@ fn folders_that_are_no_adapters_are_refused() {
     let llama = super::tests("fixtures/llama_gqa_untied");
     let merged = to.path().join("merged");
     let e = adapters::convert(&super::text(&llama), &folder("gpt2_lora"), &merged, &Default::default()).unwrap_err();
-    assert!(e.to_string().contains("which the model has not\n  help: is it the model that the adapter was trained on?"), "{e}");
+    assert!(
+        e.to_string().contains("which the model has not\n  help: is it the model that the adapter was trained on?"),
+        "{e}"
+    );
 }

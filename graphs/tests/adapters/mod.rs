@@ -38,7 +38,8 @@ fn tokens(of: &Weights) -> Vec<u32> {
 #[track_caller]
 fn assert_logits(model: &Model, name: &str, within: f32) {
     let of = reference(name);
-    let (have, want) = (model.scores(&tokens(&of)).unwrap().logits.to_vec::<f32>().unwrap(), of.read_f32("logits").unwrap());
+    let (have, want) =
+        (model.scores(&tokens(&of)).unwrap().logits.to_vec::<f32>().unwrap(), of.read_f32("logits").unwrap());
     let off = have.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
     assert!(have.len() == want.len() && off < within, "{name}: {off}");
 }

@@ -54,7 +54,8 @@ fn frozen_parameters_cost_no_derivatives() {
     let full = train.step().lower(&train.avals(4, 21)).unwrap();
     let (part, whole) = (tuned.graph.cost().flops, full.graph.cost().flops);
     assert!(part < 0.75 * whole, "{part} of {whole}");
-    let mut frozen: Vec<Vec<usize>> = spec().layers.iter().flat_map(|layer| layer.leaves()).map(|p| p.aval.dims[1..].to_vec()).collect();
+    let mut frozen: Vec<Vec<usize>> =
+        spec().layers.iter().flat_map(|layer| layer.leaves()).map(|p| p.aval.dims[1..].to_vec()).collect();
     frozen.push(vec![32, 64]);
     frozen.iter_mut().for_each(|dims| dims.sort());
     let frozen: Vec<_> = frozen.into_iter().filter(|dims| dims.len() > 1).collect();
@@ -64,11 +65,18 @@ fn frozen_parameters_cost_no_derivatives() {
 }
 
 /// Losses of some steps, and what is trained in the end.
-fn run(mesh: Option<&str>, config: LoraConfig, options: TrainOptions, batch: &Batch<Array>, objective: Objective) -> (Vec<f32>, Vec<Vec<f32>>) {
+fn run(
+    mesh: Option<&str>,
+    config: LoraConfig,
+    options: TrainOptions,
+    batch: &Batch<Array>,
+    objective: Objective,
+) -> (Vec<f32>, Vec<Vec<f32>>) {
     let client = client();
     let mesh = mesh.map(|text| Mesh::new(&client, Mesh::parse(text).unwrap()).unwrap());
     let base = param::init_on(&spec(), &Key::host(1), &client).unwrap();
-    let teacher = matches!(objective, Objective::Distillation(_)).then(|| param::init_on(&spec(), &Key::host(5), &client).unwrap());
+    let teacher = matches!(objective, Objective::Distillation(_))
+        .then(|| param::init_on(&spec(), &Key::host(5), &client).unwrap());
     let tune = FineTune::new(Adapted::lora(&spec(), config).unwrap(), mesh.as_ref(), options, objective).unwrap();
     let frozen = tune.place(&Frozen { base, teacher }).unwrap();
     let (mut trained, mut state) = tune.begin(&frozen, 3, &client).unwrap();
@@ -106,11 +114,13 @@ fn in_parts_and_over_meshes_it_is_the_same_step() {
 #[test]
 fn weights_pairs_and_teachers_over_meshes() {
     let weights: Vec<f32> = (0..8 * 12).map(|i| (i % 3) as f32).collect();
-    let weighted = Batch { weights: Some(Array::on(&client(), [8, 12], &weights).unwrap()), ..Batch::new(ids([8, 13])) };
+    let weighted =
+        Batch { weights: Some(Array::on(&client(), [8, 12], &weights).unwrap()), ..Batch::new(ids([8, 13])) };
     let pairs = Array::on(&client(), [4, 2, 13], &ids([8, 13]).to_vec::<i32>().unwrap()).unwrap();
     let chosen: Vec<f32> = (0..8 * 12).map(|i| f32::from(i % 12 > 4)).collect();
     let pairs = Batch { weights: Some(Array::on(&client(), [4, 2, 12], &chosen).unwrap()), ..Batch::new(pairs) };
-    let distil = || Objective::Distillation(Box::new(Distillation { temperature: 2.0, hard: 0.25, ..Distillation::of(spec()) }));
+    let distil =
+        || Objective::Distillation(Box::new(Distillation { temperature: 2.0, hard: 0.25, ..Distillation::of(spec()) }));
     let prefer = |loss_type| Objective::Preference(Preference { loss_type, ..Default::default() });
     let cases = [
         (&weighted, Objective::NextToken),
@@ -147,12 +157,15 @@ fn dropout_draws_by_the_key_of_the_batch() {
 #[test]
 fn a_packed_model_is_adapted_in_its_blocks() {
     let client = runtime::client().unwrap();
-    let quantised = model("llama_gqa_untied", LoadOptions { quantize: Some(Format::Q8_0), ..Default::default() }, &client);
+    let quantised =
+        model("llama_gqa_untied", LoadOptions { quantize: Some(Format::Q8_0), ..Default::default() }, &client);
     let base = quantised.spec().clone();
     assert!(base.params().iter().any(|(_, p)| p.packing.is_some()));
-    let adapted = Adapted::lora(&base, LoraConfig { target_modules: Some(Modules::AllLinear), ..Default::default() }).unwrap();
+    let adapted =
+        Adapted::lora(&base, LoraConfig { target_modules: Some(Modules::AllLinear), ..Default::default() }).unwrap();
     let optimizer = optim::adamw(1e-2, Default::default());
-    let tune = FineTune::new(adapted, None, TrainOptions { optimizer, ..Default::default() }, Objective::NextToken).unwrap();
+    let tune =
+        FineTune::new(adapted, None, TrainOptions { optimizer, ..Default::default() }, Objective::NextToken).unwrap();
     let frozen = Frozen { base: quantised.params().clone(), teacher: None };
     let (mut trained, mut state) = tune.begin(&frozen, 0, &client).unwrap();
     let step = tune.step().options(quick());
@@ -173,7 +186,10 @@ fn some_parameters_alone_are_trained() {
     assert_eq!(adapted.trained().len(), 3);
     assert!(Adapted::parameters(&spec(), |_, _| false).is_err());
     let tune = FineTune::new(adapted, None, sgd(), Objective::NextToken).unwrap();
-    assert_eq!(tune.step().lower(&tune.avals(2, 8)).unwrap().graph.outs.len(), 3 + tune.avals(2, 8).1.leaves().len() + 4);
+    assert_eq!(
+        tune.step().lower(&tune.avals(2, 8)).unwrap().graph.outs.len(),
+        3 + tune.avals(2, 8).1.leaves().len() + 4
+    );
 }
 
 #[test]
@@ -184,7 +200,8 @@ fn losses_are_those_of_trl() {
     let floats = |v: &Value| v.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect::<Vec<f64>>();
     let array = |v: &Value, dims: &[usize]| Array::on(&client, dims, &floats(v)).unwrap();
     let near = |have: &Array, want: &Value| {
-        let off = have.to_vec::<f64>().unwrap().iter().zip(floats(want)).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        let off =
+            have.to_vec::<f64>().unwrap().iter().zip(floats(want)).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         assert!(off < 1e-5, "{off}");
     };
     let of = &all["preference"];

@@ -213,7 +213,9 @@ impl Model {
     pub fn save(&self, dir: impl AsRef<Path>, options: &SaveOptions) -> Result<Saved> {
         if self.spec().paths().iter().any(|path| path.contains(".lora.")) {
             let help = "`adapters::convert` (`raxla convert --adapter`) writes the model with its adapter merged";
-            return Err(Error::Usage(format!("the model computes with an adapter, which it has beside it\n  help: {help}")));
+            return Err(Error::Usage(format!(
+                "the model computes with an adapter, which it has beside it\n  help: {help}"
+            )));
         }
         let tokenizer = self.tokenizer().ok();
         let companions = Companions {
