@@ -45,7 +45,7 @@ use std::sync::Arc;
 /// How to train.
 #[derive(Clone, Debug)]
 pub struct TrainOptions {
-    /// What makes updates of gradients, with its learning rate: AdamW at 1e-4. One that is a [`dynamic_scale`](optim::dynamic_scale) has
+    /// What makes updates of gradients, with its learning rate: AdamW at 1e-4. One that is a [`dynamic_scale`](raxla::optim::dynamic_scale) has
     /// the loss scaled, as f16 needs.
     pub optimizer: Optimizer,
     /// In which dtypes parameters are kept and computed with.
@@ -119,7 +119,7 @@ pub struct Metrics<T = Tensor> {
     pub gradient_norm: T,
     /// The learning rate of the step, a scalar f32; `None` if the optimizer has none.
     pub learning_rate: Option<T>,
-    /// Are the loss and the gradient finite? A bool. With a [`dynamic_scale`](optim::dynamic_scale), a step where they are not is skipped.
+    /// Are the loss and the gradient finite? A bool. With a [`dynamic_scale`](raxla::optim::dynamic_scale), a step where they are not is skipped.
     pub finite: T,
 }
 
