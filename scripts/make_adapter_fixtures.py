@@ -13,7 +13,8 @@ Each folder <name> is what `PeftModel.save_pretrained` writes for a checkpoint o
 losses.json holds losses of preferences and of distillation with their derivatives, computed from TRL's formulas (DPOTrainer.dpo_loss,
 GKDTrainer.generalized_jsd_loss at its ends) in f64.
 
---check DIR loads each folder DIR/<name>, written by raxla for the same model, in PEFT and compares its logits with reference.safetensors.
+--check DIR loads each folder DIR/<name>, written by raxla for the same model, in PEFT and compares its logits with reference.safetensors. They are
+written by RAXLA_WRITE_ADAPTERS=DIR cargo test --workspace --test all -- adapters::gradients
 """
 import argparse
 import json

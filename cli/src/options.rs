@@ -8,6 +8,7 @@ use raxla::{
 };
 use raxla_graphs::{
     Files, LoadOptions, Matrices, Model, Sampling, TiedHead,
+    adapters::{Adapted, Adapter},
     models::{Decoder, Stacking},
     source,
 };
@@ -171,6 +172,10 @@ impl ModelArgs {
     pub fn spec(&self, pipeline: bool) -> Result<(Decoder<Param>, DType)> {
         let stacking = if self.scan && pipeline { Stacking::OneStack } else { self.scan.into() };
         let spec = Decoder::of(&self.files()?.config, stacking)?;
+        let spec = match &self.adapter {
+            Some(dir) => Adapted::lora(&spec, Adapter::open(dir)?.config)?.spec().clone(),
+            None => spec,
+        };
         Ok((Decoder { cache_dtype: self.cache_dtype, ..spec }, self.options().dtype()?))
     }
     /// The files, found or fetched, and opened.
