@@ -1,5 +1,5 @@
 //! PEFT's folders: adapter_config.json and adapter_model.safetensors.
-use super::{Adapted, Adapters, LoraConfig};
+use super::{Adapted, Adapters, Bias, LoraConfig};
 use crate::{LoadError, Result, models::Decoder, params, save as saving, weights::Weights};
 use raxla::{Array, Client, DType, NamedSharding, Param};
 use std::path::{Path, PathBuf};
@@ -54,7 +54,10 @@ impl Adapter {
         client: &Client,
         places: impl FnOnce(&Adapted) -> Result<Option<Vec<NamedSharding>>>,
     ) -> Result<(Adapted, Adapters<Array>)> {
-        let adapted = Adapted::lora(base, self.config.clone())?;
+        // (PEFT trains the biases of adapted matrices, but does not save them)
+        let saved = self.weights.names().any(|name| name.ends_with(".bias"));
+        let bias = if saved { self.config.bias } else { Bias::None };
+        let adapted = Adapted::lora(base, LoraConfig { bias, ..self.config.clone() })?;
         let declared = declared(adapted.trained());
         let (places, dtype) = (places(&adapted)?, dtype(adapted.trained()));
         let values = params::load(&declared, &self.weights, &|_| false, dtype, client, places.as_deref(), false)?;
