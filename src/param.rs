@@ -9,6 +9,7 @@ use crate::{
 };
 
 mod init;
+mod lora;
 mod slice;
 pub use init::{ParamTree, init, init_on};
 pub use slice::{Selection, Slice};

@@ -8,6 +8,7 @@ const DOCUMENTS: [&str; 11] = [
     "docs/autodidax.md",
     "docs/data.md",
     "docs/errors.md",
+    "docs/finetuning.md",
     "docs/for_jax_users.md",
     "docs/performance.md",
     "docs/plugin_faults.md",

@@ -20,6 +20,9 @@ pub struct Args {
     /// [default: as they are]
     #[arg(long, value_name = "Q", value_parser = quantization)]
     quantize: Option<Quantization>,
+    /// Merge this adapter, a folder as PEFT writes it, into the model that is written
+    #[arg(long, value_name = "DIR")]
+    adapter: Option<PathBuf>,
     /// Dtype of all floats: f32, bf16, f16 or f64 [default: as they are stored; of a GGUF file's blocks f32, of fp8 and MXFP4
     /// the dtype that config.json names, or bf16]
     #[arg(long, value_name = "D", value_parser = options::float)]
@@ -71,7 +74,10 @@ impl Args {
         };
         let (dtype, quantize, max_shard_size) = (self.dtype, self.quantize, self.max_shard_size);
         let options = SaveOptions { format, dtype, quantize, max_shard_size, progress: true };
-        let saved = raxla_graphs::convert(&self.src, &self.dst, &options)?;
+        let saved = match &self.adapter {
+            Some(adapter) => raxla_graphs::adapters::convert(&self.src, adapter, &self.dst, &options)?,
+            None => raxla_graphs::convert(&self.src, &self.dst, &options)?,
+        };
         let gigabytes = saved.bytes as f64 / 1e9;
         note(format!("{} tensors, {gigabytes:.3} GB, files of weights: {}", saved.tensors, saved.files));
         writeln!(screen::stdout(), "{}", self.dst.display())?;

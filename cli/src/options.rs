@@ -8,6 +8,7 @@ use raxla::{
 };
 use raxla_graphs::{
     Files, LoadOptions, Matrices, Model, Sampling, TiedHead,
+    adapters::{Adapted, Adapter},
     models::{Decoder, Stacking},
     source,
 };
@@ -121,6 +122,9 @@ pub struct ModelArgs {
     /// Draw the weights at random instead of reading them: a preset then needs no files
     #[arg(long)]
     pub random_weights: bool,
+    /// Compute with this adapter, a folder as PEFT writes it, beside the model's own matrices
+    #[arg(long, value_name = "DIR")]
+    adapter: Option<PathBuf>,
     /// Dtype of the caches; a narrower one takes less memory, and rounds keys and values [default: that of --dtype]
     #[arg(long, value_name = "D", value_parser = float)]
     cache_dtype: Option<DType>,
@@ -173,12 +177,17 @@ impl ModelArgs {
     }
     /// Another model, held in the same way.
     pub fn load_other(&self, name: &str, client: &Client) -> Result<Model> {
-        Ok(Model::load(self.open_named(name)?, &self.options(), client)?)
+        let options = LoadOptions { adapter: None, ..self.options() };
+        Ok(Model::load(self.open_named(name)?, &options, client)?)
     }
     /// The model's specification and its dtype, without reading the weights. For a `pipeline`, scanned layers are one stack.
     pub fn spec(&self, pipeline: bool) -> Result<(Decoder<Param>, DType)> {
         let stacking = if self.scan && pipeline { Stacking::OneStack } else { self.scan.into() };
         let spec = Decoder::of(&self.files()?.config, stacking)?;
+        let spec = match &self.adapter {
+            Some(dir) => Adapted::lora(&spec, Adapter::open(dir)?.config)?.spec().clone(),
+            None => spec,
+        };
         Ok((Decoder { cache_dtype: self.cache_dtype, ..spec }, self.options().dtype()?))
     }
     /// The files, found or fetched, and opened.
@@ -197,7 +206,7 @@ impl ModelArgs {
         };
         let ModelArgs { dtype, cache_dtype, arithmetic, quantize, scan: scanned, .. } = *self;
         let all = LoadOptions { dtype, matrices, arithmetic, quantize, cache_dtype, ..LoadOptions::default() };
-        LoadOptions { scanned, tied_head, progress: true, ..all }
+        LoadOptions { scanned, tied_head, adapter: self.adapter.clone(), progress: true, ..all }
     }
 }
 

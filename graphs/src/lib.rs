@@ -59,6 +59,7 @@
 #[cfg(doctest)]
 struct ReadmeDoctests;
 
+pub mod adapters;
 mod error;
 pub mod generation;
 mod loading;
@@ -81,3 +82,7 @@ pub use generation::{
 pub use model::{LoadOptions, Matrices, Model, Scores, TiedHead};
 pub use sampling::{Chosen, Context, Logprobs, Sampling, Shape};
 pub use save::{Format, Quantization, SaveOptions, Saved, convert, save};
+
+#[doc = include_str!("../../docs/finetuning.md")]
+#[cfg(doctest)]
+struct FinetuningDoctests;

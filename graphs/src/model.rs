@@ -1,5 +1,6 @@
 //! A loaded model: its parameters on a device, and the programs that run it.
 use crate::{
+    adapters::Adapter,
     config::{GenerationConfig, HfConfig},
     error::{Error, Result},
     files::{self, Files, WeightSource},
@@ -19,6 +20,8 @@ use raxla::{
 };
 use raxla_xla::CompileOptions;
 use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -47,6 +50,8 @@ pub struct LoadOptions {
     pub cache_dtype: Option<DType>,
     /// How a model with experts runs them; as its family does when `None`.
     pub dispatch: Option<Dispatch>,
+    /// The folder of an adapter, as PEFT writes it: the model computes with it, beside its own matrices.
+    pub adapter: Option<PathBuf>,
     /// What is going to be generated: rows, and positions of each. Before anything is read, it is asked whether there is memory
     /// for the caches of these too.
     pub caches: Option<[usize; 2]>,
@@ -205,12 +210,16 @@ impl Model {
                 }
             }
         };
+        let params = spec.refill(params);
+        let (spec, params, placement) = match &options.adapter {
+            Some(dir) => adapted(dir, spec, params, placement, client)?,
+            None => (spec, params, placement),
+        };
         let forward = match &placement {
             Some(placement) => placement.forward(),
             None => forward().on(client),
         };
         let forward = forward.options(options.compile.clone());
-        let params = spec.refill(params);
         let (programs, load_time) = (Programs::default(), start.elapsed());
         let client = client.clone();
         Ok(Model {
@@ -335,4 +344,24 @@ impl Model {
     pub fn compiles(&self) -> usize {
         self.programs.compiles()
     }
+}
+
+/// A model with the adapter of a folder.
+fn adapted(
+    dir: &Path,
+    spec: Decoder<Param>,
+    params: Decoder<Array>,
+    placement: Option<Placement>,
+    client: &Client,
+) -> Result<(Decoder<Param>, Decoder<Array>, Option<Placement>)> {
+    let mut placed = None;
+    let (adapted, trained) = Adapter::open(dir)?.load(&spec, client, |adapted| {
+        let Some(placement) = &placement else { return Ok(None) };
+        let over = Placement::new(placement.mesh(), client, adapted.spec())?;
+        let all: BTreeMap<String, _> = adapted.spec().paths().into_iter().zip(over.shardings()).collect();
+        placed = Some(over);
+        Ok(Some(adapted.trained().keys().filter_map(|path| all.get(path).cloned()).collect()))
+    })?;
+    let model = adapted.with(&params, &trained)?;
+    Ok((adapted.spec().clone(), model, placed))
 }

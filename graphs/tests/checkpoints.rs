@@ -208,7 +208,7 @@ fn what_is_no_model_is_told_what_it_is() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
     std::fs::write(path("adapter_config.json"), r#"{"base_model_name_or_path": "org/base", "r": 8}"#).unwrap();
-    let wanted = "it is a LoRA adapter for org/base, not a model\n  help: add it to the weights of its model with peft (`merge_and_unload`";
+    let wanted = "it is a LoRA adapter for org/base, not a model\n  help: give the model that it was trained on, and the adapter's folder with `--adapter`";
     let error = opened(dir.path()).err().unwrap();
     assert!(error.contains(wanted), "{error}");
     let name = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight";

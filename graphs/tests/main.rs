@@ -1,5 +1,6 @@
 //! The tests of the models, in one program. A file here is a module below; `memory` is a program of its own.
 
+mod adapters;
 mod beams;
 mod checkpoints;
 mod common;

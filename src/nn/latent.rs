@@ -8,7 +8,7 @@ use crate::{
     nn::rope::Rope,
     ops::einsum::einsum,
     ops::shape::concat,
-    parallel::{fsdp, tensor},
+    parallel::tensor,
     param::Param,
     prim,
     trace::{At, Tensor},
@@ -86,7 +86,7 @@ impl LatentAttention {
         };
         let y = if cache.is_some() && q.dim(1) == 1 {
             // one query asks in terms of latent vectors: keys and values of all positions are not made
-            let [k, v] = [&self.k, &self.v].map(|p| fsdp::whole(p.w, &p.roles));
+            let [k, v] = [&self.k, &self.v].map(Linear::matrix);
             let shared = latent.expand_dims(2);
             let y = attend(einsum("bthn,chn->bthc", q, k), concat(&[shared, key.expand_dims(2)], -1), shared);
             einsum("bthc,chv->bthv", y, v)

@@ -95,6 +95,10 @@ impl<A> Layers<A> {
     pub fn iter(&self) -> impl Iterator<Item = &A> {
         self.runs.iter().flat_map(|run| &run.layers)
     }
+    /// The number of each tree that is held, as paths have it: of a scanned pattern, those of its first layers.
+    pub fn numbers(&self) -> impl Iterator<Item = usize> {
+        self.numbered().flat_map(|(first, run)| first..first + run.layers.len())
+    }
     /// The same runs of what `f` makes of each tree that is held, and of how often it stands there if it is scanned.
     pub fn each<B>(&self, mut f: impl FnMut(&A, Option<usize>) -> B) -> Layers<B> {
         let run = |run: &Run<A>| run.with(run.layers.iter().map(|a| f(a, run.times)).collect());

@@ -1,6 +1,6 @@
 //! Matrices between named axes: projections, the embedding, the head. Each knows the roles of its axes, and does what dividing
 //! them over a mesh requires ([`parallel`](crate::parallel)).
-use super::{Packer, Packing};
+use super::{Lora, Packer, Packing};
 use crate::{
     aval::DType,
     ops::einsum::einsum,
@@ -21,6 +21,8 @@ pub struct Linear<T = Tensor> {
     pub w: T,
     /// Bias over the output axes.
     pub b: Option<T>,
+    /// What is added to the product, if the weight is frozen and adapted.
+    pub lora: Option<Lora<T>>,
     /// Roles of the weight's axes.
     #[tree(skip)]
     pub roles: Roles,
@@ -41,7 +43,7 @@ impl Linear<Param> {
     }
     /// This weight, of which the first `inputs` axes are inputs, and this bias.
     pub fn of(w: Param, inputs: usize, b: Option<Param>) -> Linear<Param> {
-        Linear { roles: w.axes.clone(), w, b, inputs, packing: None }
+        Linear { roles: w.axes.clone(), w, b, lora: None, inputs, packing: None }
     }
     /// How many inputs it has, all axes of them together.
     pub fn inputs(&self) -> usize {
@@ -60,11 +62,37 @@ impl Linear {
     #[track_caller]
     pub fn call(&self, x: Tensor) -> Tensor {
         let _at = At::op("Linear::call");
-        let y = match &self.packing {
+        self.finished(x, self.frozen(x))
+    }
+    /// The product with the weight alone.
+    pub(super) fn frozen(&self, x: Tensor) -> Tensor {
+        match &self.packing {
             Some(packing) => Packing::products(x, self.inputs, &[(packing, self.w)]).swap_remove(0),
             None => product(x, fsdp::whole(self.w, &self.roles), self.inputs),
-        };
-        self.finished(y)
+        }
+    }
+    /// The weight as numbers, whole along `fsdp`.
+    pub(super) fn dense(&self) -> Tensor {
+        let Some(packing) = &self.packing else { return fsdp::whole(self.w, &self.roles) };
+        let w = packing.unpacked(self.w);
+        let outputs = w.dims().split_off(1);
+        match &self.lora {
+            // (a packed matrix has one axis of inputs; its correction has them all)
+            Some(lora) => w.reshape([&lora.a.dims()[..self.inputs], &outputs].concat()),
+            None => w,
+        }
+    }
+    /// The matrix `[inputs.., outputs..]` that products with it amount to, correction included.
+    #[track_caller]
+    pub fn matrix(&self) -> Tensor {
+        self.lora.as_ref().map_or_else(|| self.dense(), |lora| lora.merged(self, 1.0).cast(self.dense().dtype()))
+    }
+    /// With the correction in the weight (`sign` 1), or taken out of one that it is in (-1); rounded to the weight's dtype. Not of
+    /// packed weights, whose numbers are few.
+    #[track_caller]
+    pub fn merged(&self, sign: f64) -> Linear {
+        let Some(lora) = &self.lora else { return self.clone() };
+        Linear { w: lora.merged(self, sign).cast(self.w.dtype()), lora: None, ..self.clone() }
     }
 
     /// As [`call`](Linear::call), of several with the same input. Packed ones are one call of a kernel.
@@ -74,11 +102,12 @@ impl Linear {
         let packed: Option<Vec<_>> = all.iter().map(|l| Some((l.packing.as_ref()?, l.w))).collect();
         let Some(packed) = packed else { return all.map(|l| l.call(x)) };
         let mut products = Packing::products(x, all[0].inputs, &packed).into_iter();
-        all.map(|l| l.finished(products.next().expect("one for each")))
+        all.map(|l| l.finished(x, products.next().expect("one for each")))
     }
 
-    /// A product, summed over devices if they have parts of it, plus the bias.
-    fn finished(&self, y: Tensor) -> Tensor {
+    /// The product with `x`, corrected, summed over devices if they have parts of it, plus the bias.
+    fn finished(&self, x: Tensor, y: Tensor) -> Tensor {
+        let y = self.lora.as_ref().map_or(y, |lora| lora.correct(self, x, y));
         let (ins, outs) = self.roles.split_at(self.inputs);
         let divides_sum = |role: &&'static str| ["heads", "mlp"].contains(role);
         let y = if ins.iter().any(divides_sum) { tensor::leave(y) } else { y };
@@ -87,7 +116,7 @@ impl Linear {
 }
 
 /// The product over the last `inputs` axes of `x` and the first of `w`.
-fn product(x: Tensor, w: Tensor, inputs: usize) -> Tensor {
+pub(super) fn product(x: Tensor, w: Tensor, inputs: usize) -> Tensor {
     let (rank, outs) = (x.dims().len(), w.dims().len() - inputs);
     let letters = |from: u8, n: usize| (from..from + n as u8).map(char::from).collect::<String>();
     let (lead, ins) = (letters(b'a', rank - inputs), letters(b'm', inputs));

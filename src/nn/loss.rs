@@ -15,6 +15,12 @@ use crate::{
 /// Fails where `targets` are no integers, or not of the shape of `logits` without its last axis.
 #[track_caller]
 pub fn cross_entropy(logits: Tensor, targets: Tensor) -> Tensor {
+    token_losses(logits, targets).mean(..)
+}
+
+/// As [`cross_entropy`], of each token: f32, of the shape of `targets`.
+#[track_caller]
+pub fn token_losses(logits: Tensor, targets: Tensor) -> Tensor {
     let _at = At::op("cross_entropy");
     let (l, t) = (logits.aval(), targets.aval());
     if l.dims.split_last().is_none_or(|(_, rows)| rows != t.dims) || !t.dtype.is_int() {
@@ -25,7 +31,7 @@ pub fn cross_entropy(logits: Tensor, targets: Tensor) -> Tensor {
     }
     let logits = logits.cast(DType::F32);
     let chosen = logits.take_along_axis(targets.expand_dims(-1), -1).squeeze(-1);
-    (logits.logsumexp(-1) - chosen).mean(..)
+    logits.logsumexp(-1) - chosen
 }
 
 /// The mean over the positions of `x` `[b, t, d]` and `targets` `[b, t]` of a loss, `chunk` positions at a time: what the loss makes of

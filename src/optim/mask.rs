@@ -60,7 +60,7 @@ impl<const N: usize> From<[&'static str; N]> for Mask {
 }
 
 /// Does the text match a pattern with `*` and `?`? The latest `*` takes one character more where the rest fails.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
+pub fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
     let (mut p, mut t, mut star) = (0, 0, None);
     while t < text.len() {

@@ -112,7 +112,7 @@ impl Param {
         let slice = self.slice?;
         match self.layout {
             // outputs come first
-            Stored::Transposed(_) => (slice.axis < self.aval.dims.len() - inputs).then_some(slice),
+            Stored::Transposed(_) => (slice.axis < self.aval.dims.len() - self.stacks - inputs).then_some(slice),
             Stored::AsIs => Some(Slice { axis: slice.axis.checked_sub(inputs)?, ..slice }),
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Models are the tiny checkpoints of `graphs`; the plugin is the one in the user's `RAXLA_HOME`.
 
+mod adapters;
 mod bad_models;
 mod bad_plugins;
 mod bad_usage;

@@ -95,6 +95,28 @@ impl<T> Decoder<T> {
     pub fn layers(&self) -> usize {
         self.layers.len()
     }
+    /// With the matrices of its layers ([`Layer::linears_mut`]) replaced by what `f` makes of each and of its path.
+    ///
+    /// # Errors
+    /// The first of `f`.
+    pub fn with_linears<E>(mut self, mut f: impl FnMut(&str, &mut Linear<T>) -> Result<(), E>) -> Result<Decoder<T>, E>
+    where
+        T: Clone,
+    {
+        let mut numbers: Vec<usize> = self.layers.numbers().collect();
+        numbers.reverse();
+        let mut failed = None;
+        self.layers = self.layers.each(|layer, _| {
+            let (mut layer, number) = (layer.clone(), numbers.pop().unwrap_or_default());
+            for (path, linear) in layer.linears_mut() {
+                if failed.is_none() {
+                    failed = f(&format!("layers.{number}.{path}"), linear).err();
+                }
+            }
+            layer
+        });
+        failed.map_or(Ok(self), Err)
+    }
     /// No cache: the sequence is computed at once.
     pub fn no_cache<U>(&self) -> Caches<U> {
         self.layers.each(|_, _| None)

@@ -51,6 +51,33 @@ impl<T> Mixer<T> {
         }
     }
 }
+impl<T> Layer<T> {
+    /// Its matrices, but for those of routed experts and their router, with their paths in the layer.
+    pub fn linears_mut(&mut self) -> Vec<(&'static str, &mut Linear<T>)> {
+        let mut all: Vec<(&str, &mut Linear<T>)> = match &mut self.mixer {
+            Mixer::Attention(a) => {
+                vec![("mixer.q", &mut a.q), ("mixer.k", &mut a.k), ("mixer.v", &mut a.v), ("mixer.o", &mut a.o)]
+            }
+            Mixer::Latent(a) => {
+                let down = a.q_down.as_mut().map(|(down, _)| ("mixer.q_down.0", down));
+                let own = [("mixer.q", &mut a.q), ("mixer.kv_down", &mut a.kv_down)];
+                let heads = [("mixer.k", &mut a.k), ("mixer.v", &mut a.v), ("mixer.o", &mut a.o)];
+                down.into_iter().chain(own).chain(heads).collect()
+            }
+        };
+        let (names, mlp) = match &mut self.mlp {
+            FeedForward::Mlp(mlp) => (["mlp.gate", "mlp.up", "mlp.down"], Some(mlp)),
+            FeedForward::Experts(experts) => {
+                (["mlp.shared.gate", "mlp.shared.up", "mlp.shared.down"], experts.shared.as_mut())
+            }
+        };
+        if let Some(mlp) = mlp {
+            all.extend(mlp.gate.as_mut().map(|gate| (names[0], gate)));
+            all.extend([(names[1], &mut mlp.up), (names[2], &mut mlp.down)]);
+        }
+        all
+    }
+}
 impl Mixer<Param> {
     /// The type of its cache, for so many rows and slots, of which the latest `spare` positions can be taken back.
     pub fn cache(&self, batch: usize, slots: usize, spare: usize, dtype: DType) -> Cache<Param> {

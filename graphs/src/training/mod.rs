@@ -20,19 +20,25 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 pub mod data;
+mod finetune;
+mod objective;
+mod step;
+
+pub use finetune::{Batch, FineTune, Frozen};
+pub use objective::{Distillation, Objective, Preference, PreferenceLoss};
 
 use crate::models::{Decoder, Input};
 use raxla::{
-    Array, Aval, DType, Jit, Key, Mesh, P, Param, PartitionSpec, RematOptions, Result, Rules, SpecTree, Tensor, Tree,
-    axis_index, axis_size, full, jit,
+    Array, Aval, DType, Jit, Key, Mesh, P, Param, PartitionSpec, RematOptions, Result, Rules, SpecTree, Tensor,
+    TensorTree, Tree, axis_index, axis_size, full, jit,
     jit::Traced,
     nn::{Embedding, Head, loss_in_chunks},
-    optim::{self, OptState, Optimizer, Policy, adamw},
+    optim::{OptState, Optimizer, Policy, adamw},
     parallel::{self, pipeline::Schedule, ring, tensor},
     param,
     runtime::Client,
-    scan, shard_map,
-    trace::{fail, trace_graph},
+    shard_map,
+    trace::trace_graph,
     value_and_grad, with_sharding,
 };
 use std::sync::Arc;
@@ -40,7 +46,7 @@ use std::sync::Arc;
 /// How to train.
 #[derive(Clone, Debug)]
 pub struct TrainOptions {
-    /// What makes updates of gradients, with its learning rate: AdamW at 1e-4. One that is a [`dynamic_scale`](optim::dynamic_scale) has
+    /// What makes updates of gradients, with its learning rate: AdamW at 1e-4. One that is a [`dynamic_scale`](raxla::optim::dynamic_scale) has
     /// the loss scaled, as f16 needs.
     pub optimizer: Optimizer,
     /// In which dtypes parameters are kept and computed with.
@@ -93,6 +99,8 @@ pub struct Train {
     pipeline: Option<Schedule>,
     options: TrainOptions,
     specs: Decoder<PartitionSpec>,
+    /// Has the loss no derivative by the head?
+    frozen_head: bool,
 }
 
 /// Parameters and optimizer state.
@@ -112,7 +120,7 @@ pub struct Metrics<T = Tensor> {
     pub gradient_norm: T,
     /// The learning rate of the step, a scalar f32; `None` if the optimizer has none.
     pub learning_rate: Option<T>,
-    /// Are the loss and the gradient finite? A bool. With a [`dynamic_scale`](optim::dynamic_scale), a step where they are not is skipped.
+    /// Are the loss and the gradient finite? A bool. With a [`dynamic_scale`](raxla::optim::dynamic_scale), a step where they are not is skipped.
     pub finite: T,
 }
 
@@ -125,7 +133,15 @@ impl Train {
         let model = options.precision.cast_to_param(&model.without_copies());
         let Some(mesh) = mesh else {
             let specs = model.map(|_| P![]);
-            return Ok(Train { model, mesh: None, rules: Rules::default(), pipeline: None, options, specs });
+            return Ok(Train {
+                model,
+                mesh: None,
+                rules: Rules::default(),
+                pipeline: None,
+                options,
+                specs,
+                frozen_head: false,
+            });
         };
         let pipeline = schedule(mesh, &options)?;
         let mut rules = parallel::rules(mesh, options.sequence)?;
@@ -134,7 +150,7 @@ impl Train {
         if rules.axes("vocab").iter().any(|axis| !table.names().any(|name| name == axis)) {
             rules = parallel::whole_head(&rules);
         }
-        Ok(Train { model, mesh: Some(mesh.clone()), rules, pipeline, options, specs })
+        Ok(Train { model, mesh: Some(mesh.clone()), rules, pipeline, options, specs, frozen_head: false })
     }
 
     /// What is trained: the specification of the model. A tied head is not in it.
@@ -242,49 +258,34 @@ impl Train {
 
     /// One step, traced.
     fn update(&self, model: Decoder, state: OptState, tokens: Tensor) -> StepOut {
-        let optimizer = &self.options.optimizer;
-        let scale = optim::loss_scale(&state);
-        let (loss, gradient) = self.mean_gradients(&model, tokens, scale);
-        let unscaled = |x: Tensor| scale.map_or(x, |scale| x / scale);
-        let (loss, gradient_norm) = (unscaled(loss), unscaled(optim::global_norm(&gradient)));
-        let finite = loss.is_finite() & gradient_norm.is_finite();
-        let learning_rate = optimizer.learning_rate(&state);
+        let gradients = |model: &Decoder, scale| self.mean_gradients(model, tokens, scale);
         let value_fn = |model: Decoder| self.mean_loss(model, tokens);
-        let (updates, state) = optimizer.update_with(&gradient, state, &model, loss, value_fn);
-        (optim::apply_updates(&model, &updates), state, Metrics { loss, gradient_norm, learning_rate, finite })
+        step::updated(&self.options.optimizer, model, state, gradients, value_fn)
     }
 
     /// The loss and the gradient of a batch, in `accumulate` parts one after the other; both times the scale.
     fn mean_gradients(&self, model: &Decoder, tokens: Tensor, scale: Option<Tensor>) -> (Tensor, Decoder) {
-        let (n, [batch, length]) = (self.options.accumulate, tokens.shape());
-        if n <= 1 {
-            return self.scaled_gradients(model.clone(), tokens, scale);
-        }
-        if batch % n != 0 {
-            let reason = format!("a batch of {batch} sequences cannot be gone through in {n} equal parts");
-            let help = "choose a multiple of `TrainOptions::accumulate` as the batch".to_string();
-            fail("train step", vec![tokens.aval()], reason, Some(help));
-        }
-        // (every n-th sequence, so that each device goes through its own)
-        let parts = tokens.reshape([batch / n, n, length]).swap_axes(0, 1);
         let wide = self.options.precision.accumulation;
-        let mut specs = self.specs.leaves().into_iter();
-        let none = model.map(|p| {
-            let (none, spec) = (full(p.dims(), wide, 0), specs.next().unwrap_or_default());
+        let none = self.zeros(model, &self.specs.leaves(), wide);
+        let gradients = |tokens| self.scaled_gradients(model.clone(), tokens, scale);
+        step::accumulated(self.options.accumulate, tokens, none, gradients)
+    }
+    /// Zeros of this dtype like parameters that are divided so.
+    fn zeros<M: TensorTree>(&self, model: &M, specs: &[PartitionSpec], dtype: DType) -> M {
+        let mut specs = specs.iter().cloned();
+        let none = |p: &Tensor| {
+            let (none, spec) = (full(p.dims(), dtype, 0), specs.next().unwrap_or_default());
             self.mesh.as_ref().map_or(none, |mesh| with_sharding(none, &mesh.sharding(spec)))
-        });
-        let add = |(loss, sum): (Tensor, Decoder), tokens: Tensor| {
-            let (more, gradient) = self.scaled_gradients(model.clone(), tokens, scale);
-            let sums = sum.leaves().into_iter().zip(gradient.leaves()).map(|(sum, g)| sum + g.cast(wide));
-            ((loss + more, sum.refill(sums.collect::<Vec<_>>())), ())
         };
-        let ((loss, sum), ()) = scan(add, (full([], DType::F32, 0), none), parts);
-        (loss / n as f64, sum.map(|g| *g / n as f64))
+        model.map(none)
     }
 
     /// Has the optimizer a learning rate?
     fn has_rate(&self) -> bool {
-        let state = self.options.optimizer.init(&self.model.map(|p| p.aval.clone()));
+        self.has_rate_for(&self.model.map(|p| p.aval.clone()))
+    }
+    fn has_rate_for(&self, trained: &impl Tree<Aval>) -> bool {
+        let state = self.options.optimizer.init(trained);
         let mut has = false;
         // (asked of a state of types, in a trace that is thrown away)
         let _ = trace_graph(&state.leaves(), |t| {
@@ -321,6 +322,10 @@ impl Train {
         if hidden.dim(1) != targets.dim(1) {
             return tensor::cross_entropy(model.logits(hidden), targets);
         }
+        if self.frozen_head {
+            let loss = |(): &(), hidden, targets| tensor::cross_entropy(model.logits(hidden), targets);
+            return loss_in_chunks(self.options.loss_chunk, (), hidden, targets, loss);
+        }
         let tied = model.head.w.is_none().then(|| model.embed.clone());
         let loss = |(head, tied): &(Head, Option<Embedding>), hidden, targets| {
             let (head, embed) = (head.clone(), tied.as_ref().unwrap_or(&model.embed).clone());
@@ -331,7 +336,7 @@ impl Train {
 
     /// The mean loss of tokens `[b, t + 1]`: for evaluation.
     pub fn mean_loss(&self, model: Decoder, tokens: Tensor) -> Tensor {
-        let loss = |(model, inputs, targets): Batch| self.loss(&model, inputs, targets);
+        let loss = |(model, inputs, targets): Rows| self.loss(&model, inputs, targets);
         self.on_devices(model, tokens, P![], loss)
     }
 
@@ -341,7 +346,7 @@ impl Train {
     }
     /// The same of the loss times a scale.
     fn scaled_gradients(&self, model: Decoder, tokens: Tensor, scale: Option<Tensor>) -> (Tensor, Decoder) {
-        let both = |(model, inputs, targets): Batch| {
+        let both = |(model, inputs, targets): Rows| {
             let loss = |model: Decoder| {
                 let loss = self.loss(&model, inputs, targets);
                 scale.map_or(loss, |scale| loss * scale)
@@ -352,7 +357,7 @@ impl Train {
     }
 
     /// What `f` makes of parameters, inputs and targets, on every device of the mesh, or on one, or wherever the compiler puts it.
-    fn on_devices<Y>(&self, model: Decoder, tokens: Tensor, out: impl SpecTree<Y>, f: impl Fn(Batch) -> Y) -> Y
+    fn on_devices<Y>(&self, model: Decoder, tokens: Tensor, out: impl SpecTree<Y>, f: impl Fn(Rows) -> Y) -> Y
     where
         Y: Tree<Tensor, With<Tensor> = Y>,
     {
@@ -393,4 +398,4 @@ fn reordered(a: &Array, order: &[usize]) -> Result<Vec<u8>> {
 }
 
 /// Parameters, inputs `[b, t]`, targets `[b, t]`.
-type Batch = (Decoder, Tensor, Tensor);
+type Rows = (Decoder, Tensor, Tensor);

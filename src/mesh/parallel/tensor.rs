@@ -162,11 +162,16 @@ pub fn whole(logits: Tensor) -> Tensor {
 #[track_caller]
 pub fn cross_entropy(logits: Tensor, targets: Tensor) -> Tensor {
     let _at = At::op("cross_entropy");
-    if is_whole_head() && logits.dim(1) != targets.dim(1) {
-        return crate::nn::cross_entropy(logits, part_of_positions(targets));
-    }
+    token_losses(logits, targets).mean(..)
+}
+
+/// As [`cross_entropy`], of each token: `[b, t]`, or of this device's own positions.
+#[track_caller]
+pub fn token_losses(logits: Tensor, targets: Tensor) -> Tensor {
+    let _at = At::op("cross_entropy");
+    let targets = positions_of(targets, logits);
     if is_whole_head() || !is_divided(logits, &["vocab"], "model") {
-        return crate::nn::cross_entropy(logits, targets);
+        return crate::nn::token_losses(logits, targets);
     }
     let logits = logits.cast(DType::F32);
     let columns = logits.dim(-1);
@@ -174,7 +179,38 @@ pub fn cross_entropy(logits: Tensor, targets: Tensor) -> Tensor {
     let here = own.ge(0) & own.lt(columns);
     let chosen = logits.take_along_axis(own.maximum(0).minimum(columns - 1).expand_dims(-1), -1).squeeze(-1);
     let chosen = psum(where_(here, chosen, chosen.like(0.0)), "model");
+    log_of_sum(logits) - chosen
+}
+
+/// The part of `[b, t]` that belongs to the positions of `logits` `[b, _, vocab]`: this device's own, if these are not all.
+#[track_caller]
+pub fn positions_of(x: Tensor, logits: Tensor) -> Tensor {
+    if is_whole_head() && logits.dim(1) != x.dim(1) { part_of_positions(x) } else { x }
+}
+
+/// The logarithms of probabilities under logits `[.., vocab]`, of which each device may have some columns: those same columns.
+#[track_caller]
+pub fn log_softmax(logits: Tensor) -> Tensor {
+    let _at = At::op("log_softmax");
+    match is_whole_head() || !is_divided(logits, &["vocab"], "model") {
+        true => logits - logits.logsumexp(-1).expand_dims(-1),
+        false => logits - log_of_sum(logits).expand_dims(-1),
+    }
+}
+/// The sum over the vocabulary of `x` `[.., vocab]`, of which each device may have some columns.
+#[track_caller]
+pub fn sum_over_vocab(x: Tensor) -> Tensor {
+    let sum = x.sum(-1);
+    if !is_whole_head() && is_divided(x, &["vocab"], "model") { psum(sum, "model") } else { sum }
+}
+/// The logarithm of the sum of exponentials over columns that devices share.
+fn log_of_sum(logits: Tensor) -> Tensor {
     let largest = pmax(logits.stop_gradient().max(-1), "model");
-    let total = psum((logits - largest.expand_dims(-1)).exp().sum(-1), "model");
-    (total.log() + largest - chosen).mean(..)
+    psum((logits - largest.expand_dims(-1)).exp().sum(-1), "model").log() + largest
+}
+
+/// A sum over axes of these roles: of the devices' parts of it, where `of`, that has these axes, is divided along them.
+#[track_caller]
+pub(crate) fn sum_of_parts(sum: Tensor, of: Tensor, roles: &[&str]) -> Tensor {
+    if is_divided(of, roles, "model") { psum(sum, "model") } else { sum }
 }

@@ -14,6 +14,7 @@ mod tensors;
 
 use crate::{
     Error, Model, Result,
+    adapters::{Adapter, Merge},
     config::{GenerationConfig, HfConfig},
     files::{Files, WeightSource},
     hub::HubOptions,
@@ -98,22 +99,29 @@ pub struct Saved {
 /// A model that cannot be opened; a `dir` that is there and not empty; for a GGUF file, a model or tokenizer that the format cannot
 /// describe; whatever the system says on writing.
 pub fn convert(model: &str, dir: &Path, options: &SaveOptions) -> Result<Saved> {
+    convert_with(model, dir, options, None)
+}
+
+/// As [`convert`], with an adapter merged into the weights.
+pub(crate) fn convert_with(model: &str, dir: &Path, options: &SaveOptions, adapter: Option<Adapter>) -> Result<Saved> {
     check(dir, options)?;
     let mut files = Files::open(&Source::resolve(model, &HubOptions::from_env())?)?;
     let WeightSource::Stored(weights) = &mut files.weights else {
         return Err(Error::Usage(format!("{model} has no weights to write")));
     };
-    if options.format != Format::Safetensors {
+    // (adapters are for models with a head)
+    if options.format != Format::Safetensors || adapter.is_some() {
         weights.ensure_prefix(by_name(&files.config)?.prefix, |name| name.starts_with("lm_head."));
     }
     let weights = &*weights;
+    let merge = adapter.map(|adapter| Merge::new(adapter, weights)).transpose()?;
     let tokenizer = files.tokenizer.as_ref().ok();
     let companions =
         Companions { config: &files.config, generation: &files.generation, tokenizer, dtype: None, quantization: None };
     let saved = match options.format {
-        Format::Gguf => to_gguf(weights, dir, &companions, options)?,
+        Format::Gguf => to_gguf(weights, merge, dir, &companions, options)?,
         _ => {
-            let tensors = FromWeights::new(weights, options.dtype)?;
+            let tensors = FromWeights::new(weights, options.dtype)?.merged(merge);
             // a GGUF file does not say what dtype its configuration means; quantised weights are written as plain floats
             let dtype = options.dtype.or(weights.dequantised()).or(weights.gguf().and_then(|_| tensors.float()));
             write(dir, &tensors, &Companions { dtype, ..companions }, options)?
@@ -125,7 +133,13 @@ pub fn convert(model: &str, dir: &Path, options: &SaveOptions) -> Result<Saved> 
     Ok(saved)
 }
 
-fn to_gguf(weights: &Weights, path: &Path, companions: &Companions, options: &SaveOptions) -> Result<Saved> {
+fn to_gguf(
+    weights: &Weights,
+    merge: Option<Merge>,
+    path: &Path,
+    companions: &Companions,
+    options: &SaveOptions,
+) -> Result<Saved> {
     let config = companions.config;
     let spec = Decoder::of(config, false)?;
     let ignored = by_name(config)?.ignores(config, spec.layers())?;
@@ -135,7 +149,7 @@ fn to_gguf(weights: &Weights, path: &Path, companions: &Companions, options: &Sa
         let file = weights.path().display();
         tracing::warn!("{file} is quantised already ({name}): its errors stay, and others are added");
     }
-    let tensors = FromWeights::new(weights, Some(DType::F32))?;
+    let tensors = FromWeights::new(weights, Some(DType::F32))?.merged(merge);
     let source = gguf::Source { tensors: &tensors, companions, metadata: weights.gguf() };
     gguf::write(path, &source, options)
 }
@@ -197,6 +211,12 @@ impl Model {
     /// # Errors
     /// See [`save`].
     pub fn save(&self, dir: impl AsRef<Path>, options: &SaveOptions) -> Result<Saved> {
+        if self.spec().paths().iter().any(|path| path.contains(".lora.")) {
+            let help = "`adapters::convert` (`raxla convert --adapter`) writes the model with its adapter merged";
+            return Err(Error::Usage(format!(
+                "the model computes with an adapter, which it has beside it\n  help: {help}"
+            )));
+        }
         let tokenizer = self.tokenizer().ok();
         let companions = Companions {
             config: &self.config,
@@ -219,6 +239,27 @@ struct Companions<'a> {
     dtype: Option<DType>,
     /// `quantization_config`; plain floats if `None`.
     quantization: Option<serde_json::Value>,
+}
+
+/// Writes parameters and a JSON file as a folder of these two files.
+pub(crate) fn adapter(
+    dir: &Path,
+    (config, value): (&str, &serde_json::Value),
+    weights: &str,
+    params: &[(String, Param)],
+    values: &[Array],
+) -> Result<()> {
+    check(dir, &SaveOptions::default())?;
+    let tensors = FromParams::new(params, values, None)?;
+    if let Some(parent) = dir.parent() {
+        fs::create_dir_all(parent).map_err(|e| unwritable(dir, e))?;
+    }
+    let draft = Draft::folder(dir).map_err(|e| unwritable(dir, e))?;
+    companions::json(&draft.path().join(config), value)?;
+    let all = 0..tensors.entries().len();
+    safetensors::one(&draft.path().join(weights), &tensors, all, &ProgressBar::hidden())?;
+    let _ = fs::remove_dir(dir);
+    draft.publish().map_err(|e| unwritable(dir, e))
 }
 
 fn write(dir: &Path, tensors: &dyn Tensors, companions: &Companions, options: &SaveOptions) -> Result<Saved> {

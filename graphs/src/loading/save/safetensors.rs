@@ -53,7 +53,8 @@ pub(super) fn shards(sizes: impl Iterator<Item = u64>, limit: u64) -> Vec<Range<
     shards
 }
 
-fn one(path: &Path, tensors: &dyn Tensors, shard: Range<usize>, bar: &ProgressBar) -> Result<()> {
+/// Writes these tensors as one file.
+pub(super) fn one(path: &Path, tensors: &dyn Tensors, shard: Range<usize>, bar: &ProgressBar) -> Result<()> {
     let entries = tensors.entries();
     // the widest first, so that all are aligned
     let mut order: Vec<usize> = shard.collect();

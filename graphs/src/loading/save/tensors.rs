@@ -2,7 +2,8 @@
 
 use crate::{
     Result,
-    weights::{Encoding, Weights},
+    adapters::Merge,
+    weights::{Encoding, Weights, reordered},
 };
 use raxla::DType;
 
@@ -43,9 +44,18 @@ pub(super) trait Tensors {
 pub(super) struct FromWeights<'a> {
     weights: &'a Weights,
     entries: Vec<Entry>,
+    /// An adapter that is merged into them.
+    merge: Option<Merge>,
 }
 
 impl<'a> FromWeights<'a> {
+    pub(super) fn merged(self, merge: Option<Merge>) -> FromWeights<'a> {
+        FromWeights { merge, ..self }
+    }
+    /// What is merged into number `i`.
+    fn merge(&self, i: usize) -> Option<&Merge> {
+        self.merge.as_ref().filter(|merge| merge.changes(&self.entries[i].name))
+    }
     pub(super) fn new(weights: &'a Weights, dtype: Option<DType>) -> Result<FromWeights<'a>> {
         let entry = |name: &str| {
             let info = weights.info(name)?;
@@ -66,7 +76,7 @@ impl<'a> FromWeights<'a> {
             Some(dtype.ok_or_else(unknown).map(|dtype| Entry { name: name.into(), dtype, dims: info.dims.to_vec() }))
         };
         let entries = weights.names().filter_map(entry).collect::<Result<Vec<_>, _>>()?;
-        Ok(FromWeights { weights, entries })
+        Ok(FromWeights { weights, entries, merge: None })
     }
 }
 
@@ -75,14 +85,22 @@ impl Tensors for FromWeights<'_> {
         &self.entries
     }
     fn own(&self, i: usize) -> Encoding {
-        let info = self.weights.info(&self.entries[i].name);
+        let info = self.weights.info(&self.entries[i].name).filter(|_| self.merge(i).is_none());
         info.map_or(Encoding::Plain(self.entries[i].dtype), |info| info.encoding)
     }
     fn in_gguf(&self, i: usize) -> Option<(Encoding, &[u8])> {
-        self.weights.as_in_gguf(&self.entries[i].name)
+        self.weights.as_in_gguf(&self.entries[i].name).filter(|_| self.merge(i).is_none())
     }
     fn read(&self, i: usize, out: &mut [u8]) -> Result<()> {
         let entry = &self.entries[i];
+        if let Some(merge) = self.merge(i) {
+            let mut values = self.weights.read_f32(&entry.name)?;
+            merge.apply(&entry.name, &entry.dims, &mut values)?;
+            let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+            // (floats convert into each other)
+            let _ = reordered(&bytes, DType::F32, None, entry.dtype, out);
+            return Ok(());
+        }
         Ok(self.weights.read_into(&entry.name, entry.dtype, out)?)
     }
 }

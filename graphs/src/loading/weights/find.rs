@@ -61,8 +61,8 @@ pub(crate) fn adapter(path: &Path) -> String {
     };
     let base = base().map(|name| format!(" for {name}")).unwrap_or_default();
     format!(
-        "it is a LoRA adapter{base}, not a model\n  help: add it to the weights of its model with peft \
-         (`merge_and_unload`, then `save_pretrained`), and give the folder that this writes"
+        "it is a LoRA adapter{base}, not a model\n  help: give the model that it was trained on, and the adapter's folder with \
+         `--adapter`"
     )
 }
 

@@ -160,7 +160,23 @@ impl Weights {
         }
     }
 
+    /// Opens an adapter's file of weights.
+    pub(crate) fn open_adapter(path: &Path) -> Result<Weights, LoadError> {
+        Weights::read_files(path, &[path.to_path_buf()])
+    }
+
     fn open_files(path: &Path, files: &[PathBuf]) -> Result<Weights, LoadError> {
+        let weights = Weights::read_files(path, files)?;
+        let of_adapter = |name: &&String| {
+            name.contains(".lora_A.") || name.contains(".lora_B.") || name.contains(".lora_embedding_")
+        };
+        match weights.tensors.keys().any(|name| of_adapter(&name)) {
+            true => Err(LoadError::format(&weights.path, find::adapter(&weights.path))),
+            false => Ok(weights),
+        }
+    }
+
+    fn read_files(path: &Path, files: &[PathBuf]) -> Result<Weights, LoadError> {
         let (path, tensors) = (path.to_path_buf(), BTreeMap::new());
         let mut weights = Weights { path, files: Vec::new(), tensors, gguf: None, dequantised: None };
         for file in files {
@@ -190,13 +206,7 @@ impl Weights {
             }
             weights.files.push(mapped);
         }
-        let of_adapter = |name: &&String| {
-            name.contains(".lora_A.") || name.contains(".lora_B.") || name.contains(".lora_embedding_")
-        };
-        match weights.tensors.keys().any(|name| of_adapter(&name)) {
-            true => Err(LoadError::format(&weights.path, find::adapter(&weights.path))),
-            false => Ok(weights),
-        }
+        Ok(weights)
     }
 
     fn read_gguf(&mut self, file: &[u8]) -> Result<Vec<(String, Stored)>, String> {
