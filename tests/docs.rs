@@ -2,10 +2,11 @@
 //! for JAX users name is run. (Examples are doc-tests, see src/lib.rs.)
 use std::{fs, path::Path};
 
-const DOCUMENTS: [&str; 10] = [
+const DOCUMENTS: [&str; 11] = [
     "README.md",
     "ARCHITECTURE.md",
     "docs/autodidax.md",
+    "docs/data.md",
     "docs/errors.md",
     "docs/for_jax_users.md",
     "docs/performance.md",

@@ -34,5 +34,6 @@ mod speculative;
 mod template;
 mod tokenizer;
 mod torch;
+mod training_data;
 mod tuned;
 mod weights;

@@ -192,6 +192,11 @@ impl Tokenizer {
         self.inner.get_vocab_size(true)
     }
 
+    /// One more than the largest id. Some vocabularies have holes, and then it is more than [`Tokenizer::vocab_size`].
+    pub fn id_bound(&self) -> usize {
+        self.inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1)
+    }
+
     /// The same tokenizer as the text of a tokenizer.json.
     pub fn to_json(&self) -> Result<String, LoadError> {
         self.inner.to_string(false).map_err(|e| broken(&self.path, e))

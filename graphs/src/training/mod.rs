@@ -19,6 +19,8 @@
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+pub mod data;
+
 use crate::models::{Decoder, Input};
 use raxla::{
     Array, Aval, DType, Jit, Key, Mesh, P, Param, PartitionSpec, RematOptions, Result, Rules, SpecTree, Tensor, Tree,
@@ -26,7 +28,7 @@ use raxla::{
     jit::Traced,
     nn::{Embedding, Head, loss_in_chunks},
     optim::{AdamW, AdamWOptions},
-    parallel::{self, data, pipeline::Schedule, ring, tensor},
+    parallel::{self, pipeline::Schedule, ring, tensor},
     param,
     runtime::Client,
     shard_map, value_and_grad,
@@ -242,7 +244,7 @@ impl Train {
             (input.start, input.length, input.prompt) = (axis_index("context") * t, length, length);
         }
         let out = model.forward(input);
-        let loss = data::mean(self.token_loss(model, tensor::own_positions(out.hidden), targets));
+        let loss = parallel::data::mean(self.token_loss(model, tensor::own_positions(out.hidden), targets));
         match model.balance_loss(&out.scores).filter(|_| self.options.balance != 0.0) {
             Some(balance) => loss + balance * self.options.balance,
             None => loss,
