@@ -1,6 +1,7 @@
 //! The framework's error, with its remedy. docs/errors.md shows each as it looks.
 use crate::{
     aval::Aval,
+    checkpoint::CheckpointError,
     debug,
     jit::{Buckets, Changes},
     memory::Shortage,
@@ -122,6 +123,9 @@ pub enum Error {
         /// What to do.
         help: &'static str,
     },
+    /// A checkpoint cannot be written or read, is damaged, or holds another tree ([`checkpoint`](crate::checkpoint)).
+    #[error("{0}")]
+    Checkpoint(#[from] Box<CheckpointError>),
     /// A list of buckets is wrong, or does not go with the function, its arguments or results.
     #[error("{what}: {reason}\n  help: {help}")]
     Buckets {

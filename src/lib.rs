@@ -214,6 +214,7 @@
 //! | loops and branches | [`scan`], [`scan_with`], [`ScanOptions`], [`while_loop`], [`fori_loop`], [`Bound`], [`cond`], [`switch`] |
 //! | random numbers | [`Key`], [`random`] |
 //! | parts of models | [`nn`], [`Param`], [`param`] |
+//! | checkpoints of training | [`checkpoint`] |
 //! | optimizers | [`optim`]: plain functions on trees |
 //! | several devices | [`Mesh`], [`P!`](macro@P), [`PartitionSpec`], [`NamedSharding`], [`SpecTree`], [`Rules`], [`with_sharding`], [`with_logical_sharding`], [`shard_map`], [`shard_map_with`], [`ShardMapOptions`], [`parallel`], [`Communication`] |
 //! | collectives | [`psum`], [`pmean`], [`pmax`], [`pmin`], [`all_gather`], [`all_to_all`], [`ppermute`], [`pshuffle`], [`psum_scatter`], [`pvary`], [`axis_index`], [`axis_size`], [`AxisNames`] |
@@ -251,6 +252,7 @@ struct ErrorDoctests;
 #[cfg(doctest)]
 struct ShardingDoctests;
 
+pub mod checkpoint;
 pub mod error;
 mod ir;
 pub mod lower;
@@ -268,6 +270,7 @@ pub mod transform;
 pub(crate) use ir::refusal;
 pub use ir::{aval, graph, host, inner, trace, tree};
 pub use mesh::{communication, parallel, pmap};
+pub(crate) use run::file;
 pub use run::{array, cache, debug, jit, memory, runtime};
 
 #[doc(inline)]

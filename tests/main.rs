@@ -6,6 +6,7 @@
 mod array;
 mod buckets;
 mod calls;
+mod checkpoint;
 mod collectives;
 mod communication;
 mod control;

@@ -2,6 +2,7 @@
 mod bench;
 mod cache;
 mod chat;
+mod checkpoint;
 mod convert;
 mod doctor;
 mod generate;
@@ -76,6 +77,8 @@ enum Command {
     Doctor(doctor::Args),
     #[command(subcommand)]
     Cache(cache::Command),
+    #[command(subcommand)]
+    Checkpoint(checkpoint::Command),
     Logits(logits::Args),
     Verify(verify::Args),
     Perplexity(perplexity::Args),
@@ -119,6 +122,7 @@ fn main() -> ExitCode {
         Command::Plugin(c) => c.run(global),
         Command::Doctor(a) => a.run(global),
         Command::Cache(c) => c.run(),
+        Command::Checkpoint(c) => c.run(),
         Command::Logits(a) => a.run(global),
         Command::Verify(a) => a.run(global),
         Command::Perplexity(a) => a.run(global),

@@ -3,9 +3,9 @@
 //! A test that fails prints the message as it is now. What depends on environment variables runs in a child process.
 use proc_macro2::{TokenStream, TokenTree};
 use raxla::{
-    Array, Aval, Axis, DType, Host, Key, Mesh, P, Tensor, Tree, cond, custom_jvp, debug_assert, debug_check,
-    debug_nans, einsum, grad, jit, jit::Buckets, literal, prim::CustomCall, psum, runtime, scan, scope, shard_map,
-    trace::trace_graph, tree, vjp, vmap, vmap_axes, while_loop, zeros,
+    Array, Aval, Axis, DType, Host, Key, Mesh, P, Tensor, Tree, checkpoint::CheckpointManager, cond, custom_jvp,
+    debug_assert, debug_check, debug_nans, einsum, grad, jit, jit::Buckets, literal, prim::CustomCall, psum, runtime,
+    scan, scope, shard_map, trace::trace_graph, tree, vjp, vmap, vmap_axes, while_loop, zeros,
 };
 use raxla_graphs::{
     Beams, Draft, Generation, LoadError, LoadOptions, Model, Sampling, hub::HubOptions, source::Source,
@@ -163,6 +163,7 @@ fn messages_of_the_framework_are_shown() {
     tree::save(&named([2, 3], "v", 1).map(blank), &path).expect("it is written");
     let other = tree::load(&named([3, 2], "b", 3), &path).map(|_| ()).expect_err("another tree");
     assert_shown(&other.to_string(), &[(&*path.display().to_string(), "model.safetensors")]);
+    wrong_checkpoints();
     let f = jit(|x: Tensor| x.sum(0)).named("sum").donate([0]);
     assert_shown(&f.call((x.clone(),)).expect_err("no result of that type").to_string(), &[]);
     let compiled = jit(|x: Tensor| x.sum(0)).compile_for((&x,)).expect("it compiles");
@@ -192,6 +193,25 @@ fn messages_of_the_framework_are_shown() {
     let index = jit(|i: Tensor| debug_assert(i.lt(5), "index {} out of 5", i));
     let index = index.call((Array::scalar(7i32).expect("a device"),)).expect_err("7 is not below 5");
     assert_shown(&index.to_string(), &[]);
+}
+
+fn wrong_checkpoints() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let zeros = |dims: &[usize]| Array::from_slice(dims, &vec![0f32; dims.iter().product()]).expect("a device");
+    let named =
+        |w: &[usize], more: &str| BTreeMap::from([("w".to_string(), zeros(w)), (more.to_string(), zeros(&[3]))]);
+    let mut manager = CheckpointManager::open(dir.path(), Default::default()).expect("a folder");
+    manager.save(100, &named(&[2, 3], "moment"), Default::default()).expect("it begins");
+    manager.wait().expect("it is written");
+    let folder = dir.path().display().to_string();
+    let other = manager.restore(100, &named(&[3, 2], "moments"), &Default::default()).expect_err("another tree");
+    assert_shown(&other.to_string(), &[(&*folder, "run")]);
+    let shard = dir.path().join("step_00000100/shard-00001-of-00001.safetensors");
+    let mut bytes = fs::read(&shard).expect("it is there");
+    *bytes.last_mut().expect("values") ^= 1;
+    fs::write(&shard, bytes).expect("it is written");
+    let damaged = manager.verify(100).expect_err("one bit is another");
+    assert_shown(&damaged.to_string(), &[(&*folder, "run")]);
 }
 
 fn wrong_buckets() {

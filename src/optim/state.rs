@@ -21,6 +21,10 @@ pub trait Typed: Leaf {
     fn placed(&self) -> Option<&NamedSharding> {
         None
     }
+    /// The data, if it is that.
+    fn held(&self) -> Option<&Array> {
+        None
+    }
     /// Zeros of the same shape and of this dtype, on the first device of the client.
     ///
     /// # Errors
@@ -40,6 +44,9 @@ impl Typed for Array {
     }
     fn placed(&self) -> Option<&NamedSharding> {
         self.sharding()
+    }
+    fn held(&self) -> Option<&Array> {
+        Some(self)
     }
     /// Divided over devices as this array is.
     fn zeros_on(&self, client: &Client, dtype: DType) -> Result<Array> {

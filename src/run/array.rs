@@ -6,6 +6,7 @@ use crate::{
     aval::{Aval, DType},
     error::{Error, Result},
     host::Host,
+    memory,
     mesh::NamedSharding,
     runtime,
     tree::Leaf,
@@ -20,6 +21,7 @@ mod sharded;
 mod types;
 pub use picture::Picture;
 pub use sharded::Shard;
+pub(crate) use sharded::copy_overlap;
 pub(crate) use types::ArrayType;
 
 /// A dense array on a device, or divided over the devices of a mesh. Cheap to clone: clones share the memory.
@@ -114,7 +116,7 @@ impl Array {
             at.saturating_add(aval.bytes()).next_multiple_of(ZERO_COPY_ALIGNMENT)
         });
         let no_room = |e: std::io::Error| {
-            let what = format!("no memory for {} of arrays: {e}", crate::memory::show(total as u64));
+            let what = format!("no memory for {} of arrays: {e}", memory::show(total as u64));
             Error::Runtime(raxla_xla::Error::new(Code::ResourceExhausted, what))
         };
         let mut memory = Arena::new(total).map_err(no_room)?;
@@ -218,6 +220,28 @@ impl Array {
     /// The elements' bytes: row-major, little endian, one byte per bool or 4-bit integer.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         if self.sharding().is_some() { self.gathered() } else { Ok(self.buffer().download()?) }
+    }
+    /// Calls `f` with the bytes of [`Array::to_bytes`]: where they are, if the host can read the device's memory, or else copied
+    /// into `staging`, which serves one array after the other.
+    pub(crate) fn with_bytes<R>(&self, staging: &mut Vec<u8>, f: impl FnOnce(&[u8]) -> R) -> Result<R> {
+        if self.sharding().is_some() {
+            return Ok(f(&self.gathered()?));
+        }
+        let (buffer, bytes) = (self.buffer(), self.aval().bytes());
+        buffer.ready()?;
+        // (4-bit integers are packed on devices)
+        if self.dtype().bits() >= 8
+            && let Ok(here) = buffer.read()
+            && here.len() == bytes
+        {
+            return Ok(f(&here));
+        }
+        if staging.len() < bytes {
+            staging.clear();
+        }
+        memory::resize(staging, bytes, "a copy of an array on the host")?;
+        buffer.download_into(staging)?;
+        Ok(f(staging))
     }
     /// Wait until the elements are computed; errors of the computation surface here.
     pub fn ready(&self) -> Result<()> {

@@ -7,9 +7,12 @@ use crate::{
     runtime,
     tree::Tree,
 };
-use raxla_xla::MappedFile;
-use safetensors::{Dtype, SafeTensors, View, serialize_to_file};
-use std::{borrow::Cow, cell::RefCell, collections::BTreeMap, fs::File, path::Path, sync::Arc};
+pub(crate) use raxla_xla::{Draft, MappedFile, read_file, remove_abandoned_drafts};
+use safetensors::{Dtype, SafeTensors};
+use std::{collections::BTreeSet, io, path::Path, sync::Arc};
+use stream::{Entry, Failure};
+
+pub(crate) mod stream;
 
 /// The dtypes of safetensors files. They have no 4-bit integers.
 const DTYPES: [(DType, Dtype); 15] = [
@@ -30,13 +33,31 @@ const DTYPES: [(DType, Dtype); 15] = [
     (DType::U64, Dtype::U64),
 ];
 
+/// What a safetensors file calls this dtype.
+pub(crate) fn dtype_in_file(dtype: DType) -> Option<Dtype> {
+    DTYPES.iter().find(|(d, _)| *d == dtype).map(|(_, dtype)| *dtype)
+}
+
 /// A problem with a file.
 fn wrong(path: &Path, reason: impl ToString, help: &'static str) -> Error {
     Error::File { path: path.into(), reason: reason.to_string(), help }
 }
-fn unwritable(path: &Path, e: impl ToString) -> Error {
-    wrong(path, format!("it cannot be written: {}", e.to_string()), "give another place, with room for the file")
+fn unwritable(path: &Path, e: io::Error) -> Error {
+    wrong(path, format!("it cannot be written: {e}"), remedy(&e))
 }
+/// What to do about a file that cannot be written.
+pub(crate) fn remedy(e: &io::Error) -> &'static str {
+    match e.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space, or write to another disk",
+        io::ErrorKind::FileTooLarge => "allow larger files (`ulimit -f`), or write smaller ones",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "let this user write there, or give another place"
+        }
+        _ => "give another place, with room for the file",
+    }
+}
+/// What to do where two leaves have one path.
+pub(crate) const COLLIDING: &str = "keys of maps that contain dots can collide: rename one";
 
 /// Write a tree to a safetensors file, each leaf under its path (`layers.0.w`): a model, an optimizer's state, both in a
 /// tuple. Other programs read it by these names. A file that is there is replaced once the new one is complete; one leaf at a
@@ -63,81 +84,31 @@ fn unwritable(path: &Path, e: impl ToString) -> Error {
 /// computation of a leaf reports.
 pub fn save<M: Tree<Array>>(tree: &M, path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
-    let failed = RefCell::new(None);
-    let mut leaves = BTreeMap::new();
-    let mut problem = None;
+    let (mut entries, mut names, mut problem) = (vec![], BTreeSet::new(), None);
     tree.visit(|at, array| {
         let name = at.to_string();
-        match DTYPES.iter().find(|(d, _)| *d == array.dtype()) {
+        if !names.insert(name.clone()) {
+            let reason = format!("two leaves have the path `{name}`");
+            problem.get_or_insert(wrong(path, reason, COLLIDING));
+        }
+        match dtype_in_file(array.dtype()) {
+            Some(dtype) => entries.push(Entry { name, dtype, data: array.clone() }),
             None => {
                 let reason = format!("the leaf `{name}` is {}, a dtype that safetensors does not have", array.aval());
                 problem.get_or_insert(wrong(path, reason, "cast it in a traced function before it is saved"));
-            }
-            Some((_, dtype)) => {
-                let leaf = Leaf { array, dtype: *dtype, failed: &failed };
-                if leaves.insert(name.clone(), leaf).is_some() {
-                    let reason = format!("two leaves have the path `{name}`");
-                    problem.get_or_insert(wrong(
-                        path,
-                        reason,
-                        "keys of maps that contain dots can collide: rename one",
-                    ));
-                }
             }
         }
     });
     if let Some(problem) = problem {
         return Err(problem);
     }
-    let folder = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    let mut draft = tempfile::Builder::new();
-    draft.prefix(".").suffix(".part");
-    #[cfg(unix)]
-    {
-        // (the system takes off what the user's umask says)
-        use std::os::unix::fs::PermissionsExt;
-        draft.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let draft = draft.tempfile_in(folder).map_err(|e| unwritable(path, e))?;
-    let written = serialize_to_file(leaves, None, draft.path());
-    if let Some(e) = failed.take() {
-        return Err(e);
-    }
-    written.map_err(|e| unwritable(path, e))?;
-    File::open(draft.path()).and_then(|f| f.sync_all()).map_err(|e| unwritable(path, e))?;
-    draft.persist(path).map_err(|e| unwritable(path, e.error))?;
-    Ok(())
-}
-
-/// A leaf that is copied to the host when it is written.
-struct Leaf<'a> {
-    array: &'a Array,
-    dtype: Dtype,
-    /// The first error of a copy, which the format's writer has no way to report.
-    failed: &'a RefCell<Option<Error>>,
-}
-impl View for Leaf<'_> {
-    fn dtype(&self) -> Dtype {
-        self.dtype
-    }
-    fn shape(&self) -> &[usize] {
-        self.array.dims()
-    }
-    fn data(&self) -> Cow<'_, [u8]> {
-        match self.array.to_bytes() {
-            Ok(bytes) => bytes.into(),
-            Err(e) => {
-                self.failed.borrow_mut().get_or_insert(e);
-                vec![0; self.data_len()].into()
-            }
-        }
-    }
-    fn data_len(&self) -> usize {
-        self.array.aval().bytes()
-    }
+    let (draft, file) = Draft::file(path).map_err(|e| unwritable(path, e))?;
+    stream::write(file, entries, &mut vec![]).map_err(|failure| match failure {
+        Failure::Io(e) => unwritable(path, e),
+        Failure::Array(e) => e,
+        Failure::Format(reason) => wrong(path, reason, "rename the leaf"),
+    })?;
+    draft.publish().map_err(|e| unwritable(path, e))
 }
 
 /// Read a tree that [`save`] wrote (or another program, under these names): the structure and types of `like`, a tree of

@@ -75,6 +75,17 @@ impl Draft {
         draft.publish()
     }
 
+    /// Removes a file or a folder with all that is in it, so that a reader sees all of it or nothing: it becomes a draft, which
+    /// goes away. What a process leaves that dies meanwhile is removed as an abandoned draft.
+    ///
+    /// # Errors
+    /// What the system says; it is there as before then.
+    pub fn discard(target: &Path) -> io::Result<()> {
+        let (draft, ()) = Draft::begin(target, |part| fs::rename(target, part))?;
+        let _ = draft.target.parent().map(sync_entry);
+        Ok(())
+    }
+
     fn begin<T>(target: &Path, make: impl Fn(&Path) -> io::Result<T>) -> io::Result<(Draft, T)> {
         if target.file_name().is_none() {
             return Err(io::ErrorKind::InvalidFilename.into());
@@ -238,6 +249,10 @@ mod tests {
         other.publish().unwrap();
         assert_eq!((fs::read(&file).unwrap(), fs::read(folder.join("a/b")).unwrap()), (b"new".to_vec(), b"b".to_vec()));
         assert_eq!(names(place.path()), ["file", "folder"]);
+        fs::create_dir(place.path().join("full")).unwrap();
+        fs::write(place.path().join("full/x"), "x").unwrap();
+        Draft::discard(&place.path().join("full")).unwrap();
+        assert!(Draft::discard(&place.path().join("full")).is_err(), "it is gone");
         // what fails or is given up leaves nothing
         drop(Draft::folder(&place.path().join("more")).unwrap());
         assert!(Draft::folder(&folder).unwrap().publish().is_err(), "there is something in it");

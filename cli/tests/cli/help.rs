@@ -4,7 +4,7 @@ use crate::common::*;
 use std::{fs, path::Path};
 
 /// Every command, as its users type it.
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 25] = [
     "",
     "generate",
     "chat",
@@ -19,6 +19,11 @@ const COMMANDS: [&str; 20] = [
     "cache",
     "cache info",
     "cache clear",
+    "checkpoint",
+    "checkpoint ls",
+    "checkpoint verify",
+    "checkpoint show",
+    "checkpoint diff",
     "logits",
     "verify",
     "perplexity",

@@ -6,6 +6,7 @@ mod bad_models;
 mod bad_plugins;
 mod bad_usage;
 mod bench;
+mod checkpoint;
 mod commands;
 mod common;
 mod generate;

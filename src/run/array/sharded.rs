@@ -1,7 +1,7 @@
 //! Arrays over several devices.
 use super::{Array, ArrayType};
 use crate::{
-    aval::Aval,
+    aval::{Aval, DType},
     error::{Error, Result},
     jit::{Jit, jit},
     memory,
@@ -54,19 +54,23 @@ impl Array {
         let (indices, client) = (sharding.indices(&aval).map_err(unfit)?, sharding.mesh.client()?);
         let mut made: HashMap<Vec<Range<usize>>, Arc<Vec<u8>>> = HashMap::new();
         let mut buffers = vec![];
-        for (index, device) in indices.into_iter().zip(sharding.mesh.devices()) {
-            let bytes = match made.get(&index) {
-                Some(bytes) => bytes.clone(),
+        for (i, device) in sharding.mesh.devices().iter().enumerate() {
+            let index = &indices[i];
+            let bytes = match made.remove(index) {
+                Some(bytes) => bytes,
                 None => {
-                    let bytes = Arc::new(f(&index)?);
+                    let bytes = Arc::new(f(index)?);
                     if bytes.len() != part.bytes() {
                         let (have, want) = (format!("{} bytes", bytes.len()), format!("{} bytes", part.bytes()));
                         return Err(Error::Mismatch { what: format!("making a part {part} of {aval}"), have, want });
                     }
-                    made.insert(index, bytes.clone());
                     bytes
                 }
             };
+            // (only what another device needs is kept)
+            if indices[i + 1..].contains(index) {
+                made.insert(index.clone(), bytes.clone());
+            }
             let host = HostBuffer::new(bytes, part.dtype, &part.dims);
             buffers.push(client.upload_with(host, device)?);
         }
@@ -204,24 +208,44 @@ impl Array {
 
     /// The bytes of the whole array, put together from the parts.
     pub(super) fn gathered(&self) -> Result<Vec<u8>> {
-        let (aval, size) = (self.aval(), self.dtype().bytes_for(1));
-        let strides = strides(aval);
-        let mut bytes = vec![0; aval.bytes()];
+        let whole: Vec<Range<usize>> = self.dims().iter().map(|n| 0..*n).collect();
+        let mut bytes = vec![0; self.aval().bytes()];
         for shard in self.addressable_shards().into_iter().filter(|s| s.first) {
             let part = shard.data.to_bytes()?;
-            let Some((row, outer)) = shard.index.split_last() else { return Ok(part) };
-            let run = row.len() * size;
-            let rows: usize = outer.iter().map(Range::len).product();
-            for i in 0..if run == 0 { 0 } else { rows } {
-                let (mut rest, mut at) = (i, row.start * size);
-                for (r, stride) in outer.iter().zip(&strides).rev() {
-                    at += (r.start + rest % r.len()) * *stride as usize;
-                    rest /= r.len();
-                }
-                bytes[at..at + run].copy_from_slice(&part[i * run..(i + 1) * run]);
-            }
+            copy_overlap((&part, &shard.index), (&mut bytes, &whole), self.dtype());
         }
         Ok(bytes)
+    }
+}
+
+/// Copies what two parts of one array have in common from one to the other. A part is a range along each axis, and its
+/// elements, row-major.
+pub(crate) fn copy_overlap(from: (&[u8], &[Range<usize>]), to: (&mut [u8], &[Range<usize>]), dtype: DType) {
+    let both = || from.1.iter().zip(to.1);
+    let common: Vec<Range<usize>> = both().map(|(f, t)| f.start.max(t.start)..f.end.min(t.end)).collect();
+    if common.iter().any(Range::is_empty) {
+        return;
+    }
+    // what is whole in both lies in one piece, with the axis before it
+    let whole = both().rev().take_while(|(f, t)| f == t).count();
+    let outer = common.len().saturating_sub(whole + 1);
+    let run = dtype.bytes_for(common[outer..].iter().map(Range::len).product());
+    let strides = |index: &[Range<usize>]| strides(&Aval::new(dtype, index.iter().map(Range::len).collect::<Vec<_>>()));
+    let steps = [strides(from.1), strides(to.1)];
+    let inner = |index: &[Range<usize>], steps: &[i64]| match index.get(outer) {
+        Some(range) => (common[outer].start - range.start) * steps[outer] as usize,
+        None => 0,
+    };
+    let first = [inner(from.1, &steps[0]), inner(to.1, &steps[1])];
+    for number in 0..common[..outer].iter().map(Range::len).product() {
+        let (mut rest, mut at): (usize, [usize; 2]) = (number, first);
+        for axis in (0..outer).rev() {
+            let here = common[axis].start + rest % common[axis].len();
+            rest /= common[axis].len();
+            at[0] += (here - from.1[axis].start) * steps[0][axis] as usize;
+            at[1] += (here - to.1[axis].start) * steps[1][axis] as usize;
+        }
+        to.0[at[1]..at[1] + run].copy_from_slice(&from.0[at[0]..at[0] + run]);
     }
 }
 
