@@ -215,7 +215,7 @@
 //! | random numbers | [`Key`], [`random`] |
 //! | parts of models | [`nn`], [`Param`], [`param`] |
 //! | checkpoints of training | [`checkpoint`] |
-//! | optimizers | [`optim`]: plain functions on trees |
+//! | optimizers | [`optim`]: what optax has |
 //! | several devices | [`Mesh`], [`P!`](macro@P), [`PartitionSpec`], [`NamedSharding`], [`SpecTree`], [`Rules`], [`with_sharding`], [`with_logical_sharding`], [`shard_map`], [`shard_map_with`], [`ShardMapOptions`], [`parallel`], [`Communication`] |
 //! | collectives | [`psum`], [`pmean`], [`pmax`], [`pmin`], [`all_gather`], [`all_to_all`], [`ppermute`], [`pshuffle`], [`psum_scatter`], [`pvary`], [`axis_index`], [`axis_size`], [`AxisNames`] |
 //! | looking inside | [`debug_print`], [`debug_check`], [`debug_assert()`], [`debug_nans`], [`debug`], [`Jit::explain`], [`testing`] |

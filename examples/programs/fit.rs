@@ -1,28 +1,30 @@
 //! A training loop for any model, any batch and any loss, and the trainer as a struct that holds its compiled step.
 use raxla::{
-    optim::{AdamW, AdamWOptions},
+    optim::{self, OptState, Optimizer},
     prelude::*,
 };
 
 /// From model, state and batch to model, state and loss.
-type Step<M, B> = BoxJit<(M, AdamW<M>, B), (M, AdamW<M>, Tensor)>;
+type Step<M, B> = BoxJit<(M, OptState, B), (M, OptState, Tensor)>;
 
 struct Trainer<M: JitTree, B: JitTree> {
+    opt: Optimizer,
     step: Step<M, B>,
 }
 impl<M: JitTree + 'static, B: JitTree + 'static> Trainer<M, B> {
-    fn new(rate: f64, loss: impl Fn(M, B) -> Tensor + Send + Sync + 'static) -> Trainer<M, B> {
-        let step = move |m: M, opt: AdamW<M>, batch: B| {
+    fn new(opt: Optimizer, loss: impl Fn(M, B) -> Tensor + Send + Sync + 'static) -> Trainer<M, B> {
+        let own = opt.clone();
+        let step = move |m: M, state: OptState, batch: B| {
             let (l, g) = value_and_grad(|m: M| loss(m, batch.clone()))(m.clone());
-            let (m, opt) = opt.update(&m, &g, rate, &AdamWOptions::default());
-            (m, opt, l)
+            let (updates, state) = own.update(&g, state, &m);
+            (optim::apply_updates(&m, &updates), state, l)
         };
-        Trainer { step: jit(step).boxed() }
+        Trainer { opt, step: jit(step).boxed() }
     }
     fn fit(&self, mut m: M::Arrays, batches: &[B::Arrays]) -> raxla::Result<M::Arrays> {
-        let mut opt = AdamW::zeros_like(&m)?;
+        let mut state = self.opt.init(&m)?;
         for batch in batches {
-            (m, opt, _) = self.step.call((m, opt, batch))?;
+            (m, state, _) = self.step.call((m, state, batch))?;
         }
         Ok(m)
     }
@@ -41,7 +43,7 @@ impl Line {
 }
 
 pub fn main() -> raxla::Result<()> {
-    let trainer = Trainer::new(0.1, |m: Line, (x, y): (Tensor, Tensor)| (m.call(x) - y).powi(2).mean(0));
+    let trainer = Trainer::new(optim::adam(0.1, Default::default()), |m: Line, (x, y): (Tensor, Tensor)| (m.call(x) - y).powi(2).mean(0));
     let x = Array::from_slice([4], &[0f32, 1., 2., 3.])?;
     let y = Array::from_slice([4], &[1f32, 3., 5., 7.])?;
     let batches = vec![(x, y); 200];

@@ -2,7 +2,7 @@
 //! the loss.
 use raxla::{
     Padding, Window, nn,
-    optim::{self, AdamW, AdamWOptions},
+    optim::{self, AdamWOptions, Mask, OptState},
     prelude::*,
 };
 
@@ -90,33 +90,33 @@ pub fn main() -> raxla::Result<()> {
     let (tx, ty) = eager(|p: Tensor, key: Key| data(p, key, 512), (&patterns, Key::host(2)))?;
     let spec = Cnn::new();
     let (mut m, mut seen) = (spec.clone(), spec.norm.moments()).init(Key::host(3))?;
-    let mut opt = AdamW::zeros_like(&m)?;
     let (epochs, steps) = (6, x.dims()[0] / BATCH);
     let rate = optim::cosine_decay_schedule(2e-3, epochs * steps, 0.0, 1.0);
-    let options = AdamWOptions { weight_decay: 1e-2, mask: |_, a| a.rank() > 1, ..Default::default() };
+    let matrices = Some(Mask::new(|_, a| a.rank() > 1));
+    let opt = optim::adamw(rate, AdamWOptions { weight_decay: 1e-2.into(), mask: matrices, ..Default::default() });
+    let mut state = opt.init(&m)?;
 
-    let epoch = jit(move |m: Cnn, seen: Moments, opt: AdamW<Cnn>, x: Tensor, y: Tensor, key: Key| {
+    let epoch = jit(move |m: Cnn, seen: Moments, state: OptState, x: Tensor, y: Tensor, key: Key| {
         let [shuffle, drop] = key.split();
         let order = shuffle.permutation(x.dim(0));
         let batches = |t: Tensor| t.take(order, 0).split_axis(0, [steps, BATCH]);
-        let step = |(m, seen, opt): (Cnn, Moments, AdamW<Cnn>), (x, y, key): (Tensor, Tensor, Key)| {
+        let step = |(m, seen, state): (Cnn, Moments, OptState), (x, y, key): (Tensor, Tensor, Key)| {
             let loss = |m: Cnn| {
                 let (logits, seen) = m.call(x, seen, Some(key.again()));
                 (nn::cross_entropy(logits, y), seen)
             };
-            let ((loss, seen), g) = value_and_grad_aux(loss)(m);
-            let rate = rate(opt.count);
-            let (m, opt) = opt.update(&m, &g, rate, &options);
-            ((m, seen, opt), loss)
+            let ((loss, seen), g) = value_and_grad_aux(loss)(m.clone());
+            let (updates, state) = opt.update(&g, state, &m);
+            ((optim::apply_updates(&m, &updates), seen, state), loss)
         };
-        let (state, losses) = scan(step, (m, seen, opt), (batches(x), batches(y), drop.split_stacked(steps)));
+        let (state, losses) = scan(step, (m, seen, state), (batches(x), batches(y), drop.split_stacked(steps)));
         (state, losses.mean(0))
     });
     let accuracy = jit(|m: Cnn, s: Moments, x: Tensor, y: Tensor| m.call(x, s, None).0.argmax(-1).eq(y).mean(0));
     let mut reached = 0f32;
     for e in 0..epochs {
         let loss;
-        ((m, seen, opt), loss) = epoch.call((m, seen, opt, &x, &y, Key::host(10 + e as u64)))?;
+        ((m, seen, state), loss) = epoch.call((m, seen, state, &x, &y, Key::host(10 + e as u64)))?;
         reached = accuracy.call((&m, &seen, &tx, &ty))?.item()?;
         println!("epoch {e}: loss {loss}, accuracy {reached}");
     }

@@ -2,7 +2,7 @@
 //! and sampled from.
 use raxla::{
     nn,
-    optim::{self, AdamW, AdamWOptions},
+    optim::{self, OptState},
     prelude::*,
     tree,
 };
@@ -85,14 +85,15 @@ pub fn main() -> raxla::Result<()> {
 
     let spec = Lm::new(letters.len());
     let mut m = spec.init(Key::host(0))?;
-    let mut opt = AdamW::zeros_like(&m)?;
     let schedule = optim::warmup_cosine_decay_schedule(optim::WarmupCosine {
         peak_value: 1e-2,
         warmup_steps: 10,
         decay_steps: STEPS,
         ..Default::default()
     });
-    let step = jit(move |m: Lm, opt: AdamW<Lm>, data: Tensor, key: Key| {
+    let opt = optim::chain([optim::clip_by_global_norm(1.0), optim::adamw(schedule, Default::default())]);
+    let mut state = opt.init(&m)?;
+    let step = jit(move |m: Lm, state: OptState, data: Tensor, key: Key| {
         let starts = key.randint([16], DType::I32, 0, data.dim(0) - CONTEXT - 1);
         let windows = vmap(|s: Tensor| data.dynamic_slice_axis(0, s, CONTEXT + 1))(starts);
         let loss = |m: Lm| {
@@ -100,14 +101,13 @@ pub fn main() -> raxla::Result<()> {
             vmap(one)(windows).mean(0)
         };
         let (loss, g) = value_and_grad(loss)(m.clone());
-        let rate = schedule(opt.count);
-        let (m, opt) = opt.update(&m, &optim::clip_by_global_norm(&g, 1.0), rate, &AdamWOptions::default());
-        (m, opt, loss)
+        let (updates, state) = opt.update(&g, state, &m);
+        (optim::apply_updates(&m, &updates), state, loss)
     });
     let mut last = f32::INFINITY;
     for i in 0..STEPS {
         let loss;
-        (m, opt, loss) = step.call((m, opt, &data, Key::host(i as u64)))?;
+        (m, state, loss) = step.call((m, state, &data, Key::host(i as u64)))?;
         if i % 50 == 0 || i + 1 == STEPS {
             last = loss.item()?;
             println!("step {i}: loss {last}");

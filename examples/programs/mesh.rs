@@ -1,7 +1,7 @@
 //! One training step on one device, and divided over `data=4, model=2`: by annotation, and by hand in `shard_map`.
 use raxla::{
     PerLeaf, Rules, nn,
-    optim::{AdamW, AdamWOptions},
+    optim::{self, OptState, Optimizer},
     param, pmean,
     prelude::*,
     psum, runtime, shard_map,
@@ -21,12 +21,13 @@ impl Mlp {
 
 /// The step of this loss of model, examples and labels.
 fn step<L: Fn(Mlp, Tensor, Tensor) -> Tensor>(
+    opt: Optimizer,
     loss: L,
-) -> impl Fn(Mlp, AdamW<Mlp>, Tensor, Tensor) -> (Mlp, AdamW<Mlp>, Tensor) {
-    move |m, opt, x, y| {
+) -> impl Fn(Mlp, OptState, Tensor, Tensor) -> (Mlp, OptState, Tensor) {
+    move |m, state, x, y| {
         let (l, g) = value_and_grad(|m: Mlp| loss(m, x, y))(m.clone());
-        let (m, opt) = opt.update(&m, &g, 1e-2, &AdamWOptions::default());
-        (m, opt, l)
+        let (updates, state) = opt.update(&g, state, &m);
+        (optim::apply_updates(&m, &updates), state, l)
     }
 }
 
@@ -60,18 +61,19 @@ pub fn main() -> raxla::Result<()> {
         };
         shard_map(&over, (PerLeaf(specs), P!["data"], P!["data"]), P![], part)((m, x, y))
     };
+    let opt = optim::adamw(1e-2, Default::default());
     let runs = [
-        ("one device", jit(step(whole)).on(&client).boxed(), alone, (&x, &y)),
-        ("annotated", jit(step(whole)).on(&mesh).boxed(), divided.clone(), (&dx, &dy)),
-        ("shard_map", jit(step(by_hand)).on(&mesh).boxed(), divided, (&dx, &dy)),
+        ("one device", jit(step(opt.clone(), whole)).on(&client).boxed(), alone, (&x, &y)),
+        ("annotated", jit(step(opt.clone(), whole)).on(&mesh).boxed(), divided.clone(), (&dx, &dy)),
+        ("shard_map", jit(step(opt.clone(), by_hand)).on(&mesh).boxed(), divided, (&dx, &dy)),
     ];
     let mut all = vec![];
     for (name, f, mut m, (x, y)) in runs {
-        let mut opt = AdamW::zeros(&client, &m)?;
+        let mut state = opt.init_on(&client, &m)?;
         let mut losses = vec![];
         for _ in 0..5 {
             let l;
-            (m, opt, l) = f.call((m, opt, x, y))?;
+            (m, state, l) = f.call((m, state, x, y))?;
             losses.push(l.item::<f32>()?);
         }
         println!("{name:<11}{losses:?}");

@@ -1,7 +1,7 @@
 //! A perceptron of two hidden layers on two moons: AdamW, and an epoch of mini-batches as one `scan`.
 use raxla::{
     nn,
-    optim::{AdamW, AdamWOptions},
+    optim::{self, OptState},
     prelude::*,
 };
 
@@ -46,21 +46,23 @@ pub fn main() -> raxla::Result<()> {
     let (x, y) = eager(|key: Key| moons(key, 2048), (Key::host(0),))?;
     let (tx, ty) = eager(|key: Key| moons(key, 512), (Key::host(1),))?;
     let mut m = Mlp::new(&[2, 32, 32, 2]).init(Key::host(2))?;
-    let mut opt = AdamW::zeros_like(&m)?;
+    let opt = optim::adamw(3e-3, Default::default());
+    let mut state = opt.init(&m)?;
 
-    let epoch = jit(|m: Mlp, opt: AdamW<Mlp>, x: Tensor, y: Tensor, key: Key| {
+    let epoch = jit(move |m: Mlp, state: OptState, x: Tensor, y: Tensor, key: Key| {
         let order = key.permutation(x.dim(0));
         let batches = (x.take(order, 0).reshape([REST, BATCH, 2]), y.take(order, 0).reshape([REST, BATCH]));
-        let step = |(m, opt): (Mlp, AdamW<Mlp>), (x, y): (Tensor, Tensor)| {
+        let step = |(m, state): (Mlp, OptState), (x, y): (Tensor, Tensor)| {
             let (loss, g) = value_and_grad(|m: Mlp| nn::cross_entropy(m.call(x), y))(m.clone());
-            (opt.update(&m, &g, 3e-3, &AdamWOptions::default()), loss)
+            let (updates, state) = opt.update(&g, state, &m);
+            ((optim::apply_updates(&m, &updates), state), loss)
         };
-        let ((m, opt), losses) = scan(step, (m, opt), batches);
-        (m, opt, losses.mean(0))
+        let ((m, state), losses) = scan(step, (m, state), batches);
+        (m, state, losses.mean(0))
     });
     for e in 0..20 {
         let loss;
-        (m, opt, loss) = epoch.call((m, opt, &x, &y, Key::host(100 + e)))?;
+        (m, state, loss) = epoch.call((m, state, &x, &y, Key::host(100 + e)))?;
         println!("epoch {e}: loss {loss}");
     }
     let accuracy = eager(|m: Mlp, x: Tensor, y: Tensor| m.call(x).argmax(-1).eq(y).mean(0), (&m, &tx, &ty))?;

@@ -35,9 +35,9 @@ fn main() -> raxla_graphs::Result<()> {
     let tokens = Array::on(&client, [1, sentence.len()], &sentence)?;
     let step = train.step();
     for i in 0..8 {
-        let loss;
-        (params, state, loss) = step.call((params, state, &tokens))?;
-        println!("step {i}: loss {loss}");
+        let metrics;
+        (params, state, metrics) = step.call((params, state, &tokens))?;
+        println!("step {i}: loss {}", metrics.loss);
     }
     let tuned = model.with_params(train.model(), &params)?;
     print!("{prompt}");

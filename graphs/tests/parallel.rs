@@ -1,6 +1,10 @@
 //! Training divided over 8 virtual devices equals training on one: every recipe of `raxla::parallel`, and mixtures.
 use crate::common::quick;
-use raxla::{Array, Client, Mesh, Param, Tree, runtime};
+use raxla::{
+    Array, Client, DType, Mesh, Param, Tree,
+    optim::{self, Policy},
+    runtime,
+};
 use raxla_graphs::{
     config::HfConfig,
     models::{Decoder, Stacking},
@@ -36,7 +40,6 @@ struct Run {
 fn run(config: &str, mesh: Option<&str>, options: TrainOptions) -> Run {
     let client = client();
     let mesh = mesh.map(|text| Mesh::new(&client, Mesh::parse(text).unwrap()).unwrap());
-    let options = TrainOptions { learning_rate: 3e-4, ..options };
     let train = Train::new(spec(config), mesh.as_ref(), options).unwrap();
     let tokens: Vec<i32> = (0..8 * 17).map(|i| (i * 7919 + i / 5) % 64).collect();
     let tokens = Array::on(&client, [8, 17], &tokens).unwrap();
@@ -45,13 +48,17 @@ fn run(config: &str, mesh: Option<&str>, options: TrainOptions) -> Run {
     let step = if mesh.is_some() { step } else { step.on(&client) };
     let (mut losses, mut gradients) = (vec![], vec![]);
     for i in 0..10 {
-        let loss;
-        (model, state, loss) = step.call((model, state, &tokens)).unwrap();
-        losses.push(loss.item::<f32>().unwrap());
+        let metrics;
+        (model, state, metrics) = step.call((model, state, &tokens)).unwrap();
+        losses.push(metrics.loss.item::<f32>().unwrap());
         if i == 0 {
+            assert!(metrics.finite.item::<bool>().unwrap());
             // the running mean after one step is a tenth of the gradient
             let read = |a: &Array| a.to_vec::<f32>().unwrap().iter().map(|x| x * 10.0).collect();
-            gradients = train.collect(&state.mean, &client).unwrap().leaves().iter().map(read).collect();
+            if let Some(mean) = state.get("mu").filter(|mean| mean.leaves().len() == model.leaves().len()) {
+                let mean = train.collect(&model.refill(mean.leaves()), &client).unwrap();
+                gradients = mean.leaves().iter().map(read).collect();
+            }
         }
     }
     let model = train.collect(&model, &client).unwrap();
@@ -64,9 +71,10 @@ fn furthest(a: &[Vec<f32>], b: &[Vec<f32>]) -> f32 {
     a.iter().zip(b).map(apart).fold(0f32, f32::max)
 }
 
-/// All with the same loss.
+/// All with the same loss and the same optimizer.
 fn compare(config: &str, meshes: &[(&str, TrainOptions)]) {
-    let one = run(config, None, TrainOptions { balance: meshes[0].1.balance, ..TrainOptions::default() });
+    let TrainOptions { balance, optimizer, .. } = meshes[0].1.clone();
+    let one = run(config, None, TrainOptions { balance, optimizer, ..plain() });
     assert!(one.losses[9] < one.losses[0], "it learns: {:?}", one.losses);
     let mut failures = vec![];
     for (mesh, options) in meshes {
@@ -82,7 +90,7 @@ fn compare(config: &str, meshes: &[(&str, TrainOptions)]) {
 }
 
 fn plain() -> TrainOptions {
-    TrainOptions::default()
+    TrainOptions { optimizer: optim::adamw(3e-4, Default::default()), ..TrainOptions::default() }
 }
 fn sequence() -> TrainOptions {
     TrainOptions { sequence: true, ..plain() }
@@ -215,9 +223,53 @@ fn losses_in_chunks() {
 fn products_in_bf16() {
     let wide = run(GPT2, None, plain());
     for mesh in [None, Some("fsdp=2,model=2")] {
-        let narrow = run(GPT2, mesh, TrainOptions { compute: Some(raxla::DType::BF16), ..plain() });
+        let narrow = run(GPT2, mesh, TrainOptions { precision: Policy::compute(DType::BF16), ..plain() });
         let apart = furthest(std::slice::from_ref(&wide.losses), std::slice::from_ref(&narrow.losses));
         println!("losses of f32 {:?}, of bf16 {:?}", wide.losses, narrow.losses);
+        assert!(apart > 0.0 && apart < 0.01, "{apart}");
+        assert!(furthest(&wide.gradients, &narrow.gradients) < 0.01);
+    }
+}
+
+/// A batch in parts, one after the other, is one step of the whole; each device goes through its own part of it.
+#[test]
+fn batches_in_parts() {
+    let parts = |accumulate, options| TrainOptions { accumulate, ..options };
+    let meshes = [
+        ("data=1", parts(4, plain())),
+        ("data=2,fsdp=2", parts(2, plain())),
+        ("fsdp=2,model=2", parts(4, annotated())),
+    ];
+    compare(GPT2, &meshes);
+    let train = Train::new(spec(GPT2), None, parts(3, plain())).unwrap();
+    let e = train.step().lower(&train.avals(8, 16)).map(|_| ()).unwrap_err().to_string();
+    assert!(e.contains("a batch of 8 sequences cannot be gone through in 3 equal parts"), "{e}");
+}
+
+/// The state of any optimizer is divided as parameters are, as far as it has their axes.
+#[test]
+fn other_optimizers() {
+    let small = optim::FactoredOptions { min_dim_size_to_factor: 8, ..Default::default() };
+    let factored = optim::AdafactorOptions { second: small, ..Default::default() };
+    let schedule = optim::linear_schedule(1e-3, 1e-4, 10);
+    let clipped = optim::chain([optim::clip_by_global_norm(0.5), optim::lion(schedule, Default::default())]);
+    for optimizer in [optim::adafactor(Some(1e-3.into()), factored), clipped] {
+        let options = TrainOptions { optimizer, ..plain() };
+        compare(GPT2, &[("fsdp=4,model=2", options.clone()), ("data=2,fsdp=2", TrainOptions { annotated: true, ..options })]);
+    }
+}
+
+/// f16 with a scaled loss: losses are near those of f32, and the scale is part of the state.
+#[test]
+fn products_in_f16() {
+    let wide = run(GPT2, None, plain());
+    let scale = optim::DynamicScale { init_scale: 1024.0, ..Default::default() };
+    let optimizer = optim::dynamic_scale(optim::adamw(3e-4, Default::default()), scale);
+    let options = TrainOptions { optimizer, precision: Policy::compute(DType::F16), ..plain() };
+    for mesh in [None, Some("fsdp=2,model=2")] {
+        let narrow = run(GPT2, mesh, options.clone());
+        let apart = furthest(std::slice::from_ref(&wide.losses), std::slice::from_ref(&narrow.losses));
+        println!("losses of f32 {:?}, of f16 {:?}", wide.losses, narrow.losses);
         assert!(apart > 0.0 && apart < 0.01, "{apart}");
         assert!(furthest(&wide.gradients, &narrow.gradients) < 0.01);
     }

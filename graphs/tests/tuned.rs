@@ -23,7 +23,7 @@ fn a_tuned_model_generates_as_the_one_saved_and_loaded() {
         let path = tests(&format!("fixtures/{name}"));
         let model = load(&path);
         // training holds its layers in stacks, and a tied head as the embedding itself
-        let options = TrainOptions { learning_rate: 1e-2, ..Default::default() };
+        let options = TrainOptions { optimizer: raxla::optim::adamw(1e-2, Default::default()), ..Default::default() };
         let train = Train::new(Decoder::of(&model.config, true).unwrap(), None, options).unwrap();
         let mut m = model.params_as(train.model()).unwrap();
         let mut opt = train.fresh(&m, model.client()).unwrap();

@@ -130,7 +130,7 @@ impl Checkpoint {
             used.extend(found.map(|leaf| &*leaf.path));
             let chosen = options.only.is_empty() || options.only.iter().any(|p| matched(p, &path).is_some());
             if !chosen || (found.is_none() && options.keep_missing) {
-                match leaf.held() {
+                match leaf.array() {
                     Some(array) => {
                         sources.push(Source::Kept(array.clone()));
                         report.ignored.extend(found.map(|leaf| leaf.path.clone()));

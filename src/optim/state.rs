@@ -1,167 +1,140 @@
-//! What optimizers share: how their state is made, and how it is matched with a model.
+//! The state of an optimizer: one tree of named leaves, whatever the optimizer is.
+use super::slot::Slot;
 use crate::{
-    array::Array,
-    aval::{Aval, DType},
-    error::Result,
-    memory,
-    mesh::NamedSharding,
-    ops::Rhs,
-    param::{Init, Param},
-    prim::full,
-    runtime::Client,
     trace::{Tensor, fail},
-    tree::{Leaf, Tree},
+    tree::{Leaf, Path, StaticVisitor, Tree},
 };
+use std::sync::Arc;
 
-/// Leaves that have a type.
-pub trait Typed: Leaf {
-    /// Shape and dtype.
-    fn typed(&self) -> Aval;
-    /// How it is divided over a mesh, if it is data that is.
-    fn placed(&self) -> Option<&NamedSharding> {
-        None
-    }
-    /// The data, if it is that.
-    fn held(&self) -> Option<&Array> {
-        None
-    }
-    /// Zeros of the same shape and of this dtype, on the first device of the client.
-    ///
-    /// # Errors
-    /// What the plugin reports.
-    fn zeros_on(&self, client: &Client, dtype: DType) -> Result<Array> {
-        zeros_on(client, self.typed().with_dtype(dtype))
-    }
-}
-impl Typed for Tensor {
-    fn typed(&self) -> Aval {
-        self.aval()
-    }
-}
-impl Typed for Array {
-    fn typed(&self) -> Aval {
-        self.aval().clone()
-    }
-    fn placed(&self) -> Option<&NamedSharding> {
-        self.sharding()
-    }
-    fn held(&self) -> Option<&Array> {
-        Some(self)
-    }
-    /// Divided over devices as this array is.
-    fn zeros_on(&self, client: &Client, dtype: DType) -> Result<Array> {
-        let a = self.aval().with_dtype(dtype);
-        self.sharding().map_or_else(|| zeros_on(client, a.clone()), |s| Array::zeros_sharded(s, a.clone()))
-    }
-}
-impl Typed for Aval {
-    fn typed(&self) -> Aval {
-        self.clone()
-    }
-}
-impl Typed for Param {
-    fn typed(&self) -> Aval {
-        self.aval.clone()
-    }
+/// What an optimizer keeps from step to step: a tree of named leaves that goes in and out of the training step beside the
+/// model. It is saved, donated and divided over devices as any other tree; leaves have paths such as `0.mu.layers.attn.wq`, with
+/// optax's names for the parts.
+///
+/// ```
+/// use raxla::{optim, prelude::*};
+/// let params = Aval::new(DType::BF16, [2, 3]);
+/// let state = optim::adam(1e-3, Default::default()).init(&params);
+/// assert_eq!(state.paths(), ["0.count", "0.mu", "0.nu"]);
+/// assert_eq!(state.get("mu").unwrap().leaves(), [Aval::new(DType::F32, [2, 3])]);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct OptState<T = Tensor>(Node<T>);
+
+#[derive(Clone, Debug, PartialEq)]
+enum Node<T> {
+    Leaf(T),
+    /// Children under their names, of which there are as many.
+    Branch(Arc<[Arc<str>]>, Vec<OptState<T>>),
 }
 
-/// Leaves of which zeros can be made without a device: tensors, types, and specifications.
-pub trait ZerosLike: Typed {
-    /// A scalar 0 of type i32.
-    fn count() -> Self;
-    /// Zeros of the same shape and of this dtype.
-    fn zeros_like(&self, dtype: DType) -> Self;
-}
-impl ZerosLike for Tensor {
-    fn count() -> Tensor {
-        full([], DType::I32, 0)
-    }
-    fn zeros_like(&self, dtype: DType) -> Tensor {
-        full(self.dims(), dtype, 0)
-    }
-}
-impl ZerosLike for Aval {
-    fn count() -> Aval {
-        Aval::new(DType::I32, [])
-    }
-    fn zeros_like(&self, dtype: DType) -> Aval {
-        self.with_dtype(dtype)
-    }
-}
-impl ZerosLike for Param {
-    fn count() -> Param {
-        Param::new([], []).cast(DType::I32)
-    }
-    /// With the same roles of axes, so that moments are divided over devices as their parameters are; in no checkpoint of a
-    /// model.
-    fn zeros_like(&self, dtype: DType) -> Param {
-        let mut zeros = self.clone().cast(dtype);
-        zeros.init = Init::Zeros;
-        zeros.name.clear();
-        zeros
-    }
+/// The path of a child. A parameter that is the whole tree has no name of its own.
+fn with_path<R>(path: &Path, name: &str, f: impl FnOnce(&Path) -> R) -> R {
+    if name.is_empty() { f(path) } else { f(&path.field(name)) }
 }
 
-/// The dtype of the state of a parameter of this dtype.
-pub(super) fn state_dtype(parameter: DType) -> DType {
-    if parameter == DType::F64 { DType::F64 } else { DType::F32 }
-}
-
-/// Zeros for every leaf of a model.
-pub(super) fn moments<T: ZerosLike, M: Tree<T, With<T> = M>>(model: &M) -> M {
-    model.map(|leaf| leaf.zeros_like(state_dtype(leaf.typed().dtype)))
-}
-
-/// Zeros for every leaf of a model, on the first device of a client or as the model's arrays are divided.
-pub(super) fn moments_on<T: Typed, M: Tree<T>>(client: &Client, model: &M) -> Result<M::With<Array>> {
-    model.try_map_named(|_, leaf| leaf.zeros_on(client, state_dtype(leaf.typed().dtype)))
-}
-
-/// Zeros on the first device of a client.
-pub(super) fn zeros_on(client: &Client, a: Aval) -> Result<Array> {
-    let mut bytes = vec![];
-    memory::resize(&mut bytes, a.bytes(), "the state of an optimizer")?;
-    Array::from_bytes(client, a, &bytes)
-}
-
-/// The leaves of a tree that must be like the model: abandons tracing with the first leaf that is not.
-#[track_caller]
-pub(super) fn leaves_like<M: Tree<Tensor>>(what: &str, tree: &M, model: &M) -> Vec<Tensor> {
-    let (ours, theirs) = (tree.paths(), model.paths());
-    if let Some(i) = (0..ours.len().max(theirs.len())).find(|i| ours.get(*i) != theirs.get(*i)) {
-        let (one, other) = (what, "the model");
-        let (have, lacks, path) = match (ours.get(i), theirs.get(i)) {
-            (Some(path), _) if !theirs.contains(path) => (one, other, path),
-            (_, Some(path)) => (other, one, path),
-            (Some(path), None) => (one, other, path),
-            (None, None) => unreachable!("one of the lists is as long as that"),
-        };
-        fail("update", vec![], format!("{have} has a leaf `{path}`, which {lacks} lacks"), None);
+impl<T: Leaf> Tree<T> for OptState<T> {
+    type With<U: Leaf> = OptState<U>;
+    fn map_at<U: Leaf>(&self, path: &Path, f: &mut dyn FnMut(&Path, &T) -> U) -> OptState<U> {
+        OptState(match &self.0 {
+            Node::Leaf(x) => Node::Leaf(f(path, x)),
+            Node::Branch(names, all) => {
+                let one = |(name, x): (&Arc<str>, &OptState<T>)| with_path(path, name, |path| x.map_at(path, f));
+                Node::Branch(names.clone(), names.iter().zip(all).map(one).collect())
+            }
+        })
     }
-    let leaves = tree.leaves();
-    for ((leaf, parameter), path) in leaves.iter().zip(model.leaves()).zip(theirs) {
-        let (a, p) = (leaf.aval(), parameter.aval());
-        if a.dims != p.dims {
-            let at = if path.is_empty() { String::new() } else { format!(" at `{path}`") };
-            fail("update", vec![], format!("{what} has {a}{at}, where the model has {p}"), None);
+    fn visit_at<'a>(&'a self, path: &Path, f: &mut dyn FnMut(&Path, &'a T)) {
+        match &self.0 {
+            Node::Leaf(x) => f(path, x),
+            Node::Branch(names, all) => {
+                names.iter().zip(all).for_each(|(name, x)| with_path(path, name, |path| x.visit_at(path, f)));
+            }
         }
     }
-    leaves
-}
-
-/// One more step, which stops counting at the largest number.
-#[track_caller]
-pub(super) fn next(count: Tensor) -> Tensor {
-    count.minimum(i32::MAX - 1) + 1
-}
-
-/// A learning rate or a limit in this dtype.
-#[track_caller]
-pub(super) fn scalar(what: &str, value: impl Rhs, dtype: DType) -> Tensor {
-    let value = value.beside(full([], dtype, 0));
-    let a = value.aval();
-    if a.rank() != 0 || !a.dtype.is_float() {
-        fail("update", vec![a], format!("the {what} is not a scalar float"), None);
+    fn structure_at(&self, path: &Path, f: &mut StaticVisitor) {
+        if let Node::Branch(names, all) = &self.0 {
+            f(path, "names", names);
+            names.iter().zip(all).for_each(|(name, x)| with_path(path, name, |path| x.structure_at(path, f)));
+        }
     }
-    value.cast(dtype)
+}
+
+impl<T> OptState<T> {
+    /// One value.
+    pub fn leaf(value: T) -> OptState<T> {
+        OptState(Node::Leaf(value))
+    }
+    /// Nothing: the state of what keeps none.
+    pub fn empty() -> OptState<T> {
+        OptState::of::<&str>([])
+    }
+    /// Parts under their names.
+    pub fn of<N: AsRef<str>>(parts: impl IntoIterator<Item = (N, OptState<T>)>) -> OptState<T> {
+        let (names, all): (Vec<Arc<str>>, Vec<OptState<T>>) =
+            parts.into_iter().map(|(name, x)| (Arc::from(name.as_ref()), x)).unzip();
+        OptState(Node::Branch(names.into(), all))
+    }
+    /// The child of this name.
+    pub fn child(&self, name: &str) -> Option<&OptState<T>> {
+        let Node::Branch(names, all) = &self.0 else { return None };
+        names.iter().position(|n| **n == *name).map(|i| &all[i])
+    }
+    /// The first part of this name, in any depth: `state.get("mu")`, whatever the optimizer stands in. optax: `optax.tree.get`.
+    pub fn get(&self, name: &str) -> Option<&OptState<T>> {
+        let Node::Branch(_, all) = &self.0 else { return None };
+        self.child(name).or_else(|| all.iter().find_map(|x| x.get(name)))
+    }
+    /// The value, if this is one value.
+    pub fn value(&self) -> Option<&T> {
+        match &self.0 {
+            Node::Leaf(x) => Some(x),
+            Node::Branch(..) => None,
+        }
+    }
+    /// With another value in every leaf of this name: a learning rate that is kept in the state
+    /// ([`Schedule::injected`](super::Schedule::injected)), say. optax: `optax.tree.set`.
+    pub fn set(self, name: &str, value: T) -> OptState<T>
+    where
+        T: Clone,
+    {
+        let Node::Branch(names, all) = self.0 else { return self };
+        let one = |(n, x): (&Arc<str>, OptState<T>)| match (&x.0, **n == *name) {
+            (Node::Leaf(_), true) => OptState::leaf(value.clone()),
+            _ => x.set(name, value.clone()),
+        };
+        let all = names.iter().zip(all).map(one).collect();
+        OptState(Node::Branch(names, all))
+    }
+}
+
+impl OptState {
+    /// The child of this name, of a state that was made by the transformation that asks.
+    #[track_caller]
+    pub fn part(&self, name: &str) -> &OptState {
+        let missing = || fail("update", vec![], format!("the optimizer's state lacks `{name}`"), None);
+        self.child(name).unwrap_or_else(|| missing())
+    }
+    /// The value of this name.
+    #[track_caller]
+    pub fn tensor(&self, name: &str) -> Tensor {
+        let many = || fail("update", vec![], format!("`{name}` of the optimizer's state is not one value"), None);
+        *self.part(name).value().unwrap_or_else(|| many())
+    }
+    /// The values under this name, one for each parameter.
+    #[track_caller]
+    pub fn tensors(&self, name: &str) -> Vec<Tensor> {
+        self.part(name).leaves()
+    }
+    /// With new values under this name, one for each that is there.
+    pub(super) fn refilled(&self, name: &str, leaves: Vec<Tensor>) -> (String, OptState) {
+        (name.to_string(), self.part(name).refill(leaves))
+    }
+}
+
+/// One slot for each parameter, under its path.
+pub(super) fn per_parameter(
+    parameters: &[super::Parameter],
+    slot: impl Fn(&super::Parameter) -> Slot,
+) -> OptState<Slot> {
+    OptState::of(parameters.iter().map(|p| (&p.path, OptState::leaf(slot(p)))))
 }

@@ -1,5 +1,5 @@
 use raxla::{
-    optim::{AdamW, AdamWOptions},
+    optim::{OptState, adam},
     prelude::*,
 };
 
@@ -9,8 +9,8 @@ struct M<T = Tensor> {
 }
 
 fn main() {
-    let _ = jit(|m: M, opt: AdamW<M>, x: Tensor| {
+    let _ = jit(|m: M, state: OptState, x: Tensor| {
         let g = grad(|m: M| (m.w * x).sum(0))(m);
-        opt.update(&m, &g, 0.1, &AdamWOptions::default())
+        adam(0.1, Default::default()).update(&g, state, &m)
     });
 }

@@ -43,9 +43,9 @@ pub fn train(job: &Job) -> Result<Vec<Figure>> {
     let (mut times, mut last) = (vec![], f32::NAN);
     for i in 0..=job.work.repeat {
         let begin = Instant::now();
-        let loss;
-        (model, state, loss) = step.call((model, state, &tokens))?;
-        last = loss.item::<f32>()?;
+        let metrics;
+        (model, state, metrics) = step.call((model, state, &tokens))?;
+        last = metrics.loss.item::<f32>()?;
         if i > 0 {
             times.push(begin.elapsed().as_secs_f64());
         }

@@ -13,9 +13,9 @@
 //! let step = train.step();
 //! let tokens = Array::on(&client, [2, 9], &[3i32; 18])?;
 //! for _ in 0..3 {
-//!     let loss;
-//!     (model, state, loss) = step.call((model, state, &tokens))?;
-//!     println!("{}", loss.item::<f32>()?);
+//!     let metrics;
+//!     (model, state, metrics) = step.call((model, state, &tokens))?;
+//!     println!("loss {}, gradient norm {}", metrics.loss, metrics.gradient_norm);
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -27,25 +27,27 @@ use raxla::{
     axis_index, axis_size, full, jit,
     jit::Traced,
     nn::{Embedding, Head, loss_in_chunks},
-    optim::{AdamW, AdamWOptions},
+    optim::{self, OptState, Optimizer, Policy, adamw},
     parallel::{self, pipeline::Schedule, ring, tensor},
     param,
     runtime::Client,
-    shard_map, value_and_grad,
+    scan, shard_map,
+    trace::{fail, trace_graph},
+    value_and_grad, with_sharding,
 };
 use std::sync::Arc;
 
 /// How to train.
 #[derive(Clone, Debug)]
 pub struct TrainOptions {
-    /// The optimizer's numbers.
-    pub adamw: AdamWOptions,
-    /// Step size.
-    pub learning_rate: f64,
-    /// In what activations are, and what products take (Micikevicius et al., 2018; arXiv 1710.03740): with `Some(DType::BF16)`, parameters,
-    /// gradients and the optimizer stay f32, and each step computes with rounded parameters. `None`: what parameters are. Flax calls
-    /// this `dtype` beside `param_dtype`, jmp `compute` beside `params`.
-    pub compute: Option<DType>,
+    /// What makes updates of gradients, with its learning rate: AdamW at 1e-4. One that is a [`dynamic_scale`](optim::dynamic_scale) has
+    /// the loss scaled, as f16 needs.
+    pub optimizer: Optimizer,
+    /// In which dtypes parameters are kept and computed with.
+    pub precision: Policy,
+    /// In how many parts a batch is gone through for one step of the optimizer, one after the other: the memory of activations is that
+    /// of one part, the gradient and the loss are the means. It divides the batch.
+    pub accumulate: usize,
     /// For how many positions of each sequence at a time logits are computed, at most; their derivatives beside them
     /// ([`loss_in_chunks`]). Where a mesh divides the work by hand, for all of a device's at once.
     pub loss_chunk: usize,
@@ -67,9 +69,9 @@ pub struct TrainOptions {
 impl Default for TrainOptions {
     fn default() -> TrainOptions {
         TrainOptions {
-            adamw: AdamWOptions::default(),
-            learning_rate: 1e-4,
-            compute: None,
+            optimizer: adamw(1e-4, Default::default()),
+            precision: Policy::default(),
+            accumulate: 1,
             loss_chunk: 1024,
             remat: None,
             sequence: false,
@@ -94,12 +96,25 @@ pub struct Train {
 }
 
 /// Parameters and optimizer state.
-pub type TrainState<T> = (Decoder<T>, AdamW<Decoder<T>, T>);
+pub type TrainState<T> = (Decoder<T>, OptState<T>);
 
 /// What the step takes.
-pub type StepArgs = (Decoder, AdamW<Decoder>, Tensor);
+pub type StepArgs = (Decoder, OptState, Tensor);
 /// What it returns.
-pub type StepOut = (Decoder, AdamW<Decoder>, Tensor);
+pub type StepOut = (Decoder, OptState, Metrics);
+
+/// What a step tells besides its results.
+#[derive(Tree, Clone, Debug)]
+pub struct Metrics<T = Tensor> {
+    /// The mean loss before the step: a scalar f32.
+    pub loss: T,
+    /// The Euclidean norm of the gradient, before it is clipped: a scalar f32.
+    pub gradient_norm: T,
+    /// The learning rate of the step, a scalar f32; `None` if the optimizer has none.
+    pub learning_rate: Option<T>,
+    /// Are the loss and the gradient finite? A bool. With a [`dynamic_scale`](optim::dynamic_scale), a step where they are not is skipped.
+    pub finite: T,
+}
 
 impl Train {
     /// The step of this model over this mesh, by the names of its axes (see [`raxla::parallel`]).
@@ -107,7 +122,7 @@ impl Train {
     /// # Errors
     /// A mesh with other axes; parameters that cannot be divided evenly.
     pub fn new(model: Decoder<Param>, mesh: Option<&Mesh>, options: TrainOptions) -> Result<Train> {
-        let model = model.without_copies();
+        let model = options.precision.cast_to_param(&model.without_copies());
         let Some(mesh) = mesh else {
             let specs = model.map(|_| P![]);
             return Ok(Train { model, mesh: None, rules: Rules::default(), pipeline: None, options, specs });
@@ -131,9 +146,9 @@ impl Train {
         &self.specs
     }
     /// The types of the step's arguments, for batches of so many sequences of `length` predicted tokens.
-    pub fn avals(&self, batch: usize, length: usize) -> (Decoder<Aval>, AdamW<Decoder<Aval>, Aval>, Aval) {
+    pub fn avals(&self, batch: usize, length: usize) -> (Decoder<Aval>, OptState<Aval>, Aval) {
         let model = self.model.map(|p| p.aval.clone());
-        let state = AdamW::init(&model);
+        let state = self.options.optimizer.init(&model);
         (model, state, Aval::new(DType::I32, [batch, length + 1]))
     }
 
@@ -149,12 +164,12 @@ impl Train {
         let state = self.fresh(&model, client)?;
         Ok((model, state))
     }
-    /// A fresh optimizer for these parameters: zeros beside each part of them.
+    /// A fresh optimizer for these parameters, divided as they are.
     ///
     /// # Errors
     /// What the plugin reports.
-    pub fn fresh(&self, model: &Decoder<Array>, client: &Client) -> Result<AdamW<Decoder<Array>, Array>> {
-        AdamW::zeros(client, model)
+    pub fn fresh(&self, model: &Decoder<Array>, client: &Client) -> Result<OptState<Array>> {
+        self.options.optimizer.init_on(client, model)
     }
     /// Bring parameters where they belong. A pipeline whose devices hold several runs of layers has the layers of a stack in
     /// another order.
@@ -209,23 +224,74 @@ impl Train {
     }
 
     /// The step: parameters, optimizer, tokens `[b, t + 1]` to parameters, optimizer, and the mean loss of predicting each
-    /// token from those before it. Give the first two by value: they are donated.
+    /// token from those before it, among other [`Metrics`]. Give the first two by value: they are donated.
     pub fn step(&self) -> Jit<StepArgs, impl Traced<StepArgs, Out = StepOut>> {
         let train = self.clone();
-        let step = move |model: Decoder, state: AdamW<Decoder>, tokens: Tensor| {
-            let (loss, gradient) = train.gradients(model.clone(), tokens);
-            let (rate, options) = (train.options.learning_rate, &train.options.adamw);
-            let (model, state) = state.update(&model, &gradient, rate, options);
-            (model, state, loss)
-        };
+        let step = move |model: Decoder, state: OptState, tokens: Tensor| train.update(model, state, tokens);
         let step = jit(step).named("train step").donate([0, 1]).rules(&self.rules);
         let Some(mesh) = &self.mesh else { return step };
         let model = self.specs.leaves();
-        let state = [vec![P![]], model.clone(), model.clone()].concat();
+        let state: Vec<PartitionSpec> =
+            self.options.optimizer.slots(&self.model).leaves().iter().map(|slot| slot.spec(&model)).collect();
         // (the last token is a target only: its axis is divided once it is cut off)
         let tokens = PartitionSpec::new(self.tokens().0.into_iter().take(1).collect());
+        let metrics = vec![P![]; if self.has_rate() { 4 } else { 3 }];
         let ins = (model.clone(), state.clone(), tokens);
-        step.on(mesh).in_shardings(ins).out_shardings((model, state, P![]))
+        step.on(mesh).in_shardings(ins).out_shardings((model, state, metrics))
+    }
+
+    /// One step, traced.
+    fn update(&self, model: Decoder, state: OptState, tokens: Tensor) -> StepOut {
+        let optimizer = &self.options.optimizer;
+        let scale = optim::loss_scale(&state);
+        let (loss, gradient) = self.mean_gradients(&model, tokens, scale);
+        let unscaled = |x: Tensor| scale.map_or(x, |scale| x / scale);
+        let (loss, gradient_norm) = (unscaled(loss), unscaled(optim::global_norm(&gradient)));
+        let finite = loss.is_finite() & gradient_norm.is_finite();
+        let learning_rate = optimizer.learning_rate(&state);
+        let value_fn = |model: Decoder| self.mean_loss(model, tokens);
+        let (updates, state) = optimizer.update_with(&gradient, state, &model, loss, value_fn);
+        (optim::apply_updates(&model, &updates), state, Metrics { loss, gradient_norm, learning_rate, finite })
+    }
+
+    /// The loss and the gradient of a batch, in `accumulate` parts one after the other; both times the scale.
+    fn mean_gradients(&self, model: &Decoder, tokens: Tensor, scale: Option<Tensor>) -> (Tensor, Decoder) {
+        let (n, [batch, length]) = (self.options.accumulate, tokens.shape());
+        if n <= 1 {
+            return self.scaled_gradients(model.clone(), tokens, scale);
+        }
+        if batch % n != 0 {
+            let reason = format!("a batch of {batch} sequences cannot be gone through in {n} equal parts");
+            let help = "choose a multiple of `TrainOptions::accumulate` as the batch".to_string();
+            fail("train step", vec![tokens.aval()], reason, Some(help));
+        }
+        // (every n-th sequence, so that each device goes through its own)
+        let parts = tokens.reshape([batch / n, n, length]).swap_axes(0, 1);
+        let wide = self.options.precision.accumulation;
+        let mut specs = self.specs.leaves().into_iter();
+        let none = model.map(|p| {
+            let (none, spec) = (full(p.dims(), wide, 0), specs.next().unwrap_or_default());
+            self.mesh.as_ref().map_or(none, |mesh| with_sharding(none, &mesh.sharding(spec)))
+        });
+        let add = |(loss, sum): (Tensor, Decoder), tokens: Tensor| {
+            let (more, gradient) = self.scaled_gradients(model.clone(), tokens, scale);
+            let sums = sum.leaves().into_iter().zip(gradient.leaves()).map(|(sum, g)| sum + g.cast(wide));
+            ((loss + more, sum.refill(sums.collect::<Vec<_>>())), ())
+        };
+        let ((loss, sum), ()) = scan(add, (full([], DType::F32, 0), none), parts);
+        (loss / n as f64, sum.map(|g| *g / n as f64))
+    }
+
+    /// Has the optimizer a learning rate?
+    fn has_rate(&self) -> bool {
+        let state = self.options.optimizer.init(&self.model.map(|p| p.aval.clone()));
+        let mut has = false;
+        // (asked of a state of types, in a trace that is thrown away)
+        let _ = trace_graph(&state.leaves(), |t| {
+            has = self.options.optimizer.learning_rate(&state.refill(t.to_vec())).is_some();
+            vec![]
+        });
+        has
     }
 
     /// How tokens `[b, t]` are divided.
@@ -235,8 +301,7 @@ impl Train {
 
     /// The loss of this device's tokens, averaged over all devices.
     fn loss(&self, model: &Decoder, inputs: Tensor, targets: Tensor) -> Tensor {
-        let computed = self.options.compute.map(|dtype| model.map(|p| p.cast(dtype)));
-        let model = computed.as_ref().unwrap_or(model);
+        let model = &self.options.precision.cast_to_compute(model);
         let t = inputs.dim(1);
         let mut input = Input { remat: self.options.remat.clone(), pipeline: self.pipeline, ..model.whole(inputs) };
         if ring::is_on() {
@@ -272,8 +337,16 @@ impl Train {
 
     /// The mean loss of tokens `[b, t + 1]`, and its derivative by every parameter.
     pub fn gradients(&self, model: Decoder, tokens: Tensor) -> (Tensor, Decoder) {
+        self.scaled_gradients(model, tokens, None)
+    }
+    /// The same of the loss times a scale.
+    fn scaled_gradients(&self, model: Decoder, tokens: Tensor, scale: Option<Tensor>) -> (Tensor, Decoder) {
         let both = |(model, inputs, targets): Batch| {
-            value_and_grad(|model: Decoder| self.loss(&model, inputs, targets))(model)
+            let loss = |model: Decoder| {
+                let loss = self.loss(&model, inputs, targets);
+                scale.map_or(loss, |scale| loss * scale)
+            };
+            value_and_grad(loss)(model)
         };
         self.on_devices(model, tokens, (P![], self.specs.leaves()), both)
     }

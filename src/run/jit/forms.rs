@@ -11,16 +11,18 @@ use crate::{
 /// tree with `derive(Tree)`, and what is made of such, is one.
 ///
 /// ```
-/// use raxla::{jit::JitTree, optim::{AdamW, AdamWOptions}, prelude::*};
+/// use raxla::{jit::JitTree, optim::{self, OptState}, prelude::*};
 /// /// Any model, any batch, any loss.
 /// fn fit<M: JitTree, B: JitTree>(mut model: M::Arrays, batches: &[B::Arrays], loss: impl Fn(M, B) -> Tensor) -> raxla::Result<M::Arrays> {
-///     let step = jit(|m: M, opt: AdamW<M>, batch: B| {
+///     let opt = optim::adam(0.1, Default::default());
+///     let mut state = opt.init(&model)?;
+///     let step = jit(|m: M, state: OptState, batch: B| {
 ///         let gradient = grad(|m: M| loss(m, batch.clone()))(m.clone());
-///         opt.update(&m, &gradient, 0.1, &AdamWOptions::default())
+///         let (updates, state) = opt.update(&gradient, state, &m);
+///         (optim::apply_updates(&m, &updates), state)
 ///     });
-///     let mut opt = AdamW::zeros_like(&model)?;
 ///     for batch in batches {
-///         (model, opt) = step.call((model, opt, batch))?;
+///         (model, state) = step.call((model, state, batch))?;
 ///     }
 ///     Ok(model)
 /// }
