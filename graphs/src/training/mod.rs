@@ -20,15 +20,23 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 pub mod data;
+mod rows;
+pub use rows::Rows;
 
-use crate::models::{Decoder, Input};
+use crate::models::{Decoder, Input, Output};
+use rows::{Batch, Targets};
 use raxla::{
     Array, Aval, DType, Jit, Key, Mesh, P, Param, PartitionSpec, RematOptions, Result, Rules, SpecTree, Tensor, Tree,
     axis_index, axis_size, full, jit,
     jit::Traced,
     nn::{Embedding, Head, loss_in_chunks},
     optim::{self, OptState, Optimizer, Policy, adamw},
-    parallel::{self, pipeline::Schedule, ring, tensor},
+    parallel::{
+        self,
+        pipeline::Schedule,
+        ring,
+        tensor::{self, TokenLoss},
+    },
     param,
     runtime::Client,
     scan, shard_map,
@@ -51,6 +59,11 @@ pub struct TrainOptions {
     /// For how many positions of each sequence at a time logits are computed, at most; their derivatives beside them
     /// ([`loss_in_chunks`]). Where a mesh divides the work by hand, for all of a device's at once.
     pub loss_chunk: usize,
+    /// What is learned of each token besides its likelihood.
+    pub loss: TokenLoss,
+    /// Leave parameters and optimizer as they are where the loss or the gradient is not finite ([`Metrics::finite`] tells). With a
+    /// [`dynamic_scale`](optim::dynamic_scale) the step is skipped anyway.
+    pub keep_if_not_finite: bool,
     /// What to keep of each layer for the way back; `None`: everything.
     pub remat: Option<RematOptions>,
     /// Divide the stream between attention and MLPs by positions too, along `model`.
@@ -73,6 +86,8 @@ impl Default for TrainOptions {
             precision: Policy::default(),
             accumulate: 1,
             loss_chunk: 1024,
+            loss: TokenLoss::default(),
+            keep_if_not_finite: false,
             remat: None,
             sequence: false,
             annotated: false,
@@ -100,6 +115,8 @@ pub type TrainState<T> = (Decoder<T>, OptState<T>);
 
 /// What the step takes.
 pub type StepArgs = (Decoder, OptState, Tensor);
+/// The same of rows that may hold several documents.
+pub type RowsArgs = (Decoder, OptState, Rows);
 /// What it returns.
 pub type StepOut = (Decoder, OptState, Metrics);
 
@@ -227,7 +244,22 @@ impl Train {
     /// token from those before it, among other [`Metrics`]. Give the first two by value: they are donated.
     pub fn step(&self) -> Jit<StepArgs, impl Traced<StepArgs, Out = StepOut>> {
         let train = self.clone();
-        let step = move |model: Decoder, state: OptState, tokens: Tensor| train.update(model, state, tokens);
+        self.placed_step(move |model: Decoder, state: OptState, tokens: Tensor| {
+            train.update(model, state, Rows::whole(tokens))
+        })
+    }
+    /// The step of rows that may hold several documents, or of which not everything is learned: the loss is the mean over the targets by
+    /// their weights. Not over `context`; over `pipe`, without segments.
+    pub fn rows_step(&self) -> Jit<RowsArgs, impl Traced<RowsArgs, Out = StepOut>> {
+        let train = self.clone();
+        self.placed_step(move |model: Decoder, state: OptState, rows: Rows| train.update(model, state, rows))
+    }
+    /// A step whose arguments and results are where they belong.
+    fn placed_step<X, F>(&self, step: F) -> Jit<(Decoder, OptState, X), F>
+    where
+        X: Tree<Tensor, With<Tensor> = X>,
+        F: Traced<(Decoder, OptState, X), Out = StepOut>,
+    {
         let step = jit(step).named("train step").donate([0, 1]).rules(&self.rules);
         let Some(mesh) = &self.mesh else { return step };
         let model = self.specs.leaves();
@@ -241,40 +273,46 @@ impl Train {
     }
 
     /// One step, traced.
-    fn update(&self, model: Decoder, state: OptState, tokens: Tensor) -> StepOut {
+    fn update(&self, model: Decoder, state: OptState, rows: Rows) -> StepOut {
+        let rows = rows.normalised();
         let optimizer = &self.options.optimizer;
         let scale = optim::loss_scale(&state);
-        let (loss, gradient) = self.mean_gradients(&model, tokens, scale);
+        let (loss, gradient) = self.mean_gradients(&model, rows.clone(), scale);
         let unscaled = |x: Tensor| scale.map_or(x, |scale| x / scale);
         let (loss, gradient_norm) = (unscaled(loss), unscaled(optim::global_norm(&gradient)));
         let finite = loss.is_finite() & gradient_norm.is_finite();
         let learning_rate = optimizer.learning_rate(&state);
-        let value_fn = |model: Decoder| self.mean_loss(model, tokens);
-        let (updates, state) = optimizer.update_with(&gradient, state, &model, loss, value_fn);
-        (optim::apply_updates(&model, &updates), state, Metrics { loss, gradient_norm, learning_rate, finite })
+        let value_fn = |model: Decoder| self.normalised_loss(model, rows.clone());
+        let (updates, next) = optimizer.update_with(&gradient, state.clone(), &model, loss, value_fn);
+        let updated = optim::apply_updates(&model, &updates);
+        let (model, state) = match self.options.keep_if_not_finite && scale.is_none() {
+            true => (optim::tree_where(finite, &updated, &model), optim::tree_where(finite, &next, &state)),
+            false => (updated, next),
+        };
+        (model, state, Metrics { loss, gradient_norm, learning_rate, finite })
     }
 
     /// The loss and the gradient of a batch, in `accumulate` parts one after the other; both times the scale.
-    fn mean_gradients(&self, model: &Decoder, tokens: Tensor, scale: Option<Tensor>) -> (Tensor, Decoder) {
-        let (n, [batch, length]) = (self.options.accumulate, tokens.shape());
+    fn mean_gradients(&self, model: &Decoder, rows: Rows, scale: Option<Tensor>) -> (Tensor, Decoder) {
+        let (n, batch) = (self.options.accumulate, rows.tokens.dim(0));
         if n <= 1 {
-            return self.scaled_gradients(model.clone(), tokens, scale);
+            return self.scaled_gradients(model.clone(), rows, scale);
         }
         if batch % n != 0 {
             let reason = format!("a batch of {batch} sequences cannot be gone through in {n} equal parts");
             let help = "choose a multiple of `TrainOptions::accumulate` as the batch".to_string();
-            fail("train step", vec![tokens.aval()], reason, Some(help));
+            fail("train step", vec![rows.tokens.aval()], reason, Some(help));
         }
         // (every n-th sequence, so that each device goes through its own)
-        let parts = tokens.reshape([batch / n, n, length]).swap_axes(0, 1);
+        let parts = rows.map(|x| x.reshape([batch / n, n, x.dim(1)]).swap_axes(0, 1));
         let wide = self.options.precision.accumulation;
         let mut specs = self.specs.leaves().into_iter();
         let none = model.map(|p| {
             let (none, spec) = (full(p.dims(), wide, 0), specs.next().unwrap_or_default());
             self.mesh.as_ref().map_or(none, |mesh| with_sharding(none, &mesh.sharding(spec)))
         });
-        let add = |(loss, sum): (Tensor, Decoder), tokens: Tensor| {
-            let (more, gradient) = self.scaled_gradients(model.clone(), tokens, scale);
+        let add = |(loss, sum): (Tensor, Decoder), rows: Rows| {
+            let (more, gradient) = self.scaled_gradients(model.clone(), rows, scale);
             let sums = sum.leaves().into_iter().zip(gradient.leaves()).map(|(sum, g)| sum + g.cast(wide));
             ((loss + more, sum.refill(sums.collect::<Vec<_>>())), ())
         };
@@ -300,71 +338,91 @@ impl Train {
     }
 
     /// The loss of this device's tokens, averaged over all devices.
-    fn loss(&self, model: &Decoder, inputs: Tensor, targets: Tensor) -> Tensor {
+    fn loss(&self, model: &Decoder, batch: Batch) -> Tensor {
         let model = &self.options.precision.cast_to_compute(model);
-        let t = inputs.dim(1);
-        let mut input = Input { remat: self.options.remat.clone(), pipeline: self.pipeline, ..model.whole(inputs) };
-        if ring::is_on() {
-            let length = full([], DType::I32, t * axis_size("context"));
-            (input.start, input.length, input.prompt) = (axis_index("context") * t, length, length);
-        }
-        let out = model.forward(input);
-        let loss = parallel::data::mean(self.token_loss(model, tensor::own_positions(out.hidden), targets));
+        let out = self.forward(model, &batch);
+        let loss = parallel::data::mean(self.token_loss(model, tensor::own_positions(out.hidden), batch.targets));
         match model.balance_loss(&out.scores).filter(|_| self.options.balance != 0.0) {
             Some(balance) => loss + balance * self.options.balance,
             None => loss,
         }
     }
 
+    /// What the model computes of this device's tokens.
+    fn forward(&self, model: &Decoder, batch: &Batch) -> Output {
+        let t = batch.inputs.dim(1);
+        let mut input =
+            Input { remat: self.options.remat.clone(), packed: batch.packed, ..model.whole(batch.inputs) };
+        input.pipeline = self.pipeline;
+        if ring::is_on() {
+            let length = full([], DType::I32, t * axis_size("context"));
+            (input.start, input.length, input.prompt) = (axis_index("context") * t, length, length);
+        }
+        model.forward(input)
+    }
+
     /// The mean loss of hidden states `[b, t, d]`, of all positions or of those that are this device's.
-    fn token_loss(&self, model: &Decoder, hidden: Tensor, targets: Tensor) -> Tensor {
-        if hidden.dim(1) != targets.dim(1) {
-            return tensor::cross_entropy(model.logits(hidden), targets);
+    fn token_loss(&self, model: &Decoder, hidden: Tensor, targets: Targets) -> Tensor {
+        let options = self.options.loss;
+        let of_logits = |logits, t: Targets| tensor::cross_entropy_with(logits, t.tokens, t.weights, options);
+        if hidden.dim(1) != targets.tokens.dim(1) {
+            return of_logits(model.logits(hidden), targets);
         }
         let tied = model.head.w.is_none().then(|| model.embed.clone());
-        let loss = |(head, tied): &(Head, Option<Embedding>), hidden, targets| {
+        let loss = |(head, tied): &(Head, Option<Embedding>), hidden, targets: Targets| {
             let (head, embed) = (head.clone(), tied.as_ref().unwrap_or(&model.embed).clone());
-            tensor::cross_entropy(Decoder { head, embed, ..model.clone() }.logits(hidden), targets)
+            of_logits(Decoder { head, embed, ..model.clone() }.logits(hidden), targets)
         };
         loss_in_chunks(self.options.loss_chunk, (model.head.clone(), tied), hidden, targets, loss)
     }
 
     /// The mean loss of tokens `[b, t + 1]`: for evaluation.
     pub fn mean_loss(&self, model: Decoder, tokens: Tensor) -> Tensor {
-        let loss = |(model, inputs, targets): Batch| self.loss(&model, inputs, targets);
-        self.on_devices(model, tokens, P![], loss)
+        self.normalised_loss(model, Rows::whole(tokens))
+    }
+    /// The mean loss of rows by the weights of their targets: for evaluation.
+    pub fn rows_loss(&self, model: Decoder, rows: Rows) -> Tensor {
+        self.normalised_loss(model, rows.normalised())
+    }
+    fn normalised_loss(&self, model: Decoder, rows: Rows) -> Tensor {
+        self.on_devices(model, rows, P![], |(model, batch)| self.loss(&model, batch))
     }
 
     /// The mean loss of tokens `[b, t + 1]`, and its derivative by every parameter.
     pub fn gradients(&self, model: Decoder, tokens: Tensor) -> (Tensor, Decoder) {
-        self.scaled_gradients(model, tokens, None)
+        self.scaled_gradients(model, Rows::whole(tokens), None)
     }
     /// The same of the loss times a scale.
-    fn scaled_gradients(&self, model: Decoder, tokens: Tensor, scale: Option<Tensor>) -> (Tensor, Decoder) {
-        let both = |(model, inputs, targets): Batch| {
+    fn scaled_gradients(&self, model: Decoder, rows: Rows, scale: Option<Tensor>) -> (Tensor, Decoder) {
+        let both = |(model, batch): (Decoder, Batch)| {
             let loss = |model: Decoder| {
-                let loss = self.loss(&model, inputs, targets);
+                let loss = self.loss(&model, batch.clone());
                 scale.map_or(loss, |scale| loss * scale)
             };
             value_and_grad(loss)(model)
         };
-        self.on_devices(model, tokens, (P![], self.specs.leaves()), both)
+        self.on_devices(model, rows, (P![], self.specs.leaves()), both)
     }
 
     /// What `f` makes of parameters, inputs and targets, on every device of the mesh, or on one, or wherever the compiler puts it.
-    fn on_devices<Y>(&self, model: Decoder, tokens: Tensor, out: impl SpecTree<Y>, f: impl Fn(Batch) -> Y) -> Y
+    fn on_devices<Y>(
+        &self,
+        model: Decoder,
+        rows: Rows,
+        out: impl SpecTree<Y>,
+        f: impl Fn((Decoder, Batch)) -> Y,
+    ) -> Y
     where
         Y: Tree<Tensor, With<Tensor> = Y>,
     {
-        let n = tokens.dim(1) - 1;
-        let batch = (model, tokens.slice_axis(1, 0..n), tokens.slice_axis(1, 1..n + 1));
+        let batch = (model, rows.batch());
         let Some(mesh) = &self.mesh else { return f(batch) };
         self.rules.within(mesh, || {
             if self.options.annotated {
                 return f(batch);
             }
             let tokens = self.tokens();
-            shard_map(mesh, (self.specs.leaves(), tokens.clone(), tokens), out, f)(batch)
+            shard_map(mesh, (self.specs.leaves(), tokens), out, f)(batch)
         })
     }
 }
@@ -391,6 +449,3 @@ fn reordered(a: &Array, order: &[usize]) -> Result<Vec<u8>> {
     let (bytes, size) = (a.to_bytes()?, a.aval().bytes() / order.len().max(1));
     Ok(order.iter().flat_map(|i| bytes[i * size..(i + 1) * size].iter().copied()).collect())
 }
-
-/// Parameters, inputs `[b, t]`, targets `[b, t]`.
-type Batch = (Decoder, Tensor, Tensor);
