@@ -21,13 +21,16 @@
 //! ```
 pub mod data;
 mod rows;
+pub mod run;
 pub use rows::Rows;
 
 use crate::models::{Decoder, Input, Output};
 use rows::{Batch, Targets};
 use raxla::{
     Array, Aval, DType, Jit, Key, Mesh, P, Param, PartitionSpec, RematOptions, Result, Rules, SpecTree, Tensor, Tree,
-    axis_index, axis_size, full, jit,
+    axis_index, axis_size,
+    checkpoint::Target,
+    full, jit,
     jit::Traced,
     nn::{Embedding, Head, loss_in_chunks},
     optim::{self, OptState, Optimizer, Policy, adamw},
@@ -187,6 +190,18 @@ impl Train {
     /// What the plugin reports.
     pub fn fresh(&self, model: &Decoder<Array>, client: &Client) -> Result<OptState<Array>> {
         self.options.optimizer.init_on(client, model)
+    }
+    /// Of what type parameters and optimizer are, and where they belong: what a checkpoint is restored as.
+    pub fn targets(&self) -> TrainState<Target> {
+        let target = |aval: &Aval, spec: PartitionSpec| match &self.mesh {
+            Some(mesh) => Target::new(aval.clone()).on(mesh.sharding(spec)),
+            None => Target::new(aval.clone()),
+        };
+        let specs = self.specs.leaves();
+        let mut each = specs.iter();
+        let model = self.model.map(|p| target(&p.aval, each.next().cloned().unwrap_or_default()));
+        let state = self.options.optimizer.slots(&self.model).map(|slot| target(&slot.aval, slot.spec(&specs)));
+        (model, state)
     }
     /// Bring parameters where they belong. A pipeline whose devices hold several runs of layers has the layers of a stack in
     /// another order.
@@ -383,6 +398,29 @@ impl Train {
     /// The mean loss of rows by the weights of their targets: for evaluation.
     pub fn rows_loss(&self, model: Decoder, rows: Rows) -> Tensor {
         self.normalised_loss(model, rows.normalised())
+    }
+    /// A program of parameters and rows, where they belong.
+    pub fn placed<F>(&self, program: Jit<(Decoder, Rows), F>) -> Jit<(Decoder, Rows), F>
+    where
+        F: Traced<(Decoder, Rows)>,
+        F::Out: Tree<Tensor>,
+    {
+        let program = program.rules(&self.rules);
+        let Some(mesh) = &self.mesh else { return program };
+        let tokens = PartitionSpec::new(self.tokens().0.into_iter().take(1).collect());
+        program.on(mesh).in_shardings((self.specs.leaves(), tokens))
+    }
+    /// The mean loss of rows, and its derivative by every parameter.
+    pub fn rows_gradients(&self, model: Decoder, rows: Rows) -> (Tensor, Decoder) {
+        self.scaled_gradients(model, rows.normalised(), None)
+    }
+    /// The residual stream before each layer, in the order of the model's leaves; not over a mesh.
+    pub fn states(&self, model: &Decoder, rows: Rows) -> Option<Vec<Tensor>> {
+        if self.mesh.is_some() {
+            return None;
+        }
+        let model = &self.options.precision.cast_to_compute(model);
+        Some(self.forward(model, &rows.batch()).states.leaves())
     }
     fn normalised_loss(&self, model: Decoder, rows: Rows) -> Tensor {
         self.on_devices(model, rows, P![], |(model, batch)| self.loss(&model, batch))
