@@ -118,7 +118,14 @@ fn params(_: &OptState, params: &Tree_) -> Tree_ {
 }
 
 fn schedule() -> Schedule {
-    let s = WarmupCosine { init_value: 1e-4, peak_value: 0.1, warmup_steps: 3, decay_steps: 8, end_value: 1e-3, exponent: 1.0 };
+    let s = WarmupCosine {
+        init_value: 1e-4,
+        peak_value: 0.1,
+        warmup_steps: 3,
+        decay_steps: 8,
+        end_value: 1e-3,
+        exponent: 1.0,
+    };
     warmup_cosine_decay_schedule(s)
 }
 fn matrices() -> Option<Mask> {
@@ -155,7 +162,10 @@ fn adams() -> Vec<(&'static str, Optimizer)> {
         ("lion", lion(0.01, LionOptions::default())),
         (
             "lion_other",
-            lion(schedule(), LionOptions { b1: 0.8, b2: 0.7, weight_decay: 0.1.into(), mask: matrices(), mu_dtype: None }),
+            lion(
+                schedule(),
+                LionOptions { b1: 0.8, b2: 0.7, weight_decay: 0.1.into(), mask: matrices(), mu_dtype: None },
+            ),
         ),
         ("lamb", lamb(0.05, AdamWOptions { weight_decay: 0.1.into(), ..lamb_options() })),
     ]
@@ -166,10 +176,21 @@ fn others() -> Vec<(&'static str, Optimizer)> {
     let momentum = SgdOptions { momentum: Some(0.9), ..d };
     let rms = RmsOptions { decay: 0.8, eps: 1e-3, initial_scale: 0.1, eps_in_sqrt: false, ..RmsOptions::default() };
     let rms = RmsOptions { momentum: Some(0.9), nesterov: true, bias_correction: true, ..rms };
-    let centered = RmsOptions { eps: 1e-2, centered: true, momentum: Some(0.5), bias_correction: true, ..Default::default() };
+    let centered =
+        RmsOptions { eps: 1e-2, centered: true, momentum: Some(0.5), bias_correction: true, ..Default::default() };
     let small = FactoredOptions { min_dim_size_to_factor: 2, ..FactoredOptions::default() };
-    let factored = AdafactorOptions { second: small, momentum: Some(0.9), weight_decay_rate: Some(1e-3.into()), ..Default::default() };
-    let alone = AdafactorOptions { second: small, multiply_by_parameter_scale: false, clipping_threshold: None, ..Default::default() };
+    let factored = AdafactorOptions {
+        second: small,
+        momentum: Some(0.9),
+        weight_decay_rate: Some(1e-3.into()),
+        ..Default::default()
+    };
+    let alone = AdafactorOptions {
+        second: small,
+        multiply_by_parameter_scale: false,
+        clipping_threshold: None,
+        ..Default::default()
+    };
     let lars_ = |o: LarsOptions| lars(1.0, o);
     vec![
         ("sgd", sgd(0.05, d)),
@@ -270,7 +291,14 @@ fn optimizers_equal_optax() {
 fn schedules_equal_optax() {
     let from_peak = WarmupCosine { peak_value: 1.0, decay_steps: 6, ..Default::default() };
     let one = WarmupCosine { init_value: 0.1, peak_value: 1.0, warmup_steps: 2, decay_steps: 5, ..Default::default() };
-    let two = WarmupCosine { init_value: 0.2, peak_value: 0.5, warmup_steps: 1, decay_steps: 4, end_value: 0.1, exponent: 1.0 };
+    let two = WarmupCosine {
+        init_value: 0.2,
+        peak_value: 0.5,
+        warmup_steps: 1,
+        decay_steps: 4,
+        end_value: 0.1,
+        exponent: 1.0,
+    };
     let stairs = ExponentialDecay { staircase: true, end_value: Some(0.4) };
     let growth = ExponentialDecay { staircase: false, end_value: Some(2.0) };
     let plain = ExponentialDecay::default();
@@ -309,7 +337,8 @@ fn schedules_equal_optax() {
     }
     // those that optax lacks
     let near = |f: Schedule, at: usize, want: f64| assert!((f.value(at).unwrap() - want).abs() < 1e-6, "{at}");
-    let wsd = Wsd { init_value: 0.0, peak_value: 1.0, end_value: 0.5, warmup_steps: 2, stable_steps: 3, decay_steps: 4 };
+    let wsd =
+        Wsd { init_value: 0.0, peak_value: 1.0, end_value: 0.5, warmup_steps: 2, stable_steps: 3, decay_steps: 4 };
     for (at, want) in [(0, 0.0), (1, 0.5), (2, 1.0), (4, 1.0), (7, 0.75), (20, 0.5)] {
         near(wsd_schedule(wsd), at, want);
     }
@@ -339,7 +368,13 @@ fn losses_equal_optax() {
     let ctc = move |x: Tensor, words: &[i128], blank_id: usize| {
         let paddings = Host::floats(DType::F32, [2, 6], vec![0., 0., 0., 0., 0., 0., 0., 0., 0., 0., 1., 1.]);
         let word_paddings = literal(Host::floats(DType::F32, [2, 3], vec![0., 0., 0., 0., 0., 1.]));
-        ctc_loss_with(x, literal(paddings), ints(&[2, 3], words), word_paddings, CtcOptions { blank_id, ..Default::default() })
+        ctc_loss_with(
+            x,
+            literal(paddings),
+            ints(&[2, 3], words),
+            word_paddings,
+            CtcOptions { blank_id, ..Default::default() },
+        )
     };
     let visible = move || where_(mask(), p(), 0.0);
     let turned = Host::floats(DType::F32, [4, 3], (0..12).map(|i| x.to_f64()[i % 3 * 4 + i / 3]).collect());
@@ -368,7 +403,11 @@ fn losses_equal_optax() {
         ("smooth_labels", &probabilities, Box::new(|x| smooth_labels(x, 0.1))),
         ("hinge_loss", &x, Box::new(move |x| hinge_loss(x, y().sign()))),
         ("poly_loss_cross_entropy", &x, Box::new(move |x| poly_loss_cross_entropy(x, p(), 1.5))),
-        ("poly_loss_cross_entropy_mask", &x, Box::new(move |x| poly_loss_cross_entropy_with(x, p(), 2.0, over(mask())))),
+        (
+            "poly_loss_cross_entropy_mask",
+            &x,
+            Box::new(move |x| poly_loss_cross_entropy_with(x, p(), 2.0, over(mask()))),
+        ),
         ("kl_divergence", &x, Box::new(move |x| kl_divergence(x.log_softmax(-1), visible()))),
         ("kl_divergence_mask", &x, Box::new(move |x| kl_divergence_with(x.log_softmax(-1), p(), over(mask())))),
         (
@@ -520,7 +559,8 @@ fn divided_models_have_divided_states() {
             let g = model(20 + i, DType::F32);
             whole = alone.call((whole.0, whole.1, &g)).unwrap();
             now = over.call((now.0, now.1, &divided(&g))).unwrap();
-            let flat = |m: &Model<Array>| m.leaves().iter().flat_map(|a| a.to_vec::<f32>().unwrap()).collect::<Vec<_>>();
+            let flat =
+                |m: &Model<Array>| m.leaves().iter().flat_map(|a| a.to_vec::<f32>().unwrap()).collect::<Vec<_>>();
             for (a, b) in flat(&whole.0).iter().zip(flat(&now.0)) {
                 assert!((a - b).abs() < 1e-6, "{a} and {b}");
             }

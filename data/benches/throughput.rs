@@ -1,8 +1,8 @@
 //! How fast training data is read: `cargo bench -p raxla-data --bench throughput`. The tokenizer gives each byte as a token, so that
 //! what is measured of building is everything else.
 use raxla_data::{
-    BuildOptions, Dataset, DatasetOptions, Encoding, Loader, LoaderOptions, Mixture, MixtureOptions, Packing, Permutation,
-    Source, TokenCache, TokenizerFn,
+    BuildOptions, Dataset, DatasetOptions, Encoding, Loader, LoaderOptions, Mixture, MixtureOptions, Packing,
+    Permutation, Source, TokenCache, TokenizerFn,
 };
 use std::{error::Error, fs::File, hint::black_box, io::Write, sync::Arc, time::Instant};
 

@@ -1,8 +1,8 @@
 //! docs/errors.md shows each error word for word.
 use crate::common::*;
 use raxla_data::{
-    BuildOptions, Dataset, DatasetOptions, Encoding, Error, Loader, LoaderOptions, Mixture, MixtureOptions, Position, Source,
-    TokenCache, TokenizerFn,
+    BuildOptions, Dataset, DatasetOptions, Encoding, Error, Loader, LoaderOptions, Mixture, MixtureOptions, Position,
+    Source, TokenCache, TokenizerFn,
 };
 use std::{fs, sync::Arc};
 

@@ -43,7 +43,9 @@ impl Line {
 }
 
 pub fn main() -> raxla::Result<()> {
-    let trainer = Trainer::new(optim::adam(0.1, Default::default()), |m: Line, (x, y): (Tensor, Tensor)| (m.call(x) - y).powi(2).mean(0));
+    let trainer = Trainer::new(optim::adam(0.1, Default::default()), |m: Line, (x, y): (Tensor, Tensor)| {
+        (m.call(x) - y).powi(2).mean(0)
+    });
     let x = Array::from_slice([4], &[0f32, 1., 2., 3.])?;
     let y = Array::from_slice([4], &[1f32, 3., 5., 7.])?;
     let batches = vec![(x, y); 200];

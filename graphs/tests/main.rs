@@ -17,6 +17,7 @@ mod gradients;
 mod hostile_hub;
 mod hub;
 mod models;
+mod packed;
 mod parallel;
 mod parallel_plans;
 mod presets;

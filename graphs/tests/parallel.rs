@@ -255,7 +255,10 @@ fn other_optimizers() {
     let clipped = optim::chain([optim::clip_by_global_norm(0.5), optim::lion(schedule, Default::default())]);
     for optimizer in [optim::adafactor(Some(1e-3.into()), factored), clipped] {
         let options = TrainOptions { optimizer, ..plain() };
-        compare(GPT2, &[("fsdp=4,model=2", options.clone()), ("data=2,fsdp=2", TrainOptions { annotated: true, ..options })]);
+        compare(
+            GPT2,
+            &[("fsdp=4,model=2", options.clone()), ("data=2,fsdp=2", TrainOptions { annotated: true, ..options })],
+        );
     }
 }
 

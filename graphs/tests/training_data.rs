@@ -11,7 +11,12 @@ fn folder(name: &str) -> std::path::PathBuf {
 
 fn talk() -> Vec<Value> {
     let turn = |role: &str, content: &str| json!({ "role": role, "content": content });
-    vec![turn("user", "What is 2 + 2?"), turn("assistant", "It is 4."), turn("user", "Sure?"), turn("assistant", "Yes!")]
+    vec![
+        turn("user", "What is 2 + 2?"),
+        turn("assistant", "It is 4."),
+        turn("user", "Sure?"),
+        turn("assistant", "Yes!"),
+    ]
 }
 
 /// Byte-level BPE with this template.

@@ -140,7 +140,10 @@ impl Seen {
         }
         if flash::pays(q.dim(1), self.k.dim(1)) {
             let Seen { k, v, positions: key } = *self;
-            return flash::attention(Operands { q, k, v, sinks, query, key, window: at.window, segments: at.segments }, options);
+            return flash::attention(
+                Operands { q, k, v, sinks, query, key, window: at.window, segments: at.segments },
+                options,
+            );
         }
         let (query, key) = (query.expand_dims(-1), self.positions.expand_dims(0));
         let behind = key.le(query) & key.ge(0);

@@ -117,9 +117,8 @@ impl Blocks {
 
     /// Segments of queries, one for each row, and of keys: `[blocks, b, rows]` and `[blocks, b, columns]`.
     fn segments(&self, x: &Operands) -> Option<(Tensor, Tensor)> {
-        let cut = |x, [n, size]: [usize; 2]| {
-            longer(x, 1, n * size, -1.0).reshape([self.batch, n, size]).swap_axes(0, 1)
-        };
+        let cut =
+            |x, [n, size]: [usize; 2]| longer(x, 1, n * size, -1.0).reshape([self.batch, n, size]).swap_axes(0, 1);
         let [n, size] = self.rows;
         x.segments.map(|own| {
             let query = cut(own, self.rows).expand_dims(2).broadcast_to([n, self.batch, self.groups[1], size]);

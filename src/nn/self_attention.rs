@@ -46,8 +46,7 @@ impl Span {
         let _at = At::op("Span::new");
         let positions = prim::iota([t], DType::I32, 0) + start;
         let lengths = (positions + 1).maximum(prompt);
-        let span =
-            Span { start, length, lengths, positions, indices: positions, segments: None, rotations: vec![] };
+        let span = Span { start, length, lengths, positions, indices: positions, segments: None, rotations: vec![] };
         span.with_rotations(ropes)
     }
     /// Whole rows of several documents each: `segments` i32 `[b, t]` says which one a token belongs to, and `positions`, i32 `[b, t]`, where
@@ -60,8 +59,7 @@ impl Span {
         let same = segments.expand_dims(-1).eq(segments.expand_dims(1));
         let lengths = same.cast(DType::I32).sum(-1);
         let indices = prim::iota([t], DType::I32, 0);
-        let span =
-            Span { start, length, lengths, positions, indices, segments: Some(segments), rotations: vec![] };
+        let span = Span { start, length, lengths, positions, indices, segments: Some(segments), rotations: vec![] };
         span.with_rotations(ropes)
     }
     fn with_rotations<'a>(mut self, ropes: impl IntoIterator<Item = &'a Rope>) -> Span {

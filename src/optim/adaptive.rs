@@ -5,11 +5,7 @@ use super::{
     slot::Slot,
     transformation::{LeafStep, next, per_leaf},
 };
-use crate::{
-    aval::DType,
-    ops::where_,
-    trace::Tensor,
-};
+use crate::{aval::DType, ops::where_, trace::Tensor};
 
 /// The mean of gradients, unbiased; with `nesterov` a look ahead of it (Dozat, 2016).
 fn first(m: Tensor, x: &LeafStep, b1: f64, nesterov: bool) -> Tensor {

@@ -7,11 +7,7 @@ use super::{
     state::per_parameter,
     transformation::{GradientTransformation, LeafStep, Step, next, per_leaf},
 };
-use crate::{
-    aval::DType,
-    ops::where_,
-    trace::Tensor,
-};
+use crate::{aval::DType, ops::where_, trace::Tensor};
 
 /// The Euclidean norm, `least` at least.
 fn norm(x: Tensor, least: f64) -> Tensor {
@@ -56,13 +52,7 @@ pub struct FactoredOptions {
 }
 impl Default for FactoredOptions {
     fn default() -> FactoredOptions {
-        FactoredOptions {
-            factored: true,
-            decay_rate: 0.8,
-            step_offset: 0,
-            min_dim_size_to_factor: 128,
-            epsilon: 1e-30,
-        }
+        FactoredOptions { factored: true, decay_rate: 0.8, step_offset: 0, min_dim_size_to_factor: 128, epsilon: 1e-30 }
     }
 }
 
@@ -86,9 +76,8 @@ impl Factored {
 }
 impl GradientTransformation for Factored {
     fn init(&self, parameters: &[Parameter]) -> OptState<Slot> {
-        let without = |p: &Parameter, axis: usize| {
-            Slot::axes(p, (0..p.aval.rank()).filter(|a| *a != axis).map(Some).collect())
-        };
+        let without =
+            |p: &Parameter, axis: usize| Slot::axes(p, (0..p.aval.rank()).filter(|a| *a != axis).map(Some).collect());
         let unused = |p: &Parameter| Slot::axes(p, vec![None]);
         let rows = |p: &Parameter| self.axes(p).map_or_else(|| unused(p), |(_, first)| without(p, first));
         let columns = |p: &Parameter| self.axes(p).map_or_else(|| unused(p), |(second, _)| without(p, second));
@@ -140,7 +129,8 @@ struct Sm3 {
 impl GradientTransformation for Sm3 {
     fn init(&self, parameters: &[Parameter]) -> OptState<Slot> {
         let of_axes = |p: &Parameter| {
-            let axes = (0..p.aval.rank()).map(|axis| (axis.to_string(), OptState::leaf(Slot::axes(p, vec![Some(axis)]))));
+            let axes =
+                (0..p.aval.rank()).map(|axis| (axis.to_string(), OptState::leaf(Slot::axes(p, vec![Some(axis)]))));
             (p.path.clone(), OptState::of(axes))
         };
         let mu = OptState::of(parameters.iter().map(of_axes));

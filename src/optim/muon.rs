@@ -83,7 +83,10 @@ pub struct MuonOptions {
 }
 impl fmt::Debug for MuonOptions {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.debug_struct("MuonOptions").field("beta", &self.beta).field("ns_steps", &self.ns_steps).finish_non_exhaustive()
+        f.debug_struct("MuonOptions")
+            .field("beta", &self.beta)
+            .field("ns_steps", &self.ns_steps)
+            .finish_non_exhaustive()
     }
 }
 impl Default for MuonOptions {

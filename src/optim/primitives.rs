@@ -4,12 +4,7 @@ use super::{
     slot::{Parameter, Slot},
     transformation::{GradientTransformation, Step, next, per_leaf},
 };
-use crate::{
-    aval::DType,
-    ops::where_,
-    prim::full,
-    trace::Tensor,
-};
+use crate::{aval::DType, ops::where_, prim::full, trace::Tensor};
 
 /// Updates as they are. JAX: `optax.identity`.
 pub fn identity() -> Optimizer {
@@ -132,8 +127,11 @@ impl GradientTransformation for ApplyEvery {
     fn update(&self, updates: Vec<Tensor>, state: &OptState, _: &Step) -> (Vec<Tensor>, OptState) {
         let count = state.tensor("count");
         let (first, last) = (count.eq(0), count.eq(self.0 as i64 - 1));
-        let sums: Vec<Tensor> =
-            updates.iter().zip(state.tensors("grad_acc")).map(|(g, sum)| *g + where_(first, sum.like(0), sum)).collect();
+        let sums: Vec<Tensor> = updates
+            .iter()
+            .zip(state.tensors("grad_acc"))
+            .map(|(g, sum)| *g + where_(first, sum.like(0), sum))
+            .collect();
         let out = sums.iter().map(|sum| where_(last, *sum, sum.like(0))).collect();
         let count = ("count".to_string(), OptState::leaf(next(count) % self.0 as i64));
         (out, OptState::of([count, state.refilled("grad_acc", sums)]))

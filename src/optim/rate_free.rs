@@ -82,7 +82,15 @@ pub(super) fn vdot(a: &[Tensor], b: &[Tensor]) -> Tensor {
 
 impl Distance {
     /// The new means and the numerator of the estimate, as Prodigy has them.
-    fn prodigy(&self, g: &[Tensor], old: Means, numerator: Tensor, first: &[Tensor], p: &[Tensor], s: &Scalars) -> (Means, Tensor) {
+    fn prodigy(
+        &self,
+        g: &[Tensor],
+        old: Means,
+        numerator: Tensor,
+        first: &[Tensor],
+        p: &[Tensor],
+        s: &Scalars,
+    ) -> (Means, Tensor) {
         let ((b1, b2), o) = (self.o.betas, &self.o);
         let b3 = o.beta3.unwrap_or_else(|| b2.sqrt());
         let scaled: Vec<Tensor> = g.iter().map(|g| *g * s.estimate.cast(g.dtype())).collect();

@@ -119,6 +119,7 @@ pub fn schedule_free_adamw(
 ) -> Optimizer {
     let rate = warmed(learning_rate, warmup_steps);
     let rms = RmsOptions { decay: 0.999, eps_in_sqrt: false, bias_correction: true, ..RmsOptions::default() };
-    let adamw = chain([scale_by_rms(rms), add_decayed_weights(weight_decay, None), scale_by_learning_rate(rate.clone())]);
+    let adamw =
+        chain([scale_by_rms(rms), add_decayed_weights(weight_decay, None), scale_by_learning_rate(rate.clone())]);
     schedule_free(adamw, rate, o).named("schedule_free_adamw")
 }

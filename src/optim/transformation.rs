@@ -53,7 +53,12 @@ impl<'a> Step<'a> {
     pub(super) fn value_fn(&self, of: &str) -> ValueFn<'a> {
         let missing = || {
             let help = "call `update_with`, which takes the loss as a function of the parameters".to_string();
-            fail("update", vec![], format!("{of} evaluates the loss at other parameters, but has no function for it"), Some(help))
+            fail(
+                "update",
+                vec![],
+                format!("{of} evaluates the loss at other parameters, but has no function for it"),
+                Some(help),
+            )
         };
         self.value_fn.unwrap_or_else(missing)
     }

@@ -17,4 +17,5 @@ mod killed;
 mod memory;
 mod perplexity;
 mod quantize;
+mod train;
 mod verify;

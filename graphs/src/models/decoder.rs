@@ -210,7 +210,16 @@ impl Decoder {
     #[track_caller]
     pub fn whole(&self, tokens: Tensor) -> Input {
         let (start, length) = (full([], DType::I32, 0), full([], DType::I32, tokens.dim(1)));
-        Input { tokens, start, length, prompt: length, cache: self.no_cache(), remat: None, packed: None, pipeline: None }
+        Input {
+            tokens,
+            start,
+            length,
+            prompt: length,
+            cache: self.no_cache(),
+            remat: None,
+            packed: None,
+            pipeline: None,
+        }
     }
 
     /// From tokens to the last hidden state.
@@ -228,7 +237,8 @@ impl Decoder {
         let layer = |x: Tensor, layer: &Layer, number, cache| scope("block", || layer.call(x, cache, number, &span));
         if let Some(schedule) = input.pipeline {
             if let Some(segments) = span.segments {
-                let help = "leave the axis `pipe` out of the mesh, or train on rows without segments (`packing = \"concat\"`)";
+                let help =
+                    "leave the axis `pipe` out of the mesh, or train on rows without segments (`packing = \"concat\"`)";
                 let reason = "a pipeline's stages do not know the segments of their rows";
                 trace::fail("pipeline", vec![segments.aval()], reason, Some(help.into()))
             }

@@ -25,7 +25,6 @@ pub mod run;
 pub use rows::Rows;
 
 use crate::models::{Decoder, Input, Output};
-use rows::{Batch, Targets};
 use raxla::{
     Array, Aval, DType, Jit, Key, Mesh, P, Param, PartitionSpec, RematOptions, Result, Rules, SpecTree, Tensor, Tree,
     axis_index, axis_size,
@@ -46,6 +45,7 @@ use raxla::{
     trace::{fail, trace_graph},
     value_and_grad, with_sharding,
 };
+use rows::{Batch, Targets};
 use std::sync::Arc;
 
 /// How to train.
@@ -366,8 +366,7 @@ impl Train {
     /// What the model computes of this device's tokens.
     fn forward(&self, model: &Decoder, batch: &Batch) -> Output {
         let t = batch.inputs.dim(1);
-        let mut input =
-            Input { remat: self.options.remat.clone(), packed: batch.packed, ..model.whole(batch.inputs) };
+        let mut input = Input { remat: self.options.remat.clone(), packed: batch.packed, ..model.whole(batch.inputs) };
         input.pipeline = self.pipeline;
         if ring::is_on() {
             let length = full([], DType::I32, t * axis_size("context"));
@@ -443,13 +442,7 @@ impl Train {
     }
 
     /// What `f` makes of parameters, inputs and targets, on every device of the mesh, or on one, or wherever the compiler puts it.
-    fn on_devices<Y>(
-        &self,
-        model: Decoder,
-        rows: Rows,
-        out: impl SpecTree<Y>,
-        f: impl Fn((Decoder, Batch)) -> Y,
-    ) -> Y
+    fn on_devices<Y>(&self, model: Decoder, rows: Rows, out: impl SpecTree<Y>, f: impl Fn((Decoder, Batch)) -> Y) -> Y
     where
         Y: Tree<Tensor, With<Tensor> = Y>,
     {

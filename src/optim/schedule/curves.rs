@@ -81,7 +81,8 @@ pub fn exponential_decay(
 pub fn piecewise_constant_schedule(init_value: f64, boundaries_and_scales: &[(usize, f64)]) -> Schedule {
     let all = sorted(boundaries_and_scales);
     Schedule::named("piecewise_constant_schedule", move |count: Tensor| {
-        all.iter().fold(float(init_value), |value, (boundary, scale)| where_(count.lt(*boundary), value, value * *scale))
+        all.iter()
+            .fold(float(init_value), |value, (boundary, scale)| where_(count.lt(*boundary), value, value * *scale))
     })
 }
 fn sorted(boundaries_and_scales: &[(usize, f64)]) -> Vec<(usize, f64)> {

@@ -1,9 +1,5 @@
 //! Numbers that change from step to step: functions of the number of steps taken before, with optax's names and values.
-use super::{
-    OptState,
-    slot::Slot,
-    transformation::next,
-};
+use super::{OptState, slot::Slot, transformation::next};
 use crate::{
     aval::{Aval, DType},
     error::Result,
@@ -16,8 +12,9 @@ use std::{fmt, panic::Location, sync::Arc};
 mod curves;
 mod cycles;
 pub use curves::{
-    ExponentialDecay, Interpolation, constant_schedule, cosine_decay_schedule, exponential_decay, inverse_sqrt_schedule,
-    linear_schedule, piecewise_constant_schedule, piecewise_interpolate_schedule, polynomial_schedule,
+    ExponentialDecay, Interpolation, constant_schedule, cosine_decay_schedule, exponential_decay,
+    inverse_sqrt_schedule, linear_schedule, piecewise_constant_schedule, piecewise_interpolate_schedule,
+    polynomial_schedule,
 };
 pub use cycles::{
     OneCycle, WarmupCosine, Wsd, cosine_onecycle_schedule, join_schedules, linear_onecycle_schedule, sgdr_schedule,

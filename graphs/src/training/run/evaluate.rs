@@ -1,5 +1,5 @@
 //! How well a model predicts held-out data.
-use super::{Result, input::Input, metrics::EvalRecord};
+use super::{Result, input::HeldOut, metrics::EvalRecord};
 use crate::{
     models::Decoder,
     tokenizer::Tokenizer,
@@ -22,7 +22,12 @@ impl Evaluation {
     ///
     /// # Errors
     /// As [`Train::new`].
-    pub fn new(model: &Decoder<Param>, mesh: Option<&Mesh>, options: &TrainOptions, client: &Client) -> Result<Evaluation> {
+    pub fn new(
+        model: &Decoder<Param>,
+        mesh: Option<&Mesh>,
+        options: &TrainOptions,
+        client: &Client,
+    ) -> Result<Evaluation> {
         let options =
             TrainOptions { loss: Default::default(), balance: 0.0, remat: None, accumulate: 1, ..options.clone() };
         let train = Train::new(model.clone(), mesh, options)?;
@@ -38,12 +43,12 @@ impl Evaluation {
     pub fn run(
         &mut self,
         model: &Decoder<Array>,
-        input: &Input,
+        input: &HeldOut,
         batches: u64,
         tokenizer: &Tokenizer,
     ) -> Result<Vec<EvalRecord>> {
         let (mut all, mut sums) = (vec![], (0.0, 0, Some(0)));
-        for (i, (name, dataset)) in input.validation.iter().enumerate() {
+        for (i, (name, dataset)) in input.sets.iter().enumerate() {
             let known = self.bytes.get(i).copied();
             let (nats, tokens, bytes) = self.of(model, input, dataset, batches, tokenizer, known)?;
             if known.is_none() {
@@ -64,14 +69,14 @@ impl Evaluation {
     fn of(
         &self,
         model: &Decoder<Array>,
-        input: &Input,
+        input: &HeldOut,
         dataset: &Arc<Dataset>,
         batches: u64,
         tokenizer: &Tokenizer,
         known: Option<Option<u64>>,
     ) -> Result<(f64, u64, Option<u64>)> {
         let (mut nats, mut tokens, mut bytes) = (0.0, 0, Some(0));
-        for batch in input.held_out(dataset)?.take(usize::try_from(batches).unwrap_or(usize::MAX)) {
+        for batch in input.rows(dataset)?.take(usize::try_from(batches).unwrap_or(usize::MAX)) {
             let batch = batch?;
             let targets = batch.targets() as u64;
             if targets == 0 {

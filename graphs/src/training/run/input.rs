@@ -17,13 +17,20 @@ use std::{
 pub struct Input {
     /// What is trained on, without end.
     pub train: Loader,
-    /// What the model is tried on, by name.
-    pub validation: Vec<(String, Arc<Dataset>)>,
-    /// Whether rows hold documents that do not see each other.
-    pub segments: bool,
+    /// What the model is tried on.
+    pub held_out: HeldOut,
     /// How many rows of the training data are an epoch: of the dataset that is seen first.
     pub epoch: u64,
-    batch: usize,
+}
+
+/// Rows that a model is tried on.
+pub struct HeldOut {
+    /// Datasets by name.
+    pub sets: Vec<(String, Arc<Dataset>)>,
+    /// Whether rows hold documents that do not see each other.
+    pub segments: bool,
+    /// Rows of a batch.
+    pub batch: usize,
 }
 
 /// Which of the records.
@@ -53,28 +60,44 @@ impl Input {
             }
             components.push(Component { name: set.name().to_string(), dataset, weight: set.weight });
         }
-        for set in &data.validation {
-            let cache = tokens(set, data, &encoding, report)?;
-            let whole = DatasetOptions { part: Part::Whole, ..options(data, Use::Validation)? };
-            validation.push((set.name().to_string(), Arc::new(Dataset::new(cache, &whole)?)));
-        }
+        let mut held_out = HeldOut::open(config, tokenizer, report)?;
+        held_out.sets.extend(validation);
         if components.iter().any(|c| c.dataset.group() > 1) {
-            let reason = "the training data are preferences, and this trains on texts\n  help: name `fields` of another kind";
+            let reason =
+                "the training data are preferences, and this trains on texts\n  help: name `fields` of another kind";
             return Err(Error::Usage(reason.into()));
         }
         let once = MixtureOptions { seed: config.seed, shuffle: data.shuffle, stop: Stop::First(1) };
         let epoch = Mixture::new(components.clone(), once)?.len().unwrap_or(0);
         let mixture = Mixture::new(components, MixtureOptions { stop: Stop::Never, ..once })?;
         let loader = LoaderOptions { threads: data.threads, ..LoaderOptions::new(config.batch) };
+        Ok(Input { train: Loader::new(mixture, loader)?, held_out, epoch })
+    }
+}
+
+impl HeldOut {
+    /// The datasets that the configuration has for validation.
+    ///
+    /// # Errors
+    /// As [`Input::open`].
+    pub fn open(config: &RunConfig, tokenizer: &Arc<Tokenizer>, report: &mut Reporter) -> Result<HeldOut> {
+        let data = &config.data;
+        let encoding = Encoding { turns: data.turns, ..data::encoding(tokenizer.clone())? };
+        let mut sets = vec![];
+        for set in &data.validation {
+            let cache = tokens(set, data, &encoding, report)?;
+            let whole = DatasetOptions { part: Part::Whole, ..options(data, Use::Validation)? };
+            sets.push((set.name().to_string(), Arc::new(Dataset::new(cache, &whole)?)));
+        }
         let segments = matches!(data.packing, Packing::ConcatSegments | Packing::Pack);
-        Ok(Input { train: Loader::new(mixture, loader)?, validation, segments, epoch, batch: config.batch })
+        Ok(HeldOut { sets, segments, batch: config.batch })
     }
 
     /// The held-out rows of one dataset, each once and always in the same order.
     ///
     /// # Errors
     /// A dataset without rows.
-    pub fn held_out(&self, dataset: &Arc<Dataset>) -> Result<Loader> {
+    pub fn rows(&self, dataset: &Arc<Dataset>) -> Result<Loader> {
         let once = MixtureOptions { seed: 0, shuffle: false, stop: Stop::First(1) };
         let options = LoaderOptions { last: Last::Pad, ..LoaderOptions::new(self.batch) };
         Ok(Loader::new(Mixture::of(dataset.clone(), once)?, options)?)

@@ -36,10 +36,10 @@ mod plots;
 mod site;
 mod steps;
 
-pub use config::{ConfigError, RunConfig, TEMPLATE};
+pub use config::{ConfigError, DatasetConfig, RunConfig, TEMPLATE};
 pub use error::{Error, Result};
 pub use evaluate::Evaluation;
-pub use input::Input;
+pub use input::{HeldOut, Input};
 pub use open::{Run, RunOptions};
 pub use plots::draw;
 pub use site::site;

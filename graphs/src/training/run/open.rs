@@ -105,7 +105,7 @@ impl Run {
             }
             None => first(files, &config, &train, &options.client)?,
         };
-        let evaluates = config.eval.every > 0 && !input.validation.is_empty();
+        let evaluates = config.eval.every > 0 && !input.held_out.sets.is_empty();
         let evaluation = || Evaluation::new(train.model(), options.mesh.as_ref(), &built.options, &options.client);
         let evaluation = evaluates.then(evaluation).transpose()?;
         let metrics = Metrics::open(&config.out.join("metrics.jsonl"), start.step)?;
@@ -113,8 +113,21 @@ impl Run {
         let events = config.log.tensorboard.then(events).transpose()?;
         let saved = (start.step > 0).then_some(start.step);
         let mut inner = Inner {
-            config, built, options, steps, hf, generation, tokenizer, train, input, evaluation, manager, metrics, events,
-            place: start, saved,
+            config,
+            built,
+            options,
+            steps,
+            hf,
+            generation,
+            tokenizer,
+            train,
+            input,
+            evaluation,
+            manager,
+            metrics,
+            events,
+            place: start,
+            saved,
         };
         inner.input.train.seek(&inner.place.position)?;
         Ok(Run { arrays, inner })
@@ -178,7 +191,9 @@ fn fits(config: &RunConfig, spec: &Decoder<raxla::Param>, tokenizer: &Tokenizer)
     let (length, context) = (config.data.length, spec.context);
     if length > context {
         let help = "say a smaller `data.length`";
-        return Err(Error::Usage(format!("rows of {length} tokens are beyond the model's context, {context}\n  help: {help}")));
+        return Err(Error::Usage(format!(
+            "rows of {length} tokens are beyond the model's context, {context}\n  help: {help}"
+        )));
     }
     let (ids, vocab) = (tokenizer.id_bound(), spec.vocab());
     if ids > vocab {
@@ -204,7 +219,9 @@ pub(super) fn restore(
     }
     let Some(place) = Place::of(found.step, &found.metadata)? else {
         let path = manager.path().display();
-        return Err(Error::Usage(format!("the checkpoints in {path} are none of `raxla train`: they do not say where the data go on")));
+        return Err(Error::Usage(format!(
+            "the checkpoints in {path} are none of `raxla train`: they do not say where the data go on"
+        )));
     };
     Ok(Some((found.tree, place)))
 }

@@ -6,11 +6,7 @@ use super::{
 use kuva::{
     backend::{png::PngBackend, svg::SvgBackend},
     plot::LinePlot,
-    render::{
-        figure::Figure,
-        layout::Layout,
-        plots::Plot,
-    },
+    render::{figure::Figure, layout::Layout, plots::Plot},
 };
 use raxla_xla::Draft;
 use std::path::Path;
@@ -39,7 +35,9 @@ pub fn draw(folder: &Path, records: &[Record], title: &str) -> Result<()> {
         return Ok(());
     }
     let line = |points: &[(f64, f64)], color: &str, name: &str| {
-        Plot::Line(LinePlot::new().with_data(thinned(points)).with_color(color).with_legend(name).with_stroke_width(1.5))
+        Plot::Line(
+            LinePlot::new().with_data(thinned(points)).with_color(color).with_legend(name).with_stroke_width(1.5),
+        )
     };
     let mut curves = vec![line(&loss, "#4878a8", "training")];
     if held.len() > 1 {

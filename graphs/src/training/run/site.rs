@@ -17,7 +17,8 @@ pub fn site(train: &Train, model: &Decoder<Array>, rows: &Rows<Array>) -> Result
     let flags = move |model: Decoder, rows: Rows| {
         let bad = |leaves: Vec<Tensor>| stack(&leaves.into_iter().map(is_bad).collect::<Vec<_>>(), 0);
         let parameters = bad(model.leaves());
-        let layers = own.states(&model, rows.clone()).map(|states| concat(&states.iter().map(bad_rows).collect::<Vec<_>>(), 0));
+        let layers =
+            own.states(&model, rows.clone()).map(|states| concat(&states.iter().map(bad_rows).collect::<Vec<_>>(), 0));
         let (loss, gradients) = own.rows_gradients(model, rows);
         (parameters, layers, is_bad(loss), bad(gradients.leaves()))
     };

@@ -15,11 +15,7 @@ use crate::{
 use raxla::{Array, Aval, DType, Jit, Param, Tree, jit, jit::Traced, optim};
 use raxla_data::{Batch, Position};
 use raxla_xla::Draft;
-use std::{
-    path::PathBuf,
-    sync::atomic::Ordering,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, sync::atomic::Ordering, time::Instant};
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,7 +54,7 @@ impl Run {
                 return Ok(Outcome { step: inner.place.step, steps: inner.steps, loss, stopped: true, model: None });
             }
             let batch = inner.batch()?;
-            let rows = Rows::on(&inner.options.client, &batch, inner.input.segments)?;
+            let rows = Rows::on(&inner.options.client, &batch, inner.input.held_out.segments)?;
             let start = Instant::now();
             let (model, state, metrics) = step.call((arrays.0, arrays.1, &rows))?;
             arrays = (model, state);
@@ -96,7 +92,7 @@ impl Inner {
         let packed = || crate::models::Packed { segments: ints(t), positions: ints(t) };
         Rows {
             tokens: ints(t + 1),
-            packed: self.input.segments.then(packed),
+            packed: self.input.held_out.segments.then(packed),
             weights: Some(Aval::new(DType::F32, [b, t])),
         }
     }
@@ -170,7 +166,7 @@ impl Inner {
     fn evaluate(&mut self, arrays: &TrainState<Array>, report: &mut Reporter) -> Result<Option<f64>> {
         let Some(evaluation) = &mut self.evaluation else { return Ok(None) };
         let model = if self.built.schedule_free { averaged(arrays)? } else { arrays.0.clone() };
-        let all = evaluation.run(&model, &self.input, self.config.eval.batches, &self.tokenizer)?;
+        let all = evaluation.run(&model, &self.input.held_out, self.config.eval.batches, &self.tokenizer)?;
         let step = self.place.step;
         for record in &all {
             self.tell(step, record)?;
@@ -239,7 +235,9 @@ impl Inner {
                 NanPolicy::Stop => {
                     "lower the learning rate or clip_norm, or pass over such batches: --set nan.policy=skip --resume"
                 }
-                _ => "it has happened as often as nan.limit allows: lower the learning rate or clip_norm, or look at the data",
+                _ => {
+                    "it has happened as often as nan.limit allows: lower the learning rate or clip_norm, or look at the data"
+                }
             };
             return Err(Error::NotFinite { step, site, help: help.into() });
         }

@@ -101,7 +101,10 @@ fn one_of<'a>(field: &str, name: &str, known: &[&'a str]) -> Result<&'a str, Con
             likeness(a).total_cmp(&likeness(b))
         });
         let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-        ConfigError::new(format!("`{field}`"), format!("`{name}` is unknown\n  help: {near}there are {}", known.join(", ")))
+        ConfigError::new(
+            format!("`{field}`"),
+            format!("`{name}` is unknown\n  help: {near}there are {}", known.join(", ")),
+        )
     })
 }
 
@@ -129,10 +132,7 @@ fn schedule(c: &ScheduleConfig, rate: f64, steps: u64) -> Result<Schedule, Confi
         "wsd" => {
             let falls = ((steps as f64 * c.decay_part) as usize).clamp(1, left);
             let stays = left - falls;
-            optim::join_schedules(
-                [optim::constant_schedule(rate), optim::linear_schedule(rate, end, falls)],
-                [stays],
-            )
+            optim::join_schedules([optim::constant_schedule(rate), optim::linear_schedule(rate, end, falls)], [stays])
         }
         _ => optim::cosine_decay_schedule(rate, left, c.end, 1.0),
     };
@@ -191,7 +191,10 @@ fn optimizer(c: &OptimizerConfig, rate: Schedule, warmup: u64) -> Result<Optimiz
         return Err(ConfigError::new(format!("`optimizer.{other}`"), reason));
     }
     if !c.no_decay.is_empty() && !has.contains(&"weight_decay") {
-        return Err(ConfigError::new("`optimizer.no_decay`", format!("it is without effect: {name} has no weight decay")));
+        return Err(ConfigError::new(
+            "`optimizer.no_decay`",
+            format!("it is without effect: {name} has no weight decay"),
+        ));
     }
     let no_decay = c.no_decay.clone();
     let mask = (!no_decay.is_empty()).then(|| Mask::of(no_decay).not());
@@ -216,7 +219,8 @@ fn optimizer(c: &OptimizerConfig, rate: Schedule, warmup: u64) -> Result<Optimiz
     let warmup = usize::try_from(warmup).ok().filter(|n| *n > 0);
     Ok(match name {
         "sgd" => {
-            let o = optim::SgdOptions { momentum: c.momentum, nesterov: c.nesterov.unwrap_or(false), ..Default::default() };
+            let o =
+                optim::SgdOptions { momentum: c.momentum, nesterov: c.nesterov.unwrap_or(false), ..Default::default() };
             optim::sgd(rate, o)
         }
         "sign_sgd" => optim::sign_sgd(rate),

@@ -401,10 +401,12 @@ pub struct LogConfig {
     pub plots: bool,
     /// Write event files for TensorBoard.
     pub tensorboard: bool,
+    /// Measure what the machine can do, and tell which part of that the model does.
+    pub utilisation: bool,
 }
 impl Default for LogConfig {
     fn default() -> LogConfig {
-        LogConfig { every: 10, plots: true, tensorboard: true }
+        LogConfig { every: 10, plots: true, tensorboard: true, utilisation: true }
     }
 }
 
