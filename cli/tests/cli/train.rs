@@ -133,7 +133,7 @@ fn a_run_learns_and_leaves_a_model_metrics_plots_and_events() {
     };
     assert_eq!((tagged("train/loss"), tagged("eval/loss")), (30, 3));
     // the folder of the run is a model, for all commands
-    let text = succeeds(raxla(["generate", "The", "--max-new-tokens", "4", "--model"]).arg(&run));
+    let text = succeeds(raxla(["generate", "The", "-n", "4", "--model"]).arg(&run));
     assert!(!text.is_empty());
     let eval = json(
         raxla(["eval", "--json", "--window", "32", "--text"]).arg(place.path("held.txt")).arg("--model").arg(&run),

@@ -90,11 +90,12 @@ impl Metrics {
     /// # Errors
     /// A file that cannot be read or written.
     pub fn open(path: &Path, step: u64) -> Result<Metrics> {
-        let records = if step == 0 { vec![] } else { read(path)? };
-        let records: Vec<Record> = records.into_iter().filter(|r| r.step <= step).collect();
-        let mut text = String::new();
-        for record in &records {
-            text += &line(record);
+        let kept = if step == 0 { vec![] } else { lines(path)? };
+        let (mut text, mut records) = (String::new(), vec![]);
+        // (as they are: a number that is read and written again may have another last digit)
+        for (line, record) in kept.into_iter().filter(|(_, record)| record.step <= step) {
+            text += &(line + "\n");
+            records.push(record);
         }
         Draft::write(path, text.as_bytes()).map_err(Error::written(path))?;
         let file = File::options().append(true).open(path).map_err(Error::written(path))?;
@@ -133,12 +134,17 @@ impl Metrics {
 /// # Errors
 /// A file that cannot be read.
 pub fn read(path: &Path) -> Result<Vec<Record>> {
+    Ok(lines(path)?.into_iter().map(|(_, record)| record).collect())
+}
+
+/// Lines and what they say.
+fn lines(path: &Path) -> Result<Vec<(String, Record)>> {
     if fs::symlink_metadata(path).is_err() {
         return Ok(vec![]);
     }
     const MOST: u64 = 1 << 30;
     let text = read_text(path, MOST).map_err(Error::read(path))?;
-    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    Ok(text.lines().filter_map(|line| Some((line.to_string(), serde_json::from_str(line).ok()?))).collect())
 }
 
 fn line(record: &Record) -> String {

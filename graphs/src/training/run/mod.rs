@@ -24,6 +24,10 @@
 //! data, how many tokens were learned from, and the configuration. Whatever else a step depends on is the configuration. So a run that
 //! is resumed takes the same steps as one that never ended, to the bit, on the same devices; lines of metrics.jsonl behind the
 //! checkpoint are taken off, and written again.
+#[doc = include_str!("../../../../docs/training.md")]
+#[cfg(doctest)]
+struct TrainingDoctests;
+
 pub mod config;
 mod error;
 mod evaluate;

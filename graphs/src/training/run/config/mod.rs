@@ -1,5 +1,6 @@
 //! What a run is told: `run.toml`, with every field's default.
 mod build;
+mod optimizers;
 mod parse;
 
 pub use build::Built;
