@@ -108,7 +108,7 @@ fn write_remedy(error: &io::Error) -> &'static str {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             "\n  help: free some space, or keep the cache on a larger disk; what is finished is kept, and the work goes on from there"
         }
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::NotADirectory => {
             "\n  help: name a cache folder that may be written"
         }
         _ => "",

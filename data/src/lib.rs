@@ -52,4 +52,4 @@ pub use shuffle::Permutation;
 pub use sources::{
     BadKind, BadRecord, BadRecords, Fields, Format, OnBad, Record, Source, Split, TextOrMessages, Unusable,
 };
-pub use tokenizer::{BoxError, ChatTemplate, ChatTemplateFn, Tokenizer, TokenizerFn};
+pub use tokenizer::{BoxError, ChatTemplate, ChatTemplateFn, Offsets, Tokenizer, TokenizerFn};

@@ -6,6 +6,9 @@ use std::ops::Range;
 /// Any error.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
+/// Ids, each with the bytes of the text that it stands for: all of them, with the white space that a token begins with.
+pub type Offsets = Vec<(u32, Range<usize>)>;
+
 /// Turns text into token ids. Called from several threads at once.
 pub trait Tokenizer: Send + Sync {
     /// A name that changes with whatever changes the ids of any text, such as a hash of tokenizer.json. Tokens on disk are
@@ -22,9 +25,9 @@ pub trait Tokenizer: Send + Sync {
     /// A text that cannot be tokenised. The record is then a bad one.
     fn encode(&self, text: &str) -> Result<Vec<u32>, BoxError>;
 
-    /// The same ids, each with the bytes of `text` that it stands for; `None` where the tokenizer does not know them. With
+    /// The same ids, with the bytes of `text` that they stand for; `None` where the tokenizer does not know them. With
     /// them a conversation is tokenised once, and without them once for each beginning and end of an answer.
-    fn encode_with_offsets(&self, _text: &str) -> Option<Result<Vec<(u32, Range<usize>)>, BoxError>> {
+    fn encode_with_offsets(&self, _text: &str) -> Option<Result<Offsets, BoxError>> {
         None
     }
 }

@@ -1,8 +1,9 @@
 //! Which tokens of conversations, completions and preferences are learned.
+#![allow(clippy::single_range_in_vec_init)]
 use crate::common::*;
 use raxla_data::{
-    BadKind, BoxError, BuildOptions, ChatTemplateFn, Dataset, DatasetOptions, Encoding, Fields, Long, OnBad, Packing,
-    Record, Sequence, Source, TextOrMessages, TokenCache, Tokenizer, Turns,
+    BadKind, BoxError, BuildOptions, ChatTemplateFn, Dataset, DatasetOptions, Encoding, Fields, Long, Offsets, OnBad,
+    Packing, Record, Sequence, Source, TextOrMessages, TokenCache, Tokenizer, Turns,
     chat::{rendered, tokens_of_spans},
 };
 use serde_json::{Value, json};
@@ -103,7 +104,7 @@ impl Tokenizer for Words {
     fn encode(&self, text: &str) -> Result<Vec<u32>, BoxError> {
         Ok(Words::parts(text).into_iter().map(|part| Words::id(&text[part])).collect())
     }
-    fn encode_with_offsets(&self, text: &str) -> Option<Result<Vec<(u32, Range<usize>)>, BoxError>> {
+    fn encode_with_offsets(&self, text: &str) -> Option<Result<Offsets, BoxError>> {
         self.0.then(|| Ok(Words::parts(text).into_iter().map(|part| (Words::id(&text[part.clone()]), part)).collect()))
     }
 }
@@ -112,14 +113,15 @@ impl Tokenizer for Words {
 fn spans_by_offsets_and_by_prefixes_are_the_same() {
     let text = "<user>two words<end><assistant>an answer<end>\n<user>more";
     let whole = text.find("an answer").unwrap()..text.find("\n").unwrap();
-    let table: [(&[Range<usize>], Result<&[Range<u32>], &str>); 7] = [
+    type Case<'a> = (&'a [Range<usize>], Result<&'a [Range<u32>], &'a str>);
+    let table: [Case; 7] = [
         (&[], Ok(&[])),
-        (&[whole.clone()], Ok(&[11..16])),
+        (std::slice::from_ref(&whole), Ok(&[11..16])),
         // the last token reaches beyond
         (&[whole.start..whole.start + 4], Ok(&[11..12])),
         (&[0..3, 3..3, whole.clone()], Err("between \"<us\" and \"er>two words\"")),
         (&[0..5, whole.clone()], Ok(&[0..2, 11..16])),
-        (&[7..6], Err("its spans are no parts of its text, in order")),
+        (&[1000..1001], Err("its spans are no parts of its text, in order")),
         (&[whole.clone(), 0..1], Err("its spans are no parts of its text, in order")),
     ];
     for (spans, wanted) in table {

@@ -31,7 +31,9 @@ fn messages_are_shown() {
     shown(build("a.jsonl", &encoding(), &options(&place)));
     let small = TokenizerFn::new("small", 98, |text: &str| Ok(text.bytes().map(u32::from).collect()));
     shown(build("b.txt", &Encoding::new(Arc::new(small)), &options(&place)));
-    shown(build("b.txt", &encoding(), &BuildOptions::new(place.path().join("b.txt"))));
+    let error = build("b.txt", &encoding(), &BuildOptions::new(place.path().join("b.txt"))).err().unwrap();
+    let Error::Write { path, .. } = &error else { panic!("{error}") };
+    assert_shown(&error, &[(path.to_str().unwrap(), "/home/me/caches/0123456789abcdef")]);
     let cache = build("b.txt", &encoding(), &options(&place)).unwrap();
     assert_shown(&Dataset::new(cache.clone(), &DatasetOptions::new(0)).err().unwrap(), replace);
     let rows = Arc::new(dataset(&cache, &DatasetOptions::new(2)));
