@@ -57,7 +57,7 @@ fn child() {
                 manager
                     .save(step, &at_step(step), Metadata::default().with("position", &(step * 10)).unwrap())
                     .unwrap();
-                if step == first + 1 {
+                if step == first + 2 {
                     println!("ready");
                 }
             }

@@ -278,3 +278,23 @@ fn what_cannot_be_saved_or_found_is_said() {
     assert!(manager.restore_latest(&x(), &here()).unwrap().is_none() && manager.latest().unwrap().is_none());
     assert!(latest(empty.path()).unwrap().is_none());
 }
+
+/// The checkpoint that raxla wrote when the format was new: it has to be read for ever. (`UPDATE_EXPECT=1` writes it only where
+/// it is not.)
+#[test]
+fn version_1_is_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/checkpoint_v1");
+    let grid = mesh(&[("data", 4), ("model", 2)]);
+    let a = numbers(&[8, 6], 0.0).put(&grid.sharding(P!["data", "model"])).unwrap();
+    let tree = (a, vec![Array::on(&client(), [3], &[1i32, 2, 3]).unwrap()]);
+    if std::env::var_os("UPDATE_EXPECT").is_some() && !folder.exists() {
+        let metadata = Metadata::default().metric("loss", 0.25).with("config", &[1, 2]).unwrap();
+        manager(&folder).save(100, &tree, metadata).unwrap();
+        fs::remove_file(folder.join(".raxla-checkpoints.lock")).unwrap();
+    }
+    let checkpoint = latest(&folder).unwrap().expect("it is there");
+    assert_eq!(checkpoint.verify().unwrap().tensors, 9);
+    assert_eq!(bytes(&checkpoint.restore(&tree, &here()).unwrap().0), bytes(&tree));
+    let metadata = checkpoint.metadata();
+    assert_eq!((metadata.metrics["loss"], metadata.get("config").unwrap()), (0.25, Some(vec![1, 2])));
+}
