@@ -6,11 +6,7 @@ use super::{
     state::per_parameter,
     transformation::{GradientTransformation, Step, next, tree_where},
 };
-use crate::{
-    aval::DType,
-    ops::where_,
-    trace::{Tensor, fail},
-};
+use crate::{aval::DType, ops::where_, trace::Tensor};
 
 /// A transformation of the parameters that `mask` holds; the updates of others stay as they are, and have no state. JAX:
 /// `optax.masked`.
@@ -50,7 +46,7 @@ fn update_some(
 }
 
 /// Each parameter by the first of these whose pattern its path matches ([`Mask`] says what patterns are); `"*"` at the end takes the
-/// rest. State has the numbers of the rules as names. JAX: `optax.partition` (once `multi_transform`).
+/// rest. A parameter that no rule holds stays what it is. State has the numbers of the rules as names. JAX: `optax.partition` (once `multi_transform`).
 ///
 /// ```
 /// use raxla::{optim, prelude::*};
@@ -71,12 +67,8 @@ impl Partition {
     fn chosen(&self, parameters: &[Parameter]) -> Vec<Vec<usize>> {
         let mut all = vec![vec![]; self.0.len()];
         for (i, p) in parameters.iter().enumerate() {
-            match self.0.iter().position(|(_, mask, _)| mask.holds(&p.path, &p.aval)) {
-                Some(rule) => all[rule].push(i),
-                None => {
-                    let help = "end with the pattern \"*\", which holds all that is left".to_string();
-                    fail("partition", vec![], format!("no rule holds the parameter `{}`", p.path), Some(help))
-                }
+            if let Some(rule) = self.0.iter().position(|(_, mask, _)| mask.holds(&p.path, &p.aval)) {
+                all[rule].push(i);
             }
         }
         all
@@ -91,8 +83,13 @@ impl GradientTransformation for Partition {
         }))
     }
     fn update(&self, mut updates: Vec<Tensor>, state: &OptState, step: &Step) -> (Vec<Tensor>, OptState) {
-        let mut states = vec![];
-        for (i, ((name, _, inner), chosen)) in self.0.iter().zip(self.chosen(&step.parameters)).enumerate() {
+        let (mut states, all) = (vec![], self.chosen(&step.parameters));
+        for (i, g) in updates.iter_mut().enumerate() {
+            if !all.iter().any(|chosen| chosen.contains(&i)) {
+                *g = g.like(0);
+            }
+        }
+        for (i, ((name, _, inner), chosen)) in self.0.iter().zip(all).enumerate() {
             let name = state_name(name, i);
             let new;
             (updates, new) = update_some(inner, updates, &chosen, state.part(&name), step);
