@@ -24,6 +24,7 @@ mod presets;
 mod quantise;
 mod real_tokenizers;
 mod remat;
+mod run_config;
 mod sampling;
 mod save;
 mod save_gguf;

@@ -120,9 +120,11 @@ impl Rope {
         let _at = At::op("Rope::rotations");
         self.check().unwrap_or_else(|why| refuse("Rope::rotations", vec![positions.aval(), length.aval()], why));
         let frequencies = self.frequencies(if length.rank() > 1 { length.reshape([length.size()]) } else { length });
-        let dims = positions.dims();
-        let half = positions.cast(DType::F32).reshape([positions.size(), 1]) * frequencies;
-        let angles = concat(&[half, half], -1).reshape([&dims[..], &[self.dim]].concat());
+        let dims = [&positions.dims()[..], &[self.dim / 2]].concat();
+        let own = dims.len() > 2 && frequencies.dim(0) > 1;
+        let frequencies = if own { frequencies.reshape(dims) } else { frequencies };
+        let half = positions.cast(DType::F32).expand_dims(-1) * frequencies;
+        let angles = concat(&[half, half], -1);
         let scale = self.attention_factor();
         Rotation { cos: angles.cos() * scale, sin: angles.sin() * scale }
     }
@@ -258,7 +260,8 @@ impl Rotation {
         let part = if dim == k { x } else { x.slice_axis(-1, 0..dim) };
         let wide = part.cast(DType::F32);
         let swapped = concat(&[wide.slice_axis(-1, dim / 2..dim).neg(), wide.slice_axis(-1, 0..dim / 2)], -1);
-        let over_heads = |a: Tensor| a.expand_dims(-2);
+        let dims = self.cos.dims();
+        let over_heads = |a: Tensor| a.reshape([&dims[..dims.len() - 1], &[1, dim]].concat());
         let turned = (wide * over_heads(self.cos) + swapped * over_heads(self.sin)).cast(x.dtype());
         if dim == k { turned } else { concat(&[turned, x.slice_axis(-1, dim..k)], -1) }
     }
