@@ -241,7 +241,7 @@ fn sees((query, own): Places, (key, others): Places, window: Option<Tensor>) -> 
 }
 /// Is there a query that sees a key?
 fn any(sees: Tensor) -> Tensor {
-    reduce_or(sees, 0..sees.rank())
+    reduce_or(sees, (0..sees.rank()).collect::<Vec<_>>())
 }
 
 /// A product, summed and returned in f32.

@@ -71,6 +71,8 @@ pub(super) struct Inner {
     pub place: Place,
     /// The last step that was saved.
     pub saved: Option<u64>,
+    /// Steps in a row whose numbers were not finite.
+    pub skipped: u64,
 }
 
 impl Run {
@@ -127,8 +129,7 @@ impl Run {
             metrics,
             events,
             place: start,
-            saved,
-        };
+            saved, skipped: 0 };
         inner.input.train.seek(&inner.place.position)?;
         Ok(Run { arrays, inner })
     }

@@ -16,6 +16,8 @@ pub struct Built {
     pub options: TrainOptions,
     /// The parameters to evaluate with are not those that are trained, but what the optimizer makes of both.
     pub schedule_free: bool,
+    /// The loss is scaled: the optimizer skips what is not finite, and makes the scale smaller.
+    pub scaled: bool,
 }
 
 impl RunConfig {
@@ -61,7 +63,7 @@ impl RunConfig {
             microbatches: self.microbatches,
             ..TrainOptions::default()
         };
-        Ok(Built { schedule, options, schedule_free: self.optimizer.name.starts_with("schedule_free") })
+        Ok(Built { schedule, options, schedule_free: self.optimizer.name.starts_with("schedule_free"), scaled })
     }
 
     /// Numbers that make no sense.
