@@ -45,7 +45,8 @@ fn attend(x: &[Tensor], case: Case, blocks: bool) -> Tensor {
     let number = |n: i32| full([], DType::I32, n);
     let (t, sinks) = (q.dim(1), case.sinks.then_some(sinks));
     let options = AttentionOptions { scale: 0.5, soft_cap: case.soft_cap };
-    let at = Sight { start: number(case.start), length: number(t as i32), window: case.window.map(number) };
+    let at =
+        Sight { start: number(case.start), length: number(t as i32), window: case.window.map(number), segments: None };
     if blocks {
         return Seen::new(None, k, v, at).0.attend(q, at, sinks, options);
     }

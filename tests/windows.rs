@@ -35,7 +35,7 @@ fn in_calls(calls: &[(usize, usize, usize)], slots: usize, ring: bool, window: u
                 let own = x.slice_axis(1, start..start + count);
                 concat(&[own, full([2, padding, own.dim(2), 3], DType::F64, 7.0)], 1)
             };
-            let at = Sight { start: int(start), length: int(start + count), window: Some(int(window)) };
+            let at = Sight { start: int(start), length: int(start + count), window: Some(int(window)), segments: None };
             let (seen, next) = Seen::new(cache, part(t[1]), part(t[2]), at);
             cache = next;
             rows.truncate(start);
@@ -49,7 +49,7 @@ fn in_calls(calls: &[(usize, usize, usize)], slots: usize, ring: bool, window: u
 
 fn whole(window: usize) -> Host {
     let f = |t: &[Tensor]| {
-        let at = Sight { start: int(0), length: int(LENGTH), window: Some(int(window)) };
+        let at = Sight { start: int(0), length: int(LENGTH), window: Some(int(window)), segments: None };
         let (seen, _) = Seen::new(None, t[1], t[2], at);
         vec![seen.attend(t[0], at, None, OPTIONS)]
     };

@@ -5,6 +5,7 @@ mod chat;
 mod checkpoint;
 mod convert;
 mod doctor;
+mod eval;
 mod generate;
 mod hlo;
 mod logits;
@@ -18,6 +19,7 @@ mod pull;
 mod report;
 mod screen;
 mod signals;
+mod train;
 mod tune;
 mod tuned;
 mod verify;
@@ -64,7 +66,8 @@ Environment:
   HF_TOKEN, HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, ...:
                        as Hugging Face's own tools read them
 
-Exit codes: 0 success, 1 failure, 2 wrong use of the command line";
+Exit codes: 0 success, 1 failure, 2 wrong use of the command line, 75 training stopped by a signal, and \
+saved";
 
 #[derive(Subcommand)]
 enum Command {
@@ -83,6 +86,8 @@ enum Command {
     Logits(logits::Args),
     Verify(verify::Args),
     Perplexity(perplexity::Args),
+    Train(train::Args),
+    Eval(eval::Args),
     Hlo(hlo::Args),
     Bench(bench::Args),
     Tune(tune::Args),
@@ -93,6 +98,20 @@ enum Command {
 
 /// Any error of a command: printed after `error: `.
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// An end that has a code of its own, and has been explained.
+struct Exit(u8);
+impl std::fmt::Debug for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "exit code {}", self.0)
+    }
+}
+impl std::error::Error for Exit {}
 
 /// Wrong use of the command line that clap cannot see: exit code 2.
 fn usage(what: impl Display) -> clap::Error {
@@ -127,6 +146,8 @@ fn main() -> ExitCode {
         Command::Logits(a) => a.run(global),
         Command::Verify(a) => a.run(global),
         Command::Perplexity(a) => a.run(global),
+        Command::Train(a) => a.run(global),
+        Command::Eval(a) => a.run(global),
         Command::Hlo(a) => a.run(global),
         Command::Bench(a) => a.run(global),
         Command::Tune(a) => a.run(global),
@@ -141,6 +162,9 @@ fn main() -> ExitCode {
 fn failure(e: Box<dyn std::error::Error + Send + Sync>) -> ExitCode {
     if let Some(usage) = e.downcast_ref::<clap::Error>() {
         usage.exit();
+    }
+    if let Some(Exit(code)) = e.downcast_ref::<Exit>() {
+        return ExitCode::from(*code);
     }
     // the commands give all other files' errors their names
     match e.downcast_ref::<std::io::Error>() {

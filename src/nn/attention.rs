@@ -10,7 +10,7 @@ use crate::{
     ops::where_,
     parallel::{ring, tensor},
     prim,
-    trace::{At, Tensor},
+    trace::{At, Tensor, fail},
 };
 
 /// softmax(q kᵀ · scale) v (Vaswani et al., 2017; arXiv 1706.03762), with several query heads sharing a key head
@@ -81,6 +81,20 @@ pub struct Sight {
     pub length: Tensor,
     /// How many positions a query sees, its own included, i32 scalar (Beltagy et al., 2020; arXiv 2004.05150). `None`: all.
     pub window: Option<Tensor>,
+    /// Which segment of its row each token of the call belongs to, i32 `[b, t]`: rows that several documents share, of which each sees
+    /// itself only. Not beside a cache.
+    pub segments: Option<Tensor>,
+}
+
+impl Sight {
+    /// What cannot tell segments apart refuses them.
+    #[track_caller]
+    pub(super) fn refuse_segments(&self, what: &str, help: &str) {
+        if let Some(segments) = self.segments {
+            let reason = format!("attention over {what} does not keep the segments of a row apart");
+            fail("attention", vec![segments.aval()], reason, Some(help.into()))
+        }
+    }
 }
 
 /// What the queries of one call attend to: keys and values `[b, s, kv_heads, k]`, and their positions, i32 `[s]`. A negative
@@ -99,6 +113,7 @@ impl Seen {
         let _at = At::op("Seen::new");
         match cache {
             Some(cache) => {
+                at.refuse_segments("a cache", "give rows with segments whole, without a cache");
                 let (dtype, held) = (k.dtype(), cache.k.dtype());
                 let (seen, cache) = cache.extend(k.cast(held), v.cast(held), at);
                 (Seen { k: seen.k.cast(dtype), v: seen.v.cast(dtype), ..seen }, Some(cache))
@@ -120,15 +135,24 @@ impl Seen {
         let _at = At::op("Seen::attend");
         let query = prim::iota([q.dim(1)], DType::I32, 0) + at.start;
         if ring::is_on() {
+            at.refuse_segments("a ring", "leave the axis `context` out of the mesh, or train on rows without segments");
             return ring::attention(q, (self.k, self.v), (query, self.positions), at.window, sinks, options);
         }
         if flash::pays(q.dim(1), self.k.dim(1)) {
             let Seen { k, v, positions: key } = *self;
-            return flash::attention(Operands { q, k, v, sinks, query, key, window: at.window }, options);
+            return flash::attention(
+                Operands { q, k, v, sinks, query, key, window: at.window, segments: at.segments },
+                options,
+            );
         }
         let (query, key) = (query.expand_dims(-1), self.positions.expand_dims(0));
         let behind = key.le(query) & key.ge(0);
         let mask = at.window.map_or(behind, |window| behind & key.gt(query - window));
+        let mask = at.segments.map_or(mask, |own| {
+            // (`[b, 1, 1, t, s]`: the same for all heads)
+            let same = own.expand_dims(-1).eq(own.expand_dims(1));
+            same.expand_dims(1).expand_dims(1) & mask
+        });
         attention_with(q, self.k, self.v, mask, sinks, options)
     }
 }

@@ -40,6 +40,8 @@ pub(super) struct Operands<T = Tensor> {
     pub key: T,
     /// How many positions a query sees, i32 scalar.
     pub window: Option<T>,
+    /// Of queries, which are the keys' own: which segment of its row each belongs to, i32 `[b, t]`; each sees its segment only.
+    pub segments: Option<T>,
 }
 
 /// As [`attention_with`](super::attention_with), of queries that see what does not stand behind them, and of that what is within
@@ -113,6 +115,17 @@ impl Blocks {
         (query.reshape([n, self.groups[1] * size]), cut(x.key, self.columns))
     }
 
+    /// Segments of queries, one for each row, and of keys: `[blocks, b, rows]` and `[blocks, b, columns]`.
+    fn segments(&self, x: &Operands) -> Option<(Tensor, Tensor)> {
+        let cut =
+            |x, [n, size]: [usize; 2]| longer(x, 1, n * size, -1.0).reshape([self.batch, n, size]).swap_axes(0, 1);
+        let [n, size] = self.rows;
+        x.segments.map(|own| {
+            let query = cut(own, self.rows).expand_dims(2).broadcast_to([n, self.batch, self.groups[1], size]);
+            (query.reshape([n, self.batch, self.groups[1] * size]), cut(own, self.columns))
+        })
+    }
+
     /// f32 scores of a block of queries and one of keys, `[b, groups, rows, columns]`.
     fn scores(&self, q: Tensor, k: Tensor) -> Tensor {
         let scores = product("bgmd,bgnd->bgmn", q, k) * self.options.scale;
@@ -122,18 +135,19 @@ impl Blocks {
     /// Results, `[b, t, heads, v]`, and the logarithm of each softmax's sum, `[blocks, b, groups, rows]`.
     fn forward(&self, x: &Operands) -> (Tensor, Tensor) {
         let (query, key) = self.positions(x);
-        let columns = (self.cut_columns(x.k), self.cut_columns(x.v), key);
-        let block = |(), (q, query): (Tensor, Tensor)| {
-            let step = |so_far: SoFar, (k, v, key): (Tensor, Tensor, Tensor)| {
+        let (query_segments, key_segments) = self.segments(x).unzip();
+        let columns = (self.cut_columns(x.k), self.cut_columns(x.v), (key, key_segments));
+        let block = |(), (q, query): (Tensor, Places)| {
+            let step = |so_far: SoFar, (k, v, key): (Tensor, Tensor, Places)| {
                 let sees = sees(query, key, x.window);
                 let meet = |so_far| self.meet(so_far, (q, k, v), sees);
-                (cond(reduce_or(sees, [0, 1]), meet, |so_far| so_far, so_far), ())
+                (cond(any(sees), meet, |so_far| so_far, so_far), ())
             };
             let ((top, sum, y), ()) = scan(step, self.start(x, q), columns);
             let sum = where_(sum.gt(0.0), sum, sum.like(1.0));
             ((), ((y / sum.expand_dims(-1)).cast(x.v.dtype()), top + sum.log()))
         };
-        let ((), (y, log_sums)) = scan(block, (), (self.cut_rows(x.q), query));
+        let ((), (y, log_sums)) = scan(block, (), (self.cut_rows(x.q), (query, query_segments)));
         (self.join_rows(y), log_sums)
     }
     /// Before any key: a sink is a score that counts in the sum of each query, and has no value.
@@ -165,15 +179,16 @@ impl Blocks {
     /// Cotangents of the operands, given the results, the logarithms of sums, and the results' cotangent.
     fn backward(&self, x: Operands, (y, log_sums): (Tensor, Tensor), ct: Tensor) -> Operands {
         let (query, key) = self.positions(&x);
+        let (query_segments, key_segments) = self.segments(&x).unzip();
         let (q, rows_ct) = (self.cut_rows(x.q), self.cut_rows(ct));
         // the derivative of a softmax takes from each the mean of all
         let mean = (rows_ct.cast(DType::F32) * self.cut_rows(y).cast(DType::F32)).sum(-1);
-        let rows = (q, rows_ct, log_sums, mean, query);
-        let block = |dq: Tensor, (k, v, key): (Tensor, Tensor, Tensor)| {
+        let rows = (q, rows_ct, log_sums, mean, (query, query_segments));
+        let block = |dq: Tensor, (k, v, key): (Tensor, Tensor, Places)| {
             let step = |dkv: (Tensor, Tensor), (rows, dq): (Rows, Tensor)| {
                 let sees = sees(rows.4, key, x.window);
                 let meet = |d| self.meet_back(d, rows, (k, v), sees);
-                let (dq, dk, dv) = cond(reduce_or(sees, [0, 1]), meet, |d| d, (dq, dkv.0, dkv.1));
+                let (dq, dk, dv) = cond(any(sees), meet, |d| d, (dq, dkv.0, dkv.1));
                 ((dk, dv), dq)
             };
             let zeros = |x: Tensor| full(x.dims(), DType::F32, 0.0);
@@ -181,7 +196,7 @@ impl Blocks {
             (dq, (dk.cast(k.dtype()), dv.cast(v.dtype())))
         };
         let none = full(q.dims(), DType::F32, 0.0);
-        let (dq, (dk, dv)) = scan(block, none, (self.cut_columns(x.k), self.cut_columns(x.v), key));
+        let (dq, (dk, dv)) = scan(block, none, (self.cut_columns(x.k), self.cut_columns(x.v), (key, key_segments)));
         let sinks = x.sinks.map(|sinks| {
             let ([n, size], [groups, each]) = (self.rows, self.groups);
             let d = (self.sink_rows(sinks) - log_sums).exp() * -mean;
@@ -212,13 +227,21 @@ impl Blocks {
 }
 
 /// Of a block of queries: themselves, the results' cotangents, logarithms of sums, means of cotangents, positions.
-type Rows = (Tensor, Tensor, Tensor, Tensor, Tensor);
+type Rows = (Tensor, Tensor, Tensor, Tensor, Places);
+/// Positions of some queries or keys, `[n]`, and their segments, `[b, n]`.
+type Places = (Tensor, Option<Tensor>);
 
-/// Which queries at these positions see which keys.
-fn sees(query: Tensor, key: Tensor, window: Option<Tensor>) -> Tensor {
+/// Which queries at these places see which keys: `[rows, columns]`, or `[b, 1, rows, columns]` with segments.
+fn sees((query, own): Places, (key, others): Places, window: Option<Tensor>) -> Tensor {
     let (query, key) = (query.expand_dims(-1), key.expand_dims(0));
     let behind = key.le(query) & key.ge(0);
-    window.map_or(behind, |window| behind & key.gt(query - window))
+    let sees = window.map_or(behind, |window| behind & key.gt(query - window));
+    let same = own.zip(others).map(|(own, others)| own.expand_dims(-1).eq(others.expand_dims(1)));
+    same.map_or(sees, |same| same.expand_dims(1) & sees)
+}
+/// Is there a query that sees a key?
+fn any(sees: Tensor) -> Tensor {
+    reduce_or(sees, (0..sees.rank()).collect::<Vec<_>>())
 }
 
 /// A product, summed and returned in f32.

@@ -68,17 +68,18 @@ impl LatentAttention {
         let rank = down.dim(-1) - r;
         let latent = self.kv_norm.call(down.slice_axis(-1, 0..rank));
         let key = turned(down.slice_axis(-1, rank..rank + r).expand_dims(2)).squeeze(2);
-        let at = Sight { start: span.start, length: span.length, window: None };
+        let at = Sight { start: span.start, length: span.length, window: None, segments: span.segments };
         let (latent, key, cache, positions) = match cache {
             Some(cache) => {
                 // (a cache of another dtype holds them rounded to it)
+                at.refuse_segments("a cache", "give rows with segments whole, without a cache");
                 let cache = cache.latent();
                 let (dtype, held) = (latent.dtype(), cache.latent.dtype());
                 let cache = cache.extend(latent.cast(held), key.cast(held), span.start);
                 let positions = prim::iota([cache.key.dim(1)], DType::I32, 0);
                 (cache.latent.cast(dtype), cache.key.cast(dtype), Some(Cache::Latent(cache)), positions)
             }
-            None => (latent, key, None, span.positions),
+            None => (latent, key, None, span.indices),
         };
         let attend = |q: Tensor, k: Tensor, v: Tensor| {
             let q = concat(&[q, q_turned], -1);

@@ -217,11 +217,12 @@ pub struct Learned<T = Tensor> {
     pub table: T,
 }
 impl Learned {
-    /// What is added to the stream at `positions` (i32 `[t]`): `[1, t, d]`. What lies beyond the table takes its last row.
+    /// What is added to the stream at `positions`: `[1, t, d]` of i32 `[t]`, and `[b, t, d]` of `[b, t]`. What lies beyond the table takes its last row.
     #[track_caller]
     pub fn call(&self, positions: Tensor) -> Tensor {
         let _at = At::op("Learned::call");
         let table = fsdp::whole(self.table, &["positions", "embed"]);
-        tensor::leave(table.take_with(positions, 0, IndexMode::Clip).expand_dims(0))
+        let rows = table.take_with(positions, 0, IndexMode::Clip);
+        tensor::leave(if positions.rank() > 1 { rows } else { rows.expand_dims(0) })
     }
 }

@@ -34,21 +34,21 @@ pub fn token_losses(logits: Tensor, targets: Tensor) -> Tensor {
     logits.logsumexp(-1) - chosen
 }
 
-/// The mean over the positions of `x` `[b, t, d]` and `targets` `[b, t]` of a loss, `chunk` positions at a time: what the loss makes of
+/// The mean over the positions of `x` `[b, t, d]` and `targets`, a tree of `[b, t]`, of a loss, `chunk` positions at a time: what the loss makes of
 /// them, such as logits, is never held for all. `loss(params, x, targets)` is the mean over what it is given, and captures nothing that is
-/// differentiated.
+/// differentiated; nor are the targets.
 ///
 /// Where a derivative is asked for, that of each chunk is computed beside its loss, and kept in place of what it would be computed
 /// from (Hsu et al., 2024; arXiv 2410.10989). Derivatives by the parameters are summed in f32. Of `chunk` positions or fewer, this is
 /// `loss` itself; and so it is where devices have different values (in [`shard_map`](crate::shard_map)): they would exchange
 /// derivatives once a chunk.
 #[track_caller]
-pub fn loss_in_chunks<P: TensorTree>(
+pub fn loss_in_chunks<P: TensorTree, L: TensorTree>(
     chunk: usize,
     params: P,
     x: Tensor,
-    targets: Tensor,
-    loss: impl Fn(&P, Tensor, Tensor) -> Tensor,
+    targets: L,
+    loss: impl Fn(&P, Tensor, L) -> Tensor,
 ) -> Tensor {
     let _at = At::op("loss_in_chunks");
     let t = x.dim(1);
@@ -58,13 +58,14 @@ pub fn loss_in_chunks<P: TensorTree>(
     }
     let size = t.div_ceil(t.div_ceil(chunk.max(1)));
     let share = |x: Tensor| x.dim(1) as f64 / t as f64;
-    let value = |(params, x, targets): (P, Tensor, Tensor)| {
-        let step = |sum: Tensor, (x, targets): (Tensor, Tensor)| (sum + loss(&params, x, targets) * share(x), vec![]);
+    let value = |(params, x, targets): (P, Tensor, L)| {
+        let step = |sum: Tensor, (x, targets): (Tensor, L)| (sum + loss(&params, x, targets) * share(x), vec![]);
         over_chunks(size, full([], DType::F32, 0.0), (x, targets), step).0
     };
-    let forward = |(params, x, targets): (P, Tensor, Tensor)| {
-        let step = |(sum, so_far): (Tensor, Vec<Tensor>), (x, targets): (Tensor, Tensor)| {
-            let loss = value_and_grad(|(params, x): (P, Tensor)| loss(&params, x, targets) * share(x));
+    let forward = |(params, x, targets): (P, Tensor, L)| {
+        let step = |(sum, so_far): (Tensor, Vec<Tensor>), (x, targets): (Tensor, L)| {
+            let again = || targets.refill(targets.leaves());
+            let loss = value_and_grad(|(params, x): (P, Tensor)| loss(&params, x, again()) * share(x));
             let (value, (d, dx)) = loss((params.refill(params.leaves()), x));
             let so_far = so_far.iter().zip(d.leaves()).map(|(sum, d)| *sum + d.cast(DType::F32)).collect();
             ((sum + value, so_far), vec![dx])
@@ -75,20 +76,21 @@ pub fn loss_in_chunks<P: TensorTree>(
         let d = params.refill(d.iter().zip(&leaves).map(|(d, p)| d.cast(p.dtype())));
         (sum, (d, dx[0], targets))
     };
-    let backward = |(d, dx, targets): (P, Tensor, Tensor), ct: Tensor| {
+    let backward = |(d, dx, targets): (P, Tensor, L), ct: Tensor| {
         let times = |d: Tensor| (d.cast(DType::F32) * ct).cast(d.dtype());
-        (d.refill(d.leaves().into_iter().map(times)), times(dx), targets)
+        let none = targets.leaves().into_iter().map(|x| if x.dtype().is_float() { x.like(0.0) } else { x });
+        (d.refill(d.leaves().into_iter().map(times)), times(dx), targets.refill(none))
     };
     custom_vjp(value, forward, backward)((params, x, targets))
 }
 
 /// What `step` makes of parts of so many positions of `[b, t, ..]`, the last of which may be shorter, one after the other: what is
 /// carried along, and results `[b, t, ..]`.
-fn over_chunks<C: TensorTree>(
+fn over_chunks<C: TensorTree, L: TensorTree>(
     size: usize,
     carry: C,
-    (x, targets): (Tensor, Tensor),
-    step: impl Fn(C, (Tensor, Tensor)) -> (C, Vec<Tensor>),
+    (x, targets): (Tensor, L),
+    step: impl Fn(C, (Tensor, L)) -> (C, Vec<Tensor>),
 ) -> (C, Vec<Tensor>) {
     let t = x.dim(1);
     let n = t / size;
@@ -97,7 +99,8 @@ fn over_chunks<C: TensorTree>(
         let (dims, whole) = (x.dims(), x.slice_axis(1, 0..n * size));
         swapped(whole.reshape([&[dims[0], n, size], &dims[2..]].concat()))
     };
-    let (carry, ys) = scan(&step, carry, (cut(x), cut(targets)));
+    let each = |f: &dyn Fn(Tensor) -> Tensor| targets.refill(targets.leaves().into_iter().map(f));
+    let (carry, ys) = scan(&step, carry, (cut(x), each(&cut)));
     let joined = ys.into_iter().map(|y| {
         let dims = y.dims();
         swapped(y).reshape([&[dims[1], n * size], &dims[3..]].concat())
@@ -106,6 +109,6 @@ fn over_chunks<C: TensorTree>(
         return (carry, joined.collect());
     }
     let rest = |x: Tensor| x.slice_axis(1, n * size..t);
-    let (carry, last) = step(carry, (rest(x), rest(targets)));
+    let (carry, last) = step(carry, (rest(x), each(&rest)));
     (carry, joined.zip(last).map(|(y, last)| concat(&[y, last], 1)).collect())
 }

@@ -105,7 +105,7 @@ pub struct Rope {
     pub scaling: RopeScaling,
 }
 
-/// Cosines and sines of some positions, `[t, dim]` each: what [`Rotation::apply`] turns queries and keys by.
+/// Cosines and sines of some positions, `[t, dim]` each, or `[b, t, dim]` where rows have their own: what [`Rotation::apply`] turns queries and keys by.
 #[derive(Clone, Copy, Debug)]
 pub struct Rotation {
     cos: Tensor,
@@ -113,13 +113,16 @@ pub struct Rotation {
 }
 
 impl Rope {
-    /// The rotations of positions `positions` (i32 `[t]`) in a sequence that is `length` long: an i32 scalar, or one for each
-    /// position, `[t]`.
+    /// The rotations of positions `positions` (i32 `[t]`, or `[b, t]`) in a sequence that is `length` long: an i32 scalar, or one for
+    /// each position.
     #[track_caller]
     pub fn rotations(&self, positions: Tensor, length: Tensor) -> Rotation {
         let _at = At::op("Rope::rotations");
         self.check().unwrap_or_else(|why| refuse("Rope::rotations", vec![positions.aval(), length.aval()], why));
-        let frequencies = self.frequencies(length);
+        let frequencies = self.frequencies(if length.rank() > 1 { length.reshape([length.size()]) } else { length });
+        let dims = [&positions.dims()[..], &[self.dim / 2]].concat();
+        let own = dims.len() > 2 && frequencies.dim(0) > 1;
+        let frequencies = if own { frequencies.reshape(dims) } else { frequencies };
         let half = positions.cast(DType::F32).expand_dims(-1) * frequencies;
         let angles = concat(&[half, half], -1);
         let scale = self.attention_factor();
@@ -257,8 +260,8 @@ impl Rotation {
         let part = if dim == k { x } else { x.slice_axis(-1, 0..dim) };
         let wide = part.cast(DType::F32);
         let swapped = concat(&[wide.slice_axis(-1, dim / 2..dim).neg(), wide.slice_axis(-1, 0..dim / 2)], -1);
-        let [t, _] = self.cos.shape();
-        let over_heads = |a: Tensor| a.reshape([t, 1, dim]);
+        let dims = self.cos.dims();
+        let over_heads = |a: Tensor| a.reshape([&dims[..dims.len() - 1], &[1, dim]].concat());
         let turned = (wide * over_heads(self.cos) + swapped * over_heads(self.sin)).cast(x.dtype());
         if dim == k { turned } else { concat(&[turned, x.slice_axis(-1, dim..k)], -1) }
     }

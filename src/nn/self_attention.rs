@@ -20,11 +20,15 @@ pub struct Span {
     pub start: Tensor,
     /// Length of the sequence up to the last real token of the call, i32 scalar. Tokens behind it are padding.
     pub length: Tensor,
-    /// For each position, i32 `[t]`: how long the sequence was when the position came to it. Rotary embeddings that change with
+    /// For each position, as `positions`: how long the sequence was when the position came to it. Rotary embeddings that change with
     /// the length then turn it alike, however the sequence is cut into calls.
     lengths: Tensor,
-    /// The positions, i32 `[t]`.
+    /// The positions, i32 `[t]`; or i32 `[b, t]`, where each row has its own.
     pub positions: Tensor,
+    /// Where the tokens stand in their row, i32 `[t]`: the positions, but that they do not begin again in each segment.
+    pub indices: Tensor,
+    /// Which segment of its row each token belongs to, i32 `[b, t]`: see [`Sight::segments`].
+    pub segments: Option<Tensor>,
     /// Of each kind that the layers have, computed once.
     rotations: Vec<(Rope, Rotation)>,
 }
@@ -42,13 +46,29 @@ impl Span {
         let _at = At::op("Span::new");
         let positions = prim::iota([t], DType::I32, 0) + start;
         let lengths = (positions + 1).maximum(prompt);
-        let mut rotations: Vec<(Rope, Rotation)> = vec![];
+        let span = Span { start, length, lengths, positions, indices: positions, segments: None, rotations: vec![] };
+        span.with_rotations(ropes)
+    }
+    /// Whole rows of several documents each: `segments` i32 `[b, t]` says which one a token belongs to, and `positions`, i32 `[b, t]`, where
+    /// it stands in that. Each document is computed as if it were alone.
+    #[track_caller]
+    pub fn packed<'a>(segments: Tensor, positions: Tensor, ropes: impl IntoIterator<Item = &'a Rope>) -> Span {
+        let _at = At::op("Span::packed");
+        let t = segments.dim(1);
+        let (start, length) = (full([], DType::I32, 0), full([], DType::I32, t));
+        let same = segments.expand_dims(-1).eq(segments.expand_dims(1));
+        let lengths = same.cast(DType::I32).sum(-1);
+        let indices = prim::iota([t], DType::I32, 0);
+        let span = Span { start, length, lengths, positions, indices, segments: Some(segments), rotations: vec![] };
+        span.with_rotations(ropes)
+    }
+    fn with_rotations<'a>(mut self, ropes: impl IntoIterator<Item = &'a Rope>) -> Span {
         for rope in ropes {
-            if rotations.iter().all(|(known, _)| known != rope) {
-                rotations.push((rope.clone(), rope.rotations(positions, lengths)));
+            if self.rotations.iter().all(|(known, _)| known != rope) {
+                self.rotations.push((rope.clone(), rope.rotations(self.positions, self.lengths)));
             }
         }
-        Span { start, length, lengths, positions, rotations }
+        self
     }
     /// Those of this rotary embedding.
     #[track_caller]
@@ -117,12 +137,12 @@ impl Attention {
         let cache = cache.map(Cache::kv);
         // (of several positions, early ones may look at what later ones overwrite in a ring)
         let fits = |cache: &&KvCache| (!cache.ring || q.dim(1) == 1) && cache.k.dtype() != DType::F64;
-        let by_kernel = cache.as_ref().filter(fits);
+        let by_kernel = cache.as_ref().filter(fits).filter(|_| span.segments.is_none());
         if let (Some(cache), Some(sight)) = (by_kernel, self.by_kernel(q)) {
             let (y, cache) = cache.attend(q, [k, v], span.start, self.sinks, sight);
             return (self.o.call(y), Some(Cache::Kv(cache)));
         }
-        let at = Sight { start: span.start, length: span.length, window };
+        let at = Sight { start: span.start, length: span.length, window, segments: span.segments };
         let (seen, cache) = Seen::new(cache, k, v, at);
         let seen = seen.for_heads_of(q, !crate::parallel::is_divided(self.k.w, &self.k.roles, "model"));
         (self.o.call(seen.attend(q, at, self.sinks, self.options)), cache.map(Cache::Kv))

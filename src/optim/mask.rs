@@ -34,6 +34,10 @@ impl Mask {
     pub fn new(f: impl Fn(&str, &Aval) -> bool + Send + Sync + 'static) -> Mask {
         Mask(Arc::new(f))
     }
+    /// The parameters that match one of these patterns.
+    pub fn of(patterns: Vec<String>) -> Mask {
+        Mask::new(move |path, _| patterns.iter().any(|p| matches(p, path)))
+    }
     /// All others.
     #[allow(clippy::should_implement_trait)] // (as a method, it needs no parentheses around the mask)
     pub fn not(self) -> Mask {

@@ -90,6 +90,11 @@ fn read_by_plugin(client: &Client) -> Result<f64> {
     Ok(READ as f64 / best)
 }
 
+/// Operations in a second of the fastest products of this dtype.
+pub fn peak(client: &Client, dtype: DType) -> Result<f64> {
+    SIDES.iter().try_fold(0.0, |best: f64, side| Ok(best.max(product(client, dtype, *side)?)))
+}
+
 /// The fastest product of two square matrices.
 fn product(client: &Client, dtype: DType, side: usize) -> Result<f64> {
     let aval = Aval::new(dtype, [side, side]);

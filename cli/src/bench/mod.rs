@@ -6,7 +6,7 @@ mod calls;
 mod child;
 mod compile;
 pub mod figure;
-mod limits;
+pub mod limits;
 mod load;
 mod plot;
 pub mod settings;

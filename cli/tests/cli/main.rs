@@ -18,4 +18,5 @@ mod killed;
 mod memory;
 mod perplexity;
 mod quantize;
+mod train;
 mod verify;

@@ -28,7 +28,7 @@ impl Source {
     /// Finds the model `model`, downloading it if need be:
     /// * `hf:org/name`, `hf:org/name@revision`, `hf:org/name/file.gguf`: a repository of the hub;
     /// * a preset of `models.toml` (see [`presets`]);
-    /// * a folder with config.json, weights and tokenizer; a file of weights in such a folder; a `.gguf` file.
+    /// * a folder with config.json, weights and tokenizer, or that of a run of training, which holds one; a file of weights in such a folder; a `.gguf` file.
     pub fn resolve(model: &str, options: &HubOptions) -> Result<Source, LoadError> {
         let source = |path| Source { name: model.to_string(), path };
         if let Some(repository) = model.strip_prefix("hf:") {
@@ -38,6 +38,11 @@ impl Source {
             return preset.fetch(options).map(source);
         }
         let path = Path::new(model);
+        // the folder of a run of `raxla train` holds its model
+        let trained = path.join("model");
+        if !path.join("config.json").exists() && trained.join("config.json").exists() {
+            return Ok(source(trained));
+        }
         let reason = if path.is_dir() || (path.is_file() && weights::kind(path).is_some()) {
             return Ok(source(path.to_path_buf()));
         } else if path.exists() {

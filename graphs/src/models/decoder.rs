@@ -29,8 +29,20 @@ pub struct Input {
     pub cache: Caches,
     /// For training: what reverse mode keeps of each layer; everything if `None`.
     pub remat: Option<RematOptions>,
+    /// For training: rows that several documents share; as they are cut, `start`, `length`, `prompt` and `cache` are those of
+    /// [`Decoder::whole`]. Not in a pipeline.
+    pub packed: Option<Packed>,
     /// For training: the layers are stages of a pipeline over the mesh axis `pipe`.
     pub pipeline: Option<Schedule>,
+}
+
+/// Rows that several documents share: each is computed as if it were alone.
+#[derive(Tree, Clone, Copy, Debug, PartialEq)]
+pub struct Packed<T = Tensor> {
+    /// Which document of its row a token belongs to, i32 `[b, t]`. It sees no other.
+    pub segments: T,
+    /// Where it stands in that, i32 `[b, t]`.
+    pub positions: T,
 }
 
 /// What a model computes.
@@ -220,13 +232,25 @@ impl Decoder {
     #[track_caller]
     pub fn whole(&self, tokens: Tensor) -> Input {
         let (start, length) = (full([], DType::I32, 0), full([], DType::I32, tokens.dim(1)));
-        Input { tokens, start, length, prompt: length, cache: self.no_cache(), remat: None, pipeline: None }
+        Input {
+            tokens,
+            start,
+            length,
+            prompt: length,
+            cache: self.no_cache(),
+            remat: None,
+            packed: None,
+            pipeline: None,
+        }
     }
 
     /// From tokens to the last hidden state.
     pub fn forward(&self, input: Input) -> Output {
         let ropes = self.layers.iter().flat_map(|layer| layer.mixer.ropes());
-        let span = Span::new(input.start, input.length, input.prompt, input.tokens.dim(1), ropes);
+        let span = match input.packed {
+            Some(Packed { segments, positions }) => Span::packed(segments, positions, ropes),
+            None => Span::new(input.start, input.length, input.prompt, input.tokens.dim(1), ropes),
+        };
         let x = scope("embed", || {
             let x = self.embed.call(input.tokens);
             let x = self.embed_scale.map_or(x, |scale| x * scale);
@@ -234,6 +258,12 @@ impl Decoder {
         });
         let layer = |x: Tensor, layer: &Layer, number, cache| scope("block", || layer.call(x, cache, number, &span));
         if let Some(schedule) = input.pipeline {
+            if let Some(segments) = span.segments {
+                let help =
+                    "leave the axis `pipe` out of the mesh, or train on rows without segments (`packing = \"concat\"`)";
+                let reason = "a pipeline's stages do not know the segments of their rows";
+                trace::fail("pipeline", vec![segments.aval()], reason, Some(help.into()))
+            }
             let hidden = self.stages(x, &input, schedule, |x, block, number| layer(x, block, number, None).0);
             let hidden = scope("norm", || self.norm.call(hidden));
             let (cache, states, scores) = (Layers::list(vec![]), Layers::list(vec![]), Layers::list(vec![]));

@@ -20,7 +20,7 @@ pub mod smollm;
 mod windows;
 
 pub use common::{Common, in_layer};
-pub use decoder::{Caches, Decoder, Input, Output, Stacking};
+pub use decoder::{Caches, Decoder, Input, Output, Packed, Stacking};
 pub use layer::{FeedForward, Layer, Mixer};
 pub use registry::{ARCHITECTURES, Build, Family, by_name};
 pub use windows::windows;

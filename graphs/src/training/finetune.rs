@@ -209,7 +209,8 @@ impl FineTune {
             let batch = tune.weighted(batch);
             let gradients = |trained: &Adapters, scale| tune.gradients(trained, &frozen, &batch, scale);
             let value_fn = |trained: Adapters| tune.mean_loss(trained, frozen.clone(), batch.clone());
-            step::updated(&tune.train.options.optimizer, trained, state, gradients, value_fn)
+            let options = &tune.train.options;
+            step::updated(&options.optimizer, options.keep_if_not_finite, trained, state, gradients, value_fn)
         };
         let step = jit(step).named("fine-tune step").donate([0, 1]).rules(&self.train.rules);
         let Some(mesh) = &self.train.mesh else { return step };

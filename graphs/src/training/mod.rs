@@ -22,25 +22,36 @@
 pub mod data;
 mod finetune;
 mod objective;
+mod rows;
+pub mod run;
 mod step;
 
 pub use finetune::{Batch, FineTune, Frozen};
 pub use objective::{Distillation, Objective, Preference, PreferenceLoss};
+pub use rows::Rows;
 
-use crate::models::{Decoder, Input};
+use crate::models::{Decoder, Input, Output};
 use raxla::{
     Array, Aval, DType, Jit, Key, Mesh, P, Param, PartitionSpec, RematOptions, Result, Rules, SpecTree, Tensor,
-    TensorTree, Tree, axis_index, axis_size, full, jit,
+    TensorTree, Tree, axis_index, axis_size,
+    checkpoint::Target,
+    full, jit,
     jit::Traced,
     nn::{Embedding, Head, loss_in_chunks},
     optim::{OptState, Optimizer, Policy, adamw},
-    parallel::{self, pipeline::Schedule, ring, tensor},
+    parallel::{
+        self,
+        pipeline::Schedule,
+        ring,
+        tensor::{self, TokenLoss},
+    },
     param,
     runtime::Client,
     shard_map,
     trace::trace_graph,
     value_and_grad, with_sharding,
 };
+use rows::{Inputs, Targets};
 use std::sync::Arc;
 
 /// How to train.
@@ -57,6 +68,11 @@ pub struct TrainOptions {
     /// For how many positions of each sequence at a time logits are computed, at most; their derivatives beside them
     /// ([`loss_in_chunks`]). Where a mesh divides the work by hand, for all of a device's at once.
     pub loss_chunk: usize,
+    /// What is learned of each token besides its likelihood.
+    pub loss: TokenLoss,
+    /// Leave parameters and optimizer as they are where the loss or the gradient is not finite ([`Metrics::finite`] tells). With a
+    /// [`dynamic_scale`](optim::dynamic_scale) the step is skipped anyway.
+    pub keep_if_not_finite: bool,
     /// What to keep of each layer for the way back; `None`: everything.
     pub remat: Option<RematOptions>,
     /// Divide the stream between attention and MLPs by positions too, along `model`.
@@ -79,6 +95,8 @@ impl Default for TrainOptions {
             precision: Policy::default(),
             accumulate: 1,
             loss_chunk: 1024,
+            loss: TokenLoss::default(),
+            keep_if_not_finite: false,
             remat: None,
             sequence: false,
             annotated: false,
@@ -108,6 +126,8 @@ pub type TrainState<T> = (Decoder<T>, OptState<T>);
 
 /// What the step takes.
 pub type StepArgs = (Decoder, OptState, Tensor);
+/// The same of rows that may hold several documents.
+pub type RowsArgs = (Decoder, OptState, Rows);
 /// What it returns.
 pub type StepOut = (Decoder, OptState, Metrics);
 
@@ -187,6 +207,18 @@ impl Train {
     pub fn fresh(&self, model: &Decoder<Array>, client: &Client) -> Result<OptState<Array>> {
         self.options.optimizer.init_on(client, model)
     }
+    /// Of what type parameters and optimizer are, and where they belong: what a checkpoint is restored as.
+    pub fn targets(&self) -> TrainState<Target> {
+        let target = |aval: &Aval, spec: PartitionSpec| match &self.mesh {
+            Some(mesh) => Target::new(aval.clone()).on(mesh.sharding(spec)),
+            None => Target::new(aval.clone()),
+        };
+        let specs = self.specs.leaves();
+        let mut each = specs.iter();
+        let model = self.model.map(|p| target(&p.aval, each.next().cloned().unwrap_or_default()));
+        let state = self.options.optimizer.slots(&self.model).map(|slot| target(&slot.aval, slot.spec(&specs)));
+        (model, state)
+    }
     /// Bring parameters where they belong. A pipeline whose devices hold several runs of layers has the layers of a stack in
     /// another order.
     ///
@@ -243,7 +275,22 @@ impl Train {
     /// token from those before it, among other [`Metrics`]. Give the first two by value: they are donated.
     pub fn step(&self) -> Jit<StepArgs, impl Traced<StepArgs, Out = StepOut>> {
         let train = self.clone();
-        let step = move |model: Decoder, state: OptState, tokens: Tensor| train.update(model, state, tokens);
+        self.placed_step(move |model: Decoder, state: OptState, tokens: Tensor| {
+            train.update(model, state, Rows::whole(tokens))
+        })
+    }
+    /// The step of rows that may hold several documents, or of which not everything is learned: the loss is the mean over the targets by
+    /// their weights. Not over `context`; over `pipe`, without segments.
+    pub fn rows_step(&self) -> Jit<RowsArgs, impl Traced<RowsArgs, Out = StepOut>> {
+        let train = self.clone();
+        self.placed_step(move |model: Decoder, state: OptState, rows: Rows| train.update(model, state, rows))
+    }
+    /// A step whose arguments and results are where they belong.
+    fn placed_step<X, F>(&self, step: F) -> Jit<(Decoder, OptState, X), F>
+    where
+        X: Tree<Tensor, With<Tensor> = X>,
+        F: Traced<(Decoder, OptState, X), Out = StepOut>,
+    {
         let step = jit(step).named("train step").donate([0, 1]).rules(&self.rules);
         let Some(mesh) = &self.mesh else { return step };
         let model = self.specs.leaves();
@@ -257,18 +304,20 @@ impl Train {
     }
 
     /// One step, traced.
-    fn update(&self, model: Decoder, state: OptState, tokens: Tensor) -> StepOut {
-        let gradients = |model: &Decoder, scale| self.mean_gradients(model, tokens, scale);
-        let value_fn = |model: Decoder| self.mean_loss(model, tokens);
-        step::updated(&self.options.optimizer, model, state, gradients, value_fn)
+    fn update(&self, model: Decoder, state: OptState, rows: Rows) -> StepOut {
+        let rows = rows.normalised();
+        let gradients = |model: &Decoder, scale| self.mean_gradients(model, rows.clone(), scale);
+        let value_fn = |model: Decoder| self.normalised_loss(model, rows.clone());
+        let (optimizer, keep) = (&self.options.optimizer, self.options.keep_if_not_finite);
+        step::updated(optimizer, keep, model, state, gradients, value_fn)
     }
 
     /// The loss and the gradient of a batch, in `accumulate` parts one after the other; both times the scale.
-    fn mean_gradients(&self, model: &Decoder, tokens: Tensor, scale: Option<Tensor>) -> (Tensor, Decoder) {
+    fn mean_gradients(&self, model: &Decoder, rows: Rows, scale: Option<Tensor>) -> (Tensor, Decoder) {
         let wide = self.options.precision.accumulation;
         let none = self.zeros(model, &self.specs.leaves(), wide);
-        let gradients = |tokens| self.scaled_gradients(model.clone(), tokens, scale);
-        step::accumulated(self.options.accumulate, tokens, none, gradients)
+        let gradients = |rows| self.scaled_gradients(model.clone(), rows, scale);
+        step::accumulated(self.options.accumulate, rows, none, gradients)
     }
     /// Zeros of this dtype like parameters that are divided so.
     fn zeros<M: TensorTree>(&self, model: &M, specs: &[PartitionSpec], dtype: DType) -> M {
@@ -301,75 +350,111 @@ impl Train {
     }
 
     /// The loss of this device's tokens, averaged over all devices.
-    fn loss(&self, model: &Decoder, inputs: Tensor, targets: Tensor) -> Tensor {
+    fn loss(&self, model: &Decoder, batch: Inputs) -> Tensor {
         let model = &self.options.precision.cast_to_compute(model);
-        let t = inputs.dim(1);
-        let mut input = Input { remat: self.options.remat.clone(), pipeline: self.pipeline, ..model.whole(inputs) };
-        if ring::is_on() {
-            let length = full([], DType::I32, t * axis_size("context"));
-            (input.start, input.length, input.prompt) = (axis_index("context") * t, length, length);
-        }
-        let out = model.forward(input);
-        let loss = parallel::data::mean(self.token_loss(model, tensor::own_positions(out.hidden), targets));
+        let out = self.forward(model, &batch);
+        let loss = parallel::data::mean(self.token_loss(model, tensor::own_positions(out.hidden), batch.targets));
         match model.balance_loss(&out.scores).filter(|_| self.options.balance != 0.0) {
             Some(balance) => loss + balance * self.options.balance,
             None => loss,
         }
     }
 
+    /// What the model computes of this device's tokens.
+    fn forward(&self, model: &Decoder, batch: &Inputs) -> Output {
+        let t = batch.inputs.dim(1);
+        let mut input = Input { remat: self.options.remat.clone(), packed: batch.packed, ..model.whole(batch.inputs) };
+        input.pipeline = self.pipeline;
+        if ring::is_on() {
+            let length = full([], DType::I32, t * axis_size("context"));
+            (input.start, input.length, input.prompt) = (axis_index("context") * t, length, length);
+        }
+        model.forward(input)
+    }
+
     /// The mean loss of hidden states `[b, t, d]`, of all positions or of those that are this device's.
-    fn token_loss(&self, model: &Decoder, hidden: Tensor, targets: Tensor) -> Tensor {
-        if hidden.dim(1) != targets.dim(1) {
-            return tensor::cross_entropy(model.logits(hidden), targets);
+    fn token_loss(&self, model: &Decoder, hidden: Tensor, targets: Targets) -> Tensor {
+        let options = self.options.loss;
+        let of_logits = |logits, t: Targets| tensor::cross_entropy_with(logits, t.tokens, t.weights, options);
+        if hidden.dim(1) != targets.tokens.dim(1) {
+            return of_logits(model.logits(hidden), targets);
         }
         if self.frozen_head {
-            let loss = |(): &(), hidden, targets| tensor::cross_entropy(model.logits(hidden), targets);
+            let loss = |(): &(), hidden, targets| of_logits(model.logits(hidden), targets);
             return loss_in_chunks(self.options.loss_chunk, (), hidden, targets, loss);
         }
         let tied = model.head.w.is_none().then(|| model.embed.clone());
-        let loss = |(head, tied): &(Head, Option<Embedding>), hidden, targets| {
+        let loss = |(head, tied): &(Head, Option<Embedding>), hidden, targets: Targets| {
             let (head, embed) = (head.clone(), tied.as_ref().unwrap_or(&model.embed).clone());
-            tensor::cross_entropy(Decoder { head, embed, ..model.clone() }.logits(hidden), targets)
+            of_logits(Decoder { head, embed, ..model.clone() }.logits(hidden), targets)
         };
         loss_in_chunks(self.options.loss_chunk, (model.head.clone(), tied), hidden, targets, loss)
     }
 
     /// The mean loss of tokens `[b, t + 1]`: for evaluation.
     pub fn mean_loss(&self, model: Decoder, tokens: Tensor) -> Tensor {
-        let loss = |(model, inputs, targets): Rows| self.loss(&model, inputs, targets);
-        self.on_devices(model, tokens, P![], loss)
+        self.normalised_loss(model, Rows::whole(tokens))
+    }
+    /// The mean loss of rows by the weights of their targets: for evaluation.
+    pub fn rows_loss(&self, model: Decoder, rows: Rows) -> Tensor {
+        self.normalised_loss(model, rows.normalised())
+    }
+    /// A program of parameters and rows, where they belong.
+    pub fn placed<F>(&self, program: Jit<(Decoder, Rows), F>) -> Jit<(Decoder, Rows), F>
+    where
+        F: Traced<(Decoder, Rows)>,
+        F::Out: Tree<Tensor>,
+    {
+        let program = program.rules(&self.rules);
+        let Some(mesh) = &self.mesh else { return program };
+        let tokens = PartitionSpec::new(self.tokens().0.into_iter().take(1).collect());
+        program.on(mesh).in_shardings((self.specs.leaves(), tokens))
+    }
+    /// The mean loss of rows, and its derivative by every parameter.
+    pub fn rows_gradients(&self, model: Decoder, rows: Rows) -> (Tensor, Decoder) {
+        self.scaled_gradients(model, rows.normalised(), None)
+    }
+    /// The residual stream before each layer, in the order of the model's leaves; not over a mesh.
+    pub fn states(&self, model: &Decoder, rows: Rows) -> Option<Vec<Tensor>> {
+        if self.mesh.is_some() {
+            return None;
+        }
+        let model = &self.options.precision.cast_to_compute(model);
+        Some(self.forward(model, &rows.batch()).states.leaves())
+    }
+    fn normalised_loss(&self, model: Decoder, rows: Rows) -> Tensor {
+        self.on_devices(model, rows, P![], |(model, batch)| self.loss(&model, batch))
     }
 
     /// The mean loss of tokens `[b, t + 1]`, and its derivative by every parameter.
     pub fn gradients(&self, model: Decoder, tokens: Tensor) -> (Tensor, Decoder) {
-        self.scaled_gradients(model, tokens, None)
+        self.scaled_gradients(model, Rows::whole(tokens), None)
     }
     /// The same of the loss times a scale.
-    fn scaled_gradients(&self, model: Decoder, tokens: Tensor, scale: Option<Tensor>) -> (Tensor, Decoder) {
-        let both = |(model, inputs, targets): Rows| {
+    fn scaled_gradients(&self, model: Decoder, rows: Rows, scale: Option<Tensor>) -> (Tensor, Decoder) {
+        let both = |(model, batch): (Decoder, Inputs)| {
             let loss = |model: Decoder| {
-                let loss = self.loss(&model, inputs, targets);
+                let loss = self.loss(&model, batch.clone());
                 scale.map_or(loss, |scale| loss * scale)
             };
             value_and_grad(loss)(model)
         };
-        self.on_devices(model, tokens, (P![], self.specs.leaves()), both)
+        self.on_devices(model, rows, (P![], self.specs.leaves()), both)
     }
 
     /// What `f` makes of parameters, inputs and targets, on every device of the mesh, or on one, or wherever the compiler puts it.
-    fn on_devices<Y>(&self, model: Decoder, tokens: Tensor, out: impl SpecTree<Y>, f: impl Fn(Rows) -> Y) -> Y
+    fn on_devices<Y>(&self, model: Decoder, rows: Rows, out: impl SpecTree<Y>, f: impl Fn((Decoder, Inputs)) -> Y) -> Y
     where
         Y: Tree<Tensor, With<Tensor> = Y>,
     {
-        let n = tokens.dim(1) - 1;
-        let batch = (model, tokens.slice_axis(1, 0..n), tokens.slice_axis(1, 1..n + 1));
+        let batch = (model, rows.batch());
         let Some(mesh) = &self.mesh else { return f(batch) };
         self.rules.within(mesh, || {
             if self.options.annotated {
                 return f(batch);
             }
             let tokens = self.tokens();
-            shard_map(mesh, (self.specs.leaves(), tokens.clone(), tokens), out, f)(batch)
+            shard_map(mesh, (self.specs.leaves(), tokens), out, f)(batch)
         })
     }
 }
@@ -396,6 +481,3 @@ fn reordered(a: &Array, order: &[usize]) -> Result<Vec<u8>> {
     let (bytes, size) = (a.to_bytes()?, a.aval().bytes() / order.len().max(1));
     Ok(order.iter().flat_map(|i| bytes[i * size..(i + 1) * size].iter().copied()).collect())
 }
-
-/// Parameters, inputs `[b, t]`, targets `[b, t]`.
-type Rows = (Decoder, Tensor, Tensor);

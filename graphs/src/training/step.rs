@@ -8,9 +8,10 @@ use raxla::{
 };
 
 /// One step of the optimizer by the gradients of these parameters; `gradients` is given the factor that the loss is to be multiplied
-/// with, if there is one.
+/// with, if there is one. `keep`: where they are not finite, all stays as it is (a scale does the same by itself).
 pub(super) fn updated<M: TensorTree>(
     optimizer: &Optimizer,
+    keep: bool,
     params: M,
     state: OptState,
     gradients: impl Fn(&M, Option<Tensor>) -> (Tensor, M),
@@ -22,8 +23,13 @@ pub(super) fn updated<M: TensorTree>(
     let (loss, gradient_norm) = (unscaled(loss), unscaled(optim::global_norm(&gradient)));
     let finite = loss.is_finite() & gradient_norm.is_finite();
     let learning_rate = optimizer.learning_rate(&state);
-    let (updates, state) = optimizer.update_with(&gradient, state, &params, loss, value_fn);
-    (optim::apply_updates(&params, &updates), state, Metrics { loss, gradient_norm, learning_rate, finite })
+    let (updates, next) = optimizer.update_with(&gradient, state.clone(), &params, loss, value_fn);
+    let updated = optim::apply_updates(&params, &updates);
+    let (params, state) = match keep && scale.is_none() {
+        true => (optim::tree_where(finite, &updated, &params), optim::tree_where(finite, &next, &state)),
+        false => (updated, next),
+    };
+    (params, state, Metrics { loss, gradient_norm, learning_rate, finite })
 }
 
 /// The means of the losses and of the gradients of a batch in `parts` parts, one after the other. Every leaf of the batch has the

@@ -1,7 +1,9 @@
 //! A model against what another program computed with it: hidden state by hidden state, position by position; and how well it
 //! predicts a text.
+mod choices;
 mod perplexity;
 
+pub use choices::{Accuracy, Question};
 pub use perplexity::{Perplexity, Windows};
 
 use crate::{

@@ -156,6 +156,59 @@ pub fn whole(logits: Tensor) -> Tensor {
     trusted(all_gather(logits, "model", columns, true), "model")
 }
 
+/// What is learned of each token besides its likelihood.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct TokenLoss {
+    /// How much the square of the logarithm of the softmax's sum counts: 1e-4 keeps logits near 0 (Chowdhery et al., 2022; arXiv
+    /// 2204.02311).
+    pub z_loss: f64,
+    /// Which part of each target is spread over all tokens alike (Szegedy et al., 2015; arXiv 1512.00567).
+    pub label_smoothing: f64,
+}
+
+/// As [`cross_entropy`], with other terms; the loss of each token times its weight, f32 `[b, t]`.
+#[track_caller]
+pub fn cross_entropy_with(logits: Tensor, targets: Tensor, weights: Option<Tensor>, options: TokenLoss) -> Tensor {
+    if weights.is_none() && options == TokenLoss::default() {
+        return cross_entropy(logits, targets);
+    }
+    let _at = At::op("cross_entropy");
+    let (targets, weights) = match is_whole_head() && logits.dim(1) != targets.dim(1) {
+        true => (part_of_positions(targets), weights.map(part_of_positions)),
+        false => (targets, weights),
+    };
+    let logits = logits.cast(DType::F32);
+    let divided = !is_whole_head() && is_divided(logits, &["vocab"], "model");
+    let (chosen, log_sum, sum, vocab) = match divided {
+        true => {
+            let (chosen, log_sum) = over_columns(logits, targets);
+            (chosen, log_sum, psum(logits.sum(-1), "model"), logits.dim(-1) * axis_size("model"))
+        }
+        false => {
+            let chosen = logits.take_along_axis(targets.expand_dims(-1), -1).squeeze(-1);
+            (chosen, logits.logsumexp(-1), logits.sum(-1), logits.dim(-1))
+        }
+    };
+    let TokenLoss { z_loss, label_smoothing } = options;
+    let expected = match label_smoothing != 0.0 {
+        true => chosen * (1.0 - label_smoothing) + sum * (label_smoothing / vocab as f64),
+        false => chosen,
+    };
+    let loss = log_sum - expected;
+    let loss = if z_loss != 0.0 { loss + log_sum.powi(2) * z_loss } else { loss };
+    weights.map_or(loss, |weights| loss * weights).mean(..)
+}
+
+/// Of logits of which each device has some columns: that of each target, and the logarithm of the softmax's sum.
+fn over_columns(logits: Tensor, targets: Tensor) -> (Tensor, Tensor) {
+    let columns = logits.dim(-1);
+    let own = targets - axis_index("model").cast(targets.dtype()) * columns;
+    let here = own.ge(0) & own.lt(columns);
+    let chosen = logits.take_along_axis(own.maximum(0).minimum(columns - 1).expand_dims(-1), -1).squeeze(-1);
+    let chosen = psum(where_(here, chosen, chosen.like(0.0)), "model");
+    (chosen, log_of_sum(logits))
+}
+
 /// Mean negative log-likelihood of `targets` `[b, t]` under logits `[b, t, vocab]`, of which each device may have some columns:
 /// they are never gathered, only two numbers per token are summed. Or it has the logits of its own positions alone; then the
 /// mean is over those.
@@ -173,13 +226,8 @@ pub fn token_losses(logits: Tensor, targets: Tensor) -> Tensor {
     if is_whole_head() || !is_divided(logits, &["vocab"], "model") {
         return crate::nn::token_losses(logits, targets);
     }
-    let logits = logits.cast(DType::F32);
-    let columns = logits.dim(-1);
-    let own = targets - axis_index("model").cast(targets.dtype()) * columns;
-    let here = own.ge(0) & own.lt(columns);
-    let chosen = logits.take_along_axis(own.maximum(0).minimum(columns - 1).expand_dims(-1), -1).squeeze(-1);
-    let chosen = psum(where_(here, chosen, chosen.like(0.0)), "model");
-    log_of_sum(logits) - chosen
+    let (chosen, log_sum) = over_columns(logits.cast(DType::F32), targets);
+    log_sum - chosen
 }
 
 /// The part of `[b, t]` that belongs to the positions of `logits` `[b, _, vocab]`: this device's own, if these are not all.

@@ -125,6 +125,7 @@ fn take_in(model: &Decoder, call: &Call) -> (Tensor, State) {
         prompt: request.prompt,
         cache: state.cache.clone(),
         remat: None,
+        packed: None,
         pipeline: None,
     });
     let counts = state.counts.map(|counts| {

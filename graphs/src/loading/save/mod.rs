@@ -187,6 +187,21 @@ pub fn save(
     )
 }
 
+/// As [`save`], with a tokenizer and what else generation needs to know.
+///
+/// # Errors
+/// As [`save`].
+pub(crate) fn save_beside(
+    params: &[(String, Param)],
+    values: &[Array],
+    (config, generation, tokenizer): (&HfConfig, &GenerationConfig, Option<&Tokenizer>),
+    dir: &Path,
+    options: &SaveOptions,
+) -> Result<Saved> {
+    let companions = Companions { config, generation, tokenizer, dtype: None, quantization: None };
+    save_with(params, values, companions, dir, options)
+}
+
 fn save_with(
     params: &[(String, Param)],
     values: &[Array],

@@ -1,0 +1,67 @@
+//! The configuration of a run: the template is the default, and every name that it lists means something.
+use raxla_graphs::training::run::{RunConfig, TEMPLATE};
+
+fn config() -> RunConfig {
+    RunConfig::parse("data = { train = [{ path = 'x' }] }", "run.toml").unwrap()
+}
+
+#[test]
+fn the_template_is_the_default() {
+    assert_eq!(RunConfig::parse(TEMPLATE, "run.toml").unwrap(), RunConfig::default());
+    // every field is in it, also those without a default
+    let all = toml_fields(&serde_json::to_value(RunConfig::default()).unwrap(), "");
+    for field in all {
+        let name = field.rsplit('.').next().unwrap();
+        assert!(
+            TEMPLATE.lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{name} ="))),
+            "{field}"
+        );
+    }
+}
+fn toml_fields(value: &serde_json::Value, at: &str) -> Vec<String> {
+    match value.as_object() {
+        Some(table) => table.iter().flat_map(|(name, value)| toml_fields(value, &format!("{at}.{name}"))).collect(),
+        None => vec![at.to_string()],
+    }
+}
+
+/// The names that an error lists.
+fn names(setting: &str) -> Vec<String> {
+    let wrong = config().with(setting).unwrap().build(10).unwrap_err().to_string();
+    let list = wrong.split("there are ").nth(1).unwrap_or_else(|| panic!("{wrong}"));
+    list.split(", ").map(|name| name.trim().to_string()).collect()
+}
+
+#[test]
+fn every_optimizer_and_schedule_is_made_by_its_name() {
+    let optimizers = names("optimizer.name=none");
+    assert!(optimizers.len() > 25, "{optimizers:?}");
+    for name in optimizers {
+        let config = config().with(&format!("optimizer.name={name}")).unwrap().with("schedule.name=constant").unwrap();
+        let built = config.build(10).unwrap();
+        assert!(!format!("{:?}", built.options.optimizer).is_empty());
+    }
+    for name in names("schedule.name=none") {
+        let config = config().with(&format!("schedule.name={name}")).unwrap().with("schedule.warmup_steps=3").unwrap();
+        let schedule = config.build(20).unwrap().schedule;
+        let values: Vec<f64> = (0..20).map(|step| schedule.value(step).unwrap()).collect();
+        assert!(values.iter().all(|x| (0.0..=3.1e-4).contains(x)), "{name}: {values:?}");
+        assert!(values.iter().any(|x| *x > 2.5e-4), "{name}: {values:?}");
+    }
+}
+
+#[test]
+fn fields_are_set_one_by_one() {
+    let config =
+        config().with("optimizer.b1=0.8").unwrap().with("mesh=data=2").unwrap().with("data.train.0.weight=2").unwrap();
+    assert_eq!(
+        (config.optimizer.b1, config.mesh.as_deref(), config.data.train[0].weight),
+        (Some(0.8), Some("data=2"), 2.0)
+    );
+    let wrong = |setting: &str| config.with(setting).unwrap_err().to_string();
+    assert!(wrong("data.train.1.weight=2").contains("`1` is no number of the list, which has 1"));
+    assert!(wrong("steps.x=2").contains("what stands before `x` is a value"));
+    assert!(wrong("accumulatoin=2").contains("did you mean `accumulation`?"));
+    let uneven = config.with("batch=5").unwrap().with("accumulation=2").unwrap().build(1).unwrap_err().to_string();
+    assert!(uneven.contains("5 rows cannot be cut into 2"), "{uneven}");
+}
