@@ -76,8 +76,10 @@ impl Args {
             return Err(usage("there is nothing to measure: name --text, --data or --choices").into());
         }
         let texts = self.text.iter().map(|path| read(path)).collect::<Result<Vec<_>>>()?;
-        let questions = self.choices.iter().map(|path| Ok(Question::read(&read(path)?, &path.display().to_string())?));
-        let questions = questions.collect::<Result<Vec<_>>>()?;
+        let question = |path: &PathBuf| -> Result<Vec<Question>> {
+            Ok(Question::read(&read(path)?, &path.display().to_string())?)
+        };
+        let questions = self.choices.iter().map(question).collect::<Result<Vec<_>>>()?;
         // (a training step has no packed matrices)
         let mut options = self.model.options();
         if !self.data.is_empty() {

@@ -57,9 +57,9 @@ impl Evaluation {
             all.push(record(name, nats, tokens, bytes));
             sums = (sums.0 + nats, sums.1 + tokens, sums.2.zip(bytes).map(|(a, b)| a + b));
         }
-        match &mut all[..] {
-            [] => {}
-            [one] => one.data.clear(),
+        match all.len() {
+            0 => {}
+            1 => all[0].data.clear(),
             _ => all.push(record("", sums.0, sums.1, sums.2)),
         }
         Ok(all)

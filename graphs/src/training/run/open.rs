@@ -129,7 +129,9 @@ impl Run {
             metrics,
             events,
             place: start,
-            saved, skipped: 0 };
+            saved,
+            skipped: 0,
+        };
         inner.input.train.seek(&inner.place.position)?;
         Ok(Run { arrays, inner })
     }
