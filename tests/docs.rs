@@ -2,7 +2,7 @@
 //! for JAX users name is run. (Examples are doc-tests, see src/lib.rs.)
 use std::{fs, path::Path};
 
-const DOCUMENTS: [&str; 11] = [
+const DOCUMENTS: [&str; 12] = [
     "README.md",
     "ARCHITECTURE.md",
     "docs/autodidax.md",

@@ -1,6 +1,6 @@
 //! Rows that several documents share: each is computed as if it were alone.
 use raxla::{
-    Array, Client, Tensor, Tree, jit,
+    Array, Client, Tensor, jit,
     nn::{AttentionOptions, Seen, Sight},
     prelude::*,
     runtime,

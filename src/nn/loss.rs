@@ -72,7 +72,8 @@ pub fn loss_in_chunks<P: TensorTree, L: TensorTree>(
         };
         let leaves = params.leaves();
         let none = leaves.iter().map(|p| full(p.dims(), DType::F32, 0.0)).collect();
-        let ((sum, d), dx) = over_chunks(size, (full([], DType::F32, 0.0), none), (x, targets), step);
+        let of = (x, targets.refill(targets.leaves()));
+        let ((sum, d), dx) = over_chunks(size, (full([], DType::F32, 0.0), none), of, step);
         let d = params.refill(d.iter().zip(&leaves).map(|(d, p)| d.cast(p.dtype())));
         (sum, (d, dx[0], targets))
     };

@@ -206,10 +206,7 @@ fn metadata_come_back_exactly() {
     assert_eq!(back, metadata);
     assert_eq!(back.get::<u64>("position").unwrap(), Some(u64::MAX));
     let error = back.get::<String>("position").unwrap_err().to_string();
-    assert!(
-        error.starts_with("metadata `position` of a checkpoint: it is something else (invalid type"),
-        "{error}"
-    );
+    assert!(error.starts_with("metadata `position` of a checkpoint: it is something else (invalid type"), "{error}");
 }
 
 #[test]

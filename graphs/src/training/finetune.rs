@@ -1,4 +1,5 @@
 //! Training of some of a model's parameters, by the parts of the step that trains all.
+use super::rows::{Inputs, Targets};
 use super::{
     Metrics, Objective, Train, TrainOptions,
     objective::{hidden, preference, sequence_log_probs},
@@ -300,7 +301,10 @@ impl FineTune {
             return weighted(options.losses(logits(&compute(&model)), teacher, targets));
         }
         match batch.weights {
-            None => self.train.loss(&model, inputs, targets),
+            None => {
+                let targets = Targets { tokens: targets, weights: None };
+                self.train.loss(&model, Inputs { inputs, packed: None, targets })
+            }
             Some(_) => {
                 let model = compute(&model);
                 let hidden = tensor::own_positions(hidden(&model, inputs, &remat));

@@ -273,7 +273,7 @@ impl Train {
 
     /// The step: parameters, optimizer, tokens `[b, t + 1]` to parameters, optimizer, and the mean loss of predicting each
     /// token from those before it, among other [`Metrics`]. Give the first two by value: they are donated.
-    pub fn step(&self) -> Jit<StepArgs, impl Traced<StepArgs, Out = StepOut>> {
+    pub fn step(&self) -> Jit<StepArgs, impl Traced<StepArgs, Out = StepOut> + use<>> {
         let train = self.clone();
         self.placed_step(move |model: Decoder, state: OptState, tokens: Tensor| {
             train.update(model, state, Rows::whole(tokens))
@@ -281,7 +281,7 @@ impl Train {
     }
     /// The step of rows that may hold several documents, or of which not everything is learned: the loss is the mean over the targets by
     /// their weights. Not over `context`; over `pipe`, without segments.
-    pub fn rows_step(&self) -> Jit<RowsArgs, impl Traced<RowsArgs, Out = StepOut>> {
+    pub fn rows_step(&self) -> Jit<RowsArgs, impl Traced<RowsArgs, Out = StepOut> + use<>> {
         let train = self.clone();
         self.placed_step(move |model: Decoder, state: OptState, rows: Rows| train.update(model, state, rows))
     }

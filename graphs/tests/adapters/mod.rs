@@ -144,7 +144,7 @@ fn generates_with_an_adapter() {
         let model = model("llama_gqa_untied", LoadOptions { adapter, quantize, ..Default::default() }, &client);
         let options = raxla_graphs::Generation { max_new_tokens: 6, ..Default::default() };
         let prompt = tokens(&reference("llama_rslora"));
-        model.generate_tokens(&prompt, &options, |_| std::ops::ControlFlow::Continue(())).unwrap().tokens
+        model.generate_tokens(&prompt, &options, |_| Ok(std::ops::ControlFlow::Continue(()))).unwrap().tokens
     };
     let adapter = || Some(folder("llama_rslora"));
     assert_ne!(continued(adapter(), None), continued(None, None));

@@ -257,7 +257,7 @@ fn adapters_are_trees() {
     let trained: Adapters<Array> = adapted.init(&frozen, &Key::host(0), &client()).unwrap();
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("adapters.safetensors");
-    raxla::tree::save(&file, &trained).unwrap();
+    raxla::tree::save(&trained, &file).unwrap();
     assert_eq!(trained.paths(), adapted.trained().paths());
     assert_eq!(trained.len(), 2 * 7);
 }

@@ -175,7 +175,7 @@ fn files(config: &RunConfig) -> Result<(Files, Arc<Tokenizer>)> {
             let generation = GenerationConfig::new(Default::default(), &hf)?;
             let tokenizer = hf.uint("vocab_size").and_then(Tokenizer::bytes).map_err(|e| e.to_string());
             let weights = WeightSource::Random(config.seed);
-            Files { name: "model.config".into(), config: hf, generation, weights, tokenizer }
+            Files { name: "model.config".into(), config: hf, generation, weights, tokenizer, of_bytes: true }
         }
         None if model.random => crate::open_random(&model.path, config.seed)?,
         None => crate::open(&model.path)?,
