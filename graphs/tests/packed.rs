@@ -72,7 +72,7 @@ fn packed_documents_have_the_losses_that_they_have_alone() {
                 weights.extend((0..n).map(|k| if k + 1 < n { 1f32 } else { 0.0 }));
             }
             tokens.resize(ROW + 1, 0);
-            [&mut segments, &mut positions].map(|x| x.resize(ROW, 0));
+            [&mut segments, &mut positions].into_iter().for_each(|x| x.resize(ROW, 0));
             weights.resize(ROW, 0.0);
             let packed =
                 Packed { segments: ints(&client, [1, ROW], &segments), positions: ints(&client, [1, ROW], &positions) };
