@@ -22,7 +22,7 @@ impl Place {
         let dir = tempfile::tempdir().unwrap();
         let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
         let at = |name: &str| dir.path().join(name).display().to_string();
-        fs::write(at("train.txt"), &fs::read(docs.join("reading.md")).unwrap()[..16000]).unwrap();
+        fs::write(at("train.txt"), &fs::read(docs.join("sharding.md")).unwrap()[..16000]).unwrap();
         fs::write(at("held.txt"), &fs::read(docs.join("errors.md")).unwrap()[..4000]).unwrap();
         let (train, held, tokens) = (at("train.txt"), at("held.txt"), at("tokens"));
         let config = format!(

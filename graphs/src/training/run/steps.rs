@@ -3,7 +3,7 @@ use super::{
     Error, Event, Reporter, Result, Run,
     config::NanPolicy,
     metrics::{EvalRecord, Record, StepRecord, What},
-    open::{Inner, restore},
+    open::{Inner, RunOptions, restore},
     plots, site,
 };
 use crate::{
@@ -164,7 +164,7 @@ impl Inner {
     /// The loss on held-out data, if there are any.
     fn evaluate(&mut self, arrays: &TrainState<Array>, report: &mut Reporter) -> Result<Option<f64>> {
         let Some(evaluation) = &mut self.evaluation else { return Ok(None) };
-        let model = if self.built.schedule_free { averaged(arrays)? } else { arrays.0.clone() };
+        let model = if self.built.schedule_free { averaged(arrays, &self.options)? } else { arrays.0.clone() };
         let all = evaluation.run(&model, &self.input.held_out, self.config.eval.batches, &self.tokenizer)?;
         let step = self.place.step;
         for record in &all {
@@ -224,7 +224,7 @@ impl Inner {
         report: &mut Reporter,
     ) -> Result<TrainState<Array>> {
         let step = self.place.step + 1;
-        let site = site(&self.train, &arrays.0, rows)?;
+        let site = site(&self.train, &self.options.client, &arrays.0, rows)?;
         let (policy, limit) = (self.config.nan.policy, self.config.nan.limit);
         if policy == NanPolicy::Stop || self.place.not_finite >= limit {
             self.save(&arrays, None, report)?;
@@ -265,7 +265,7 @@ impl Inner {
         self.wait(report)?;
         self.metrics.sync()?;
         self.draw()?;
-        let model = if self.built.schedule_free { averaged(arrays)? } else { arrays.0.clone() };
+        let model = if self.built.schedule_free { averaged(arrays, &self.options)? } else { arrays.0.clone() };
         let whole = self.train.collect(&model, &self.options.client)?;
         let path = self.config.out.join("model");
         if path.exists() {
@@ -279,8 +279,9 @@ impl Inner {
 }
 
 /// What a schedule-free optimizer evaluates with.
-fn averaged(arrays: &TrainState<Array>) -> Result<Decoder<Array>> {
+fn averaged(arrays: &TrainState<Array>, options: &RunOptions) -> Result<Decoder<Array>> {
     let program = jit(|model: Decoder, state: optim::OptState| optim::schedule_free_eval_params(&state, &model));
+    let program = if options.mesh.is_none() { program.on(&options.client) } else { program };
     Ok(program.named("averaged parameters").call((&arrays.0, &arrays.1))?)
 }
 
