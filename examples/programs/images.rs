@@ -105,7 +105,7 @@ pub fn main() -> raxla::Result<()> {
                 let (logits, seen) = m.call(x, seen, Some(key.again()));
                 (nn::cross_entropy(logits, y), seen)
             };
-            let ((loss, seen), g) = value_and_grad_aux(loss)(m.clone());
+            let ((loss, seen), g) = value_and_grad_aux(loss)(m);
             let (updates, state) = opt.update(&g, state, &m);
             ((optim::apply_updates(&m, &updates), seen, state), loss)
         };

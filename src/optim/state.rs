@@ -112,13 +112,13 @@ impl OptState {
     #[track_caller]
     pub fn part(&self, name: &str) -> &OptState {
         let missing = || fail("update", vec![], format!("the optimizer's state lacks `{name}`"), None);
-        self.child(name).unwrap_or_else(|| missing())
+        self.child(name).unwrap_or_else(missing)
     }
     /// The value of this name.
     #[track_caller]
     pub fn tensor(&self, name: &str) -> Tensor {
         let many = || fail("update", vec![], format!("`{name}` of the optimizer's state is not one value"), None);
-        *self.part(name).value().unwrap_or_else(|| many())
+        *self.part(name).value().unwrap_or_else(many)
     }
     /// The values under this name, one for each parameter.
     #[track_caller]

@@ -1,6 +1,5 @@
 //! A process that ends while the plugin is at work ends well: a program runs whose result nobody reads, and another thread
 //! compiles. Each case is a process of its own, whose main thread it is about, so this test has a `main` of its own.
-#[allow(dead_code)]
 mod common;
 
 use common::{client, compile, upload};

@@ -314,7 +314,7 @@ fn questions_are_answered_and_data_measured() {
     assert_eq!(choices["questions"], 1);
     assert!(choices["accuracy"] == 0.0 || choices["accuracy"] == 1.0);
     let loss = all["data"][0]["eval_loss"].as_f64().unwrap();
-    assert!((3.0..6.0).contains(&loss), "{all}");
+    assert!((2.0..12.0).contains(&loss), "{all}");
     fs::write(place.path("questions.jsonl"), "\n{\"question\": 3}\n").unwrap();
     let mut command = raxla(["eval", "--model"]);
     command.arg(model.path()).arg("--choices").arg(place.path("questions.jsonl"));

@@ -64,7 +64,8 @@ impl Run {
             arrays = (model, state);
             let record = inner.record(&metrics, &batch, flops, start)?;
             inner.skipped = if record.finite { 0 } else { inner.skipped + 1 };
-            if !record.finite && !(inner.built.scaled && inner.skipped < SMALLER_SCALES) {
+            let smaller_scale = inner.built.scaled && inner.skipped < SMALLER_SCALES;
+            if !record.finite && !smaller_scale {
                 arrays = inner.not_finite(arrays, &rows, batch.next, report)?;
                 continue;
             }
