@@ -53,7 +53,7 @@ pub fn loss_in_chunks<P: TensorTree, L: TensorTree>(
     let share = |x: Tensor| x.dim(1) as f64 / t as f64;
     let value = |(params, x, targets): (P, Tensor, L)| {
         let step = |sum: Tensor, (x, targets): (Tensor, L)| (sum + loss(&params, x, targets) * share(x), vec![]);
-        over_chunks(size, full([], DType::F32, 0.0), (x, targets), step).0
+        over_chunks(size, full([], DType::F32, 0.0), (x, &targets), step).0
     };
     let forward = |(params, x, targets): (P, Tensor, L)| {
         let step = |(sum, so_far): (Tensor, Vec<Tensor>), (x, targets): (Tensor, L)| {
@@ -65,7 +65,7 @@ pub fn loss_in_chunks<P: TensorTree, L: TensorTree>(
         };
         let leaves = params.leaves();
         let none = leaves.iter().map(|p| full(p.dims(), DType::F32, 0.0)).collect();
-        let ((sum, d), dx) = over_chunks(size, (full([], DType::F32, 0.0), none), (x, targets), step);
+        let ((sum, d), dx) = over_chunks(size, (full([], DType::F32, 0.0), none), (x, &targets), step);
         let d = params.refill(d.iter().zip(&leaves).map(|(d, p)| d.cast(p.dtype())));
         (sum, (d, dx[0], targets))
     };
@@ -82,7 +82,7 @@ pub fn loss_in_chunks<P: TensorTree, L: TensorTree>(
 fn over_chunks<C: TensorTree, L: TensorTree>(
     size: usize,
     carry: C,
-    (x, targets): (Tensor, L),
+    (x, targets): (Tensor, &L),
     step: impl Fn(C, (Tensor, L)) -> (C, Vec<Tensor>),
 ) -> (C, Vec<Tensor>) {
     let t = x.dim(1);
