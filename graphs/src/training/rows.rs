@@ -29,7 +29,7 @@ impl Rows<Array> {
     /// What the plugin reports.
     pub fn on(client: &Client, batch: &raxla_data::Batch, segments: bool) -> Result<Rows<Array>> {
         let ints = |values: &[i32]| Array::on(client, batch.dims(), values);
-        let packed = || Ok(Packed { segments: ints(&batch.segment_ids)?, positions: ints(&batch.positions)? });
+        let packed = || -> Result<Packed<Array>> { Ok(Packed { segments: ints(&batch.segment_ids)?, positions: ints(&batch.positions)? }) };
         Ok(Rows {
             tokens: Array::on(client, batch.token_dims(), &batch.tokens)?,
             packed: segments.then(packed).transpose()?,

@@ -43,7 +43,8 @@ impl Run {
     /// A loss that is not finite, as configured; checkpoints that cannot be written; what running reports.
     pub fn train(self, report: &mut Reporter) -> Result<Outcome> {
         let Run { mut arrays, mut inner } = self;
-        let step = inner.train.rows_step();
+        let train = inner.train.clone();
+        let step = train.rows_step();
         let step = if inner.options.mesh.is_none() { step.on(&inner.options.client) } else { step };
         let flops = inner.begin(report)?;
         if inner.place.step < inner.steps {

@@ -71,7 +71,7 @@ fn field<'a>(all: &'a mut Value, path: &str) -> Result<&'a mut Value, String> {
             Value::Table(table) => table.entry(name).or_insert_with(|| Value::Table(Table::new())),
             Value::Array(list) => {
                 let n = list.len();
-                let index = name.parse().ok().filter(|i| *i < n);
+                let index = name.parse::<usize>().ok().filter(|i| *i < n);
                 let none = || format!("`{name}` is no number of the list, which has {n}, from 0 on");
                 &mut list[index.ok_or_else(none)?]
             }
