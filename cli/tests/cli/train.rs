@@ -22,8 +22,12 @@ impl Place {
         let dir = tempfile::tempdir().unwrap();
         let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
         let at = |name: &str| dir.path().join(name).display().to_string();
-        fs::write(at("train.txt"), &fs::read(docs.join("reading.md")).unwrap()[..16000]).unwrap();
-        fs::write(at("held.txt"), &fs::read(docs.join("errors.md")).unwrap()[..4000]).unwrap();
+        let text = |name: &str, n: usize| -> String {
+            let text = fs::read_to_string(docs.join(name)).unwrap();
+            text.chars().filter(char::is_ascii).take(n).collect()
+        };
+        fs::write(at("train.txt"), text("autodidax.md", 16000)).unwrap();
+        fs::write(at("held.txt"), text("errors.md", 4000)).unwrap();
         let (train, held, tokens) = (at("train.txt"), at("held.txt"), at("tokens"));
         let config = format!(
             "steps = {steps}\nbatch = 4\n[model]\n\
