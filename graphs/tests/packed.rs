@@ -23,7 +23,7 @@ fn ints(client: &Client, dims: [usize; 2], values: &[i32]) -> Array {
 fn loss(train: &Train, model: &Decoder<Array>, rows: &Rows<Array>) -> f64 {
     let own = train.clone();
     let program = jit(move |model: Decoder, rows: Rows| own.rows_loss(model, rows));
-    f64::from(train.placed(program).call((model, rows)).unwrap().item::<f32>().unwrap())
+    f64::from(train.placed(program, &runtime::client().unwrap()).call((model, rows)).unwrap().item::<f32>().unwrap())
 }
 
 fn config(text: &str) -> HfConfig {

@@ -398,14 +398,14 @@ impl Train {
     pub fn rows_loss(&self, model: Decoder, rows: Rows) -> Tensor {
         self.normalised_loss(model, rows.normalised())
     }
-    /// A program of parameters and rows, where they belong.
-    pub fn placed<F>(&self, program: Jit<(Decoder, Rows), F>) -> Jit<(Decoder, Rows), F>
+    /// A program of parameters and rows, where they belong; without a mesh, on this client.
+    pub fn placed<F>(&self, program: Jit<(Decoder, Rows), F>, client: &Client) -> Jit<(Decoder, Rows), F>
     where
         F: Traced<(Decoder, Rows)>,
         F::Out: Tree<Tensor>,
     {
         let program = program.rules(&self.rules);
-        let Some(mesh) = &self.mesh else { return program };
+        let Some(mesh) = &self.mesh else { return program.on(client) };
         let tokens = PartitionSpec::new(self.tokens().0.into_iter().take(1).collect());
         program.on(mesh).in_shardings((self.specs.leaves(), tokens))
     }

@@ -33,7 +33,7 @@ impl Evaluation {
         let train = Train::new(model.clone(), mesh, options)?;
         let own = train.clone();
         let program = jit(move |model: Decoder, rows: Rows| own.rows_loss(model, rows)).named("evaluation");
-        Ok(Evaluation { program: train.placed(program).boxed(), client: client.clone(), bytes: vec![] })
+        Ok(Evaluation { program: train.placed(program, client).boxed(), client: client.clone(), bytes: vec![] })
     }
 
     /// The losses of so many batches of each dataset at most; of several datasets, that of all together comes last.

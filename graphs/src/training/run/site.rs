@@ -4,14 +4,14 @@ use crate::{
     models::Decoder,
     training::{Rows, Train},
 };
-use raxla::{Array, Param, Tensor, Tree, concat, jit, stack};
+use raxla::{Array, Param, Tensor, Tree, concat, jit, runtime::Client, stack};
 
 /// What is the first to hold, or to give, a number that is not finite: a parameter; a layer's output; or the gradient of a
 /// parameter. Over a mesh, layers are not looked at.
 ///
 /// # Errors
 /// What tracing, compiling or running reports.
-pub fn site(train: &Train, model: &Decoder<Array>, rows: &Rows<Array>) -> Result<String> {
+pub fn site(train: &Train, client: &Client, model: &Decoder<Array>, rows: &Rows<Array>) -> Result<String> {
     let paths = train.model().paths();
     let own = train.clone();
     let flags = move |model: Decoder, rows: Rows| {
@@ -23,7 +23,7 @@ pub fn site(train: &Train, model: &Decoder<Array>, rows: &Rows<Array>) -> Result
         (parameters, layers, is_bad(loss), bad(gradients.leaves()))
     };
     let program = jit(flags).named("where numbers are not finite");
-    let (parameters, layers, loss, gradients) = train.placed(program).call((model, rows))?;
+    let (parameters, layers, loss, gradients) = train.placed(program, client).call((model, rows))?;
     let first = |a: &Array| -> Result<Option<usize>> { Ok(a.to_vec::<bool>()?.iter().position(|bad| *bad)) };
     if let Some(i) = first(&parameters)? {
         return Ok(format!("the parameter `{}` is not finite", paths[i]));

@@ -164,8 +164,11 @@ impl Inner {
     }
     /// The loss on held-out data, if there are any.
     fn evaluate(&mut self, arrays: &TrainState<Array>, report: &mut Reporter) -> Result<Option<f64>> {
+        if self.evaluation.is_none() {
+            return Ok(None);
+        }
+        let model = if self.built.schedule_free { self.averaged(arrays)? } else { arrays.0.clone() };
         let Some(evaluation) = &mut self.evaluation else { return Ok(None) };
-        let model = if self.built.schedule_free { averaged(arrays)? } else { arrays.0.clone() };
         let all = evaluation.run(&model, &self.input.held_out, self.config.eval.batches, &self.tokenizer)?;
         let step = self.place.step;
         for record in &all {
@@ -225,7 +228,7 @@ impl Inner {
         report: &mut Reporter,
     ) -> Result<TrainState<Array>> {
         let step = self.place.step + 1;
-        let site = site(&self.train, &arrays.0, rows)?;
+        let site = site(&self.train, &self.options.client, &arrays.0, rows)?;
         let (policy, limit) = (self.config.nan.policy, self.config.nan.limit);
         if policy == NanPolicy::Stop || self.place.not_finite >= limit {
             self.save(&arrays, None, report)?;
@@ -260,13 +263,23 @@ impl Inner {
         Ok(arrays)
     }
 
+    /// What a schedule-free optimizer evaluates with.
+    fn averaged(&self, arrays: &TrainState<Array>) -> Result<Decoder<Array>> {
+        let average = |model: Decoder, state: optim::OptState| optim::schedule_free_eval_params(&state, &model);
+        let program = jit(average).named("averaged parameters");
+        let program = match &self.options.mesh {
+            Some(mesh) => program.on(mesh),
+            None => program.on(&self.options.client),
+        };
+        Ok(program.call((&arrays.0, &arrays.1))?)
+    }
     /// Writes the model, and draws the curves.
     fn finish(&mut self, arrays: &TrainState<Array>, report: &mut Reporter) -> Result<PathBuf> {
         self.save(arrays, None, report)?;
         self.wait(report)?;
         self.metrics.sync()?;
         self.draw()?;
-        let model = if self.built.schedule_free { averaged(arrays)? } else { arrays.0.clone() };
+        let model = if self.built.schedule_free { self.averaged(arrays)? } else { arrays.0.clone() };
         let whole = self.train.collect(&model, &self.options.client)?;
         let path = self.config.out.join("model");
         if path.exists() {
@@ -277,12 +290,6 @@ impl Inner {
         report(&Event::Model { path: path.clone() });
         Ok(path)
     }
-}
-
-/// What a schedule-free optimizer evaluates with.
-fn averaged(arrays: &TrainState<Array>) -> Result<Decoder<Array>> {
-    let program = jit(|model: Decoder, state: optim::OptState| optim::schedule_free_eval_params(&state, &model));
-    Ok(program.named("averaged parameters").call((&arrays.0, &arrays.1))?)
 }
 
 /// Floating-point operations of a step as the model means it: on one device, and nothing computed twice.
