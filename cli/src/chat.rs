@@ -156,9 +156,7 @@ impl Talk<'_> {
                 Line::Exit => break,
                 Line::Help => note(COMMANDS),
                 Line::Clear => self.messages = opening.clone(),
-                Line::Unknown(word) if word == "/tool" => {
-                    refuse("/tool needs a text: what the function returned".into())
-                }
+                Line::Unknown("/tool") => refuse("/tool needs a text: what the function returned".into()),
                 Line::Unknown(word) => {
                     refuse(format!(
                         "there is no command {word}\n  help: /help lists them; a message may begin with a space"

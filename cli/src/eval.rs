@@ -94,7 +94,7 @@ impl Args {
         self.held_out(&model, &mut told)?;
         for (path, questions) in self.choices.iter().zip(&questions) {
             let progress = |now: &Accuracy| {
-                if shown && now.questions % 20 == 0 {
+                if shown && now.questions.is_multiple_of(20) {
                     note(format!("{}/{}: {:.4}", now.questions, questions.len(), now.value()));
                 }
             };

@@ -132,8 +132,7 @@ fn sent(recipe: &Recipe) -> u64 {
     let c = communication(recipe.config, recipe.mesh, recipe.options.clone(), recipe.step).unwrap();
     let of = |c: &Collective| c.sent * c.runs.expect("loops of known length");
     match recipe.name {
-        // (the norm of the gradient is summed over the stages, a few numbers)
-        "pipeline" => c.collectives.iter().filter(|c| c.bytes > 64).map(of).sum(),
+        "pipeline" => c.collectives.iter().map(of).sum(),
         _ => c.collectives.iter().filter(|c| c.loops > 0).map(of).sum::<u64>() / LAYERS,
     }
 }
@@ -175,7 +174,9 @@ fn formulas_are_what_programs_send() {
     for r in recipes() {
         let (sent, program) = (sent(&r), if r.step { "step" } else { "loss" });
         table += &format!("| {} | `{}` | {program} | `{}` | {} | {sent} |\n", r.name, r.mesh, r.formula, r.gives);
-        if sent != r.gives {
+        // (beside it, the norm of the gradient is summed over the stages of a pipeline: a few numbers)
+        let norm = if r.name == "pipeline" { 256 } else { 0 };
+        if !(r.gives..=r.gives + norm).contains(&sent) {
             wrong.push(format!("{}, {program}: {} = {}, but {sent} are sent", r.name, r.formula, r.gives));
         }
     }

@@ -52,9 +52,14 @@ fn the_assistants_words_by_each_template() {
             )
         };
         let (last, all) = (learned(Turns::Last).unwrap(), learned(Turns::All));
-        assert!(last.len() == 1 && last[0].trim_start().starts_with("Yes!"), "{name}: {last:?}");
+        assert!(last.len() == 1 && last[0].contains("Yes!"), "{name}: {last:?}");
+        // (that of Qwen 3 forgets the thoughts of earlier answers)
+        if name.starts_with("qwen3") {
+            assert!(all.unwrap_err().1.contains("differently when more follows"));
+            continue;
+        }
         let all = all.unwrap_or_else(|(_, reason)| panic!("{name}: {reason}"));
-        assert!(all.len() == 2 && all[0].trim_start().starts_with("It is 4.") && all[1] == last[0], "{name}: {all:?}");
+        assert!(all.len() == 2 && all[0].contains("It is 4.") && all[1] == last[0], "{name}: {all:?}");
         assert!(!all.concat().contains("Sure") && !all.concat().contains("What"), "{name}: {all:?}");
     }
 }
@@ -80,8 +85,12 @@ fn a_cache_depends_on_tokenizer_and_template() {
     let source = Source { fields: Fields::Messages("messages".into()), ..Source::new(path.to_string_lossy()) };
     let built = ["chatml.jinja", "zephyr.jinja", "chatml.jinja"].map(|template| {
         let encoding = data::encoding(Arc::new(tokenizer(template))).unwrap();
-        let cache =
-            TokenCache::build(&[source.clone()], &encoding, &BuildOptions::new(place.path().join("caches")), |_| {});
+        let cache = TokenCache::build(
+            std::slice::from_ref(&source),
+            &encoding,
+            &BuildOptions::new(place.path().join("caches")),
+            |_| {},
+        );
         cache.unwrap().folder().to_path_buf()
     });
     assert!(built[0] != built[1] && built[0] == built[2]);

@@ -49,7 +49,7 @@ fn what_means_nothing_is_refused() {
 #[test]
 fn folders_that_are_no_adapters_are_refused() {
     let (client, to) = (runtime::client().unwrap(), tempfile::tempdir().unwrap());
-    let open = |dir: &Path| Adapter::open(dir).err().expect("refused").to_string();
+    let open = |dir: &Path| Adapter::open(dir).expect_err("refused").to_string();
     let text = open(&to.path().join("none"));
     assert!(text.contains("is no adapter: there is no adapter_config.json\n  help: "), "{text}");
     let with = |edit: &str, value: &str| {
@@ -70,7 +70,7 @@ fn folders_that_are_no_adapters_are_refused() {
     assert!(open(&with("target_parameters", "[\"experts.up\"]")).contains("which raxla has not"));
     assert!(open(&with("r", "\"four\"")).contains("`r` is \"four\", not a whole number"));
     // of a wider model
-    let text = adapters::load(folder("gpt2_lora"), &gpt2(64, true), &client).err().expect("refused").to_string();
+    let text = adapters::load(folder("gpt2_lora"), &gpt2(64, true), &client).expect_err("refused").to_string();
     assert!(text.contains("lora_A.weight") && text.contains("[4, 64]"), "{text}");
     let llama = super::tests("fixtures/llama_gqa_untied");
     let merged = to.path().join("merged");

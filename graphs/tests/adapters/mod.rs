@@ -3,7 +3,7 @@ mod errors;
 mod training;
 
 use crate::common::{quick, tests, text};
-use raxla::{Array, Client, DType, Tensor, Tree, jit, nn::cross_entropy, prim::Format, runtime, value_and_grad};
+use raxla::{Array, Client, Tensor, Tree, jit, nn::cross_entropy, prim::Format, runtime, value_and_grad};
 use raxla_graphs::{
     LoadOptions, Matrices, Model,
     adapters::{self, Adapters},
