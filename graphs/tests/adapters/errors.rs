@@ -49,7 +49,7 @@ fn what_means_nothing_is_refused() {
 #[test]
 fn folders_that_are_no_adapters_are_refused() {
     let (client, to) = (runtime::client().unwrap(), tempfile::tempdir().unwrap());
-    let open = |dir: &Path| Adapter::open(dir).expect_err("refused").to_string();
+    let open = |dir: &Path| Adapter::open(dir).err().expect("refused").to_string();
     let text = open(&to.path().join("none"));
     assert!(text.contains("is no adapter: there is no adapter_config.json\n  help: "), "{text}");
     let with = |edit: &str, value: &str| {
