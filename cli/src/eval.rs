@@ -2,6 +2,7 @@
 use crate::{
     Result, note,
     options::{Global, ModelArgs},
+    perplexity::windows,
     screen, usage,
 };
 use raxla_graphs::{
@@ -67,11 +68,7 @@ Examples:
 impl Args {
     /// Run the command.
     pub fn run(self, global: &Global) -> Result {
-        let stride = self.stride.unwrap_or((self.window / 2).max(1));
-        if self.window < 2 || stride == 0 || stride > self.window {
-            let what = format!("--window {} --stride {stride}", self.window);
-            return Err(usage(format!("{what}: a window has at least 2 tokens, and the stride 1 to as many")).into());
-        }
+        let windows = windows(self.window, self.stride)?;
         if self.text.is_empty() && self.data.is_empty() && self.choices.is_empty() {
             return Err(usage("there is nothing to measure: name --text, --data or --choices").into());
         }
@@ -89,7 +86,7 @@ impl Args {
         let shown = std::io::stderr().is_terminal() && !self.json;
         let mut told = Told { json: Map::from_iter([("model".into(), model.name.clone().into())]), lines: vec![] };
         for (path, text) in self.text.iter().zip(&texts) {
-            told.text(path, &model, text, Windows { window: self.window, stride })?;
+            told.text(path, &model, text, windows)?;
         }
         self.held_out(&model, &mut told)?;
         for (path, questions) in self.choices.iter().zip(&questions) {

@@ -42,19 +42,24 @@ same tokenizer only.
 Example:
   raxla perplexity --model smollm2.gguf alice.txt --window 512";
 
+/// Windows of so many tokens, by default half of one further each time.
+pub fn windows(window: usize, stride: Option<usize>) -> Result<Windows> {
+    let stride = stride.unwrap_or((window / 2).max(1));
+    if window < 2 || stride == 0 || stride > window {
+        let what = format!("--window {window} --stride {stride}");
+        return Err(usage(format!("{what}: a window has at least 2 tokens, and the stride 1 to as many")).into());
+    }
+    Ok(Windows { window, stride })
+}
+
 impl Args {
     /// Run the command.
     pub fn run(self, global: &Global) -> Result {
-        let stride = self.stride.unwrap_or((self.window / 2).max(1));
-        if self.window < 2 || stride == 0 || stride > self.window {
-            let what = format!("--window {} --stride {stride}", self.window);
-            return Err(usage(format!("{what}: a window has at least 2 tokens, and the stride 1 to as many")).into());
-        }
+        let windows = windows(self.window, self.stride)?;
         let text = self.text()?;
         let client = global.client()?;
         let files = self.model.files()?;
         let tokens = files.tokenizer()?.encode(&text, true)?;
-        let windows = Windows { window: self.window, stride };
         windows.check(tokens.len(), files.spec()?.context)?;
         let model = self.model.load_files(files, &client)?;
         let shown = std::io::stderr().is_terminal() && !self.json;
@@ -73,7 +78,7 @@ impl Args {
                 "tokens": all.tokens,
                 "windows": all.windows,
                 "window": self.window,
-                "stride": stride,
+                "stride": windows.stride,
                 "tokens_per_second": all.tokens_per_second,
                 "load_ms": model.load_time.as_secs_f64() * 1e3,
             });
