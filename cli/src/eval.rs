@@ -1,7 +1,7 @@
 //! `raxla eval`
 use crate::{
     Result, note,
-    options::{Global, ModelArgs},
+    options::{Global, ModelArgs, encoding},
     perplexity::windows,
     screen, usage,
 };
@@ -173,5 +173,5 @@ impl Told {
 }
 
 fn read(path: &Path) -> Result<String> {
-    fs::read_to_string(path).map_err(|e| format!("{} cannot be read: {e}", path.display()).into())
+    fs::read_to_string(path).map_err(|e| format!("{} cannot be read: {e}{}", path.display(), encoding(&e)).into())
 }

@@ -115,7 +115,8 @@ fn a_run_learns_and_leaves_a_model_metrics_plots_and_events() {
     assert_eq!(out.trim(), place.path("run/model").display().to_string());
     let losses = place.losses("run");
     assert_eq!(losses.len(), 30);
-    assert!(first_number(&losses, 29) < first_number(&losses, 0) - 1.0, "{losses:?}");
+    let last: f64 = (25..30).map(|i| first_number(&losses, i)).sum::<f64>() / 5.0;
+    assert!(last < first_number(&losses, 0) - 0.7, "{losses:?}");
     let run = place.path("run");
     let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     let mut evals = metrics.lines().filter(|line| line.contains("\"kind\":\"eval\""));
