@@ -152,6 +152,7 @@ runs = {
     "adafactor": run(optax.adafactor(0.05)),
     "adafactor_factored": run(optax.adafactor(schedule, min_dim_size_to_factor=2, momentum=0.9, weight_decay_rate=1e-3)),
     "adafactor_alone": run(optax.adafactor(min_dim_size_to_factor=2, multiply_by_parameter_scale=False, clipping_threshold=None)),
+    "lbfgs": run(optax.lbfgs(), objective="value"),
     "sophia": run(contrib.sophia(0.05, update_interval=4, gamma=0.2), objective="obj"),
     "muon": run(contrib.muon(0.02, weight_decay=0.1, adam_weight_decay=0.01), jit=True),
     "muon_other": run(contrib.muon(0.02, nesterov=False, adaptive=True, consistent_rms=0.2, adam_learning_rate=0.05,

@@ -1,12 +1,33 @@
 //! Gradients against PyTorch: one checkpoint of each family, every parameter (see scripts/make_gradient_fixtures.py).
-use raxla::{Array, Tensor, Tree, jit, nn::cross_entropy, runtime, value_and_grad};
-use raxla_graphs::{LoadOptions, Matrices, Model, models::Decoder, weights::Weights};
+use raxla::{Array, Param, Tensor, Tree, jit, nn::cross_entropy, runtime, value_and_grad};
+use raxla_graphs::{LoadOptions, Matrices, Model, config::HfConfig, models::Decoder, weights::Weights};
 use safetensors::SafeTensors;
 use std::{collections::BTreeMap, path::Path};
 
-fn floats(file: &SafeTensors, name: &str) -> Vec<f64> {
+pub fn floats(file: &SafeTensors, name: &str) -> Vec<f64> {
     let tensor = file.tensor(name).unwrap_or_else(|_| panic!("{name} is not in the reference"));
     tensor.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap()) as f64).collect()
+}
+
+/// The values of a model, in the order and under the names of the checkpoint.
+pub fn stored(spec: &Decoder<Param>, values: &Decoder<Array>, config: &HfConfig) -> BTreeMap<String, Vec<f64>> {
+    let written = tempfile::tempdir().unwrap();
+    let to = written.path().join("values");
+    raxla_graphs::save(&spec.params(), &values.leaves(), config, &to, &Default::default()).unwrap();
+    let values = Weights::open(&to).unwrap();
+    let read = |name: &str| values.read_f32(name).unwrap().into_iter().map(f64::from).collect();
+    values.names().map(|name| (name.to_string(), read(name))).collect()
+}
+
+/// The furthest that values are from entries of a reference, and their norm from the one behind these: parts of the largest.
+pub fn off(have: &[f64], mut expected: Vec<f64>) -> f64 {
+    let norm = expected.pop().unwrap();
+    let step = have.len().div_ceil(128);
+    let own: f64 = have.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let largest = expected.iter().fold(norm / (have.len() as f64).sqrt(), |a, b| a.max(b.abs()));
+    let entries = have.iter().step_by(step).zip(&expected).map(|(a, b)| (a - b).abs() / largest);
+    // (experts that no token chose have no gradient, here as there)
+    if norm == 0.0 { own } else { entries.chain([(own - norm).abs() / norm]).fold(0.0, f64::max) }
 }
 
 fn check(name: &str) -> Vec<String> {
@@ -35,33 +56,19 @@ fn check(name: &str) -> Vec<String> {
     let (spec, mut params) = (model.spec().clone().without_copies(), model.params().clone());
     params.head.w = params.head.w.filter(|_| spec.head.w.is_some());
     let (loss, gradients): (Array, Decoder<Array>) = step.call((&params, &tokens)).unwrap();
-    // in the order and under the names of the checkpoint
-    let written = tempfile::tempdir().unwrap();
-    let to = written.path().join("gradients");
-    raxla_graphs::save(&spec.params(), &gradients.leaves(), &model.config, &to, &Default::default()).unwrap();
-    let gradients = Weights::open(&to).unwrap();
+    let all = stored(&spec, &gradients, &model.config);
 
     let mut failures = vec![];
     let (have, expected) = (loss.to_vec::<f32>().unwrap()[0] as f64, floats(&want, "loss")[0]);
     if (have - expected).abs() > 1e-5 * expected {
         failures.push(format!("{name}: loss {have}, PyTorch {expected}"));
     }
-    let stored = |name: &str| gradients.read_f32(name).unwrap().into_iter().map(f64::from).collect();
-    let all: BTreeMap<String, Vec<f64>> = gradients.names().map(|name| (name.to_string(), stored(name))).collect();
     let others = ["loss", "aux_loss", "router_logits"];
     let parameters = want.names().iter().filter(|n| !others.contains(n)).count();
     assert_eq!(all.len(), parameters, "{name}: the number of parameters");
     let mut worst = 0f64;
     for (parameter, have) in &all {
-        let mut expected = floats(&want, parameter);
-        let norm = expected.pop().unwrap();
-        let step = have.len().div_ceil(128);
-        let own: f64 = have.iter().map(|x| x * x).sum::<f64>().sqrt();
-        let largest = expected.iter().fold(norm / (have.len() as f64).sqrt(), |a, b| a.max(b.abs()));
-        let entries = have.iter().step_by(step).zip(&expected).map(|(a, b)| (a - b).abs() / largest);
-        let off = entries.chain([(own - norm).abs() / norm]).fold(0.0, f64::max);
-        // (experts that no token chose have no gradient, here as there)
-        let off = if norm == 0.0 { own } else { off };
+        let off = off(have, floats(&want, parameter));
         worst = worst.max(off);
         if off.is_nan() || off > 1e-4 {
             failures.push(format!("{name}: {parameter} is off by {off:.1e}"));

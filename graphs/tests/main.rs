@@ -38,6 +38,7 @@ mod speculative;
 mod template;
 mod tokenizer;
 mod torch;
+mod torch_training;
 mod training_data;
 mod tuned;
 mod weights;

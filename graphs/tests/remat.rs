@@ -6,6 +6,7 @@ use raxla::{
 use raxla_graphs::{
     config::HfConfig,
     models::{Decoder, Input},
+    training::{Train, TrainOptions},
 };
 
 const BATCH: usize = 4;
@@ -67,4 +68,23 @@ fn rematerialized_layers_take_a_third_of_the_memory_at_most() {
     let [plain, weights, dots, nothing] = temporaries[..] else { panic!("four programs") };
     assert!(nothing * 3 <= plain, "{nothing} of {plain}");
     assert!(nothing < weights && weights < dots && dots < plain, "{temporaries:?}");
+}
+
+/// A step with a loss of a few positions at a time plans as many bytes less as all logits have, at least.
+#[test]
+fn losses_in_chunks_never_hold_all_logits() {
+    const VOCABULARY: usize = 50257;
+    let config = r#"{"model_type": "gpt2", "vocab_size": 50257, "n_positions": 128, "n_embd": 32, "n_layer": 1, "n_head": 2}"#;
+    let config = HfConfig::parse(config, "config.json").expect("a configuration");
+    let client = raxla::runtime::client().expect("a device");
+    let [whole, chunks] = [SEQ, 16].map(|loss_chunk| {
+        let spec = Decoder::of(&config, true).expect("a model");
+        let train = Train::new(spec, None, TrainOptions { loss_chunk, ..Default::default() }).expect("a step");
+        let program = train.step().lower(&train.avals(BATCH, SEQ + 1)).expect("it lowers");
+        let memory = program.compile(&client).expect("it compiles").executable().memory_stats().expect("statistics");
+        memory.temporaries
+    });
+    let logits = (BATCH * SEQ * VOCABULARY * 4) as u64;
+    println!("temporary bytes: {whole} at once, {chunks} in chunks; the logits are {logits}");
+    assert!(whole >= chunks + logits, "{whole} and {chunks}, logits {logits}");
 }

@@ -153,6 +153,7 @@ fn optimizers_equal_optax() {
     one("schedule_free_eval", DType::F32, &free, Given::Gradients, schedule_free_eval_params);
     let sophia = sophia(0.05, SophiaOptions { update_interval: 4, gamma: 0.2, ..Default::default() });
     one("sophia", DType::F32, &sophia, Given::Loss, params);
+    one("lbfgs", DType::F32, &lbfgs(Default::default()), Given::Loss, params);
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     seen.sort_unstable();
     let all: Vec<&String> = FIXTURE["runs"].as_object().unwrap().keys().collect();
