@@ -74,7 +74,8 @@ fn rematerialized_layers_take_a_third_of_the_memory_at_most() {
 #[test]
 fn losses_in_chunks_never_hold_all_logits() {
     const VOCABULARY: usize = 50257;
-    let config = r#"{"model_type": "gpt2", "vocab_size": 50257, "n_positions": 128, "n_embd": 32, "n_layer": 1, "n_head": 2}"#;
+    let config =
+        r#"{"model_type": "gpt2", "vocab_size": 50257, "n_positions": 128, "n_embd": 32, "n_layer": 1, "n_head": 2}"#;
     let config = HfConfig::parse(config, "config.json").expect("a configuration");
     let client = raxla::runtime::client().expect("a device");
     let [whole, chunks] = [SEQ, 16].map(|loss_chunk| {
@@ -84,7 +85,7 @@ fn losses_in_chunks_never_hold_all_logits() {
         let memory = program.compile(&client).expect("it compiles").executable().memory_stats().expect("statistics");
         memory.temporaries
     });
-    let logits = (BATCH * SEQ * VOCABULARY * 4) as u64;
+    let logits = (BATCH * SEQ * VOCABULARY * 4) as i64;
     println!("temporary bytes: {whole} at once, {chunks} in chunks; the logits are {logits}");
     assert!(whole >= chunks + logits, "{whole} and {chunks}, logits {logits}");
 }

@@ -272,11 +272,16 @@ fn by_tiles(
             let (i, tile) = find(matrices, tile);
             let Out(y, n) = &outs[i];
             let mut done = 0;
+            let lanes = TILE.min(n - tile * TILE);
+            if rows == 1 && lanes == TILE {
+                // SAFETY: within the result; only this task writes these outputs.
+                one(i, tile, 0, 1, unsafe { y.add(tile * TILE) });
+                continue;
+            }
             let mut out = [0f32; TILE * thin::MOST];
             while done < rows {
                 let vectors = [8, 4, 2, 1].into_iter().find(|v| *v <= rows - done).unwrap_or(1);
                 one(i, tile, done, vectors, out.as_mut_ptr());
-                let lanes = TILE.min(n - tile * TILE);
                 for (v, out) in out.chunks_exact(TILE).take(vectors).enumerate() {
                     // SAFETY: within the result; only this task writes these outputs.
                     unsafe {

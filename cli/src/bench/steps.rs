@@ -99,10 +99,9 @@ impl Steps {
         counts: &Array,
         state: State<Array>,
     ) -> Result<(Chosen<Array>, State<Array>)> {
-        let (params, request) = (self.model.params().clone(), self.request.map(Array::clone));
         // (memory that is held here is not given away)
         let held = self.kept.then(|| state.clone());
-        let made = program.run((params, tokens.clone(), counts.clone(), state, request))?;
+        let made = program.run((self.model.params(), tokens, counts, state, &self.request))?;
         drop(held);
         Ok(made)
     }

@@ -203,8 +203,8 @@ impl Run {
 
     /// Queue one call of a program.
     fn advance(&mut self, program: &Program, tokens: Array, counts: Array) -> Result<()> {
-        let (params, request) = (self.params.clone(), self.request.map(Array::clone));
-        let (chosen, state) = program.run((params, tokens, counts, self.take_state(), request))?;
+        let state = self.take_state();
+        let (chosen, state) = program.run((&self.params, tokens, counts, state, &self.request))?;
         (self.chosen, self.state) = (Some(chosen), Some(state));
         Ok(())
     }

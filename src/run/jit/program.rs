@@ -1,5 +1,5 @@
 //! The stages after tracing: lowered, compiled, run.
-use super::HeldTuple;
+use super::{ArgTuple, HeldTuple};
 use crate::{
     array::{Array, ArrayType},
     aval::Aval,
@@ -12,7 +12,7 @@ use crate::{
     runtime,
     trace::Tensor,
     transform::Pass,
-    tree::{Hole, Path, Tree},
+    tree::{Hole, Tree},
 };
 use raxla_xla::{Client, CompileOptions, Device, Executable, OptionValue, Results, Run};
 use std::{
@@ -284,15 +284,17 @@ impl<Args: Tree<Tensor>, Out: Tree<Tensor>> Compiled<Args, Out> {
     pub fn out_avals(&self) -> &[Aval] {
         &self.out_avals
     }
-    /// Run it. Arguments must have the types it was compiled for; over a mesh, those that are elsewhere are brought where
-    /// the program wants them.
-    pub fn run<A>(&self, args: A) -> Result<Out::With<Array>>
+    /// Run it. Arguments must have the types it was compiled for, and are moved in or borrowed, as those of [`Jit::call`](super::Jit::call);
+    /// over a mesh, those that are elsewhere are brought where the program wants them.
+    pub fn run(&self, args: impl ArgTuple<Args::With<Array>>) -> Result<Out::With<Array>>
     where
-        A: Tree<Array>,
+        Args: Tree<Tensor, With<Tensor> = Args>,
+        Args::With<Array>: Tree<Array>,
         Out::With<Hole>: Tree<Hole, With<Array> = Out::With<Array>>,
     {
+        let args = args.held(&|| Ok(self.client.clone()))?;
         let (mut n, mut mismatch) = (0, None);
-        args.visit(|path, a| {
+        args.visit(&mut |_, path, a| {
             let want = self.ins.get(n);
             if want.is_none_or(|want| want != a.ty() && want.aval() != a.aval()) && mismatch.is_none() {
                 let want = want.map_or("there is no such argument".into(), |want| format!("{} is needed", want.aval()));
@@ -305,7 +307,7 @@ impl<Args: Tree<Tensor>, Out: Tree<Tensor>> Compiled<Args, Out> {
             let help = "it runs on the types that it was compiled for; `Jit::call` compiles for others".into();
             return Err(Error::Mismatch { what, have, want, help });
         }
-        self.start_walk(&|f| args.visit_at(&Path::ROOT, &mut |_, a| f(a)))
+        self.start(&args)
     }
 
     /// As [`Compiled::run`], with arguments that are known to have the right types.
@@ -313,7 +315,8 @@ impl<Args: Tree<Tensor>, Out: Tree<Tensor>> Compiled<Args, Out> {
     where
         Out::With<Hole>: Tree<Hole, With<Array> = Out::With<Array>>,
     {
-        self.start_walk(&|f| args.visit(&mut |_, _, a| f(a)))
+        let moved = args.moved();
+        self.start_walk(&|f| args.visit(&mut |argument, _, a| f(a, moved.contains(argument))))
     }
 
     /// As [`Compiled::start`], with the arguments that the walk comes by.
@@ -324,11 +327,11 @@ impl<Args: Tree<Tensor>, Out: Tree<Tensor>> Compiled<Args, Out> {
         self.ask_for_memory()?;
         let mut run = self.executable.run()?;
         let (mut leaf, mut elsewhere, mut outcome) = (0, false, Ok(()));
-        walk(&mut |a| {
+        walk(&mut |a, moved| {
             let want = self.ins.get(leaf);
             elsewhere |= want.is_some_and(|want| want.sharding().is_some() && want != a.ty());
             if !elsewhere && outcome.is_ok() {
-                outcome = self.give(&mut run, leaf, a);
+                outcome = self.give(&mut run, leaf, a, moved);
             }
             leaf += 1;
         });
@@ -346,23 +349,23 @@ impl<Args: Tree<Tensor>, Out: Tree<Tensor>> Compiled<Args, Out> {
         Out::With<Hole>: Tree<Hole, With<Array> = Out::With<Array>>,
     {
         let mut given = vec![];
-        walk(&mut |a| given.push(a));
-        let bring = |(a, want): (&&Array, &ArrayType)| match want.sharding() {
+        walk(&mut |a, moved| given.push((a, moved)));
+        let bring = |((a, _), want): (&(&Array, bool), &ArrayType)| match want.sharding() {
             Some(there) if a.sharding() != Some(there) => a.put(there).map(Some),
             _ => Ok(None),
         };
         let brought = given.iter().zip(&self.ins).map(bring).collect::<Result<Vec<Option<Array>>>>()?;
         let mut run = self.executable.run()?;
-        for (leaf, (a, brought)) in given.into_iter().zip(&brought).enumerate() {
-            self.give(&mut run, leaf, brought.as_ref().unwrap_or(a))?;
+        for (leaf, ((a, moved), brought)) in given.into_iter().zip(&brought).enumerate() {
+            self.give(&mut run, leaf, brought.as_ref().unwrap_or(a), moved || brought.is_some())?;
         }
         self.results(run.start(0)?)
     }
 
     /// Give a run its argument.
-    fn give<'a>(&self, run: &mut Run<'a>, leaf: usize, a: &'a Array) -> Result<()> {
+    fn give<'a>(&self, run: &mut Run<'a>, leaf: usize, a: &'a Array, moved: bool) -> Result<()> {
         // memory that someone else still holds is copied instead of overwritten
-        if self.donated.binary_search(&leaf).is_ok() && !a.is_unique() {
+        if self.donated.binary_search(&leaf).is_ok() && !(moved && a.is_unique()) {
             run.keep(leaf)?;
         }
         for (buffer, device) in a.buffers().iter().zip(&self.devices) {
@@ -396,5 +399,5 @@ impl<Args: Tree<Tensor>, Out: Tree<Tensor>> Compiled<Args, Out> {
     }
 }
 
-/// Calls a function with each argument.
-type Walk<'w, 'a> = dyn Fn(&mut dyn FnMut(&'a Array)) + 'w;
+/// Calls a function with each argument, and whether it was moved in.
+type Walk<'w, 'a> = dyn Fn(&mut dyn FnMut(&'a Array, bool)) + 'w;
