@@ -9,8 +9,8 @@ attention. `loss` holds it; under a parameter's name in the checkpoint stand at 
 in the order of its elements (the smallest step that gives so few), and behind them its norm. With experts, `router_logits` are those of all layers with experts [layers * T, experts], and `aux_loss` is the
 load-balancing loss.
 
-Each of the ten steps takes two times two sequences of 17 tokens (token t of sequence s of step i is (7 t t + 31 s + 57 i + s t) mod the
-vocabulary), the mean of whose gradients is clipped to a norm of 1: AdamW (0.9, 0.95, 1e-6, decay 0.1 of all parameters) at 1e-3, to
+Each of the ten steps takes two times two sequences of 17 tokens (token t of sequence s of step i is 1 + (7 t t + 31 s + 57 i + s t) mod
+(the vocabulary - 1): never 0, from whose embedding PyTorch keeps gradients where it is the padding), the mean of whose gradients is clipped to a norm of 1: AdamW (0.9, 0.95, 1e-6, decay 0.1 of all parameters) at 1e-3, to
 which two steps of warm-up lead, then a cosine to zero at step 10. `losses` holds the loss of each step before it is taken, and under a
 parameter's name stand entries of its last value, as above.
 """
@@ -66,7 +66,7 @@ def train(path):
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
     losses = []
     for i in range(STEPS):
-        tokens = torch.tensor([[(7 * t * t + 31 * s + 57 * i + s * t) % vocabulary for t in range(17)] for s in range(4)])
+        tokens = torch.tensor([[1 + (7 * t * t + 31 * s + 57 * i + s * t) % (vocabulary - 1) for t in range(17)] for s in range(4)])
         optimizer.zero_grad()
         total = 0.0
         for part in tokens.chunk(2):
