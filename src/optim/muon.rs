@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     aval::{Aval, DType},
+    param::Param,
     trace::Tensor,
 };
 use std::{fmt, sync::Arc};
@@ -28,6 +29,32 @@ impl MuonAxes {
     /// A matrix `[in, out]`.
     pub fn matrix() -> MuonAxes {
         MuonAxes { reduction: vec![0], output: vec![1] }
+    }
+    /// Those of a parameter by the roles of its axes: what is `embed` (or `latent`) on one side of a matrix, heads or the inner width on
+    /// the other; layers and experts are counted. Gains and biases are none, and neither are embeddings and heads, which Muon leaves
+    /// to Adam (Jordan et al., 2024).
+    ///
+    /// ```
+    /// use raxla::{optim::MuonAxes, Param};
+    /// let up = Param::new([4, 8], ["embed", "mlp"]).stacked(3, "layers");
+    /// assert_eq!(MuonAxes::of(&up), Some(MuonAxes { reduction: vec![1], output: vec![2] }));
+    /// let o = Param::new([2, 2, 4], ["heads", "head", "embed"]);
+    /// assert_eq!(MuonAxes::of(&o), Some(MuonAxes { reduction: vec![0, 1], output: vec![2] }));
+    /// assert_eq!(MuonAxes::of(&Param::new([16, 4], ["vocab", "embed"])), None);
+    /// assert_eq!(MuonAxes::of(&Param::new([2, 2], ["heads", "head"])), None);
+    /// ```
+    pub fn of(param: &Param) -> Option<MuonAxes> {
+        let roles = &param.axes;
+        let own: Vec<usize> = (param.stacks()..roles.len()).filter(|axis| roles[*axis] != "experts").collect();
+        let inner = |axis: &usize| ["embed", "latent"].contains(&roles[*axis]);
+        match own.split_first()? {
+            _ if own.len() < 2 || own.iter().any(|axis| ["vocab", "positions"].contains(&roles[*axis])) => None,
+            (first, output) if inner(first) => Some(MuonAxes { reduction: vec![*first], output: output.to_vec() }),
+            _ => {
+                let (last, reduction) = own.split_last()?;
+                inner(last).then(|| MuonAxes { reduction: reduction.to_vec(), output: vec![*last] })
+            }
+        }
     }
     /// The product of the sizes of these axes.
     fn size(axes: &[usize], dims: &[usize]) -> usize {
