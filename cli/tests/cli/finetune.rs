@@ -159,7 +159,11 @@ fn an_answer_is_preferred_to_another() {
     succeeds(&mut base.place.train("whole", &whole));
     assert!(base.place.path("whole/model/config.json").is_file());
     // texts are no preferences, nor the other way round
-    fails(&mut base.lora("texts", &dpo), 1, &["dpo learns from preferences, and the data are texts", "help: say fields"]);
+    fails(
+        &mut base.lora("texts", &dpo),
+        1,
+        &["dpo learns from preferences, and the data are texts", "help: say fields"],
+    );
     let texts = ["--data", pairs, "--set", "data.packing=pad", "--set", "data.long=truncate"];
     fails(&mut base.lora("pairs", &texts), 1, &["the data are preferences", "help: say objective.kind = \"dpo\""]);
     fails(&mut base.lora("beta", &["--set", "objective.beta=1"]), 1, &["are of kind = \"dpo\""]);

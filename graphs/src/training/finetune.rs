@@ -10,16 +10,8 @@ use crate::{
     models::{Decoder, Packed},
 };
 use raxla::{
-    Array, Aval, DType, Jit, Key, Mesh, P, Param, PartitionSpec, Result, Tensor, Tree, axis_index,
-    checkpoint::Target,
-    jit,
-    jit::Traced,
-    optim::OptState,
-    parallel::data,
-    runtime::Client,
-    shard_map,
-    trace::fail,
-    value_and_grad_aux,
+    Array, Aval, DType, Jit, Key, Mesh, P, Param, PartitionSpec, Result, Tensor, Tree, axis_index, checkpoint::Target,
+    jit, jit::Traced, optim::OptState, parallel::data, runtime::Client, shard_map, trace::fail, value_and_grad_aux,
 };
 use std::sync::Arc;
 

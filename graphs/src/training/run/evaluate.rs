@@ -43,9 +43,7 @@ impl Evaluation {
         }))
     }
     /// By any means.
-    pub fn by(
-        trial: impl Fn(&Trained<Array>, &Batch) -> Result<Losses<Array>> + Send + Sync + 'static,
-    ) -> Evaluation {
+    pub fn by(trial: impl Fn(&Trained<Array>, &Batch) -> Result<Losses<Array>> + Send + Sync + 'static) -> Evaluation {
         Evaluation { trial: Box::new(trial), bytes: vec![] }
     }
     /// Of what `f` makes of what is trained.

@@ -68,8 +68,12 @@ impl Input {
         let all = components.iter().map(|c| &c.dataset).chain(held_out.sets.iter().map(|(_, dataset)| dataset));
         if all.into_iter().any(|dataset| (dataset.group() > 1) != pairs) {
             let reason = match pairs {
-                true => "dpo learns from preferences, and the data are texts\n  help: say fields = { preference = {} } of each path",
-                false => "the data are preferences, and this trains on texts\n  help: say objective.kind = \"dpo\", or other `fields`",
+                true => {
+                    "dpo learns from preferences, and the data are texts\n  help: say fields = { preference = {} } of each path"
+                }
+                false => {
+                    "the data are preferences, and this trains on texts\n  help: say objective.kind = \"dpo\", or other `fields`"
+                }
             };
             return Err(Error::Usage(reason.into()));
         }

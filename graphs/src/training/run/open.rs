@@ -183,7 +183,15 @@ fn files(config: &RunConfig) -> Result<(Files, Arc<Tokenizer>)> {
             let generation = GenerationConfig::new(Default::default(), &hf)?;
             let tokenizer = hf.uint("vocab_size").and_then(Tokenizer::bytes).map_err(|e| e.to_string());
             let weights = WeightSource::Random(config.seed);
-            Files { name: "model.config".into(), config: hf, generation, weights, tokenizer, of_bytes: true, adapter: None }
+            Files {
+                name: "model.config".into(),
+                config: hf,
+                generation,
+                weights,
+                tokenizer,
+                of_bytes: true,
+                adapter: None,
+            }
         }
         None if model.random => crate::open_random(&model.path, config.seed)?,
         None => crate::open(&model.path)?,
@@ -216,7 +224,10 @@ fn fits(config: &RunConfig, spec: &Decoder<raxla::Param>, tokenizer: &Tokenizer)
     let paths = spec.paths();
     if let Some(e) = config.precision.exceptions.iter().find(|e| !paths.iter().any(|p| optim::matches(&e.path, p))) {
         let some = paths.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
-        let reason = format!("`{}` means no parameter of the model\n  help: they are {some}, .. (`*` stands for any text)", e.path);
+        let reason = format!(
+            "`{}` means no parameter of the model\n  help: they are {some}, .. (`*` stands for any text)",
+            e.path
+        );
         return Err(ConfigError::new("`precision.exceptions`", reason).into());
     }
     let (ids, vocab) = (tokenizer.id_bound(), spec.vocab());

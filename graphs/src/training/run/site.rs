@@ -7,7 +7,12 @@ use raxla::{Array, Param, Tensor, Tree, concat, full, stack};
 pub(super) type Flags<T = Tensor> = (T, Option<T>, T, T);
 
 /// In a traced function: looks at the leaves of a model, at the stream before its layers, at the loss and its gradients.
-pub(super) fn flags(parameters: Vec<Tensor>, states: Option<Vec<Tensor>>, loss: Tensor, gradients: Vec<Tensor>) -> Flags {
+pub(super) fn flags(
+    parameters: Vec<Tensor>,
+    states: Option<Vec<Tensor>>,
+    loss: Tensor,
+    gradients: Vec<Tensor>,
+) -> Flags {
     let bad = |leaves: Vec<Tensor>| stack(&leaves.into_iter().map(is_bad).collect::<Vec<_>>(), 0);
     let layers = states.map(|states| concat(&states.iter().map(bad_rows).collect::<Vec<_>>(), 0));
     (bad(parameters), layers, is_bad(loss), bad(gradients))

@@ -96,7 +96,13 @@ impl Inner {
         Ok(self.input.train.next().ok_or_else(ended)??)
     }
     /// What is known of a step.
-    fn record(&self, metrics: &StepMetrics<Array>, batch: &raxla_data::Batch, flops: f64, start: Instant) -> Result<StepRecord> {
+    fn record(
+        &self,
+        metrics: &StepMetrics<Array>,
+        batch: &raxla_data::Batch,
+        flops: f64,
+        start: Instant,
+    ) -> Result<StepRecord> {
         let number = |a: &Array| -> Result<f64> { Ok(a.to_host()?.to_f64().first().copied().unwrap_or(f64::NAN)) };
         let loss = number(&metrics.loss)?;
         let seconds = start.elapsed().as_secs_f64();

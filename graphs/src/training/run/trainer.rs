@@ -255,9 +255,9 @@ impl Trainer {
         let (tune, frozen) = (beside.tune.clone(), beside.frozen.clone());
         if !tune.has_rewards() {
             let whole = Evaluation::new(self.spec(), mesh, &built.options, client, segments)?;
-            return Ok(whole.of(move |trained| {
-                Ok(Trained::Model(tune.adapted().with(&frozen.base, trained.beside()?)?))
-            }));
+            return Ok(
+                whole.of(move |trained| Ok(Trained::Model(tune.adapted().with(&frozen.base, trained.beside()?)?)))
+            );
         }
         let own = tune.clone();
         let trial = move |trained: Adapters, frozen: Frozen, batch: Batch| own.trial(trained, frozen, batch);

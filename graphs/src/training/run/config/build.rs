@@ -74,7 +74,13 @@ impl RunConfig {
             ..TrainOptions::default()
         };
         let objective = self.objective()?;
-        Ok(Built { schedule, options, objective, schedule_free: self.optimizer.name.starts_with("schedule_free"), scaled })
+        Ok(Built {
+            schedule,
+            options,
+            objective,
+            schedule_free: self.optimizer.name.starts_with("schedule_free"),
+            scaled,
+        })
     }
 
     /// Numbers that make no sense.

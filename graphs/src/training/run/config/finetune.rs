@@ -164,7 +164,10 @@ impl RunConfig {
         }
         let loss = &self.loss;
         if [loss.z_loss, loss.label_smoothing, loss.balance] != [0.0; 3] {
-            return wrong("loss", "z_loss, label_smoothing and balance are without effect beside objective.kind = \"dpo\"");
+            return wrong(
+                "loss",
+                "z_loss, label_smoothing and balance are without effect beside objective.kind = \"dpo\"",
+            );
         }
         let loss_type = match loss_type {
             LossType::Sigmoid => PreferenceLoss::Sigmoid,

@@ -230,11 +230,9 @@ impl DatasetConfig {
         all.fields = match () {
             () if has("text") => all.fields,
             () if has("messages") => Fields::Messages(name("messages")),
-            () if has("chosen") && has("rejected") => Fields::Preference {
-                prompt: name("prompt"),
-                chosen: name("chosen"),
-                rejected: name("rejected"),
-            },
+            () if has("chosen") && has("rejected") => {
+                Fields::Preference { prompt: name("prompt"), chosen: name("chosen"), rejected: name("rejected") }
+            }
             () if has("prompt") && has("completion") => {
                 Fields::Completion { prompt: name("prompt"), completion: name("completion") }
             }
@@ -360,7 +358,13 @@ pub struct PrecisionConfig {
 impl Default for PrecisionConfig {
     fn default() -> PrecisionConfig {
         let f32 = || "f32".to_string();
-        PrecisionConfig { param: f32(), compute: f32(), accumulation: f32(), exceptions: vec![], loss_scale: LossScale::Auto }
+        PrecisionConfig {
+            param: f32(),
+            compute: f32(),
+            accumulation: f32(),
+            exceptions: vec![],
+            loss_scale: LossScale::Auto,
+        }
     }
 }
 
