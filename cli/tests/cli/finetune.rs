@@ -24,7 +24,7 @@ impl Base {
     }
     fn generate(&self, model: &str) -> Command {
         let mut command = raxla(["generate", "-n", "12", "--ignore-eos", "--model"]);
-        command.arg(self.place.path(model)).args(["--", "The mesh"]);
+        command.arg(self.place.path(model)).arg("The mesh");
         command
     }
     fn adapter(&self, out: &str) -> Tensors {
@@ -83,7 +83,14 @@ fn an_adapter_is_trained_on_to_the_same_bits() {
     let other = base.lora("parts", &[&dropout[..], &["--resume", "--set", "lora.rank=4"]].concat());
     fails(&mut { other }, 1, &["this is not the run that was saved", "lora.rank is 4, and was 8"]);
     // over a mesh, with rows that hold several documents, and the best kept
-    let packed = ["--set", "data.packing=pack", "--set", "data.train.0.split=lines", "--set", "checkpoint.keep_last=1"];
+    let settings = [
+        "data.packing=pack",
+        "data.train.0.split=lines",
+        "checkpoint.every=1",
+        "checkpoint.keep_last=1",
+        "eval.every=3",
+    ];
+    let packed: Vec<&str> = settings.iter().flat_map(|setting| ["--set", *setting]).collect();
     succeeds(&mut base.lora("one", &packed));
     succeeds(&mut base.lora("mesh", &[&packed[..], &["--mesh", "data=2,model=2"]].concat()));
     let (one, mesh) = (base.place.losses("one"), base.place.losses("mesh"));
@@ -91,7 +98,15 @@ fn an_adapter_is_trained_on_to_the_same_bits() {
         let [a, b] = [first_number(&one, i), first_number(&mesh, i)];
         assert!((a - b).abs() < 1e-3 * b, "step {}: {a} and {b}", i + 1);
     }
-    assert_eq!(base.place.steps("one"), [10, 12], "the best was tried at step 10, or at the end");
+    let metrics = fs::read_to_string(base.place.path("one/metrics.jsonl")).unwrap();
+    let evals = metrics.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let best = evals.filter(|line| line["kind"] == "eval").min_by(|a, b| {
+        let loss = |line: &serde_json::Value| line["eval_loss"].as_f64().unwrap();
+        loss(a).total_cmp(&loss(b))
+    });
+    let mut kept = vec![best.unwrap()["step"].as_u64().unwrap(), 12];
+    kept.dedup();
+    assert_eq!(base.place.steps("one"), kept);
 }
 
 #[test]
@@ -148,11 +163,11 @@ fn an_answer_is_preferred_to_another() {
     let (steps, evals) = (of("train"), of("eval"));
     let number = |value: &serde_json::Value| value.as_f64().unwrap_or_else(|| panic!("{value}"));
     assert!((number(&steps[0]["loss"]) - 2f64.ln()).abs() < 1e-5, "{}", steps[0]);
-    assert_eq!(number(&steps[0]["margin"]), 0.0);
+    assert!(number(&steps[0]["margin"]).abs() < 1e-5, "{}", steps[0]);
     let last = evals.last().unwrap();
     assert!(number(&last["accuracy"]) == 1.0 && number(&last["margin"]) > 0.1, "{last}");
     assert!(number(&last["eval_loss"]) < 0.65 && last["perplexity"].is_null(), "{last}");
-    assert_eq!(last["tokens"], 16, "all pairs");
+    assert_eq!(last["tokens"], 8, "pairs of two batches");
     // all parameters, beside the model as it was
     let model = base.model.to_str().unwrap();
     let whole = [&["--model", model, "--steps", "3"], &all[..]].concat();

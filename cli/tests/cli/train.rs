@@ -170,7 +170,7 @@ fn what_differs_from_the_run_that_was_saved_is_said() {
     assert_eq!(place.losses("run").len(), 4);
     // what a checkpoint was saved with is its configuration, where none is named
     let mut bare = raxla(["train", "--resume", "--steps", "5", "--out"]);
-    succeeds(bare.arg(place.path("run")).current_dir(place.path("")));
+    succeeds(bare.arg(place.path("run")).current_dir(place.path("run")));
     assert_eq!(place.losses("run").len(), 5);
 }
 
