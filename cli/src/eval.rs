@@ -8,8 +8,8 @@ use crate::{
 use raxla_graphs::{
     LoadOptions, Matrices, Model, TiedHead,
     training::{
-        Train, TrainOptions,
-        run::{DatasetConfig, Evaluation, HeldOut, RunConfig},
+        TrainOptions,
+        run::{DatasetConfig, Evaluation, HeldOut, RunConfig, Trained},
     },
     validation::{Accuracy, Question, Windows},
 };
@@ -117,13 +117,13 @@ impl Args {
         let tokenizer = Arc::new(self.model.files()?.tokenizer?);
         let held = HeldOut::open(&config, &tokenizer, &mut |_| {})?;
         let client = model.client();
-        let train = Train::new(model.spec().clone(), None, TrainOptions::default())?;
-        let params = model.params_as(train.model())?;
-        let mut evaluation = Evaluation::new(train.model(), None, &TrainOptions::default(), client)?;
+        let mut evaluation = Evaluation::new(model.spec(), None, &TrainOptions::default(), client, held.segments)?;
+        let params = Trained::Model(model.params().clone());
         for record in evaluation.run(&params, &held, self.batches.unwrap_or(u64::MAX), &tokenizer)? {
             let name = if record.data.is_empty() { "data".to_string() } else { record.data.clone() };
             let bytes = record.nats_per_byte.map(|x| format!(", {x:.4} nats per byte")).unwrap_or_default();
-            let (loss, perplexity, n) = (record.eval_loss, record.perplexity, record.tokens);
+            let (loss, n) = (record.eval_loss, record.tokens);
+            let perplexity = record.perplexity.unwrap_or_default();
             told.lines.push(format!("{name}: loss {loss:.4}, perplexity {perplexity:.4}{bytes} ({n} tokens)"));
             told.push("data", serde_json::to_value(&record)?);
         }

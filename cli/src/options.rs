@@ -183,8 +183,9 @@ impl ModelArgs {
     /// The model's specification and its dtype, without reading the weights. For a `pipeline`, scanned layers are one stack.
     pub fn spec(&self, pipeline: bool) -> Result<(Decoder<Param>, DType)> {
         let stacking = if self.scan && pipeline { Stacking::OneStack } else { self.scan.into() };
-        let spec = Decoder::of(&self.files()?.config, stacking)?;
-        let spec = match &self.adapter {
+        let files = self.files()?;
+        let spec = Decoder::of(&files.config, stacking)?;
+        let spec = match self.adapter.as_ref().or(files.adapter.as_ref()) {
             Some(dir) => Adapted::lora(&spec, Adapter::open(dir)?.config)?.spec().clone(),
             None => spec,
         };

@@ -2,7 +2,7 @@
 use crate::{Exit, Result, bench::limits, note, options::Global, screen, signals, usage};
 use indicatif::{ProgressBar, ProgressStyle};
 use raxla::DType;
-use raxla_graphs::training::run::{Event, Outcome, Run, RunConfig, RunOptions, TEMPLATE};
+use raxla_graphs::training::run::{DatasetConfig, Event, Outcome, Run, RunConfig, RunOptions, TEMPLATE};
 use raxla_xla::Draft;
 use std::{
     fs,
@@ -15,9 +15,9 @@ use std::{
 #[derive(clap::Args)]
 #[command(after_help = DETAILS)]
 pub struct Args {
-    /// The configuration
-    #[arg(long, value_name = "FILE", default_value = "run.toml")]
-    config: PathBuf,
+    /// The configuration [default: run.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Write a configuration with comments, every field with its default, and end
     #[arg(long)]
     init: bool,
@@ -27,6 +27,16 @@ pub struct Args {
     /// Set a field, as in optimizer.learning_rate=3e-4; may be repeated
     #[arg(long = "set", value_name = "FIELD=VALUE")]
     settings: Vec<String>,
+    /// What is trained, as --model of other commands: --set model.path=M
+    #[arg(short, long, value_name = "M")]
+    model: Option<String>,
+    /// Train corrections of low rank beside the model (LoRA), with PEFT's defaults: a table [lora] in the configuration
+    #[arg(long)]
+    lora: bool,
+    /// Files, a folder or a glob to train on; may be repeated. Of JSON lines, the first tells which fields records have:
+    /// --set 'data.train=[{ path = "PATH" }]'
+    #[arg(long, value_name = "PATH")]
+    data: Vec<String>,
     /// Steps of the optimizer: --set steps=N
     #[arg(long, value_name = "N")]
     steps: Option<u64>,
@@ -52,16 +62,18 @@ pub struct Args {
 
 const DETAILS: &str = "\
 The folder of a run gets checkpoints/, metrics.jsonl (a JSON object for each step), training.svg and \
-training.png, tensorboard/ and, at the end, model/, which --model of other commands takes: \
-`raxla generate --model run`.
+training.png, tensorboard/ and, at the end, model/ or, with --lora, adapter/. --model of other commands \
+takes the folder: `raxla generate --model run`.
 
 SIGTERM and SIGINT end the run behind the step that is under way, with a checkpoint and exit code 75; a \
 second one ends it at once. With --resume it goes on, to the same bits as if it had not ended. A run \
-that was killed goes on likewise, from its last checkpoint.
+that was killed goes on likewise, from its last checkpoint. Without a configuration, --resume takes the one \
+in the checkpoint.
 
-docs/training.md explains it all.
+docs/training.md and docs/finetuning.md explain it all.
 
 Examples:
+  raxla train --model smollm2-135m-instruct --lora --data parrot.jsonl --steps 60 --out parrot
   raxla train --init
   raxla train --set 'data.train=[{ path = \"books/*.txt\" }]' --steps 300 --out books
   raxla train --config run.toml --mesh data=2 --resume";
@@ -108,7 +120,7 @@ impl Args {
     }
 
     fn write_template(&self) -> Result {
-        let path = &self.config;
+        let path = &self.file();
         if path.exists() {
             return Err(format!("{} is there already\n  help: name another file with --config", path.display()).into());
         }
@@ -117,19 +129,41 @@ impl Args {
         Ok(())
     }
 
+    fn file(&self) -> PathBuf {
+        self.config.clone().unwrap_or_else(|| "run.toml".into())
+    }
+
+    /// What the configuration is before the command line says more: a file, or what a checkpoint was saved with, or all defaults.
+    fn begun(&self) -> Result<RunConfig> {
+        let path = self.file();
+        let file = path.display().to_string();
+        let e = match fs::read_to_string(&path) {
+            Ok(text) => return Ok(RunConfig::parse(&text, &file)?),
+            Err(e) => e,
+        };
+        if e.kind() == std::io::ErrorKind::NotFound && self.config.is_none() {
+            let out = self.out.clone().unwrap_or_else(|| RunConfig::default().out);
+            let saved = if self.resume { RunConfig::saved(&out.join("checkpoints"))? } else { None };
+            // (all may be said on the command line)
+            let says_all = || !self.settings.is_empty() || !self.data.is_empty();
+            if let Some(config) = saved.or_else(|| says_all().then(RunConfig::default)) {
+                return Ok(config);
+            }
+        }
+        let help = "`raxla train --init` writes one with comments; or name your texts with --data";
+        Err(format!("{file} cannot be read: {e}\n  help: {help}").into())
+    }
+
     /// The configuration, with what the command line says.
     fn read(&self) -> Result<RunConfig> {
-        let file = self.config.display().to_string();
-        let text = match fs::read_to_string(&self.config) {
-            Ok(text) => text,
-            // all may be said on the command line
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound && !self.settings.is_empty() => String::new(),
-            Err(e) => {
-                let help = "`raxla train --init` writes one with comments";
-                return Err(format!("{file} cannot be read: {e}\n  help: {help}").into());
-            }
-        };
-        let mut config = RunConfig::parse(&text, &file)?;
+        let mut config = self.begun()?;
+        self.model.iter().for_each(|model| (config.model.path, config.model.config) = (model.clone(), None));
+        if self.lora {
+            config.lora.get_or_insert_default();
+        }
+        if !self.data.is_empty() {
+            config.data.train = self.data.iter().map(DatasetConfig::guessed).collect();
+        }
         for setting in &self.settings {
             config = config.with(setting).map_err(usage)?;
         }
@@ -180,8 +214,21 @@ impl Display {
             Event::Damaged { step, reason } => {
                 self.say(format!("warning: the checkpoint of step {step} is passed over: {reason}"));
             }
-            Event::Begin { step, steps, parameters, tokens, flops } => {
-                self.begin(*step, *steps, *parameters, *tokens, *flops)
+            Event::Changed { changes } => {
+                let all: Vec<String> = changes.iter().map(|change| format!("\n  {change}")).collect();
+                self.say(format!("note: the run goes on otherwise than it was saved:{}", all.concat()));
+            }
+            Event::Begin { step, steps, parameters, frozen, tokens, flops } => {
+                let million = |n: &u64| *n as f64 / 1e6;
+                let beside = match frozen {
+                    0 => String::new(),
+                    n => format!(" beside {:.2} million that stay as they are", million(n)),
+                };
+                let (trained, work) = (million(parameters), flops / 1e9);
+                self.say(format!(
+                    "{trained:.2} million parameters{beside}; {tokens} tokens and {work:.1} GFLOP a step; step {step} of {steps}"
+                ));
+                self.begin(*step, *steps);
             }
             Event::Compiled { time } => {
                 self.say(format!("compiled in {:.1} s", time.as_secs_f64()));
@@ -191,8 +238,9 @@ impl Display {
             Event::Eval { step, record } => {
                 let of = if record.data.is_empty() { String::new() } else { format!(" of {}", record.data) };
                 let bytes = record.nats_per_byte.map(|x| format!(", {x:.4} nats per byte")).unwrap_or_default();
-                let (loss, perplexity) = (record.eval_loss, record.perplexity);
-                self.say(format!("step {step}: held-out loss{of} {loss:.4}, perplexity {perplexity:.2}{bytes}"));
+                let perplexity = record.perplexity.map(|x| format!(", perplexity {x:.2}")).unwrap_or_default();
+                let (loss, rewards) = (record.eval_loss, rewards(record.accuracy, record.margin));
+                self.say(format!("step {step}: held-out loss{of} {loss:.4}{perplexity}{bytes}{rewards}"));
             }
             Event::NotFinite { step, site, action } => self.say(format!("warning: step {step}: {site}; {action}")),
             Event::Saving { .. } => {}
@@ -200,12 +248,8 @@ impl Display {
             Event::Model { .. } => {}
         }
     }
-    fn begin(&mut self, step: u64, steps: u64, parameters: u64, tokens: u64, flops: f64) {
+    fn begin(&mut self, step: u64, steps: u64) {
         self.steps = steps;
-        let (size, work) = (parameters as f64 / 1e6, flops / 1e9);
-        self.say(format!(
-            "{size:.2} million parameters; {tokens} tokens and {work:.1} GFLOP a step; step {step} of {steps}"
-        ));
         if self.terminal {
             let style = "{bar:30} {pos}/{len}  {msg}  {eta} left";
             let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -217,7 +261,8 @@ impl Display {
         let loss = record.loss.map_or_else(|| "not finite".to_string(), |loss| format!("{loss:.4}"));
         let mfu = record.mfu.map(|x| format!("  {:.1} % of peak", x * 100.0)).unwrap_or_default();
         let rate = record.learning_rate.map(|x| format!("  lr {x:.3e}")).unwrap_or_default();
-        let text = format!("loss {loss}{rate}  {:.0} tokens/s{mfu}", record.tokens_per_second);
+        let rewards = rewards(record.accuracy, record.margin);
+        let text = format!("loss {loss}{rewards}{rate}  {:.0} tokens/s{mfu}", record.tokens_per_second);
         self.bar.set_position(step);
         self.bar.set_message(text.clone());
         if self.terminal || !(step.is_multiple_of(self.every) || step == self.steps || step == 1) {
@@ -229,6 +274,12 @@ impl Display {
         let left = left.map(|left| format!("  {} left", spelled(left))).unwrap_or_default();
         note(format!("step {step}/{}  {text}{left}", self.steps));
     }
+}
+
+/// What is known of preferences.
+fn rewards(accuracy: Option<f64>, margin: Option<f64>) -> String {
+    let told = accuracy.zip(margin).map(|(accuracy, margin)| format!(", accuracy {accuracy:.2}, margin {margin:.3}"));
+    told.unwrap_or_default()
 }
 
 /// A duration in its two largest units.

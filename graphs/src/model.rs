@@ -158,7 +158,7 @@ impl Model {
     /// axes, of another client, or whose sizes do not divide the model's.
     pub fn load(files: Files, options: &LoadOptions, client: &Client) -> Result<Model> {
         let start = Instant::now();
-        let Files { name, config, generation, weights, tokenizer, of_bytes: _ } = files;
+        let Files { name, config, generation, weights, tokenizer, adapter, of_bytes: _ } = files;
         let family = by_name(&config)?;
         let spec = Decoder::of(&config, options.scanned)?;
         let dtype = options.dtype()?;
@@ -211,7 +211,7 @@ impl Model {
             }
         };
         let params = spec.refill(params);
-        let (spec, params, placement) = match &options.adapter {
+        let (spec, params, placement) = match options.adapter.as_ref().or(adapter.as_ref()) {
             Some(dir) => adapted(dir, spec, params, placement, client)?,
             None => (spec, params, placement),
         };

@@ -69,6 +69,7 @@ fn every_variant_has_a_section() {
         (include_str!("../src/error.rs"), "raxla_graphs", "LoadError", 10),
         (include_str!("../../xla_extension/src/error.rs"), "raxla_xla", "Code", 16),
         (include_str!("../../data/src/error.rs"), "raxla_data", "Error", 9),
+        (include_str!("../src/training/run/error.rs"), "raxla_graphs::training::run", "Error", 7),
     ] {
         let found = variants(source, name);
         assert!(found.len() >= at_least, "{path}::{name}: {found:?}");

@@ -30,7 +30,7 @@ fn beside(gguf: &Path, files: &[(&Path, &str)]) -> Result<Tokenizer, String> {
     for (from, name) in files {
         std::fs::copy(from, gguf.with_file_name(name)).unwrap();
     }
-    let source = raxla_graphs::source::Source { name: "model".into(), path: gguf.to_path_buf() };
+    let source = raxla_graphs::source::Source { name: "model".into(), path: gguf.to_path_buf(), adapter: None };
     source.tokenizer(&Weights::open(gguf).unwrap()).map_err(|e| e.to_string())
 }
 

@@ -27,6 +27,7 @@ mod quantise;
 mod real_tokenizers;
 mod remat;
 mod run_config;
+mod run_errors;
 mod sampling;
 mod save;
 mod save_gguf;

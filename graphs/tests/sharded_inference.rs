@@ -30,7 +30,7 @@ fn files(model: &str) -> Files {
     let config = HfConfig::parse(model, "config.json").unwrap();
     let generation = GenerationConfig::new(Default::default(), &config).unwrap();
     let (weights, tokenizer) = (WeightSource::Random(3), Err("texts are not asked for".into()));
-    Files { name: "random".into(), config, generation, weights, tokenizer, of_bytes: true }
+    Files { name: "random".into(), config, generation, weights, tokenizer, of_bytes: true, adapter: None }
 }
 fn try_load(model: &str, mesh: Option<Mesh>, scanned: bool) -> raxla_graphs::Result<Model> {
     Model::load(files(model), &LoadOptions { mesh, scanned, compile: quick(), ..Default::default() }, &client())

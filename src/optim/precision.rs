@@ -19,7 +19,7 @@ use crate::{
 ///
 /// ```
 /// use raxla::{optim::Policy, prelude::*};
-/// let policy = Policy { compute: Some(DType::BF16), exceptions: vec![("*router*", DType::F32)], ..Policy::default() };
+/// let policy = Policy { compute: Some(DType::BF16), exceptions: vec![("*router*".into(), DType::F32)], ..Policy::default() };
 /// assert_eq!(policy.compute_dtype("layers.mlp.w", DType::F32), DType::BF16);
 /// assert_eq!(policy.compute_dtype("layers.router.w", DType::F32), DType::F32);
 /// ```
@@ -35,7 +35,7 @@ pub struct Policy {
     /// In what gradients of several microbatches are summed: f32.
     pub accumulation: DType,
     /// Parameters that computations take in another dtype than `compute`, by patterns of their paths; the first that matches counts.
-    pub exceptions: Vec<(&'static str, DType)>,
+    pub exceptions: Vec<(String, DType)>,
 }
 impl Default for Policy {
     /// Everything as it is.

@@ -10,6 +10,7 @@ mod bench;
 mod checkpoint;
 mod commands;
 mod common;
+mod finetune;
 mod generate;
 mod help;
 mod homes;

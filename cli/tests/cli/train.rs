@@ -14,11 +14,11 @@ use tempfile::TempDir;
 const KILLS: u64 = 5;
 
 /// A folder with a text and a configuration of so many steps of a small model.
-struct Place {
+pub struct Place {
     dir: TempDir,
 }
 impl Place {
-    fn new(steps: u64) -> Place {
+    pub fn new(steps: u64) -> Place {
         let dir = tempfile::tempdir().unwrap();
         let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
         let at = |name: &str| dir.path().join(name).display().to_string();
@@ -35,16 +35,16 @@ impl Place {
         fs::write(at("run.toml"), config).unwrap();
         Place { dir }
     }
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
-    fn train(&self, out: &str, more: &[&str]) -> Command {
+    pub fn train(&self, out: &str, more: &[&str]) -> Command {
         let mut command = raxla(["train", "--config"]);
         command.arg(self.path("run.toml")).arg("--out").arg(self.path(out)).args(more);
         command
     }
     /// The loss of each step; each is there once, and none is missing.
-    fn losses(&self, out: &str) -> Vec<String> {
+    pub fn losses(&self, out: &str) -> Vec<String> {
         let text = fs::read_to_string(self.path(out).join("metrics.jsonl")).unwrap();
         let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
         let steps: Vec<_> = lines.filter(|line| line["kind"] == "train").collect();
@@ -59,12 +59,12 @@ impl Place {
         assert_eq!(self.losses(a), self.losses(b));
         assert!(self.weights(a) == self.weights(b), "weights of {a} and {b} differ");
     }
-    fn steps(&self, out: &str) -> Vec<u64> {
+    pub fn steps(&self, out: &str) -> Vec<u64> {
         raxla::checkpoint::steps(self.path(out).join("checkpoints")).unwrap()
     }
 }
 
-fn first_number(losses: &[String], i: usize) -> f64 {
+pub fn first_number(losses: &[String], i: usize) -> f64 {
     losses[i].split(' ').next().unwrap().parse().unwrap()
 }
 
@@ -143,6 +143,47 @@ fn a_run_learns_and_leaves_a_model_metrics_plots_and_events() {
     assert!((1.0..6.0).contains(&nll), "{eval}");
     // and is not begun anew by mistake
     fails(&mut place.train("run", &[]), 1, &["has checkpoints, the last of step 30", "--resume"]);
+}
+
+#[test]
+fn what_differs_from_the_run_that_was_saved_is_said() {
+    let place = Place::new(2);
+    succeeds(&mut place.train("run", &[]));
+    let on = |more: &[&str]| place.train("run", &[&["--resume"], more].concat());
+    let another = ["--set", "optimizer.name=lion", "--seed", "3", "--length", "16", "--set", "log.every=1"];
+    let refused = fails(
+        &mut on(&another),
+        1,
+        &[
+            "this is not the run that was saved",
+            "data.length is 16, and was 32",
+            "optimizer.name is \"lion\", and was \"adamw\"",
+            "seed is 3, and was 0",
+            "help: go on as the run began, or begin another one in another folder (--out)",
+        ],
+    );
+    assert!(!refused.contains("log.every"));
+    let outcome = run(&mut on(&["--steps", "4", "--lr", "1e-3", "--set", "schedule.name=constant"]));
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let told = ["steps is 4, and was 2", "optimizer.learning_rate is 0.001, and was 0.003", "schedule.name is"];
+    assert_holds(&outcome.stderr, &told);
+    assert_eq!(place.losses("run").len(), 4);
+    // what a checkpoint was saved with is its configuration, where none is named
+    let mut bare = raxla(["train", "--resume", "--steps", "5", "--out"]);
+    succeeds(bare.arg(place.path("run")).current_dir(place.path("run")));
+    assert_eq!(place.losses("run").len(), 5);
+}
+
+#[test]
+fn parameters_are_computed_with_in_other_dtypes_by_their_paths() {
+    let place = Place::new(3);
+    let bf16 = ["--set", "precision.compute=bf16"];
+    let but = |path: &str| format!("precision.exceptions=[{{ path = '{path}', compute = 'f32' }}]");
+    succeeds(&mut place.train("bf16", &bf16));
+    succeeds(&mut place.train("norms", &[&bf16[..], &["--set", &but("*norm*")]].concat()));
+    assert_ne!(place.losses("bf16"), place.losses("norms"));
+    let wanted = ["`precision.exceptions`: `*router*` means no parameter of the model", "help: they are embed.table"];
+    fails(&mut place.train("none", &["--set", &but("*router*")]), 1, &wanted);
 }
 
 #[test]
@@ -228,7 +269,7 @@ fn a_signal_saves_and_a_kill_loses_no_more_than_the_steps_since() {
 }
 
 /// A model whose token `~` has an embedding that is not a number.
-fn harmful(place: &Place) -> PathBuf {
+pub fn harmful(place: &Place) -> PathBuf {
     let config = "model.config={ model_type = 'llama', vocab_size = 256, hidden_size = 32, intermediate_size = 48, \
                   num_hidden_layers = 2, num_attention_heads = 4, num_key_value_heads = 2, max_position_embeddings = 64, \
                   tie_word_embeddings = false }";

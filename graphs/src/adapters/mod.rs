@@ -22,6 +22,7 @@ mod peft;
 pub use config::{Bias, LoraConfig, Modules};
 pub(crate) use merge::Merge;
 pub use merge::convert;
+pub(crate) use peft::save_beside;
 pub use peft::{Adapter, load, save};
 
 use crate::{Error, Result, models::Decoder};

@@ -1,6 +1,6 @@
 //! PEFT's folders: adapter_config.json and adapter_model.safetensors.
 use super::{Adapted, Adapters, Bias, LoraConfig};
-use crate::{LoadError, Result, models::Decoder, params, save as saving, weights::Weights};
+use crate::{LoadError, Result, models::Decoder, params, save as saving, tokenizer::Tokenizer, weights::Weights};
 use raxla::{Array, Client, DType, NamedSharding, Param};
 use std::path::{Path, PathBuf};
 
@@ -88,7 +88,27 @@ pub fn load(dir: impl AsRef<Path>, base: &Decoder<Param>, client: &Client) -> Re
 /// # Errors
 /// What is trained is no LoRA; a folder that is there and not empty; whatever the system says on writing.
 pub fn save(dir: impl AsRef<Path>, base: &str, adapted: &Adapted, trained: &Adapters<Array>) -> Result<()> {
-    let dir = dir.as_ref();
+    write(dir.as_ref(), base, adapted, trained, None)
+}
+
+/// As [`save`], with the tokenizer that it was trained with.
+pub(crate) fn save_beside(
+    dir: &Path,
+    base: &str,
+    adapted: &Adapted,
+    trained: &Adapters<Array>,
+    tokenizer: &Tokenizer,
+) -> Result<()> {
+    write(dir, base, adapted, trained, Some(tokenizer))
+}
+
+fn write(
+    dir: &Path,
+    base: &str,
+    adapted: &Adapted,
+    trained: &Adapters<Array>,
+    tokenizer: Option<&Tokenizer>,
+) -> Result<()> {
     let Some(config) = adapted.config() else {
         let help = "save the whole model: `raxla_graphs::save`";
         return Err(crate::Error::Usage(format!("what was trained is no adapter\n  help: {help}")));
@@ -105,5 +125,5 @@ pub fn save(dir: impl AsRef<Path>, base: &str, adapted: &Adapted, trained: &Adap
     targets.dedup();
     let config = config.to_json(base, &targets, fan_in_fan_out);
     let values: Vec<Array> = adapted.trained().keys().filter_map(|path| trained.get(path).cloned()).collect();
-    saving::adapter(dir, (CONFIG, &config), WEIGHTS, &declared(adapted.trained()), &values)
+    saving::adapter(dir, (CONFIG, &config), WEIGHTS, &declared(adapted.trained()), &values, tokenizer)
 }

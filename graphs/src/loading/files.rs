@@ -10,6 +10,7 @@ use crate::{
     weights::Weights,
 };
 use raxla::Param;
+use std::path::PathBuf;
 
 /// A model's files, opened but not yet read.
 pub struct Files {
@@ -25,6 +26,8 @@ pub struct Files {
     pub tokenizer: Result<Tokenizer, String>,
     /// Is the tokenizer a stand-in, because the model's own is not on this machine ([`open_random`])? Texts are their bytes then.
     pub of_bytes: bool,
+    /// The folder of an adapter that the model computes with, where none is named in [`LoadOptions::adapter`](crate::LoadOptions).
+    pub adapter: Option<PathBuf>,
 }
 
 /// Where a model's weights come from.
@@ -41,7 +44,7 @@ pub fn open_random(model: &str, seed: u64) -> Result<Files, LoadError> {
     let (config, tokenizer) = match preset(model) {
         Some(preset) => (
             preset.config.clone(),
-            preset.local(&HubOptions::from_env()).map(|path| Source { name: model.into(), path }),
+            preset.local(&HubOptions::from_env()).map(|path| Source { name: model.into(), path, adapter: None }),
         ),
         None => {
             let source = Source::resolve(model, &HubOptions::from_env())?;
@@ -57,7 +60,8 @@ pub fn open_random(model: &str, seed: u64) -> Result<Files, LoadError> {
     let tokenizer = own.map_or_else(|| config.uint("vocab_size").and_then(Tokenizer::bytes), Ok);
     let generation = GenerationConfig::new(Default::default(), &config)?;
     let tokenizer = tokenizer.map_err(|e| e.to_string());
-    Ok(Files { name: model.to_string(), config, generation, weights: WeightSource::Random(seed), tokenizer, of_bytes })
+    let weights = WeightSource::Random(seed);
+    Ok(Files { name: model.to_string(), config, generation, weights, tokenizer, of_bytes, adapter: None })
 }
 
 /// Find `model` (see [`Source::resolve`]), download it if need be, and open its files.
@@ -94,6 +98,7 @@ impl Files {
             weights: WeightSource::Stored(weights),
             tokenizer: tokenizer.map_err(|e| e.to_string()),
             of_bytes: false,
+            adapter: source.adapter.clone(),
         })
     }
 

@@ -22,15 +22,18 @@ pub struct Source {
     pub name: String,
     /// The checkpoint: a folder or a file.
     pub path: PathBuf,
+    /// The folder of an adapter that it computes with.
+    pub adapter: Option<PathBuf>,
 }
 
 impl Source {
     /// Finds the model `model`, downloading it if need be:
     /// * `hf:org/name`, `hf:org/name@revision`, `hf:org/name/file.gguf`: a repository of the hub;
     /// * a preset of `models.toml` (see [`presets`]);
-    /// * a folder with config.json, weights and tokenizer, or that of a run of training, which holds one; a file of weights in such a folder; a `.gguf` file.
+    /// * a folder with config.json, weights and tokenizer; a file of weights in such a folder; a `.gguf` file;
+    /// * the folder of a run of training, which holds a model, or an adapter of one that it names.
     pub fn resolve(model: &str, options: &HubOptions) -> Result<Source, LoadError> {
-        let source = |path| Source { name: model.to_string(), path };
+        let source = |path| Source { name: model.to_string(), path, adapter: None };
         if let Some(repository) = model.strip_prefix("hf:") {
             return repository.parse::<Repository>()?.fetch(options).map(source);
         }
@@ -42,6 +45,18 @@ impl Source {
         let trained = path.join("model");
         if !path.join("config.json").exists() && trained.join("config.json").exists() {
             return Ok(source(trained));
+        }
+        let adapter = path.join("adapter");
+        if !path.join("config.json").exists() && adapter.join(weights::ADAPTER).is_file() {
+            let base = weights::base_of(&adapter).filter(|base| Path::new(base) != path).ok_or_else(|| {
+                let help = "name the model that it was trained on, and its folder with `--adapter`";
+                LoadError::Source { reason: format!("{} names no base model\n  help: {help}", adapter.display()) }
+            })?;
+            let base = Source::resolve(&base, options)?;
+            return match base.adapter {
+                None => Ok(Source { name: model.to_string(), adapter: Some(adapter), ..base }),
+                Some(other) => Err(LoadError::format(&adapter, weights::adapter(&other))),
+            };
         }
         let reason = if path.is_dir() || (path.is_file() && weights::kind(path).is_some()) {
             return Ok(source(path.to_path_buf()));

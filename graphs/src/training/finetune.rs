@@ -1,23 +1,17 @@
 //! Training of some of a model's parameters, by the parts of the step that trains all.
 use super::rows::{Inputs, Targets};
 use super::{
-    Metrics, Objective, Train, TrainOptions,
+    Losses, Metrics, Objective, Rows, Train, TrainOptions,
     objective::{hidden, preference, sequence_log_probs},
     step,
 };
 use crate::{
     adapters::{Adapted, Adapters},
-    models::Decoder,
+    models::{Decoder, Packed},
 };
 use raxla::{
-    Array, Aval, DType, Jit, Key, Mesh, P, Param, PartitionSpec, Result, Tensor, Tree, axis_index, jit,
-    jit::Traced,
-    optim::OptState,
-    parallel::{data, tensor},
-    runtime::Client,
-    shard_map,
-    trace::fail,
-    value_and_grad,
+    Array, Aval, DType, Jit, Key, Mesh, P, Param, PartitionSpec, Result, Tensor, Tree, axis_index, checkpoint::Target,
+    jit, jit::Traced, optim::OptState, parallel::data, runtime::Client, shard_map, trace::fail, value_and_grad_aux,
 };
 use std::sync::Arc;
 
@@ -26,6 +20,8 @@ use std::sync::Arc;
 pub struct Batch<T = Tensor> {
     /// i32 `[b, t + 1]`; of pairs, `[b, 2, t + 1]`.
     pub tokens: T,
+    /// Of the inputs, where rows hold several documents; not of pairs, and not with a teacher.
+    pub packed: Option<Packed<T>>,
     /// How much each predicted token counts: `[b, t]`, or `[b, 2, t]`. All alike if `None`.
     pub weights: Option<T>,
     /// Of pairs, log-probabilities under the reference model, f32 `[b, 2]`: those of [`FineTune::reference`], computed once. Each step
@@ -35,9 +31,13 @@ pub struct Batch<T = Tensor> {
     pub key: Option<T>,
 }
 impl<T> Batch<T> {
+    /// Of rows of texts.
+    pub fn of(rows: Rows<T>) -> Batch<T> {
+        Batch { packed: rows.packed, weights: rows.weights, ..Batch::new(rows.tokens) }
+    }
     /// Of tokens alone.
     pub fn new(tokens: T) -> Batch<T> {
-        Batch { tokens, weights: None, reference: None, key: None }
+        Batch { tokens, packed: None, weights: None, reference: None, key: None }
     }
 }
 
@@ -54,6 +54,8 @@ pub struct Frozen<T = Tensor> {
 pub type FineTuneArgs = (Adapters, OptState, Frozen, Batch);
 /// What it returns.
 pub type FineTuneOut = (Adapters, OptState, Metrics);
+/// What the trial of a batch takes.
+pub type TrialArgs = (Adapters, Frozen, Batch);
 
 /// Training of what an [`Adapted`] model has to be trained; the rest stays as it is, has no optimizer state, and no derivative by it
 /// is computed. Accumulation, precision, meshes, metrics are those of [`Train`].
@@ -140,6 +142,10 @@ impl FineTune {
     pub fn adapted(&self) -> &Adapted {
         &self.adapted
     }
+    /// What is made small.
+    pub fn objective(&self) -> &Objective {
+        &self.objective
+    }
     /// How what is trained is divided.
     pub fn specs(&self) -> Adapters<PartitionSpec> {
         self.adapted.trained().keys().cloned().zip(self.specs.iter().cloned()).collect()
@@ -156,6 +162,24 @@ impl FineTune {
         };
         let frozen = Frozen { base: self.adapted.base().map(held), teacher };
         (trained, state, frozen, Batch::new(Aval::new(DType::I32, dims)))
+    }
+    /// Of what type what is trained and its optimizer are, and where they belong: what a checkpoint is restored as.
+    pub fn targets(&self) -> (Adapters<Target>, OptState<Target>) {
+        let target = |aval: &Aval, spec: PartitionSpec| match &self.train.mesh {
+            Some(mesh) => Target::new(aval.clone()).on(mesh.sharding(spec)),
+            None => Target::new(aval.clone()),
+        };
+        let types = self.adapted.trained().iter().zip(&self.specs);
+        let trained = types.map(|((path, p), spec)| (path.clone(), target(&p.aval, spec.clone()))).collect();
+        let slots = self.train.options.optimizer.slots(self.adapted.trained());
+        (trained, slots.map(|slot| target(&slot.aval, slot.spec(&self.specs))))
+    }
+    /// The same on one device of this client: to be saved.
+    ///
+    /// # Errors
+    /// What the plugin reports.
+    pub fn collect(&self, trained: &Adapters<Array>, client: &Client) -> Result<Adapters<Array>> {
+        trained.try_map_named(|_, a| Array::from_bytes(client, a.aval().clone(), &a.to_bytes()?))
     }
     /// Bring a model where it belongs, and with it a teacher.
     ///
@@ -204,7 +228,7 @@ impl FineTune {
 
     /// The step: what is trained, optimizer, frozen model, batch to the first two and [`Metrics`]. Give those by value: they are
     /// donated.
-    pub fn step(&self) -> Jit<FineTuneArgs, impl Traced<FineTuneArgs, Out = FineTuneOut>> {
+    pub fn step(&self) -> Jit<FineTuneArgs, impl Traced<FineTuneArgs, Out = FineTuneOut> + use<>> {
         let tune = self.clone();
         let step = move |trained: Adapters, state: OptState, frozen: Frozen, batch: Batch| {
             let batch = tune.weighted(batch);
@@ -218,15 +242,53 @@ impl FineTune {
         let types: Adapters<Aval> = self.adapted.trained().map(|p| p.aval.clone());
         let slots = self.train.options.optimizer.slots(&types);
         let state: Vec<PartitionSpec> = slots.leaves().iter().map(|slot| slot.spec(&self.specs)).collect();
-        let metrics = vec![P![]; if self.train.has_rate_for(&types) { 4 } else { 3 }];
+        let metrics = vec![P![]; self.losses() + if self.train.has_rate_for(&types) { 3 } else { 2 }];
         // (a batch comes whole, and is divided where it is used)
         let ins = (self.specs.clone(), state.clone(), self.frozen.leaves(), P![]);
         step.on(mesh).in_shardings(ins).out_shardings((self.specs.clone(), state, metrics))
     }
 
-    /// The mean loss of a batch: for evaluation.
+    /// The mean loss of a batch, where its weights have the mean 1.
     pub fn mean_loss(&self, trained: Adapters, frozen: Frozen, batch: Batch) -> Tensor {
-        self.on_devices(&trained, &frozen, &batch, P![], |trained, frozen, batch| self.loss(trained, &frozen, &batch))
+        self.mean_losses(&trained, &frozen, &batch).loss
+    }
+    fn mean_losses(&self, trained: &Adapters, frozen: &Frozen, batch: &Batch) -> Losses {
+        let specs = vec![P![]; self.losses()];
+        self.on_devices(trained, frozen, batch, specs, |trained, frozen, batch| self.loss(trained, &frozen, &batch))
+    }
+    /// What the objective makes of a batch: for evaluation.
+    pub fn trial(&self, trained: Adapters, frozen: Frozen, batch: Batch) -> Losses {
+        self.mean_losses(&trained, &frozen, &self.weighted(batch))
+    }
+    /// A program of what is trained, frozen model and batch, where they belong: over the mesh or, without one, on this client.
+    pub fn placed<F>(&self, program: Jit<TrialArgs, F>, client: &Client) -> Jit<TrialArgs, F>
+    where
+        F: Traced<TrialArgs>,
+        F::Out: Tree<Tensor>,
+    {
+        let program = program.rules(&self.train.rules);
+        let Some(mesh) = &self.train.mesh else { return program.on(client) };
+        program.on(mesh).in_shardings((self.specs.clone(), self.frozen.leaves(), P![]))
+    }
+    /// The leaves of [`Losses`].
+    fn losses(&self) -> usize {
+        if self.has_rewards() { 3 } else { 1 }
+    }
+    /// Are batches pairs, of which the model makes rewards?
+    pub fn has_rewards(&self) -> bool {
+        matches!(self.objective, Objective::Preference(_))
+    }
+    /// The residual stream before each layer of the adapted model, in the order of its leaves; not over a mesh, and not of pairs.
+    pub fn states(&self, model: &Decoder, batch: &Batch) -> Option<Vec<Tensor>> {
+        if self.has_rewards() {
+            return None;
+        }
+        self.train.states(model, Rows { tokens: batch.tokens, packed: batch.packed, weights: None })
+    }
+    /// The loss of a batch, and its derivative by all that is trained.
+    pub fn loss_gradients(&self, trained: &Adapters, frozen: &Frozen, batch: Batch) -> (Tensor, Adapters) {
+        let (losses, gradients) = self.gradients(trained, frozen, &self.weighted(batch), None);
+        (losses.loss, gradients)
     }
 
     /// Log-probabilities of pairs under the model as it was, `[b, 2]`: what [`Batch::reference`] takes. On one device.
@@ -254,9 +316,9 @@ impl FineTune {
         frozen: &Frozen,
         batch: &Batch,
         scale: Option<Tensor>,
-    ) -> (Tensor, Adapters) {
+    ) -> (Losses, Adapters) {
         let wide = self.train.options.precision.accumulation;
-        let none = self.train.zeros(trained, &self.specs, wide);
+        let none = (Losses::zeros(self.has_rewards()), self.train.zeros(trained, &self.specs, wide));
         let (parts, keys) = (self.train.options.accumulate, batch.key);
         // (each part has a key of its own)
         let key = keys.map(|key| *Key::from_data(key).split_stacked(parts.max(1)).data());
@@ -267,18 +329,20 @@ impl FineTune {
         let batch = Batch { key, ..batch.clone() };
         step::accumulated(parts, batch, none, |batch: Batch| {
             let batch = Batch { key: batch.key.map(|key| key.squeeze(0)), ..batch };
-            self.on_devices(trained, frozen, &batch, (P![], self.specs.clone()), |trained, frozen, batch| {
+            let specs = (vec![P![]; self.losses()], self.specs.clone());
+            self.on_devices(trained, frozen, &batch, specs, |trained, frozen, batch| {
                 let loss = |trained: Adapters| {
-                    let loss = self.loss(trained, &frozen, &batch);
-                    scale.map_or(loss, |scale| loss * scale)
+                    let Losses { loss, rewards } = self.loss(trained, &frozen, &batch);
+                    (scale.map_or(loss, |scale| loss * scale), rewards)
                 };
-                value_and_grad(loss)(trained)
+                let ((loss, rewards), gradients) = value_and_grad_aux(loss)(trained);
+                (Losses { loss, rewards }, gradients)
             })
         })
     }
 
     /// The loss of this device's sequences, averaged over all devices.
-    fn loss(&self, trained: Adapters, frozen: &Frozen, batch: &Batch) -> Tensor {
+    fn loss(&self, trained: Adapters, frozen: &Frozen, batch: &Batch) -> Losses {
         let model = match self.adapted.with(&frozen.base, &trained) {
             Ok(model) => self.with_keys(model, batch.key),
             Err(e) => fail("fine-tune step", vec![], e.to_string(), None),
@@ -291,26 +355,14 @@ impl FineTune {
         }
         let n = batch.tokens.dim(1) - 1;
         let (inputs, targets) = (batch.tokens.slice_axis(1, 0..n), batch.tokens.slice_axis(1, 1..n + 1));
-        let weighted = |losses: Tensor| match batch.weights {
-            Some(w) => data::mean((losses * tensor::positions_of(w, losses.expand_dims(-1))).mean(..)),
-            None => data::mean(losses.mean(..)),
+        let (Objective::Distillation(options), Some(teacher)) = (&self.objective, &frozen.teacher) else {
+            let targets = Targets { tokens: targets, weights: batch.weights };
+            return Losses::of(self.train.loss(&model, Inputs { inputs, packed: batch.packed, targets }));
         };
-        if let (Objective::Distillation(options), Some(teacher)) = (&self.objective, &frozen.teacher) {
-            let logits = |model: &Decoder| model.logits(hidden(model, inputs, &remat));
-            let teacher = logits(&compute(teacher)).stop_gradient();
-            return weighted(options.losses(logits(&compute(&model)), teacher, targets));
-        }
-        match batch.weights {
-            None => {
-                let targets = Targets { tokens: targets, weights: None };
-                self.train.loss(&model, Inputs { inputs, packed: None, targets })
-            }
-            Some(_) => {
-                let model = compute(&model);
-                let hidden = tensor::own_positions(hidden(&model, inputs, &remat));
-                weighted(tensor::token_losses(model.logits(hidden), targets))
-            }
-        }
+        let logits = |model: &Decoder| model.logits(hidden(model, inputs, &remat));
+        let teacher = logits(&compute(teacher)).stop_gradient();
+        let losses = options.losses(logits(&compute(&model)), teacher, targets);
+        Losses::of(data::mean(batch.weights.map_or(losses, |w| losses * w).mean(..)))
     }
 
     /// With a key of its own for the dropout of each correction.
@@ -355,6 +407,7 @@ impl FineTune {
             }
             let rows = PartitionSpec::new(self.train.tokens().0.into_iter().take(1).collect());
             let mut batch = vec![rows.clone()];
+            batch.extend(args.2.packed.into_iter().flat_map(|_| [rows.clone(), rows.clone()]));
             batch.extend(args.2.weights.map(|_| rows.clone()));
             batch.extend(args.2.reference.map(|_| rows));
             batch.extend(args.2.key.map(|_| P![]));

@@ -26,9 +26,10 @@ mod rows;
 pub mod run;
 mod step;
 
-pub use finetune::{Batch, FineTune, Frozen};
-pub use objective::{Distillation, Objective, Preference, PreferenceLoss};
+pub use finetune::{Batch, FineTune, FineTuneArgs, FineTuneOut, Frozen};
+pub use objective::{Distillation, Objective, Preference, PreferenceLoss, Rewards};
 pub use rows::Rows;
+pub use step::Losses;
 
 use crate::models::{Decoder, Input, Output};
 use raxla::{
@@ -142,6 +143,8 @@ pub struct Metrics<T = Tensor> {
     pub learning_rate: Option<T>,
     /// Are the loss and the gradient finite? A bool. With a [`dynamic_scale`](raxla::optim::dynamic_scale), a step where they are not is skipped.
     pub finite: T,
+    /// Of preferences, what the model makes of the pairs before the step.
+    pub rewards: Option<Rewards<T>>,
 }
 
 impl Train {
@@ -313,10 +316,13 @@ impl Train {
     }
 
     /// The loss and the gradient of a batch, in `accumulate` parts one after the other; both times the scale.
-    fn mean_gradients(&self, model: &Decoder, rows: Rows, scale: Option<Tensor>) -> (Tensor, Decoder) {
+    fn mean_gradients(&self, model: &Decoder, rows: Rows, scale: Option<Tensor>) -> (Losses, Decoder) {
         let wide = self.options.precision.accumulation;
-        let none = self.zeros(model, &self.specs.leaves(), wide);
-        let gradients = |rows| self.scaled_gradients(model.clone(), rows, scale);
+        let none = (Losses::zeros(false), self.zeros(model, &self.specs.leaves(), wide));
+        let gradients = |rows| {
+            let (loss, gradient) = self.scaled_gradients(model.clone(), rows, scale);
+            (Losses::of(loss), gradient)
+        };
         step::accumulated(self.options.accumulate, rows, none, gradients)
     }
     /// Zeros of this dtype like parameters that are divided so.

@@ -1,8 +1,8 @@
 //! Losses besides that of the next token: preferences (DPO) and distillation.
-use super::{Batch, finetune::Frozen};
+use super::{Batch, Losses, finetune::Frozen};
 use crate::models::{Decoder, Input};
 use raxla::{
-    DType, Param, RematOptions, Tensor,
+    DType, Param, RematOptions, Tensor, Tree,
     nn::softplus,
     parallel::{data, tensor},
 };
@@ -48,12 +48,27 @@ pub enum PreferenceLoss {
     Ipo,
 }
 
+/// What a model makes of pairs: its reward for a sequence is β times how much likelier it finds it than the reference does. Means, f32
+/// scalars; names and formulas are those of TRL's `rewards/accuracies` and `rewards/margins`.
+#[derive(Tree, Clone, Copy, Debug, PartialEq)]
+pub struct Rewards<T = Tensor> {
+    /// Of how many pairs the chosen sequence has the larger reward: from 0 to 1.
+    pub accuracy: T,
+    /// By how much the reward of the chosen sequence is larger.
+    pub margin: T,
+}
+
 impl Preference {
+    /// The rewards of pairs, of what [`losses`](Preference::losses) takes.
+    pub fn rewards(&self, model: Tensor, reference: Tensor) -> Rewards {
+        let d = differences(model, reference);
+        let mean = |x: Tensor| data::mean(x.cast(DType::F32).mean(..));
+        Rewards { accuracy: mean(d.gt(0.0)), margin: mean(d * self.beta) }
+    }
     /// The loss of each pair, `[b]`, of log-probabilities `[b, 2]` of whole sequences under the model and the reference, the chosen one
     /// first. For [`PreferenceLoss::Ipo`], log-probabilities per token.
     pub fn losses(&self, model: Tensor, reference: Tensor) -> Tensor {
-        let difference = |x: Tensor| (x.slice_axis(1, 0..1) - x.slice_axis(1, 1..2)).squeeze(1);
-        let d = difference(model) - difference(reference);
+        let d = differences(model, reference);
         let (beta, smoothing) = (self.beta, self.label_smoothing);
         match self.loss_type {
             // (-ln σ(x) = softplus(-x))
@@ -62,6 +77,12 @@ impl Preference {
             PreferenceLoss::Ipo => (d - 1.0 / (2.0 * beta)).powi(2),
         }
     }
+}
+
+/// By how much more than the reference the model prefers the chosen sequences, `[b]`.
+fn differences(model: Tensor, reference: Tensor) -> Tensor {
+    let difference = |x: Tensor| (x.slice_axis(1, 0..1) - x.slice_axis(1, 1..2)).squeeze(1);
+    difference(model) - difference(reference)
 }
 
 /// Knowledge distillation (Hinton et al., 2015; arXiv 1503.02531): `hard · L + (1 - hard) · T² · KL`, where `L` is the loss of the next
@@ -120,16 +141,18 @@ pub(super) fn sequence_log_probs(model: &Decoder, batch: &Batch, mean: bool, rem
     sum.reshape([b, two])
 }
 
-/// The mean loss of pairs, over all devices.
+/// The mean loss of pairs, over all devices, and their rewards.
 pub(super) fn preference(
     options: &Preference,
     model: &Decoder,
     frozen: &Frozen,
     batch: &Batch,
     remat: &Option<RematOptions>,
-) -> Tensor {
+) -> Losses {
     let per_token = options.loss_type == PreferenceLoss::Ipo;
     let own = sequence_log_probs(model, batch, per_token, remat);
     let reference = batch.reference.unwrap_or_else(|| sequence_log_probs(&frozen.base, batch, per_token, remat));
-    data::mean(options.losses(own, reference.stop_gradient()).mean(..))
+    let reference = reference.stop_gradient();
+    let loss = data::mean(options.losses(own, reference).mean(..));
+    Losses { loss, rewards: Some(options.rewards(own, reference)) }
 }

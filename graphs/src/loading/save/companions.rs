@@ -1,7 +1,7 @@
 //! config.json and what else lies beside the weights.
 
 use super::{Companions, unwritable};
-use crate::{Result, config::HfConfig};
+use crate::{Result, config::HfConfig, tokenizer::Tokenizer};
 use raxla::DType;
 use serde_json::{Map, Value, json};
 use std::{fs, path::Path};
@@ -16,12 +16,7 @@ impl Companions<'_> {
         if !generation.is_empty() {
             json(&dir.join("generation_config.json"), &generation.into())?;
         }
-        let Some(tokenizer) = self.tokenizer else { return Ok(()) };
-        for (name, content) in tokenizer.files()? {
-            let path = dir.join(name);
-            fs::write(&path, content).map_err(|e| unwritable(&path, e))?;
-        }
-        Ok(())
+        self.tokenizer.map_or(Ok(()), |own| tokenizer(dir, own))
     }
 
     /// The configuration, as transformers is to read it.
@@ -92,6 +87,15 @@ fn name_divisors(config: &HfConfig, scaling: &mut Value) -> Result<()> {
         None => json!({ "rope_type": "longrope", "short_factor": factors, "long_factor": factors,
             "original_max_position_embeddings": context, "attention_factor": 1.0, "factor": 1.0 }),
     };
+    Ok(())
+}
+
+/// Writes the files of a tokenizer.
+pub(super) fn tokenizer(dir: &Path, tokenizer: &Tokenizer) -> Result<()> {
+    for (name, content) in tokenizer.files()? {
+        let path = dir.join(name);
+        fs::write(&path, content).map_err(|e| unwritable(&path, e))?;
+    }
     Ok(())
 }
 

@@ -106,6 +106,8 @@ pub fn convert(model: &str, dir: &Path, options: &SaveOptions) -> Result<Saved> 
 pub(crate) fn convert_with(model: &str, dir: &Path, options: &SaveOptions, adapter: Option<Adapter>) -> Result<Saved> {
     check(dir, options)?;
     let mut files = Files::open(&Source::resolve(model, &HubOptions::from_env())?)?;
+    let own = || files.adapter.as_ref().map(Adapter::open).transpose();
+    let adapter = adapter.map_or_else(own, |adapter| Ok(Some(adapter)))?;
     let WeightSource::Stored(weights) = &mut files.weights else {
         return Err(Error::Usage(format!("{model} has no weights to write")));
     };
@@ -256,13 +258,14 @@ struct Companions<'a> {
     quantization: Option<serde_json::Value>,
 }
 
-/// Writes parameters and a JSON file as a folder of these two files.
+/// Writes parameters and a JSON file as a folder of these two files, with a tokenizer's beside them.
 pub(crate) fn adapter(
     dir: &Path,
     (config, value): (&str, &serde_json::Value),
     weights: &str,
     params: &[(String, Param)],
     values: &[Array],
+    tokenizer: Option<&Tokenizer>,
 ) -> Result<()> {
     check(dir, &SaveOptions::default())?;
     let tensors = FromParams::new(params, values, None)?;
@@ -273,6 +276,7 @@ pub(crate) fn adapter(
     companions::json(&draft.path().join(config), value)?;
     let all = 0..tensors.entries().len();
     safetensors::one(&draft.path().join(weights), &tensors, all, &ProgressBar::hidden())?;
+    tokenizer.map_or(Ok(()), |tokenizer| companions::tokenizer(draft.path(), tokenizer))?;
     let _ = fs::remove_dir(dir);
     draft.publish().map_err(|e| unwritable(dir, e))
 }

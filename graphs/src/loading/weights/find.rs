@@ -51,15 +51,17 @@ pub(crate) const LFS_POINTER: &str = "it is a Git LFS pointer: Git keeps it in p
 /// The configuration of an adapter, as peft writes it.
 pub(crate) const ADAPTER: &str = "adapter_config.json";
 
+/// The base model that an adapter's folder names.
+pub(crate) fn base_of(dir: &Path) -> Option<String> {
+    let config: serde_json::Value =
+        serde_json::from_slice(&raxla_xla::read_file(&dir.join(ADAPTER), 1 << 20).ok()?).ok()?;
+    Some(config.get("base_model_name_or_path")?.as_str()?.to_string())
+}
+
 /// What a folder or file of an adapter gets told.
 pub(crate) fn adapter(path: &Path) -> String {
     let dir = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
-    let base = || -> Option<String> {
-        let config: serde_json::Value =
-            serde_json::from_slice(&raxla_xla::read_file(&dir.join(ADAPTER), 1 << 20).ok()?).ok()?;
-        Some(config.get("base_model_name_or_path")?.as_str()?.to_string())
-    };
-    let base = base().map(|name| format!(" for {name}")).unwrap_or_default();
+    let base = base_of(dir).map(|name| format!(" for {name}")).unwrap_or_default();
     format!(
         "it is a LoRA adapter{base}, not a model\n  help: give the model that it was trained on, and the adapter's folder with \
          `--adapter`"

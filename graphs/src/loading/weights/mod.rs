@@ -23,7 +23,7 @@ mod view;
 pub(crate) use arrange::scatter;
 pub use convert::Encoding;
 pub use dequant::Block;
-pub(crate) use find::{ADAPTER, LFS_POINTER, adapter, is_lfs_pointer};
+pub(crate) use find::{ADAPTER, LFS_POINTER, adapter, base_of, is_lfs_pointer};
 pub(crate) use find::{checkpoint, gguf_parts, is_index, is_plain_file_name, kind, shards};
 pub use pack::format_of;
 pub(crate) use pack::{integer_scale, pack_numbers, plain_dtype, quantised_format};

@@ -1,7 +1,7 @@
 //! The data of a run: rows to train on, and rows to try the model on.
 use super::{
     Error, Event, Reporter, Result,
-    config::{DataConfig, DatasetConfig, RunConfig},
+    config::{DataConfig, DatasetConfig, ObjectiveKind, RunConfig},
 };
 use crate::{tokenizer::Tokenizer, training::data};
 use raxla_data::{
@@ -21,6 +21,8 @@ pub struct Input {
     pub held_out: HeldOut,
     /// How many rows of the training data are an epoch: of the dataset that is seen first.
     pub epoch: u64,
+    /// Whether examples are pairs of rows, of which the first is preferred.
+    pub pairs: bool,
 }
 
 /// Rows that a model is tried on.
@@ -62,16 +64,24 @@ impl Input {
         }
         let mut held_out = HeldOut::open(config, tokenizer, report)?;
         held_out.sets.extend(validation);
-        if components.iter().any(|c| c.dataset.group() > 1) {
-            let reason =
-                "the training data are preferences, and this trains on texts\n  help: name `fields` of another kind";
+        let pairs = config.objective.kind == ObjectiveKind::Dpo;
+        let all = components.iter().map(|c| &c.dataset).chain(held_out.sets.iter().map(|(_, dataset)| dataset));
+        if all.into_iter().any(|dataset| (dataset.group() > 1) != pairs) {
+            let reason = match pairs {
+                true => {
+                    "dpo learns from preferences, and the data are texts\n  help: say fields = { preference = {} } of each path"
+                }
+                false => {
+                    "the data are preferences, and this trains on texts\n  help: say objective.kind = \"dpo\", or other `fields`"
+                }
+            };
             return Err(Error::Usage(reason.into()));
         }
         let once = MixtureOptions { seed: config.seed, shuffle: data.shuffle, stop: Stop::First(1) };
         let epoch = Mixture::new(components.clone(), once)?.len().unwrap_or(0);
         let mixture = Mixture::new(components, MixtureOptions { stop: Stop::Never, ..once })?;
         let loader = LoaderOptions { threads: data.threads, ..LoaderOptions::new(config.batch) };
-        Ok(Input { train: Loader::new(mixture, loader)?, held_out, epoch })
+        Ok(Input { train: Loader::new(mixture, loader)?, held_out, epoch, pairs })
     }
 }
 
@@ -99,7 +109,11 @@ impl HeldOut {
     /// A dataset without rows.
     pub fn rows(&self, dataset: &Arc<Dataset>) -> Result<Loader> {
         let once = MixtureOptions { seed: 0, shuffle: false, stop: Stop::First(1) };
-        let options = LoaderOptions { last: Last::Pad, ..LoaderOptions::new(self.batch) };
+        // (pairs of padding would count in a mean over pairs)
+        let options = match dataset.group() > 1 {
+            true => LoaderOptions::new(self.batch.min(usize::try_from(dataset.len()).unwrap_or(usize::MAX))),
+            false => LoaderOptions { last: Last::Pad, ..LoaderOptions::new(self.batch) },
+        };
         Ok(Loader::new(Mixture::of(dataset.clone(), once)?, options)?)
     }
 }

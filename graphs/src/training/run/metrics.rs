@@ -38,13 +38,19 @@ pub enum What {
 /// A step of the optimizer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepRecord {
-    /// The mean loss of its batch before it, in nats per token.
+    /// The mean loss of its batch before it, in nats per token; of preferences, of pairs.
     pub loss: Option<f64>,
     /// The norm of the gradient before it is clipped.
     pub gradient_norm: Option<f64>,
     /// The learning rate, if the optimizer has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
+    /// Of preferences, the part of the pairs whose chosen sequence has the larger reward.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<f64>,
+    /// Of preferences, by how much the reward of the chosen sequence is larger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin: Option<f64>,
     /// Whether loss and gradient were finite. Where they were not, the scale of the loss was made smaller, and nothing learned.
     pub finite: bool,
     /// Tokens that were learned from since the first step.
@@ -66,12 +72,19 @@ pub struct EvalRecord {
     pub data: String,
     /// Nats per token.
     pub eval_loss: f64,
-    /// `exp(loss)`.
-    pub perplexity: f64,
+    /// `exp(loss)`, where the loss is one of tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub perplexity: Option<f64>,
     /// The sum of all losses over the bytes of the texts that the tokens stand for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nats_per_byte: Option<f64>,
-    /// Tokens that were predicted.
+    /// Of preferences, the part of the pairs whose chosen sequence has the larger reward.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<f64>,
+    /// Of preferences, by how much the reward of the chosen sequence is larger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin: Option<f64>,
+    /// Tokens that were predicted; pairs that were compared.
     pub tokens: u64,
 }
 

@@ -17,7 +17,8 @@
 //! metrics.jsonl                each step and each evaluation, a JSON object a line
 //! training.svg, training.png   loss and learning rate
 //! tensorboard/                 event files
-//! model/                       at the end, the model as a Hugging Face folder
+//! model/                       at the end, the model as a Hugging Face folder; or
+//! adapter/                     what was trained beside a model, as PEFT writes it
 //! ```
 //! # Resuming
 //! A checkpoint holds the parameters, the optimizer's state (the scale of the loss in it), and beside them the step, the position in the
@@ -28,6 +29,7 @@
 #[cfg(doctest)]
 struct TrainingDoctests;
 
+mod changes;
 pub mod config;
 mod error;
 mod evaluate;
@@ -39,15 +41,17 @@ mod open;
 mod plots;
 mod site;
 mod steps;
+mod trainer;
 
+pub use changes::Change;
 pub use config::{ConfigError, DatasetConfig, RunConfig, TEMPLATE};
 pub use error::{Error, Result};
 pub use evaluate::Evaluation;
 pub use input::{HeldOut, Input};
 pub use open::{Run, RunOptions};
 pub use plots::draw;
-pub use site::site;
 pub use steps::Outcome;
+pub use trainer::{RunState, Trained};
 
 use metrics::{EvalRecord, StepRecord};
 use raxla_data::{BuildProgress, CacheStats};
@@ -70,6 +74,11 @@ pub enum Event {
         /// What is known of it.
         stats: CacheStats,
     },
+    /// The run goes on with another configuration than the one of its newest checkpoint.
+    Changed {
+        /// The fields that differ.
+        changes: Vec<Change>,
+    },
     /// A checkpoint was passed over, because it is damaged.
     Damaged {
         /// Its step.
@@ -83,8 +92,10 @@ pub enum Event {
         step: u64,
         /// Steps in all.
         steps: u64,
-        /// Parameters of the model.
+        /// Parameters that are trained.
         parameters: u64,
+        /// Parameters that stay as they are.
+        frozen: u64,
         /// Tokens of a step that are predicted, padding included.
         tokens: u64,
         /// Operations of a step, without those that are done again; with the peak, what utilisation is computed from.
@@ -128,7 +139,7 @@ pub enum Event {
         /// Its step.
         step: u64,
     },
-    /// The trained model is on the disk.
+    /// The trained model, or the trained adapter, is on the disk.
     Model {
         /// Its folder.
         path: PathBuf,

@@ -1,24 +1,27 @@
 //! A run before its first step: model, data, optimizer and what is left of an earlier process.
 use super::{
     Error, Evaluation, Event, Input, Reporter, Result, RunConfig,
-    config::Built,
+    changes::changes,
+    config::{Built, ConfigError},
     events::Events,
     keep::{self, Place},
     metrics::Metrics,
+    trainer::{RunState, Trainer},
 };
 use crate::{
-    Files, LoadOptions, Matrices, Model, TiedHead,
+    Files,
+    adapters::Adapted,
     config::{GenerationConfig, HfConfig},
     files::WeightSource,
     hub::HubOptions,
     models::{Decoder, Stacking},
     source::Source,
     tokenizer::Tokenizer,
-    training::{Train, TrainState},
 };
 use raxla::{
     Array, Mesh, Tree,
     checkpoint::{CheckpointManager, RestoreOptions},
+    optim,
     runtime::Client,
 };
 use std::{
@@ -49,7 +52,7 @@ impl RunOptions {
 
 /// A run, ready to take its next step.
 pub struct Run {
-    pub(super) arrays: TrainState<Array>,
+    pub(super) arrays: RunState<Array>,
     pub(super) inner: Inner,
 }
 
@@ -62,7 +65,7 @@ pub(super) struct Inner {
     pub hf: HfConfig,
     pub generation: GenerationConfig,
     pub tokenizer: Arc<Tokenizer>,
-    pub train: Train,
+    pub trainer: Trainer,
     pub input: Input,
     pub evaluation: Option<Evaluation>,
     pub manager: CheckpointManager,
@@ -90,25 +93,30 @@ impl Run {
         let stacking = if pipeline { Stacking::OneStack } else { config.model.scan.into() };
         let spec = Decoder::of(&hf, stacking)?;
         fits(&config, &spec, &tokenizer)?;
+        let saved = if options.resume { RunConfig::saved(&folder)? } else { None };
+        let changed = saved.map(|saved| changes(&saved, &config)).transpose()?.unwrap_or_default();
+        if !changed.is_empty() {
+            report(&Event::Changed { changes: changed });
+        }
         let input = Input::open(&config, &tokenizer, report)?;
         let steps = match config.epochs {
             Some(epochs) => ((epochs * input.epoch as f64 / config.batch as f64).ceil() as u64).max(1),
             None => config.steps,
         };
         let built = config.build(steps)?;
-        let train = Train::new(spec, options.mesh.as_ref(), built.options.clone())?;
+        let mut trainer = Trainer::open(&config, &built, spec, files, &options)?;
         let mut manager = CheckpointManager::open(&folder, keep::options(&config.checkpoint))?;
         let mut start = Place { step: 0, position: input.train.position(), tokens: 0, not_finite: 0 };
-        let restored = if options.resume { restore(&mut manager, &train, &options.client, report)? } else { None };
+        let restored = if options.resume { restore(&mut manager, &trainer, &options.client, report)? } else { None };
         let arrays = match restored {
             Some((arrays, place)) => {
                 start = place;
                 arrays
             }
-            None => first(files, &config, &train, &options.client)?,
+            None => trainer.begin(&config, &options.client)?,
         };
         let evaluates = config.eval.every > 0 && !input.held_out.sets.is_empty();
-        let evaluation = || Evaluation::new(train.model(), options.mesh.as_ref(), &built.options, &options.client);
+        let evaluation = || trainer.evaluation(&built, &options, input.held_out.segments);
         let evaluation = evaluates.then(evaluation).transpose()?;
         let metrics = Metrics::open(&config.out.join("metrics.jsonl"), start.step)?;
         let events = || Events::create(&config.out.join("tensorboard"), start.step);
@@ -122,7 +130,7 @@ impl Run {
             hf,
             generation,
             tokenizer,
-            train,
+            trainer,
             input,
             evaluation,
             manager,
@@ -143,13 +151,13 @@ impl Run {
     pub fn steps(&self) -> u64 {
         self.inner.steps
     }
-    /// The parameters and the optimizer's state.
-    pub fn arrays(&self) -> &TrainState<Array> {
+    /// What is trained, and the optimizer's state.
+    pub fn arrays(&self) -> &RunState<Array> {
         &self.arrays
     }
-    /// The training step.
-    pub fn training(&self) -> &Train {
-        &self.inner.train
+    /// The specification of the model that is computed with, corrections included.
+    pub fn spec(&self) -> &Decoder<raxla::Param> {
+        self.inner.trainer.spec()
     }
 }
 
@@ -175,11 +183,23 @@ fn files(config: &RunConfig) -> Result<(Files, Arc<Tokenizer>)> {
             let generation = GenerationConfig::new(Default::default(), &hf)?;
             let tokenizer = hf.uint("vocab_size").and_then(Tokenizer::bytes).map_err(|e| e.to_string());
             let weights = WeightSource::Random(config.seed);
-            Files { name: "model.config".into(), config: hf, generation, weights, tokenizer, of_bytes: true }
+            Files {
+                name: "model.config".into(),
+                config: hf,
+                generation,
+                weights,
+                tokenizer,
+                of_bytes: true,
+                adapter: None,
+            }
         }
         None if model.random => crate::open_random(&model.path, config.seed)?,
         None => crate::open(&model.path)?,
     };
+    if files.adapter.is_some() {
+        let help = "make a model of it first: raxla convert OUT MERGED";
+        return Err(Error::Usage(format!("{} is a model with an adapter beside it\n  help: {help}", files.name)));
+    }
     let own = std::mem::replace(&mut files.tokenizer, Err(String::new()));
     let tokenizer = match &model.tokenizer {
         Some(name) if Path::new(name).is_dir() => Tokenizer::from_dir(Path::new(name))?,
@@ -198,6 +218,18 @@ fn fits(config: &RunConfig, spec: &Decoder<raxla::Param>, tokenizer: &Tokenizer)
             "rows of {length} tokens are beyond the model's context, {context}\n  help: {help}"
         )));
     }
+    if let Some(lora) = &config.lora {
+        Adapted::lora(spec, lora.config())?;
+    }
+    let paths = spec.paths();
+    if let Some(e) = config.precision.exceptions.iter().find(|e| !paths.iter().any(|p| optim::matches(&e.path, p))) {
+        let some = paths.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let reason = format!(
+            "`{}` means no parameter of the model\n  help: they are {some}, .. (`*` stands for any text)",
+            e.path
+        );
+        return Err(ConfigError::new("`precision.exceptions`", reason).into());
+    }
     let (ids, vocab) = (tokenizer.id_bound(), spec.vocab());
     if ids > vocab {
         return Err(Error::Usage(format!(
@@ -211,12 +243,12 @@ fn fits(config: &RunConfig, spec: &Decoder<raxla::Param>, tokenizer: &Tokenizer)
 /// The newest checkpoint that is whole, where its arrays belong.
 pub(super) fn restore(
     manager: &mut CheckpointManager,
-    train: &Train,
+    trainer: &Trainer,
     client: &Client,
     report: &mut Reporter,
-) -> Result<Option<(TrainState<Array>, Place)>> {
+) -> Result<Option<(RunState<Array>, Place)>> {
     let options = RestoreOptions { client: Some(client.clone()), ..RestoreOptions::default() };
-    let Some(found) = manager.restore_latest(&train.targets(), &options)? else { return Ok(None) };
+    let Some(found) = manager.restore_latest(&trainer.targets(), &options)? else { return Ok(None) };
     for (step, reason) in &found.passed_over {
         report(&Event::Damaged { step: *step, reason: reason.to_string() });
     }
@@ -227,24 +259,4 @@ pub(super) fn restore(
         )));
     };
     Ok(Some((found.tree, place)))
-}
-
-/// Parameters and optimizer before the first step.
-fn first(files: Files, config: &RunConfig, train: &Train, client: &Client) -> Result<TrainState<Array>> {
-    if let WeightSource::Random(_) = files.weights {
-        return Ok(train.random(config.seed, client)?);
-    }
-    let dtype = train.model().leaves().iter().map(|p| p.aval.dtype).find(|dtype| dtype.is_float());
-    let options = LoadOptions {
-        dtype,
-        matrices: Matrices::Dense,
-        tied_head: TiedHead::Share,
-        scanned: config.model.scan,
-        progress: true,
-        ..LoadOptions::default()
-    };
-    let model = Model::load(files, &options, client)?;
-    let model = train.place(&model.params_as(train.model())?)?;
-    let state = train.fresh(&model, client)?;
-    Ok((model, state))
 }

@@ -1,36 +1,34 @@
 //! Where numbers stop being finite.
 use super::Result;
-use crate::{
-    models::Decoder,
-    training::{Rows, Train},
-};
-use raxla::{Array, Param, Tensor, Tree, concat, jit, runtime::Client, stack};
+use crate::models::Decoder;
+use raxla::{Array, Param, Tensor, Tree, concat, full, stack};
+
+/// Whether numbers are not finite: of each parameter, of each layer's input, of the loss, and of each gradient.
+pub(super) type Flags<T = Tensor> = (T, Option<T>, T, T);
+
+/// In a traced function: looks at the leaves of a model, at the stream before its layers, at the loss and its gradients.
+pub(super) fn flags(
+    parameters: Vec<Tensor>,
+    states: Option<Vec<Tensor>>,
+    loss: Tensor,
+    gradients: Vec<Tensor>,
+) -> Flags {
+    let bad = |leaves: Vec<Tensor>| stack(&leaves.into_iter().map(is_bad).collect::<Vec<_>>(), 0);
+    let layers = states.map(|states| concat(&states.iter().map(bad_rows).collect::<Vec<_>>(), 0));
+    (bad(parameters), layers, is_bad(loss), bad(gradients))
+}
 
 /// What is the first to hold, or to give, a number that is not finite: a parameter; a layer's output; or the gradient of a
-/// parameter. Over a mesh, layers are not looked at.
-///
-/// # Errors
-/// What tracing, compiling or running reports.
-pub fn site(train: &Train, client: &Client, model: &Decoder<Array>, rows: &Rows<Array>) -> Result<String> {
-    let paths = train.model().paths();
-    let own = train.clone();
-    let flags = move |model: Decoder, rows: Rows| {
-        let bad = |leaves: Vec<Tensor>| stack(&leaves.into_iter().map(is_bad).collect::<Vec<_>>(), 0);
-        let parameters = bad(model.leaves());
-        let layers =
-            own.states(&model, rows.clone()).map(|states| concat(&states.iter().map(bad_rows).collect::<Vec<_>>(), 0));
-        let (loss, gradients) = own.rows_gradients(model, rows);
-        (parameters, layers, is_bad(loss), bad(gradients.leaves()))
-    };
-    let program = jit(flags).named("where numbers are not finite");
-    let (parameters, layers, loss, gradients) = train.placed(program, client).call((model, rows))?;
+/// parameter that is trained. Over a mesh, layers are not looked at.
+pub(super) fn named(flags: Flags<Array>, model: &Decoder<Param>, trained: &[String]) -> Result<String> {
+    let (parameters, layers, loss, gradients) = flags;
     let first = |a: &Array| -> Result<Option<usize>> { Ok(a.to_vec::<bool>()?.iter().position(|bad| *bad)) };
     if let Some(i) = first(&parameters)? {
-        return Ok(format!("the parameter `{}` is not finite", paths[i]));
+        return Ok(format!("the parameter `{}` is not finite", model.paths()[i]));
     }
     if let Some(layers) = layers {
         let bad = layers.to_vec::<bool>()?;
-        let numbered = numbers(train.model()).into_iter().zip(&bad).filter(|(_, bad)| **bad).map(|(number, _)| number);
+        let numbered = numbers(model).into_iter().zip(&bad).filter(|(_, bad)| **bad).map(|(number, _)| number);
         match numbered.min() {
             Some(0) => return Ok("the embeddings of the batch are not finite".into()),
             Some(n) => return Ok(format!("what layer {} gives is not finite", n - 1)),
@@ -41,7 +39,7 @@ pub fn site(train: &Train, client: &Client, model: &Decoder<Array>, rows: &Rows<
         return Ok("the loss is not finite: what the last layer, the last norm or the head gives is not".into());
     }
     Ok(match first(&gradients)? {
-        Some(i) => format!("the gradient of the parameter `{}` is not finite, and the loss is", paths[i]),
+        Some(i) => format!("the gradient of the parameter `{}` is not finite, and the loss is", trained[i]),
         None => "the loss or a gradient was not finite, and is when it is computed again".into(),
     })
 }
@@ -57,9 +55,9 @@ fn numbers(model: &Decoder<Param>) -> Vec<usize> {
     all
 }
 
-/// Is a number not finite? A scalar bool.
+/// Is a number not finite? A scalar bool. Packed matrices hold bytes, which all are.
 fn is_bad(x: Tensor) -> Tensor {
-    (!x.is_finite()).any(..)
+    if x.dtype().is_float() { (!x.is_finite()).any(..) } else { full([], raxla::DType::F32, 0).gt(0.0) }
 }
 /// Of a state of one layer, or of several that are a stack (`[n, b, t, d]`): bools `[n]`.
 fn bad_rows(x: &Tensor) -> Tensor {

@@ -4,17 +4,12 @@ use super::{
     config::NanPolicy,
     metrics::{EvalRecord, Record, StepRecord, What},
     open::{Inner, RunOptions, restore},
-    plots, site,
+    plots,
+    trainer::{RunState, Trained},
 };
-use crate::{
-    SaveOptions,
-    models::Decoder,
-    save::save_beside,
-    training::{Metrics as StepMetrics, Rows, RowsArgs, StepOut, Train, TrainOptions, TrainState},
-};
-use raxla::{Array, Aval, DType, Jit, Param, Tree, jit, jit::Traced, optim};
-use raxla_data::{Batch, Position};
-use raxla_xla::Draft;
+use crate::training::{Batch, Metrics as StepMetrics};
+use raxla::{Array, Aval, jit, optim};
+use raxla_data::Position;
 use std::{path::PathBuf, sync::atomic::Ordering, time::Instant};
 
 /// After so many steps in a row that were not finite, the scale of the loss is not what is wrong: it has become 2^-184 times what
@@ -32,7 +27,7 @@ pub struct Outcome {
     pub loss: Option<f64>,
     /// It was stopped before its last step, and has saved.
     pub stopped: bool,
-    /// The trained model's folder.
+    /// The folder of the trained model, or of the trained adapter.
     pub model: Option<PathBuf>,
 }
 
@@ -43,11 +38,11 @@ impl Run {
     /// A loss that is not finite, as configured; checkpoints that cannot be written; what running reports.
     pub fn train(self, report: &mut Reporter) -> Result<Outcome> {
         let Run { mut arrays, mut inner } = self;
-        let step = inner.train.rows_step();
-        let step = if inner.options.mesh.is_none() { step.on(&inner.options.client) } else { step };
         let flops = inner.begin(report)?;
         if inner.place.step < inner.steps {
-            inner.compile(&step, &arrays, report)?;
+            let start = Instant::now();
+            inner.trainer.prepare(&arrays, inner.batch_types())?;
+            report(&Event::Compiled { time: start.elapsed() });
         }
         let mut loss = None;
         while inner.place.step < inner.steps {
@@ -57,20 +52,22 @@ impl Run {
                 inner.metrics.sync()?;
                 return Ok(Outcome { step: inner.place.step, steps: inner.steps, loss, stopped: true, model: None });
             }
-            let batch = inner.batch()?;
-            let rows = Rows::on(&inner.options.client, &batch, inner.input.held_out.segments)?;
+            let read = inner.batch()?;
+            let (segments, client) = (inner.input.held_out.segments, &inner.options.client);
+            let number = (inner.config.seed, inner.place.step);
+            let batch = inner.trainer.batch(&read, segments, number, client)?;
             let start = Instant::now();
-            let (model, state, metrics) = step.call((arrays.0, arrays.1, &rows))?;
-            arrays = (model, state);
-            let record = inner.record(&metrics, &batch, flops, start)?;
+            let metrics;
+            (arrays, metrics) = inner.trainer.step(arrays, &batch)?;
+            let record = inner.record(&metrics, &read, flops, start)?;
             inner.skipped = if record.finite { 0 } else { inner.skipped + 1 };
             let smaller_scale = inner.built.scaled && inner.skipped < SMALLER_SCALES;
             if !record.finite && !smaller_scale {
-                arrays = inner.not_finite(arrays, &rows, batch.next, report)?;
+                arrays = inner.not_finite(arrays, &batch, read.next, report)?;
                 continue;
             }
             loss = record.loss;
-            inner.taken(record, batch.next, report)?;
+            inner.taken(record, read.next, report)?;
             inner.after(&arrays, report)?;
         }
         let model = inner.finish(&arrays, report)?;
@@ -81,42 +78,31 @@ impl Run {
 impl Inner {
     /// Tells how large everything is; gives the operations of a step.
     fn begin(&self, report: &mut Reporter) -> Result<f64> {
-        let flops = flops(self.train.model(), &self.built.options, &self.rows())?;
-        let parameters = self.train.model().leaves().iter().map(|p| p.aval.size() as u64).sum();
+        let flops = self.trainer.flops(&self.built.options, self.batch_types())?;
+        let [parameters, frozen] = self.trainer.sizes();
         let (step, steps) = (self.place.step, self.steps);
-        report(&Event::Begin { step, steps, parameters, tokens: self.tokens_of_a_step(), flops });
+        report(&Event::Begin { step, steps, parameters, frozen, tokens: self.tokens_of_a_step(), flops });
         Ok(flops)
     }
     fn tokens_of_a_step(&self) -> u64 {
-        (self.config.batch * self.config.data.length) as u64
+        (self.config.batch * self.config.data.length * if self.input.pairs { 2 } else { 1 }) as u64
     }
     /// The types of a batch.
-    fn rows(&self) -> Rows<Aval> {
-        let [b, t] = [self.config.batch, self.config.data.length];
-        let ints = |t| Aval::new(DType::I32, [b, t]);
-        let packed = || crate::models::Packed { segments: ints(t), positions: ints(t) };
-        Rows {
-            tokens: ints(t + 1),
-            packed: self.input.held_out.segments.then(packed),
-            weights: Some(Aval::new(DType::F32, [b, t])),
-        }
+    fn batch_types(&self) -> Batch<Aval> {
+        self.trainer.batch_types([self.config.batch, self.config.data.length], self.input.held_out.segments)
     }
-    fn compile<F>(&self, step: &Jit<RowsArgs, F>, arrays: &TrainState<Array>, report: &mut Reporter) -> Result<()>
-    where
-        F: Traced<RowsArgs, Out = StepOut>,
-    {
-        let start = Instant::now();
-        let types = (arrays.0.map(|a| a.aval().clone()), arrays.1.map(|a| a.aval().clone()), self.rows());
-        step.prepare(&types, &[0, 1])?;
-        report(&Event::Compiled { time: start.elapsed() });
-        Ok(())
-    }
-    fn batch(&mut self) -> Result<Batch> {
+    fn batch(&mut self) -> Result<raxla_data::Batch> {
         let ended = || Error::Usage("the training data have ended".into());
         Ok(self.input.train.next().ok_or_else(ended)??)
     }
     /// What is known of a step.
-    fn record(&self, metrics: &StepMetrics<Array>, batch: &Batch, flops: f64, start: Instant) -> Result<StepRecord> {
+    fn record(
+        &self,
+        metrics: &StepMetrics<Array>,
+        batch: &raxla_data::Batch,
+        flops: f64,
+        start: Instant,
+    ) -> Result<StepRecord> {
         let number = |a: &Array| -> Result<f64> { Ok(a.to_host()?.to_f64().first().copied().unwrap_or(f64::NAN)) };
         let loss = number(&metrics.loss)?;
         let seconds = start.elapsed().as_secs_f64();
@@ -125,6 +111,8 @@ impl Inner {
             loss: finite(loss),
             gradient_norm: finite(number(&metrics.gradient_norm)?),
             learning_rate: metrics.learning_rate.as_ref().map(number).transpose()?,
+            accuracy: metrics.rewards.as_ref().map(|r| number(&r.accuracy)).transpose()?,
+            margin: metrics.rewards.as_ref().map(|r| number(&r.margin)).transpose()?,
             finite: metrics.finite.item::<bool>()?,
             tokens: self.place.tokens + batch.targets() as u64,
             seconds,
@@ -142,6 +130,8 @@ impl Inner {
             values.extend(record.loss.map(|x| ("train/loss", x)));
             values.extend(record.gradient_norm.map(|x| ("train/gradient_norm", x)));
             values.extend(record.learning_rate.map(|x| ("train/learning_rate", x)));
+            values.extend(record.accuracy.map(|x| ("train/accuracy", x)));
+            values.extend(record.margin.map(|x| ("train/margin", x)));
             values.extend(record.mfu.map(|x| ("train/mfu", x)));
             events.scalars(step, &values)?;
         }
@@ -149,7 +139,7 @@ impl Inner {
         self.metrics.add(Record { step, what: What::Train(record) })
     }
     /// What is due behind a step: an evaluation, a checkpoint.
-    fn after(&mut self, arrays: &TrainState<Array>, report: &mut Reporter) -> Result<()> {
+    fn after(&mut self, arrays: &RunState<Array>, report: &mut Reporter) -> Result<()> {
         let (step, last) = (self.place.step, self.place.step == self.steps);
         let due = |every: u64| every > 0 && (step.is_multiple_of(every) || last);
         let held = if due(self.config.eval.every) { self.evaluate(arrays, report)? } else { None };
@@ -163,10 +153,10 @@ impl Inner {
         Ok(())
     }
     /// The loss on held-out data, if there are any.
-    fn evaluate(&mut self, arrays: &TrainState<Array>, report: &mut Reporter) -> Result<Option<f64>> {
+    fn evaluate(&mut self, arrays: &RunState<Array>, report: &mut Reporter) -> Result<Option<f64>> {
         let Some(evaluation) = &mut self.evaluation else { return Ok(None) };
-        let model = if self.built.schedule_free { averaged(arrays, &self.options)? } else { arrays.0.clone() };
-        let all = evaluation.run(&model, &self.input.held_out, self.config.eval.batches, &self.tokenizer)?;
+        let trained = if self.built.schedule_free { averaged(arrays, &self.options)? } else { arrays.0.clone() };
+        let all = evaluation.run(&trained, &self.input.held_out, self.config.eval.batches, &self.tokenizer)?;
         let step = self.place.step;
         for record in &all {
             self.tell(step, record)?;
@@ -180,16 +170,21 @@ impl Inner {
                 true => format!("eval/{what}"),
                 false => format!("eval/{what}/{}", record.data),
             };
-            let (loss, bytes) = (name("loss"), name("nats_per_byte"));
-            let mut values = vec![(&*loss, record.eval_loss)];
-            values.extend(record.nats_per_byte.map(|x| (&*bytes, x)));
+            let more = [
+                ("loss", Some(record.eval_loss)),
+                ("nats_per_byte", record.nats_per_byte),
+                ("accuracy", record.accuracy),
+                ("margin", record.margin),
+            ];
+            let values: Vec<(String, f64)> = more.into_iter().filter_map(|(what, x)| Some((name(what), x?))).collect();
+            let values: Vec<(&str, f64)> = values.iter().map(|(name, x)| (name.as_str(), *x)).collect();
             events.scalars(step, &values)?;
         }
         self.metrics.add(Record { step, what: What::Eval(record.clone()) })
     }
 
     /// Begins to save, if this step is not saved yet.
-    fn save(&mut self, arrays: &TrainState<Array>, eval_loss: Option<f64>, report: &mut Reporter) -> Result<()> {
+    fn save(&mut self, arrays: &RunState<Array>, eval_loss: Option<f64>, report: &mut Reporter) -> Result<()> {
         let step = self.place.step;
         if self.saved == Some(step) || step == 0 {
             return Ok(());
@@ -219,13 +214,13 @@ impl Inner {
     /// The loss or the gradient of a batch is not finite. Parameters are as they were before it.
     fn not_finite(
         &mut self,
-        arrays: TrainState<Array>,
-        rows: &Rows<Array>,
+        arrays: RunState<Array>,
+        batch: &Batch<Array>,
         next: Position,
         report: &mut Reporter,
-    ) -> Result<TrainState<Array>> {
+    ) -> Result<RunState<Array>> {
         let step = self.place.step + 1;
-        let site = site(&self.train, &self.options.client, &arrays.0, rows)?;
+        let site = self.trainer.site(&arrays.0, batch, &self.options.client)?;
         let (policy, limit) = (self.config.nan.policy, self.config.nan.limit);
         if policy == NanPolicy::Stop || self.place.not_finite >= limit {
             self.save(&arrays, None, report)?;
@@ -246,8 +241,8 @@ impl Inner {
         let mut action = "the batch is passed over".to_string();
         if policy == NanPolicy::RollBack {
             self.wait(report)?;
-            let (train, client) = (&self.train, &self.options.client);
-            if let Some((older, place)) = restore(&mut self.manager, train, client, report)? {
+            let (trainer, client) = (&self.trainer, &self.options.client);
+            if let Some((older, place)) = restore(&mut self.manager, trainer, client, report)? {
                 arrays = older;
                 (self.place.step, self.place.tokens) = (place.step, place.tokens);
                 self.metrics.cut(place.step)?;
@@ -261,36 +256,22 @@ impl Inner {
     }
 
     /// Writes the model, and draws the curves.
-    fn finish(&mut self, arrays: &TrainState<Array>, report: &mut Reporter) -> Result<PathBuf> {
+    fn finish(&mut self, arrays: &RunState<Array>, report: &mut Reporter) -> Result<PathBuf> {
         self.save(arrays, None, report)?;
         self.wait(report)?;
         self.metrics.sync()?;
         self.draw()?;
-        let model = if self.built.schedule_free { averaged(arrays, &self.options)? } else { arrays.0.clone() };
-        let whole = self.train.collect(&model, &self.options.client)?;
-        let path = self.config.out.join("model");
-        if path.exists() {
-            Draft::discard(&path).map_err(Error::written(&path))?;
-        }
-        let beside = (&self.hf, &self.generation, Some(&*self.tokenizer));
-        save_beside(&self.train.model().params(), &whole.leaves(), beside, &path, &SaveOptions::default())?;
+        let trained = if self.built.schedule_free { averaged(arrays, &self.options)? } else { arrays.0.clone() };
+        let files = (&self.hf, &self.generation, &*self.tokenizer);
+        let path = self.trainer.save(&trained, &self.config, files, &self.options.client)?;
         report(&Event::Model { path: path.clone() });
         Ok(path)
     }
 }
 
 /// What a schedule-free optimizer evaluates with.
-fn averaged(arrays: &TrainState<Array>, options: &RunOptions) -> Result<Decoder<Array>> {
-    let program = jit(|model: Decoder, state: optim::OptState| optim::schedule_free_eval_params(&state, &model));
+fn averaged(arrays: &RunState<Array>, options: &RunOptions) -> Result<Trained<Array>> {
+    let program = jit(|trained: Trained, state: optim::OptState| optim::schedule_free_eval_params(&state, &trained));
     let program = if options.mesh.is_none() { program.on(&options.client) } else { program };
     Ok(program.named("averaged parameters").call((&arrays.0, &arrays.1))?)
-}
-
-/// Floating-point operations of a step as the model means it: on one device, and nothing computed twice.
-fn flops(model: &Decoder<Param>, options: &TrainOptions, rows: &Rows<Aval>) -> Result<f64> {
-    let plain = TrainOptions { remat: None, balance: 0.0, microbatches: None, ..options.clone() };
-    let train = Train::new(model.clone(), None, plain)?;
-    let (model, state, _) = train.avals(1, 1);
-    let lowered = train.rows_step().lower(&(model, state, rows.clone()))?;
-    Ok(lowered.graph.cost().flops)
 }

@@ -1,6 +1,6 @@
 //! What the words of a configuration mean: an optimizer, a schedule, a policy of dtypes.
-use super::{ConfigError, LossScale, RunConfig, ScheduleConfig, optimizers::optimizer};
-use crate::training::TrainOptions;
+use super::{ConfigError, LossScale, PrecisionException, RunConfig, ScheduleConfig, optimizers::optimizer};
+use crate::training::{Objective, TrainOptions};
 use raxla::{
     DType,
     optim::{self, Policy, Schedule},
@@ -14,6 +14,8 @@ pub struct Built {
     pub schedule: Schedule,
     /// Everything that the step is told.
     pub options: TrainOptions,
+    /// What is made small.
+    pub objective: Objective,
     /// The parameters to evaluate with are not those that are trained, but what the optimizer makes of both.
     pub schedule_free: bool,
     /// The loss is scaled: the optimizer skips what is not finite, and makes the scale smaller.
@@ -49,10 +51,18 @@ impl RunConfig {
             LossScale::Never => false,
         };
         let optimizer = if scaled { optim::dynamic_scale(optimizer, Default::default()) } else { optimizer };
-        let compute = Some(compute).filter(|compute| *compute != param);
+        // (beside corrections, the model is in whatever it is held in)
+        let lora = self.lora.is_some();
+        let compute = Some(compute).filter(|compute| lora || *compute != param);
+        if lora {
+            self.base()?;
+        }
+        let exception = |e: &PrecisionException| Ok((e.path.clone(), float("precision.exceptions", &e.compute)?));
+        let exceptions = self.precision.exceptions.iter().map(exception).collect::<Result<_, ConfigError>>()?;
+        let param = Some(param).filter(|_| !lora);
         let options = TrainOptions {
             optimizer,
-            precision: Policy { param: Some(param), compute, accumulation, ..Policy::default() },
+            precision: Policy { param, compute, accumulation, exceptions, ..Policy::default() },
             accumulate: self.accumulation,
             loss_chunk: self.loss.chunk.max(1),
             loss: TokenLoss { z_loss: self.loss.z_loss, label_smoothing: self.loss.label_smoothing },
@@ -63,7 +73,14 @@ impl RunConfig {
             microbatches: self.microbatches,
             ..TrainOptions::default()
         };
-        Ok(Built { schedule, options, schedule_free: self.optimizer.name.starts_with("schedule_free"), scaled })
+        let objective = self.objective()?;
+        Ok(Built {
+            schedule,
+            options,
+            objective,
+            schedule_free: self.optimizer.name.starts_with("schedule_free"),
+            scaled,
+        })
     }
 
     /// Numbers that make no sense.

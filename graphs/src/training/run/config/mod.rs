@@ -1,15 +1,21 @@
 //! What a run is told: `run.toml`, with every field's default.
 mod build;
+mod finetune;
 mod optimizers;
 mod parse;
 
 pub use build::Built;
+pub use finetune::{Base, LoraSettings, LossType, ObjectiveConfig, ObjectiveKind, Targets};
 pub use parse::ConfigError;
 
 use raxla_data::{Fields, Format, Long, OnBad, Packing, Source, Split, Turns};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::path::PathBuf;
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Read},
+    path::PathBuf,
+};
 
 /// A configuration with comments: every field, with its default. What `raxla train --init` writes.
 pub const TEMPLATE: &str = include_str!("run.toml");
@@ -55,6 +61,9 @@ pub struct RunConfig {
     pub remat: bool,
     /// What is trained.
     pub model: ModelConfig,
+    /// Train corrections of low rank alone, beside the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lora: Option<LoraSettings>,
     /// On what.
     pub data: DataConfig,
     /// By what.
@@ -64,6 +73,8 @@ pub struct RunConfig {
     /// In which dtypes.
     pub precision: PrecisionConfig,
     /// What is made small.
+    pub objective: ObjectiveConfig,
+    /// How the loss of tokens is computed, and what is added to it.
     pub loss: LossConfig,
     /// What is saved on the way.
     pub checkpoint: CheckpointConfig,
@@ -88,10 +99,12 @@ impl Default for RunConfig {
             sequence: false,
             remat: false,
             model: Default::default(),
+            lora: None,
             data: Default::default(),
             optimizer: Default::default(),
             schedule: Default::default(),
             precision: Default::default(),
+            objective: Default::default(),
             loss: Default::default(),
             checkpoint: Default::default(),
             eval: Default::default(),
@@ -200,6 +213,32 @@ impl DatasetConfig {
     pub fn new(path: impl Into<String>) -> DatasetConfig {
         let Source { path, format, split, fields } = Source::new(path);
         DatasetConfig { path, name: None, weight: 1.0, format, split, fields }
+    }
+    /// The files at this path, with the fields that the first record of a file of JSON lines has: `text`; `messages`; `prompt` with
+    /// `completion`; or `prompt`, `chosen` and `rejected`. Of folders, globs and compressed files nothing is guessed.
+    pub fn guessed(path: impl Into<String>) -> DatasetConfig {
+        let mut all = DatasetConfig::new(path);
+        let lines = [".jsonl", ".ndjson", ".json"].iter().any(|end| all.path.ends_with(end));
+        let first = lines.then(|| File::open(&all.path).ok()).flatten().and_then(|file| {
+            const MOST: u64 = 1 << 20;
+            let mut lines = BufReader::new(file.take(MOST)).lines().map_while(Result::ok);
+            serde_json::from_str::<Map<String, Value>>(&lines.find(|line| !line.trim().is_empty())?).ok()
+        });
+        let Some(first) = first else { return all };
+        let has = |name: &str| first.contains_key(name);
+        let name = |name: &str| name.to_string();
+        all.fields = match () {
+            () if has("text") => all.fields,
+            () if has("messages") => Fields::Messages(name("messages")),
+            () if has("chosen") && has("rejected") => {
+                Fields::Preference { prompt: name("prompt"), chosen: name("chosen"), rejected: name("rejected") }
+            }
+            () if has("prompt") && has("completion") => {
+                Fields::Completion { prompt: name("prompt"), completion: name("completion") }
+            }
+            () => all.fields,
+        };
+        all
     }
     /// Its name.
     pub fn name(&self) -> &str {
@@ -311,14 +350,32 @@ pub struct PrecisionConfig {
     pub compute: String,
     /// Sums of gradients of several microbatches.
     pub accumulation: String,
+    /// Parameters that computations take in another dtype than `compute`; the first that means one counts.
+    pub exceptions: Vec<PrecisionException>,
     /// Scale the loss so that f16 can hold its derivatives: always, never, or auto: beside f16.
     pub loss_scale: LossScale,
 }
 impl Default for PrecisionConfig {
     fn default() -> PrecisionConfig {
         let f32 = || "f32".to_string();
-        PrecisionConfig { param: f32(), compute: f32(), accumulation: f32(), loss_scale: LossScale::Auto }
+        PrecisionConfig {
+            param: f32(),
+            compute: f32(),
+            accumulation: f32(),
+            exceptions: vec![],
+            loss_scale: LossScale::Auto,
+        }
     }
+}
+
+/// Parameters that computations take in another dtype.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrecisionException {
+    /// A pattern of their paths: `*` stands for any text.
+    pub path: String,
+    /// The dtype.
+    pub compute: String,
 }
 
 /// Whether the loss is scaled.
@@ -334,7 +391,7 @@ pub enum LossScale {
     Never,
 }
 
-/// What is made small.
+/// How the loss of tokens is computed, and what is added to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LossConfig {

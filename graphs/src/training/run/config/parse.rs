@@ -25,7 +25,7 @@ impl fmt::Debug for ConfigError {
 }
 impl std::error::Error for ConfigError {}
 impl ConfigError {
-    pub(super) fn new(place: impl Into<String>, reason: impl Into<String>) -> ConfigError {
+    pub(in super::super) fn new(place: impl Into<String>, reason: impl Into<String>) -> ConfigError {
         ConfigError { place: place.into(), reason: reason.into() }
     }
 }
