@@ -85,7 +85,7 @@ impl Args {
             return self.write_template();
         }
         let config = self.read()?;
-        config.build(config.steps)?;
+        config.build(config.steps, None)?;
         fs::create_dir_all(&config.out).map_err(|e| format!("{} cannot be made: {e}", config.out.display()))?;
         let (client, mesh) = match &config.mesh {
             Some(axes) => global.mesh(axes).map(|(client, mesh)| (client, Some(mesh)))?,

@@ -27,7 +27,7 @@ fn toml_fields(value: &serde_json::Value, at: &str) -> Vec<String> {
 
 /// The names that an error lists.
 fn names(setting: &str) -> Vec<String> {
-    let wrong = config().with(setting).unwrap().build(10).unwrap_err().to_string();
+    let wrong = config().with(setting).unwrap().build(10, None).unwrap_err().to_string();
     let list = wrong.split("there are ").nth(1).unwrap_or_else(|| panic!("{wrong}"));
     list.split(", ").map(|name| name.trim().to_string()).collect()
 }
@@ -38,12 +38,12 @@ fn every_optimizer_and_schedule_is_made_by_its_name() {
     assert!(optimizers.len() > 25, "{optimizers:?}");
     for name in optimizers {
         let config = config().with(&format!("optimizer.name={name}")).unwrap().with("schedule.name=constant").unwrap();
-        let built = config.build(10).unwrap();
+        let built = config.build(10, None).unwrap();
         assert!(!format!("{:?}", built.options.optimizer).is_empty());
     }
     for name in names("schedule.name=none") {
         let config = config().with(&format!("schedule.name={name}")).unwrap().with("schedule.warmup_steps=3").unwrap();
-        let schedule = config.build(20).unwrap().schedule;
+        let schedule = config.build(20, None).unwrap().schedule;
         let values: Vec<f64> = (0..20).map(|step| schedule.value(step).unwrap()).collect();
         assert!(values.iter().all(|x| (0.0..=3.1e-4).contains(x)), "{name}: {values:?}");
         assert!(values.iter().any(|x| *x > 2.5e-4), "{name}: {values:?}");
@@ -62,6 +62,7 @@ fn fields_are_set_one_by_one() {
     assert!(wrong("data.train.1.weight=2").contains("`1` is no number of the list, which has 1"));
     assert!(wrong("steps.x=2").contains("what stands before `x` is a value"));
     assert!(wrong("accumulatoin=2").contains("did you mean `accumulation`?"));
-    let uneven = config.with("batch=5").unwrap().with("accumulation=2").unwrap().build(1).unwrap_err().to_string();
+    let uneven =
+        config.with("batch=5").unwrap().with("accumulation=2").unwrap().build(1, None).unwrap_err().to_string();
     assert!(uneven.contains("5 rows cannot be cut into 2"), "{uneven}");
 }

@@ -191,7 +191,7 @@ fn what_cannot_be_divided_is_said() {
     // four heads
     says(
         load("llama_gqa_untied", "model=8"),
-        &["`layers.0.mixer.q.w`", "[32, 4, 8]", "4 heads", "8 devices along `model`", "divisor of 4"],
+        &["`layers.0.mixer.q.w`", "[32, 4, 8]", "4 heads", "8 devices along `model`", "`model` can be 2 or 4"],
     );
     says(load("gpt2_plain", "fsdp=2"), &["`fsdp`", "fsdp=2", "along `model`", "`data`"]);
     let model = try_load(LLAMA, Some(mesh("data=2,model=2")), false).unwrap();

@@ -87,7 +87,7 @@ pub use layerwise::{
 pub use lbfgs::{LbfgsOptions, lbfgs, scale_by_lbfgs};
 pub use linesearch::{ZoomOptions, scale_by_zoom_linesearch};
 pub use mask::{Mask, matches};
-pub use muon::{MuonAxes, MuonOptions, muon, orthogonalize_via_newton_schulz, scale_by_muon};
+pub use muon::{AxesOf, MuonAxes, MuonOptions, muon, orthogonalize_via_newton_schulz, scale_by_muon};
 pub use precision::{DynamicScale, Policy, dynamic_scale, loss_scale};
 pub use primitives::{
     add_decayed_weights, apply_every, centralize, ema, identity, params_ema, scale, scale_by_learning_rate,

@@ -74,8 +74,8 @@ impl MuonAxes {
     }
 }
 
-/// Which parameters are matrices, and along which axes.
-type AxesOf = Arc<dyn Fn(&str, &Aval) -> Option<MuonAxes> + Send + Sync>;
+/// Which parameters are matrices, by path and type, and along which axes.
+pub type AxesOf = Arc<dyn Fn(&str, &Aval) -> Option<MuonAxes> + Send + Sync>;
 
 /// What [`muon`] needs to know, with optax's names and defaults.
 #[derive(Clone)]

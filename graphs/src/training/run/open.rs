@@ -84,7 +84,7 @@ impl Run {
     /// # Errors
     /// What is wrong with configuration, model, data, folder or checkpoints.
     pub fn open(config: RunConfig, options: RunOptions, report: &mut Reporter) -> Result<Run> {
-        config.build(config.steps)?;
+        config.build(config.steps, None)?;
         let folder = config.checkpoint.folder.clone().unwrap_or_else(|| config.out.join("checkpoints"));
         refuse_old(&folder, options.resume)?;
         let (files, tokenizer) = files(&config)?;
@@ -103,7 +103,7 @@ impl Run {
             Some(epochs) => ((epochs * input.epoch as f64 / config.batch as f64).ceil() as u64).max(1),
             None => config.steps,
         };
-        let built = config.build(steps)?;
+        let built = config.build(steps, config.lora.is_none().then_some(&spec))?;
         let mut trainer = Trainer::open(&config, &built, spec, files, &options)?;
         let mut manager = CheckpointManager::open(&folder, keep::options(&config.checkpoint))?;
         let mut start = Place { step: 0, position: input.train.position(), tokens: 0, not_finite: 0 };

@@ -1,8 +1,11 @@
 //! What the words of a configuration mean: an optimizer, a schedule, a policy of dtypes.
 use super::{ConfigError, LossScale, PrecisionException, RunConfig, ScheduleConfig, optimizers::optimizer};
-use crate::training::{Objective, TrainOptions};
+use crate::{
+    models::Decoder,
+    training::{Objective, TrainOptions},
+};
 use raxla::{
-    DType,
+    DType, Param,
     optim::{self, Policy, Schedule},
     parallel::tensor::TokenLoss,
 };
@@ -23,15 +26,15 @@ pub struct Built {
 }
 
 impl RunConfig {
-    /// The training step's options, for a run of so many steps.
+    /// The training step's options, for a run of so many steps. Of these parameters Muon takes the matrices; of all of rank 2 if none are given.
     ///
     /// # Errors
     /// Names that do not exist, with the nearest one; options that are without effect; numbers that make no sense.
-    pub fn build(&self, steps: u64) -> Result<Built, ConfigError> {
+    pub fn build(&self, steps: u64, params: Option<&Decoder<Param>>) -> Result<Built, ConfigError> {
         self.check()?;
         let rate = self.optimizer.learning_rate;
         let schedule = schedule(&self.schedule, rate, self.schedule.steps.unwrap_or(steps))?;
-        let inner = optimizer(&self.optimizer, schedule.clone(), &self.schedule)?;
+        let inner = optimizer(&self.optimizer, schedule.clone(), &self.schedule, params)?;
         let mut parts = vec![];
         let positive = |x: f64| Some(x).filter(|x| *x > 0.0);
         parts.extend(positive(self.optimizer.clip_value).map(optim::clip));

@@ -1,7 +1,12 @@
 //! Optimizers by their names in optax.
 use super::{ConfigError, OptimizerConfig, ScheduleConfig, build::one_of};
-use raxla::optim::{self, Mask, Optimizer, Schedule};
+use crate::models::Decoder;
+use raxla::{
+    Param, Tree,
+    optim::{self, Mask, MuonAxes, Optimizer, Schedule},
+};
 use serde_json::Value;
+use std::{collections::HashMap, sync::Arc};
 
 /// What a configuration says of an optimizer.
 struct Told<'a> {
@@ -11,6 +16,8 @@ struct Told<'a> {
     mask: Option<Mask>,
     /// Steps in which the rate rises, of an optimizer that has no schedule.
     warmup: Option<usize>,
+    /// Which parameters are matrices.
+    matrices: Option<optim::AxesOf>,
 }
 
 /// An optimizer's name, which of the [`OPTIONS`] it has, and how it is made.
@@ -82,7 +89,8 @@ const OPTIMIZERS: &[Row] = &[
         let d = optim::MuonOptions::default();
         let adam = t.adamw(d.adam.clone());
         let (weight_decay, weight_decay_mask) = (t.decay(0.0).into(), t.mask.clone());
-        optim::muon(t.rate.clone(), optim::MuonOptions { adam, weight_decay, weight_decay_mask, ..d })
+        let dimension_numbers = t.matrices.clone().unwrap_or(d.dimension_numbers);
+        optim::muon(t.rate.clone(), optim::MuonOptions { adam, weight_decay, weight_decay_mask, dimension_numbers, ..d })
     }),
     ("prodigy", &["b1", "b2", "eps", "weight_decay"], |t| optim::prodigy(t.distance())),
     ("dadapt_adamw", &["b1", "b2", "eps", "weight_decay"], |t| optim::dadapt_adamw(t.distance())),
@@ -121,7 +129,12 @@ impl Told<'_> {
 }
 
 /// The optimizer of this name, with these options.
-pub(super) fn optimizer(c: &OptimizerConfig, rate: Schedule, s: &ScheduleConfig) -> Result<Optimizer, ConfigError> {
+pub(super) fn optimizer(
+    c: &OptimizerConfig,
+    rate: Schedule,
+    s: &ScheduleConfig,
+    params: Option<&Decoder<Param>>,
+) -> Result<Optimizer, ConfigError> {
     let names: Vec<&str> = OPTIMIZERS.iter().map(|row| row.0).collect();
     let name = one_of("optimizer.name", &c.name, &names)?;
     let wrong = |field: &str, reason: String| Err(ConfigError::new(format!("`{field}`"), reason));
@@ -148,5 +161,11 @@ pub(super) fn optimizer(c: &OptimizerConfig, rate: Schedule, s: &ScheduleConfig)
     }
     let mask = (!c.no_decay.is_empty()).then(|| Mask::of(c.no_decay.clone()).not());
     let warmup = usize::try_from(s.warmup_steps).ok().filter(|n| *n > 0);
-    Ok(make(&Told { c, rate, mask, warmup }))
+    let matrices = params.map(|params| -> optim::AxesOf {
+        let axes = |(path, param): (String, Param)| Some((path, MuonAxes::of(&param)?));
+        let matrices: HashMap<String, MuonAxes> =
+            params.paths().into_iter().zip(params.leaves()).filter_map(axes).collect();
+        Arc::new(move |path, _| matrices.get(path).cloned())
+    });
+    Ok(make(&Told { c, rate, mask, warmup, matrices }))
 }
