@@ -198,7 +198,7 @@ fn what_cannot_be_divided_is_said() {
     let generate = |n: usize, options: &Generation| {
         model.generate_batch(&prompts(n), options, |_, _| Ok(ControlFlow::Continue(()))).unwrap_err()
     };
-    says(generate(3, &greedy()), &["2 devices along `data`", "3 prompts", "give 1 more"]);
+    says(generate(3, &greedy()), &["2 devices along `data`", "3 prompts", "a multiple of 2"]);
     let on_device = Generation { device_loop: true, ..greedy() };
     says(generate(2, &on_device), &["device_loop", "data=2,model=2", "help: load the model without a mesh"]);
     let beams = raxla_graphs::Beams { beams: 2, length_penalty: 1.0, early_stopping: raxla_graphs::EarlyStopping::No };

@@ -48,7 +48,7 @@ impl Default for LbfgsOptions {
 ///     let (updates, state) = opt.update_with(&g, state, &x, value, rosenbrock);
 ///     (optim::apply_updates(&x, &updates), state)
 /// });
-/// for _ in 0..25 {
+/// for _ in 0..40 {
 ///     (x, state) = step.call((x, state))?;
 /// }
 /// assert!(x.to_vec::<f32>()?.iter().all(|x| (x - 1.0).abs() < 1e-3));

@@ -72,7 +72,7 @@ pub struct TrainOptions {
     /// What is learned of each token besides its likelihood.
     pub loss: TokenLoss,
     /// Leave parameters and optimizer as they are where the loss or the gradient is not finite ([`Metrics::finite`] tells). With a
-    /// [`dynamic_scale`](optim::dynamic_scale) the step is skipped anyway.
+    /// [`dynamic_scale`](raxla::optim::dynamic_scale) the step is skipped anyway.
     pub keep_if_not_finite: bool,
     /// What to keep of each layer for the way back; `None`: everything.
     pub remat: Option<RematOptions>,
