@@ -90,7 +90,8 @@ fn stored(files: &Files) -> &Weights {
 
 /// The same parameters to the bit; and what names there are besides.
 fn assert_same_parameters<'a>(have: &'a Files, want: &Files, what: &str) -> Vec<&'a str> {
-    let (spec, [have, want]) = (want.spec().unwrap(), [stored(have), stored(want)]);
+    let spec = want.spec().unwrap();
+    let (have, want) = (stored(have), stored(want));
     let names: BTreeSet<String> = spec.params().iter().flat_map(|(_, p)| p.checkpoint_names()).collect();
     for name in &names {
         // (a checkpoint of the bare model lacks the prefix)
@@ -120,7 +121,7 @@ fn every_family_there_and_back_to_the_bit() {
         let files = raxla_graphs::open(&text(&fixture)).unwrap();
         families.insert(files.config.model_type.clone());
         for format in [Format::Flax, Format::Orbax, Format::Nnx] {
-            let what = format!("{}_{format:?}", fixture.file_name().unwrap().display());
+            let what = format!("{}_{format:?}", fixture.file_name().unwrap().to_string_lossy());
             let to = dir.path().join(&what);
             raxla_graphs::convert(&text(&fixture), &to, &written_as(format)).unwrap();
             let back = raxla_graphs::open(&text(&to)).unwrap();
@@ -156,7 +157,7 @@ fn kernels_lie_as_layers_of_flax_want_them() {
         ("llama_gqa_untied", "model.layers.2.mlp.down_proj.kernel", vec![56, 32]),
         ("llama_gqa_untied", "model.norm.scale", vec![32]),
         ("llama_gqa_untied", "lm_head.kernel", vec![32, 67]),
-        ("mixtral_top2", "model.layers.0.block_sparse_moe.experts.1.w1.kernel", vec![32, 40]),
+        ("mixtral_top2", "model.layers.0.block_sparse_moe.experts.1.w1.kernel", vec![32, 20]),
         ("gptoss_alternating", "model.layers.0.self_attn.sinks", vec![4]),
     ] {
         for (format, below) in [(Format::Orbax, "params."), (Format::Nnx, "")] {
@@ -188,7 +189,8 @@ fn what_flax_wrote_is_read() {
         let tokens: Vec<i32> = tokens.chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
         let files = raxla_graphs::open(&text(&dir)).unwrap();
         let model = Model::load(files, &LoadOptions::default(), &runtime::client().unwrap()).unwrap();
-        let have: Vec<f32> = model.scores(&tokens.iter().map(|t| *t as u32).collect::<Vec<_>>()).unwrap().logits.to_vec().unwrap();
+        let have: Vec<f32> =
+            model.scores(&tokens.iter().map(|t| *t as u32).collect::<Vec<_>>()).unwrap().logits.to_vec().unwrap();
         let largest = want.iter().fold(0f32, |m, x| m.max(x.abs()));
         let worst = have.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
         assert_eq!(have.len(), want.len(), "{name}");
@@ -271,7 +273,7 @@ fn a_damaged_checkpoint_is_an_error() {
         let bytes = fs::read(&file).unwrap();
         let mut flipped = bytes.clone();
         flipped[bytes.len() / 2] ^= 0x10;
-        for damaged in [&bytes[..bytes.len() / 2], &[], &flipped] {
+        for damaged in [&bytes[..bytes.len() / 2], &[][..], &flipped[..]] {
             fs::write(&file, damaged).unwrap();
             // (a changed bit may be that of a name in the metadata, which is text)
             match Weights::open(&whole) {

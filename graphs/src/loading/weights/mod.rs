@@ -152,7 +152,9 @@ impl Weights {
         let weights = Weights::open_files(dir, &shards.files)?;
         // the index of a Flax checkpoint has Flax's names
         let known = |name: &str| match weights.flax {
-            Some(layers) => weights.tensors.contains_key(&flax::torch(&name.split('/').collect::<Vec<_>>(), 0, layers).0),
+            Some(layers) => {
+                weights.tensors.contains_key(&flax::torch(&name.split('/').collect::<Vec<_>>(), 0, layers).0)
+            }
             None => weights.tensors.contains_key(name),
         };
         match shards.tensors.iter().find(|name| !known(name)) {
@@ -383,7 +385,7 @@ impl Weights {
     }
 
     fn bad_tensor(&self, name: &str, reason: impl Into<String>) -> LoadError {
-        let dims = self.tensors.get(name).map_or(&[][..], |stored| &stored.dims);
+        let dims = self.tensors.get(name).map_or(&[][..], |stored| &stored.dims[..]);
         LoadError::Tensor { path: self.path.clone(), name: self.in_file(name, dims).0, reason: reason.into() }
     }
 

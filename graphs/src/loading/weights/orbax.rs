@@ -52,7 +52,14 @@ pub(super) fn open(dir: &Path) -> Result<Option<Weights>, LoadError> {
     }
     file.flush().map_err(io)?;
     let files = vec![MappedFile::open(file.path()).map_err(io)?];
-    Ok(Some(Weights { path: dir.to_path_buf(), files, tensors, gguf: None, flax: of_flax.then_some(layers), dequantised: None }))
+    Ok(Some(Weights {
+        path: dir.to_path_buf(),
+        files,
+        tensors,
+        gguf: None,
+        flax: of_flax.then_some(layers),
+        dequantised: None,
+    }))
 }
 
 /// The arrays that are parameters: the path of each, its name in Orbax, and its type.
