@@ -93,8 +93,8 @@ pub struct Saved {
 }
 
 /// Writes `model` (see [`Source::resolve`]) as a GGUF file `dir`, if that is [`SaveOptions::format`], or as a Hugging Face
-/// directory: config.json, model.safetensors or several
-/// of them with an index (or the weights as [`SaveOptions::format`] says), and what there is of tokenizer.json, tokenizer_config.json and generation_config.json. Names,
+/// directory: config.json, model.safetensors or several of them with an index (or the weights as that format says), and what there
+/// is of tokenizer.json, tokenizer_config.json and generation_config.json. Names,
 /// shapes and, without [`SaveOptions::dtype`], the bits of all values are those that raxla reads.
 ///
 /// ```no_run
