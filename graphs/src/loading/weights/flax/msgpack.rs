@@ -80,7 +80,7 @@ fn chunked(path: Vec<String>, map: &[(&str, Node)]) -> Option<Array> {
         && arrays.iter().all(|a| a.dtype == first.dtype)
         && arrays.iter().map(|a| a.data.len()).sum::<usize>() == bytes;
     let view = View::Pieces(arrays.iter().map(|a| a.data.clone()).collect());
-    fits.then(|| Array { path, dtype: first.dtype, dims, range: first.data.start..last.data.end, view })
+    fits.then_some(Array { path, dtype: first.dtype, dims, range: first.data.start..last.data.end, view })
 }
 
 struct Reader<'a> {
