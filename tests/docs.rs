@@ -2,13 +2,14 @@
 //! for JAX users name is run. (Examples are doc-tests, see src/lib.rs.)
 use std::{fs, path::Path};
 
-const DOCUMENTS: [&str; 12] = [
+const DOCUMENTS: [&str; 13] = [
     "README.md",
     "ARCHITECTURE.md",
     "docs/autodidax.md",
     "docs/data.md",
     "docs/errors.md",
     "docs/finetuning.md",
+    "docs/flax.md",
     "docs/for_jax_users.md",
     "docs/performance.md",
     "docs/plugin_faults.md",

@@ -12,9 +12,10 @@ pub struct Args {
     src: String,
     /// The directory or .gguf file to write; it must not be there yet, or be an empty directory
     dst: PathBuf,
-    /// Format of the weights: safetensors; flax (flax_model.msgpack) for the Flax classes of transformers 4; gguf, one file with
-    /// the tokenizer in it, for llama.cpp [default: gguf where DST ends in .gguf, else safetensors]
-    #[arg(long, value_name = "F", value_parser = ["safetensors", "flax", "gguf"])]
+    /// Format of the weights: safetensors; flax (flax_model.msgpack) for the Flax classes of transformers 4; orbax or nnx, an
+    /// Orbax checkpoint for Flax's Linen or NNX; gguf, one file with the tokenizer in it, for llama.cpp [default: gguf where DST
+    /// ends in .gguf, else safetensors]
+    #[arg(long, value_name = "F", value_parser = ["safetensors", "flax", "orbax", "nnx", "gguf"])]
     format: Option<String>,
     /// What matrices are stored as: in a GGUF file q8_0, q4_k_m, q6_k, ... by llama.cpp's names, in safetensors int8 or int4
     /// [default: as they are]
@@ -27,7 +28,7 @@ pub struct Args {
     /// the dtype that config.json names, or bf16]
     #[arg(long, value_name = "D", value_parser = options::float)]
     dtype: Option<DType>,
-    /// Begin a new file of weights before one has more bytes than this
+    /// Begin a new file of weights before one has more bytes than this (not in an Orbax checkpoint)
     #[arg(long, value_name = "S", default_value = "5GB", value_parser = size)]
     max_shard_size: u64,
 }
@@ -36,6 +37,11 @@ const DETAILS: &str = "\
 DST gets config.json, the weights (in one file, or several with their index) and, where SRC has a \
 tokenizer, tokenizer.json and tokenizer_config.json, under Hugging Face's names whatever SRC is; \
 transformers loads it. One tensor at a time is in memory. DST appears when it is complete.
+
+For Flax, modules are called as in Hugging Face's names, and their parameters kernel, embedding, scale \
+and bias, as of Flax's own layers; docs/flax.md has all rules. orbax writes the variables {\"params\": ..} \
+of a Linen module, nnx the pure dict of an nnx.State: the files of the checkpoint lie in DST, for \
+orbax.checkpoint. All of them are read back with --model DST.
 
 A GGUF file is written for llama, mistral, mixtral, qwen2, qwen3, qwen3_moe, gemma, gemma2, gemma3_text \
 and gpt2, and holds the tokenizer as well. --quantize takes f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, \
@@ -47,6 +53,7 @@ compressed-tensors (pack-quantized, without calibration), for transformers and v
 Examples:
   raxla convert model.Q4_K_M.gguf my-model --dtype bf16
   raxla convert ./pytorch-model ./safetensors-model --max-shard-size 2GB
+  raxla convert qwen3-0.6b qwen3-nnx --format nnx
   raxla convert hf:HuggingFaceTB/SmolLM2-360M-Instruct smollm2.gguf --quantize q4_k_m";
 
 fn quantization(text: &str) -> std::result::Result<Quantization, String> {
@@ -68,6 +75,8 @@ impl Args {
         let is_gguf = self.dst.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf"));
         let format = match self.format.as_deref() {
             Some("flax") => Format::Flax,
+            Some("orbax") => Format::Orbax,
+            Some("nnx") => Format::Nnx,
             Some("gguf") => Format::Gguf,
             None if is_gguf => Format::Gguf,
             _ => Format::Safetensors,

@@ -1,12 +1,18 @@
-//! flax_model.msgpack, read (scripts/make_checkpoint_fixtures.py) and written.
+//! Models with the names of Flax, read and written: flax_model.msgpack (scripts/make_checkpoint_fixtures.py), and checkpoints of
+//! Orbax with the variables of Linen and the states of NNX (scripts/check_flax.py).
 
 use crate::common::{assert_equal, tests, text};
 use raxla::{DType, runtime};
 use raxla_graphs::{
-    Format, LoadError, LoadOptions, Model, SaveOptions,
+    Files, Format, LoadError, LoadOptions, Model, SaveOptions, WeightSource,
     weights::{Encoding, Weights},
 };
-use std::path::Path;
+use raxla_orbax::{ArrayKind, ArrayType, Checkpoint, Key, Layout, Options, Tree, Value, Writer};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
 
 fn logits(path: &Path) -> Vec<f32> {
     let files = raxla_graphs::open(&text(path)).unwrap();
@@ -66,14 +72,220 @@ fn every_family_with_flax_classes_is_written() {
         assert_eq!(head, !["gpt2_hub", "gemma_tied"].contains(&fixture), "{fixture}");
         assert!(written.names().all(|n| !n.ends_with(".attn.bias")), "{fixture}");
     }
-    let error = raxla_graphs::convert(&text(tests("fixtures/qwen2_tied")), &dir.path().join("q"), &flax()).unwrap_err();
-    assert!(error.to_string().contains("no Flax class for `qwen2`, only for gpt2, llama, mistral, gemma"), "{error}");
-    assert!(!dir.path().join("q").exists());
     let fixture = text(tests("fixtures/gpt2_f16"));
     let (a, b) = (dir.path().join("a"), dir.path().join("b"));
     raxla_graphs::convert(&fixture, &a, &SaveOptions { dtype: Some(DType::BF16), ..flax() }).unwrap();
     raxla_graphs::convert(&fixture, &b, &SaveOptions { dtype: Some(DType::BF16), ..Default::default() }).unwrap();
     assert_equal(&a, &b);
+}
+
+fn written_as(format: Format) -> SaveOptions {
+    SaveOptions { format, ..Default::default() }
+}
+
+fn stored(files: &Files) -> &Weights {
+    let WeightSource::Stored(weights) = &files.weights else { panic!("weights of a file") };
+    weights
+}
+
+/// The same parameters to the bit; and what names there are besides.
+fn assert_same_parameters<'a>(have: &'a Files, want: &Files, what: &str) -> Vec<&'a str> {
+    let spec = want.spec().unwrap();
+    let (have, want) = (stored(have), stored(want));
+    let names: BTreeSet<String> = spec.params().iter().flat_map(|(_, p)| p.checkpoint_names()).collect();
+    for name in &names {
+        // (a checkpoint of the bare model lacks the prefix)
+        let own = [name.as_str(), name.trim_start_matches("transformer.")];
+        let own = own.into_iter().find(|name| want.info(name).is_some()).unwrap();
+        let (info, like) = (have.info(name).unwrap_or_else(|| panic!("{what} has no {name}")), want.info(own).unwrap());
+        let Encoding::Plain(dtype) = info.encoding else { panic!("{what}: {name} is {}", info.encoding) };
+        assert!(!matches!(like.encoding, Encoding::Plain(own) if own != dtype), "{what}: {name} is {dtype}");
+        assert_eq!(info.dims, like.dims, "{what}: {name}");
+        assert!(have.read(name, dtype).unwrap() == want.read(own, dtype).unwrap(), "{what}: {name}");
+    }
+    have.names().filter(|name| !names.contains(*name)).collect()
+}
+
+fn fixtures() -> Vec<PathBuf> {
+    let all = fs::read_dir(tests("fixtures")).unwrap().map(|e| e.unwrap().path());
+    let mut all: Vec<PathBuf> = all.filter(|p| p.join("config.json").is_file()).collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn every_family_there_and_back_to_the_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut families = BTreeSet::new();
+    for fixture in fixtures() {
+        let files = raxla_graphs::open(&text(&fixture)).unwrap();
+        families.insert(files.config.model_type.clone());
+        for format in [Format::Flax, Format::Orbax, Format::Nnx] {
+            let what = format!("{}_{format:?}", fixture.file_name().unwrap().to_string_lossy());
+            let to = dir.path().join(&what);
+            raxla_graphs::convert(&text(&fixture), &to, &written_as(format)).unwrap();
+            let back = raxla_graphs::open(&text(&to)).unwrap();
+            let more = assert_same_parameters(&back, &files, &what);
+            // nothing else, but for the head that only classes of transformers want
+            let head = format == Format::Flax && ["llama", "mistral"].contains(&&*files.config.model_type);
+            assert!(more.is_empty() || head && more == ["lm_head.weight"], "{what}: {more:?}");
+        }
+    }
+    assert_eq!(families.len(), raxla_graphs::models::ARCHITECTURES.len(), "{families:?}");
+}
+
+/// The arrays of a checkpoint of Orbax.
+fn tree(path: &Path) -> (Tree, BTreeMap<String, ArrayType>) {
+    let tree = Checkpoint::open(path).unwrap().default_tree().unwrap().tree().unwrap();
+    let array = |e: &raxla_orbax::Entry| match &e.value {
+        Value::Array(array) => (e.name(), array.clone()),
+        other => panic!("{}: {other:?}", e.name()),
+    };
+    let arrays = tree.entries().iter().map(array).collect();
+    (tree, arrays)
+}
+
+#[test]
+fn kernels_lie_as_layers_of_flax_want_them() {
+    let dir = tempfile::tempdir().unwrap();
+    for (fixture, name, shape) in [
+        ("gpt2_plain", "transformer.h.1.attn.c_attn.kernel", vec![32, 96]),
+        ("gpt2_plain", "transformer.h.1.mlp.c_proj.kernel", vec![128, 32]),
+        ("gpt2_plain", "transformer.ln_f.scale", vec![32]),
+        ("gpt2_plain", "transformer.wpe.embedding", vec![64, 32]),
+        ("llama_gqa_untied", "model.layers.2.self_attn.k_proj.kernel", vec![32, 8]),
+        ("llama_gqa_untied", "model.layers.2.mlp.down_proj.kernel", vec![56, 32]),
+        ("llama_gqa_untied", "model.norm.scale", vec![32]),
+        ("llama_gqa_untied", "lm_head.kernel", vec![32, 67]),
+        ("mixtral_top2", "model.layers.0.block_sparse_moe.experts.1.w1.kernel", vec![32, 20]),
+        ("gptoss_alternating", "model.layers.0.self_attn.sinks", vec![4]),
+    ] {
+        for (format, below) in [(Format::Orbax, "params."), (Format::Nnx, "")] {
+            let to = dir.path().join(format!("{fixture}_{format:?}"));
+            if !to.exists() {
+                raxla_graphs::convert(&text(tests("fixtures").join(fixture)), &to, &written_as(format)).unwrap();
+            }
+            let name = format!("{below}{name}");
+            let (_, arrays) = tree(&to);
+            let found = arrays.get(&name).unwrap_or_else(|| panic!("no {name} in {:?}", arrays.keys()));
+            assert_eq!(found.shape, shape, "{name}");
+        }
+    }
+    // of a file for transformers' classes, GPT-2's matrices are the transposed ones
+    let to = dir.path().join("gpt2");
+    raxla_graphs::convert(&text(tests("fixtures/gpt2_plain")), &to, &flax()).unwrap();
+    let file = fs::read(to.join("flax_model.msgpack")).unwrap();
+    let shape = [&[0xdc, 0, 2, 0xcf][..], &96u64.to_be_bytes(), &[0xcf], &32u64.to_be_bytes()].concat();
+    assert!(file.windows(shape.len()).any(|bytes| bytes == shape));
+}
+
+#[test]
+fn what_flax_wrote_is_read() {
+    // a pure dict; an nnx.State with the random numbers of a dropout; and the variables of a Linen module
+    for name in ["nnx_gpt2", "nnx_llama", "linen_llama"] {
+        let dir = tests("data/checkpoints").join(name);
+        let want = Weights::open(dir.join("logits.reference")).unwrap();
+        let (tokens, want) = (want.read("tokens", DType::I32).unwrap(), want.read_f32("logits").unwrap());
+        let tokens: Vec<i32> = tokens.chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        let files = raxla_graphs::open(&text(&dir)).unwrap();
+        let model = Model::load(files, &LoadOptions::default(), &runtime::client().unwrap()).unwrap();
+        let have: Vec<f32> =
+            model.scores(&tokens.iter().map(|t| *t as u32).collect::<Vec<_>>()).unwrap().logits.to_vec().unwrap();
+        let largest = want.iter().fold(0f32, |m, x| m.max(x.abs()));
+        let worst = have.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
+        assert_eq!(have.len(), want.len(), "{name}");
+        assert!(worst < 1e-4 * largest, "{name}: {worst} of {largest}");
+    }
+}
+
+/// Copies a checkpoint of Orbax, with other names and shapes; `change` gives `None` for what is left out.
+fn changed(from: &Path, to: &Path, change: impl Fn(&str, &mut ArrayType) -> Option<String>) {
+    let (tree, arrays) = tree(from);
+    let mut writer = Writer::create(to, Options { layout: Layout::Direct, ..Default::default() }).unwrap();
+    for (name, mut array) in arrays {
+        let mut bytes = vec![0; array.shape.iter().product::<usize>() * array.dtype.size()];
+        tree.read(&name, &mut bytes).unwrap();
+        array.kind = ArrayKind::Numpy;
+        let Some(new) = change(&name, &mut array) else { continue };
+        array.chunk.clone_from(&array.shape);
+        let path: Vec<Key> = new.split('.').map(|part| Key::Dict(part.into())).collect();
+        writer.write(&path, &array, &bytes).unwrap();
+    }
+    writer.finish().unwrap();
+    fs::copy(from.join("config.json"), to.join("config.json")).unwrap();
+}
+
+#[test]
+fn other_names_and_shapes_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (from, whole) = (tests("fixtures/llama_gqa_untied"), dir.path().join("whole"));
+    raxla_graphs::convert(&text(from), &whole, &written_as(Format::Nnx)).unwrap();
+    let refused = |name: &str, change: &dyn Fn(&str, &mut ArrayType) -> Option<String>| {
+        let to = dir.path().join(name);
+        changed(&whole, &to, change);
+        let files = raxla_graphs::open(&text(&to)).unwrap();
+        let loaded = Model::load(files, &LoadOptions::default(), &runtime::client().unwrap()).map(drop);
+        // what is written in another format is compared with the model too
+        let written = dir.path().join(format!("{name}_again"));
+        let again = raxla_graphs::convert(&text(&to), &written, &written_as(Format::Orbax)).map(drop);
+        let [error, again] = [loaded, again].map(|outcome| outcome.unwrap_err().to_string());
+        assert_eq!(error, again);
+        assert!(!written.exists());
+        error
+    };
+    let error = refused("renamed", &|name, _| Some(name.replace("layers.1.self_attn", "layers.1.attention")));
+    for part in [
+        "does not hold this model's 30 parameters",
+        "4 missing:\n    model/layers/1/self_attn/k_proj/kernel",
+        "4 unexpected:\n    model/layers/1/attention/k_proj/kernel",
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
+    let error = refused("missing", &|name, _| (name != "model.norm.scale").then(|| name.to_string()));
+    assert!(error.contains("1 missing:\n    model/norm/scale"), "{error}");
+    let error = refused("transposed", &|name, array| {
+        if name.ends_with("layers.0.mlp.down_proj.kernel") {
+            array.shape.reverse();
+        }
+        Some(name.to_string())
+    });
+    assert!(error.contains("    model/layers/0/mlp/down_proj/kernel: expected [56, 32], found [32, 56]"), "{error}");
+    // a layer over several axes has a kernel of three
+    let error = refused("heads", &|name, array| {
+        if name.ends_with("layers.0.self_attn.q_proj.kernel") {
+            array.shape = vec![32, 4, 8];
+        }
+        Some(name.to_string())
+    });
+    assert!(error.contains("self_attn/q_proj/kernel: expected [32, 32], found [32, 4, 8]"), "{error}");
+}
+
+#[test]
+fn a_damaged_checkpoint_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = dir.path().join("whole");
+    raxla_graphs::convert(&text(tests("fixtures/qwen3_head_dim")), &whole, &written_as(Format::Nnx)).unwrap();
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_string();
+    let files = |dir: PathBuf| fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).collect::<Vec<_>>();
+    let data = files(whole.join("ocdbt.process_0/d")).remove(0);
+    let node = files(whole.join("d")).remove(0);
+    for file in [whole.join("_METADATA"), whole.join("manifest.ocdbt"), node, data] {
+        let bytes = fs::read(&file).unwrap();
+        let mut flipped = bytes.clone();
+        flipped[bytes.len() / 2] ^= 0x10;
+        for damaged in [&bytes[..bytes.len() / 2], &[][..], &flipped[..]] {
+            fs::write(&file, damaged).unwrap();
+            // (a changed bit may be that of a name in the metadata, which is text)
+            match Weights::open(&whole) {
+                Err(error) => assert!(error.to_string().contains("whole"), "{}: {error}", name(&file)),
+                Ok(_) => assert!(damaged == flipped && name(&file) == "_METADATA", "{}", name(&file)),
+            }
+        }
+        fs::remove_file(&file).unwrap();
+        assert!(Weights::open(&whole).is_err(), "{}", name(&file));
+        fs::write(&file, bytes).unwrap();
+        Weights::open(&whole).unwrap();
+    }
 }
 
 /// Opens the file with these bytes and reads all it has.

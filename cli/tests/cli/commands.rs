@@ -375,4 +375,10 @@ fn convert_writes_what_it_reads() {
     succeeds(raxla(["convert", "--format", "flax"]).arg(&whole).arg(&flax));
     assert!(flax.join("flax_model.msgpack").is_file());
     assert_eq!(logits(&from), logits(&flax));
+    for format in ["orbax", "nnx"] {
+        let orbax = dir.path().join(format);
+        succeeds(raxla(["convert", "--format", format]).arg(&whole).arg(&orbax));
+        assert!(orbax.join("_CHECKPOINT_METADATA").is_file() && orbax.join("config.json").is_file());
+        assert_eq!(logits(&from), logits(&orbax));
+    }
 }

@@ -1,11 +1,11 @@
-//! flax_model.msgpack, as transformers' Flax classes read it.
+//! flax_model.msgpack, as transformers' Flax classes read it, and with the names of Flax's own layers where there is no such class.
 
-use super::{stream, tensors::Tensors, unwritable};
-use crate::{
-    Error, Result,
-    config::HfConfig,
-    weights::{flax, reordered},
+use super::{
+    linen::{self, Leaf},
+    tensors::Tensors,
+    unwritable,
 };
+use crate::{Result, config::HfConfig, weights::flax};
 use indicatif::ProgressBar;
 use serde_json::{Map, json};
 use std::{
@@ -20,13 +20,6 @@ const FAMILIES: [(&str, bool); 4] = [("gpt2", false), ("llama", true), ("mistral
 
 /// flax.serialization writes larger arrays in pieces of so many bytes.
 const CHUNK: usize = 1 << 30;
-
-/// An array to be written: its path, and which tensor it is.
-struct Leaf {
-    path: Vec<String>,
-    transposed: bool,
-    tensor: usize,
-}
 
 /// Writes all tensors that are parameters, at most `limit` bytes of them to a file, and gives the number of files.
 pub(super) fn write(
@@ -62,31 +55,16 @@ pub(super) fn write(
 
 /// Linen's tree of the parameters, in the order in which it is written.
 fn leaves(tensors: &dyn Tensors, config: &HfConfig) -> Result<Vec<Leaf>> {
-    let family = FAMILIES.iter().find(|(name, _)| *name == config.model_type).ok_or_else(|| {
-        let known: Vec<&str> = FAMILIES.iter().map(|(name, _)| *name).collect();
-        Error::Usage(format!(
-            "transformers has no Flax class for `{}`, only for {}\n  help: write safetensors",
-            config.model_type,
-            known.join(", ")
-        ))
-    })?;
-    let ignored = crate::models::by_name(config)?.ignored;
-    let parameter = |name: &str| !ignored.iter().any(|end| name.ends_with(end));
-    let mut leaves = vec![];
-    for (tensor, entry) in tensors.entries().iter().enumerate().filter(|(_, e)| parameter(&e.name)) {
-        let (path, transposed) = flax::linen(&entry.name, entry.dims.len())
-            .ok_or_else(|| Error::Usage(format!("tensor `{}` has no name in Flax", entry.name)))?;
-        if flax::dtype_name(entry.dtype).is_none() {
-            return Err(Error::Usage(format!("tensor `{}` is {}, which Flax does not have", entry.name, entry.dtype)));
-        }
-        leaves.push(Leaf { path, transposed, tensor });
-    }
+    let Some((_, own_head)) = FAMILIES.iter().find(|(name, _)| *name == config.model_type) else {
+        return linen::leaves(tensors, config, flax::Layers::Flax);
+    };
+    let mut leaves = linen::leaves(tensors, config, flax::Layers::Transformers)?;
     let at = |first: &str| leaves.iter().position(|l| l.path.iter().any(|part| part == first));
-    if let (true, None, Some(embedding)) = (family.1, at("lm_head"), at("embed_tokens")) {
+    if let (true, None, Some(embedding)) = (own_head, at("lm_head"), at("embed_tokens")) {
         let path = vec!["lm_head".into(), "kernel".into()];
         leaves.push(Leaf { path, transposed: true, tensor: leaves[embedding].tensor });
+        leaves.sort_by(|a, b| a.path.cmp(&b.path));
     }
-    leaves.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(leaves)
 }
 
@@ -126,23 +104,10 @@ fn level<W: Write>(out: &mut Output<W>, leaves: &[Leaf], depth: usize) -> Result
 }
 
 fn array<W: Write>(out: &mut Output<W>, leaf: &Leaf) -> Result<()> {
-    let entry = &out.tensors.entries()[leaf.tensor];
-    let (dtype, mut dims) = (entry.dtype, entry.dims.clone());
-    let (tensors, bar, mut turned) = (out.tensors, out.bar, vec![]);
-    stream(tensors, &[leaf.tensor], bar, |_, bytes| {
-        let mut bytes = bytes;
-        if leaf.transposed {
-            turned.resize(bytes.len(), 0);
-            // its columns are the rows now
-            let rows = dims.last().copied();
-            reordered(bytes, dtype, rows, dtype, &mut turned)
-                .ok_or_else(|| Error::Usage(format!("a matrix of {dtype} cannot be transposed")))?;
-            dims.reverse();
-            bytes = &turned;
-        }
+    leaf.read(out.tensors, out.bar, |dims, dtype, bytes| {
         let chunk = (out.chunk / (dtype.bits() / 8)).max(1) * (dtype.bits() / 8);
         if bytes.len() <= chunk {
-            return one(out, &dims, flax::dtype_name(dtype).unwrap_or_default(), bytes);
+            return one(out, dims, flax::dtype_name(dtype).unwrap_or_default(), bytes);
         }
         out.map(3)?;
         out.text(flax::CHUNKED)?;

@@ -7,6 +7,8 @@ mod companions;
 mod compressed;
 mod flax;
 mod gguf;
+mod linen;
+mod orbax;
 mod params;
 mod regroup;
 mod safetensors;
@@ -38,8 +40,13 @@ pub enum Format {
     /// model.safetensors, with PyTorch's names.
     #[default]
     Safetensors,
-    /// flax_model.msgpack, with those of Linen: what the Flax classes of transformers 4 read. GPT-2, LLaMA, Mistral, Gemma.
+    /// flax_model.msgpack, with those of Linen: what the Flax classes of transformers 4 read (GPT-2, LLaMA, Mistral, Gemma), and
+    /// flax.serialization.
     Flax,
+    /// An Orbax checkpoint with the names of Linen: the variables `{"params": ...}`.
+    Orbax,
+    /// An Orbax checkpoint with the names of NNX: the pure dict of an `nnx.State`.
+    Nnx,
     /// One .gguf file with the tokenizer in it: what llama.cpp reads. The families whose GGUF files raxla reads.
     Gguf,
 }
@@ -55,7 +62,7 @@ pub struct SaveOptions {
     /// What matrices are stored as. `None`: as [`SaveOptions::dtype`] says, and without one as they are, in a GGUF file also
     /// blocks.
     pub quantize: Option<Quantization>,
-    /// Most bytes of a file of weights, unless one tensor alone takes more.
+    /// Most bytes of a file of weights, unless one tensor alone takes more. (Orbax checkpoints have files of some 2 GiB.)
     pub max_shard_size: u64,
     /// Show a progress bar on stderr.
     pub progress: bool,
@@ -86,8 +93,8 @@ pub struct Saved {
 }
 
 /// Writes `model` (see [`Source::resolve`]) as a GGUF file `dir`, if that is [`SaveOptions::format`], or as a Hugging Face
-/// directory: config.json, model.safetensors or several
-/// of them with an index, and what there is of tokenizer.json, tokenizer_config.json and generation_config.json. Names,
+/// directory: config.json, model.safetensors or several of them with an index (or the weights as that format says), and what there
+/// is of tokenizer.json, tokenizer_config.json and generation_config.json. Names,
 /// shapes and, without [`SaveOptions::dtype`], the bits of all values are those that raxla reads.
 ///
 /// ```no_run
@@ -96,8 +103,8 @@ pub struct Saved {
 /// ```
 ///
 /// # Errors
-/// A model that cannot be opened; a `dir` that is there and not empty; for a GGUF file, a model or tokenizer that the format cannot
-/// describe; whatever the system says on writing.
+/// A model that cannot be opened; a `dir` that is there and not empty; but for safetensors, weights that are not those of config.json's
+/// model; for a GGUF file, a model or tokenizer that the format cannot describe; whatever the system says on writing.
 pub fn convert(model: &str, dir: &Path, options: &SaveOptions) -> Result<Saved> {
     convert_with(model, dir, options, None)
 }
@@ -114,6 +121,11 @@ pub(crate) fn convert_with(model: &str, dir: &Path, options: &SaveOptions, adapt
     // (adapters are for models with a head)
     if options.format != Format::Safetensors || adapter.is_some() {
         weights.ensure_prefix(by_name(&files.config)?.prefix, |name| name.starts_with("lm_head."));
+    }
+    if options.format != Format::Safetensors {
+        let spec = Decoder::of(&files.config, false)?;
+        let ignored = by_name(&files.config)?.ignores(&files.config, spec.layers())?;
+        crate::params::check(&spec.params(), weights, &ignored)?;
     }
     let weights = &*weights;
     let merge = adapter.map(|adapter| Merge::new(adapter, weights)).transpose()?;
@@ -142,10 +154,6 @@ fn to_gguf(
     companions: &Companions,
     options: &SaveOptions,
 ) -> Result<Saved> {
-    let config = companions.config;
-    let spec = Decoder::of(config, false)?;
-    let ignored = by_name(config)?.ignores(config, spec.layers())?;
-    crate::params::check(&spec.params(), weights, &ignored)?;
     let is_block = |name: &&str| matches!(weights.info(name).map(|i| i.encoding), Some(Encoding::Blocks(_)));
     if let (Some(name), Some(_)) = (weights.names().find(is_block), gguf::quantization(options)?) {
         let file = weights.path().display();
@@ -304,9 +312,12 @@ fn write(dir: &Path, tensors: &dyn Tensors, companions: &Companions, options: &S
     };
     companions.write(draft.path()).map_err(named)?;
     let limit = options.max_shard_size;
-    let files = match options.format == Format::Flax {
-        true => flax::write(draft.path(), tensors, companions.config, limit, &bar),
-        false => safetensors::write(draft.path(), tensors, limit, &bar),
+    let (to, config) = (draft.path(), companions.config);
+    let files = match options.format {
+        Format::Flax => flax::write(to, tensors, config, limit, &bar),
+        Format::Orbax => orbax::write(to, tensors, config, Some(orbax::COLLECTION), &bar),
+        Format::Nnx => orbax::write(to, tensors, config, None, &bar),
+        Format::Safetensors | Format::Gguf => safetensors::write(to, tensors, limit, &bar),
     };
     let files = files.map_err(named)?;
     // an empty folder makes room; anything that came meanwhile stays, and publishing fails
@@ -328,7 +339,7 @@ fn check(dir: &Path, options: &SaveOptions) -> Result<()> {
         return if dir.exists() { taken("there is something of that name") } else { Ok(()) };
     }
     if let Some(name) =
-        options.quantize.filter(|q| options.format == Format::Flax || q.packed().is_none()).map(|q| q.name())
+        options.quantize.filter(|q| options.format != Format::Safetensors || q.packed().is_none()).map(|q| q.name())
     {
         let help = "write a .gguf file, or int8 or int4 as safetensors";
         return Err(Error::Usage(format!("{name} is no way to store matrices in this format\n  help: {help}")));

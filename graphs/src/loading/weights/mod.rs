@@ -1,4 +1,5 @@
-//! Checkpoints: files of safetensors, PyTorch and Flax (one or shards), and GGUF; memory-mapped, converted on reading. And Orbax's.
+//! Checkpoints: files of safetensors, PyTorch and Flax (one or shards), and GGUF; memory-mapped, converted on reading. And Orbax's,
+//! with the names of Hugging Face, Linen or NNX.
 //!
 //! Whatever the file, the names, shapes and element order are those of Hugging Face's checkpoint of the same model.
 
@@ -45,6 +46,8 @@ pub struct Weights {
     files: Vec<MappedFile>,
     tensors: BTreeMap<String, Stored>,
     gguf: Option<gguf::Metadata>,
+    /// Of a checkpoint with the names of Flax, whose layers have them.
+    flax: Option<flax::Layers>,
     /// What the values of quantised tensors are to be.
     dequantised: Option<DType>,
 }
@@ -148,9 +151,11 @@ impl Weights {
         let shards = shards(&path)?;
         let weights = Weights::open_files(dir, &shards.files)?;
         // the index of a Flax checkpoint has Flax's names
-        let known = |name: &str| match name.contains('/') {
-            true => weights.tensors.contains_key(&flax::torch(&name.split('/').collect::<Vec<_>>(), None).0),
-            false => weights.tensors.contains_key(name),
+        let known = |name: &str| match weights.flax {
+            Some(layers) => {
+                weights.tensors.contains_key(&flax::torch(&name.split('/').collect::<Vec<_>>(), 0, layers).0)
+            }
+            None => weights.tensors.contains_key(name),
         };
         match shards.tensors.iter().find(|name| !known(name)) {
             Some(name) => {
@@ -178,7 +183,7 @@ impl Weights {
 
     fn read_files(path: &Path, files: &[PathBuf]) -> Result<Weights, LoadError> {
         let (path, tensors) = (path.to_path_buf(), BTreeMap::new());
-        let mut weights = Weights { path, files: Vec::new(), tensors, gguf: None, dequantised: None };
+        let mut weights = Weights { path, files: Vec::new(), tensors, gguf: None, flax: None, dequantised: None };
         for file in files {
             let mapped = MappedFile::open(file).map_err(|e| match e.kind() {
                 std::io::ErrorKind::UnexpectedEof => LoadError::format(file, e.to_string()),
@@ -193,7 +198,10 @@ impl Weights {
             let tensors = match kind(file) {
                 _ if is_gguf => weights.read_gguf(&mapped),
                 Some("bin" | "pt" | "pth") => torch::tensors(&mapped),
-                Some("msgpack") => flax::tensors(&mapped),
+                Some("msgpack") => flax::tensors(&mapped).map(|(layers, tensors)| {
+                    weights.flax = Some(layers);
+                    tensors
+                }),
                 _ if is_torch => torch::tensors(&mapped),
                 _ => safetensors::tensors(&mapped),
             };
@@ -377,13 +385,22 @@ impl Weights {
     }
 
     fn bad_tensor(&self, name: &str, reason: impl Into<String>) -> LoadError {
-        LoadError::Tensor { path: self.path.clone(), name: self.name_in_file(name), reason: reason.into() }
+        let dims = self.tensors.get(name).map_or(&[][..], |stored| &stored.dims[..]);
+        LoadError::Tensor { path: self.path.clone(), name: self.in_file(name, dims).0, reason: reason.into() }
     }
 
-    /// What a tensor is called in a GGUF file; of other files its name.
-    fn name_in_file(&self, name: &str) -> String {
+    /// What a tensor of this shape is called in a GGUF file, or in Flax, and its shape there; of other files as it is.
+    fn in_file(&self, name: &str, dims: &[usize]) -> (String, Vec<usize>) {
+        let mut dims = dims.to_vec();
+        if let Some(layers) = self.flax {
+            let (path, transposed) = flax::path(name, dims.len(), layers);
+            if transposed {
+                dims.reverse();
+            }
+            return (path.join("/"), dims);
+        }
         let table = self.gguf.as_ref().and_then(|metadata| names::architecture(metadata).ok()?);
-        table.map_or_else(|| name.to_string(), |table| table.gguf_name(name))
+        (table.map_or_else(|| name.to_string(), |table| table.gguf_name(name)), dims)
     }
 
     /// All values, or the selected ones.
@@ -453,15 +470,16 @@ impl Weights {
         for (name, dims) in expected {
             known.insert(name.as_str());
             match self.tensors.get(name) {
-                None => mismatch.missing.push(self.name_in_file(name)),
+                None => mismatch.missing.push(self.in_file(name, dims).0),
                 Some(stored) if stored.dims != *dims => {
-                    mismatch.misshapen.push((self.name_in_file(name), dims.clone(), stored.dims.clone()));
+                    let (own, dims) = self.in_file(name, dims);
+                    mismatch.misshapen.push((own, dims, self.in_file(name, &stored.dims).1));
                 }
                 Some(_) => {}
             }
         }
         let unexpected = self.names().filter(|n| !known.contains(n) && !allow_unexpected(n));
-        mismatch.unexpected = unexpected.map(|name| self.name_in_file(name)).collect();
+        mismatch.unexpected = unexpected.map(|name| self.in_file(name, &self.tensors[name].dims).0).collect();
         // (a GGUF file has all experts in one)
         mismatch.missing.dedup();
         mismatch.unexpected.dedup();

@@ -1,83 +1,15 @@
-//! Flax checkpoints: MessagePack maps of arrays, nested as the modules are, with the names of Linen.
+//! What flax.serialization writes: MessagePack maps of arrays, nested as the modules are.
 
-use super::Stored;
-use super::convert::{Encoding, Layout};
-use super::view::View;
+use super::{Array, Layers, Stored, View, dtype, layers, named, parameters};
 use raxla_xla::DType;
 use std::ops::Range;
-
-/// How a kind of parameter is called, in Linen and in PyTorch.
-struct Rule {
-    linen: &'static str,
-    torch: &'static str,
-    /// The modules that have it; all if there are none.
-    modules: &'static [&'static str],
-    rank: usize,
-    /// Is Linen's array the transposed one?
-    transposed: bool,
-}
-
-/// The first that fits holds, in both directions.
-const RULES: &[Rule] = &[
-    Rule { linen: "embedding", torch: "weight", modules: &["embed_tokens", "wte", "wpe"], rank: 2, transposed: false },
-    Rule { linen: "scale", torch: "weight", modules: &["ln_1", "ln_2", "ln_f"], rank: 1, transposed: false },
-    Rule { linen: "weight", torch: "weight", modules: &[], rank: 1, transposed: false },
-    Rule { linen: "kernel", torch: "weight", modules: &[], rank: 2, transposed: true },
-    Rule { linen: "bias", torch: "bias", modules: &[], rank: 1, transposed: false },
-];
-
-const DTYPES: [(&str, DType); 15] = [
-    ("float32", DType::F32),
-    ("bfloat16", DType::BF16),
-    ("float16", DType::F16),
-    ("float64", DType::F64),
-    ("float8_e4m3fn", DType::F8E4M3FN),
-    ("float8_e5m2", DType::F8E5M2),
-    ("int64", DType::I64),
-    ("int32", DType::I32),
-    ("int16", DType::I16),
-    ("int8", DType::I8),
-    ("uint64", DType::U64),
-    ("uint32", DType::U32),
-    ("uint16", DType::U16),
-    ("uint8", DType::U8),
-    ("bool", DType::Bool),
-];
 
 /// The key that marks an array in pieces.
 pub(crate) const CHUNKED: &str = "__msgpack_chunked_array__";
 
-/// Linen's path of a parameter, and whether its array is the transposed one.
-pub(crate) fn linen(name: &str, rank: usize) -> Option<(Vec<String>, bool)> {
-    let mut path: Vec<String> = name.split('.').map(String::from).collect();
-    let leaf = path.pop()?;
-    let of = |r: &&Rule| r.modules.is_empty() || path.last().is_some_and(|m| r.modules.contains(&m.as_str()));
-    let rule = RULES.iter().filter(|r| r.torch == leaf && r.rank == rank).find(of)?;
-    path.push(rule.linen.into());
-    Some((path, rule.transposed))
-}
-
-/// The name in PyTorch of a path in Linen, and whether the array must be transposed. A path without a rule is only joined.
-pub(super) fn torch(path: &[&str], rank: Option<usize>) -> (String, bool) {
-    let (leaf, modules) = path.split_last().map_or(("", &[][..]), |(leaf, modules)| (*leaf, modules));
-    let rule = RULES.iter().find(|r| r.linen == leaf && rank.is_none_or(|rank| r.rank == rank));
-    let all: Vec<&str> = modules.iter().copied().chain([rule.map_or(leaf, |r| r.torch)]).collect();
-    (all.join("."), rule.is_some_and(|r| r.transposed))
-}
-
-/// As numpy calls it.
-pub(crate) fn dtype_name(dtype: DType) -> Option<&'static str> {
-    DTYPES.iter().find(|(_, d)| *d == dtype).map(|(name, _)| *name)
-}
-
-/// The dtype that numpy calls so.
-pub(super) fn dtype(name: &str) -> Option<DType> {
-    DTYPES.iter().find(|(known, _)| *known == name).map(|(_, d)| *d)
-}
-
 enum Node<'a> {
     Map(Vec<(&'a str, Node<'a>)>),
-    Array(Array),
+    Array(Plain),
     Uint(u64),
     Text(&'a str),
     Bytes(Range<usize>),
@@ -85,47 +17,42 @@ enum Node<'a> {
     Other,
 }
 
-struct Array {
+/// An array, in one piece.
+struct Plain {
     dtype: DType,
     dims: Vec<usize>,
     data: Range<usize>,
 }
 
-/// Reads the maps of a mapped file. Every range returned lies inside `file`.
-pub(super) fn tensors(file: &[u8]) -> Result<Vec<(String, Stored)>, String> {
+/// Reads the maps of a mapped file: the parameters, and whose layers they belong to. Every range returned lies inside `file`.
+pub(crate) fn tensors(file: &[u8]) -> Result<(Layers, Vec<(String, Stored)>), String> {
     let budget = file.len().saturating_mul(3).max(1 << 20);
     let mut reader = Reader { file, at: 0, budget };
     let root = reader.node(0)?;
     if reader.at != file.len() {
         return Err(format!("{} bytes follow its map of arrays", file.len() - reader.at));
     }
-    let Node::Map(mut root) = root else { return Err("it holds something other than a map of arrays".into()) };
-    if let [("params", Node::Map(_))] = root.as_slice() {
-        root = root
-            .into_iter()
-            .filter_map(|(_, n)| if let Node::Map(inner) = n { Some(inner) } else { None })
-            .flatten()
-            .collect();
-    }
+    let Node::Map(root) = root else { return Err("it holds something other than a map of arrays".into()) };
     let mut found = vec![];
     collect(&mut vec![], root, &mut found)?;
-    if found.is_empty() { Err("it holds no arrays".into()) } else { Ok(found) }
+    let found = parameters(found, |array| &mut array.path);
+    let layers = layers(&found);
+    if found.is_empty() { Err("it holds no arrays".into()) } else { Ok((layers, named(found, layers).collect())) }
 }
 
-fn collect<'a>(
-    path: &mut Vec<&'a str>,
-    map: Vec<(&'a str, Node<'a>)>,
-    found: &mut Vec<(String, Stored)>,
-) -> Result<(), String> {
+fn collect<'a>(path: &mut Vec<&'a str>, map: Vec<(&'a str, Node<'a>)>, found: &mut Vec<Array>) -> Result<(), String> {
     for (key, node) in map {
         path.push(key);
+        let own = || path.iter().map(|part| part.to_string()).collect();
         match node {
             Node::Map(inner) if inner.iter().any(|(key, _)| *key == CHUNKED) => found.push(
-                chunked(path, &inner)
+                chunked(own(), &inner)
                     .ok_or_else(|| format!("the pieces of array `{}` do not fit together", path.join("/")))?,
             ),
             Node::Map(inner) => collect(path, inner, found)?,
-            Node::Array(Array { dtype, dims, data }) => found.push(stored(path, dtype, dims, data, View::Whole)),
+            Node::Array(Plain { dtype, dims, data }) => {
+                found.push(Array { path: own(), dtype, dims, range: data, view: View::Whole });
+            }
             _ => {}
         }
         path.pop();
@@ -133,17 +60,8 @@ fn collect<'a>(
     Ok(())
 }
 
-fn stored(path: &[&str], dtype: DType, mut dims: Vec<usize>, range: Range<usize>, view: View) -> (String, Stored) {
-    let (name, transposed) = torch(path, Some(dims.len()));
-    let layout = if transposed { Layout::Transposed } else { Layout::Same };
-    if transposed {
-        dims.reverse();
-    }
-    (name, Stored { file: 0, encoding: Encoding::Plain(dtype), dims, range, layout, view, hidden: false, scales: None })
-}
-
 /// An array of more than 1 GiB, in flat pieces.
-fn chunked(path: &[&str], map: &[(&str, Node)]) -> Option<(String, Stored)> {
+fn chunked(path: Vec<String>, map: &[(&str, Node)]) -> Option<Array> {
     let part = |name: &str| match map.iter().find(|(key, _)| *key == name)? {
         (_, Node::Map(part)) => Some(part),
         _ => None,
@@ -154,15 +72,15 @@ fn chunked(path: &[&str], map: &[(&str, Node)]) -> Option<(String, Stored)> {
     let dims = shape.iter().map(|(_, n)| if let Node::Uint(n) = n { usize::try_from(*n).ok() } else { None });
     let dims = dims.collect::<Option<Vec<usize>>>()?;
     let arrays = chunks.iter().map(|(_, n)| if let Node::Array(a) = n { Some(a) } else { None });
-    let arrays = arrays.collect::<Option<Vec<&Array>>>()?;
+    let arrays = arrays.collect::<Option<Vec<&Plain>>>()?;
     let (first, last) = (arrays.first()?, arrays.last()?);
     let bytes = dims.iter().try_fold(first.dtype.bits() / 8, |n, d| n.checked_mul(*d))?;
     let fits = numbered(shape)
         && numbered(chunks)
         && arrays.iter().all(|a| a.dtype == first.dtype)
         && arrays.iter().map(|a| a.data.len()).sum::<usize>() == bytes;
-    let pieces = View::Pieces(arrays.iter().map(|a| a.data.clone()).collect());
-    fits.then(|| stored(path, first.dtype, dims, first.data.start..last.data.end, pieces))
+    let view = View::Pieces(arrays.iter().map(|a| a.data.clone()).collect());
+    fits.then_some(Array { path, dtype: first.dtype, dims, range: first.data.start..last.data.end, view })
 }
 
 struct Reader<'a> {
@@ -276,7 +194,7 @@ fn inside(depth: usize, key: &str) -> String {
     if depth == 0 { format!(" (in `{key}`)") } else { String::new() }
 }
 
-fn array(node: Node) -> Result<Array, String> {
+fn array(node: Node) -> Result<Plain, String> {
     let Node::List(parts) = node else { return Err("it is no list".into()) };
     let [Node::List(dims), Node::Text(name), Node::Bytes(data)] = parts.as_slice() else {
         return Err("it is not shape, dtype and bytes".into());
@@ -288,5 +206,5 @@ fn array(node: Node) -> Result<Array, String> {
     if bytes != Some(data.len()) {
         return Err(format!("its shape is {dims:?}, its dtype {name}, but it has {} bytes", data.len()));
     }
-    Ok(Array { dtype, dims, data: data.clone() })
+    Ok(Plain { dtype, dims, data: data.clone() })
 }
