@@ -19,7 +19,8 @@ impl Base {
     }
     fn lora(&self, out: &str, more: &[&str]) -> Command {
         let model = self.model.to_str().unwrap();
-        let all = ["--model", model, "--lora", "--lr", "2e-2", "--set", "lora.targets=all-linear"];
+        let all =
+            ["--model", model, "--lora", "--set", "optimizer.learning_rate=2e-2", "--set", "lora.targets=all-linear"];
         self.place.train(out, &[&all, more].concat())
     }
     fn generate(&self, model: &str) -> Command {
@@ -35,7 +36,9 @@ impl Base {
 #[test]
 fn an_adapter_changes_what_is_said() {
     let base = Base::new(20);
-    let out = succeeds(&mut base.lora("tuned", &[]));
+    let chorus = base.place.path("chorus.txt");
+    fs::write(&chorus, "la la la, ".repeat(400)).unwrap();
+    let out = succeeds(&mut base.lora("tuned", &["--data", chorus.to_str().unwrap(), "--lr", "5e-2"]));
     let adapter = base.place.path("tuned/adapter");
     assert_eq!(out.trim(), adapter.display().to_string());
     for name in ["adapter_config.json", "adapter_model.safetensors", "tokenizer.json"] {
@@ -57,7 +60,7 @@ fn an_adapter_changes_what_is_said() {
     assert_eq!(succeeds(&mut base.generate("merged")), beside);
     let eval = |model: &str, more: &[&str]| {
         let mut command = raxla(["eval", "--json", "--length", "32", "--batches", "4", "--data"]);
-        command.arg(base.place.path("train.txt")).arg("--model").arg(base.place.path(model)).args(more);
+        command.arg(&chorus).arg("--model").arg(base.place.path(model)).args(more);
         json(command.env("RAXLA_HOME", base.place.path("home")).env("RAXLA_PLUGIN", plugin()))["data"][0]["eval_loss"]
             .as_f64()
             .unwrap()

@@ -56,7 +56,8 @@ impl<T: Leaf> Trained<T> {
 /// What is trained, and the optimizer's state.
 pub type RunState<T> = (Trained<T>, OptState<T>);
 
-/// The steps of a run.
+/// The steps of a run. (A run has one.)
+#[allow(clippy::large_enum_variant)]
 pub(super) enum Trainer {
     /// Of a model as a whole.
     Whole {
@@ -66,7 +67,7 @@ pub(super) enum Trainer {
         files: Option<Files>,
     },
     /// Of what stands beside a model.
-    Beside(Box<Beside>),
+    Beside(Beside),
 }
 
 pub(super) struct Beside {
@@ -107,7 +108,7 @@ impl Trainer {
         let frozen = tune.place(&Frozen { base: params, teacher: None })?;
         let step = tune.step();
         let step = if options.mesh.is_none() { step.on(&options.client) } else { step }.boxed();
-        Ok(Trainer::Beside(Box::new(Beside { tune, frozen, step, dropout })))
+        Ok(Trainer::Beside(Beside { tune, frozen, step, dropout }))
     }
 
     /// What a checkpoint is restored as.
