@@ -108,7 +108,10 @@ impl Args {
         display.bar.finish_and_clear();
         let Outcome { step, steps, loss, stopped, model } = outcome?;
         if stopped {
-            note(format!("stopped behind step {step} of {steps}, and saved: go on with --resume"));
+            note(match step {
+                0 => "stopped before the first step: there is nothing to go on from".to_string(),
+                _ => format!("stopped behind step {step} of {steps}, and saved: go on with --resume"),
+            });
             return Err(Exit(75).into());
         }
         let loss = loss.map(|loss| format!(", last loss {loss:.4}")).unwrap_or_default();
