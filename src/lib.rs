@@ -251,6 +251,7 @@ struct ShardingDoctests;
 pub mod checkpoint;
 pub mod error;
 mod ir;
+pub mod linalg;
 pub mod lower;
 pub mod mesh;
 pub mod nn;
