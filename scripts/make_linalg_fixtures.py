@@ -126,16 +126,23 @@ def arrays(tree):
 
 def case(f, inputs):
     inputs = [jnp.asarray(x) for x in inputs]
-    tangents = [jnp.asarray(general(*x.shape)) for x in inputs]
-    y, dy = jax.jvp(f, inputs, tangents)
-    y, pull = jax.vjp(f, *inputs)
-    cotangents = jax.tree.map(lambda y: jnp.asarray(general(*y.shape)), y)
-    gradients = pull(cotangents)
+    tangents = [general(*x.shape) for x in inputs]
+    cotangents = jax.tree.map(lambda y: general(*y.shape), jax.eval_shape(f, *inputs))
+
+    @jax.jit
+    def all_of_it(inputs, tangents, cotangents):
+        y, dy = jax.jvp(f, inputs, tangents)
+        return y, dy, jax.vjp(f, *inputs)[1](cotangents)
+
+    y, dy, gradients = all_of_it(inputs, tangents, cotangents)
     parts = dict(inputs=inputs, tangents=tangents, results=y, result_tangents=dy, cotangents=cotangents, gradients=gradients)
     return {name: arrays(part) for name, part in parts.items()}
 
 
-out = {name: case(*c) for name, c in CASES.items()}
+out = {}
+for name, c in CASES.items():
+    print(name, flush=True)
+    out[name] = case(*c)
 for name, (f, inputs) in VALUES.items():
     out[name] = dict(inputs=arrays(inputs), results=arrays(f(*map(jnp.asarray, inputs))))
 path = pathlib.Path(__file__).parent.parent / "tests/fixtures/linalg.json"

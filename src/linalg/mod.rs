@@ -15,17 +15,21 @@
 //! ```
 //!
 //! What cannot be decomposed gives NaN, as in JAX: a matrix that is not positive definite in [`cholesky`], NaN and infinities everywhere.
+mod iterative;
 mod least_squares;
 mod matrices;
 mod norms;
 mod powers;
+mod root;
 mod solve;
 
 pub use crate::prim::{Triangle, qr, svd, triangular_solve};
-pub use least_squares::{cond, lstsq, matrix_rank, pinv, svdvals};
+pub use iterative::{Until, bicgstab, cg, gmres};
+pub use least_squares::{LeastSquares, cond, lstsq, matrix_rank, pinv, svdvals};
 pub use matrices::{block_diag, diagonal, matrix_transpose, outer, toeplitz, trace, vecdot};
 pub use norms::{Norm, matrix_norm, norm, vector_norm};
 pub use powers::{expm, matrix_power, multi_dot};
+pub use root::custom_root;
 pub use solve::{
     cho_factor, cho_solve, cholesky, det, inv, lu, lu_factor, lu_pivots_to_permutation, lu_solve, slogdet, solve,
     solve_triangular, tensorinv, tensorsolve,

@@ -83,6 +83,7 @@ pub const TABLE: &[&[Row]] = &[
     super::call::NAME_ROWS,
     super::call::CUSTOM_JVP_ROWS,
     super::call::CUSTOM_VJP_ROWS,
+    super::call::LINEAR_SOLVE_ROWS,
     super::custom::ROWS,
     super::debug::ROWS,
     super::convert::ROWS,
