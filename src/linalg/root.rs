@@ -65,7 +65,7 @@ impl<X: TensorTree> Root<'_, X> {
             // (the solution in the rule has a rule itself: so there are derivatives of higher order)
             let x = self.at((consts.clone(), start));
             let by_consts = |consts: Vec<Tensor>| (self.of)(&consts, self.like.refill(x.clone())).leaves();
-            let right = jvp(by_consts, consts.clone(), dconsts).1.into_iter().map(|d| -d).collect();
+            let right: Vec<Tensor> = jvp(by_consts, consts.clone(), dconsts).1.into_iter().map(|d| -d).collect();
             let root = self.like.refill(x.clone());
             let (_, push) = linearize(|x: X| (self.of)(&consts, x), root);
             let dx = custom_linear_solve(push, self.like.refill(right), self.tangent_solve, self.tangent_solve);

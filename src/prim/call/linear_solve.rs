@@ -121,18 +121,18 @@ impl HigherOrder for LinearSolve {
         } else {
             vec![None; n]
         };
-        let right = |(db, da): (&Option<Tensor>, Option<Tensor>)| add_opt(*db, da.map(neg));
+        let right = |(db, da): (&Option<Tensor>, Option<Tensor>)| add_opt(*db, da.map(|da| -da));
         let right: Vec<Option<Tensor>> = dx[self.consts..].iter().zip(by_matrix).map(right).collect();
         if right.iter().all(Option::is_none) {
             return (y, right);
         }
-        let right = right.into_iter().zip(&y).map(|(r, y)| r.unwrap_or_else(|| zeros_of(&y.aval()))).collect();
+        let right: Vec<Tensor> = right.into_iter().zip(&y).map(|(r, y)| r.unwrap_or_else(|| zeros_of(&y.aval()))).collect();
         let dy = bind(self.clone(), &[consts.to_vec(), right].concat());
         (y, dy.into_iter().map(Some).collect())
     }
     fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
-        let consts = x[..self.consts].iter().map(Operand::known).collect();
-        let ct = ct.iter().zip(&x[self.consts..]).map(|(ct, x)| ct.unwrap_or_else(|| zeros_of(&x.aval()))).collect();
+        let consts: Vec<Tensor> = x[..self.consts].iter().map(Operand::known).collect();
+        let ct: Vec<Tensor> = ct.iter().zip(&x[self.consts..]).map(|(ct, x)| ct.unwrap_or_else(|| zeros_of(&x.aval()))).collect();
         let by_right = bind(self.transposed(), &[consts, ct].concat()).into_iter().map(Some);
         vec![None; self.consts].into_iter().chain(by_right).collect()
     }
