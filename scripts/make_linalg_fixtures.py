@@ -56,7 +56,7 @@ def lstsq(a, b):
 solve_triangular = lambda **how: lambda a, b: jsl.solve_triangular(a, b, **how)
 CASES = {
     "cholesky": (la.cholesky, [spd(2, 3, 3)]),
-    "cho_solve": (lambda a, b: jsl.cho_solve(jsl.cho_factor(a, lower=True), b), [spd(4, 4), general(4, 2)]),
+    "cho_solve": (lambda a, b: jsl.cho_solve(jsl.cho_factor(sym(a), lower=True), b), [spd(4, 4), general(4, 2)]),
     "solve_triangular_lower": (solve_triangular(lower=True), [well(3, 3), general(3, 2)]),
     "solve_triangular_upper_transposed": (solve_triangular(lower=False, trans=1), [well(3, 3), general(3)]),
     "solve_triangular_unit": (solve_triangular(lower=True, unit_diagonal=True), [well(3, 3), general(3, 5)]),

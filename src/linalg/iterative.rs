@@ -77,7 +77,12 @@ fn solved<X: TensorTree>(
     let float = |t: &Tensor| matches!(t.dtype(), DType::F32 | DType::F64) && t.dtype() == leaves[0].dtype();
     if leaves.is_empty() || !leaves.iter().all(float) {
         let operands = leaves.iter().map(|t| t.aval()).collect();
-        fail(op, operands, "the right-hand side is not of f32 alone, or of f64 alone", Some("`.cast(DType::F32)`".into()))
+        fail(
+            op,
+            operands,
+            "the right-hand side is not of f32 alone, or of f64 alone",
+            Some("`.cast(DType::F32)`".into()),
+        )
     }
     let shape = b.refill(leaves);
     let solve = |a: &dyn Fn(X) -> X, b: X| {

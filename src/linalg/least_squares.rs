@@ -73,7 +73,12 @@ pub fn lstsq(a: Tensor, b: Tensor, rcond: Option<f64>) -> LeastSquares {
     let (rows, rank) = (b.dims().first().copied(), b.rank());
     let ([m, n], true) = (matrix("lstsq", a), a.rank() == 2 && (1..=2).contains(&rank)) else {
         let help = "several systems are solved by `vmap`";
-        fail("lstsq", vec![a.aval(), b.aval()], "the matrix is `[m, n]`, the right-hand side `[m]` or `[m, k]`", Some(help.into()))
+        fail(
+            "lstsq",
+            vec![a.aval(), b.aval()],
+            "the matrix is `[m, n]`, the right-hand side `[m]` or `[m, k]`",
+            Some(help.into()),
+        )
     };
     if rows != Some(m) {
         let reason = format!("the matrix has {m} rows, the right-hand side {}", rows.unwrap_or(0));
@@ -121,7 +126,12 @@ pub fn cond(a: Tensor, p: Norm) -> Tensor {
     let _at = At::op("cond");
     let [m, n] = matrix("cond", a);
     if m.min(n) == 0 {
-        fail("cond", vec![a.aval()], "a matrix without elements has no condition", Some("give it rows and columns".into()))
+        fail(
+            "cond",
+            vec![a.aval()],
+            "a matrix without elements has no condition",
+            Some("give it rows and columns".into()),
+        )
     }
     let two = |first: bool| {
         let s = svdvals(a);

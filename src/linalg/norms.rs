@@ -61,7 +61,8 @@ pub fn matrix_norm(x: Tensor, ord: Norm) -> Tensor {
         Norm::Of(2.0) => values().max(-1),
         Norm::Of(-2.0) => values().min(-1),
         Norm::Of(other) => {
-            let help = "matrices have `Norm::Of(1.0)`, `2.0`, `f64::INFINITY`, these with a minus, `Frobenius` and `Nuclear`";
+            let help =
+                "matrices have `Norm::Of(1.0)`, `2.0`, `f64::INFINITY`, these with a minus, `Frobenius` and `Nuclear`";
             fail("matrix_norm", vec![x.aval()], format!("{other} is no norm of matrices"), Some(help.into()))
         }
     }

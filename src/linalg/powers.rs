@@ -41,17 +41,26 @@ pub fn multi_dot(x: &[Tensor]) -> Tensor {
     let inner = |i: usize| i > 0 && i + 1 < n;
     if n < 2 || x.iter().enumerate().any(|(i, t)| t.rank() != 2 && (inner(i) || t.rank() != 1)) {
         let help = "give two matrices `[m, n]` at least; only the first and the last may be vectors";
-        fail("multi_dot", x.iter().map(|t| t.aval()).collect(), "these are not the factors of a product", Some(help.into()))
+        fail(
+            "multi_dot",
+            x.iter().map(|t| t.aval()).collect(),
+            "these are not the factors of a product",
+            Some(help.into()),
+        )
     }
     // sizes[i] and sizes[i + 1] are those of factor i; best[i][j]: the cost of factors i..=j, and where they are split
     let rows = |t: &Tensor| if t.rank() == 2 { t.dim(0) } else { 1 };
-    let sizes: Vec<usize> =
-        [rows(&x[0])].into_iter().chain(x[1..].iter().map(|t| t.dim(0))).chain([if x[n - 1].rank() == 2 { x[n - 1].dim(1) } else { 1 }]).collect();
+    let sizes: Vec<usize> = [rows(&x[0])]
+        .into_iter()
+        .chain(x[1..].iter().map(|t| t.dim(0)))
+        .chain([if x[n - 1].rank() == 2 { x[n - 1].dim(1) } else { 1 }])
+        .collect();
     let mut best = vec![vec![(0.0, 0); n]; n];
     for length in 1..n {
         for i in 0..n - length {
             let j = i + length;
-            let cost = |k: usize| best[i][k].0 + best[k + 1][j].0 + (sizes[i] * sizes[k + 1]) as f64 * sizes[j + 1] as f64;
+            let cost =
+                |k: usize| best[i][k].0 + best[k + 1][j].0 + (sizes[i] * sizes[k + 1]) as f64 * sizes[j + 1] as f64;
             let split = (i..j).min_by(|a, b| cost(*a).total_cmp(&cost(*b))).expect("two factors at least");
             best[i][j] = (cost(split), split);
         }

@@ -3,7 +3,7 @@ use super::{alike, matrix, one_beside, square};
 use crate::{
     aval::DType,
     ops::{shape::concat, where_},
-    prim::{self, Triangle, composite_jvp, diagonal, fori_loop, iota, times, triangular_solve, turned},
+    prim::{self, Triangle, composite_jvp, diagonal, fori_loop, iota, rows_in_order, times, triangular_solve, turned},
     trace::{At, Tensor, fail},
 };
 
@@ -44,7 +44,10 @@ pub fn cho_factor(a: Tensor, lower: bool) -> (Tensor, bool) {
 #[track_caller]
 pub fn cho_solve((factor, lower): (Tensor, bool), b: Tensor) -> Tensor {
     let _at = At::op("cho_solve");
-    let (first, second) = (Triangle { transpose: !lower, lower, ..Triangle::LOWER }, Triangle { transpose: lower, lower, ..Triangle::LOWER });
+    let (first, second) = (
+        Triangle { transpose: !lower, lower, ..Triangle::LOWER },
+        Triangle { transpose: lower, lower, ..Triangle::LOWER },
+    );
     solve_triangular(factor, solve_triangular(factor, b, first), second)
 }
 
@@ -134,12 +137,8 @@ pub fn lu_solve((lu, pivots): (Tensor, Tensor), b: Tensor) -> Tensor {
         by_factors((lu, permutation), b)
     })
 }
-/// Rows of matrices `[.., m, n]` in this order, i32 `[.., m]`.
-fn rows_at(x: Tensor, order: Tensor) -> Tensor {
-    x.take_along_axis(order.expand_dims(-1).broadcast_to(x.dims()), -2)
-}
 fn by_factors((lu, permutation): (Tensor, Tensor), b: Tensor) -> Tensor {
-    let y = triangular_solve(lu, rows_at(b, permutation), Triangle { unit: true, ..Triangle::LOWER });
+    let y = triangular_solve(lu, rows_in_order(b, permutation), Triangle { unit: true, ..Triangle::LOWER });
     triangular_solve(lu, y, Triangle::UPPER)
 }
 
@@ -217,7 +216,7 @@ fn cofactors_times(a: Tensor, b: Tensor) -> (Tensor, Tensor) {
     let lu = where_(corner, (1.0 / partial).expand_dims(-1), lu);
     let probe = triangular_solve(lu, b.slice_axis(-1, ..1).stop_gradient().like(1.0), Triangle::UPPER);
     let fine = probe.is_finite().all([-1, -2]).expand_dims(-1).expand_dims(-1);
-    let rows = rows_at(where_(fine, b, 0.0), permutation);
+    let rows = rows_in_order(where_(fine, b, 0.0), permutation);
     let y = triangular_solve(lu, rows, Triangle { unit: true, ..Triangle::LOWER });
     let y = concat(&[y.slice_axis(-2, ..n - 1) * det.expand_dims(-1), y.slice_axis(-2, n - 1..)], -2);
     let z = triangular_solve(lu, y, Triangle::UPPER);
@@ -233,19 +232,23 @@ fn cofactors_times(a: Tensor, b: Tensor) -> (Tensor, Tensor) {
 pub fn slogdet(a: Tensor) -> (Tensor, Tensor) {
     let _at = At::op("slogdet");
     square("slogdet", a);
-    let value = |a: Tensor| {
-        let (lu, pivots, _) = prim::lu(a);
-        let diagonal = diagonal(lu);
+    let value = |lu: Tensor, pivots: Tensor| {
+        let (diagonal, dtype) = (diagonal(lu), lu.dtype());
         let negative = diagonal.lt(0.0).cast(DType::I32).sum(-1) % 2;
-        let sign = parity(pivots, a.dtype()) * (1 - negative * 2).cast(a.dtype());
+        let sign = parity(pivots, dtype) * (1 - negative * 2).cast(dtype);
         let singular = diagonal.eq(0.0).any(-1);
         let log = diagonal.abs().log().sum(-1);
         (where_(singular, sign.like(0.0), sign), where_(singular, log.like(f64::NEG_INFINITY), log))
     };
-    composite_jvp(value, move |a: Tensor, da: Tensor| {
-        let y = value(a);
+    let alone = move |a: Tensor| {
+        let (lu, pivots, _) = prim::lu(a);
+        value(lu, pivots)
+    };
+    composite_jvp(alone, move |a: Tensor, da: Tensor| {
+        let (lu, pivots, permutation) = prim::lu(a);
+        let y = value(lu, pivots);
         let zero = y.0.like(0.0);
-        (y, (zero, diagonal(solve(a, da)).sum(-1)))
+        (y, (zero, diagonal(by_factors((lu, permutation), da)).sum(-1)))
     })(a)
 }
 

@@ -104,12 +104,7 @@ fn choleskys<T: Real + Element>(call: &mut Call) -> Result<()> {
     let (batch, n) = square(a.dims())?;
     begin::<T>(a, l)?;
     let l = Parts::<T>::of(l, batch, n * n)?;
-    for_each(call.threads, batch, |team, i| {
-        let mut l = l.take(i);
-        if !cholesky(team, &mut l, n) {
-            l.fill(T::NAN);
-        }
-    });
+    for_each(call.threads, batch, |team, i| cholesky(team, &mut l.take(i), n));
     Ok(())
 }
 

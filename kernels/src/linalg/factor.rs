@@ -6,12 +6,19 @@ use std::sync::Mutex;
 /// Columns that are factored before the rest of the matrix is changed by them.
 const BLOCK: usize = 64;
 
-/// The factor L of a positive definite matrix A = L Lᵀ of `n` rows, of which the lower triangle is read; zeros above it. `false` if
+/// The factor L of a positive definite matrix A = L Lᵀ of `n` rows, of which the lower triangle is read; zeros above it. L is NaN if
 /// the matrix is not positive definite.
-pub fn cholesky<T: Real>(team: &dyn Team, a: &mut [T], n: usize) -> bool {
+pub fn cholesky<T: Real>(team: &dyn Team, a: &mut [T], n: usize) {
+    let definite = factored(team, a, n);
     for (i, row) in a.chunks_exact_mut(n.max(1)).enumerate() {
+        if !definite {
+            row[..=i].fill(T::NAN);
+        }
         row[i + 1..].fill(T::ZERO);
     }
+}
+/// As [`cholesky`], but what is above the diagonal is arbitrary. `false` if the matrix is not positive definite.
+fn factored<T: Real>(team: &dyn Team, a: &mut [T], n: usize) -> bool {
     for k in (0..n).step_by(BLOCK) {
         let end = (k + BLOCK).min(n);
         let (above, below) = a.split_at_mut(end * n);
@@ -51,9 +58,6 @@ pub fn cholesky<T: Real>(team: &dyn Team, a: &mut [T], n: usize) -> bool {
             let c = &mut below[left * n + end + left..];
             let sizes = [rows - left, columns, b];
             product(team, (c, n), sizes, |i, p| -panel[(left + i) * b + p], |p, j| panel[(left + j) * b + p]);
-        }
-        for (i, row) in below.chunks_exact_mut(n).enumerate() {
-            row[end + i + 1..].fill(T::ZERO);
         }
     }
     true

@@ -4,8 +4,8 @@
 //! ([`product`]); eigenvalues and singular values by Householder reduction and implicit QR steps, always in f64. XLA has loops of
 //! its own for some of these, which are tens to hundreds of times slower on CPUs.
 //!
-//! A matrix that cannot be decomposed (one that is not positive definite, one with NaN or infinities among eigenvalue problems)
-//! is answered by `false`: the caller fills results with NaN, as JAX does.
+//! What cannot be decomposed gives NaN, as in JAX: a matrix that is not positive definite in [`cholesky`]; one with NaN or infinities
+//! in the others, which the handlers ask before they call them.
 mod bidiagonal;
 mod call;
 mod eigh;

@@ -71,9 +71,7 @@ fn tile<T: Real>(a: &[T], b: &[T], sums: &mut [[T; MOST]; ROWS]) {
         }
         if Isa::best() != Isa::Portable {
             // SAFETY: every instruction set but the portable one has these.
-            return unsafe {
-                if T::TILE == 16 { fast::<T, 16>(a, b, sums) } else { fast::<T, 8>(a, b, sums) }
-            };
+            return unsafe { if T::TILE == 16 { fast::<T, 16>(a, b, sums) } else { fast::<T, 8>(a, b, sums) } };
         }
     }
     const FUSED: bool = cfg!(target_arch = "aarch64");

@@ -126,13 +126,15 @@ impl HigherOrder for LinearSolve {
         if right.iter().all(Option::is_none) {
             return (y, right);
         }
-        let right: Vec<Tensor> = right.into_iter().zip(&y).map(|(r, y)| r.unwrap_or_else(|| zeros_of(&y.aval()))).collect();
+        let right: Vec<Tensor> =
+            right.into_iter().zip(&y).map(|(r, y)| r.unwrap_or_else(|| zeros_of(&y.aval()))).collect();
         let dy = bind(self.clone(), &[consts.to_vec(), right].concat());
         (y, dy.into_iter().map(Some).collect())
     }
     fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
         let consts: Vec<Tensor> = x[..self.consts].iter().map(Operand::known).collect();
-        let ct: Vec<Tensor> = ct.iter().zip(&x[self.consts..]).map(|(ct, x)| ct.unwrap_or_else(|| zeros_of(&x.aval()))).collect();
+        let ct: Vec<Tensor> =
+            ct.iter().zip(&x[self.consts..]).map(|(ct, x)| ct.unwrap_or_else(|| zeros_of(&x.aval()))).collect();
         let by_right = bind(self.transposed(), &[consts, ct].concat()).into_iter().map(Some);
         vec![None; self.consts].into_iter().chain(by_right).collect()
     }
@@ -164,26 +166,28 @@ pub(in crate::prim) const ROWS: &[Row] = &[Row {
     dtypes: |d| matches!(d, DType::F32 | DType::F64),
     cases: |d| {
         let well = |a: Tensor| a + crate::eye(3, a.dtype()) * 4.0;
-        let direct = Case::new("by a factorisation", vec![sample_in(d, &[3, 3], 1, -1.0, 1.0), sample(d, &[3], 2)], move |x| {
-            let a = well(x[0]);
-            let solve = |_: &dyn Fn(Tensor) -> Tensor, b: Tensor| crate::linalg::solve(a, b);
-            let transposed = |_: &dyn Fn(Tensor) -> Tensor, b: Tensor| crate::linalg::solve(a.swap_axes(0, 1), b);
-            vec![custom_linear_solve(|x: Tensor| a.matmul(x), x[1], solve, transposed)]
-        });
-        let by_steps = Case::new("by a loop", vec![sample_in(d, &[3, 3], 1, -0.2, 0.2), sample(d, &[2, 3], 2)], move |x| {
-            let a = x[0] + crate::eye(3, x[0].dtype());
-            let steps = |matvec: &dyn Fn([Tensor; 2]) -> [Tensor; 2], b: [Tensor; 2]| {
-                let zero = b.map(|b| b.like(0.0));
-                let step = |_: Tensor, x: [Tensor; 2]| {
-                    let y = matvec(x);
-                    [x[0] + (b[0] - y[0]), x[1] + (b[1] - y[1])]
+        let direct =
+            Case::new("by a factorisation", vec![sample_in(d, &[3, 3], 1, -1.0, 1.0), sample(d, &[3], 2)], move |x| {
+                let a = well(x[0]);
+                let solve = |_: &dyn Fn(Tensor) -> Tensor, b: Tensor| crate::linalg::solve(a, b);
+                let transposed = |_: &dyn Fn(Tensor) -> Tensor, b: Tensor| crate::linalg::solve(a.swap_axes(0, 1), b);
+                vec![custom_linear_solve(|x: Tensor| a.matmul(x), x[1], solve, transposed)]
+            });
+        let by_steps =
+            Case::new("by a loop", vec![sample_in(d, &[3, 3], 1, -0.2, 0.2), sample(d, &[2, 3], 2)], move |x| {
+                let a = x[0] + crate::eye(3, x[0].dtype());
+                let steps = |matvec: &dyn Fn([Tensor; 2]) -> [Tensor; 2], b: [Tensor; 2]| {
+                    let zero = b.map(|b| b.like(0.0));
+                    let step = |_: Tensor, x: [Tensor; 2]| {
+                        let y = matvec(x);
+                        [x[0] + (b[0] - y[0]), x[1] + (b[1] - y[1])]
+                    };
+                    let count = full([], DType::I32, 60);
+                    fori_loop(0, count, step, zero)
                 };
-                let count = full([], DType::I32, 60);
-                fori_loop(0, count, step, zero)
-            };
-            let matvec = |x: [Tensor; 2]| x.map(|x| a.matmul(x));
-            custom_linear_solve(matvec, x[1].unstack::<2>(), steps, steps).to_vec()
-        });
+                let matvec = |x: [Tensor; 2]| x.map(|x| a.matmul(x));
+                custom_linear_solve(matvec, x[1].unstack::<2>(), steps, steps).to_vec()
+            });
         vec![direct, by_steps]
     },
 }];

@@ -52,8 +52,8 @@ impl Primitive for Eigh {
         if cx.kernels() {
             return call_kernel(cx, linalg::EIGH, &[], None, x, y);
         }
-        // lower triangle, sorted, at most so many sweeps, until what is beside the diagonal is so small
-        let config = if y[0].dtype == DType::F64 { "1,1,100,1e-14" } else { "1,1,100,1e-6" };
+        // lower triangle, sorted, at most so many sweeps, until the squares beside the diagonal are so small beside those on it
+        let config = if y[0].dtype == DType::F64 { "1,1,100,1e-26" } else { "1,1,100,1e-12" };
         let made = call_xla(cx, "Eigh", config, x, y);
         lower_as(cx, &[x[0].clone(), made[0].clone(), made[1].clone()], |x| {
             let ok = x[0].is_finite().all([-1, -2]).expand_dims(-1);

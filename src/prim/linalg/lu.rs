@@ -50,9 +50,7 @@ impl Primitive for Lu {
     fn jvp(&self, _: &[Tensor], y: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
         let tangent = |dx: Tensor| {
             let (l, u) = square_factors(y[0]);
-            let rows = y[2].expand_dims(-1).broadcast_to(dx.dims());
-            let lower = Triangle { unit: true, ..Triangle::LOWER };
-            let inner = triangular_solve(l, dx.take_along_axis(rows, -2), lower);
+            let inner = triangular_solve(l, rows_in_order(dx, y[2]), Triangle { unit: true, ..Triangle::LOWER });
             let inner = triangular_solve(u, inner, Triangle::default());
             times(l, inner.tril(-1)) + times(inner.triu(0), u)
         };
@@ -117,7 +115,8 @@ fn blocked(mut a: Tensor) -> (Tensor, Tensor, Tensor) {
     for k in (0..most).step_by(BLOCK) {
         let end = (k + BLOCK).min(most);
         let (panel, own, order) = unblocked(a.slice_axis(0, k..).slice_axis(1, k..end));
-        let rows = |x: Tensor| concat(&[x.slice_axis(0, ..k), x.slice_axis(0, k..).take_with(order, 0, IndexMode::Clip)], 0);
+        let rows =
+            |x: Tensor| concat(&[x.slice_axis(0, ..k), x.slice_axis(0, k..).take_with(order, 0, IndexMode::Clip)], 0);
         (a, permutation) = (rows(a), rows(permutation));
         pivots.push(own + k as i32);
         let mut right = a.slice_axis(0, k..).slice_axis(1, end..);

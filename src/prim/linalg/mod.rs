@@ -37,7 +37,9 @@ fn matrix(x: &Aval) -> Result<[usize; 2], Refusal> {
     require(x, is_decomposed, "f32 or f64")?;
     match x.dims[..] {
         [.., m, n] => Ok([m, n]),
-        _ => Err(Refusal::new("it is no matrix").help("give it two axes at least, the last two being rows and columns")),
+        _ => {
+            Err(Refusal::new("it is no matrix").help("give it two axes at least, the last two being rows and columns"))
+        }
     }
 }
 /// Type rule: a square matrix, or several; its rows.
@@ -109,7 +111,11 @@ pub(crate) fn turned(x: Tensor) -> Tensor {
 pub(crate) fn times(x: Tensor, y: Tensor) -> Tensor {
     let outer: Vec<usize> = (0..x.rank() - 2).collect();
     let contract = (vec![x.rank() - 1], vec![y.rank() - 2]);
-    dot_general(x, y, DotGeneral { batch: (outer.clone(), outer), contract, precision: Precision::Highest, output: None })
+    dot_general(
+        x,
+        y,
+        DotGeneral { batch: (outer.clone(), outer), contract, precision: Precision::Highest, output: None },
+    )
 }
 /// The diagonals `[.., min(m, n)]`.
 #[track_caller]
@@ -118,6 +124,12 @@ pub(crate) fn diagonal(x: Tensor) -> Tensor {
     let x = x.slice_axis(-1, ..least).slice_axis(-2, ..least);
     let on = eye(least, DType::Bool).broadcast_to(x.dims());
     select(on, x, zeros_of(&x.aval())).sum(-1)
+}
+/// The rows of matrices `[.., m, n]` in this order, i32 `[.., m]`.
+#[track_caller]
+pub(crate) fn rows_in_order(x: Tensor, order: Tensor) -> Tensor {
+    // (where there is nothing, nothing can be gathered)
+    if x.size() == 0 { x } else { x.take_along_axis(order.expand_dims(-1).broadcast_to(x.dims()), -2) }
 }
 /// A column `[.., n, 1]` and a row `[.., 1, n]` of a vector `[.., n]`.
 fn column_and_row(w: Tensor) -> (Tensor, Tensor) {

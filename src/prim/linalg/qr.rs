@@ -82,7 +82,9 @@ impl Primitive for Qr {
         let [m, n] = matrix(&x[0].aval).expect("inferred before");
         let k = y[0].dims[y[0].rank() - 1];
         if m == 0 || n == 0 {
-            return lower_as(cx, x, |_| vec![eye(m, y[0].dtype).slice_axis(1, ..k).broadcast_to(y[0].dims.clone()), zeros_of(&y[1])]);
+            return lower_as(cx, x, |_| {
+                vec![eye(m, y[0].dtype).slice_axis(1, ..k).broadcast_to(y[0].dims.clone()), zeros_of(&y[1])]
+            });
         }
         let packed = [x[0].aval.clone(), ending(&x[0].aval, &[m.min(n)])];
         let made = call_xla(cx, "Qr", "", x, &packed);
@@ -91,7 +93,13 @@ impl Primitive for Qr {
             let more = zeros_of(&ending(&a.aval(), &[m, k - k.min(n)]));
             vec![concat(&[a, more], -1)]
         });
-        let q = call_xla(cx, "ProductOfElementaryHouseholderReflectors", "", &[columns[0].clone(), made[1].clone()], &y[..1]);
+        let q = call_xla(
+            cx,
+            "ProductOfElementaryHouseholderReflectors",
+            "",
+            &[columns[0].clone(), made[1].clone()],
+            &y[..1],
+        );
         lower_as(cx, &[x[0].clone(), q[0].clone(), made[0].clone()], |x| {
             let finite = crate::ops::where_;
             let ok = x[0].is_finite().all([-1, -2]).expand_dims(-1).expand_dims(-1);

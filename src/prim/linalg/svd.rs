@@ -47,7 +47,12 @@ impl Primitive for Svd {
         let [m, n] = [dx.dim(-2), dx.dim(-1)];
         if self.full && m != n {
             let help = "leave `full_matrices` off: the columns that are left out are arbitrary";
-            fail("svd", vec![x[0].aval()], "whole U and V of a matrix that is not square have no derivative", Some(help.into()))
+            fail(
+                "svd",
+                vec![x[0].aval()],
+                "whole U and V of a matrix that is not square have no derivative",
+                Some(help.into()),
+            )
         }
         let (u, s, v) = (y[0], y[1], turned(y[2]));
         let one = eye(s.dim(-1), s.dtype());
@@ -81,7 +86,11 @@ impl Primitive for Svd {
         lower_as(cx, x, |x| {
             if m == 0 || n == 0 {
                 let unit = |a: &Aval| eye(a.dims[a.rank() - 1], a.dtype).slice_axis(0, ..a.dims[a.rank() - 2]);
-                return vec![unit(&y[0]).broadcast_to(y[0].dims.clone()), zeros_of(&y[1]), unit(&y[2]).broadcast_to(y[2].dims.clone())];
+                return vec![
+                    unit(&y[0]).broadcast_to(y[0].dims.clone()),
+                    zeros_of(&y[1]),
+                    unit(&y[2]).broadcast_to(y[2].dims.clone()),
+                ];
             }
             let ok = x[0].is_finite().all([-1, -2]).expand_dims(-1);
             let finite = where_(ok.expand_dims(-1), x[0], 0.0);

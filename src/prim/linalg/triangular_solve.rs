@@ -43,11 +43,15 @@ impl Primitive for TriangularSolve {
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         let (n, [rows, columns]) = (square(&x[0])?, matrix(&x[1])?);
         if x[0].dtype != x[1].dtype {
-            return Err(Refusal::new("the dtypes differ").help(format!("cast one side: `.cast(DType::{:?})`", x[0].dtype)));
+            return Err(
+                Refusal::new("the dtypes differ").help(format!("cast one side: `.cast(DType::{:?})`", x[0].dtype))
+            );
         }
         let outer = |a: &Aval| a.dims[..a.rank() - 2].to_vec();
         if outer(&x[0]) != outer(&x[1]) {
-            return Err(Refusal::new("the axes before the matrices differ").help("`.broadcast_to(..)` makes them equal"));
+            return Err(
+                Refusal::new("the axes before the matrices differ").help("`.broadcast_to(..)` makes them equal")
+            );
         }
         let (side, size) = if self.0.left { ("rows", rows) } else { ("columns", columns) };
         if size != n {
@@ -57,7 +61,8 @@ impl Primitive for TriangularSolve {
         Ok(vec![x[1].clone()])
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
-        let ([n, _], [rows, columns]) = (matrix(x[0].aval()).expect("inferred"), matrix(x[1].aval()).expect("inferred"));
+        let ([n, _], [rows, columns]) =
+            (matrix(x[0].aval()).expect("inferred"), matrix(x[1].aval()).expect("inferred"));
         let (all, mut at) = (x[0].to_f64(), 0);
         each_matrix(&x[1], &[x[1].aval().clone()], |b| {
             let mut solved = b.to_vec();
