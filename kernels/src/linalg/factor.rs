@@ -1,7 +1,7 @@
 //! Cholesky and LU factorisation, in place.
 use super::{Real, axpy, dot, product::product, rows_of_a_task, triangular::by_lower};
 use crate::product::Team;
-use std::sync::Mutex;
+use std::{cmp::Ordering, sync::Mutex};
 
 /// Columns that are factored before the rest of the matrix is changed by them.
 const BLOCK: usize = 64;
@@ -29,7 +29,7 @@ fn factored<T: Real>(team: &dyn Team, a: &mut [T], n: usize) -> bool {
                 if i == j {
                     let left = row[i] - dot(&row[k..i], &row[k..i]);
                     // (NaN is not positive either)
-                    if !(left > T::ZERO) {
+                    if left.partial_cmp(&T::ZERO) != Some(Ordering::Greater) {
                         return false;
                     }
                     row[i] = left.sqrt();

@@ -1,7 +1,7 @@
 //! Dense linear algebra on the CPU: factorisations and what they are made of, for f32 and f64.
 //!
-//! Matrices are row-major slices. The arithmetic is that of LAPACK: blocked Cholesky, LU and QR over one matrix product
-//! ([`product`]); eigenvalues and singular values by Householder reduction and implicit QR steps, always in f64. XLA has loops of
+//! Matrices are row-major slices. The arithmetic is that of LAPACK: blocked Cholesky, LU and QR over one matrix product;
+//! eigenvalues and singular values by Householder reduction and implicit QR steps, always in f64. XLA has loops of
 //! its own for some of these, which are tens to hundreds of times slower on CPUs.
 //!
 //! What cannot be decomposed gives NaN, as in JAX: a matrix that is not positive definite in [`cholesky`]; one with NaN or infinities
@@ -171,5 +171,5 @@ fn transposed<T: Real>(x: &[T], m: usize, n: usize) -> Vec<T> {
 /// How many rows of a matrix with rows of `n` numbers make a task that is worth another thread: a fixed number, so that sums do
 /// not depend on how many threads there are.
 fn rows_of_a_task(n: usize) -> usize {
-    (1 << 15).min(usize::MAX / 2) / n.max(1) + 1
+    (1 << 15) / n.max(1) + 1
 }

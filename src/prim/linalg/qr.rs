@@ -1,6 +1,6 @@
 //! The QR decomposition.
 use super::*;
-use crate::ops::shape::concat;
+use crate::ops::{shape::concat, where_};
 use raxla_kernels::{linalg, product::Alone};
 
 /// The QR decomposition.
@@ -101,9 +101,8 @@ impl Primitive for Qr {
             &y[..1],
         );
         lower_as(cx, &[x[0].clone(), q[0].clone(), made[0].clone()], |x| {
-            let finite = crate::ops::where_;
             let ok = x[0].is_finite().all([-1, -2]).expand_dims(-1).expand_dims(-1);
-            let or_nan = |x: Tensor| finite(ok, x, x.like(f64::NAN));
+            let or_nan = |x: Tensor| where_(ok, x, x.like(f64::NAN));
             vec![or_nan(x[1]), or_nan(x[2].slice_axis(-2, ..k).triu(0))]
         })
     }
