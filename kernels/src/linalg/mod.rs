@@ -153,7 +153,8 @@ compiled! {
             }
         }
         for half in [8, 4, 2, 1] {
-            (0..half).for_each(|i| sums[i] = sums[i] + sums[i + half]);
+            let (first, second) = sums.split_at_mut(half);
+            first.iter_mut().zip(second).for_each(|(a, b)| *a += *b);
         }
         total + sums[0]
     }
