@@ -48,11 +48,13 @@ pub fn custom_root<X: TensorTree>(
     initial.refill(found)
 }
 
+/// What finds a root, or the solution of a system, given the function and where to begin, or the right-hand side.
+type Solver<'a, X> = dyn Fn(&dyn Fn(X) -> X, X) -> X + 'a;
 /// A solution as a function of what `f` captures, and of where to begin.
 struct Root<'a, X> {
     of: &'a dyn Fn(&[Tensor], X) -> X,
-    solve: &'a dyn Fn(&dyn Fn(X) -> X, X) -> X,
-    tangent_solve: &'a dyn Fn(&dyn Fn(X) -> X, X) -> X,
+    solve: &'a Solver<'a, X>,
+    tangent_solve: &'a Solver<'a, X>,
     like: &'a X,
 }
 type ConstsAndStart = (Vec<Tensor>, Vec<Tensor>);
