@@ -58,7 +58,7 @@ pub fn custom_linear_solve<X: TensorTree>(
     };
     let traced = [
         ("`matvec`", trace_tree(&b, &avals, &matvec)),
-        ("the transposed `matvec`", trace_tree(&b, &avals, &vecmat)),
+        ("the transposed `matvec`", trace_tree(&b, &avals, vecmat)),
         ("`solve`", trace_tree(&b, &avals, |b| solve(&matvec, b))),
         ("`transpose_solve`", trace_tree(&b, &avals, |b| transpose_solve(&vecmat, b))),
     ];
