@@ -206,6 +206,7 @@
 //! | values in a trace | [`Tensor`], [`Rhs`], [`scope`], [`TraceError`]; what they become: [`Graph`], [`Var`] |
 //! | making tensors | [`zeros`], [`ones`], [`full`], [`literal`], [`arange`], [`iota`], [`linspace`], [`eye`], [`causal`], [`one_hot`] |
 //! | products | [`Tensor::matmul`], [`einsum()`], [`einsum_n`], [`einsum_with`], [`conv`], [`Window`], [`Padding`], [`Precision`] |
+//! | matrices | [`linalg`], [`custom_linear_solve`], [`custom_root`] |
 //! | shapes and indices | [`Tensor::reshape`], [`REST`], [`concat()`], [`stack`], [`where_`], [`Axes`], [`Parts`], [`Rows`], [`IndexMode`] |
 //! | trees | [`Tree`], [`TensorTree`], [`JitTree`], [`ParamTree`], [`tree`], [`Path`], [`Structure`], [`Fact`], [`Leaf`], [`Hole`], [`Static`] |
 //! | derivatives | [`grad`], [`value_and_grad`], [`value_and_grad_aux`], [`vjp`], [`jvp`], [`linearize()`], [`jacfwd`], [`jacrev`], [`hessian`] |
@@ -251,6 +252,7 @@ struct ShardingDoctests;
 pub mod checkpoint;
 pub mod error;
 mod ir;
+pub mod linalg;
 pub mod lower;
 pub mod mesh;
 pub mod nn;
@@ -283,6 +285,8 @@ pub use graph::{Graph, Var};
 pub use host::Host;
 #[doc(inline)]
 pub use jit::{BoxJit, Compiled, Jit, JitTree, Lowered, eager, jit};
+#[doc(inline)]
+pub use linalg::custom_root;
 #[doc(inline)]
 pub use mesh::{Mesh, NamedSharding, PartitionSpec, Rules, SpecTree, with_logical_sharding};
 #[doc(inline)]
@@ -324,7 +328,7 @@ pub use prim::{
 #[doc(inline)]
 pub use prim::{Bound, ScanOptions, cond, fori_loop, scan, scan_with, switch, while_loop};
 #[doc(inline)]
-pub use prim::{Policy, RematOptions, checkpoint_name, custom_jvp, custom_vjp, remat, remat_with};
+pub use prim::{Policy, RematOptions, checkpoint_name, custom_jvp, custom_linear_solve, custom_vjp, remat, remat_with};
 #[doc(inline)]
 pub use prim::{ShardMapOptions, pvary, shard_map, shard_map_with, with_sharding};
 #[doc(inline)]

@@ -21,6 +21,7 @@ mod jit;
 mod jit_circles;
 mod jit_keys;
 mod kernels;
+mod linalg;
 mod moe;
 mod numbers;
 mod numerics;

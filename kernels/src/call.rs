@@ -3,6 +3,7 @@ use crate::{
     Isa,
     attention::{Number, Operands, Shape, attend},
     format::Format,
+    linalg,
     product::{Arithmetic, Matrix, product},
 };
 use half::{bf16, f16, slice::HalfFloatSliceExt};
@@ -23,7 +24,8 @@ pub const PRODUCT: &str = "raxla.product";
 /// What the plugin reports: one without an FFI extension.
 pub fn register(plugin: &Plugin) -> Result<()> {
     ffi::register(plugin, PRODUCT, products)?;
-    ffi::register(plugin, ATTEND, attends)
+    ffi::register(plugin, ATTEND, attends)?;
+    linalg::register(plugin)
 }
 
 fn bad(why: impl Into<String>) -> Error {

@@ -1,4 +1,5 @@
-//! CPU kernels of raxla: products with packed matrices ([`product`]), and attention to a cache ([`attention`]).
+//! CPU kernels of raxla: products with packed matrices ([`product`]), attention to a cache ([`attention`]), and decompositions of
+//! matrices ([`linalg`]).
 //!
 //! A kernel is written once, over vectors of 16 numbers ([`isa::Lanes`]), and compiled for each instruction set; which one is used is
 //! decided at run time. Programs call kernels as custom calls of the XLA FFI ([`call`]), on the threads of the plugin.
@@ -11,6 +12,7 @@ pub mod call;
 mod decode;
 pub mod format;
 pub mod isa;
+pub mod linalg;
 pub mod pack;
 pub mod product;
 mod thin;

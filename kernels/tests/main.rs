@@ -1,4 +1,6 @@
 //! The kernels of every instruction set beside plain arithmetic on the unpacked matrix.
+mod linalg;
+
 use raxla_kernels::{
     Format, Isa,
     format::unpack,

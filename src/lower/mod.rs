@@ -49,6 +49,9 @@ pub struct Lower {
     depth: usize,
     last_effect: Option<Value>,
     calls_host: bool,
+    /// May the program call kernels of the CPU?
+    kernels: bool,
+    asked_for_kernels: bool,
     meshes: Vec<Mesh>,
     /// The mesh that the program runs on, if it has several devices.
     devices: Option<Mesh>,
@@ -65,13 +68,22 @@ struct Locations {
     current: Option<usize>,
 }
 
-/// The StableHLO text of a graph as a module with the entry function `@main`.
+/// The StableHLO text of a graph as a module with the entry function `@main`, for every platform.
 ///
 /// `params` has one entry per graph input, or is empty. With `locations`, every operation carries the user's line and
 /// scope as an MLIR `loc`. A program that calls the host has one result more than the graph, the last one: whoever waits
 /// for it has waited for the calls.
 pub fn stablehlo(g: &Graph, params: &[ParamAttrs], locations: bool) -> String {
-    module(g, params, &[], None, locations).text
+    module(g, params, &[], None, Style { locations, kernels: false }).text
+}
+
+/// How a module is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// Does every operation carry the user's line and scope?
+    pub locations: bool,
+    /// May it call kernels of the CPU ([`Lower::kernels`])?
+    pub kernels: bool,
 }
 
 /// The text of a program, and what running it takes.
@@ -82,6 +94,8 @@ pub struct Module {
     pub calls_host: bool,
     /// Does it return one result more than the graph, the last one? Whoever waits for it has waited for the effects.
     pub returns_effect: bool,
+    /// Would it be another one without kernels of the CPU?
+    pub calls_kernels: bool,
 }
 
 /// As [`stablehlo`], for the devices of a mesh, with the shardings of results, where they are given: one entry per result,
@@ -91,7 +105,7 @@ pub fn module(
     params: &[ParamAttrs],
     results: &[Option<NamedSharding>],
     mesh: Option<&Mesh>,
-    locations: bool,
+    Style { locations, kernels }: Style,
 ) -> Module {
     let mut cx = Lower {
         body: Text::default(),
@@ -102,6 +116,8 @@ pub fn module(
         depth: 1,
         last_effect: None,
         calls_host: false,
+        kernels,
+        asked_for_kernels: false,
         meshes: vec![],
         devices: mesh.filter(|m| m.size() > 1).cloned(),
         manual: None,
@@ -138,7 +154,7 @@ pub fn module(
     if let Some(l) = cx.locations {
         text += &l.text;
     }
-    Module { text, calls_host: cx.calls_host, returns_effect }
+    Module { text, calls_host: cx.calls_host, returns_effect, calls_kernels: kernels && cx.asked_for_kernels }
 }
 
 impl Value {
@@ -307,6 +323,11 @@ impl Lower {
     /// Note that the program calls functions of this process, which must be registered before it is compiled.
     pub fn calls_host(&mut self) {
         self.calls_host = true;
+    }
+    /// May the operation be a call of a kernel of the CPU? If not, it is written for every platform.
+    pub fn kernels(&mut self) -> bool {
+        self.asked_for_kernels = true;
+        self.kernels
     }
     /// What the next call of the host takes.
     pub fn set_last_effect(&mut self, v: Value) {

@@ -11,7 +11,7 @@ use crate::{
     array::Array,
     aval::Aval,
     error::{Error, Result},
-    lower::module,
+    lower::{Style, module},
     mesh::{NamedSharding, Rules, with_rules},
     trace::{At, Tensor, avals_of, catch, trace_graph},
     transform::{optimize, varying::erased},
@@ -238,13 +238,15 @@ where
         });
         let mut place = place.transpose()?;
         // (rules may trace while they are lowered)
-        let ((graph, passes), params, module) = catch(|| {
+        let ((graph, passes), params, module, portable) = catch(|| {
             let optimized = optimize(&erased(&traced));
             let params = parameters(&optimized.0, |leaf| signature.is_moved(leaf), place.as_mut());
             let results = place.as_ref().map_or(&[][..], |p| &p.outs);
             let mesh = place.as_ref().map(|p| &p.mesh);
-            let module = module(&optimized.0, &params, results, mesh, true);
-            (optimized, params, module)
+            let written = |kernels| module(&optimized.0, &params, results, mesh, Style { locations: true, kernels });
+            let module = written(true);
+            let portable = module.calls_kernels.then(|| written(false).text);
+            (optimized, params, module, portable)
         })?;
         let times = Times { trace, lower: start.elapsed() - trace, compile: Duration::ZERO };
         let aliased = params.iter().enumerate().filter(|(_, p)| p.alias.is_some());
@@ -254,6 +256,7 @@ where
             passes,
             graph,
             text: module.text,
+            portable,
             calls_host: module.calls_host,
             returns_effect: module.returns_effect,
             donated: aliased.map(|(leaf, _)| leaf).collect(),

@@ -19,17 +19,19 @@ use std::{
 
 mod custom_jvp;
 mod custom_vjp;
+mod linear_solve;
 mod policy;
 mod remat;
 pub(crate) use custom_jvp::composite_jvp;
 pub use custom_jvp::{CustomJvp, custom_jvp};
 pub use custom_vjp::{CustomVjp, custom_vjp};
+pub use linear_solve::{LinearSolve, custom_linear_solve};
 pub use policy::{Policy, Predicate, checkpoint_name};
 use remat::call_types;
 pub use remat::{Remat, RematOptions, remat, remat_with};
 pub(super) use {
-    custom_jvp::ROWS as CUSTOM_JVP_ROWS, custom_vjp::ROWS as CUSTOM_VJP_ROWS, policy::ROWS as NAME_ROWS,
-    remat::ROWS as REMAT_ROWS,
+    custom_jvp::ROWS as CUSTOM_JVP_ROWS, custom_vjp::ROWS as CUSTOM_VJP_ROWS, linear_solve::ROWS as LINEAR_SOLVE_ROWS,
+    policy::ROWS as NAME_ROWS, remat::ROWS as REMAT_ROWS,
 };
 
 /// Refuse what a rule returned, if its types are not those of the values that it stands for.

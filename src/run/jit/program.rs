@@ -91,8 +91,10 @@ pub struct Lowered<Args, Out: Tree<Tensor>> {
     pub passes: Vec<Pass>,
     /// The program after them, which is what is lowered.
     pub graph: Graph,
-    /// The StableHLO module.
+    /// The StableHLO module, for the CPU.
     pub text: String,
+    /// The module for every platform, where that is another one.
+    pub(super) portable: Option<String>,
     /// Does the program call functions of this process?
     pub(super) calls_host: bool,
     /// Does it return one result more, which tells that its effects are done?
@@ -107,6 +109,16 @@ pub struct Lowered<Args, Out: Tree<Tensor>> {
     pub(super) args: PhantomData<fn(Args)>,
 }
 impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
+    /// The same program without kernels of the CPU: its text is for every platform. (Programs for other platforms are compiled from
+    /// it in any case.)
+    pub fn portable(self) -> Self {
+        let text = self.portable.unwrap_or(self.text);
+        Lowered { text, portable: None, ..self }
+    }
+    fn text_for(&self, client: &Client) -> &str {
+        self.portable.as_deref().filter(|_| client.platform_name() != "cpu").unwrap_or(&self.text)
+    }
+
     /// Compile on this client. A program over a mesh is compiled for its devices.
     pub fn compile(self, client: &Client) -> Result<Compiled<Args, Out>> {
         self.compile_by(client, cache::compile)
@@ -121,7 +133,7 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
         let start = Instant::now();
         let options = self.options_for(client)?;
         runtime::register(client, self.calls_host)?;
-        let executable = compile(client, &self.text, &options)?;
+        let executable = compile(client, self.text_for(client), &options)?;
         let (in_avals, out_avals) = (self.graph.in_avals(), self.graph.out_avals());
         let (ins, outs, devices) = match &self.place {
             Some(p) => {
@@ -186,7 +198,7 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
     pub fn optimized_hlo(&self, client: &Client) -> Result<String> {
         let options = self.options_for(client)?;
         runtime::register(client, self.calls_host)?;
-        Ok(client.optimized_hlo_text(self.text.as_bytes(), &options)?)
+        Ok(client.optimized_hlo_text(self.text_for(client).as_bytes(), &options)?)
     }
 }
 

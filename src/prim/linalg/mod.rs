@@ -1,0 +1,137 @@
+//! Decompositions of matrices, and triangular systems. On CPUs they are calls of kernels (package raxla-kernels); for other platforms they
+//! are lowered to what XLA has: operations of StableHLO, custom calls that XLA expands itself, and loops.
+//!
+//! [`linalg`](crate::linalg) has the functions that users call.
+mod cholesky;
+mod eigh;
+mod lu;
+mod qr;
+mod svd;
+mod triangular_solve;
+
+use super::*;
+use crate::{
+    ops::shape::eye,
+    trace::{bind, bind1, trace},
+};
+pub use cholesky::*;
+pub use eigh::*;
+pub use lu::*;
+pub use qr::*;
+pub use svd::*;
+pub use triangular_solve::*;
+
+pub(super) use cholesky::ROWS as CHOLESKY_ROWS;
+pub(super) use eigh::ROWS as EIGH_ROWS;
+pub(super) use lu::ROWS as LU_ROWS;
+pub(super) use qr::ROWS as QR_ROWS;
+pub(super) use svd::ROWS as SVD_ROWS;
+pub(super) use triangular_solve::ROWS as TRIANGULAR_SOLVE_ROWS;
+
+/// Dtypes that matrices are decomposed in.
+fn is_decomposed(d: DType) -> bool {
+    matches!(d, DType::F32 | DType::F64)
+}
+/// Type rule: a matrix, or several; its rows and columns.
+fn matrix(x: &Aval) -> Result<[usize; 2], Refusal> {
+    require(x, is_decomposed, "f32 or f64")?;
+    match x.dims[..] {
+        [.., m, n] => Ok([m, n]),
+        _ => {
+            Err(Refusal::new("it is no matrix").help("give it two axes at least, the last two being rows and columns"))
+        }
+    }
+}
+/// Type rule: a square matrix, or several; its rows.
+fn square(x: &Aval) -> Result<usize, Refusal> {
+    let [m, n] = matrix(x)?;
+    if m == n {
+        return Ok(n);
+    }
+    Err(Refusal::new(format!("the matrix is not square: it has {m} rows and {n} columns"))
+        .help("the last two axes are rows and columns"))
+}
+/// The type of results whose last axes are these.
+fn ending(x: &Aval, matrix: &[usize]) -> Aval {
+    let outer = x.rank() - 2;
+    x.with_dims([&x.dims[..outer], matrix].concat())
+}
+
+/// What `f` makes of each matrix: as many results as there are types.
+fn each_matrix(x: &Host, results: &[Aval], mut f: impl FnMut(&[f64]) -> Vec<Vec<f64>>) -> Vec<Host> {
+    let [m, n] = matrix(x.aval()).expect("inferred before");
+    let count: usize = x.dims()[..x.dims().len() - 2].iter().product();
+    let (all, mut made) = (x.to_f64(), vec![vec![]; results.len()]);
+    for i in 0..count {
+        let parts = f(&all[i * m * n..][..m * n]);
+        made.iter_mut().zip(parts).for_each(|(made, part)| made.extend(part));
+    }
+    let host = |(a, made): (&Aval, Vec<f64>)| match a.dtype.is_float() {
+        true => Host::floats(a.dtype, a.dims.clone(), made),
+        false => Host::ints(a.dtype, a.dims.clone(), made.into_iter().map(|x| x as i128).collect()),
+    };
+    results.iter().zip(made).map(host).collect()
+}
+/// A result of NaN for each of these sizes.
+fn nothing(sizes: &[usize]) -> Vec<Vec<f64>> {
+    sizes.iter().map(|n| vec![f64::NAN; *n]).collect()
+}
+
+/// Lower to a call of a kernel. Result 0 may take over the memory of operand `in_place`.
+fn call_kernel(
+    cx: &mut Lower,
+    target: &str,
+    attributes: &[(&str, bool)],
+    in_place: Option<usize>,
+    x: &[Value],
+    y: &[Aval],
+) -> Vec<Value> {
+    let attributes = attributes.iter().map(|(name, value)| (name.to_string(), Attr::from(*value))).collect();
+    let aliases = in_place.map(|operand| (0, operand)).into_iter().collect();
+    CustomCall { attributes, aliases, ..CustomCall::new(target, y) }.lower(cx, x, y)
+}
+/// Lower to the operations of a function.
+fn lower_as(cx: &mut Lower, x: &[Value], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>) -> Vec<Value> {
+    let avals: Vec<Aval> = x.iter().map(|v| v.aval.clone()).collect();
+    cx.graph(&trace(&avals, f).0, x)
+}
+/// Lower to a custom call that XLA expands before it compiles for any platform.
+fn call_xla(cx: &mut Lower, target: &str, config: &str, x: &[Value], y: &[Aval]) -> Vec<Value> {
+    let attrs = format!("call_target_name = \"{target}\", backend_config = \"{config}\", api_version = 1 : i32");
+    cx.op_with("custom_call", x, &attrs, vec![], y)
+}
+
+/// The transposed matrices.
+#[track_caller]
+pub(crate) fn turned(x: Tensor) -> Tensor {
+    x.swap_axes(-1, -2)
+}
+/// The product of matrices with equal leading axes, in full precision on every platform.
+#[track_caller]
+pub(crate) fn times(x: Tensor, y: Tensor) -> Tensor {
+    let outer: Vec<usize> = (0..x.rank() - 2).collect();
+    let contract = (vec![x.rank() - 1], vec![y.rank() - 2]);
+    dot_general(
+        x,
+        y,
+        DotGeneral { batch: (outer.clone(), outer), contract, precision: Precision::Highest, output: None },
+    )
+}
+/// The diagonals `[.., min(m, n)]`.
+#[track_caller]
+pub(crate) fn diagonal(x: Tensor) -> Tensor {
+    let least = x.dim(-1).min(x.dim(-2));
+    let x = x.slice_axis(-1, ..least).slice_axis(-2, ..least);
+    let on = eye(least, DType::Bool).broadcast_to(x.dims());
+    select(on, x, zeros_of(&x.aval())).sum(-1)
+}
+/// The rows of matrices `[.., m, n]` in this order, i32 `[.., m]`.
+#[track_caller]
+pub(crate) fn rows_in_order(x: Tensor, order: Tensor) -> Tensor {
+    // (where there is nothing, nothing can be gathered)
+    if x.size() == 0 { x } else { x.take_along_axis(order.expand_dims(-1).broadcast_to(x.dims()), -2) }
+}
+/// A column `[.., n, 1]` and a row `[.., 1, n]` of a vector `[.., n]`.
+fn column_and_row(w: Tensor) -> (Tensor, Tensor) {
+    (w.expand_dims(-1), w.expand_dims(-2))
+}
