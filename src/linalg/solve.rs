@@ -256,7 +256,7 @@ pub fn slogdet(a: Tensor) -> (Tensor, Tensor) {
 fn count(dims: &[usize]) -> usize {
     dims.iter().product()
 }
-/// X with Σ A[.., j] X[j] = `b` over as many last axes of `a` as X has, for `a` whose axes are those of `b` and then those of X, of as
+/// X with `Σ A[.., j] X[j] = b` over as many last axes of `a` as X has, for `a` whose axes are those of `b` and then those of X, of as
 /// many elements. JAX: `jnp.linalg.tensorsolve`.
 ///
 /// # Errors
