@@ -64,8 +64,17 @@ fn is_checkpoint(path: &Path) -> bool {
     path.join("checkpoint.json").exists()
 }
 
+/// Where a run has its checkpoints: in its folder `checkpoints`, or in this one itself.
+fn of_run(path: &Path) -> PathBuf {
+    Some(path.join("checkpoints")).filter(|folder| folder.is_dir()).unwrap_or_else(|| path.to_path_buf())
+}
+
 /// The folders of a run's checkpoints, in the order of steps.
 fn folders(run: &Path) -> Result<Vec<(u64, PathBuf)>> {
+    let run = &of_run(run);
+    if !run.is_dir() {
+        return Err(format!("{} is no folder\n  help: name the folder of a run", run.display()).into());
+    }
     Ok(steps(run)?.into_iter().map(|step| (step, run.join(format!("step_{step:08}")))).collect())
 }
 
@@ -74,7 +83,7 @@ fn open(path: &Path) -> Result<Checkpoint> {
     if is_checkpoint(path) {
         return Ok(Checkpoint::open(path)?);
     }
-    latest(path)?.ok_or_else(|| none(path).into())
+    latest(of_run(path))?.ok_or_else(|| none(path).into())
 }
 fn none(path: &Path) -> String {
     format!(

@@ -98,9 +98,11 @@ impl Mixture {
         for (i, c) in components.iter().enumerate() {
             let name = &c.name;
             if c.dataset.is_empty() {
-                let stats = c.dataset.stats();
+                let s = c.dataset.stats();
                 return refuse(format!(
-                    "the dataset {name} has no rows: {stats:?}\n  help: look at its sources, and at what is held out"
+                    "the dataset {name} has no rows: of {} tokens there is nothing to learn from {} sequences, and {} are too long\n  \
+                     help: look at its sources, and at what is held out",
+                    s.tokens, s.nothing_to_learn, s.too_long
                 ));
             }
             if !(c.weight.is_finite() && c.weight > 0.0) {

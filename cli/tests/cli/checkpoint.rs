@@ -51,5 +51,9 @@ fn checkpoints_are_listed_checked_shown_and_compared() {
     let empty = tempfile::tempdir().unwrap();
     fails(&mut checkpoint(&["show"], &[empty.path()]), 1, &["there is no whole checkpoint in it"]);
     fails(&mut checkpoint(&["verify"], &[empty.path()]), 1, &["there is no whole checkpoint in it"]);
-    fails(&mut checkpoint(&["ls"], &[&empty.path().join("none")]), 1, &["it cannot be read: "]);
+    fails(
+        &mut checkpoint(&["ls"], &[&empty.path().join("none")]),
+        1,
+        &["is no folder", "help: name the folder of a run"],
+    );
 }

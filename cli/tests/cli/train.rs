@@ -99,6 +99,11 @@ fn a_configuration_is_written_and_what_is_wrong_with_one_is_said_with_its_line()
         "[data]\ntrain = [{ path = 'x' }]\n[optimizer]\nmomentum = 0.9\n",
         &["`optimizer.momentum`: it is without effect: adamw has b1, b2"],
     );
+    wrong("[data]\ntrain = [{ path = 'x' }]\nholdout = -1\n", &["`data.holdout`: it is a part of the records"]);
+    wrong(
+        "[data]\ntrain = [{ path = 'x' }]\n[optimizer]\nb1 = 2\n",
+        &["b1, b2, momentum and decay are from 0 to below 1"],
+    );
     let set = |setting: &str, wanted: &[&str]| {
         fails(&mut train(&["--set", setting]), 2, wanted);
     };
@@ -115,6 +120,15 @@ fn a_run_learns_and_leaves_a_model_metrics_plots_and_events() {
     assert_eq!(out.trim(), place.path("run/model").display().to_string());
     let losses = place.losses("run");
     assert_eq!(losses.len(), 30);
+    let listed = succeeds(raxla(["checkpoint", "ls"]).arg(place.path("run")));
+    assert!(listed.contains("30"), "{listed}");
+    fails(raxla(["checkpoint", "ls"]).arg(place.path("none")), 1, &["is no folder", "help: name the folder of a run"]);
+    let refused = |settings: &[&str], wanted: &[&str]| {
+        let settings: Vec<&str> = settings.iter().flat_map(|setting| ["--set", *setting]).collect();
+        fails(&mut place.train("refused", &settings), 1, wanted);
+    };
+    refused(&["model.config.vocab_size=100"], &["texts are read as bytes", "vocab_size is 100", "help: name one"]);
+    refused(&["data.validation=[]", "data.holdout=0.1"], &["leaves none to evaluate on", "split = \"lines\""]);
     let last: f64 = (25..30).map(|i| first_number(&losses, i)).sum::<f64>() / 5.0;
     assert!(last < first_number(&losses, 0) - 0.7, "{losses:?}");
     let run = place.path("run");

@@ -56,9 +56,14 @@ impl Input {
             let dataset = Arc::new(Dataset::new(cache.clone(), &options(data, Use::Train)?)?);
             if data.holdout > 0.0 && data.validation.is_empty() {
                 let held = Arc::new(Dataset::new(cache, &options(data, Use::Validation)?)?);
-                if !held.is_empty() {
-                    validation.push((set.name().to_string(), held));
+                if held.is_empty() {
+                    let (name, part) = (set.name(), data.holdout);
+                    return Err(Error::Usage(format!(
+                        "holding out {part} of the records of {name} leaves none to evaluate on\n  help: say split = \"lines\" where a \
+                         file is one record, more of them, or files as `data.validation`"
+                    )));
                 }
+                validation.push((set.name().to_string(), held));
             }
             components.push(Component { name: set.name().to_string(), dataset, weight: set.weight });
         }

@@ -181,7 +181,13 @@ fn files(config: &RunConfig) -> Result<(Files, Arc<Tokenizer>)> {
             let text = serde_json::Value::Object(raw.clone()).to_string();
             let hf = HfConfig::parse(&text, "model.config")?;
             let generation = GenerationConfig::new(Default::default(), &hf)?;
-            let tokenizer = hf.uint("vocab_size").and_then(Tokenizer::bytes).map_err(|e| e.to_string());
+            let tokenizer = match hf.uint("vocab_size") {
+                // (a byte without an id would be left out of texts)
+                Ok(n) if n < 256 => {
+                    Err(format!("texts are read as bytes, of which there are 256, and vocab_size is {n}"))
+                }
+                n => n.and_then(Tokenizer::bytes).map_err(|e| e.to_string()),
+            };
             let weights = WeightSource::Random(config.seed);
             Files {
                 name: "model.config".into(),

@@ -102,6 +102,13 @@ impl RunConfig {
             () if rates.iter().any(|x| !x.is_finite() || *x < 0.0) => {
                 wrong("optimizer", "learning_rate, clip_norm, clip_value and the loss's factors are at least 0")
             }
+            () if [o.b1, o.b2, o.momentum, o.decay].into_iter().flatten().any(|x| !(0.0..1.0).contains(&x)) => {
+                wrong("optimizer", "b1, b2, momentum and decay are from 0 to below 1")
+            }
+            () if !(self.data.holdout.is_finite() && self.data.holdout >= 0.0) => wrong(
+                "data.holdout",
+                "it is a part of the records below 1, or their number\n  help: say 0 to hold nothing out",
+            ),
             () if !(0.0..1.0).contains(&self.loss.label_smoothing) => {
                 wrong("loss.label_smoothing", "it is from 0 to below 1")
             }
