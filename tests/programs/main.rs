@@ -411,7 +411,7 @@ fn programs_use_all_primitives() {
         "device_put",
         "packed_products",
         "attend_cached",
-        // (matrices of random programs need not be well conditioned; tests/linalg has programs of their own)
+        // (matrices of random programs need not be well conditioned; tests/linalg.rs has programs of their own)
         "custom_linear_solve",
         "cholesky",
         "triangular_solve",
