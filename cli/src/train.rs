@@ -91,20 +91,19 @@ impl Args {
             Some(axes) => global.mesh(axes).map(|(client, mesh)| (client, Some(mesh)))?,
             None => (global.client()?, None),
         };
-        let peak_flops = match config.log.utilisation {
-            true => {
-                let dtype: DType = config.precision.compute.parse().unwrap_or(DType::F32);
-                // (the virtual devices of a CPU share its cores)
-                let devices = if client.platform_name() == "cpu" { 1 } else { mesh.as_ref().map_or(1, |m| m.size()) };
-                Some(limits::peak(&client, dtype)? * devices as f64)
-            }
-            false => None,
-        };
         let stop = signals::ask_to_stop();
-        let options = RunOptions { client, mesh, resume: self.resume, stop, peak_flops };
+        // (the virtual devices of a CPU share its cores)
+        let devices = if client.platform_name() == "cpu" { 1 } else { mesh.as_ref().map_or(1, |m| m.size()) };
+        let dtype: DType = config.precision.compute.parse().unwrap_or(DType::F32);
+        let utilisation = config.log.utilisation.then(|| client.clone());
+        let options = RunOptions { client, mesh, resume: self.resume, stop };
         let mut display = Display::new(config.log.every);
         let mut report = |event: &Event| display.show(event);
-        let outcome = Run::open(config, options, &mut report).and_then(|run| run.train(&mut report));
+        let mut run = Run::open(config, options, &mut report)?;
+        if let Some(client) = utilisation {
+            run = run.with_peak_flops(limits::peak(&client, dtype)? * devices as f64);
+        }
+        let outcome = run.train(&mut report);
         display.bar.finish_and_clear();
         let Outcome { step, steps, loss, stopped, model } = outcome?;
         if stopped {

@@ -40,13 +40,11 @@ pub struct RunOptions {
     pub resume: bool,
     /// Set to true from anywhere, it ends the run behind the step that is under way, with a checkpoint.
     pub stop: Arc<AtomicBool>,
-    /// Operations in a second that are possible, over all devices: what utilisation is a part of.
-    pub peak_flops: Option<f64>,
 }
 impl RunOptions {
     /// One device, from the first step on.
     pub fn on(client: &Client) -> RunOptions {
-        RunOptions { client: client.clone(), mesh: None, resume: false, stop: Arc::default(), peak_flops: None }
+        RunOptions { client: client.clone(), mesh: None, resume: false, stop: Arc::default() }
     }
 }
 
@@ -58,6 +56,8 @@ pub struct Run {
 
 /// What is not donated to steps.
 pub(super) struct Inner {
+    /// Floating-point operations per second that are possible, over all devices.
+    pub peak_flops: Option<f64>,
     pub config: RunConfig,
     pub built: Built,
     pub options: RunOptions,
@@ -79,6 +79,13 @@ pub(super) struct Inner {
 }
 
 impl Run {
+    /// With what the machine can do, in floating-point operations per second: what metrics say its utilisation is of. (It is measured
+    /// once a run is known to be possible.)
+    pub fn with_peak_flops(mut self, peak_flops: f64) -> Run {
+        self.inner.peak_flops = Some(peak_flops);
+        self
+    }
+
     /// Opens everything that a run needs, and what there is of an earlier one.
     ///
     /// # Errors
@@ -123,6 +130,7 @@ impl Run {
         let events = config.log.tensorboard.then(events).transpose()?;
         let saved = (start.step > 0).then_some(start.step);
         let mut inner = Inner {
+            peak_flops: None,
             config,
             built,
             options,

@@ -117,7 +117,7 @@ impl Inner {
             tokens: self.place.tokens + batch.targets() as u64,
             seconds,
             tokens_per_second: self.tokens_of_a_step() as f64 / seconds,
-            mfu: self.options.peak_flops.map(|peak| flops / seconds / peak),
+            mfu: self.peak_flops.map(|peak| flops / seconds / peak),
         })
     }
     /// A step was taken.
