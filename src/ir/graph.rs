@@ -58,6 +58,9 @@ pub struct Graph {
     pub outs: Vec<Var>,
 }
 
+/// As many elements as a value of the reference interpreter may have.
+const LARGEST: usize = 1 << 30;
+
 impl Graph {
     /// The type of a value.
     pub fn aval(&self, v: Var) -> &Aval {
@@ -77,6 +80,10 @@ impl Graph {
     }
 
     /// Run the program with the reference interpreter.
+    ///
+    /// # Panics
+    /// When the arguments are not of the parameters' types, or a value has more than 2^30 elements: the interpreter is there to
+    /// compare small programs with.
     pub fn eval(&self, args: &[Host]) -> Vec<Host> {
         assert_eq!(args.len(), self.ins.len(), "the graph has {} parameters", self.ins.len());
         let mut env: Vec<Option<Host>> = vec![None; self.avals.len()];
@@ -87,6 +94,13 @@ impl Graph {
         let read = |env: &[Option<Host>], v: &Var| env[*v as usize].clone().expect("verified: defined before use");
         for e in &self.eqns {
             let x: Vec<Host> = e.ins.iter().map(|v| read(&env, v)).collect();
+            let huge = e.outs.iter().map(|v| self.aval(*v)).find(|aval| aval.size() > LARGEST);
+            assert!(
+                huge.is_none(),
+                "the reference interpreter does not hold {} of {:?}",
+                huge.map_or(String::new(), |a| a.to_string()),
+                e.prim
+            );
             for (v, h) in e.outs.iter().zip(with_site(&e.site, || e.prim.eval(&x))) {
                 debug_assert!(h.aval().is_like(self.aval(*v)), "{:?} evaluates to another type than it infers", e.prim);
                 env[*v as usize] = Some(h);

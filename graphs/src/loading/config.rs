@@ -28,6 +28,8 @@ pub struct HfConfig {
     asked: fields::Asked,
     /// What a GGUF file calls the fields; empty of a config.json.
     words: Arc<BTreeMap<&'static str, String>>,
+    /// Of a model that also sees, the fields beside the language model's.
+    outside: Map<String, Value>,
 }
 
 impl HfConfig {
@@ -52,6 +54,7 @@ impl HfConfig {
                 text.raw.insert(key.to_string(), id.clone());
             }
         }
+        text.outside = self.raw;
         Ok(text)
     }
 
@@ -79,6 +82,7 @@ impl HfConfig {
             origin: origin.to_string(),
             asked: Default::default(),
             words: Default::default(),
+            outside: Map::new(),
         };
         config.model_type = config.str("model_type")?.to_string();
         if let Some(Value::Array(classes)) = config.get("architectures") {
@@ -288,6 +292,7 @@ impl HfConfig {
             origin,
             asked: Default::default(),
             words: Default::default(),
+            outside: Map::new(),
         }))
     }
 

@@ -194,6 +194,9 @@ impl HfConfig {
 /// A field that changes what the model computes.
 pub(crate) fn unread(config: &HfConfig) -> Result<Vec<String>, LoadError> {
     let mut unknown = vec![];
+    let differs = |(key, value): &(&String, &Value)| config.raw.get(*key) != Some(*value);
+    let outside = config.outside.iter().filter(differs);
+    unknown.extend(outside.filter(|(key, value)| is_of_text(key) && !is_off(value)).map(shown));
     // (what a GGUF file says is read when its configuration is made)
     let fields = config.raw.iter().filter(|_| config.words.is_empty());
     for (key, value) in fields.filter(|(key, _)| !config.asked.has(key) && !WITHOUT_EFFECT.contains(&key.as_str())) {
@@ -211,10 +214,38 @@ pub(crate) fn unread(config: &HfConfig) -> Result<Vec<String>, LoadError> {
                     config.model_type
                 )));
             }
-            _ => unknown.push(format!("`{key}` ({})", shortened(value))),
+            _ => unknown.push(shown((key, value))),
         }
     }
     Ok(unknown)
+}
+
+fn shown((key, value): (&String, &Value)) -> String {
+    format!("`{key}` ({})", shortened(value))
+}
+
+/// May this field, which stands beside `text_config`, be about the language model? What is about images, sound and what joins
+/// them to the text is not: raxla reads text alone.
+fn is_of_text(key: &str) -> bool {
+    const PARTS: [&str; 14] = [
+        "audio",
+        "boa_",
+        "boi_",
+        "eoa_",
+        "eoi_",
+        "image",
+        "img",
+        "mm_",
+        "multimodal",
+        "patch",
+        "pixel",
+        "projector",
+        "video",
+        "vision",
+    ];
+    // (the language model's own, its ties, which are taken from here where it says nothing, and how parts that are not there start)
+    const READ: [&str; 3] = ["text_config", "tie_word_embeddings", "initializer_range"];
+    !READ.contains(&key) && !WITHOUT_EFFECT.contains(&key) && !PARTS.iter().any(|part| key.contains(part))
 }
 
 impl Known {

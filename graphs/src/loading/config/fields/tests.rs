@@ -226,3 +226,23 @@ fn errors_and_warnings_name_the_field_and_its_value() {
         "{error}"
     );
 }
+
+#[test]
+fn beside_a_language_model_only_what_may_be_about_text_is_warned_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let text: Value =
+        serde_json::from_slice(&std::fs::read(Path::new(FIXTURES).join("gemma3_linear/config.json")).unwrap()).unwrap();
+    let of = |outside: Value| {
+        let mut all = json!({ "model_type": "gemma3", "text_config": text, "vision_config": { "hidden_size": 4 } });
+        all.as_object_mut().unwrap().extend(outside.as_object().unwrap().clone());
+        std::fs::write(dir.path().join("config.json"), all.to_string()).unwrap();
+        let config = HfConfig::load(dir.path()).unwrap();
+        by_name(&config).unwrap().read(&config).unwrap().1
+    };
+    let seen = json!({
+        "image_token_index": 262144, "mm_tokens_per_image": 256, "boi_token_index": 255999, "projector_hidden_act": "gelu",
+        "initializer_range": 0.02, "eos_token_id": [1, 106], "torch_dtype": "bfloat16",
+    });
+    assert_eq!(of(seen), Vec::<String>::new());
+    assert_eq!(of(json!({ "logit_scale": 0.5, "alibi": false })), ["`logit_scale` (0.5)"]);
+}
