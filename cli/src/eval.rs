@@ -164,8 +164,14 @@ impl Told {
             "{name}: accuracy {value:.4} +/- {error:.4}, normalised {normalised:.4} +/- {error_normalised:.4} ({} questions)",
             all.questions
         ));
+        if all.cut > 0 {
+            note(format!(
+                "warning: {name}: {} questions are longer than the context, and lost their beginning",
+                all.cut
+            ));
+        }
         let told = json!({
-            "file": name.to_string(), "questions": all.questions, "accuracy": value, "accuracy_error": error,
+            "file": name.to_string(), "questions": all.questions, "cut": all.cut, "accuracy": value, "accuracy_error": error,
             "normalised": normalised, "normalised_error": error_normalised,
         });
         self.push("choices", told);

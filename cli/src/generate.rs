@@ -60,7 +60,7 @@ struct BeamArgs {
     #[arg(long, value_name = "N", conflicts_with_all = ["draft", "lookup", "device_loop"])]
     beams: Option<usize>,
     /// Divide scores by the length to the power of P: above 0, longer texts gain
-    #[arg(long, default_value_t = 1.0, value_name = "P", allow_negative_numbers = true, requires = "beams")]
+    #[arg(long, default_value_t = 1.0, value_name = "P", requires = "beams")]
     length_penalty: f32,
     /// Stop as soon as N results are there (true), when a better one is unlikely (false), or impossible (never)
     #[arg(long, value_enum, default_value = "false", default_missing_value = "true", num_args = 0..=1,

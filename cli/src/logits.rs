@@ -17,7 +17,7 @@ use std::{
 #[command(after_help = DETAILS)]
 pub struct Args {
     /// Token ids, separated by commas
-    #[arg(long, value_name = "IDS", value_delimiter = ',', required = true, num_args = 1, value_parser = token, allow_negative_numbers = true)]
+    #[arg(long, value_name = "IDS", value_delimiter = ',', required = true, num_args = 1, value_parser = token)]
     tokens: Vec<u32>,
     /// Also write the embeddings and what each layer makes of them
     #[arg(long)]

@@ -24,7 +24,7 @@ mod tune;
 mod tuned;
 mod verify;
 
-use clap::{Parser, Subcommand, error::ErrorKind};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
 use std::{fmt::Display, io::Write, process::ExitCode};
 
 #[derive(Parser)]
@@ -123,8 +123,19 @@ fn note(line: impl Display) {
     let _ = writeln!(std::io::stderr(), "{}", screen::visible(&line.to_string()));
 }
 
+/// The command, whose options take numbers below zero as values.
+fn with_negative_numbers(command: clap::Command) -> clap::Command {
+    let taking = |arg: clap::Arg| {
+        let takes = arg.get_action().takes_values() && !arg.is_allow_hyphen_values_set();
+        if takes { arg.allow_negative_numbers(true) } else { arg }
+    };
+    command.mut_args(taking).mut_subcommands(with_negative_numbers)
+}
+
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    // (`-1` is a number that a command refuses by its own words, and no option that nobody knows)
+    let command = with_negative_numbers(Cli::command());
+    let cli = Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|e| e.exit());
     signals::clean_up();
     cli.global.start();
     let global = &cli.global;

@@ -262,31 +262,31 @@ fn bias(text: &str) -> std::result::Result<(u32, f32), String> {
 #[command(next_help_heading = "Sampling")]
 pub struct SamplingArgs {
     /// Divide logits by T: higher is more varied; 0 always takes the most likely token
-    #[arg(long, default_value_t = 0.0, value_name = "T", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0.0, value_name = "T")]
     pub temperature: f32,
     /// Choose among the K most likely tokens; 0: among all
-    #[arg(long, default_value_t = 0, value_name = "K", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0, value_name = "K")]
     top_k: usize,
     /// Choose among the most likely tokens whose probabilities sum to P; 1: among all
-    #[arg(long, default_value_t = 1.0, value_name = "P", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 1.0, value_name = "P")]
     top_p: f32,
     /// Choose among tokens at least P times as likely as the most likely one; 0: among all
-    #[arg(long, default_value_t = 0.0, value_name = "P", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0.0, value_name = "P")]
     min_p: f32,
     /// Divide the logits of tokens that occurred before by R; 1 changes nothing
-    #[arg(long, default_value_t = 1.0, value_name = "R", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 1.0, value_name = "R")]
     repetition_penalty: f32,
     /// Subtract P from the logits of tokens that were generated before; 0 changes nothing
-    #[arg(long, default_value_t = 0.0, value_name = "P", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0.0, value_name = "P")]
     presence_penalty: f32,
     /// Subtract P from a token's logit for each time that it was generated; 0 changes nothing
-    #[arg(long, default_value_t = 0.0, value_name = "P", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0.0, value_name = "P")]
     frequency_penalty: f32,
     /// Add B to the logit of token ID; may be given several times
     #[arg(long, value_name = "ID=B", value_parser = bias)]
     logit_bias: Vec<(u32, f32)>,
     /// Same seed, same text; without a temperature it does not matter
-    #[arg(long, default_value_t = 0, value_name = "S", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0, value_name = "S")]
     seed: u64,
 }
 impl SamplingArgs {

@@ -18,10 +18,10 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Tokens that the model sees at once
-    #[arg(long, value_name = "W", default_value_t = 512, allow_negative_numbers = true)]
+    #[arg(long, value_name = "W", default_value_t = 512)]
     window: usize,
     /// How many tokens further the next window begins [default: half of W]
-    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    #[arg(long, value_name = "S")]
     stride: Option<usize>,
     /// Print the result as JSON
     #[arg(long)]

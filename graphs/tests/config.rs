@@ -32,9 +32,9 @@ fn getters_name_the_key_and_what_is_wrong() {
     assert_eq!((c.str("text").unwrap(), c.str_or("absent", "y").unwrap()), ("x", "y"));
     assert_eq!(message(c.uint("absent")), "config.json: `absent` is missing");
     assert_eq!(message(c.uint("none")), "config.json: `none` is null, but needed");
-    assert_eq!(message(c.uint("zero")), "config.json: `zero` is 0, not a positive integer");
-    assert_eq!(message(c.uint("huge")), "config.json: `huge` is 1099511627776, not a positive integer");
-    assert_eq!(message(c.uint_or("text", 1)), "config.json: `text` is \"x\", not a positive integer");
+    assert_eq!(message(c.uint("zero")), "config.json: `zero` is 0, not a positive integer below 2^32");
+    assert_eq!(message(c.uint("huge")), "config.json: `huge` is 1099511627776, not a positive integer below 2^32");
+    assert_eq!(message(c.uint_or("text", 1)), "config.json: `text` is \"x\", not a positive integer below 2^32");
     assert_eq!(message(c.float("yes")), "config.json: `yes` is true, not a number");
     assert_eq!(message(c.bool_or("n", true)), "config.json: `n` is 3, not true or false");
     assert_eq!(message(c.str("n")), "config.json: `n` is 3, not a string");

@@ -62,6 +62,12 @@ fn fields_are_set_one_by_one() {
     assert!(wrong("data.train.1.weight=2").contains("`1` is no number of the list, which has 1"));
     assert!(wrong("steps.x=2").contains("what stands before `x` is a value"));
     assert!(wrong("accumulatoin=2").contains("did you mean `accumulation`?"));
+    assert!(wrong("holdout=0.1").contains("did you mean `data.holdout`?"));
+    assert!(
+        wrong("batch=99999999999999999999").contains("integer number overflowed"),
+        "{}",
+        wrong("batch=99999999999999999999")
+    );
     let uneven =
         config.with("batch=5").unwrap().with("accumulation=2").unwrap().build(1, None).unwrap_err().to_string();
     assert!(uneven.contains("5 rows cannot be cut into 2"), "{uneven}");

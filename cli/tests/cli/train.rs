@@ -371,9 +371,27 @@ fn questions_are_answered_and_data_measured() {
     assert!(choices["accuracy"] == 0.0 || choices["accuracy"] == 1.0);
     let loss = all["data"][0]["eval_loss"].as_f64().unwrap();
     assert!((2.0..12.0).contains(&loss), "{all}");
+    // the end of what is too long is answered; what is too long alone is named
+    let line = |question: usize, choice: usize| {
+        let (question, choice) = ("a ".repeat(question), "c ".repeat(choice));
+        format!("{{\"question\": \"{question}\", \"choices\": [\"b\", \"{choice}d\"], \"answer\": 0}}\n")
+    };
+    let path = place.path("questions.jsonl");
+    let ask = || {
+        let mut command = raxla(["eval", "--json", "--model"]);
+        command.arg(model.path()).arg("--choices").arg(&path);
+        command.env("RAXLA_HOME", place.path("home")).env("RAXLA_PLUGIN", plugin());
+        command
+    };
+    fs::write(&path, line(1, 0) + &line(9999, 0)).unwrap();
+    assert_eq!(json(&mut ask())["choices"][0]["cut"], 1);
+    fs::write(&path, line(1, 0) + &line(1, 9999)).unwrap();
+    fails(&mut ask(), 1, &["question 2: a choice has ", "tokens, and the model's context is"]);
     fs::write(place.path("questions.jsonl"), "\n{\"question\": 3}\n").unwrap();
     let mut command = raxla(["eval", "--model"]);
     command.arg(model.path()).arg("--choices").arg(place.path("questions.jsonl"));
     fails(&mut command, 1, &["questions.jsonl, line 2: ", "help: a line is an object such as"]);
     fails(&mut raxla(["eval"]), 2, &["there is nothing to measure"]);
+    // a number below zero is refused by the command, not taken for an option
+    fails(&mut raxla(["eval", "--batches", "-1"]), 2, &["invalid value '-1' for '--batches <N>'"]);
 }

@@ -175,7 +175,9 @@ impl HfConfig {
     /// The positive integer `key`, or `None` if it is absent.
     pub fn uint_opt(&self, key: &str) -> Result<Option<usize>, LoadError> {
         // Sizes are multiplied with each other: above 2^32 they could overflow, and no model has such a dimension.
-        self.typed(key, "a positive integer", |v| v.as_u64().filter(|n| (1..1 << 32).contains(n)).map(|n| n as usize))
+        self.typed(key, "a positive integer below 2^32", |v| {
+            v.as_u64().filter(|n| (1..1 << 32).contains(n)).map(|n| n as usize)
+        })
     }
 
     /// The positive integer `key`, or `default`.
@@ -185,7 +187,7 @@ impl HfConfig {
 
     /// The whole number `key`, which may be 0.
     pub fn count(&self, key: &str) -> Result<usize, LoadError> {
-        let found = self.typed(key, "a whole number from 0 on", |v| v.as_u64().filter(|n| *n < 1 << 32))?;
+        let found = self.typed(key, "a whole number from 0 to 2^32", |v| v.as_u64().filter(|n| *n < 1 << 32))?;
         self.required(key, found).map(|n| n as usize)
     }
 

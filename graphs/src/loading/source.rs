@@ -58,7 +58,10 @@ impl Source {
                 Some(other) => Err(LoadError::format(&adapter, weights::adapter(&other))),
             };
         }
-        let reason = if path.is_dir() || (path.is_file() && weights::kind(path).is_some()) {
+        let reason = if !path.join("config.json").exists() && path.join("checkpoints").is_dir() {
+            let help = "go on with `raxla train --resume`, or read its last checkpoint with `raxla checkpoint`";
+            format!("{model} is a run of training that has not ended, and has no model yet\n  help: {help}")
+        } else if path.is_dir() || (path.is_file() && weights::kind(path).is_some()) {
             return Ok(source(path.to_path_buf()));
         } else if path.exists() {
             format!("{model} is neither a folder nor a file of weights\n  help: {FORMS}")
@@ -85,12 +88,20 @@ impl Source {
 
     /// As [`tokenizer`](Source::tokenizer), where the weights are not open.
     pub fn own_tokenizer(&self) -> Result<Tokenizer, LoadError> {
-        if self.path.is_dir() { Tokenizer::from_dir(&self.path) } else { self.tokenizer(&self.weights()?) }
+        match &self.adapter {
+            Some(adapter) if has_tokenizer(adapter) => Tokenizer::from_dir(adapter),
+            _ if self.path.is_dir() => Tokenizer::from_dir(&self.path),
+            _ => self.tokenizer(&self.weights()?),
+        }
     }
 
-    /// The tokenizer: the one that lies beside the weights, or the one in the metadata of a GGUF file, which must be the same.
+    /// The tokenizer: the one that an adapter was trained with, or the one that lies beside the weights, or the one in the
+    /// metadata of a GGUF file, which must be the same.
     pub fn tokenizer(&self, weights: &Weights) -> Result<Tokenizer, LoadError> {
-        let beside = self.folder().join("tokenizer.json").symlink_metadata().is_ok();
+        if let Some(adapter) = self.adapter.as_ref().filter(|adapter| has_tokenizer(adapter)) {
+            return Tokenizer::from_dir(adapter);
+        }
+        let beside = has_tokenizer(self.folder());
         match weights.gguf() {
             Some(_) if beside => Tokenizer::beside_gguf(self.folder(), weights),
             Some(_) => Tokenizer::from_gguf(weights),
@@ -105,6 +116,10 @@ impl Source {
             _ => &self.path,
         }
     }
+}
+
+fn has_tokenizer(folder: &Path) -> bool {
+    folder.join("tokenizer.json").symlink_metadata().is_ok()
 }
 
 /// A model with a short name.

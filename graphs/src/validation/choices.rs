@@ -55,6 +55,8 @@ pub struct Accuracy {
     /// The same of the probability per byte (its logarithm divided by the bytes of the choice), so that long answers are not at a
     /// disadvantage.
     pub right_normalised: usize,
+    /// Those that were longer than the context with one of their choices, and lost their beginning.
+    pub cut: usize,
 }
 impl Accuracy {
     /// The part that is right.
@@ -74,17 +76,21 @@ impl Accuracy {
 
 impl Model {
     /// Answers questions: by the probability of each choice behind the question, as the harness of EleutherAI does (`acc` and `acc_norm`).
-    /// `progress` gets what is known after each.
+    /// `progress` gets what is known after each. Of what is longer than the context the beginning is cut off, as there.
     ///
     /// # Errors
-    /// Questions beyond the context; a model without tokenizer.
+    /// A choice that is longer than the context, by the number of its question, from 1; a model without tokenizer.
     pub fn answer(&self, questions: &[Question], mut progress: impl FnMut(&Accuracy)) -> Result<Accuracy> {
         let mut all = Accuracy::default();
-        for question in questions {
-            let mut scores = vec![];
+        for (i, question) in questions.iter().enumerate() {
+            let (mut scores, mut cut) = (vec![], false);
             for choice in &question.choices {
-                scores.push((self.log_probability(&question.question, choice)?, choice.len() as f64));
+                let of_question = |e| Error::Usage(format!("question {}: {e}", i + 1));
+                let (score, shorter) = self.scored(&question.question, choice).map_err(of_question)?;
+                cut |= shorter;
+                scores.push((score, choice.len() as f64));
             }
+            all.cut += usize::from(cut);
             let best = |score: &dyn Fn(&(f64, f64)) -> f64| {
                 (0..scores.len()).reduce(|a, b| if score(&scores[b]) > score(&scores[a]) { b } else { a })
             };
@@ -96,22 +102,35 @@ impl Model {
         Ok(all)
     }
 
-    /// The logarithm of the probability that a text goes on in this way.
+    /// The logarithm of the probability that a text goes on in this way; of a text that is too long, that its end does.
     ///
     /// # Errors
-    /// As [`Model::answer`].
+    /// A continuation that is longer than the context; a model without tokenizer.
     pub fn log_probability(&self, text: &str, continuation: &str) -> Result<f64> {
+        Ok(self.scored(text, continuation)?.0)
+    }
+
+    /// The same, and whether the text was too long.
+    fn scored(&self, text: &str, continuation: &str) -> Result<(f64, bool)> {
         let tokenizer = self.tokenizer()?;
         let space = if continuation.starts_with(char::is_whitespace) || text.is_empty() { "" } else { " " };
         let before = tokenizer.encode(text, true)?;
         let mut tokens = tokenizer.encode(&format!("{text}{space}{continuation}"), true)?;
         // (the last token of the text may be another when something follows it)
-        let common = before.iter().zip(&tokens).take_while(|(a, b)| a == b).count().max(1);
+        let mut common = before.iter().zip(&tokens).take_while(|(a, b)| a == b).count().max(1);
+        let context = self.spec().context;
+        let cut = tokens.len().saturating_sub(context);
+        if cut >= common {
+            let own = tokens.len() - common;
+            return Err(Error::Usage(format!("a choice has {own} tokens, and the model's context is {context}")));
+        }
+        tokens.drain(..cut);
+        common -= cut;
         let n = tokens.len();
         // programs are compiled by length: what follows is seen by nothing before it
-        let padded = n.next_power_of_two().max(16).min(self.spec().context.max(n));
+        let padded = n.next_power_of_two().max(16).min(context);
         tokens.resize(padded, 0);
         let all = self.log_likelihoods(&tokens)?;
-        Ok(all[common - 1..n - 1].iter().map(|x| f64::from(*x)).sum())
+        Ok((all[common - 1..n - 1].iter().map(|x| f64::from(*x)).sum(), cut > 0))
     }
 }

@@ -216,7 +216,7 @@ fn files(config: &RunConfig) -> Result<(Files, Arc<Tokenizer>)> {
     }
     let own = std::mem::replace(&mut files.tokenizer, Err(String::new()));
     let tokenizer = match &model.tokenizer {
-        Some(name) if Path::new(name).is_dir() => Tokenizer::from_dir(Path::new(name))?,
+        Some(folder) if Path::new(folder).join("tokenizer.json").is_file() => Tokenizer::from_dir(Path::new(folder))?,
         Some(name) => Source::resolve(name, &HubOptions::from_env())?.own_tokenizer()?,
         None => own.map_err(|why| Error::Usage(format!("{why}\n  help: name one as `model.tokenizer`")))?,
     };

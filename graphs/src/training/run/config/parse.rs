@@ -53,10 +53,12 @@ impl RunConfig {
             let help = "say a field and its value, as in optimizer.learning_rate=3e-4";
             return Err(wrong(format!("it has no `=`\n  help: {help}")));
         };
-        let value = toml::from_str::<Table>(&format!("value = {value}"))
-            .ok()
-            .and_then(|mut table| table.remove("value"))
-            .unwrap_or_else(|| Value::String(value.trim().to_string()));
+        let value = match toml::from_str::<Table>(&format!("value = {value}")).map(|mut table| table.remove("value")) {
+            Ok(Some(value)) => value,
+            // (a number that is no TOML is not meant as a text)
+            Err(e) if value.trim().parse::<f64>().is_ok() => return Err(wrong(e.message().to_string())),
+            _ => Value::String(value.trim().to_string()),
+        };
         let mut all = Value::try_from(self).map_err(|e| wrong(e.to_string()))?;
         *field(&mut all, path.trim()).map_err(wrong)? = value;
         RunConfig::deserialize(all).map_err(|e| wrong(explained(e.message())))
@@ -90,12 +92,19 @@ fn explained(message: &str) -> String {
     if !matches!(kind, "unknown field" | "unknown variant") {
         return message.to_string();
     }
-    let near = known.iter().max_by(|a, b| {
+    let near = known.iter().map(|name| name.to_string()).max_by(|a, b| {
         let likeness = |name: &str| strsim::jaro_winkler(name, wrong);
         likeness(a).total_cmp(&likeness(b))
     });
-    let near = near.map(|name| format!("\n  help: did you mean `{name}`? ")).unwrap_or_default();
+    let near = elsewhere(wrong).or(near).map(|name| format!("\n  help: did you mean `{name}`? ")).unwrap_or_default();
     let all = if known.is_empty() { String::new() } else { format!("there are {}", known.join(", ")) };
     let sentence = if near.is_empty() { String::new() } else { format!("{near}{all}") };
     format!("{kind} `{wrong}`{sentence}")
+}
+
+/// Where a field of this name is, in one of the tables.
+fn elsewhere(name: &str) -> Option<String> {
+    let Ok(Value::Table(all)) = Value::try_from(RunConfig::default()) else { return None };
+    let has = |value: &Value| value.as_table().is_some_and(|table| table.contains_key(name));
+    all.iter().find(|(_, value)| has(value)).map(|(table, _)| format!("{table}.{name}"))
 }
