@@ -1,7 +1,7 @@
 //! Models with the names of Flax, read and written: flax_model.msgpack (scripts/make_checkpoint_fixtures.py), and checkpoints of
 //! Orbax with the variables of Linen and the states of NNX (scripts/check_flax.py).
 
-use crate::common::{assert_equal, tests, text};
+use crate::common::{assert_equal, quick_tier, tests, text};
 use raxla::{DType, runtime};
 use raxla_graphs::{
     Files, Format, LoadError, LoadOptions, Model, SaveOptions, WeightSource,
@@ -307,11 +307,12 @@ fn damage_is_an_error_or_nothing() {
     let path = dir.path().join("flax_model.msgpack");
     let whole = std::fs::read(tests("data/checkpoints/flax.msgpack")).unwrap();
     try_all(&path, &whole).unwrap();
-    for cut in 0..whole.len() {
+    let step = if quick_tier() { 10 } else { 1 };
+    for cut in (0..whole.len()).step_by(step) {
         let error = try_all(&path, &whole[..cut]).expect_err("a part of the file is no checkpoint").to_string();
         assert!(error.contains("flax_model.msgpack"), "{error}");
     }
-    for at in 0..whole.len() {
+    for at in (0..whole.len()).step_by(step) {
         for flip in [0x01, 0x10, 0x80, 0xff] {
             let mut bytes = whole.clone();
             bytes[at] ^= flip;

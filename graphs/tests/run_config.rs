@@ -63,11 +63,7 @@ fn fields_are_set_one_by_one() {
     assert!(wrong("steps.x=2").contains("what stands before `x` is a value"));
     assert!(wrong("accumulatoin=2").contains("did you mean `accumulation`?"));
     assert!(wrong("holdout=0.1").contains("did you mean `data.holdout`?"));
-    assert!(
-        wrong("batch=99999999999999999999").contains("integer number overflowed"),
-        "{}",
-        wrong("batch=99999999999999999999")
-    );
+    assert!(wrong("batch=99999999999999999999").ends_with("TOML has no such number"));
     let uneven =
         config.with("batch=5").unwrap().with("accumulation=2").unwrap().build(1, None).unwrap_err().to_string();
     assert!(uneven.contains("5 rows cannot be cut into 2"), "{uneven}");

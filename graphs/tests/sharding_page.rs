@@ -1,6 +1,6 @@
 //! What docs/sharding.md says is communicated: the formulas, beside what compiled programs send; and its drawings.
 //! `UPDATE_EXPECT=1` writes them.
-use crate::common::quick;
+use crate::common::{quick, quick_tier};
 use raxla::{
     Array, Client, Mesh, P, RematOptions, Result, Tensor, Tree,
     communication::{Collective, Communication},
@@ -156,11 +156,10 @@ fn expect(name: &str, text: &str) {
 
 /// `RAXLA_TEST=quick` leaves out what compiles dozens of programs for eight devices.
 fn left_out() -> bool {
-    let quick = std::env::var("RAXLA_TEST").is_ok_and(|v| v == "quick");
-    if quick {
+    if quick_tier() {
         eprintln!("left out: RAXLA_TEST=quick");
     }
-    quick
+    quick_tier()
 }
 
 #[test]

@@ -29,6 +29,11 @@ pub fn assert_equal(have: &Path, want: &Path) {
     }
 }
 
+/// `RAXLA_TEST=quick` asks for the quick tier: a part of what takes longest.
+pub fn quick_tier() -> bool {
+    std::env::var("RAXLA_TEST").is_ok_and(|tier| tier == "quick")
+}
+
 /// Compiles in half the time: what is computed is tested, not how fast.
 pub fn quick() -> CompileOptions {
     let env_overrides = vec![

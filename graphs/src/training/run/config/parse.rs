@@ -56,7 +56,7 @@ impl RunConfig {
         let value = match toml::from_str::<Table>(&format!("value = {value}")).map(|mut table| table.remove("value")) {
             Ok(Some(value)) => value,
             // (a number that is no TOML is not meant as a text)
-            Err(e) if value.trim().parse::<f64>().is_ok() => return Err(wrong(e.message().to_string())),
+            Err(_) if value.trim().parse::<f64>().is_ok() => return Err(wrong("TOML has no such number".to_string())),
             _ => Value::String(value.trim().to_string()),
         };
         let mut all = Value::try_from(self).map_err(|e| wrong(e.to_string()))?;
