@@ -1,30 +1,8 @@
-//! Regression by a Gaussian process: a Cholesky factor and triangular solves as loops, and gradients through them.
-use raxla::prelude::*;
-
-/// L of L Lᵀ = a, column by column.
-fn cholesky(a: Tensor) -> Tensor {
-    let [n, _] = a.shape();
-    let rows = arange(n, DType::I32);
-    let column = |j: Tensor, l: Tensor| {
-        let c = a.dynamic_index(1, j) - l.matmul(l.dynamic_index(0, j));
-        let c = where_(rows.ge(j), c / c.dynamic_index(0, j).sqrt(), 0.0);
-        l.dynamic_update_axis(1, j, c.expand_dims(1))
-    };
-    fori_loop(0, n, column, a.like(0))
-}
-/// x of l x = b.
-fn solve_lower(l: Tensor, b: Tensor) -> Tensor {
-    let element = |i: Tensor, x: Tensor| {
-        let row = l.dynamic_index(0, i);
-        let xi = (b.dynamic_index(0, i) - row.matmul(x)) / row.dynamic_index(0, i);
-        x.dynamic_update_axis(0, i, xi.expand_dims(0))
-    };
-    fori_loop(0, l.dim(0), element, b.like(0))
-}
-/// x of lᵀ x = b.
-fn solve_upper(l: Tensor, b: Tensor) -> Tensor {
-    solve_lower(l.swap_axes(0, 1).flip(0).flip(1), b.flip(0)).flip(0)
-}
+//! Regression by a Gaussian process: a Cholesky factor, triangular solves, and gradients through them.
+use raxla::{
+    linalg::{self, Triangle},
+    prelude::*,
+};
 
 #[derive(Tree, Clone)]
 struct Hyper<T = Tensor> {
@@ -42,9 +20,9 @@ impl Hyper {
     }
     /// Negative log-likelihood of the data, up to a constant.
     fn loss(&self, x: Tensor, y: Tensor) -> Tensor {
-        let l = cholesky(self.covariance(x));
-        let z = solve_lower(l, y);
-        z.matmul(z) * 0.5 + (l * eye(x.dim(0), DType::F64)).sum(1).log().sum(0)
+        let l = linalg::cholesky(self.covariance(x));
+        let z = linalg::solve_triangular(l, y, Triangle::LOWER);
+        z.matmul(z) * 0.5 + linalg::diagonal(l).log().sum(0)
     }
 }
 
@@ -68,8 +46,8 @@ pub fn main() -> raxla::Result<()> {
     println!("losses {losses}");
     let at = Array::from_slice([5], &[-2., -1., 0., 1., 2.])?;
     let predict = |h: Hyper, x: Tensor, y: Tensor, at: Tensor| {
-        let l = cholesky(h.covariance(x));
-        let mean = h.kernel(at, x).matmul(solve_upper(l, solve_lower(l, y)));
+        let weights = linalg::cho_solve(linalg::cho_factor(h.covariance(x), true), y);
+        let mean = h.kernel(at, x).matmul(weights);
         (mean, (mean - (at * 2.0).sin()).abs().max(0))
     };
     let (mean, off) = eager(predict, (&h, &x, &y, &at))?;
