@@ -1,5 +1,10 @@
 //! Cholesky and LU factorisation, in place.
-use super::{Real, axpy, dot, product::product, rows_of_a_task, triangular::by_lower};
+use super::{
+    Real, axpy, compiled, fma,
+    product::product,
+    rows_of_a_task,
+    triangular::{Rows, by_rows},
+};
 use crate::product::Team;
 use std::{cmp::Ordering, sync::Mutex};
 
@@ -22,36 +27,23 @@ fn factored<T: Real>(team: &dyn Team, a: &mut [T], n: usize) -> bool {
     for k in (0..n).step_by(BLOCK) {
         let end = (k + BLOCK).min(n);
         let (above, below) = a.split_at_mut(end * n);
-        for i in k..end {
-            for j in k..=i {
-                let (of_j, of_i) = above.split_at_mut(i * n);
-                let row = &mut of_i[..n];
-                if i == j {
-                    let left = row[i] - dot(&row[k..i], &row[k..i]);
-                    // (NaN is not positive either)
-                    if left.partial_cmp(&T::ZERO) != Some(Ordering::Greater) {
-                        return false;
-                    }
-                    row[i] = left.sqrt();
-                } else {
-                    let of_j = &of_j[j * n..];
-                    row[j] = (row[j] - dot(&row[k..j], &of_j[k..j])) / of_j[j];
-                }
-            }
+        if !of_block(above, n, k, end) {
+            return false;
         }
-        let chunk = rows_of_a_task((end - k) * (end - k)) * n;
+        // its transpose, whose rows go into the rows below
+        let b = end - k;
+        let turned: Vec<T> = (0..b * b).map(|at| above[(k + at % b) * n + k + at / b]).collect();
+        let chunk = rows_of_a_task(b * b) * n;
         let tasks: Vec<Mutex<&mut [T]>> = below.chunks_mut(chunk).map(Mutex::new).collect();
         team.run(tasks.len(), &|task| {
             let mut rows = tasks[task].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             for row in rows.chunks_exact_mut(n) {
-                for j in k..end {
-                    row[j] = (row[j] - dot(&row[k..j], &above[j * n + k..][..j - k])) / above[j * n + j];
-                }
+                of_row(&turned, &mut row[k..end]);
             }
         });
         drop(tasks);
         let panel: Vec<T> = below.chunks_exact(n).flat_map(|row| row[k..end].iter().copied()).collect();
-        let (rows, b) = (n - end, end - k);
+        let rows = n - end;
         // the lower triangle of what is left, in columns of blocks
         for left in (0..rows).step_by(2 * BLOCK) {
             let columns = (2 * BLOCK).min(rows - left);
@@ -61,6 +53,41 @@ fn factored<T: Real>(team: &dyn Team, a: &mut [T], n: usize) -> bool {
         }
     }
     true
+}
+
+compiled! {
+    /// Factors rows and columns `k` to `end`, column by column. `false` if a pivot is not positive.
+    fn of_block(a: &mut [T], n: usize, k: usize, end: usize) -> bool {
+        let mut column = [T::ZERO; BLOCK];
+        for j in k..end {
+            let pivot = a[j * n + j];
+            // (NaN is not positive either)
+            if pivot.partial_cmp(&T::ZERO) != Some(Ordering::Greater) {
+                return false;
+            }
+            let pivot = pivot.sqrt();
+            a[j * n + j] = pivot;
+            for i in j + 1..end {
+                let factor = a[i * n + j] / pivot;
+                a[i * n + j] = factor;
+                column[i - k] = factor;
+                let row = &mut a[i * n + j + 1..=i * n + i];
+                row.iter_mut().zip(&column[j + 1 - k..]).for_each(|(x, c)| *x = fma::<T, FUSED>(-factor, *c, *x));
+            }
+        }
+        true
+    }
+    /// Solves x Lᵀ = `row`, of which the columns of L are the rows of `turned`.
+    fn of_row(turned: &[T], row: &mut [T]) {
+        let b = row.len();
+        for j in 0..b {
+            let (done, rest) = row.split_at_mut(j + 1);
+            let found = done[j] / turned[j * b + j];
+            done[j] = found;
+            let column = &turned[j * b + j + 1..][..b - j - 1];
+            rest.iter_mut().zip(column).for_each(|(x, l)| *x = fma::<T, FUSED>(-found, *l, *x));
+        }
+    }
 }
 
 /// The LU factorisation of a matrix of `m` rows and `n` columns with partial pivoting: U, and below it L without its diagonal of ones.
@@ -97,7 +124,8 @@ pub fn lu<T: Real>(team: &dyn Team, a: &mut [T], [m, n]: [usize; 2], pivots: &mu
         let (upper, lower) = a.split_at_mut(end * n);
         let (b, width) = (end - k, n - end);
         let corner: Vec<T> = (k..end).flat_map(|i| upper[i * n + k..][..b].to_vec()).collect();
-        by_lower(&corner, b, (&mut upper[k * n + end..], n), width, true);
+        let corner = Rows { a: &corner, stride: b, lower: true, unit: true };
+        by_rows(corner, b, &mut upper[k * n + end..], n, width);
         let right: Vec<T> = (k..end).flat_map(|i| upper[i * n + end..][..width].to_vec()).collect();
         let left: Vec<T> = lower.chunks_exact(n).flat_map(|row| row[k..end].iter().copied()).collect();
         if end < m {

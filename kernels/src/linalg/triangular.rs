@@ -1,5 +1,5 @@
 //! Systems with a triangular matrix.
-use super::{Real, axpy, product::product, transposed};
+use super::{Real, compiled, fma, product::product, transposed};
 use crate::product::Team;
 use std::borrow::Cow;
 
@@ -42,8 +42,8 @@ pub fn triangular_solve<T: Real>(team: &dyn Team, a: &[T], b: &mut [T], [m, n]: 
     if how.lower != how.transpose {
         for k in (0..m).step_by(BLOCK) {
             let size = BLOCK.min(m - k);
-            let corner: Vec<T> = (k..k + size).flat_map(|i| a[i * m + k..][..size].to_vec()).collect();
-            by_lower(&corner, size, (&mut b[k * n..], n), n, how.unit);
+            let corner = Rows { a: &a[k * m + k..], stride: m, lower: true, unit: how.unit };
+            by_rows(corner, size, &mut b[k * n..], n, n);
             let (solved, rest) = b.split_at_mut((k + size) * n);
             let (solved, first) = (&solved[k * n..], k + size);
             let sizes = [m - first, n, size];
@@ -54,35 +54,61 @@ pub fn triangular_solve<T: Real>(team: &dyn Team, a: &[T], b: &mut [T], [m, n]: 
         for k in starts.into_iter().rev() {
             let size = BLOCK.min(m - k);
             let (rest, solved) = b.split_at_mut(k * n);
-            by_upper(&a[k * m + k..], m, (solved, n), [size, n], how.unit);
+            by_rows(Rows { a: &a[k * m + k..], stride: m, lower: false, unit: how.unit }, size, solved, n, n);
             product(team, (rest, n), [k, n, size], |i, p| -a[i * m + k + p], |p, j| solved[p * n + j]);
         }
     }
 }
 
-/// Solves for a lower triangle of `size` rows, and `n` columns whose rows stand `stride` apart.
-pub(super) fn by_lower<T: Real>(a: &[T], size: usize, (b, stride): (&mut [T], usize), n: usize, unit: bool) {
-    for i in 0..size {
-        let (done, row) = b.split_at_mut(i * stride);
-        let row = &mut row[..n];
-        for j in 0..i {
-            axpy(row, -a[i * size + j], &done[j * stride..][..n]);
-        }
-        if !unit {
-            row.iter_mut().for_each(|x| *x = *x / a[i * size + i]);
+/// A triangle whose rows stand `stride` apart: lower or upper, and whether its diagonal is of ones.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a, T> {
+    pub a: &'a [T],
+    pub stride: usize,
+    pub lower: bool,
+    pub unit: bool,
+}
+
+compiled! {
+    /// Solves for a triangle of `size` rows, and `n` columns whose rows stand `stride` apart.
+    fn by_rows(a: Rows<'_, T>, size: usize, b: &mut [T], stride: usize, n: usize) {
+        let mut left = 0;
+        while left < n {
+            // (as many columns as registers hold sums of)
+            left += match n - left {
+                32.. => columns::<T, FUSED, 32>(a, size, b, stride, left),
+                8.. => columns::<T, FUSED, 8>(a, size, b, stride, left),
+                _ => columns::<T, FUSED, 1>(a, size, b, stride, left),
+            };
         }
     }
 }
-/// As [`by_lower`], for an upper triangle whose rows stand `of_a` apart.
-fn by_upper<T: Real>(a: &[T], of_a: usize, (b, stride): (&mut [T], usize), [size, n]: [usize; 2], unit: bool) {
-    for i in (0..size).rev() {
-        let (row, done) = b.split_at_mut((i + 1) * stride);
-        let row = &mut row[i * stride..][..n];
-        for j in i + 1..size {
-            axpy(row, -a[i * of_a + j], &done[(j - i - 1) * stride..][..n]);
+
+/// The same for `N` columns from `left` on. What is found goes into what is not yet by sums that stay in registers.
+#[inline(always)]
+fn columns<T: Real, const FUSED: bool, const N: usize>(
+    a: Rows<'_, T>,
+    size: usize,
+    b: &mut [T],
+    stride: usize,
+    left: usize,
+) -> usize {
+    for step in 0..size {
+        let i = if a.lower { step } else { size - 1 - step };
+        let before = if a.lower { 0..i } else { i + 1..size };
+        let mut row = [T::ZERO; N];
+        row.copy_from_slice(&b[i * stride + left..][..N]);
+        let factors = &a.a[i * a.stride..][..size];
+        for j in before {
+            let (factor, solved) = (-factors[j], &b[j * stride + left..][..N]);
+            for c in 0..N {
+                row[c] = fma::<T, FUSED>(factor, solved[c], row[c]);
+            }
         }
-        if !unit {
-            row.iter_mut().for_each(|x| *x = *x / a[i * of_a + i]);
+        if !a.unit {
+            row.iter_mut().for_each(|x| *x = *x / factors[i]);
         }
+        b[i * stride + left..][..N].copy_from_slice(&row);
     }
+    N
 }
