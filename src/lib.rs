@@ -256,6 +256,7 @@ pub mod linalg;
 pub mod lower;
 pub mod mesh;
 pub mod nn;
+pub mod numpy;
 mod ops;
 pub mod optim;
 pub mod param;

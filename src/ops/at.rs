@@ -92,6 +92,11 @@ impl<I: Into<Index>> Indices for I {
         vec![self.into()]
     }
 }
+impl Indices for Vec<Index> {
+    fn parts(self) -> Vec<Index> {
+        self
+    }
+}
 macro_rules! tuples {
     ($($I:ident)*) => {
         impl<$($I: Into<Index>),*> Indices for ($($I,)*) {
