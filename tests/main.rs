@@ -3,6 +3,7 @@
 //! `cargo test -p raxla --test all rules::` runs those of tests/rules.rs. What decides about its whole process is a program of
 //! its own, see Cargo.toml.
 
+mod against_jax;
 mod array;
 mod buckets;
 mod calls;
@@ -24,6 +25,7 @@ mod kernels;
 mod linalg;
 mod moe;
 mod numbers;
+mod numpy;
 mod numerics;
 mod optim;
 mod passes;
