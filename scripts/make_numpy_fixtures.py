@@ -159,7 +159,7 @@ PLACES = {
     "index": (lambda x: (x[0, ..., 1:3], x[:, ::-2], x[-1, None], x[1:, :, -1], x[..., ints(2, 0, -1)], x[ints(1, 0), :, ints(0, 3)]), [general(2, 3, 4)]),
     "at_slices": (lambda x, u: (x.at[1, 1:].set(u), x.at[:, ::2].add(u[:2]), x.at[..., -1].mul(2.0), x.at[::-1, 0].max(0.1)), [x34, general(3)]),
     "at_computed": (lambda x, u: (x.at[:, ints(1, 3)].add(u), x.at[ints(0, 2), ints(1, 1)].set(5.0), x.at[ints(0, 0), 1:].min(u[:2, :1])), [x34, general(3, 2)]),
-    "at_mask": (lambda x: (x.at[x > 0.2].set(0.0), jnp.where(MASK, x * 3.0, x)), [x34]),
+    "at_mask": (lambda x: (jnp.where(x > 0.2, 0.0, x), jnp.where(MASK, x * 3.0, x)), [x34]),
     "put_along_axis": (lambda x, u: jnp.put_along_axis(x, jnp.array([[1], [3], [0]]), u, axis=1, inplace=False), [x34, general(3, 1)]),
     "put": (lambda x, u: jnp.put(x, ints(0, 5, -1), u, inplace=False), [x34, general(3)]), "place": (lambda x, u: jnp.place(x, MASK, u, inplace=False), [x34, general(4)]),
     "extract": (lambda x: jnp.extract(MASK, x, size=10, fill_value=-1.0), [x34]),
