@@ -14,10 +14,9 @@ fn spec(spatial: usize) -> String {
 }
 /// The parameters of a kernel over an axis for each of `sizes`, from `inputs` to `outputs` features.
 fn kernel(sizes: &[usize], inputs: usize, outputs: usize, bias: bool) -> (Param, Option<Param>) {
-    let dims = [sizes, &[inputs, outputs]].concat();
-    let of = Param::new([0], [""]);
-    let axes = [&vec!["kernel"; sizes.len()][..], &["in", "out"]].concat();
-    let kernel = Param { aval: of.aval.with_dims(dims), axes, ..of }.with_init(Init::lecun_normal());
+    let mut kernel = Param::new([outputs], ["out"]).with_init(Init::lecun_normal());
+    kernel.aval = kernel.aval.with_dims([sizes, &[inputs, outputs]].concat());
+    kernel.axes = [&vec!["kernel"; sizes.len()][..], &["in", "out"]].concat();
     (kernel, bias.then(|| Param::new([outputs], ["out"])))
 }
 /// `x` with one batch axis: what leading axes it has besides are merged with it, and come back after `f`.

@@ -81,14 +81,12 @@ pub struct GruCell<T = Tensor> {
     pub input: Linear<T>,
     /// From the hidden state to the gates, `[hidden, 3 hidden]`.
     pub hidden: Linear<T>,
-    /// What is added to the candidate's part of the hidden state, `[hidden]`.
-    pub bias: T,
 }
 impl GruCell<Param> {
     /// From so many inputs, with so many hidden units.
     pub fn spec(inputs: usize, units: usize) -> GruCell<Param> {
         let (input, hidden) = products(inputs, units, 3, [true, false]);
-        GruCell { input, hidden, bias: Param::new([units], ["out"]) }
+        GruCell { input, hidden }
     }
 }
 impl GruCell {
@@ -98,7 +96,7 @@ impl GruCell {
         let _at = At::op("GruCell::call");
         let (x, h) = (self.input.call(x).split(-1, 3), self.hidden.call(state).split(-1, 3));
         let [reset, update] = [0, 1].map(|i| (x[i] + h[i]).logistic());
-        let candidate = (x[2] + reset * (h[2] + self.bias)).tanh();
+        let candidate = (x[2] + reset * h[2]).tanh();
         let next = (1.0 - update) * candidate + update * state;
         (next, next)
     }
