@@ -207,7 +207,7 @@
 //! | making tensors | [`zeros`], [`ones`], [`full`], [`literal`], [`arange`], [`iota`], [`linspace`], [`eye`], [`causal`], [`one_hot`] |
 //! | products | [`Tensor::matmul`], [`einsum()`], [`einsum_n`], [`einsum_with`], [`conv`], [`Window`], [`Padding`], [`Precision`] |
 //! | matrices | [`linalg`], [`custom_linear_solve`], [`custom_root`] |
-//! | shapes and indices | [`Tensor::reshape`], [`REST`], [`concat()`], [`stack`], [`where_`], [`Axes`], [`Parts`], [`Rows`], [`IndexMode`] |
+//! | shapes and indices | [`Tensor::reshape`], [`REST`], [`concat()`], [`stack`], [`where_`], [`Axes`], [`Parts`], [`Tensor::at`], [`Index`], [`IndexMode`] |
 //! | trees | [`Tree`], [`TensorTree`], [`JitTree`], [`ParamTree`], [`tree`], [`Path`], [`Structure`], [`Fact`], [`Leaf`], [`Hole`], [`Static`] |
 //! | derivatives | [`grad`], [`value_and_grad`], [`value_and_grad_aux`], [`vjp`], [`jvp`], [`linearize()`], [`jacfwd`], [`jacrev`], [`hessian`] |
 //! | keeping less, own rules | [`remat`], [`remat_with`], [`RematOptions`], [`Policy`], [`checkpoint_name`], [`custom_vjp`], [`custom_jvp`], [`optimization_barrier`] |
@@ -256,6 +256,7 @@ pub mod linalg;
 pub mod lower;
 pub mod mesh;
 pub mod nn;
+pub mod numpy;
 mod ops;
 pub mod optim;
 pub mod param;
@@ -292,11 +293,11 @@ pub use mesh::{Mesh, NamedSharding, PartitionSpec, Rules, SpecTree, with_logical
 #[doc(inline)]
 pub use ops::einsum::{einsum, einsum_n, einsum_with};
 #[doc(inline)]
-pub use ops::index::Rows;
+pub use ops::at::{At, Index, Indices};
 #[doc(inline)]
 pub use ops::reduce::Axes;
 #[doc(inline)]
-pub use ops::shape::{Parts, arange, causal, concat, eye, linspace, one_hot, stack};
+pub use ops::shape::{Parts, Shifts, arange, causal, concat, eye, linspace, one_hot, stack};
 #[doc(inline)]
 pub use ops::{Rhs, where_};
 #[doc(inline)]

@@ -8,22 +8,13 @@ use crate::{
     tree::Leaf,
 };
 
+mod distribution;
 mod init;
 mod lora;
 mod slice;
+pub use distribution::{Distribution, Fan, Init};
 pub use init::{ParamTree, init, init_on};
 pub use slice::{Selection, Slice};
-
-/// How a parameter starts when nothing is loaded.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Init {
-    /// All zeros: biases.
-    Zeros,
-    /// All ones: gains of norms.
-    Ones,
-    /// Normally distributed with this standard deviation.
-    Normal(f64),
-}
 
 /// How a checkpoint holds a parameter's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +97,10 @@ impl Param {
     /// Initialized from a normal distribution.
     pub fn normal(self, std: f64) -> Param {
         Param { init: Init::Normal(std), ..self }
+    }
+    /// Initialized so: `.with_init(Init::he_normal())`.
+    pub fn with_init(self, init: Init) -> Param {
+        Param { init, ..self }
     }
     /// Named so in a checkpoint.
     pub fn stored(self, name: impl Into<String>) -> Param {

@@ -1,5 +1,6 @@
 //! Linear algebra: values and derivatives of JAX (tests/fixtures/linalg.json), what decompositions are by definition, and what cannot be
 //! decomposed; by kernels of the CPU, and by what stands in their place on other platforms.
+use super::against_jax::{Cases, Function, all_equal, fixture, none_is_missing, run};
 use raxla::{
     Graph, concat, eye, jvp,
     linalg::{self, Norm, Triangle, Until},
@@ -7,13 +8,10 @@ use raxla::{
     prim::{TABLE, sample},
     testing::{assert_close, close},
     trace::trace_graph,
-    vjp, vmap,
 };
-use serde_json::Value;
 
 /// As far as rounding lets a solver come.
 const EXACT: Until = Until { tol: 1e-14, atol: 0.0, maxiter: None };
-type Function = fn(&[Tensor]) -> Vec<Tensor>;
 
 fn sine((v, w): (Tensor, Tensor), vt: Tensor) -> Vec<Tensor> {
     vec![(v * w.sin().expand_dims(-2)).matmul(vt), w]
@@ -31,7 +29,7 @@ fn lstsq(x: &[Tensor]) -> Vec<Tensor> {
 }
 
 /// The functions by the names of the fixture's cases.
-fn cases() -> Vec<(&'static str, Function)> {
+fn cases() -> Cases {
     vec![
         ("cholesky", |x| vec![linalg::cholesky(x[0])]),
         ("cho_solve", |x| vec![linalg::cho_solve(linalg::cho_factor(x[0], true), x[1])]),
@@ -102,51 +100,6 @@ fn cases() -> Vec<(&'static str, Function)> {
     ]
 }
 
-fn fixture() -> Value {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/linalg.json");
-    serde_json::from_str(&std::fs::read_to_string(path).expect("the fixture")).expect("JSON")
-}
-/// The arrays of a part of a case, of this dtype.
-fn arrays(case: &Value, part: &str, dtype: DType) -> Vec<Host> {
-    let numbers =
-        |v: &Value| v.as_array().expect("a list").iter().map(|x| x.as_f64().unwrap_or(f64::NAN)).collect::<Vec<f64>>();
-    let host = |v: &Value| {
-        let dims: Vec<usize> = numbers(&v["dims"]).into_iter().map(|d| d as usize).collect();
-        Host::floats(dtype, dims, numbers(&v["data"]))
-    };
-    case[part].as_array().map_or(vec![], |all| all.iter().map(host).collect())
-}
-/// Equal within a tolerance times the largest number (and 1).
-fn near(what: &str, have: &Host, want: &Host, tolerance: f64) -> Result<(), String> {
-    let (a, b) = (have.to_f64(), want.to_f64());
-    let most = b.iter().fold(1.0, |most: f64, x| most.max(x.abs()));
-    let off = a.iter().zip(&b).position(|(a, b)| !((a - b).abs() <= tolerance * most || (a.is_nan() && b.is_nan())));
-    match off {
-        _ if have.dims() != want.dims() => Err(format!("{what}: {:?} against {:?}", have.dims(), want.dims())),
-        Some(i) => Err(format!("{what}: element {i} is {}, JAX has {}", a[i], b[i])),
-        None => Ok(()),
-    }
-}
-
-/// Results, their tangents and the cotangents of the inputs.
-fn program(f: Function, n: usize, results: usize, x: &[Tensor]) -> Vec<Tensor> {
-    let (inputs, rest) = x.split_at(n);
-    let whole = |x: Vec<Tensor>| f(&x);
-    if rest.is_empty() {
-        return whole(inputs.to_vec());
-    }
-    let (tangents, cotangents) = rest.split_at(n);
-    let (y, dy) = jvp(whole, inputs.to_vec(), tangents.to_vec());
-    let (_, pull) = vjp(whole, inputs.to_vec());
-    assert_eq!(y.len(), results);
-    [y, dy, pull(cotangents.to_vec())].concat()
-}
-
-fn run(inputs: &[Host], f: impl Fn(&[Tensor]) -> Vec<Tensor>) -> Result<Vec<Host>, String> {
-    let arrays = inputs.iter().map(Array::from_host).collect::<raxla::Result<Vec<_>>>().map_err(|e| e.to_string())?;
-    let y = jit(|x: Vec<Tensor>| f(&x)).call((arrays,)).map_err(|e| e.to_string())?;
-    y.iter().map(|y| y.to_host().map_err(|e| e.to_string())).collect()
-}
 /// As [`run`], by the text for every platform.
 fn run_portable(inputs: &[Host], f: impl Fn(&[Tensor]) -> Vec<Tensor>) -> Result<Vec<Host>, String> {
     let avals: Vec<Aval> = inputs.iter().map(|h| h.aval().clone()).collect();
@@ -158,34 +111,12 @@ fn run_portable(inputs: &[Host], f: impl Fn(&[Tensor]) -> Vec<Tensor>) -> Result
     y.iter().map(|y| y.to_host().map_err(|e| e.to_string())).collect()
 }
 
-fn compare(name: &str, f: Function, case: &Value, dtype: DType, tolerance: f64) -> Result<(), String> {
-    let part = |name: &str| arrays(case, name, dtype);
-    let (inputs, results) = (part("inputs"), part("results"));
-    let all = [inputs.clone(), part("tangents"), part("cotangents")].concat();
-    let have = run(&all, |x| program(f, inputs.len(), results.len(), x)).map_err(|e| format!("{name}: {e}"))?;
-    let want = [results, part("result_tangents"), part("gradients")].concat();
-    if have.len() != want.len() {
-        return Err(format!("{name}: {} results, JAX has {}", have.len(), want.len()));
-    }
-    let mut pairs = have.iter().zip(&want).enumerate();
-    pairs.try_for_each(|(i, (a, b))| near(&format!("{name} of {dtype}, result {i}"), a, b, tolerance))
-}
-
 #[test]
-fn values_and_derivatives_are_those_of_jax() {
-    let fixture = fixture();
-    let names: Vec<&str> = cases().iter().map(|c| c.0).collect();
-    let missing = fixture.as_object().expect("cases").keys().find(|k| !names.contains(&k.as_str()));
-    assert_eq!(missing, None, "a case of the fixture that is not run");
+fn values_derivatives_and_batches_are_those_of_jax() {
+    let fixture = fixture("linalg");
+    none_is_missing(&[cases()], &fixture);
     // derivatives lose digits where the matrix is ill-conditioned
-    let failures: Vec<String> = cases()
-        .into_iter()
-        .flat_map(|(name, f)| {
-            [(DType::F64, 1e-11), (DType::F32, 2e-4)].map(|(d, tol)| compare(name, f, &fixture[name], d, tol))
-        })
-        .filter_map(Result::err)
-        .collect();
-    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+    all_equal(&cases(), &fixture, [1e-11, 2e-4]);
 }
 
 /// The wide matrices, and both triangles, of every row of the table for linear algebra: XLA's own operations, custom calls and loops
@@ -237,21 +168,6 @@ fn portable_decompositions_hold_for_larger_and_singular_matrices() {
                     .fold(0.0, |most: f64, x| if x.is_nan() { f64::NAN } else { most.max(x.abs()) });
                 assert!(most <= tolerance, "{dtype}, part {i}: {most}");
             }
-        }
-    }
-}
-
-#[test]
-fn batches_are_loops() {
-    let fixture = fixture();
-    for (name, f) in cases() {
-        let x = arrays(&fixture[name], "inputs", DType::F64);
-        let turned: Vec<Host> = x.iter().map(|h| Host::stack(h.aval(), &[h.clone(), h.clone()])).collect();
-        let one = run(&x, f).unwrap_or_else(|e| panic!("{name}: {e}"));
-        let two =
-            run(&turned, |x| vmap(move |x: Vec<Tensor>| f(&x))(x.to_vec())).unwrap_or_else(|e| panic!("{name}: {e}"));
-        for (one, two) in one.iter().zip(&two) {
-            (0..2).for_each(|i| close(&two.at(i), one, 1e-12).unwrap_or_else(|e| panic!("{name}: {e}")));
         }
     }
 }

@@ -3,6 +3,7 @@
 //! `cargo test -p raxla --test all rules::` runs those of tests/rules.rs. What decides about its whole process is a program of
 //! its own, see Cargo.toml.
 
+mod against_jax;
 mod array;
 mod buckets;
 mod calls;
@@ -17,13 +18,16 @@ mod examples;
 mod first_hour;
 mod flash;
 mod golden;
+mod jax_names;
 mod jit;
 mod jit_circles;
 mod jit_keys;
 mod kernels;
+mod layers;
 mod linalg;
 mod moe;
 mod numbers;
+mod numpy;
 mod numerics;
 mod optim;
 mod passes;

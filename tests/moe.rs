@@ -56,7 +56,7 @@ fn compiled_programs_agree() {
 fn equal_experts_are_one_dense_network() {
     let x = inputs(6);
     let all = |t: &[Tensor], way| {
-        let same = |w: Tensor| w.slice_axis(0, 0..1).repeat(0, EXPERTS);
+        let same = |w: Tensor| w.slice_axis(0, 0..1).repeat(EXPERTS, 0);
         layer(t[0], t[1], same(t[2]), same(t[3]), 3, way)
     };
     let dense = |t: &[Tensor]| {

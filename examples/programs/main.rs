@@ -3,7 +3,7 @@
 //! `cargo run --example programs -- moons` runs one, without a name all. The tests run them too (tests/examples.rs).
 mod fit;
 mod gaussian_process;
-mod images;
+mod cnn;
 mod language_model;
 mod linear_regression;
 mod lorenz;
@@ -18,7 +18,7 @@ type Program = (&'static str, fn() -> raxla::Result<()>);
 pub const PROGRAMS: [Program; 10] = [
     ("linear_regression", linear_regression::main),
     ("moons", moons::main),
-    ("images", images::main),
+    ("cnn", cnn::main),
     ("language_model", language_model::main),
     ("fit", fit::main),
     ("lorenz", lorenz::main),

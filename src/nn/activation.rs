@@ -44,6 +44,19 @@ pub fn dropout(x: Tensor, rate: f64, key: Key) -> Tensor {
         _ => where_(key.bernoulli(x.dims(), 1.0 - rate), x / (1.0 - rate), 0.0),
     }
 }
+/// [`dropout`] as a layer. Flax: `nnx.Dropout`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Dropout {
+    /// The probability of zeros.
+    pub rate: f64,
+}
+impl Dropout {
+    /// With a key, to train, [`dropout`]; without one, `x` itself.
+    #[track_caller]
+    pub fn call(self, x: Tensor, key: Option<Key>) -> Tensor {
+        key.map_or(x, |key| dropout(x, self.rate, key))
+    }
+}
 /// max(x, 0). The derivative at 0 is 0, as in JAX (that of `maximum` is one half).
 #[track_caller]
 pub fn relu(x: Tensor) -> Tensor {

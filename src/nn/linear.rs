@@ -5,7 +5,7 @@ use crate::{
     aval::DType,
     ops::einsum::einsum,
     parallel::{fsdp, tensor},
-    param::Param,
+    param::{Init, Param},
     prim::{Format, IndexMode},
     trace::{At, Tensor},
     tree::Tree,
@@ -34,6 +34,20 @@ pub struct Linear<T = Tensor> {
     pub packing: Option<Packing>,
 }
 impl Linear<Param> {
+    /// From so many inputs to so many outputs: LeCun's normal weights, and a bias of zeros. Flax: `nnx.Linear`.
+    ///
+    /// ```
+    /// use raxla::{nn::Linear, prelude::*};
+    /// let layer = Linear::spec(3, 2, true).init(Key::host(0))?;
+    /// let y = jit(|layer: Linear, x: Tensor| layer.call(x)).call((&layer, Array::from_slice([1, 3], &[0f32; 3])?))?;
+    /// assert_eq!(y.to_vec::<f32>()?, [0., 0.]);
+    /// # Ok::<(), raxla::Error>(())
+    /// ```
+    pub fn spec(inputs: usize, outputs: usize, bias: bool) -> Linear<Param> {
+        let w = Param::new([inputs, outputs], ["in", "out"]).with_init(Init::lecun_normal());
+        let b = bias.then(|| w.bias(1));
+        Linear::of(w, 1, b)
+    }
     /// A weight of which the first `inputs` axes are inputs, stored as PyTorch's `Linear` under this name, with `.weight` and,
     /// if there is one, `.bias` behind it.
     pub fn stored(w: Param, inputs: usize, name: &str, bias: bool) -> Linear<Param> {
@@ -140,6 +154,11 @@ impl<T> Embedding<T> {
     }
 }
 impl Embedding<Param> {
+    /// Of so many tokens, as vectors of `d` numbers with a variance of 1 / d. Flax: `nnx.Embed`.
+    pub fn spec(tokens: usize, d: usize) -> Embedding<Param> {
+        let table = Param::new([tokens, d], ["vocab", "embed"]);
+        Embedding::new(table.with_init(Init::Normal((1.0 / d as f64).sqrt())))
+    }
     /// With its table packed in this format.
     pub fn packed(self, format: Format, how: Packer) -> Embedding<Param> {
         let dims = &self.table.aval.dims;

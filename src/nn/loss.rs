@@ -9,7 +9,7 @@ use crate::{
     transform::value_and_grad,
 };
 
-/// Mean negative log-likelihood of `targets` (integers `[..]`) under `logits` (`[.., vocab]`), computed in f32.
+/// Mean negative log-likelihood of `targets` (integers `[..]`) under `logits` (`[.., vocab]`), computed in f32 at least.
 ///
 /// # Errors
 /// Fails where `targets` are no integers, or not of the shape of `logits` without its last axis.
@@ -29,7 +29,7 @@ pub fn token_losses(logits: Tensor, targets: Tensor) -> Tensor {
         let help = "logits are [.., vocab], and targets [..], the class of each row: `.cast(DType::I32)`, `.reshape(..)`, or `.argmax(-1)` of one-hot rows";
         fail("cross_entropy", vec![l.clone(), t], reason, Some(help.into()))
     }
-    let logits = logits.cast(DType::F32);
+    let logits = super::norm::wide(logits);
     let chosen = logits.take_along_axis(targets.expand_dims(-1), -1).squeeze(-1);
     logits.logsumexp(-1) - chosen
 }

@@ -1,11 +1,17 @@
-//! Normalization over the last axis, computed in f32 whatever the dtype, as transformers does.
+//! Normalization over the last axis, computed in f32 at least, as transformers does.
 use super::Roles;
 use crate::{
     aval::DType,
     parallel::{fsdp, tensor},
+    param::Param,
     trace::{At, Tensor},
     tree::Tree,
 };
+
+/// In f32, or f64 if it is.
+pub(super) fn wide(x: Tensor) -> Tensor {
+    if x.dtype() == DType::F64 { x } else { x.cast(DType::F32) }
+}
 
 /// Layer normalization (Ba et al., 2016; arXiv 1607.06450): `(x - mean) / √(variance + ε) · gain + bias`.
 #[derive(Tree, Clone, Debug, PartialEq)]
@@ -18,15 +24,22 @@ pub struct LayerNorm<T = Tensor> {
     #[tree(skip)]
     pub eps: f32,
 }
+impl LayerNorm<Param> {
+    /// Over `d` features, with ε of 1e-6.
+    pub fn spec(d: usize) -> LayerNorm<Param> {
+        let p = Param::new([d], ["embed"]);
+        LayerNorm { gain: p.clone().ones(), bias: p, eps: 1e-6 }
+    }
+}
 impl LayerNorm {
     /// Normalize `x` of shape `[.., d]`.
     #[track_caller]
     pub fn call(&self, x: Tensor) -> Tensor {
         let _at = At::op("LayerNorm::call");
-        let wide = x.cast(DType::F32);
+        let wide = wide(x);
         let centered = wide - wide.mean_keep(-1);
         let scale = ((centered * centered).mean_keep(-1) + self.eps).rsqrt();
-        let [gain, bias] = [self.gain, self.bias].map(|t| fsdp::whole(t, &["embed"]).cast(DType::F32));
+        let [gain, bias] = [self.gain, self.bias].map(|t| fsdp::whole(t, &["embed"]).cast(wide.dtype()));
         let y = centered * scale * gain + bias;
         y.cast(x.dtype())
     }
@@ -65,18 +78,24 @@ impl<T> RmsNorm<T> {
         RmsNorm { gain, roles: vec!["embed"], eps, gains: Gains::Rounded }
     }
 }
+impl RmsNorm<Param> {
+    /// Over `d` features, with ε of 1e-6.
+    pub fn spec(d: usize) -> RmsNorm<Param> {
+        RmsNorm::new(Param::new([d], ["embed"]).ones(), 1e-6)
+    }
+}
 impl RmsNorm {
     /// Normalize `x`, whose last axes are those of the gain.
     #[track_caller]
     pub fn call(&self, x: Tensor) -> Tensor {
         let _at = At::op("RmsNorm::call");
-        let wide = x.cast(DType::F32);
+        let wide = wide(x);
         let y = wide * (tensor::mean_over(wide * wide, &self.roles, self.gain) + self.eps).rsqrt();
         let gain = fsdp::whole(self.gain, &self.roles);
         match self.gains {
             Gains::Rounded => gain * y.cast(x.dtype()),
-            Gains::Wide => (y * gain.cast(DType::F32)).cast(x.dtype()),
-            Gains::Centered => (y * (gain.cast(DType::F32) + 1.0)).cast(x.dtype()),
+            Gains::Wide => (y * gain.cast(wide.dtype())).cast(x.dtype()),
+            Gains::Centered => (y * (gain.cast(wide.dtype()) + 1.0)).cast(x.dtype()),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Letters that occur in both operands and in the result are batch axes, those missing in the result are summed.
 //! Two operands become one `dot_general`, and a transposition where the order of the result asks for it.
-use super::one_dtype;
+use super::{common, one_dtype};
 use crate::{
     aval::DType,
     prim::{Direction, DotGeneral, Precision, compare, dot_general, iota, reduce_sum, select, zeros_of},
@@ -13,7 +13,8 @@ use std::collections::VecDeque;
 /// The sum of products of two tensors, written by naming their axes with one letter each.
 ///
 /// A letter that is missing on the right of the arrow is summed over; one that both operands have runs along together.
-/// A letter twice in one operand means its diagonal. Products of matrices become [`dot_general`].
+/// A letter twice in one operand means its diagonal. `...` are axes without names, which broadcast. Without an arrow, the result has the
+/// letters that occur once, in alphabetic order. Products of matrices become [`dot_general`].
 ///
 /// ```
 /// # use raxla::{Aval, DType, einsum, trace::trace_graph};
@@ -41,7 +42,9 @@ pub fn einsum_n(spec: &str, x: &[Tensor]) -> Tensor {
 #[track_caller]
 pub fn einsum_with(spec: &str, x: &[Tensor], precision: Precision, output: Option<DType>) -> Tensor {
     let _at = At::op("einsum");
-    let (operands, result) = parse(spec, x);
+    let (whole, x) = written_out(spec, x);
+    let x = &x[..];
+    let (operands, result) = parse(spec, &whole, x);
     require_one_dtype(spec, x);
     let mut terms: VecDeque<Term> =
         operands.into_iter().zip(x).map(|(letters, x)| Term { letters, x: *x }.diagonal()).collect();
@@ -133,20 +136,75 @@ impl Term {
     }
 }
 
-/// The letters of each operand and of the result, checked against the operands.
+/// The spec with `...` as letters and with the result's letters; and the operands without axes of size 1 that are repeated along those
+/// of others. `...` are axes that are not named, aligned at the last one, as NumPy broadcasts.
 #[track_caller]
-fn parse(spec: &str, x: &[Tensor]) -> (Vec<Vec<char>>, Vec<char>) {
+fn written_out(spec: &str, x: &[Tensor]) -> (String, Vec<Tensor>) {
+    let refuse = |reason: String, help: &str| -> ! {
+        fail(&format!("einsum {spec:?}"), x.iter().map(|t| t.aval()).collect(), reason, Some(help.into()))
+    };
+    let text: String = spec.chars().filter(|c| !c.is_whitespace()).collect();
+    let (left, right) = text.split_once("->").map_or((&*text, None), |(left, right)| (left, Some(right)));
+    let operands: Vec<&str> = left.split(',').collect();
+    let named = |s: &str| s.chars().filter(|c| *c != '.').count();
+    let mut rest = vec![];
+    for (i, (names, t)) in operands.iter().zip(x).enumerate().filter(|(_, (names, _))| names.contains("...")) {
+        if named(names) > t.rank() {
+            let reason = format!("operand {} has {} letters but {} axes", i + 1, named(names), t.rank());
+            refuse(reason, "name at most as many axes as there are")
+        }
+        let before = names.find('.').unwrap_or(0);
+        let own = &t.dims()[before..t.rank() - (named(names) - before)];
+        rest = common(&rest, own).unwrap_or_else(|help| refuse("the axes of `...` do not broadcast".into(), &help));
+    }
+    // (letters that nobody writes)
+    let letter = |k: usize| char::from_u32(0x4e00 + k as u32).unwrap_or('Z');
+    let (mut parts, mut out) = (vec![], vec![]);
+    for (names, t) in operands.iter().zip(x) {
+        let Some(before) = names.find("...") else {
+            parts.push(names.to_string());
+            out.push(*t);
+            continue;
+        };
+        let n = t.rank() - named(names);
+        let first = rest.len() - n;
+        let kept: Vec<usize> = (0..n).filter(|k| t.dims()[before + k] == rest[first + k]).collect();
+        let letters: String = kept.iter().map(|k| letter(first + k)).collect();
+        let dims = t.dims();
+        let middle = kept.iter().map(|k| dims[before + k]);
+        let dims = dims[..before].iter().copied().chain(middle).chain(dims[before + n..].iter().copied());
+        out.push(t.reshape(dims.collect::<Vec<_>>()));
+        parts.push(names.replacen("...", &letters, 1));
+    }
+    parts.extend(operands.iter().skip(x.len()).map(|s| s.to_string()));
+    out.extend(x.iter().skip(operands.len()));
+    let all: String = (0..rest.len()).map(letter).collect();
+    let result = match right {
+        Some(right) if !right.contains("...") && left.contains("...") && !rest.is_empty() => {
+            refuse("the result does not say where the axes of `...` go".into(), "write `...` in the result too")
+        }
+        Some(right) => right.replacen("...", &all, 1),
+        None => {
+            let mut once: Vec<char> = left.chars().filter(|c| c.is_alphabetic() && left.matches(*c).count() == 1).collect();
+            once.sort_unstable();
+            all.chars().chain(once).collect()
+        }
+    };
+    (format!("{}->{result}", parts.join(",")), out)
+}
+
+/// The letters of each operand and of the result, checked against the operands. `spec` is what the caller wrote.
+#[track_caller]
+fn parse(spec: &str, whole: &str, x: &[Tensor]) -> (Vec<Vec<char>>, Vec<char>) {
     let refuse = |reason: String, help: &str| -> ! {
         fail(&format!("einsum {spec:?}"), x.iter().map(|t| t.aval()).collect(), reason, Some(help.into()))
     };
     let letters = |s: &str| -> Vec<char> { s.chars().filter(|c| !c.is_whitespace()).collect() };
-    let Some((left, right)) = spec.split_once("->") else {
-        refuse("there is no `->`".into(), "write the result's letters too, as in \"bd,df->bf\"")
-    };
+    let (left, right) = whole.split_once("->").unwrap_or((whole, ""));
     let operands: Vec<Vec<char>> = left.split(',').map(letters).collect();
     let result = letters(right);
     if let Some(c) = operands.iter().flatten().chain(&result).find(|c| !c.is_alphabetic()) {
-        refuse(format!("{c:?} is not a letter"), "name every axis with a letter; `...` is not supported")
+        refuse(format!("{c:?} is not a letter"), "name every axis with a letter, or some of them together with `...`")
     }
     if operands.len() != x.len() {
         refuse(
@@ -295,8 +353,10 @@ mod tests {
             "einsum \"bd,df->bf\" of f32[2, 3] and f32[4, 5]: the letter d is 3 in operand 1 and 4 in operand 2\n  at src/ops/einsum.rs:",
         );
         has(why("aa->a", &[&[2, 3]]), "the letter a is 2 in operand 1 and 3 in operand 1");
-        has(why("bd,df", &[&[2, 3], &[3, 5]]), "there is no `->`\n");
-        has(why("b...,df->bf", &[&[2, 3], &[3, 5]]), "'.' is not a letter");
+        has(why("b..,df->bf", &[&[2, 3], &[3, 5]]), "'.' is not a letter");
+        has(why("b...,df->bf", &[&[2, 3], &[3, 5]]), "the result does not say where the axes of `...` go");
+        has(why("bcd...,df->b...", &[&[2, 3], &[3, 5]]), "operand 1 has 3 letters but 2 axes");
+        has(why("...d,...d->...", &[&[2, 3], &[4, 3]]), "the axes of `...` do not broadcast");
         has(why("bd->b", &[&[2, 3], &[3, 5]]), "it names 1 operands but there are 2");
         has(why("bdx,df->bf", &[&[2, 3], &[3, 5]]), "operand 1 has 3 letters but 2 axes");
         has(why("bd,df->bg", &[&[2, 3], &[3, 5]]), "the result's letter g is in no operand");

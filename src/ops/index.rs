@@ -1,11 +1,7 @@
 //! Reading and writing at computed positions, as methods.
 use crate::{
     aval::Aval,
-    ops::Rhs,
-    prim::{
-        Combine, Gather, IndexDims, IndexMode, IndexOptions, Scatter, from_the_end, full, gather, other_axes, scatter,
-        slice_at, update_at,
-    },
+    prim::{Gather, IndexDims, IndexMode, IndexOptions, from_the_end, full, gather, other_axes, slice_at, update_at},
     trace::{At, Tensor, fail},
 };
 
@@ -14,7 +10,8 @@ use crate::{
     message = "a tensor is not indexed by `[{Self}]`: its elements exist when the program runs",
     label = "not an index of a tensor",
     note = "`x.slice_axis(0, 2..5)` for known positions, `x.dynamic_index(0, i)` and `x.take(indices, 0)` for computed ones",
-    note = "`x.unstack()` takes an axis apart: `let [a, b] = x.unstack();`; `x.at(i).set(y)` updates rows"
+    note = "`x.at((0, .., 1..3)).get()` reads like NumPy's `x[0, ..., 1:3]`, `x.at(i).set(y)` updates",
+    note = "`x.unstack()` takes an axis apart: `let [a, b] = x.unstack();`"
 )]
 pub trait NoIndex {}
 impl<I: NoIndex> std::ops::Index<I> for Tensor {
@@ -25,7 +22,7 @@ impl<I: NoIndex> std::ops::Index<I> for Tensor {
 }
 
 #[track_caller]
-fn integers(op: &str, x: Tensor, indices: Tensor) {
+pub(super) fn integers(op: &str, x: Tensor, indices: Tensor) {
     if !indices.dtype().is_int() {
         let help = "convert them first with `.cast(DType::I32)`".to_string();
         fail(op, vec![x.aval(), indices.aval()], "the indices are not integers", Some(help))
@@ -123,30 +120,6 @@ impl Tensor {
         let _at = At::op("dynamic_update_axis");
         update_at(self, update, &start_along(self, self.axis(axis), start))
     }
-
-    /// Rows (slices along axis 0) at some indices, of any shape, to be read or updated: `x.at(i).add(y)`.
-    ///
-    /// Negative indices count from the end; those that do not exist are dropped. Several updates of one row all count,
-    /// but for `set`, where it is not specified which of them wins.
-    ///
-    /// ```
-    /// # use raxla::{prelude::*, trace::trace_graph};
-    /// # let g = trace_graph(&[Aval::new(DType::I32, [5])], |t| { let token = t[0];
-    /// let counts = zeros([10], DType::I32).at(token).add(1);
-    /// # vec![counts] }).unwrap();
-    /// # let token = Host::ints(DType::I32, [5], vec![3, 1, 3, -1, 77]);
-    /// # assert_eq!(g.eval(&[token])[0].to_ints(), [0, 1, 0, 2, 0, 0, 0, 0, 0, 1]);
-    /// ```
-    #[track_caller]
-    pub fn at(self, indices: Tensor) -> Rows {
-        let _at = At::op("at");
-        integers("at", self, indices);
-        let Some(n) = self.dims().first().copied() else {
-            let help = "give it an axis first: `.expand_dims(0)`";
-            fail("at", vec![self.aval()], "a scalar has no rows", Some(help.into()))
-        };
-        Rows { x: self, indices: from_the_end(indices, n), options: IndexOptions::default() }
-    }
 }
 
 /// A start in one axis, and 0 in the others.
@@ -154,76 +127,6 @@ fn start_along(x: Tensor, axis: usize, start: Tensor) -> Vec<Tensor> {
     let start = from_the_end(start, x.dims()[axis]);
     let zero = || full([], start.dtype(), 0);
     (0..x.rank()).map(|i| if i == axis { start } else { zero() }).collect()
-}
-
-/// Rows of a tensor: see [`Tensor::at`].
-#[derive(Clone, Copy, Debug)]
-pub struct Rows {
-    x: Tensor,
-    indices: Tensor,
-    options: IndexOptions,
-}
-
-macro_rules! updates {
-    ($($(#[$doc:meta])* $f:ident: $combine:ident;)*) => {$(
-        $(#[$doc])*
-        ///
-        /// `updates` is a number, or a tensor that broadcasts to the shape of the rows.
-        #[track_caller]
-        #[allow(clippy::should_implement_trait)] // `add` is what JAX calls it
-        pub fn $f(self, updates: impl Rhs) -> Tensor {
-            let _at = At::op("at");
-            self.update(updates, Combine::$combine)
-        }
-    )*};
-}
-impl Rows {
-    /// With another treatment of indices that do not exist.
-    pub fn mode(self, mode: IndexMode) -> Rows {
-        Rows { options: IndexOptions { mode, ..self.options }, ..self }
-    }
-    /// With the promise that no index occurs twice: faster on some devices, and wrong if it is broken.
-    pub fn unique(self) -> Rows {
-        Rows { options: IndexOptions { unique: true, ..self.options }, ..self }
-    }
-    /// With the promise that the indices increase: faster on some devices, and wrong if it is broken.
-    pub fn sorted(self) -> Rows {
-        Rows { options: IndexOptions { sorted: true, ..self.options }, ..self }
-    }
-    /// The rows themselves; filled as by [`Tensor::take`] where there is none.
-    #[track_caller]
-    pub fn get(self) -> Tensor {
-        let _at = At::op("at");
-        let (dims, sizes) = slices_along(&self.x.aval(), 0, &self.indices.aval());
-        gather(self.x, self.indices.expand_dims(-1), Gather { dims, sizes, options: self.options, fill: None })
-    }
-    updates! {
-        /// The tensor with these rows replaced.
-        set: Set;
-        /// The tensor with `updates` added to these rows.
-        add: Add;
-        /// The tensor with these rows multiplied by `updates`. Differentiable in them only after [`Rows::unique`].
-        mul: Mul;
-        /// The tensor with the smaller of each element and its updates in these rows.
-        min: Min;
-        /// The tensor with the larger of each element and its updates in these rows.
-        max: Max;
-    }
-    #[track_caller]
-    fn update(self, updates: impl Rhs, combine: Combine) -> Tensor {
-        let (x, i) = (self.x.aval(), self.indices.aval());
-        let (dims, _) = slices_along(&x, 0, &i);
-        let (updates, rows) = (updates.beside(self.x), [&i.dims[..], &x.dims[1..]].concat());
-        let u = updates.aval();
-        let fits = |(n, m): (&usize, &usize)| *n == 1 || n == m;
-        if u.rank() > rows.len() || !u.dims.iter().rev().zip(rows.iter().rev()).all(fits) {
-            let reason = format!("the updates do not broadcast to {rows:?}, the shape of the rows");
-            let help = "one update per index, each in the shape of a row; an axis of size 1 is repeated";
-            fail("at", vec![x, i, u], reason, Some(help.into()))
-        }
-        let updates = updates.broadcast_to(rows);
-        scatter(self.x, self.indices.expand_dims(-1), updates, Scatter { dims, combine, options: self.options })
-    }
 }
 
 #[cfg(test)]
@@ -267,27 +170,12 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_read_and_updated() {
-        let at = |x: Tensor| x.at(ints(&[3], &[1, -1, 4]));
-        is(of(&[3, 2], |x| at(x).set(9)), &[3, 2], &[0, 1, 9, 9, 9, 9]);
-        is(of(&[3, 2], |x| at(x).add(ints(&[2], &[10, 20]))), &[3, 2], &[0, 1, 12, 23, 14, 25]);
-        is(of(&[3, 2], |x| at(x).mul(ints(&[3, 1], &[2, 3, 4]))), &[3, 2], &[0, 1, 4, 6, 12, 15]);
-        is(of(&[3], |x| x.at(ints(&[2, 2], &[0, 0, 2, 2])).max(ints(&[2, 2], &[5, 3, 1, 0]))), &[3], &[5, 1, 2]);
-        is(of(&[3], |x| x.at(ints(&[2], &[1, 2])).min(1)), &[3], &[0, 1, 1]);
-        is(of(&[3], |x| x.at(ints(&[], &[-1])).get()), &[], &[2]);
-        is(of(&[3], |x| x.at(ints(&[1], &[7])).mode(IndexMode::Clip).set(9)), &[3], &[0, 1, 9]);
-    }
-
-    #[test]
     fn derivatives_equal_central_differences() {
-        let x = [sample(DType::F64, &[4, 3], 1), sample(DType::F64, &[3, 3], 2)];
+        let x = [sample(DType::F64, &[4, 3], 1)];
         let rows = || ints(&[3], &[2, -4, 2]);
         let take = |x: &[Tensor]| vec![x[0].take_with(rows(), 0, IndexMode::Clip), x[0].take(ints(&[2], &[-1, 0]), 1)];
-        check_grads(take, &x[..1], 2).unwrap();
-        check_grads(|x| vec![x[0].take_along_axis(ints(&[4, 1], &[2, 0, 1, -3]), 1)], &x[..1], 2).unwrap();
-        check_grads(|x| vec![x[0].at(rows()).add(x[1]), x[0].at(rows()).set(x[1])], &x, 2).unwrap();
-        check_grads(|x| vec![x[0].at(rows()).max(x[1]), x[0].at(rows()).min(x[1])], &x, 2).unwrap();
-        check_grads(|x| vec![x[0].at(ints(&[3], &[0, 3, 1])).unique().mul(x[1])], &x, 2).unwrap();
+        check_grads(take, &x, 2).unwrap();
+        check_grads(|x| vec![x[0].take_along_axis(ints(&[4, 1], &[2, 0, 1, -3]), 1)], &x, 2).unwrap();
     }
 
     #[test]
@@ -302,8 +190,5 @@ mod tests {
         has(refused(&|x| x.take(ints(&[1], &[0]), 2)), "there is no axis 2");
         has(refused(&|x| x.take_along_axis(ints(&[1], &[0]), 1)), "the shapes differ elsewhere than along axis 1");
         has(refused(&|x| x.dynamic_slice_axis(1, ints(&[], &[0]), 4)), "a part of 4 is larger than axis 1, which is 3");
-        has(refused(&|x| x.sum(..).at(ints(&[1], &[0])).get()), "a scalar has no rows");
-        has(refused(&|x| x.at(ints(&[1], &[0])).set(x)), "broadcast");
-        has(refused(&|x| x.at(ints(&[1], &[0])).set(ints(&[], &[0]))), "the dtypes differ");
     }
 }

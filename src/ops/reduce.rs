@@ -35,7 +35,7 @@ impl From<std::ops::RangeFull> for Axes {
 }
 impl Axes {
     #[track_caller]
-    fn of(&self, x: Tensor) -> Vec<usize> {
+    pub(crate) fn of(&self, x: Tensor) -> Vec<usize> {
         match self {
             Axes::All => (0..x.rank()).collect(),
             Axes::These(axes) => {

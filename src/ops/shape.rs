@@ -1,6 +1,7 @@
 //! Rearrangements as methods, with negative axes, and constants made of indices.
 use crate::{
     aval::{Aval, DType, axis_number},
+    ops::reduce::Axes,
     prim::{
         Direction, broadcast_in_dim, compare, concatenate, iota, moved_axis, other_axes, reverse, select, slice,
         wide_indices, zeros_of,
@@ -71,6 +72,22 @@ impl Parts for usize {
     }
     fn collect(parts: Vec<Tensor>) -> Vec<Tensor> {
         parts
+    }
+}
+
+/// How far [`Tensor::roll`] moves: one number for all axes, or one per axis.
+pub trait Shifts {
+    /// One per axis, if they are those of so many.
+    fn of(&self, axes: usize) -> Option<Vec<isize>>;
+}
+impl Shifts for isize {
+    fn of(&self, axes: usize) -> Option<Vec<isize>> {
+        Some(vec![*self; axes])
+    }
+}
+impl<const N: usize> Shifts for [isize; N] {
+    fn of(&self, axes: usize) -> Option<Vec<isize>> {
+        (N == axes).then(|| self.to_vec())
     }
 }
 
@@ -202,9 +219,9 @@ impl Tensor {
     }
 
     /// Each slice along an axis `n` times in a row: `[a, b]` becomes `[a, a, b, b]`. See [`Tensor::tile`] for the other
-    /// order.
+    /// order. JAX: `jnp.repeat(x, n, axis)`.
     #[track_caller]
-    pub fn repeat(self, axis: isize, n: usize) -> Tensor {
+    pub fn repeat(self, n: usize, axis: isize) -> Tensor {
         let _at = At::op("repeat");
         let (i, dims) = (self.axis(axis), self.dims());
         let spread = [&dims[..=i], &[n], &dims[i + 1..]].concat();
@@ -212,30 +229,42 @@ impl Tensor {
         broadcast_in_dim(self, spread, at).merge(i..i + 2)
     }
 
-    /// The whole tensor `n` times along an axis: `[a, b]` becomes `[a, b, a, b]`.
+    /// The whole tensor so many times along each axis: `x.tile([2])` of `[a, b]` is `[a, b, a, b]`. Fewer numbers than axes are those
+    /// of the last axes; more give it axes in front. JAX: `jnp.tile(x, reps)`.
     #[track_caller]
-    pub fn tile(self, axis: isize, n: usize) -> Tensor {
+    pub fn tile(self, reps: impl Into<Vec<usize>>) -> Tensor {
         let _at = At::op("tile");
-        let (i, dims) = (self.axis(axis), self.dims());
-        let spread = [&dims[..i], &[n], &dims[i..]].concat();
-        let at = other_axes(dims.len() + 1, &[i]);
-        broadcast_in_dim(self, spread, at).merge(i..i + 2)
+        let (reps, dims) = (reps.into(), self.dims());
+        let rank = reps.len().max(dims.len());
+        let in_front = |v: &[usize]| [&vec![1; rank - v.len()], v].concat();
+        let (reps, dims) = (in_front(&reps), in_front(&dims));
+        let spread: Vec<usize> = reps.iter().zip(&dims).flat_map(|(n, d)| [*n, *d]).collect();
+        let tiled: Vec<usize> = reps.iter().zip(&dims).map(|(n, d)| n.saturating_mul(*d)).collect();
+        broadcast_in_dim(self.reshape(dims), spread, (0..rank).map(|i| 2 * i + 1).collect()).reshape(tiled)
     }
 
-    /// The order of the elements along an axis reversed.
+    /// The order of the elements along axes reversed: along one (`-1`), several (`[0, 1]`), or all (`..`). JAX: `jnp.flip`.
     #[track_caller]
-    pub fn flip(self, axis: isize) -> Tensor {
+    pub fn flip(self, axes: impl Into<Axes>) -> Tensor {
         let _at = At::op("flip");
-        reverse(self, [self.axis(axis)])
+        reverse(self, axes.into().of(self))
     }
 
-    /// The elements moved by `shift` along an axis; those that leave it come in again at the other end. JAX: `jnp.roll`.
+    /// The elements moved by `shift` along an axis; those that leave it come in again at the other end. Of several axes, each has
+    /// its own shift: `x.roll([1, -2], [0, 1])`. JAX: `jnp.roll(x, shift, axis)`.
     #[track_caller]
-    pub fn roll(self, axis: isize, shift: isize) -> Tensor {
+    pub fn roll(self, shift: impl Shifts, axes: impl Into<Axes>) -> Tensor {
         let _at = At::op("roll");
-        let n = self.dim(axis);
-        let cut = (n - shift.rem_euclid(n.max(1) as isize) as usize) % n.max(1);
-        concat(&[self.slice_axis(axis, cut..), self.slice_axis(axis, ..cut)], axis)
+        let axes = axes.into().of(self);
+        let Some(shifts) = shift.of(axes.len()) else {
+            let help = "give one number for all axes, or one per axis";
+            fail("roll", vec![self.aval()], format!("the shifts are not those of {} axes", axes.len()), Some(help.into()))
+        };
+        axes.into_iter().zip(shifts).fold(self, |x, (axis, shift)| {
+            let (n, axis) = (x.dims()[axis], axis as isize);
+            let cut = (n - shift.rem_euclid(n.max(1) as isize) as usize) % n.max(1);
+            concat(&[x.slice_axis(axis, cut..), x.slice_axis(axis, ..cut)], axis)
+        })
     }
 
     /// The lower triangle of each matrix in the last two axes, zeros elsewhere. The triangle's last diagonal is
@@ -421,8 +450,8 @@ pub(crate) mod tests {
         };
         is(of(&[4], turn), &[4], &[3, 1, 2, 0]);
         is(of(&[4], |x| concat(&x.split(0, 2).into_iter().rev().collect::<Vec<_>>(), 0)), &[4], &[2, 3, 0, 1]);
-        is(of(&[2, 2], |x| x.repeat(1, 2)), &[2, 4], &[0, 0, 1, 1, 2, 2, 3, 3]);
-        is(of(&[2, 2], |x| x.tile(1, 2)), &[2, 4], &[0, 1, 0, 1, 2, 3, 2, 3]);
+        is(of(&[2, 2], |x| x.repeat(2, 1)), &[2, 4], &[0, 0, 1, 1, 2, 2, 3, 3]);
+        is(of(&[2, 2], |x| x.tile([2])), &[2, 4], &[0, 1, 0, 1, 2, 3, 2, 3]);
         is(of(&[2, 2], |x| x.repeat(0, 0)), &[0, 2], &[]);
     }
 

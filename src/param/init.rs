@@ -1,11 +1,11 @@
 //! Parameters with their first values, made where they are to be.
-use super::{Init, Param, Slice};
+use super::{Param, Slice, Stored};
 use crate::{
     Array, Result,
     aval::DType,
     jit::{Jit, jit},
     mesh::{Mesh, Rules},
-    prim::{self, full},
+    prim,
     random::Key,
     runtime::{self, Client},
     trace::{Tensor, fail},
@@ -128,12 +128,7 @@ impl Param {
     /// parameter's own.
     #[track_caller]
     pub fn draw(&self, key: Key) -> Tensor {
-        let dims = &self.aval.dims;
-        let std = match self.init {
-            Init::Zeros => return full(&**dims, self.aval.dtype, 0.0),
-            Init::Ones => return full(&**dims, self.aval.dtype, 1.0),
-            Init::Normal(std) => std,
-        };
+        let (dims, s) = (&self.aval.dims, self.stacks);
         let part = match (self.selection(), self.slice) {
             (Err(reason), _) => fail(
                 "init",
@@ -143,17 +138,26 @@ impl Param {
             ),
             (Ok(_), part) => part,
         };
-        let s = self.stacks;
         let order: Vec<usize> = (0..s).chain(self.stored_order().into_iter().map(|i| s + i)).collect();
+        let back = prim::inverse(&order);
+        if self.init.is_of_matrices() && part.is_none() {
+            // (a whole matrix: in its own order, each of a stack by itself)
+            return self.init.of_matrices(key, dims, s, self.inputs()).cast(self.aval.dtype);
+        }
         let whole = [&dims[..s], &self.whole_dims()].concat();
-        let mut drawn = key.normal(whole.clone(), DType::F32);
+        let own: Vec<usize> = back.iter().map(|i| whole[*i]).collect();
+        let mut drawn = self.init.elements(key, &whole, DType::F32, self.init.fans(&own[s..], self.inputs()));
         if let Some(Slice { axis, start, step, of }) = part {
             let (mut from, mut to, mut steps) = (vec![0; whole.len()], whole.clone(), vec![1; whole.len()]);
             (from[s + axis], steps[s + axis]) = (start, step);
             to[s + axis] = of.min(start + step * dims[order[s + axis]]);
             drawn = prim::slice(drawn, from, to, steps);
         }
-        (drawn * std).cast(self.aval.dtype).transpose(prim::inverse(&order))
+        drawn.cast(self.aval.dtype).transpose(back)
+    }
+    /// How many of its axes are inputs, if that is known: of a matrix that is stored transposed.
+    fn inputs(&self) -> Option<usize> {
+        if let Stored::Transposed(inputs) = self.layout { Some(inputs) } else { None }
     }
     /// A number for [`Key::fold_in`] that depends on the name in a checkpoint, else on the path of what it is tied to, else
     /// on this path, and is the same on every machine (FNV-1a).

@@ -51,11 +51,11 @@ pub fn sort(x: &[Tensor], axis: usize, keys: usize, stable: bool) -> Vec<Tensor>
     bind(Sort { axis, keys, stable }, x)
 }
 impl Tensor {
-    /// Ascending along an axis; NaN last.
+    /// Ascending along an axis; NaN last. Equals keep their order.
     #[track_caller]
     pub fn sort(self, axis: isize) -> Tensor {
         let _at = At::op("sort");
-        sort(&[self], self.axis(axis), 1, false)[0]
+        sort(&[self], self.axis(axis), 1, true)[0]
     }
     /// The positions (i32) that sort along an axis; equals keep their order.
     #[track_caller]

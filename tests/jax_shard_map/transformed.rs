@@ -76,7 +76,7 @@ pub const CASES: &[Case] = &[
     }),
     case!(vmap_inside_of_exchanges, |m, x| {
         let one = |x: Tensor| {
-            let scattered = psum_scatter(x.tile(-1, 2) * (index("y") + 1.0), "y", 0, true);
+            let scattered = psum_scatter(x.tile([2]) * (index("y") + 1.0), "y", 0, true);
             (all_gather(x, "x", 1, false), ppermute(x, "x", cycle(4, 1)), scattered)
         };
         let outs = (P![_, "x"], P![_, "x"], P![_, "x", "y"]);

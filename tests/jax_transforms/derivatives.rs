@@ -133,7 +133,7 @@ pub const CASES: &[Case] = &[
             let y = concat(&[x, x.flip(0) * 2.0], 1);
             let y = prim::pad(y, float(3.0), [(1, 0, 0), (0, 2, 0)]);
             let y = prim::slice(y, [0, 0], y.dims(), [1, 3]);
-            let y = y.repeat(0, 2) + y.tile(0, 2);
+            let y = y.repeat(2, 0) + y.tile([2, 1]);
             (y.sin() * y.tril(0)).sum(..)
         };
         (grad(f)(x), jacfwd(f)(x))

@@ -109,7 +109,7 @@ pub const CASES: &[Case] = &[
     }),
     case!(shapes, |x| (
         [x.transpose([1, 0]), x.expand_dims(0), x.swap_axes(0, 1), x.expand_dims(0).move_axis(0, -1)],
-        [x.reshape([2, 6]), x.expand_dims(1).squeeze(1), x.repeat(1, 2), x.tile(0, 2), x.flip(0)],
+        [x.reshape([2, 6]), x.expand_dims(1).squeeze(1), x.repeat(2, 1), x.tile([2, 1]), x.flip(0)],
         x.split(1, [1, 2, 1]),
         stack(&[x, x * 2.0], 1),
         concat(&[x, x.slice_axis(0, ..1)], 0),
@@ -127,7 +127,7 @@ pub const CASES: &[Case] = &[
         full([2], DType::I32, 7),
     ]),
     case!(one_hot, |i| (one_hot(i, 3, DType::F32), one_hot(i.expand_dims(1), 4, DType::I32))),
-    case!(roll, |x| [x.roll(1, 1), x.roll(0, -1), x.slice_axis(1, 1..) - x.slice_axis(1, ..3),]),
+    case!(roll, |x| [x.roll(1, 1), x.roll(-1, 0), x.slice_axis(1, 1..) - x.slice_axis(1, ..3),]),
     case!(transcendental, |x, p| (
         [x.exp(), x.expm1(), p.log(), p.log1p(), x.sin(), x.cos(), p.sqrt(), p.rsqrt(), x.cbrt()],
         [x.erf(), x.tanh().erf_inv(), p.pow(x), x.powi(3), p.powi(-2), x.atan2(p - 1.0), x.abs(), x.sign()],

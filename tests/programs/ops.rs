@@ -239,7 +239,7 @@ fn fit(x: Tensor, a: &Aval) -> Tensor {
     };
     cast(one, a.dtype).broadcast_to(&*a.dims)
 }
-fn update(rows: raxla::Rows, name: &str, updates: Tensor) -> Tensor {
+fn update(rows: raxla::At, name: &str, updates: Tensor) -> Tensor {
     match name {
         "set" => rows.set(updates),
         "add" => rows.add(updates),

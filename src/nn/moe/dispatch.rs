@@ -104,7 +104,7 @@ fn ranks(chosen: Tensor, e: usize) -> (Tensor, Tensor) {
 /// The rows of `x` `[n, d]`, each `k` times, written to their places among `size`; zeros elsewhere.
 fn scattered(x: Tensor, place: Tensor, k: usize, size: usize) -> Tensor {
     let [_, d] = x.shape();
-    prim::full([size, d], x.dtype(), 0.0).at(place).mode(IndexMode::Fill).unique().set(x.repeat(0, k))
+    prim::full([size, d], x.dtype(), 0.0).at(place).mode(IndexMode::Fill).unique().set(x.repeat(k, 0))
 }
 
 fn grouped<W>(x: Tensor, routing: Routing, weights: W, e: usize, f: impl Fn(Tensor, W) -> Tensor) -> Tensor

@@ -42,6 +42,21 @@ pub fn ctc_loss_with(
     label_paddings: Tensor,
     o: CtcOptions,
 ) -> Tensor {
+    ctc_loss_with_forward_probs(logits, logit_paddings, labels, label_paddings, o).0
+}
+/// The same, and the logarithms of the probabilities of all prefixes at each position: of those that end with a blank `[t, b, n + 1]`, and of
+/// those that end with their last label `[t, b, n]`. JAX: `optax.losses.ctc_loss_with_forward_probs`.
+///
+/// # Errors
+/// As [`ctc_loss`].
+#[track_caller]
+pub fn ctc_loss_with_forward_probs(
+    logits: Tensor,
+    logit_paddings: Tensor,
+    labels: Tensor,
+    label_paddings: Tensor,
+    o: CtcOptions,
+) -> (Tensor, Tensor, Tensor) {
     let _at = At::op("ctc_loss");
     let avals = [logits, logit_paddings, labels, label_paddings].map(|t| t.aval());
     let fits = avals[0].rank() == 3
@@ -73,10 +88,14 @@ pub fn ctc_loss_with(
         let next_blanks = added(before + blank, ends + blank + (1.0 - repeated) * o.log_epsilon);
         let padding = padding.expand_dims(1);
         let keep = |old: Tensor, new: Tensor| padding * old + (1.0 - padding) * new;
-        ((keep(blanks, next_blanks), keep(ends, next_ends)), ())
+        let next = (keep(blanks, next_blanks), keep(ends, next_ends));
+        (next, next)
     };
-    let ((blanks, ends), ()) = scan(step, begin, (emitted, blank, logit_paddings.swap_axes(0, 1)));
+    let ((blanks, ends), (all_blanks, all_ends)) = scan(step, begin, (emitted, blank, logit_paddings.swap_axes(0, 1)));
     let lengths = (1.0 - label_paddings).sum(1).round().cast(DType::I32);
-    let last = added(blanks, ends).take_along_axis(lengths.expand_dims(1), 1);
-    -last.squeeze(1)
+    let behind = added(blanks, ends);
+    let last = behind.take_along_axis(lengths.expand_dims(1), 1);
+    let t = all_blanks.dim(0);
+    let all_blanks = if t == 0 { all_blanks } else { all_blanks.at(-1).set(behind) };
+    (-last.squeeze(1), all_blanks, all_ends)
 }

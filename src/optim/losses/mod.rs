@@ -16,15 +16,21 @@
 mod classification;
 mod ctc;
 mod regression;
+mod structured;
 pub use classification::{
     hinge_loss, kl_divergence, kl_divergence_with, kl_divergence_with_log_targets, poly_loss_cross_entropy,
     poly_loss_cross_entropy_with, safe_softmax_cross_entropy, sigmoid_binary_cross_entropy, sigmoid_focal_loss,
     smooth_labels, softmax_cross_entropy, softmax_cross_entropy_with, softmax_cross_entropy_with_integer_labels,
     softmax_cross_entropy_with_integer_labels_with, z_loss,
 };
-pub use ctc::{CtcOptions, ctc_loss, ctc_loss_with};
+pub use ctc::{CtcOptions, ctc_loss, ctc_loss_with, ctc_loss_with_forward_probs};
 pub use regression::{
     cosine_distance, cosine_similarity, cosine_similarity_with, huber_loss, l2_loss, log_cosh, squared_error,
+};
+pub use structured::{
+    Dice, Triplet, binary_dice_loss, dice_loss, generalized_kl_divergence, make_fenchel_young_loss, multiclass_generalized_dice_loss,
+    multiclass_hinge_loss, multiclass_perceptron_loss, multiclass_sparsemax_loss, ntxent, perceptron_loss, ranking_softmax_loss, sparsemax,
+    sparsemax_loss, triplet_margin_loss,
 };
 
 use crate::{ops::where_, trace::Tensor};
