@@ -251,6 +251,7 @@ struct ShardingDoctests;
 
 pub mod checkpoint;
 pub mod error;
+pub mod fft;
 mod ir;
 pub mod linalg;
 pub mod lower;
@@ -298,7 +299,9 @@ pub use ops::reduce::Axes;
 #[doc(inline)]
 pub use ops::shape::{Parts, arange, causal, concat, eye, linspace, one_hot, stack};
 #[doc(inline)]
-pub use ops::{Rhs, where_};
+pub use num_complex::{Complex32, Complex64};
+#[doc(inline)]
+pub use ops::{Rhs, complex, where_};
 #[doc(inline)]
 pub use param::{Param, ParamTree};
 #[doc(inline)]
@@ -336,6 +339,8 @@ pub use transform::{
     Axis, AxisTree, PerLeaf, VmapOptions, grad, hessian, jacfwd, jacrev, jvp, linearize, value_and_grad,
     value_and_grad_aux, vjp, vmap, vmap_axes, vmap_with,
 };
+#[doc(inline)]
+pub use transform::holomorphic;
 
 /// What programs that use raxla import.
 pub mod prelude {

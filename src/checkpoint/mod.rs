@@ -129,6 +129,8 @@ fn stored(dtype: DType) -> Dtype {
     match dtype {
         DType::I4 => Dtype::I8,
         DType::U4 => Dtype::U8,
+        // (16 bytes of an element have no name there)
+        DType::C128 => Dtype::C64,
         other => dtype_in_file(other).expect("all others have a name there"),
     }
 }
