@@ -3,17 +3,20 @@
 //! `cargo test -p raxla --test all rules::` runs those of tests/rules.rs. What decides about its whole process is a program of
 //! its own, see Cargo.toml.
 
+mod against_jax;
 mod array;
 mod buckets;
 mod calls;
 mod checkpoint;
 mod collectives;
 mod communication;
+mod complex;
 mod control;
 mod cost;
 mod docs;
 mod edges;
 mod examples;
+mod fft;
 mod first_hour;
 mod flash;
 mod golden;

@@ -1,7 +1,7 @@
 //! Rearrangements of elements.
 use super::*;
 use crate::{
-    host::{Data, ravel, unravel},
+    host::{ravel, unravel},
     lower::array,
     trace::bind1,
 };
