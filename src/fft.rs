@@ -70,11 +70,9 @@ impl Asked<'_> {
     fn axes(&self, x: Tensor) -> Vec<usize> {
         let rank = x.rank();
         let axes: Vec<usize> = match (self.axes, self.sizes) {
-            (Some(axes), _) => axes
-                .iter()
-                .map(|a| axis_number(*a, rank))
-                .collect::<Option<_>>()
-                .unwrap_or_else(|| self.wrong(x, format!("it has not all of the axes {axes:?}"), "axes count from 0, or from -1 backwards")),
+            (Some(axes), _) => axes.iter().map(|a| axis_number(*a, rank)).collect::<Option<_>>().unwrap_or_else(|| {
+                self.wrong(x, format!("it has not all of the axes {axes:?}"), "axes count from 0, or from -1 backwards")
+            }),
             (None, Some(sizes)) if sizes.len() <= rank => (rank - sizes.len()..rank).collect(),
             _ => (0..rank).collect(),
         };
@@ -95,7 +93,11 @@ impl Asked<'_> {
             *last = 2 * last.saturating_sub(1);
         }
         if sizes.contains(&0) {
-            self.wrong(x, format!("there is no transform of {sizes:?} numbers"), "transform one number at least along each axis");
+            self.wrong(
+                x,
+                format!("there is no transform of {sizes:?} numbers"),
+                "transform one number at least along each axis",
+            );
         }
         sizes
     }

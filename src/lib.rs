@@ -291,6 +291,8 @@ pub use linalg::custom_root;
 #[doc(inline)]
 pub use mesh::{Mesh, NamedSharding, PartitionSpec, Rules, SpecTree, with_logical_sharding};
 #[doc(inline)]
+pub use num_complex::{Complex32, Complex64};
+#[doc(inline)]
 pub use ops::einsum::{einsum, einsum_n, einsum_with};
 #[doc(inline)]
 pub use ops::index::Rows;
@@ -298,8 +300,6 @@ pub use ops::index::Rows;
 pub use ops::reduce::Axes;
 #[doc(inline)]
 pub use ops::shape::{Parts, arange, causal, concat, eye, linspace, one_hot, stack};
-#[doc(inline)]
-pub use num_complex::{Complex32, Complex64};
 #[doc(inline)]
 pub use ops::{Rhs, complex, where_};
 #[doc(inline)]
@@ -335,12 +335,12 @@ pub use prim::{Policy, RematOptions, checkpoint_name, custom_jvp, custom_linear_
 #[doc(inline)]
 pub use prim::{ShardMapOptions, pvary, shard_map, shard_map_with, with_sharding};
 #[doc(inline)]
+pub use transform::holomorphic;
+#[doc(inline)]
 pub use transform::{
     Axis, AxisTree, PerLeaf, VmapOptions, grad, hessian, jacfwd, jacrev, jvp, linearize, value_and_grad,
     value_and_grad_aux, vjp, vmap, vmap_axes, vmap_with,
 };
-#[doc(inline)]
-pub use transform::holomorphic;
 
 /// What programs that use raxla import.
 pub mod prelude {

@@ -71,7 +71,9 @@ pub fn close(have: &Host, want: &Host, tolerance: f64) -> Result<(), String> {
         None => Ok(()),
         Some(i) => {
             let at = unravel(have.dims(), i);
-            let show = |h: &Host| if h.dtype().is_complex() { h.to_complex()[i].to_string() } else { h.to_f64()[i].to_string() };
+            let show = |h: &Host| {
+                if h.dtype().is_complex() { h.to_complex()[i].to_string() } else { h.to_f64()[i].to_string() }
+            };
             let (a, b) = (show(have), show(want));
             let count = equal.iter().filter(|e| !**e).count();
             Err(format!("{count} of {} elements differ, first at {at:?}: {a} against {b}", equal.len()))

@@ -2,8 +2,8 @@
 //! method of tensors with them.
 use crate::against_jax::{Function, compare_all};
 use raxla::{
-    Complex32, Complex64, IndexMode, ScanOptions, Window, complex, concat, cond, conv, einsum, fori_loop, grad, hessian,
-    holomorphic, jacfwd, jacrev, linalg, literal, prelude::*, prim, remat, scan_with, stack, testing::close,
+    Complex32, Complex64, IndexMode, ScanOptions, Window, complex, concat, cond, conv, einsum, fori_loop, grad,
+    hessian, holomorphic, jacfwd, jacrev, linalg, literal, prelude::*, prim, remat, scan_with, stack, testing::close,
     trace::trace_graph, tree, where_,
 };
 
@@ -158,18 +158,24 @@ fn what_has_no_meaning_is_refused_with_a_remedy() {
     of_c64(|x| x.softmax(0), "take `x.real()` or `x.abs()` of complex numbers");
     of_c64(|x| x.cbrt(), "cbrt of c64[2]: c64 is not a float");
     of_c64(|x| linalg::cholesky(linalg::outer(x, x)), "c64 is not f32 or f64");
-    of_c64(grad(|x: Tensor| x.sum(..)), "the argument is c64[2]: `grad` is of real numbers");
-    of_c64(jacrev(|x: Tensor| x), "the argument is c64[2]: `jacrev` is of real numbers");
-    of_c64(hessian(|x: Tensor| x.sum(..)), "is of real numbers");
-    of_c64(holomorphic::grad(|x: Tensor| x.abs().sum(..)), "the result is f32[]: a holomorphic function is of complex");
+    of_c64(|x| grad(|x: Tensor| x.sum(..))(x), "the argument is c64[2]: `grad` is of real numbers");
+    of_c64(|x| jacrev(|x: Tensor| x)(x), "the argument is c64[2]: `jacrev` is of real numbers");
+    of_c64(|x| hessian(|x: Tensor| x.sum(..))(x), "is of real numbers");
+    of_c64(
+        |x| holomorphic::grad(|x: Tensor| x.abs().sum(..))(x),
+        "the result is f32[]: a holomorphic function is of complex",
+    );
     let of_f32 = |f: fn(Tensor) -> Tensor, want: &str| {
         let have = refusal(DType::F32, f);
         assert!(have.contains(want), "{have}");
     };
     of_f32(|x| x * I, "the number 0+1i does not fit f32, which has no imaginary part");
     of_f32(|x| x * I, "help: convert what it meets: `.cast(DType::C64)`");
-    of_f32(grad(|x: Tensor| complex(x, 1.0).sum(..)), "the result is c64[]: `grad` is of real numbers");
-    of_f32(holomorphic::grad(|x: Tensor| x.sum(..)), "the argument is f32[2]: a holomorphic function is of complex");
+    of_f32(|x| grad(|x: Tensor| complex(x, 1.0).sum(..))(x), "the result is c64[]: `grad` is of real numbers");
+    of_f32(
+        |x| holomorphic::grad(|x: Tensor| x.sum(..))(x),
+        "the argument is f32[2]: a holomorphic function is of complex",
+    );
     let bf16 = refusal(DType::BF16, |x| complex(x, x));
     assert!(bf16.contains("bf16 is not f32 or f64, of which complex numbers are made"), "{bf16}");
 }

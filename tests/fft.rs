@@ -89,13 +89,9 @@ fn cases() -> Vec<(&'static str, Function)> {
             vec![fft::ifft(transform(x[0]) * transform(x[1]), None, -1, BACKWARD).real()]
         }),
         ("power", |x| vec![fft::rfft(x[0], None, -1, BACKWARD).abs().powi(2)]),
-        ("grad_of_power", |x| {
-            vec![grad(|x: Tensor| fft::fft(x, None, -1, BACKWARD).abs().powi(4).sum(..))(x[0])]
-        }),
+        ("grad_of_power", |x| vec![grad(|x: Tensor| fft::fft(x, None, -1, BACKWARD).abs().powi(4).sum(..))(x[0])]),
         ("grad_of_filter", |x| vec![grad(|x: Tensor| filtered(x).powi(3).sum(..))(x[0])]),
-        ("holomorphic", |x| {
-            vec![holomorphic::grad(|x: Tensor| fft::fft(x, None, -1, BACKWARD).powi(2).sum(..))(x[0])]
-        }),
+        ("holomorphic", |x| vec![holomorphic::grad(|x: Tensor| fft::fft(x, None, -1, BACKWARD).powi(2).sum(..))(x[0])]),
         ("freq_even", |x| beside(x[0], fft::fftfreq(6, 0.5, DType::F64))),
         ("freq_odd", |x| beside(x[0], fft::fftfreq(5, 1.0, DType::F64))),
         ("rfreq_even", |x| beside(x[0], fft::rfftfreq(6, 0.1, DType::F64))),
@@ -115,18 +111,21 @@ fn what_cannot_be_transformed_is_refused() {
         trace_graph(&[Aval::new(dtype, dims)], |x| vec![f(x[0])]).expect_err("it is refused").to_string()
     };
     let check = |have: String, want: &str| assert!(have.contains(want), "{have}");
-    check(
-        refused(DType::I32, &[4], |x| fft::fft(x, None, -1, BACKWARD)),
-        "fft of i32[4]: i32 is not complex",
-    );
+    check(refused(DType::I32, &[4], |x| fft::fft(x, None, -1, BACKWARD)), "fft of i32[4]: i32 is not complex");
     check(refused(DType::C64, &[4], |x| fft::rfft(x, None, -1, BACKWARD)), "use `fft` for complex numbers");
-    check(refused(DType::BF16, &[4], |x| fft::rfft(x, None, -1, BACKWARD)), "rfft: fft of bf16[4]: bf16 is not f32 or f64");
+    check(
+        refused(DType::BF16, &[4], |x| fft::rfft(x, None, -1, BACKWARD)),
+        "rfft: fft of bf16[4]: bf16 is not f32 or f64",
+    );
     check(refused(DType::F32, &[4], |x| fft::fft(x, None, 1, BACKWARD)), "it has not all of the axes [1]");
     check(refused(DType::F32, &[0], |x| fft::fft(x, None, 0, BACKWARD)), "there is no transform of [0] numbers");
     check(refused(DType::F32, &[1], |x| fft::irfft(x, None, 0, BACKWARD)), "there is no transform of [0] numbers");
     check(refused(DType::F32, &[4], |x| fft::fft(x, Some(0), 0, BACKWARD)), "there is no transform of [0] numbers");
     check(refused(DType::F32, &[2, 2], |x| fft::fft2(x, None, [1, -1], BACKWARD)), "an axis is named twice in [1, 1]");
-    check(refused(DType::F32, &[2, 2], |x| fft::fftn(x, Some(&[2]), Some(&[0, 1]), BACKWARD)), "1 sizes are given for 2 axes");
+    check(
+        refused(DType::F32, &[2, 2], |x| fft::fftn(x, Some(&[2]), Some(&[0, 1]), BACKWARD)),
+        "1 sizes are given for 2 axes",
+    );
     check(refused(DType::F32, &[2], |x| x + fft::fftfreq(2, 1.0, DType::I32).cast(x.dtype())), "i32 is not a float");
     check(
         refused(DType::C64, &[2], |x| prim::fft(x, prim::FftType::Fft, [3])),

@@ -47,7 +47,8 @@ fn edges(d: DType) -> Vec<Host> {
         return all.iter().map(|x| Host::floats(d, [], vec![*x])).collect();
     }
     if d.is_complex() {
-        let parts = [[0.0, 0.0], [-0.0, -0.0], [1.0, 0.0], [0.0, 1.0], [-0.3, 2.5], [f64::INFINITY, 0.0], [f64::NAN, 1.0]];
+        let parts =
+            [[0.0, 0.0], [-0.0, -0.0], [1.0, 0.0], [0.0, 1.0], [-0.3, 2.5], [f64::INFINITY, 0.0], [f64::NAN, 1.0]];
         return parts.iter().map(|parts| Host::from_parts(d, [], parts.to_vec())).collect();
     }
     let (low, high) = raxla::host::int_range(d);

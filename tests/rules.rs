@@ -45,7 +45,9 @@ fn in_parts(case: Case) -> Case {
     let (mut inputs, mut wrt) = (vec![], vec![]);
     for (i, h) in case.inputs.iter().enumerate() {
         let first = inputs.len();
-        let part = |part: fn(&Complex64) -> f64| Host::floats(h.dtype().real(), h.dims(), h.to_complex().iter().map(part).collect());
+        let part = |part: fn(&Complex64) -> f64| {
+            Host::floats(h.dtype().real(), h.dims(), h.to_complex().iter().map(part).collect())
+        };
         match complex[i] {
             true => inputs.extend([part(|z| z.re), part(|z| z.im)]),
             false => inputs.push(h.clone()),
@@ -55,7 +57,8 @@ fn in_parts(case: Case) -> Case {
     let f = move |x: &[Tensor]| {
         let mut x = x.iter().copied();
         let mut next = || x.next().expect("one per operand, or two");
-        let operands: Vec<Tensor> = complex.iter().map(|c| if *c { raxla::complex(next(), next()) } else { next() }).collect();
+        let operands: Vec<Tensor> =
+            complex.iter().map(|c| if *c { raxla::complex(next(), next()) } else { next() }).collect();
         let parts = |y: Tensor| if y.dtype().is_complex() { vec![y.real(), y.imag()] } else { vec![y] };
         (case.f)(&operands).into_iter().flat_map(parts).collect()
     };
@@ -111,9 +114,12 @@ fn forward_and_reverse_mode_agree() {
 
 #[test]
 fn batching_equals_a_loop() {
-    on_every_case(&[DType::F64, DType::BF16, DType::F8E5M2, DType::I32, DType::U8, DType::I4, DType::Bool, DType::C128], |case| {
-        if case.inputs.is_empty() { Ok(()) } else { check_vmap(&case.f, &case.inputs) }
-    });
+    on_every_case(
+        &[DType::F64, DType::BF16, DType::F8E5M2, DType::I32, DType::U8, DType::I4, DType::Bool, DType::C128],
+        |case| {
+            if case.inputs.is_empty() { Ok(()) } else { check_vmap(&case.f, &case.inputs) }
+        },
+    );
 }
 
 /// What the case does to tangents, which stand behind the operands: without going back, and with operations that only exist

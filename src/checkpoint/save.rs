@@ -100,7 +100,8 @@ impl Plan {
             let entries = parts.into_iter().map(|part| {
                 let dtype = stored(part.data.dtype()).ok_or_else(|| {
                     let leaf = &self.leaves[part.leaf];
-                    let reason = format!("the leaf `{}` is {}, a dtype that its files do not have", leaf.path, leaf.dtype);
+                    let reason =
+                        format!("the leaf `{}` is {}, a dtype that its files do not have", leaf.path, leaf.dtype);
                     CheckpointError::error(target, Problem::Unsupported, reason, "save its real and imaginary parts")
                 })?;
                 Ok(Entry { name: tensor(&self.leaves, &part), dtype, data: part.data })

@@ -34,7 +34,9 @@ impl PartialEq for Data {
                 Arc::ptr_eq(a, b) || (a.len() == b.len() && a.iter().zip(&**b).all(bits))
             }
             (Data::Int(a), Data::Int(b)) => Arc::ptr_eq(a, b) || a == b,
-            (Data::Complex(a), Data::Complex(b)) => Arc::ptr_eq(a, b) || a.iter().map(bits_of).eq(b.iter().map(bits_of)),
+            (Data::Complex(a), Data::Complex(b)) => {
+                Arc::ptr_eq(a, b) || a.iter().map(bits_of).eq(b.iter().map(bits_of))
+            }
             _ => false,
         }
     }

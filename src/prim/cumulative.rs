@@ -216,7 +216,9 @@ impl Primitive for Cumulative {
             }
             Data::Complex(v) => {
                 let mut out = v.to_vec();
-                visit.into_iter().for_each(|i| out[i] = previous(i).map_or(v[i], |p| self.kind.complexes(out[p], v[i])));
+                visit
+                    .into_iter()
+                    .for_each(|i| out[i] = previous(i).map_or(v[i], |p| self.kind.complexes(out[p], v[i])));
                 Host::complex(x[0].dtype(), dims, out)
             }
         }]

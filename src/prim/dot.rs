@@ -44,7 +44,10 @@ pub fn dot_general(x: Tensor, y: Tensor, dot: DotGeneral) -> Tensor {
 /// Type rule: the dtype in which products of dtype `from` are summed and returned.
 pub(super) fn summed_as(from: DType, output: Option<DType>) -> Result<DType, Refusal> {
     let Some(to) = output else { return Ok(from) };
-    let same_kind = to.is_float() == from.is_float() && to.is_complex() == from.is_complex() && to.is_signed() == from.is_signed() && to != DType::Bool;
+    let same_kind = to.is_float() == from.is_float()
+        && to.is_complex() == from.is_complex()
+        && to.is_signed() == from.is_signed()
+        && to != DType::Bool;
     if same_kind && to.bits() >= from.bits() {
         return Ok(to);
     }

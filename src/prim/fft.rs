@@ -66,11 +66,17 @@ impl Primitive for Fft {
         let half = || [&self.lengths[..n - 1], &[last / 2 + 1]].concat();
         let real = self.kind == FftType::Rfft;
         if real && x.dtype.complex().is_none() {
-            let help = if x.dtype.is_complex() { "use `fft` for complex numbers" } else { "convert it first: `.cast(DType::F32)`" };
+            let help = if x.dtype.is_complex() {
+                "use `fft` for complex numbers"
+            } else {
+                "convert it first: `.cast(DType::F32)`"
+            };
             return Err(Refusal::new(format!("{} is not f32 or f64", x.dtype)).help(help));
         }
         if !real && !x.dtype.is_complex() {
-            return Err(Refusal::new(format!("{} is not complex", x.dtype)).help("convert it first: `.cast(DType::C64)`"));
+            return Err(
+                Refusal::new(format!("{} is not complex", x.dtype)).help("convert it first: `.cast(DType::C64)`")
+            );
         }
         let want = if self.kind == FftType::Irfft { half() } else { self.lengths.clone() };
         if x.dims[outer..] != want {
@@ -233,8 +239,7 @@ fn cases(d: DType) -> Vec<Case> {
     cases
 }
 /// All primitives of this file.
-pub(super) const ROWS: &[Row] =
-    &[Row { name: "fft", dtypes: |d| d.is_complex() || d.complex().is_some(), cases }];
+pub(super) const ROWS: &[Row] = &[Row { name: "fft", dtypes: |d| d.is_complex() || d.complex().is_some(), cases }];
 
 #[cfg(test)]
 mod tests {

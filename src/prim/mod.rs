@@ -114,6 +114,7 @@ pub use sort::*;
 pub use stop_gradient::*;
 pub use table::{Case, Row, TABLE, sample, sample_in};
 pub(crate) use types::{
-    any_dtype, is_complex, is_float, is_inexact, is_int_or_bool, is_number, is_ordered, is_real, require, require_axis, same_types,
+    any_dtype, is_complex, is_float, is_inexact, is_int_or_bool, is_number, is_ordered, is_real, require, require_axis,
+    same_types,
 };
 pub use unary::*;

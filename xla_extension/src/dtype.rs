@@ -228,7 +228,10 @@ mod tests {
         assert_eq!(of(DType::is_int), ["i4", "u4", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64"]);
         assert_eq!(of(|d| d.is_signed() && d.is_int()), ["i4", "i8", "i16", "i32", "i64"]);
         assert_eq!(of(DType::is_complex), ["c64", "c128"]);
-        assert_eq!((DType::C64.real(), DType::F64.complex(), DType::BF16.complex()), (DType::F32, Some(DType::C128), None));
+        assert_eq!(
+            (DType::C64.real(), DType::F64.complex(), DType::BF16.complex()),
+            (DType::F32, Some(DType::C128), None)
+        );
         assert_eq!(DType::I4.bytes_for(3), 3);
         assert_eq!(DType::BF16.bytes_for(3), 6);
         assert_eq!(DType::BF16.bytes_of(&[3, 2]), Some(12));

@@ -42,7 +42,12 @@ pub fn pmean<X: TensorTree>(x: X, axes: impl AxisNames) -> X {
     let n = instances(&axes);
     let mean = |t: Tensor| {
         if !t.dtype().is_inexact() {
-            fail("pmean", vec![t.aval()], "only floats and complex numbers have a mean", Some("convert it first with `.cast(..)`".into()))
+            fail(
+                "pmean",
+                vec![t.aval()],
+                "only floats and complex numbers have a mean",
+                Some("convert it first with `.cast(..)`".into()),
+            )
         }
         reduced(PReduction::Sum, &axes, t) / n as f64
     };

@@ -230,14 +230,12 @@ fn floats(dtype: DType, v: &[f64], scalar: bool, style: Style) -> Vec<String> {
     let width = |f: fn(&Parts) -> usize| parts.iter().flatten().map(f).max().unwrap_or(0);
     let (before, after, last) = (width(|p| p.0.len()), width(|p| p.1.len()), width(|p| p.2.len()));
     let point = parts.iter().any(Option::is_some) && !(style.decimals == Some(0) || exponent && scalar && after == 0);
-    let special = |x: &f64| {
-        match (x.is_nan(), *x > 0.0) {
-            (true, _) if style.plus => "+nan",
-            (true, _) => "nan",
-            (false, true) if style.plus => "+inf",
-            (false, true) => "inf",
-            (false, false) => "-inf",
-        }
+    let special = |x: &f64| match (x.is_nan(), *x > 0.0) {
+        (true, _) if style.plus => "+nan",
+        (true, _) => "nan",
+        (false, true) if style.plus => "+inf",
+        (false, true) => "inf",
+        (false, false) => "-inf",
     };
     let text = |(x, p): (&f64, &Option<Parts>)| {
         let Some((a, b, e)) = p else { return special(x).to_string() };
