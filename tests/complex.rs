@@ -2,9 +2,14 @@
 //! method of tensors with them.
 use crate::against_jax::{Function, compare_all};
 use raxla::{
-    Complex32, Complex64, IndexMode, ScanOptions, Window, complex, concat, cond, conv, einsum, fori_loop, grad,
-    hessian, holomorphic, jacfwd, jacrev, linalg, literal, prelude::*, prim, remat, scan_with, stack, testing::close,
-    trace::trace_graph, tree, where_,
+    Complex32, Complex64, IndexMode, Mesh, P, ScanOptions, Window, complex, concat, cond, conv, einsum,
+    fft::{self, Norm},
+    fori_loop, grad, hessian, holomorphic, jacfwd, jacrev, linalg, literal,
+    prelude::*,
+    prim, psum, remat, runtime, scan_with, shard_map, stack,
+    testing::close,
+    trace::trace_graph,
+    tree, where_,
 };
 
 const I: Complex64 = Complex64::I;
@@ -212,6 +217,28 @@ fn random_numbers_have_parts_of_half_the_variance() -> raxla::Result<()> {
     assert_eq!(z.dtype(), DType::C64);
     let parts = parts.to_vec::<f32>()?;
     assert!((parts[0] - 0.5).abs() < 0.02 && (parts[1] - 0.5).abs() < 0.02 && parts[2] < 0.02, "{parts:?}");
+    Ok(())
+}
+
+#[test]
+fn devices_add_and_exchange_them() -> raxla::Result<()> {
+    let client = runtime::client_with(&runtime::Options { cpu_devices: Some(4), ..Default::default() })?;
+    let mesh = Mesh::new(&client, [("x", 4)])?;
+    let z: Vec<Complex32> = (0..8).map(|i| Complex32::new(i as f32, 1.0 - i as f32)).collect();
+    let f = {
+        let mesh = mesh.clone();
+        move |z: Tensor| {
+            let sum = |z: Tensor| psum(z * I, "x");
+            (
+                shard_map(&mesh, P!["x"], P![], sum)(z),
+                shard_map(&mesh, P!["x"], P!["x"], |z: Tensor| fft::fft(z, None, 0, Norm::Backward))(z),
+            )
+        }
+    };
+    let (sum, pairs) = jit(f).on(&mesh).call((Array::on(&client, [8], &z)?,))?;
+    assert_eq!(sum.to_vec::<Complex32>()?, [Complex32::new(8.0, 12.0), Complex32::new(12.0, 16.0)]);
+    let pairs = pairs.to_vec::<Complex32>()?;
+    assert_eq!(pairs[6..], [z[6] + z[7], z[6] - z[7]]);
     Ok(())
 }
 
