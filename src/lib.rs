@@ -251,6 +251,7 @@ struct ShardingDoctests;
 
 pub mod checkpoint;
 pub mod error;
+pub mod fft;
 mod ir;
 pub mod linalg;
 pub mod lower;
@@ -291,6 +292,8 @@ pub use linalg::custom_root;
 #[doc(inline)]
 pub use mesh::{Mesh, NamedSharding, PartitionSpec, Rules, SpecTree, with_logical_sharding};
 #[doc(inline)]
+pub use num_complex::{Complex32, Complex64};
+#[doc(inline)]
 pub use ops::einsum::{einsum, einsum_n, einsum_with};
 #[doc(inline)]
 pub use ops::at::{At, Index, Indices};
@@ -299,7 +302,7 @@ pub use ops::reduce::Axes;
 #[doc(inline)]
 pub use ops::shape::{Parts, Shifts, arange, causal, concat, eye, linspace, one_hot, stack};
 #[doc(inline)]
-pub use ops::{Rhs, where_};
+pub use ops::{Rhs, complex, where_};
 #[doc(inline)]
 pub use param::{Param, ParamTree};
 #[doc(inline)]
@@ -332,6 +335,8 @@ pub use prim::{Bound, ScanOptions, cond, fori_loop, scan, scan_with, switch, whi
 pub use prim::{Policy, RematOptions, checkpoint_name, custom_jvp, custom_linear_solve, custom_vjp, remat, remat_with};
 #[doc(inline)]
 pub use prim::{ShardMapOptions, pvary, shard_map, shard_map_with, with_sharding};
+#[doc(inline)]
+pub use transform::holomorphic;
 #[doc(inline)]
 pub use transform::{
     Axis, AxisTree, PerLeaf, VmapOptions, grad, hessian, jacfwd, jacrev, jvp, linearize, value_and_grad,

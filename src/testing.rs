@@ -15,6 +15,7 @@ use crate::{
     trace::{Tensor, catch, trace_graph},
     transform::{Axis, PerLeaf, jvp, vjp, vmap_axes},
 };
+use num_complex::Complex64;
 
 type Function<'a> = dyn Fn(&[Tensor]) -> Vec<Tensor> + 'a;
 
@@ -54,7 +55,12 @@ pub fn close(have: &Host, want: &Host, tolerance: f64) -> Result<(), String> {
     if have.aval() != want.aval() {
         return Err(format!("the types differ: {} against {}", have.aval(), want.aval()));
     }
-    let equal = if have.dtype().is_float() {
+    let equal = if have.dtype().is_complex() {
+        let near = |(a, b): (Complex64, Complex64)| {
+            a == b || (a.is_nan() && b.is_nan()) || (a - b).norm() <= tolerance * (1.0 + b.norm())
+        };
+        have.to_complex().into_iter().zip(want.to_complex()).map(near).collect::<Vec<_>>()
+    } else if have.dtype().is_float() {
         let near =
             |(a, b): (f64, f64)| a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * (1.0 + b.abs());
         have.to_f64().into_iter().zip(want.to_f64()).map(near).collect::<Vec<_>>()
@@ -65,7 +71,10 @@ pub fn close(have: &Host, want: &Host, tolerance: f64) -> Result<(), String> {
         None => Ok(()),
         Some(i) => {
             let at = unravel(have.dims(), i);
-            let (a, b) = (have.to_f64()[i], want.to_f64()[i]);
+            let show = |h: &Host| {
+                if h.dtype().is_complex() { h.to_complex()[i].to_string() } else { h.to_f64()[i].to_string() }
+            };
+            let (a, b) = (show(have), show(want));
             let count = equal.iter().filter(|e| !**e).count();
             Err(format!("{count} of {} elements differ, first at {at:?}: {a} against {b}", equal.len()))
         }
@@ -383,8 +392,9 @@ fn stack_at(a: &Aval, parts: &[Host], axis: isize) -> Host {
 /// Instance number `b` of an operand.
 fn variant(h: &Host, b: usize) -> Host {
     let n = h.aval().size();
-    if n == 1 && h.dtype().is_float() {
-        return Host::floats(h.dtype(), h.dims(), vec![h.to_f64()[0] * (1.0 - 0.0625 * b as f64)]);
+    if n == 1 && h.dtype().is_inexact() {
+        let scaled = h.to_parts().into_iter().map(|x| x * (1.0 - 0.0625 * b as f64));
+        return Host::from_parts(h.dtype(), h.dims(), scaled.collect());
     }
     h.pick(h.dims(), |i| (i + b) % n)
 }

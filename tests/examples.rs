@@ -24,5 +24,5 @@ macro_rules! run_each {
     };
 }
 run_each! {
-    linear_regression moons cnn language_model fit lorenz gaussian_process monte_carlo own_operation mesh
+    linear_regression moons cnn language_model fit lorenz gaussian_process monte_carlo own_operation mesh spectral_pde
 }

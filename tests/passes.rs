@@ -29,7 +29,7 @@ fn names(g: &Graph) -> String {
 fn same_values(a: &[Host], b: &[Host]) -> bool {
     let bits = |h: &Host| -> Vec<u64> {
         let of = |x: &f64| if x.is_nan() { f64::NAN.to_bits() } else { x.to_bits() };
-        h.to_f64().iter().map(of).collect()
+        h.to_parts().iter().map(of).collect()
     };
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.aval() == b.aval() && bits(a) == bits(b))
 }
@@ -45,6 +45,11 @@ fn edges(d: DType) -> Vec<Host> {
         let tiny = if d == DType::F64 { 5e-324 } else { 1e-40 };
         let all = [0.0, -0.0, 1.0, -1.0, 2.5, -0.3, 1e4, 3e38, tiny, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
         return all.iter().map(|x| Host::floats(d, [], vec![*x])).collect();
+    }
+    if d.is_complex() {
+        let parts =
+            [[0.0, 0.0], [-0.0, -0.0], [1.0, 0.0], [0.0, 1.0], [-0.3, 2.5], [f64::INFINITY, 0.0], [f64::NAN, 1.0]];
+        return parts.iter().map(|parts| Host::from_parts(d, [], parts.to_vec())).collect();
     }
     let (low, high) = raxla::host::int_range(d);
     [low, high, 0, 1, -1, 2, 5].iter().map(|x| Host::ints(d, [], vec![*x])).collect()

@@ -9,7 +9,7 @@ use raxla::{
 
 /// Relative error allowed between XLA's approximations and the interpreter, which rounds exact results.
 fn tolerance(d: DType) -> f64 {
-    match d {
+    match d.real() {
         DType::F64 => 1e-11,
         DType::F32 => 3e-6,
         DType::F16 => 2e-3,
@@ -24,7 +24,7 @@ fn compare(what: &str, have: &Host, want: &Host) -> Result<(), String> {
     if have.aval() != want.aval() {
         return Err(format!("{what}: XLA gives {}, eval {}", have.aval(), want.aval()));
     }
-    if !have.dtype().is_float() {
+    if !have.dtype().is_inexact() {
         return if have.to_ints() == want.to_ints() {
             Ok(())
         } else {
@@ -32,8 +32,8 @@ fn compare(what: &str, have: &Host, want: &Host) -> Result<(), String> {
         };
     }
     let tol = tolerance(have.dtype());
-    for (i, (a, b)) in have.to_f64().into_iter().zip(want.to_f64()).enumerate() {
-        let close = a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tol * (1.0 + b.abs());
+    for (i, (a, b)) in have.to_complex().into_iter().zip(want.to_complex()).enumerate() {
+        let close = a == b || (a.is_nan() && b.is_nan()) || (a - b).norm() <= tol * (1.0 + b.norm());
         if !close {
             return Err(format!("{what}: element {i}: XLA {a}, eval {b}"));
         }

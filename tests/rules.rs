@@ -3,7 +3,7 @@
 //! interpreter.
 use crate::kernels;
 use raxla::{
-    Axis, Graph, PerLeaf,
+    Axis, Complex64, Graph, PerLeaf,
     graph::Eqn,
     jvp, linearize,
     prelude::*,
@@ -17,12 +17,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Run a check on each case of each row (of the one that the environment variable ROW names), in these dtypes.
 fn on_every_case(dtypes: &[DType], check: fn(&Case) -> Result<(), String>) {
+    on_every_case_as(dtypes, |case| case, check);
+}
+fn on_every_case_as(dtypes: &[DType], prepared: fn(Case) -> Case, check: fn(&Case) -> Result<(), String>) {
     let only = std::env::var("ROW").unwrap_or_default();
     raxla::debug::set_sink(Some(Box::new(|_| {})));
     let mut failures = vec![];
     let rows: Vec<&Row> = TABLE.iter().copied().flatten().filter(|r| only.is_empty() || r.name == only).collect();
     for (row, dtype) in rows.iter().flat_map(|r| dtypes.iter().map(move |d| (r, *d))).filter(|(r, d)| (r.dtypes)(*d)) {
-        for case in (row.cases)(dtype) {
+        for case in (row.cases)(dtype).into_iter().map(prepared) {
             let result = catch_unwind(AssertUnwindSafe(|| check(&case)));
             if let Err(why) = result.unwrap_or_else(|_| Err("panicked".into())) {
                 failures.push(format!("{} of {dtype}, {}: {why}", row.name, case.label));
@@ -30,6 +33,36 @@ fn on_every_case(dtypes: &[DType], check: fn(&Case) -> Result<(), String>) {
         }
     }
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// As [`on_every_case`], of each case as one of floats: complex operands and results are their two parts. So the derivatives of
+/// functions of complex numbers are compared as those of the real functions that they are.
+fn on_parts_of_every_case(dtypes: &[DType], check: fn(&Case) -> Result<(), String>) {
+    on_every_case_as(dtypes, in_parts, check);
+}
+fn in_parts(case: Case) -> Case {
+    let complex: Vec<bool> = case.inputs.iter().map(|h| h.dtype().is_complex()).collect();
+    let (mut inputs, mut wrt) = (vec![], vec![]);
+    for (i, h) in case.inputs.iter().enumerate() {
+        let first = inputs.len();
+        let part = |part: fn(&Complex64) -> f64| {
+            Host::floats(h.dtype().real(), h.dims(), h.to_complex().iter().map(part).collect())
+        };
+        match complex[i] {
+            true => inputs.extend([part(|z| z.re), part(|z| z.im)]),
+            false => inputs.push(h.clone()),
+        }
+        wrt.extend((first..inputs.len()).filter(|_| case.wrt.contains(&i)));
+    }
+    let f = move |x: &[Tensor]| {
+        let mut x = x.iter().copied();
+        let mut next = || x.next().expect("one per operand, or two");
+        let operands: Vec<Tensor> =
+            complex.iter().map(|c| if *c { raxla::complex(next(), next()) } else { next() }).collect();
+        let parts = |y: Tensor| if y.dtype().is_complex() { vec![y.real(), y.imag()] } else { vec![y] };
+        (case.f)(&operands).into_iter().flat_map(parts).collect()
+    };
+    Case { label: case.label, inputs, wrt, f: Box::new(f) }
 }
 
 /// The case as a function of the operands `of`, at which the others have their values.
@@ -48,7 +81,7 @@ fn operands(case: &Case, of: &[usize]) -> Vec<Host> {
 }
 /// The operands that the case is differentiable in, and those that have no derivatives.
 fn arguments(case: &Case) -> Vec<usize> {
-    (0..case.inputs.len()).filter(|i| case.wrt.contains(i) || !case.inputs[*i].dtype().is_float()).collect()
+    (0..case.inputs.len()).filter(|i| case.wrt.contains(i) || !case.inputs[*i].dtype().is_inexact()).collect()
 }
 fn avals(x: &[Host]) -> Vec<Aval> {
     x.iter().map(|h| h.aval().clone()).collect()
@@ -59,7 +92,7 @@ fn traced(x: &[Host], f: impl FnOnce(&[Tensor]) -> Vec<Tensor>) -> Result<Graph,
 
 #[test]
 fn derivatives_equal_central_differences() {
-    on_every_case(&[DType::F64], |case| {
+    on_parts_of_every_case(&[DType::F64, DType::C128], |case| {
         if case.wrt.is_empty() {
             return Ok(());
         }
@@ -69,7 +102,7 @@ fn derivatives_equal_central_differences() {
 
 #[test]
 fn forward_and_reverse_mode_agree() {
-    on_every_case(&[DType::F64], |case| {
+    on_parts_of_every_case(&[DType::F64, DType::C128], |case| {
         let of = arguments(case);
         let in_f64 = |x: &[Tensor]| {
             let y = function(case, &of)(x).into_iter();
@@ -81,9 +114,12 @@ fn forward_and_reverse_mode_agree() {
 
 #[test]
 fn batching_equals_a_loop() {
-    on_every_case(&[DType::F64, DType::BF16, DType::F8E5M2, DType::I32, DType::U8, DType::I4, DType::Bool], |case| {
-        if case.inputs.is_empty() { Ok(()) } else { check_vmap(&case.f, &case.inputs) }
-    });
+    on_every_case(
+        &[DType::F64, DType::BF16, DType::F8E5M2, DType::I32, DType::U8, DType::I4, DType::Bool, DType::C128],
+        |case| {
+            if case.inputs.is_empty() { Ok(()) } else { check_vmap(&case.f, &case.inputs) }
+        },
+    );
 }
 
 /// What the case does to tangents, which stand behind the operands: without going back, and with operations that only exist
@@ -102,7 +138,7 @@ fn with_tangents(case: &Case, of: &[usize]) -> Vec<Host> {
 
 #[test]
 fn linear_parts_equal_forward_mode() {
-    on_every_case(&[DType::F64], |case| {
+    on_parts_of_every_case(&[DType::F64, DType::C128], |case| {
         if case.wrt.is_empty() {
             return Ok(());
         }
@@ -144,7 +180,7 @@ fn stacked(x: &[Host], mapped: &[bool], n: usize) -> Vec<Host> {
 #[test]
 fn derivatives_of_batches_equal_xla() {
     kernels::register();
-    on_every_case(&[DType::F32], |case| {
+    on_every_case(&[DType::F32, DType::C64], |case| {
         if case.wrt.is_empty() {
             return Ok(());
         }
@@ -172,7 +208,7 @@ fn derivatives_of_batches_equal_xla() {
 #[test]
 fn batches_equal_xla() {
     kernels::register();
-    on_every_case(&[DType::F32, DType::I32, DType::U64], |case| {
+    on_every_case(&[DType::F32, DType::I32, DType::U64, DType::C64], |case| {
         let n = case.inputs.len();
         if n == 0 {
             return Ok(());
@@ -198,9 +234,9 @@ fn same_bits(have: &Host, want: &Host) -> Result<(), String> {
     if have.aval() != want.aval() {
         return Err(format!("the types differ: {} against {}", have.aval(), want.aval()));
     }
-    let float = have.dtype().is_float();
+    let float = have.dtype().is_inexact();
     let bits = |h: &Host| match float {
-        true => h.to_f64().iter().map(|v| if v.is_nan() { -1 } else { v.to_bits() as i128 }).collect(),
+        true => h.to_parts().iter().map(|v| if v.is_nan() { -1 } else { v.to_bits() as i128 }).collect(),
         false => h.to_ints(),
     };
     if bits(have) == bits(want) { Ok(()) } else { Err(format!("{have:?} against {want:?}")) }
@@ -221,7 +257,7 @@ fn optimized_is_the_same(x: &[Host], f: impl Fn(&[Tensor]) -> Vec<Tensor>) -> Re
 
 #[test]
 fn what_is_known_and_what_is_repeated_is_the_same_to_the_bit() {
-    on_every_case(&[DType::F64, DType::F32, DType::BF16, DType::I32, DType::U8, DType::Bool], |case| {
+    on_every_case(&[DType::F64, DType::F32, DType::BF16, DType::I32, DType::U8, DType::Bool, DType::C64], |case| {
         let n = case.inputs.len();
         // (a loop that ends for some operands may not for others, and checks fail)
         let delicate = |e: &Eqn| e.prim.name() == "while" || e.prim.has_effect();

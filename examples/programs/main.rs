@@ -11,11 +11,12 @@ mod mesh;
 mod monte_carlo;
 mod moons;
 mod own_operation;
+mod spectral_pde;
 
 /// Name and program.
 type Program = (&'static str, fn() -> raxla::Result<()>);
 /// All of them.
-pub const PROGRAMS: [Program; 10] = [
+pub const PROGRAMS: [Program; 11] = [
     ("linear_regression", linear_regression::main),
     ("moons", moons::main),
     ("cnn", cnn::main),
@@ -26,6 +27,7 @@ pub const PROGRAMS: [Program; 10] = [
     ("monte_carlo", monte_carlo::main),
     ("own_operation", own_operation::main),
     ("mesh", mesh::main),
+    ("spectral_pde", spectral_pde::main),
 ];
 
 fn main() -> raxla::Result<()> {

@@ -173,7 +173,7 @@ impl<'a> Shards<'a> {
     fn range(&mut self, leaf: &Leaf, piece: &'a Piece) -> Result<Range<usize>> {
         let aval = leaf.aval().with_dims(piece.shape.clone());
         let shard = self.file(&piece.file)?;
-        let fits = |info: &&tensor::TensorInfo| info.shape == piece.shape && info.dtype == stored(aval.dtype);
+        let fits = |info: &&tensor::TensorInfo| info.shape == piece.shape && Some(info.dtype) == stored(aval.dtype);
         let info = shard.tensors.info(&piece.tensor).filter(fits);
         let (begin, end) =
             info.map(|i| (i.data_offsets.0 + shard.values, i.data_offsets.1 + shard.values)).ok_or_else(|| {

@@ -97,12 +97,16 @@ impl Plan {
             let name = format!("shard-{:05}-of-{count:05}.safetensors", i + 1);
             let places: Vec<(usize, usize)> = parts.iter().map(|part| (part.leaf, part.piece)).collect();
             let tensor = |leaves: &[Leaf], part: &Part| leaves[part.leaf].pieces[part.piece].tensor.clone();
-            let entries = parts.into_iter().map(|part| Entry {
-                name: tensor(&self.leaves, &part),
-                dtype: stored(part.data.dtype()),
-                data: part.data,
+            let entries = parts.into_iter().map(|part| {
+                let dtype = stored(part.data.dtype()).ok_or_else(|| {
+                    let leaf = &self.leaves[part.leaf];
+                    let reason =
+                        format!("the leaf `{}` is {}, a dtype that its files do not have", leaf.path, leaf.dtype);
+                    CheckpointError::error(target, Problem::Unsupported, reason, "save its real and imaginary parts")
+                })?;
+                Ok(Entry { name: tensor(&self.leaves, &part), dtype, data: part.data })
             });
-            let (entries, path) = (entries.collect(), target.join(&name));
+            let (entries, path) = (entries.collect::<Result<_>>()?, target.join(&name));
             let file = File::create_new(draft.path().join(&name)).map_err(unwritable)?;
             let written = stream::write(file, entries, &mut staging).map_err(|failure| match failure {
                 Failure::Io(e) => CheckpointError::unwritable(&path, &e),

@@ -50,14 +50,14 @@ pub fn outer(x: Tensor, y: Tensor) -> Tensor {
     }
     x.expand_dims(-1) * y
 }
-/// The inner products along the last axis; the axes in front broadcast. JAX: `jnp.linalg.vecdot`.
+/// The inner products along the last axis, of the conjugates of `x`; the axes in front broadcast. JAX: `jnp.linalg.vecdot`.
 ///
 /// # Errors
 /// Shapes that do not broadcast.
 #[track_caller]
 pub fn vecdot(x: Tensor, y: Tensor) -> Tensor {
     let _at = At::op("vecdot");
-    (x * y).sum(-1)
+    (x.conj() * y).sum(-1)
 }
 
 /// Matrices along the diagonal of a large one, zeros beside them; leading axes are those of all. JAX: `jax.scipy.linalg.block_diag`.

@@ -16,6 +16,12 @@ pub enum Norm {
     Of(f64),
 }
 
+/// |x|² of each element.
+#[track_caller]
+fn square(x: Tensor) -> Tensor {
+    (x * x.conj()).real()
+}
+
 /// The length of a tensor: the root of the sum of all squares. JAX: `jnp.linalg.norm` without an order.
 #[track_caller]
 pub fn norm(x: Tensor) -> Tensor {
@@ -33,9 +39,9 @@ pub fn vector_norm(x: Tensor, ord: f64, axes: impl Into<Axes>) -> Tensor {
     let _at = At::op("vector_norm");
     let axes = axes.into();
     match ord {
-        2.0 => (x * x).sum(axes).sqrt(),
+        2.0 => square(x).sum(axes).sqrt(),
         1.0 => x.abs().sum(axes),
-        0.0 => x.ne(0.0).cast(x.dtype()).sum(axes),
+        0.0 => x.ne(0.0).cast(x.dtype().real()).sum(axes),
         f64::INFINITY => x.abs().max(axes),
         f64::NEG_INFINITY => x.abs().min(axes),
         p => x.abs().pow(p).sum(axes).pow(1.0 / p),
@@ -52,7 +58,7 @@ pub fn matrix_norm(x: Tensor, ord: Norm) -> Tensor {
     matrix("matrix_norm", x);
     let values = || svd(x, false).1;
     match ord {
-        Norm::Frobenius => (x * x).sum([-1, -2]).sqrt(),
+        Norm::Frobenius => square(x).sum([-1, -2]).sqrt(),
         Norm::Nuclear => values().sum(-1),
         Norm::Of(1.0) => x.abs().sum(-2).max(-1),
         Norm::Of(-1.0) => x.abs().sum(-2).min(-1),

@@ -402,6 +402,10 @@ fn dense(h: &Host, listed: bool) -> String {
     match h.data() {
         _ if h.aval().size() == 0 => String::new(),
         Data::Float(v) if h.is_splat() => float_literal(dtype, v[0]),
+        Data::Complex(v) if h.is_splat() && v[0].is_finite() => {
+            let [re, im] = [v[0].re, v[0].im].map(|x| float_literal(dtype.real(), x));
+            format!("({re}, {im})")
+        }
         Data::Int(v) if h.is_splat() => ints(&v[0]),
         Data::Int(v) if listed => format!("[{}]", v.iter().map(ints).collect::<Vec<_>>().join(", ")),
         _ => {
@@ -448,6 +452,8 @@ pub fn mlir_dtype(d: DType) -> &'static str {
         DType::U64 => "ui64",
         DType::F8E4M3FN => "f8E4M3FN",
         DType::F8E5M2 => "f8E5M2",
+        DType::C64 => "complex<f32>",
+        DType::C128 => "complex<f64>",
         other => other.name(),
     }
 }

@@ -71,6 +71,8 @@ macro_rules! operator {
             }
         }
         operator!(left f64, $Op, $m, $f);
+        operator!(left num_complex::Complex32, $Op, $m, $f);
+        operator!(left num_complex::Complex64, $Op, $m, $f);
         operator!(left i32, $Op, $m, $f);
     };
     (assign $Assign:ident, $assign:ident, $Op:ident, $m:ident) => {
@@ -225,7 +227,29 @@ pub fn where_(condition: Tensor, yes: Tensor, no: impl Rhs) -> Tensor {
     }
 }
 
+/// The complex numbers with these real and imaginary parts, floats of f32 or f64, which broadcast. JAX: `lax.complex`.
+///
+/// ```
+/// use raxla::{Complex32, complex, prelude::*};
+/// let f = jit(|x: Tensor| complex(x, 1.0) * Complex32::I);
+/// let z = f.call((Array::from_slice([2], &[0f32, 2.])?,))?;
+/// assert_eq!(z.to_vec::<Complex32>()?, [Complex32::new(-1.0, 0.0), Complex32::new(-1.0, 2.0)]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn complex(re: Tensor, im: impl Rhs) -> Tensor {
+    let _at = At::op("complex");
+    let (re, im) = fit("complex", re, im.beside(re));
+    prim::complex(re, im)
+}
+
 impl Tensor {
+    /// The angle of complex numbers in the plane, in radians from -π to π: of 1 it is 0, of i it is π/2. JAX: `jnp.angle`.
+    #[track_caller]
+    pub fn angle(self) -> Tensor {
+        let _at = At::op("angle");
+        prim::atan2(self.imag(), self.real())
+    }
     /// Each element limited to `[low, high]`; both broadcast. At a bound the derivative is one half, as in JAX
     /// (`jnp.clip`; that of [`prim::clamp`] is 0).
     ///

@@ -57,6 +57,7 @@ impl Axes {
 /// What a sum is accumulated in: narrow floats in f32, bools and narrow integers in 32 bits.
 fn accumulator(d: DType) -> DType {
     match d {
+        d if d.is_complex() => d,
         d if d.is_float() && d != DType::F64 => DType::F32,
         d if d.bits() >= 32 => d,
         DType::Bool => DType::I32,
@@ -66,11 +67,11 @@ fn accumulator(d: DType) -> DType {
 }
 /// What a sum comes back as: floats keep their dtype.
 fn summed(d: DType) -> DType {
-    if d.is_float() { d } else { accumulator(d) }
+    if d.is_inexact() { d } else { accumulator(d) }
 }
 /// The dtype of a mean.
 fn averaged(d: DType) -> DType {
-    if d.is_float() { d } else { DType::F32 }
+    if d.is_inexact() { d } else { DType::F32 }
 }
 
 fn count(x: Tensor, axes: &[usize]) -> usize {
@@ -132,11 +133,12 @@ reductions! {
     /// Mean over axes, computed in f32 at least; of integers and bools, f32.
     mean, mean_keep => |x, axes| wide_mean(x.cast(accumulator(averaged(x.dtype()))), &axes).cast(averaged(x.dtype()));
     /// Variance over axes: the mean squared distance from the mean (divided by n, as NumPy does); dtypes as in
-    /// [`Tensor::mean`].
+    /// [`Tensor::mean`], and of complex numbers a float.
     var, var_keep => |x, axes| {
         let wide = x.cast(accumulator(averaged(x.dtype())));
         let centred = wide - wide_mean(wide, &axes).reshape(kept(x, &axes));
-        wide_mean(centred * centred, &axes).cast(averaged(x.dtype()))
+        let square = (centred * centred.conj()).real();
+        wide_mean(square, &axes).cast(averaged(x.dtype()).real())
     };
     /// Standard deviation over axes: the root of [`Tensor::var`].
     std, std_keep => |x, axes| x.var(isizes(&axes)).sqrt();
@@ -167,7 +169,10 @@ reductions! {
 fn require_float(x: Tensor) {
     let a = x.aval();
     if !a.dtype.is_float() {
-        let help = "convert it first with `.cast(..)`".to_string();
+        let help = match a.dtype.is_complex() {
+            true => "take `x.real()` or `x.abs()` of complex numbers".to_string(),
+            false => "convert it first with `.cast(..)`".to_string(),
+        };
         fail(op_name("exp"), vec![a.clone()], format!("{} is not a float", a.dtype.name()), Some(help))
     }
 }

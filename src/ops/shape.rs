@@ -372,7 +372,7 @@ pub fn causal(t: usize) -> Tensor {
 #[track_caller]
 pub fn one_hot(indices: Tensor, n: usize, dtype: DType) -> Tensor {
     let _at = At::op("one_hot");
-    if indices.dtype().is_float() {
+    if indices.dtype().is_inexact() {
         let help = "convert them first with `.cast(DType::I32)`".to_string();
         fail("one_hot", vec![indices.aval()], "the indices are not integers", Some(help))
     }

@@ -62,11 +62,12 @@ impl Primitive for ArgMinMax {
         if self.largest { "argmax" } else { "argmin" }
     }
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
+        require(&x[0], is_ordered, "an ordered type")?;
         let n = require_axis(&x[0], self.axis)?;
         if n == 0 {
             return Err(format!("axis {} is empty: there is no element to choose", self.axis).into());
         }
-        if self.index.is_float() || self.index == DType::Bool {
+        if !self.index.is_int() {
             return Err(format!("the index dtype {} is not an integer", self.index.name()).into());
         }
         if (n - 1) as i128 > int_range(self.index).1 {
@@ -87,6 +88,7 @@ impl Primitive for ArgMinMax {
             },
             Data::Int(v) if self.largest => v[i].cmp(&v[j]),
             Data::Int(v) => v[j].cmp(&v[i]),
+            Data::Complex(_) => super::sort::unordered(),
         };
         let starts = (0..x[0].aval().size()).filter(|i| unravel(dims, *i)[self.axis] == 0);
         let best = |start: usize| {
@@ -142,6 +144,6 @@ fn cases(d: DType, f: fn(Tensor, usize, DType) -> Tensor) -> Vec<Case> {
 }
 /// All primitives of this file.
 pub(super) const ROWS: &[Row] = &[
-    Row { name: "argmax", dtypes: any_dtype, cases: |d| cases(d, argmax) },
-    Row { name: "argmin", dtypes: any_dtype, cases: |d| cases(d, argmin) },
+    Row { name: "argmax", dtypes: is_ordered, cases: |d| cases(d, argmax) },
+    Row { name: "argmin", dtypes: is_ordered, cases: |d| cases(d, argmin) },
 ];

@@ -1,24 +1,36 @@
 //! Elementwise operations of two and three operands of one shape. Operators with broadcasting are in `ops`.
 use super::*;
 use crate::{host::Both, trace::bind1};
+use num_complex::Complex64;
 
-/// Apply a function of two floats, or of two integers, element by element.
-fn map2(x: &[Host], y: DType, float: impl Fn(f64, f64) -> f64, int: impl Fn(i128, i128) -> i128) -> Host {
+/// Apply a function of two floats, of two integers, or of two complex numbers, element by element.
+fn map2(
+    x: &[Host],
+    y: DType,
+    float: impl Fn(f64, f64) -> f64,
+    int: impl Fn(i128, i128) -> i128,
+    complex: fn(Complex64, Complex64) -> Complex64,
+) -> Host {
     let dims = x[0].dims().to_vec();
     match x[0].beside(&x[1]) {
         Both::Float(a, b) => Host::floats(y, dims, a.iter().zip(b).map(|(a, b)| float(*a, *b)).collect()),
         Both::Int(a, b) => Host::ints(y, dims, a.iter().zip(b).map(|(a, b)| int(*a, *b)).collect()),
+        Both::Complex(a, b) => Host::complex(y, dims, a.iter().zip(b).map(|(a, b)| complex(*a, *b)).collect()),
     }
 }
 
 fn no_ints(a: i128, _: i128, _: DType) -> i128 {
     unary::no_int(a)
 }
+/// The meaning on complex numbers of operations that have none.
+pub(super) fn no_complex(_: Complex64, _: Complex64) -> Complex64 {
+    panic!("the type rule admits no complex numbers")
+}
 
-/// One block per operation: documentation, function, StableHLO name, kind of operands, meaning on floats and on integers
-/// (with the dtype), the tangent of the left operand's tangent `d` and of the right one's, and how it is folded.
+/// One block per operation: documentation, function, StableHLO name, kind of operands, meaning on floats, on integers
+/// (with the dtype) and on complex numbers, the tangent of the left operand's tangent `d` and of the right one's, and how it is folded.
 macro_rules! binary {
-    ($(#[$doc:meta])* $P:ident, $f:ident, $hlo:literal, $kind:expr, $float:expr, $int:expr,
+    ($(#[$doc:meta])* $P:ident, $f:ident, $hlo:literal, $kind:expr, $float:expr, $int:expr, $complex:expr,
      |$x:ident, $y:ident, $z:ident, $d:ident| ($left:expr, $right:expr) $(, transpose |$ct:ident, $op:ident| $tr:expr)?
      $(, fold |$me:ident, $known:ident| $fold:expr)?) => {
         $(#[$doc])*
@@ -44,7 +56,7 @@ macro_rules! binary {
             fn eval(&self, x: &[Host]) -> Vec<Host> {
                 let dtype = x[0].dtype();
                 let int: fn(i128, i128, DType) -> i128 = $int;
-                vec![map2(x, dtype, $float, |a, b| int(a, b, dtype))]
+                vec![map2(x, dtype, $float, |a, b| int(a, b, dtype), $complex)]
             }
             fn jvp(&self, x: &[Tensor], z: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
                 type Rule = fn(Tensor, Tensor, Tensor, Tensor) -> Option<Tensor>;
@@ -74,64 +86,66 @@ macro_rules! binary {
 }
 const FLOAT: (fn(DType) -> bool, &str) = (is_float, "a float");
 const NUMBER: (fn(DType) -> bool, &str) = (is_number, "a number");
-const ANY: (fn(DType) -> bool, &str) = (any_dtype, "");
+const ORDERED_NUMBER: (fn(DType) -> bool, &str) = (is_real, "a number with an order");
+const INEXACT: (fn(DType) -> bool, &str) = (is_inexact, "a float or complex number");
+const ORDERED: (fn(DType) -> bool, &str) = (is_ordered, "an ordered type");
 const BITS: (fn(DType) -> bool, &str) = (is_int_or_bool, "an integer or bool");
-const INT: (fn(DType) -> bool, &str) = (|d| !d.is_float() && d != DType::Bool, "an integer");
+const INT: (fn(DType) -> bool, &str) = (DType::is_int, "an integer");
 
 /// A linear operand's share of a cotangent.
 fn if_linear(x: &Operand, f: impl FnOnce() -> Tensor) -> Option<Tensor> {
     x.is_linear().then(f)
 }
 
-binary!(/** x + y */ Add, add, "add", NUMBER, |a, b| a + b, |a, b, _| a + b, |x, y, z, d| (Some(d), Some(d)),
+binary!(/** x + y */ Add, add, "add", NUMBER, |a, b| a + b, |a, b, _| a + b, |a, b| a + b, |x, y, z, d| (Some(d), Some(d)),
     transpose |ct, x| vec![if_linear(&x[0], || ct), if_linear(&x[1], || ct)],
     // (0 + -0 is 0: only -0 changes nothing)
     fold |add, x| exact(add, x).or_else(|| other_beside(x, -0.0)));
-binary!(/** x - y */ Sub, sub, "subtract", NUMBER, |a, b| a - b, |a, b, _| a - b, |x, y, z, d| (Some(d), Some(d.neg())),
+binary!(/** x - y */ Sub, sub, "subtract", NUMBER, |a, b| a - b, |a, b, _| a - b, |a, b| a - b, |x, y, z, d| (Some(d), Some(d.neg())),
     transpose |ct, x| vec![if_linear(&x[0], || ct), if_linear(&x[1], || ct.neg())],
     fold |sub, x| exact(sub, x).or_else(|| left_beside(x, 0.0)));
-binary!(/** x · y */ Mul, mul, "multiply", NUMBER, |a, b| a * b, |a, b, _| a.wrapping_mul(b),
+binary!(/** x · y */ Mul, mul, "multiply", NUMBER, |a, b| a * b, |a, b, _| a.wrapping_mul(b), |a, b| a * b,
     |x, y, z, d| (Some(mul(d, y)), Some(mul(x, d))),
     transpose |ct, x| vec![if_linear(&x[0], || mul(ct, x[1].known())), if_linear(&x[1], || mul(x[0].known(), ct))],
     fold |mul, x| exact(mul, x).or_else(|| other_beside(x, 1.0)).or_else(|| absorbing(x, 0.0)));
 binary!(/** x / y. Integers round towards zero; division by zero gives all one bits. */
-    Div, div, "divide", NUMBER, |a, b| a / b, |a, b, _| if b == 0 { -1 } else { a / b },
+    Div, div, "divide", NUMBER, |a, b| a / b, |a, b, _| if b == 0 { -1 } else { a / b }, |a, b| a / b,
     |x, y, z, d| (Some(div(d, y)), Some(mul(d, div(z, y)).neg())),
     transpose |ct, x| vec![Some(div(ct, x[1].known())), None],
     // (accelerators may divide floats with another rounding)
     fold |div, x| exact_int(div, x).or_else(|| left_beside(x, 1.0)));
 binary!(/** Remainder of x / y with the sign of x; modulo 0 an integer stays as it is. */
-    Rem, rem, "remainder", NUMBER, |a, b| a % b, |a, b, _| if b == 0 { a } else { a % b },
+    Rem, rem, "remainder", ORDERED_NUMBER, |a, b| a % b, |a, b, _| if b == 0 { a } else { a % b }, no_complex,
     |x, y, z, d| (Some(d), Some(mul(d, mul(div(x, y).sign(), div(x, y).abs().floor())).neg())),
     fold |rem, x| exact_int(rem, x));
-binary!(/** xʸ for floats. */ Pow, pow, "power", FLOAT, f64::powf, no_ints,
+binary!(/** xʸ for floats and complex numbers. */ Pow, pow, "power", INEXACT, f64::powf, no_ints, Complex64::powc,
     |x, y, z, d| (Some(d * select(y.eq(0.0), zeros_of(&y.aval()), mul(y, pow(x, select(y.eq(0.0), ones_like(y), y - 1.0))))),
                   Some(d * mul(select(x.eq(0.0), ones_like(x), x).log(), z))));
 binary!(/** The angle of the point (y, x), in radians: `atan2(y, x)`. */ Atan2, atan2, "atan2", FLOAT, f64::atan2,
-    no_ints,
+    no_ints, no_complex,
     |x, y, z, d| (Some(d * div(y, x * x + y * y)), Some((d * div(x, x * x + y * y)).neg())));
 binary!(/** The larger of x and y; NaN if one is. At a tie the tangent is the mean of both. */
-    Max, max, "maximum", ANY, |a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }, |a, b, _| a.max(b),
+    Max, max, "maximum", ORDERED, |a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }, |a, b, _| a.max(b), no_complex,
     |x, y, z, d| (Some(d * share(x, y, z)), Some(d * share(y, x, z))), fold |max, x| exact_order(max, x));
 binary!(/** The smaller of x and y; NaN if one is. At a tie the tangent is the mean of both. */
-    Min, min, "minimum", ANY, |a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }, |a, b, _| a.min(b),
+    Min, min, "minimum", ORDERED, |a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }, |a, b, _| a.min(b), no_complex,
     |x, y, z, d| (Some(d * share(x, y, z)), Some(d * share(y, x, z))), fold |min, x| exact_order(min, x));
-binary!(/** Bitwise and; on bools, logical. */ And, and, "and", BITS, |a, _| a, |a, b, _| a & b, |x, y, z, d| (None, None),
+binary!(/** Bitwise and; on bools, logical. */ And, and, "and", BITS, |a, _| a, |a, b, _| a & b, no_complex, |x, y, z, d| (None, None),
     fold |and, x| exact(and, x).or_else(|| other_beside(x, -1.0)).or_else(|| absorbing(x, 0.0)));
-binary!(/** Bitwise or; on bools, logical. */ Or, or, "or", BITS, |a, _| a, |a, b, _| a | b, |x, y, z, d| (None, None),
+binary!(/** Bitwise or; on bools, logical. */ Or, or, "or", BITS, |a, _| a, |a, b, _| a | b, no_complex, |x, y, z, d| (None, None),
     fold |or, x| exact(or, x).or_else(|| other_beside(x, 0.0)).or_else(|| absorbing(x, -1.0)));
-binary!(/** Bitwise exclusive or; on bools, logical. */ Xor, xor, "xor", BITS, |a, _| a, |a, b, _| a ^ b, |x, y, z, d| (None, None),
+binary!(/** Bitwise exclusive or; on bools, logical. */ Xor, xor, "xor", BITS, |a, _| a, |a, b, _| a ^ b, no_complex, |x, y, z, d| (None, None),
     fold |xor, x| exact(xor, x).or_else(|| other_beside(x, 0.0)));
 binary!(/** x shifted left by y bits; by the width or more, 0. */ ShiftLeft, shift_left, "shift_left", INT, |a, _| a,
-    |a, b, t| if too_far(b, t) { 0 } else { a << b }, |x, y, z, d| (None, None),
+    |a, b, t| if too_far(b, t) { 0 } else { a << b }, no_complex, |x, y, z, d| (None, None),
     fold |shift, x| exact(shift, x).or_else(|| left_beside(x, 0.0)));
 binary!(/** x shifted right by y bits, filled with the sign; by the width or more, all sign. */
     ShiftRightArithmetic, shift_right_arithmetic, "shift_right_arithmetic", INT, |a, _| a,
-    |a, b, t| crate::host::wrap(t, sign_extend(a, t) >> if too_far(b, t) { t.bits() as i128 - 1 } else { b }),
+    |a, b, t| crate::host::wrap(t, sign_extend(a, t) >> if too_far(b, t) { t.bits() as i128 - 1 } else { b }), no_complex,
     |x, y, z, d| (None, None), fold |shift, x| exact(shift, x).or_else(|| left_beside(x, 0.0)));
 binary!(/** x shifted right by y bits, filled with zeros; by the width or more, 0. */
     ShiftRightLogical, shift_right_logical, "shift_right_logical", INT, |a, _| a,
-    |a, b, t| if too_far(b, t) { 0 } else { (a & ((1i128 << t.bits()) - 1)) >> b }, |x, y, z, d| (None, None),
+    |a, b, t| if too_far(b, t) { 0 } else { (a & ((1i128 << t.bits()) - 1)) >> b }, no_complex, |x, y, z, d| (None, None),
     fold |shift, x| exact(shift, x).or_else(|| left_beside(x, 0.0)));
 
 fn too_far(by: i128, t: DType) -> bool {
@@ -185,6 +199,9 @@ impl Primitive for Compare {
     }
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         same_types(x)?;
+        if !matches!(self.0, Direction::Eq | Direction::Ne) {
+            require(&x[0], ORDERED.0, ORDERED.1)?;
+        }
         Ok(vec![x[0].with_dtype(DType::Bool)])
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
@@ -201,6 +218,11 @@ impl Primitive for Compare {
         let v = match x[0].beside(&x[1]) {
             Both::Float(a, b) => a.iter().zip(b).map(|(a, b)| holds(self.0, a, b)).collect(),
             Both::Int(a, b) => a.iter().zip(b).map(|(a, b)| holds(self.0, a, b)).collect(),
+            // (the type rule admits these two comparisons only)
+            Both::Complex(a, b) => {
+                let equal = self.0 == Direction::Eq;
+                a.iter().zip(b).map(|(a, b)| ((a == b) == equal) as i128).collect()
+            }
         };
         vec![Host::ints(DType::Bool, x[0].dims(), v)]
     }
@@ -213,7 +235,7 @@ impl Primitive for Compare {
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         let kind = match x[0].aval.dtype {
-            d if d.is_float() => "FLOAT",
+            d if d.is_inexact() => "FLOAT",
             d if d.is_signed() => "SIGNED",
             _ => "UNSIGNED",
         };
@@ -249,18 +271,9 @@ impl Primitive for Select {
         Ok(vec![x[1].clone()])
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
-        let chosen = x[0].to_ints();
-        let pick = |i: usize| chosen[i] != 0;
-        vec![match x[1].beside(&x[2]) {
-            Both::Float(a, b) => Host::floats(
-                x[1].dtype(),
-                x[1].dims(),
-                (0..a.len()).map(|i| if pick(i) { a[i] } else { b[i] }).collect(),
-            ),
-            Both::Int(a, b) => {
-                Host::ints(x[1].dtype(), x[1].dims(), (0..a.len()).map(|i| if pick(i) { a[i] } else { b[i] }).collect())
-            }
-        }]
+        let (chosen, n) = (x[0].to_ints(), x[1].aval().size());
+        let both = Host::joined(x[1].dtype(), &x[1..]);
+        vec![both.pick(x[1].dims(), |i| if chosen[i] != 0 { i } else { n + i })]
     }
     fn jvp(&self, x: &[Tensor], y: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
         let zero = zeros_of(&y[0].aval());
@@ -300,6 +313,7 @@ impl Primitive for Clamp {
     }
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         same_types(x)?;
+        require(&x[1], ORDERED.0, ORDERED.1)?;
         Ok(vec![x[1].clone()])
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
@@ -340,7 +354,7 @@ fn cases(dtype: DType, x: (f64, f64), y: (f64, f64), f: fn(Tensor, Tensor) -> Te
         let special = vec![Host::floats(dtype, [49], a), Host::floats(dtype, [49], b)];
         cases.push(Case::new("special", special, apply).wrt([]));
     }
-    if !dtype.is_float() && dtype != DType::Bool {
+    if dtype.is_int() {
         let (low, high) = crate::host::int_range(dtype);
         let s = [low, low + 1, 0, 1, 2, high - 1, high];
         let (a, b) = s.iter().flat_map(|a| s.iter().map(move |b| (*a, *b))).unzip();
@@ -352,7 +366,7 @@ macro_rules! rows {
     ($($name:literal, $kind:expr, $x:expr, $y:expr, $f:expr;)*) => {
         &[$(Row { name: $name, dtypes: $kind, cases: |d| cases(d, $x, $y, $f) },)*
           Row { name: "select", dtypes: any_dtype, cases: select_cases },
-          Row { name: "clamp", dtypes: any_dtype, cases: clamp_cases }]
+          Row { name: "clamp", dtypes: is_ordered, cases: clamp_cases }]
     };
 }
 /// All primitives of this file.
@@ -361,11 +375,11 @@ pub(super) const ROWS: &[Row] = rows![
     "sub", is_number, (-3.0, 3.0), (-3.0, 3.0), sub;
     "mul", is_number, (-3.0, 3.0), (-3.0, 3.0), mul;
     "div", is_number, (-3.0, 3.0), (0.5, 3.0), div;
-    "rem", is_number, (-9.0, 9.0), (1.0, 4.0), rem;
-    "pow", is_float, (0.3, 3.0), (-2.0, 2.0), pow;
+    "rem", is_real, (-9.0, 9.0), (1.0, 4.0), rem;
+    "pow", is_inexact, (0.3, 3.0), (-2.0, 2.0), pow;
     "atan2", is_float, (-3.0, 3.0), (0.5, 3.0), atan2;
-    "max", any_dtype, (-3.0, 3.0), (-3.0, 3.0), max;
-    "min", any_dtype, (-3.0, 3.0), (-3.0, 3.0), min;
+    "max", is_ordered, (-3.0, 3.0), (-3.0, 3.0), max;
+    "min", is_ordered, (-3.0, 3.0), (-3.0, 3.0), min;
     "and", is_int_or_bool, (-9.0, 9.0), (-9.0, 9.0), and;
     "or", is_int_or_bool, (-9.0, 9.0), (-9.0, 9.0), or;
     "xor", is_int_or_bool, (-9.0, 9.0), (-9.0, 9.0), xor;
@@ -374,10 +388,10 @@ pub(super) const ROWS: &[Row] = rows![
     "shift_right_logical", INT.0, (-9.0, 9.0), (0.0, 5.0), shift_right_logical;
     "eq", any_dtype, (-2.0, 2.0), (-2.0, 2.0), |x, y| compare(Direction::Eq, x, y);
     "ne", any_dtype, (-2.0, 2.0), (-2.0, 2.0), |x, y| compare(Direction::Ne, x, y);
-    "lt", any_dtype, (-2.0, 2.0), (-2.0, 2.0), |x, y| compare(Direction::Lt, x, y);
-    "le", any_dtype, (-2.0, 2.0), (-2.0, 2.0), |x, y| compare(Direction::Le, x, y);
-    "gt", any_dtype, (-2.0, 2.0), (-2.0, 2.0), |x, y| compare(Direction::Gt, x, y);
-    "ge", any_dtype, (-2.0, 2.0), (-2.0, 2.0), |x, y| compare(Direction::Ge, x, y);
+    "lt", is_ordered, (-2.0, 2.0), (-2.0, 2.0), |x, y| compare(Direction::Lt, x, y);
+    "le", is_ordered, (-2.0, 2.0), (-2.0, 2.0), |x, y| compare(Direction::Le, x, y);
+    "gt", is_ordered, (-2.0, 2.0), (-2.0, 2.0), |x, y| compare(Direction::Gt, x, y);
+    "ge", is_ordered, (-2.0, 2.0), (-2.0, 2.0), |x, y| compare(Direction::Ge, x, y);
 ];
 fn select_cases(d: DType) -> Vec<Case> {
     let case = |label: &str, dims: &[usize]| {

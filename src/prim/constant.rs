@@ -4,6 +4,7 @@ use crate::{
     host::{int_range, round},
     trace::{At, bind1, op_name, refuse},
 };
+use num_complex::{Complex32, Complex64};
 
 /// Captured constants above this many bytes are refused: they would be copied into the compiled program.
 pub const LARGEST_CONSTANT: usize = 64 << 10;
@@ -36,17 +37,37 @@ scalar! {
     Int as i128: i8 i16 i32 i64 i128 isize u8 u16 u32 u64 usize bool;
 }
 
+impl Scalar for Complex64 {
+    fn host(self, dtype: DType) -> Result<Host, Refusal> {
+        fitting(Number::Complex(self), dtype)
+    }
+}
+impl Scalar for Complex32 {
+    fn host(self, dtype: DType) -> Result<Host, Refusal> {
+        Complex64::new(self.re.into(), self.im.into()).host(dtype)
+    }
+}
+
 /// A number of any Rust type.
 #[derive(Clone, Copy, Debug)]
 enum Number {
     Float(f64),
     Int(i128),
+    Complex(Complex64),
 }
 impl Number {
     /// As a scalar of this dtype, if it has the number.
     fn of(self, dtype: DType) -> Option<Host> {
-        let (low, high) = if dtype.is_float() { (0, 0) } else { int_range(dtype) };
+        let (low, high) = if dtype.is_inexact() { (0, 0) } else { int_range(dtype) };
+        let part = |x: f64| Some(Number::Float(x).of(dtype.real())?.to_f64()[0]);
         match self {
+            Number::Complex(z) if dtype.is_complex() => {
+                Some(Host::complex(dtype, [], vec![Complex64::new(part(z.re)?, part(z.im)?)]))
+            }
+            Number::Complex(z) if z.im == 0.0 => Number::Float(z.re).of(dtype),
+            Number::Complex(_) => None,
+            Number::Float(x) if dtype.is_complex() => Number::Complex(x.into()).of(dtype),
+            Number::Int(n) if dtype.is_complex() => Number::Float(n as f64).of(dtype),
             Number::Float(x) if dtype.is_float() => {
                 let y = round(dtype, x);
                 (y.is_finite() == x.is_finite() && y.is_nan() == x.is_nan()).then(|| Host::floats(dtype, [], vec![y]))
@@ -63,6 +84,7 @@ impl fmt::Display for Number {
         match self {
             Number::Float(x) => write!(f, "{x:?}"),
             Number::Int(n) => write!(f, "{n}"),
+            Number::Complex(z) => write!(f, "{z}"),
         }
     }
 }
@@ -72,11 +94,18 @@ fn fitting(number: Number, dtype: DType) -> Result<Host, Refusal> {
     number.of(dtype).ok_or_else(|| {
         let has = match dtype {
             DType::Bool => "holds 0 and 1".to_string(),
+            d if d.is_complex() => format!("has parts up to {:?}", largest(d.real())),
+            d if d.is_float() && matches!(number, Number::Complex(_)) => "has no imaginary part".to_string(),
             d if d.is_float() => format!("ends at {:?}", largest(d)),
             d => format!("holds integers from {} to {}", int_range(d).0, int_range(d).1),
         };
-        let wider = [DType::I32, DType::I64, DType::U64, DType::F32, DType::F64];
-        let wider = wider.into_iter().find(|d| (d.is_float() || !dtype.is_float()) && number.of(*d).is_some());
+        let wider = [DType::I32, DType::I64, DType::U64, DType::F32, DType::F64, DType::C64, DType::C128];
+        let holds = |d: &DType| match dtype {
+            DType::F64 | DType::C128 => *d == DType::C128,
+            _ if dtype.is_complex() => d.is_complex(),
+            _ => d.is_inexact() || !dtype.is_float(),
+        };
+        let wider = wider.into_iter().find(|d| holds(d) && number.of(*d).is_some());
         let refusal = Refusal::new(format!("the number {number} does not fit {dtype}, which {has}"));
         match wider {
             Some(d) => refusal.help(format!("convert what it meets: `.cast(DType::{d:?})`")),
@@ -233,7 +262,7 @@ pub(super) const ROWS: &[Row] = &[
         cases: |d| {
             vec![
                 Case::new("number", vec![], move |_| vec![full([2, 3], d, if d == DType::Bool { 1 } else { 3 })]),
-                Case::new("fraction", vec![], move |_| vec![full([], d, if d.is_float() { 0.625 } else { 1.0 })]),
+                Case::new("fraction", vec![], move |_| vec![full([], d, if d.is_inexact() { 0.625 } else { 1.0 })]),
                 Case::new("empty", vec![], move |_| vec![full([0, 3], d, 1)]),
             ]
         },
@@ -263,7 +292,7 @@ mod tests {
         let fits = |n: Number, d: DType, want: f64| assert_eq!(fitting(n, d).unwrap().to_f64(), [want], "{n} in {d}");
         let refused = |n: Number, d: DType, want: &str| assert_eq!(fitting(n, d).unwrap_err().to_string(), want);
         use Number::{Float, Int};
-        for d in DType::ALL.into_iter().filter(|d| !d.is_float()) {
+        for d in DType::ALL.into_iter().filter(|d| !d.is_inexact()) {
             let (low, high) = int_range(d);
             for n in [low, high] {
                 assert_eq!(fitting(Int(n), d).unwrap().to_ints(), [n]);

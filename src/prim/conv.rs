@@ -379,6 +379,10 @@ impl Primitive for Convolution {
                 let product = |s: i128, (i, j): (usize, usize)| s.wrapping_add(a[i].wrapping_mul(b[j]));
                 Host::ints(y.dtype, &*y.dims, (0..n).map(|o| terms(o).into_iter().fold(0, product)).collect())
             }
+            Both::Complex(a, b) => {
+                let sum = |o: usize| terms(o).into_iter().map(|(i, j)| a[i] * b[j]).sum();
+                Host::complex(y.dtype, &*y.dims, (0..n).map(sum).collect())
+            }
         }]
     }
     fn jvp(&self, x: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {

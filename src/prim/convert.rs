@@ -9,7 +9,8 @@ pub struct Convert {
 }
 impl Tensor {
     /// Each element converted to `dtype`: floats are rounded to nearest even, integers wrap, floats become integers
-    /// towards zero (saturating; NaN gives 0), and anything non-zero is `true`. The same dtype costs nothing.
+    /// towards zero (saturating; NaN gives 0), and anything non-zero is `true`. The same dtype costs nothing. Complex numbers only
+    /// become complex numbers of another width, or bools: [`Tensor::real`] takes their real parts.
     #[track_caller]
     pub fn cast(self, dtype: DType) -> Tensor {
         if self.dtype() == dtype { self } else { bind1(Convert { to: dtype }, &[self]) }
@@ -23,16 +24,22 @@ impl Primitive for Convert {
         Tag::Movement
     }
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
+        if x[0].dtype.is_complex() && !self.to.is_complex() && self.to != DType::Bool {
+            let reason = format!("converting {} to {} would drop the imaginary parts", x[0].dtype, self.to);
+            return Err(Refusal::new(reason).help("take `x.real()`, `x.imag()` or `x.abs()` first"));
+        }
         Ok(vec![x[0].with_dtype(self.to)])
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         vec![x[0].cast(self.to)]
     }
     fn jvp(&self, _: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
-        vec![dx[0].filter(|_| self.to.is_float()).map(|d| d.cast(self.to))]
+        vec![dx[0].filter(|_| self.to.is_inexact()).map(|d| d.cast(self.to))]
     }
     fn transpose(&self, ct: &[Option<Tensor>], x: &[Operand]) -> Vec<Option<Tensor>> {
-        vec![ct[0].map(|ct| ct.cast(x[0].aval().dtype))]
+        let from = x[0].aval().dtype;
+        // (what becomes complex has no imaginary part, so that of the cotangent has no effect)
+        vec![ct[0].map(|ct| if from.is_complex() { ct.cast(from) } else { ct.real().cast(from) })]
     }
     fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
         vec![x[0].cast(self.to)]
@@ -147,8 +154,9 @@ pub(super) const ROWS: &[Row] = &[
         name: "convert",
         dtypes: any_dtype,
         cases: |d| {
-            let to = DType::ALL.into_iter().filter(move |t| *t != d);
-            let edges = if d.is_float() {
+            let kept = move |t: &DType| !d.is_complex() || t.is_complex() || *t == DType::Bool;
+            let to = DType::ALL.into_iter().filter(move |t| *t != d && kept(t));
+            let edges = if d.is_inexact() {
                 let big = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e30, -1e30, 3e9, 70000.0, 300.5, -300.5, 127.5];
                 Host::floats(d, [16], [&big[..], &[0.5, -0.5, 1.5, -0.0, 1e-6, 2.75]].concat())
             } else {

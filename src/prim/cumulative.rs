@@ -5,6 +5,7 @@ use crate::{
     lower::array,
     trace::bind1,
 };
+use num_complex::Complex64;
 
 /// What is accumulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +35,13 @@ impl Accumulation {
             Accumulation::Min => a.min(b),
             Accumulation::LogSumExp if (a - b).is_nan() => a + b,
             Accumulation::LogSumExp => a.max(b) + (-(a - b).abs()).exp().ln_1p(),
+        }
+    }
+    fn complexes(self, a: Complex64, b: Complex64) -> Complex64 {
+        match self {
+            Accumulation::Sum => a + b,
+            Accumulation::Prod => a * b,
+            Accumulation::Max | Accumulation::Min | Accumulation::LogSumExp => no_complex(a, b),
         }
     }
     fn ints(self, a: i128, b: i128, dtype: DType) -> i128 {
@@ -178,7 +186,8 @@ impl Primitive for Cumulative {
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         match self.kind {
             Accumulation::LogSumExp => require(&x[0], is_float, "a float")?,
-            _ => require(&x[0], is_number, "a number")?,
+            Accumulation::Sum | Accumulation::Prod => require(&x[0], is_number, "a number")?,
+            Accumulation::Max | Accumulation::Min => require(&x[0], is_real, "a number with an order")?,
         }
         require_axis(&x[0], self.axis)?;
         Ok(vec![x[0].clone()])
@@ -204,6 +213,13 @@ impl Primitive for Cumulative {
                 let (mut out, t) = (v.to_vec(), x[0].dtype());
                 visit.into_iter().for_each(|i| out[i] = previous(i).map_or(v[i], |p| self.kind.ints(out[p], v[i], t)));
                 Host::ints(t, dims, out)
+            }
+            Data::Complex(v) => {
+                let mut out = v.to_vec();
+                visit
+                    .into_iter()
+                    .for_each(|i| out[i] = previous(i).map_or(v[i], |p| self.kind.complexes(out[p], v[i])));
+                Host::complex(x[0].dtype(), dims, out)
             }
         }]
     }
@@ -273,7 +289,7 @@ fn cases(d: DType, f: fn(Tensor, usize, bool) -> Tensor) -> Vec<Case> {
 pub(super) const ROWS: &[Row] = &[
     Row { name: "cumsum", dtypes: is_number, cases: |d| cases(d, cumsum) },
     Row { name: "cumprod", dtypes: is_number, cases: |d| cases(d, cumprod) },
-    Row { name: "cummax", dtypes: is_number, cases: |d| cases(d, cummax) },
-    Row { name: "cummin", dtypes: is_number, cases: |d| cases(d, cummin) },
+    Row { name: "cummax", dtypes: is_real, cases: |d| cases(d, cummax) },
+    Row { name: "cummin", dtypes: is_real, cases: |d| cases(d, cummin) },
     Row { name: "cumlogsumexp", dtypes: is_float, cases: |d| cases(d, cumlogsumexp) },
 ];

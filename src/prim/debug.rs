@@ -61,7 +61,7 @@ pub fn debug_check<X: Tree<Tensor>>(x: X, what: &str) -> X {
     let _at = At::op("debug_check");
     let (mut paths, mut leaves) = (vec![], vec![]);
     x.visit(|path, t| {
-        if t.dtype().is_float() {
+        if t.dtype().is_inexact() {
             paths.push(path.to_string());
             leaves.push(*t);
         }
@@ -121,7 +121,7 @@ pub fn debug_nans<X: TensorTree, Y: TensorTree>(f: impl Fn(X) -> Y) -> impl Fn(X
 fn with_checks(g: &Graph) -> Graph {
     let mut eqns = vec![];
     for e in &g.eqns {
-        let floats: Vec<Var> = e.outs.iter().copied().filter(|v| g.aval(*v).dtype.is_float()).collect();
+        let floats: Vec<Var> = e.outs.iter().copied().filter(|v| g.aval(*v).dtype.is_inexact()).collect();
         if let Some(prim) = e.prim.map_graphs(|g| with_checks(g).into()) {
             eqns.push(Eqn { prim, ..e.clone() });
             continue;
@@ -251,7 +251,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         name: "debug_check",
-        dtypes: is_float,
+        dtypes: is_inexact,
         cases: |d| {
             vec![Case::new("two", vec![sample(d, &[2, 3], 1), sample(d, &[], 2)], |x| debug_check(x.to_vec(), "x"))]
         },

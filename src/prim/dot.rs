@@ -44,7 +44,10 @@ pub fn dot_general(x: Tensor, y: Tensor, dot: DotGeneral) -> Tensor {
 /// Type rule: the dtype in which products of dtype `from` are summed and returned.
 pub(super) fn summed_as(from: DType, output: Option<DType>) -> Result<DType, Refusal> {
     let Some(to) = output else { return Ok(from) };
-    let same_kind = to.is_float() == from.is_float() && to.is_signed() == from.is_signed() && to != DType::Bool;
+    let same_kind = to.is_float() == from.is_float()
+        && to.is_complex() == from.is_complex()
+        && to.is_signed() == from.is_signed()
+        && to != DType::Bool;
     if same_kind && to.bits() >= from.bits() {
         return Ok(to);
     }
@@ -254,6 +257,10 @@ impl Primitive for DotGeneral {
                 let product = |i: usize, j: usize| a[i].wrapping_mul(b[j]);
                 let dot = |(i, j): (usize, usize)| (0..k).fold(0i128, |s, c| s.wrapping_add(product(i + c, j + c)));
                 Host::ints(y.dtype, y.dims, (0..n).map(|e| dot(start(e))).collect())
+            }
+            Both::Complex(a, b) => {
+                let dot = |(i, j): (usize, usize)| (0..k).map(|c| a[i + c] * b[j + c]).sum();
+                Host::complex(y.dtype, y.dims, (0..n).map(|e| dot(start(e))).collect())
             }
         }]
     }

@@ -212,8 +212,8 @@ pub fn gather(x: Tensor, indices: Tensor, how: Gather) -> Tensor {
 }
 impl Gather {
     fn fill_value(&self, dtype: DType) -> Host {
-        let (low, high) = if dtype.is_float() { (0, 0) } else { crate::host::int_range(dtype) };
-        match (self.fill, dtype.is_float()) {
+        let (low, high) = if dtype.is_inexact() { (0, 0) } else { crate::host::int_range(dtype) };
+        match (self.fill, dtype.is_inexact()) {
             (Some(x), _) => x.host(dtype).expect("inferred: it fits"),
             (None, true) => Host::floats(dtype, [], vec![f64::NAN]),
             (None, false) => Host::ints(dtype, [], vec![if dtype.is_signed() { low } else { high }]),

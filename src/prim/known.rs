@@ -24,11 +24,12 @@ fn portable(h: &Host) -> bool {
         DType::F16 => 2f64.powi(-14),
         DType::F32 | DType::BF16 => f32::MIN_POSITIVE as f64,
         DType::F64 => f64::MIN_POSITIVE,
-        d => return !d.is_float(),
+        d => return !d.is_inexact(),
     };
     match h.data() {
         Data::Float(v) => v[0] == 0.0 || v[0].abs() >= smallest_normal,
         Data::Int(_) => true,
+        Data::Complex(_) => false,
     }
 }
 
@@ -40,7 +41,7 @@ pub(super) fn exact(prim: &dyn Primitive, x: &Splats) -> Option<Known> {
 }
 /// As [`exact`], for integers and bools alone.
 pub(super) fn exact_int(prim: &dyn Primitive, x: &Splats) -> Option<Known> {
-    x.iter().flatten().all(|h| !h.dtype().is_float()).then(|| exact(prim, x)).flatten()
+    x.iter().flatten().all(|h| !h.dtype().is_inexact()).then(|| exact(prim, x)).flatten()
 }
 /// As [`exact`], but not where two float zeros meet: which of them is the larger differs.
 pub(super) fn exact_order(prim: &dyn Primitive, x: &Splats) -> Option<Known> {
@@ -48,11 +49,12 @@ pub(super) fn exact_order(prim: &dyn Primitive, x: &Splats) -> Option<Known> {
     (zeros < 2).then(|| exact(prim, x)).flatten()
 }
 
-/// Is the scalar this number? Of floats, to the bit: -0 is not 0.
+/// Is the scalar this number? Of floats, to the bit: -0 is not 0. No complex number is: beside infinities 1 + 0i is not neutral.
 pub(super) fn is(h: &Host, x: f64) -> bool {
     match h.data() {
         Data::Float(v) => v[0].to_bits() == x.to_bits(),
         Data::Int(v) => v[0] == wrap(h.dtype(), x as i128),
+        Data::Complex(_) => false,
     }
 }
 /// The left operand, if the right one is this number.
@@ -65,7 +67,7 @@ pub(super) fn other_beside(x: &Splats, number: f64) -> Option<Known> {
 }
 /// An integer that makes the result equal to itself, whatever the other operand is.
 pub(super) fn absorbing(x: &Splats, number: f64) -> Option<Known> {
-    let found = x.iter().flatten().find(|h| !h.dtype().is_float() && is(h, number));
+    let found = x.iter().flatten().find(|h| !h.dtype().is_inexact() && is(h, number));
     found.map(|h| Known::Splat(Host::clone(h)))
 }
 
@@ -88,6 +90,7 @@ pub(super) fn converted(x: &Host, to: DType) -> Option<Known> {
         (Data::Int(a), Data::Float(b)) => b[0] as i128 == a[0],
         (Data::Float(a), Data::Int(b)) => b[0] as f64 == a[0],
         (Data::Int(_), Data::Int(_)) => true,
+        (Data::Complex(_), _) | (_, Data::Complex(_)) => false,
     };
     let bool = to == DType::Bool;
     (portable(x) && portable(&y) && (same || once || bool)).then_some(Known::Splat(y))

@@ -5,6 +5,8 @@ use crate::{
     lower::array,
     trace::bind1,
 };
+use num_complex::Complex64;
+use std::ops::{Add, Mul};
 
 /// The shape without the reduced axes.
 pub(super) fn reduced(x: &Aval, axes: &[usize]) -> Result<Aval, Refusal> {
@@ -16,7 +18,14 @@ pub(super) fn reduced(x: &Aval, axes: &[usize]) -> Result<Aval, Refusal> {
 }
 
 /// Fold the elements along `axes` into each output element, starting from a scalar.
-fn fold(x: &Host, axes: &[usize], start: &Host, float: fn(f64, f64) -> f64, int: fn(i128, i128) -> i128) -> Host {
+fn fold(
+    x: &Host,
+    axes: &[usize],
+    start: &Host,
+    float: fn(f64, f64) -> f64,
+    int: fn(i128, i128) -> i128,
+    complex: fn(Complex64, Complex64) -> Complex64,
+) -> Host {
     let y = reduced(x.aval(), axes).expect("inferred");
     let kept = other_axes(x.dims().len(), axes);
     let to = |i: usize| {
@@ -33,6 +42,11 @@ fn fold(x: &Host, axes: &[usize], start: &Host, float: fn(f64, f64) -> f64, int:
             let mut out = vec![start[0]; y.size()];
             v.iter().enumerate().for_each(|(i, v)| out[to(i)] = int(out[to(i)], *v));
             Host::ints(y.dtype, y.dims, out)
+        }
+        Both::Complex(v, start) => {
+            let mut out = vec![start[0]; y.size()];
+            v.iter().enumerate().for_each(|(i, v)| out[to(i)] = complex(out[to(i)], *v));
+            Host::complex(y.dtype, y.dims, out)
         }
     }
 }
@@ -104,9 +118,9 @@ fn product_tangent(x: Tensor, d: Tensor, axes: &[usize]) -> Option<Tensor> {
 }
 
 /// One block per reduction: documentation, function, StableHLO name, kind of operand, the start of an empty reduction,
-/// meaning on floats and on integers, and the tangent as a function of operand `x`, result `y`, tangent `d` and axes.
+/// meaning on floats, on integers and on complex numbers, and the tangent as a function of operand `x`, result `y`, tangent `d` and axes.
 macro_rules! reduction {
-    ($(#[$doc:meta])* $P:ident, $f:ident, $hlo:literal, $kind:expr, $start:expr, $float:expr, $int:expr,
+    ($(#[$doc:meta])* $P:ident, $f:ident, $hlo:literal, $kind:expr, $start:expr, $float:expr, $int:expr, $complex:expr,
      |$x:ident, $y:ident, $d:ident, $axes:ident| $jvp:expr $(, transpose |$ct:ident, $dims:ident, $kept:ident| $tr:expr)?) => {
         $(#[$doc])*
         #[derive(Debug, PartialEq, Hash)]
@@ -132,7 +146,7 @@ macro_rules! reduction {
             }
             fn eval(&self, x: &[Host]) -> Vec<Host> {
                 let start: fn(DType) -> Host = $start;
-                vec![fold(&x[0], &self.axes, &start(x[0].dtype()), $float, $int)]
+                vec![fold(&x[0], &self.axes, &start(x[0].dtype()), $float, $int, $complex)]
             }
             #[allow(unused_variables)]
             fn jvp(&self, x: &[Tensor], y: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
@@ -158,26 +172,26 @@ macro_rules! reduction {
     };
 }
 const NUMBER: (fn(DType) -> bool, &str) = (is_number, "a number");
-const ANY: (fn(DType) -> bool, &str) = (any_dtype, "");
+const ORDERED: (fn(DType) -> bool, &str) = (is_ordered, "an ordered type");
 const BITS: (fn(DType) -> bool, &str) = (is_int_or_bool, "an integer or bool");
 
 reduction!(/** Sum over axes; of no elements, 0. */ ReduceSum, reduce_sum, "add", NUMBER, |t| number(t, 0),
-    |a, b| a + b, |a, b| a + b, |x, y, d, axes| Some(reduce_sum(d, axes)),
+    |a, b| a + b, |a, b| a + b, Complex64::add, |x, y, d, axes| Some(reduce_sum(d, axes)),
     transpose |ct, dims, kept| broadcast_in_dim(ct, dims, kept));
 reduction!(/** Product over axes; of no elements, 1. */ ReduceProd, reduce_prod, "multiply", NUMBER, |t| number(t, 1),
-    |a, b| a * b, |a, b| a.wrapping_mul(b), |x, y, d, axes| product_tangent(x, d, axes));
+    |a, b| a * b, |a, b| a.wrapping_mul(b), Complex64::mul, |x, y, d, axes| product_tangent(x, d, axes));
 reduction!(/** Largest element over axes; NaN if there is one; of no elements, the lowest value. At ties the tangent is the mean. */
-    ReduceMax, reduce_max, "maximum", ANY, lowest, |a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }, i128::max,
+    ReduceMax, reduce_max, "maximum", ORDERED, lowest, |a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }, i128::max, no_complex,
     |x, y, d, axes| chosen(x, y, d, axes));
 reduction!(/** Smallest element over axes; NaN if there is one; of no elements, the highest value. At ties the tangent is the mean. */
-    ReduceMin, reduce_min, "minimum", ANY, highest, |a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }, i128::min,
+    ReduceMin, reduce_min, "minimum", ORDERED, highest, |a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }, i128::min, no_complex,
     |x, y, d, axes| chosen(x, y, d, axes));
 reduction!(/** Bitwise and over axes (on bools: do all hold?); of no elements, all ones. */
-    ReduceAnd, reduce_and, "and", BITS, |t| number(t, -1), |a, _| a, |a, b| a & b, |x, y, d, axes| None);
+    ReduceAnd, reduce_and, "and", BITS, |t| number(t, -1), |a, _| a, |a, b| a & b, no_complex, |x, y, d, axes| None);
 reduction!(/** Bitwise or over axes (on bools: does any hold?); of no elements, 0. */
-    ReduceOr, reduce_or, "or", BITS, |t| number(t, 0), |a, _| a, |a, b| a | b, |x, y, d, axes| None);
+    ReduceOr, reduce_or, "or", BITS, |t| number(t, 0), |a, _| a, |a, b| a | b, no_complex, |x, y, d, axes| None);
 reduction!(/** Bitwise exclusive or over axes (on bools: do an odd number hold?); of no elements, 0. */
-    ReduceXor, reduce_xor, "xor", BITS, |t| number(t, 0), |a, _| a, |a, b| a ^ b, |x, y, d, axes| None);
+    ReduceXor, reduce_xor, "xor", BITS, |t| number(t, 0), |a, _| a, |a, b| a ^ b, no_complex, |x, y, d, axes| None);
 
 /// Cases of a reduction: some axes, all, and none of the elements.
 fn cases(d: DType, f: fn(Tensor, Vec<usize>) -> Tensor) -> Vec<Case> {
@@ -201,8 +215,8 @@ fn cases(d: DType, f: fn(Tensor, Vec<usize>) -> Tensor) -> Vec<Case> {
 pub(super) const ROWS: &[Row] = &[
     Row { name: "reduce_sum", dtypes: is_number, cases: |d| cases(d, |x, a| reduce_sum(x, a)) },
     Row { name: "reduce_prod", dtypes: is_number, cases: |d| cases(d, |x, a| reduce_prod(x, a)) },
-    Row { name: "reduce_max", dtypes: any_dtype, cases: |d| cases(d, |x, a| reduce_max(x, a)) },
-    Row { name: "reduce_min", dtypes: any_dtype, cases: |d| cases(d, |x, a| reduce_min(x, a)) },
+    Row { name: "reduce_max", dtypes: is_ordered, cases: |d| cases(d, |x, a| reduce_max(x, a)) },
+    Row { name: "reduce_min", dtypes: is_ordered, cases: |d| cases(d, |x, a| reduce_min(x, a)) },
     Row { name: "reduce_and", dtypes: is_int_or_bool, cases: |d| cases(d, |x, a| reduce_and(x, a)) },
     Row { name: "reduce_or", dtypes: is_int_or_bool, cases: |d| cases(d, |x, a| reduce_or(x, a)) },
     Row { name: "reduce_xor", dtypes: is_int_or_bool, cases: |d| cases(d, |x, a| reduce_xor(x, a)) },

@@ -165,6 +165,9 @@ impl Primitive for Scatter {
         if matches!(self.combine, Combine::Add | Combine::Mul) {
             require(&x[0], is_number, "a number")?;
         }
+        if matches!(self.combine, Combine::Min | Combine::Max) {
+            require(&x[0], is_ordered, "an ordered type")?;
+        }
         let rank = self.dims.window.len() + x[1].rank() - 1;
         if x[2].rank() != rank {
             return Err(format!("the updates need {rank} axes").into());
@@ -216,6 +219,18 @@ impl Primitive for Scatter {
                     }
                 });
                 Host::ints(x[0].dtype(), dims, y)
+            }
+            Both::Complex(a, b) => {
+                let mut y = a.to_vec();
+                places.for_each(|(u, i)| {
+                    y[i] = match self.combine {
+                        Combine::Set => b[u],
+                        Combine::Add => y[i] + b[u],
+                        Combine::Mul => y[i] * b[u],
+                        Combine::Min | Combine::Max => no_complex(y[i], b[u]),
+                    }
+                });
+                Host::complex(x[0].dtype(), dims, y)
             }
         }]
     }
@@ -309,8 +324,8 @@ pub(super) const ROWS: &[Row] = &[
     Row { name: "scatter", dtypes: any_dtype, cases: |d| cases(d, Combine::Set) },
     Row { name: "scatter_add", dtypes: is_number, cases: |d| cases(d, Combine::Add) },
     Row { name: "scatter_mul", dtypes: is_number, cases: |d| cases(d, Combine::Mul) },
-    Row { name: "scatter_min", dtypes: any_dtype, cases: |d| cases(d, Combine::Min) },
-    Row { name: "scatter_max", dtypes: any_dtype, cases: |d| cases(d, Combine::Max) },
+    Row { name: "scatter_min", dtypes: is_ordered, cases: |d| cases(d, Combine::Min) },
+    Row { name: "scatter_max", dtypes: is_ordered, cases: |d| cases(d, Combine::Max) },
 ];
 
 fn cases(d: DType, combine: Combine) -> Vec<Case> {
@@ -320,7 +335,7 @@ fn cases(d: DType, combine: Combine) -> Vec<Case> {
         let how = Scatter { dims, combine, options };
         let case = Case::new(label, inputs, move |x| vec![scatter(x[0], x[1], x[2], how.clone())]);
         if combine == Combine::Mul && !options.unique {
-            case.wrt(if d.is_float() { vec![0] } else { vec![] })
+            case.wrt(if d.is_inexact() { vec![0] } else { vec![] })
         } else {
             case
         }

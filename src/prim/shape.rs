@@ -1,7 +1,7 @@
 //! Rearrangements of elements.
 use super::*;
 use crate::{
-    host::{Data, ravel, unravel},
+    host::{ravel, unravel},
     lower::array,
     trace::bind1,
 };
@@ -317,11 +317,7 @@ impl Primitive for Concatenate {
 }
 /// The elements of all values, one after the other.
 pub(super) fn joined(x: &[Host]) -> Host {
-    let n = x.iter().map(|h| h.aval().size()).sum::<usize>();
-    match x[0].data() {
-        Data::Float(_) => Host::floats(x[0].dtype(), [n], x.iter().flat_map(Host::to_f64).collect()),
-        Data::Int(_) => Host::ints(x[0].dtype(), [n], x.iter().flat_map(Host::to_ints).collect()),
-    }
+    Host::joined(x[0].dtype(), x)
 }
 
 /// Axes run backwards.

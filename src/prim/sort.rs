@@ -14,7 +14,12 @@ fn order_at(x: &Host, i: usize, j: usize) -> Ordering {
     match x.data() {
         Data::Float(v) => order(v[i], v[j]),
         Data::Int(v) => v[i].cmp(&v[j]),
+        Data::Complex(_) => unordered(),
     }
+}
+/// The order of complex numbers, which have none.
+pub(super) fn unordered() -> Ordering {
+    panic!("the type rule admits no complex numbers")
 }
 /// The element numbers of each line along `axis`.
 fn lines(dims: &[usize], axis: usize) -> Vec<Vec<usize>> {
@@ -132,6 +137,7 @@ impl Primitive for Sort {
         if x.iter().any(|a| a.dims != x[0].dims) {
             return Err("the shapes differ".into());
         }
+        x[..self.keys].iter().try_for_each(|key| require(key, is_ordered, "an ordered type"))?;
         Ok(x.to_vec())
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
@@ -196,6 +202,7 @@ impl Primitive for TopK {
         "top_k"
     }
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
+        require(&x[0], is_ordered, "an ordered type")?;
         require(&x[0], not_four_bits, "a dtype of at least 8 bits")?;
         let Some(n) = x[0].dims.last() else { return Err("a scalar has no axis to search".into()) };
         if self.k > *n {
@@ -212,6 +219,7 @@ impl Primitive for TopK {
                 line.sort_by(|i, j| match x[0].data() {
                     Data::Float(v) => v[*j].total_cmp(&v[*i]),
                     Data::Int(v) => v[*j].cmp(&v[*i]),
+                    Data::Complex(_) => unordered(),
                 });
                 line.truncate(self.k);
                 line
@@ -284,6 +292,6 @@ fn top_k_cases(d: DType) -> Vec<Case> {
 }
 /// All primitives of this file.
 pub(super) const ROWS: &[Row] = &[
-    Row { name: "sort", dtypes: any_dtype, cases: sort_cases },
-    Row { name: "top_k", dtypes: not_four_bits, cases: top_k_cases },
+    Row { name: "sort", dtypes: is_ordered, cases: sort_cases },
+    Row { name: "top_k", dtypes: |d| is_ordered(d) && not_four_bits(d), cases: top_k_cases },
 ];

@@ -26,13 +26,13 @@ pub struct Case {
     pub inputs: Vec<Host>,
     /// The application.
     pub f: Application,
-    /// Operands (floats) it is differentiable in, at these inputs.
+    /// Operands (floats, or complex numbers) it is differentiable in, at these inputs.
     pub wrt: Vec<usize>,
 }
 impl Case {
-    /// A case differentiable in all its float operands.
+    /// A case differentiable in all its operands that are floats or complex numbers.
     pub fn new(label: impl Into<String>, inputs: Vec<Host>, f: impl Fn(&[Tensor]) -> Vec<Tensor> + 'static) -> Case {
-        let wrt = (0..inputs.len()).filter(|i| inputs[*i].dtype().is_float()).collect();
+        let wrt = (0..inputs.len()).filter(|i| inputs[*i].dtype().is_inexact()).collect();
         Case { label: label.into(), inputs, f: Box::new(f), wrt }
     }
     /// The same case, differentiable in these operands only.
@@ -41,7 +41,7 @@ impl Case {
     }
 }
 
-/// Deterministic operand values in `low..high` (for integers, cut to the dtype's range), no two equal nearby.
+/// Deterministic operand values in `low..high` (both parts of complex numbers; for integers, cut to the dtype's range), no two equal nearby.
 pub fn sample_in(dtype: DType, dims: &[usize], seed: u64, low: f64, high: f64) -> Host {
     let n: usize = dims.iter().product();
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
@@ -51,19 +51,20 @@ pub fn sample_in(dtype: DType, dims: &[usize], seed: u64, low: f64, high: f64) -
         state ^= state << 17;
         (state >> 11) as f64 / (1u64 << 53) as f64
     };
+    let n = if dtype.is_complex() { 2 * n } else { n };
     let values = (0..n).map(|_| low + (high - low) * next());
-    if dtype.is_float() {
-        return Host::floats(dtype, dims, values.collect());
+    if dtype.is_inexact() {
+        return Host::from_parts(dtype, dims, values.collect());
     }
     let (least, most) = int_range(dtype);
     Host::ints(dtype, dims, values.map(|v| (v.round() as i128).clamp(least, most)).collect())
 }
 
-/// Deterministic operand values: floats in (-2, 2), integers in [-9, 9], bools.
+/// Deterministic operand values: floats, and parts of complex numbers, in (-2, 2), integers in [-9, 9], bools.
 pub fn sample(dtype: DType, dims: &[usize], seed: u64) -> Host {
     match dtype {
         DType::Bool => sample_in(dtype, dims, seed, 0.0, 1.0),
-        d if d.is_float() => sample_in(dtype, dims, seed, -2.0, 2.0),
+        d if d.is_inexact() => sample_in(dtype, dims, seed, -2.0, 2.0),
         _ => sample_in(dtype, dims, seed, -9.0, 9.0),
     }
 }
@@ -87,6 +88,7 @@ pub const TABLE: &[&[Row]] = &[
     super::custom::ROWS,
     super::debug::ROWS,
     super::convert::ROWS,
+    super::complex::ROWS,
     super::bitcast::ROWS,
     super::shape::ROWS,
     super::shard::CONSTRAINT_ROWS,
@@ -107,6 +109,7 @@ pub const TABLE: &[&[Row]] = &[
     super::linalg::EIGH_ROWS,
     super::linalg::SVD_ROWS,
     super::conv::ROWS,
+    super::fft::ROWS,
     super::reduce::ROWS,
     super::argminmax::ROWS,
     super::cumulative::ROWS,

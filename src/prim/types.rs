@@ -15,7 +15,11 @@ pub(crate) fn require(x: &Aval, ok: fn(DType) -> bool, kind: &str) -> Result<(),
     if ok(x.dtype) {
         return Ok(());
     }
-    Err(Refusal::new(format!("{} is not {kind}", x.dtype.name())).help("convert it first with `.cast(..)`"))
+    let help = match x.dtype.is_complex() {
+        true => "take `x.real()`, `x.imag()` or `x.abs()` of complex numbers",
+        false => "convert it first with `.cast(..)`",
+    };
+    Err(Refusal::new(format!("{} is not {kind}", x.dtype.name())).help(help))
 }
 
 /// Type rule: this axis exists.
@@ -27,9 +31,25 @@ pub(crate) fn require_axis(x: &Aval, axis: usize) -> Result<usize, Refusal> {
 pub(crate) fn is_float(d: DType) -> bool {
     d.is_float()
 }
+/// Float and complex dtypes.
+pub(crate) fn is_inexact(d: DType) -> bool {
+    d.is_inexact()
+}
+/// Complex dtypes.
+pub(crate) fn is_complex(d: DType) -> bool {
+    d.is_complex()
+}
+/// Dtypes whose values are smaller or larger than each other: all but the complex ones.
+pub(crate) fn is_ordered(d: DType) -> bool {
+    !d.is_complex()
+}
+/// All but bool and the complex dtypes.
+pub(crate) fn is_real(d: DType) -> bool {
+    is_number(d) && is_ordered(d)
+}
 /// Integer dtypes, and bool.
 pub(crate) fn is_int_or_bool(d: DType) -> bool {
-    !d.is_float()
+    !d.is_inexact()
 }
 /// All but bool.
 pub(crate) fn is_number(d: DType) -> bool {

@@ -4,26 +4,38 @@ use crate::{
     host::Data,
     trace::{At, bind1},
 };
+use num_complex::Complex64;
 
-/// Apply a function of floats, or one of integers, to every element.
-pub(super) fn map1(x: &Host, y: DType, float: impl Fn(f64) -> f64, int: impl Fn(i128) -> i128) -> Host {
+/// Apply a function of floats, of integers, or of complex numbers to every element.
+pub(super) fn map1(
+    x: &Host,
+    y: DType,
+    float: impl Fn(f64) -> f64,
+    int: impl Fn(i128) -> i128,
+    complex: impl Fn(Complex64) -> Complex64,
+) -> Host {
     let dims = x.dims().to_vec();
     match x.data() {
         Data::Float(v) => Host::floats(y, dims, v.iter().map(|x| float(*x)).collect()),
         Data::Int(v) => Host::ints(y, dims, v.iter().map(|x| int(*x)).collect()),
+        Data::Complex(v) => Host::complex(y, dims, v.iter().map(|x| complex(*x)).collect()),
     }
 }
 
 /// The meaning on integers of operations that have none.
 pub(super) fn no_int(_: i128) -> i128 {
-    panic!("the type rule admits floats only")
+    panic!("the type rule admits no integers")
+}
+/// The meaning on complex numbers of operations that have none.
+fn no_complex(_: Complex64) -> Complex64 {
+    panic!("the type rule admits no complex numbers")
 }
 
-/// One block per operation: documentation, method, kind of operand, StableHLO name, meaning on floats and on integers,
-/// the tangent as a function of operand `x`, result `y` and tangent `d` (`None`: the derivative is zero), and how it is
+/// One block per operation: documentation, method, kind of operand, StableHLO name, meaning on floats, on integers and
+/// on complex numbers, the tangent as a function of operand `x`, result `y` and tangent `d` (`None`: the derivative is zero), and how it is
 /// folded.
 macro_rules! unary {
-    ($(#[$doc:meta])* $P:ident, $f:ident, $hlo:literal, $kind:expr, $float:expr, $int:expr,
+    ($(#[$doc:meta])* $P:ident, $f:ident, $hlo:literal, $kind:expr, $float:expr, $int:expr, $complex:expr,
      |$x:ident, $y:ident, $d:ident| $jvp:expr $(, transpose |$ct:ident| $tr:expr)? $(, fold $fold:ident)?) => {
         $(#[$doc])*
         #[derive(Debug, PartialEq, Hash)]
@@ -46,7 +58,7 @@ macro_rules! unary {
                 Ok(vec![x[0].clone()])
             }
             fn eval(&self, x: &[Host]) -> Vec<Host> {
-                vec![map1(&x[0], x[0].dtype(), $float, $int)]
+                vec![map1(&x[0], x[0].dtype(), $float, $int, $complex)]
             }
             fn jvp(&self, x: &[Tensor], y: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
                 let ($x, $y) = (x[0], y[0]);
@@ -73,42 +85,98 @@ macro_rules! unary {
     };
 }
 const FLOAT: (fn(DType) -> bool, &str) = (is_float, "a float");
+const INEXACT: (fn(DType) -> bool, &str) = (is_inexact, "a float or complex number");
+const SIGNED: (fn(DType) -> bool, &str) = (DType::is_signed, "a signed number");
 const NUMBER: (fn(DType) -> bool, &str) = (is_number, "a number");
 const BITS: (fn(DType) -> bool, &str) = (is_int_or_bool, "an integer or bool");
 
-unary!(/** -x */ Neg, neg, "negate", NUMBER, |v| -v, |v| -v, |x, y, d| Some(d.neg()), transpose |ct| ct.neg(),
+unary!(/** -x */ Neg, neg, "negate", NUMBER, |v| -v, |v| -v, |v| -v, |x, y, d| Some(d.neg()), transpose |ct| ct.neg(),
     fold exact);
-unary!(/** eˣ */ Exp, exp, "exponential", FLOAT, f64::exp, no_int, |x, y, d| Some(mul(d, y)));
-unary!(/** eˣ - 1, accurate near 0 */ Expm1, expm1, "exponential_minus_one", FLOAT, f64::exp_m1, no_int,
+unary!(/** eˣ */ Exp, exp, "exponential", INEXACT, f64::exp, no_int, |v| v.exp(), |x, y, d| Some(mul(d, y)));
+unary!(/** eˣ - 1, accurate near 0 */ Expm1, expm1, "exponential_minus_one", INEXACT, f64::exp_m1, no_int, expm1,
     |x, y, d| Some(d * (y + 1.0)));
-unary!(/** Natural logarithm. */ Log, log, "log", FLOAT, f64::ln, no_int, |x, y, d| Some(div(d, x)));
-unary!(/** ln(1 + x), accurate near 0 */ Log1p, log1p, "log_plus_one", FLOAT, f64::ln_1p, no_int,
+unary!(/** Natural logarithm. */ Log, log, "log", INEXACT, f64::ln, no_int, |v| v.ln(), |x, y, d| Some(div(d, x)));
+unary!(/** ln(1 + x), accurate near 0 */ Log1p, log1p, "log_plus_one", INEXACT, f64::ln_1p, no_int, log1p,
     |x, y, d| Some(d / (x + 1.0)));
-unary!(/** Hyperbolic tangent. */ Tanh, tanh, "tanh", FLOAT, f64::tanh, no_int,
+unary!(/** Hyperbolic tangent. */ Tanh, tanh, "tanh", INEXACT, f64::tanh, no_int, |v| v.tanh(),
     |x, y, d| Some(d * (1.0 - y * y)));
-unary!(/** Logistic function 1 / (1 + e⁻ˣ), also called sigmoid. */ Logistic, logistic, "logistic", FLOAT,
-    |v| 1.0 / (1.0 + (-v).exp()), no_int, |x, y, d| Some(d * (y * (1.0 - y))));
-unary!(/** Sine, of radians. */ Sin, sin, "sine", FLOAT, f64::sin, no_int, |x, y, d| Some(d * x.cos()));
-unary!(/** Cosine, of radians. */ Cos, cos, "cosine", FLOAT, f64::cos, no_int, |x, y, d| Some((d * x.sin()).neg()));
-unary!(/** Square root. */ Sqrt, sqrt, "sqrt", FLOAT, f64::sqrt, no_int, |x, y, d| Some(d / (y * 2.0)));
-unary!(/** 1 / √x */ Rsqrt, rsqrt, "rsqrt", FLOAT, |v| 1.0 / v.sqrt(), no_int, |x, y, d| Some(d * (y / x * -0.5)));
-unary!(/** Cube root. */ Cbrt, cbrt, "cbrt", FLOAT, f64::cbrt, no_int, |x, y, d| Some(d / (y * y * 3.0)));
-unary!(/** Error function 2/√π ∫₀ˣ e^(-t²) dt. */ Erf, erf, "chlo.erf", FLOAT, libm::erf, no_int,
+unary!(/** Logistic function 1 / (1 + e⁻ˣ), also called sigmoid. */ Logistic, logistic, "logistic", INEXACT,
+    |v| 1.0 / (1.0 + (-v).exp()), no_int, |v| (1.0 + (-v).exp()).inv(), |x, y, d| Some(d * (y * (1.0 - y))));
+unary!(/** Sine, of radians. */ Sin, sin, "sine", INEXACT, f64::sin, no_int, |v| v.sin(), |x, y, d| Some(d * x.cos()));
+unary!(/** Cosine, of radians. */ Cos, cos, "cosine", INEXACT, f64::cos, no_int, |v| v.cos(), |x, y, d| Some((d * x.sin()).neg()));
+unary!(/** Square root. */ Sqrt, sqrt, "sqrt", INEXACT, f64::sqrt, no_int, |v| v.sqrt(), |x, y, d| Some(d / (y * 2.0)));
+unary!(/** 1 / √x */ Rsqrt, rsqrt, "rsqrt", INEXACT, |v| 1.0 / v.sqrt(), no_int, |v| v.sqrt().inv(), |x, y, d| Some(d * (y / x * -0.5)));
+unary!(/** Cube root. */ Cbrt, cbrt, "cbrt", FLOAT, f64::cbrt, no_int, no_complex, |x, y, d| Some(d / (y * y * 3.0)));
+unary!(/** Error function 2/√π ∫₀ˣ e^(-t²) dt. */ Erf, erf, "chlo.erf", FLOAT, libm::erf, no_int, no_complex,
     |x, y, d| Some(d * ((x * x).neg().exp() * std::f64::consts::FRAC_2_SQRT_PI)));
-unary!(/** Inverse of the error function on (-1, 1). */ ErfInv, erf_inv, "chlo.erf_inv", FLOAT, erf_inv_f64, no_int,
+unary!(/** Inverse of the error function on (-1, 1). */ ErfInv, erf_inv, "chlo.erf_inv", FLOAT, erf_inv_f64, no_int, no_complex,
     |x, y, d| Some(d * ((y * y).exp() / std::f64::consts::FRAC_2_SQRT_PI)));
-unary!(/** Absolute value. The derivative at 0 is 1, as in JAX. */ Abs, abs, "abs", (|d| d.is_signed() || d.is_float(), "a signed number"), f64::abs, |v| v.abs(),
-    |x, y, d| Some(select(x.ge(0.0), d, d.neg())), fold exact);
-unary!(/** -1, 0 or 1; NaN stays NaN. */ Sign, sign, "sign", (|d| d.is_signed() || d.is_float(), "a signed number"),
-    |v| if v == 0.0 || v.is_nan() { v } else { v.signum() }, i128::signum, |x, y, d| None, fold exact);
-unary!(/** Largest integer not above x. */ Floor, floor, "floor", FLOAT, f64::floor, no_int, |x, y, d| None,
+unary!(/** -1, 0 or 1; NaN stays NaN. Of a complex number z ≠ 0, z / |z|. */ Sign, sign, "sign", SIGNED,
+    |v| if v == 0.0 || v.is_nan() { v } else { v.signum() }, i128::signum,
+    |v| if v == Complex64::ZERO { v } else { v / v.norm() }, |x, y, d| None, fold exact);
+unary!(/** Largest integer not above x. */ Floor, floor, "floor", FLOAT, f64::floor, no_int, no_complex, |x, y, d| None,
     fold exact);
-unary!(/** Smallest integer not below x. */ Ceil, ceil, "ceil", FLOAT, f64::ceil, no_int, |x, y, d| None,
+unary!(/** Smallest integer not below x. */ Ceil, ceil, "ceil", FLOAT, f64::ceil, no_int, no_complex, |x, y, d| None,
     fold exact);
 unary!(/** Nearest integer, ties to even (as Python and NumPy round). */ Round, round, "round_nearest_even", FLOAT,
-    f64::round_ties_even, no_int, |x, y, d| None, fold exact);
+    f64::round_ties_even, no_int, no_complex, |x, y, d| None, fold exact);
 unary!(/** Nearest integer, ties away from zero (as C rounds). */ RoundAway, round_away, "round_nearest_afz", FLOAT,
-    f64::round, no_int, |x, y, d| None, fold exact);
+    f64::round, no_int, no_complex, |x, y, d| None, fold exact);
+
+/// eᶻ - 1, accurate near 0.
+fn expm1(z: Complex64) -> Complex64 {
+    let half = (z.im / 2.0).sin();
+    Complex64::new(z.re.exp_m1() * z.im.cos() - 2.0 * half * half, z.re.exp() * z.im.sin())
+}
+/// ln(1 + z), accurate near 0.
+fn log1p(z: Complex64) -> Complex64 {
+    let square = z.re * (2.0 + z.re) + z.im * z.im;
+    Complex64::new(square.ln_1p() / 2.0, z.im.atan2(1.0 + z.re))
+}
+
+/// Absolute values.
+#[derive(Debug, PartialEq, Hash)]
+pub struct Abs;
+impl Tensor {
+    /// Absolute value; of a complex number x + iy the float √(x² + y²). The derivative at 0 is 1, as in JAX; of complex numbers it
+    /// is 0 there.
+    #[track_caller]
+    pub fn abs(self) -> Tensor {
+        bind1(Abs, &[self])
+    }
+}
+impl Primitive for Abs {
+    fn name(&self) -> &'static str {
+        "abs"
+    }
+    fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
+        require(&x[0], SIGNED.0, SIGNED.1)?;
+        Ok(vec![x[0].with_dtype(x[0].dtype.real())])
+    }
+    fn eval(&self, x: &[Host]) -> Vec<Host> {
+        let to = x[0].dtype().real();
+        vec![match x[0].data() {
+            Data::Complex(v) => Host::floats(to, x[0].dims(), v.iter().map(|z| z.norm()).collect()),
+            _ => map1(&x[0], to, f64::abs, |v| v.abs(), no_complex),
+        }]
+    }
+    fn jvp(&self, x: &[Tensor], y: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+        let (x, y) = (x[0], y[0]);
+        vec![dx[0].map(|d| match x.dtype().is_complex() {
+            true => mul(d, div(x.conj(), select(y.eq(0.0), y.like(1.0), y).cast(x.dtype()))).real(),
+            false => select(x.ge(0.0), d, d.neg()),
+        })]
+    }
+    fn batch(&self, _: usize, x: &[Tensor], _: &[bool]) -> Vec<Tensor> {
+        vec![x[0].abs()]
+    }
+    fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+        vec![cx.op("abs", x, "", &y[0])]
+    }
+    fn fold(&self, x: &Splats) -> Option<Known> {
+        exact(self, x)
+    }
+}
 
 /// Inverse error function by Newton steps from a rational start: accurate to about one unit in the last place.
 fn erf_inv_f64(x: f64) -> f64 {
@@ -147,7 +215,7 @@ impl Primitive for Not {
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         let bool = x[0].dtype() == DType::Bool;
-        vec![map1(&x[0], x[0].dtype(), |v| v, |v| if bool { 1 - v } else { !v })]
+        vec![map1(&x[0], x[0].dtype(), |v| v, |v| if bool { 1 - v } else { !v }, no_complex)]
     }
     fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
         vec![None]
@@ -167,10 +235,13 @@ impl Primitive for Not {
 #[derive(Debug, PartialEq, Hash)]
 pub struct IsFinite;
 impl Tensor {
-    /// Is each element neither infinite nor NaN? Gives bools.
+    /// Is each element neither infinite nor NaN? Of a complex number, are both parts? Gives bools.
     #[track_caller]
     pub fn is_finite(self) -> Tensor {
-        bind1(IsFinite, &[self])
+        match self.dtype().is_complex() {
+            true => and(self.real().is_finite(), self.imag().is_finite()),
+            false => bind1(IsFinite, &[self]),
+        }
     }
 }
 impl Primitive for IsFinite {
@@ -223,7 +294,7 @@ macro_rules! bit_count {
             fn eval(&self, x: &[Host]) -> Vec<Host> {
                 let (width, count): (u32, fn(u64, u32) -> u32) = (x[0].dtype().bits() as u32, $count);
                 let mask = u64::MAX >> (64 - width);
-                vec![map1(&x[0], x[0].dtype(), |v| v, |v| count(v as u64 & mask, width) as i128)]
+                vec![map1(&x[0], x[0].dtype(), |v| v, |v| count(v as u64 & mask, width) as i128, no_complex)]
             }
             fn jvp(&self, _: &[Tensor], _: &[Tensor], _: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
                 vec![None]
@@ -264,7 +335,7 @@ impl Primitive for IntegerPow {
     }
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         require(&x[0], NUMBER.0, NUMBER.1)?;
-        if self.n < 0 && !x[0].dtype.is_float() {
+        if self.n < 0 && !x[0].dtype.is_inexact() {
             return Err(Refusal::new("an integer has no negative power").help("convert it first with `.cast(..)`"));
         }
         Ok(vec![x[0].clone()])
@@ -280,7 +351,7 @@ impl Primitive for IntegerPow {
             }
             power
         };
-        vec![map1(&x[0], dtype, |v| v.powi(self.n), int)]
+        vec![map1(&x[0], dtype, |v| v.powi(self.n), int, |v| v.powi(self.n))]
     }
     fn jvp(&self, x: &[Tensor], _: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
         let less = || match self.n.checked_sub(1) {
@@ -350,27 +421,24 @@ macro_rules! rows {
 fn whole_bytes(d: DType) -> bool {
     d.is_int() && d.bits() >= 8
 }
-fn is_signed_number(d: DType) -> bool {
-    d.is_signed() || d.is_float()
-}
 /// All primitives of this file.
 pub(super) const ROWS: &[Row] = rows![
     "neg", is_number, -3.0..3.0, Tensor::neg;
-    "exp", is_float, -3.0..3.0, Tensor::exp;
-    "expm1", is_float, -2.0..2.0, Tensor::expm1;
-    "log", is_float, 0.1..3.0, Tensor::log;
-    "log1p", is_float, -0.8..3.0, Tensor::log1p;
-    "tanh", is_float, -2.0..2.0, Tensor::tanh;
-    "logistic", is_float, -3.0..3.0, Tensor::logistic;
-    "sin", is_float, -3.0..3.0, Tensor::sin;
-    "cos", is_float, -3.0..3.0, Tensor::cos;
-    "sqrt", is_float, 0.1..4.0, Tensor::sqrt;
-    "rsqrt", is_float, 0.1..4.0, Tensor::rsqrt;
+    "exp", is_inexact, -3.0..3.0, Tensor::exp;
+    "expm1", is_inexact, -2.0..2.0, Tensor::expm1;
+    "log", is_inexact, 0.1..3.0, Tensor::log;
+    "log1p", is_inexact, -0.8..3.0, Tensor::log1p;
+    "tanh", is_inexact, -2.0..2.0, Tensor::tanh;
+    "logistic", is_inexact, -3.0..3.0, Tensor::logistic;
+    "sin", is_inexact, -3.0..3.0, Tensor::sin;
+    "cos", is_inexact, -3.0..3.0, Tensor::cos;
+    "sqrt", is_inexact, 0.1..4.0, Tensor::sqrt;
+    "rsqrt", is_inexact, 0.1..4.0, Tensor::rsqrt;
     "cbrt", is_float, 0.1..4.0, Tensor::cbrt;
     "erf", is_float, -2.0..2.0, Tensor::erf;
     "erf_inv", is_float, -0.9..0.9, Tensor::erf_inv;
-    "abs", is_signed_number, -3.0..3.0, Tensor::abs;
-    "sign", is_signed_number, -3.0..3.0, Tensor::sign;
+    "abs", DType::is_signed, -3.0..3.0, Tensor::abs;
+    "sign", DType::is_signed, -3.0..3.0, Tensor::sign;
     "floor", is_float, -3.0..3.0, Tensor::floor;
     "ceil", is_float, -3.0..3.0, Tensor::ceil;
     "round", is_float, -3.0..3.0, Tensor::round;
@@ -380,5 +448,5 @@ pub(super) const ROWS: &[Row] = rows![
     "population_count", whole_bytes, -9.0..9.0, Tensor::population_count;
     "leading_zeros", whole_bytes, -9.0..99.0, Tensor::leading_zeros;
     "integer_pow", is_number, -2.0..2.0, |x| x.powi(3);
-    "integer_pow", is_float, 0.5..2.0, |x| x.powi(-2);
+    "integer_pow", is_inexact, 0.5..2.0, |x| x.powi(-2);
 ];

@@ -50,10 +50,15 @@ impl Key {
         let [low, high] = [low.beside(unit), high.beside(unit)].map(|t| t.broadcast_to(&*dims));
         (unit * (high - low) + low).maximum(low)
     }
-    /// Floats of the normal distribution with mean 0 and variance 1.
+    /// Floats of the normal distribution with mean 0 and variance 1; of a complex dtype, parts of variance 1/2.
     #[track_caller]
     pub fn normal(self, dims: impl Into<Vec<usize>>, dtype: DType) -> Tensor {
         let _at = At::op("normal");
+        if dtype.is_complex() {
+            let dims = dims.into();
+            let [re, im] = self.split().map(|key| key.normal(&*dims, dtype.real()));
+            return crate::prim::complex(re, im) / std::f64::consts::SQRT_2;
+        }
         require_float("normal", dtype);
         let u = self.uniform(dims, dtype, beside(dtype, -1.0, true), 1.0);
         u.erf_inv() * std::f64::consts::SQRT_2

@@ -1,7 +1,7 @@
 //! Data on devices.
 //!
 //! An [`Array`] goes in and out of jitted functions. It is made of and read as slices, `ndarray` arrays, or bytes;
-//! elements are Rust numbers, `half::f16` and `half::bf16`. Reading waits for the computation that makes it.
+//! elements are Rust numbers, `half::f16` and `half::bf16`, [`Complex32`] and [`Complex64`]. Reading waits for the computation that makes it.
 use crate::{
     aval::{Aval, DType},
     error::{Error, Result},
@@ -13,6 +13,7 @@ use crate::{
 };
 use bytemuck::{CheckedBitPattern, NoUninit};
 use half::{bf16, f16};
+use num_complex::{Complex32, Complex64};
 use raxla_xla::{Arena, Buffer, Client, Code, HostBuffer, HostSemantics, ZERO_COPY_ALIGNMENT};
 use std::{fmt, sync::Arc};
 
@@ -51,7 +52,7 @@ macro_rules! element {
         }
     )*};
 }
-element!(bool: Bool, i8: I8, i16: I16, i32: I32, i64: I64, u8: U8, u16: U16, u32: U32, u64: U64, f16: F16, bf16: BF16, f32: F32, f64: F64);
+element!(bool: Bool, i8: I8, i16: I16, i32: I32, i64: I64, u8: U8, u16: U16, u32: U32, u64: U64, f16: F16, bf16: BF16, f32: F32, f64: F64, Complex32: C64, Complex64: C128);
 
 impl Array {
     /// An array of these elements, row-major, on the first device of the default client.

@@ -14,8 +14,8 @@ use stream::{Entry, Failure};
 
 pub(crate) mod stream;
 
-/// The dtypes of safetensors files. They have no 4-bit integers.
-const DTYPES: [(DType, Dtype); 15] = [
+/// The dtypes of safetensors files. They have no 4-bit integers, and no complex numbers of f64.
+const DTYPES: [(DType, Dtype); 16] = [
     (DType::Bool, Dtype::BOOL),
     (DType::U8, Dtype::U8),
     (DType::I8, Dtype::I8),
@@ -31,6 +31,7 @@ const DTYPES: [(DType, Dtype); 15] = [
     (DType::F64, Dtype::F64),
     (DType::I64, Dtype::I64),
     (DType::U64, Dtype::U64),
+    (DType::C64, Dtype::C64),
 ];
 
 /// What a safetensors file calls this dtype.
@@ -80,7 +81,7 @@ pub(crate) const COLLIDING: &str = "keys of maps that contain dots can collide: 
 /// ```
 ///
 /// # Errors
-/// A folder that cannot be written; a dtype that safetensors does not have (4-bit integers); two leaves of one path; what a
+/// A folder that cannot be written; a dtype that safetensors does not have (4-bit integers, c128); two leaves of one path; what a
 /// computation of a leaf reports.
 pub fn save<M: Tree<Array>>(tree: &M, path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();

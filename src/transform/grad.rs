@@ -69,7 +69,7 @@ pub(crate) fn leaf_name(what: &str, path: &Path) -> String {
 /// The gradient of a scalar function of a tree: a function that returns the derivative by every leaf. JAX: `grad`.
 ///
 /// Differentiates by the whole argument (a tuple for several); what the closure captures is held constant. Gradients of
-/// leaves that the function does not use are zeros.
+/// leaves that the function does not use are zeros. Of complex numbers see [`holomorphic`](super::holomorphic), or [`vjp`].
 ///
 /// ```
 /// use raxla::prelude::*;
@@ -107,17 +107,58 @@ pub fn value_and_grad_aux<X: TensorTree, A: TensorTree>(
     f: impl Traced<(X,), Out = (Tensor, A)>, // of one argument; several stand in a tuple: `|(x, y): (Tensor, Tensor)| ..`
 ) -> impl Fn(X) -> ((Tensor, A), X) // of tensors: outside of traced functions, `jit(value_and_grad_aux(f)).call((x,))`
 {
-    let line = Location::caller();
+    gradient(f, Field::Real, Location::caller())
+}
+
+/// What a function and its derivatives are of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Field {
+    /// Floats.
+    Real,
+    /// Complex numbers, of which the function is holomorphic.
+    Complex,
+}
+impl Field {
+    /// Refuse a type that is not of the field.
+    #[track_caller]
+    pub(super) fn require(self, op: &str, what: &str, a: &Aval, help: &str) {
+        let (fits, reason, help) = match self {
+            Field::Real if a.dtype.is_complex() => (
+                false,
+                format!("{what} is {a}: `{op}` is of real numbers"),
+                "if the function is holomorphic, use `holomorphic::grad` and its kin; if it is not, use `vjp`",
+            ),
+            Field::Real => (a.dtype.is_float(), format!("{what} is {a}: only floats have gradients"), help),
+            Field::Complex => (
+                a.dtype.is_complex(),
+                format!("{what} is {a}: a holomorphic function is of complex numbers"),
+                "convert the argument with `.cast(DType::C64)`; for functions of real numbers use `grad` and its kin",
+            ),
+        };
+        if !fits {
+            fail(op, vec![], reason, Some(help.into()))
+        }
+    }
+}
+
+/// [`value_and_grad_aux`] of functions over a field.
+pub(super) fn gradient<X: TensorTree, A: TensorTree>(
+    f: impl Traced<(X,), Out = (Tensor, A)>,
+    field: Field,
+    line: &'static Location<'static>,
+) -> impl Fn(X) -> ((Tensor, A), X) {
     move |x: X| {
         let _at = At::op_at("grad", line);
-        require_floats(&x);
+        let help = "leave it out of the differentiated argument: the closure can capture it";
+        x.visit(|path, t| field.require("grad", &leaf_name("the argument", path), &t.aval(), help));
         let ((loss, aux), linear) = Linear::at(|x| f.call((x,)), &x);
         let a = loss.aval();
-        if a.rank() != 0 || !a.dtype.is_float() {
+        if a.rank() != 0 || !a.dtype.is_inexact() {
             let help =
                 "reduce it to one float, e.g. `.sum(..)` or `.mean(..)`; for all derivatives use `jacrev` or `vjp`";
             fail("grad", vec![], format!("the function returns {a}, not a scalar float"), Some(help.into()))
         }
+        field.require("grad", "the result", &a, "");
         // what is beside the loss is not differentiated: zero cotangents
         let ct: Vec<Option<Tensor>> = (0..linear.outs.len()).map(|i| (i == 0).then(|| ones([], a.dtype))).collect();
         let d = linear.pull(&ct);
@@ -125,20 +166,9 @@ pub fn value_and_grad_aux<X: TensorTree, A: TensorTree>(
     }
 }
 
-#[track_caller]
-fn require_floats(x: &impl Tree<Tensor>) {
-    x.visit(|path, t| {
-        let a = t.aval();
-        if !a.dtype.is_float() {
-            let reason = format!("{} is {a}: only floats have gradients", leaf_name("the argument", path));
-            let help = "leave it out of the differentiated argument: the closure can capture it";
-            fail("grad", vec![], reason, Some(help.into()))
-        }
-    });
-}
-
 /// The value of `f` at `x` and a function from cotangents of the result to cotangents of `x` (Jacobian transposed times
-/// vector). JAX: `vjp`. Integer leaves of `x` get zeros; cotangents of integer results are ignored.
+/// vector). JAX: `vjp`. Complex numbers are transposed and not conjugated, as in JAX: the cotangent of x + iy by a real result is
+/// ∂/∂x - i ∂/∂y. Integer leaves of `x` get zeros; cotangents of integer results are ignored.
 #[track_caller]
 pub fn vjp<X: TensorTree, Y: TensorTree>(f: impl FnOnce(X) -> Y, x: X) -> (Y, impl Fn(Y) -> X) {
     let line = Location::caller();
@@ -203,7 +233,7 @@ fn fitted(op: &str, what: &str, d: &impl Tree<Tensor>, want: &[Aval]) -> Vec<Ten
     let (mut types, mut fitting) = (want.iter(), vec![]);
     d.visit(|path, t| {
         let (a, want) = (t.aval(), types.next().expect("counted above"));
-        if want.dtype.is_float() && !(a.is_like(want) && want.vma.contains(a.vma)) {
+        if want.dtype.is_inexact() && !(a.is_like(want) && want.vma.contains(a.vma)) {
             let help = match a.is_like(want) {
                 true => {
                     let names = a.vma.without(want.vma);
@@ -213,7 +243,7 @@ fn fitted(op: &str, what: &str, d: &impl Tree<Tensor>, want: &[Aval]) -> Vec<Ten
             };
             fail(op, vec![], format!("{} is {a} but belongs to {want}", leaf_name(what, path)), Some(help))
         }
-        fitting.push(if want.dtype.is_float() { vary(*t, want.vma) } else { *t });
+        fitting.push(if want.dtype.is_inexact() { vary(*t, want.vma) } else { *t });
     });
     fitting
 }

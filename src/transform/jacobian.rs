@@ -1,7 +1,7 @@
 //! Full matrices of derivatives.
 use super::{
     batch::{BatchAxis, batch_graph},
-    grad::Linear,
+    grad::{Field, Linear},
     linearize::{jvp_of, spread_out},
 };
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     jit::Traced,
     ops::shape::eye,
     prim::{broadcast_leading, moved_axis, trace_to_differentiate, zeros_of},
-    trace::{At, Tensor, TensorTree, fail, trace_rule, trace_tree},
+    trace::{At, Tensor, TensorTree, trace_rule, trace_tree},
 };
 use std::panic::Location;
 
@@ -20,29 +20,28 @@ fn basis(a: &Aval) -> Tensor {
     rows.reshape([&[n], &a.dims[..]].concat())
 }
 
-#[track_caller]
-fn require_float(op: &str, what: &str, a: &Aval) {
-    if !a.dtype.is_float() {
-        fail(
-            op,
-            vec![],
-            format!("the {what} is {a}: only floats have derivatives"),
-            Some("convert it first with `.cast(DType::F32)`, or let the closure capture it".into()),
-        )
-    }
-}
+/// What helps where a type has no derivatives.
+const CONVERT: &str = "convert it first with `.cast(DType::F32)`, or let the closure capture it";
 
 /// All derivatives of a function of one tensor, by forward mode: cheaper than [`jacrev`] when the results are larger than
 /// the argument. A result of shape r gives derivatives of shape r ++ (shape of the argument). JAX: `jacfwd`.
 #[track_caller]
 pub fn jacfwd<Y: TensorTree>(f: impl Fn(Tensor) -> Y) -> impl Fn(Tensor) -> Y {
-    let line = Location::caller();
+    forward(f, Field::Real, Location::caller())
+}
+/// [`jacfwd`] of functions over a field. Real functions may have complex results.
+pub(super) fn forward<Y: TensorTree>(
+    f: impl Fn(Tensor) -> Y,
+    field: Field,
+    line: &'static Location<'static>,
+) -> impl Fn(Tensor) -> Y {
     move |x: Tensor| {
         let _at = At::op_at("jacfwd", line);
         let a = x.aval();
-        require_float("jacfwd", "argument", &a);
+        field.require("jacfwd", "the argument", &a, CONVERT);
         let (g, captured, y) = trace_to_differentiate(|| trace_tree(&x, std::slice::from_ref(&a), &f));
-        g.out_avals().iter().for_each(|a| require_float("jacfwd", "result", a));
+        let results = g.out_avals().into_iter().filter(|a| field == Field::Complex || !a.dtype.is_complex());
+        results.for_each(|a| field.require("jacfwd", "the result", &a, CONVERT));
         let active: Vec<bool> = (0..g.ins.len()).map(|i| i == 0).collect();
         let (joint, active_out) = jvp_of(&g, &active, &vec![false; g.outs.len()]);
         let args = [vec![x], captured, vec![basis(&a)]].concat();
@@ -70,14 +69,21 @@ pub fn jacrev<X: TensorTree>(
     f: impl Traced<(X,), Out = Tensor>, // of one argument; several stand in a tuple: `|(x, y): (Tensor, Tensor)| ..`
 ) -> impl Fn(X) -> X // of tensors: outside of traced functions, `jit(jacrev(f)).call((x,))`
 {
-    let line = Location::caller();
+    reverse(f, Field::Real, Location::caller())
+}
+/// [`jacrev`] of functions over a field.
+pub(super) fn reverse<X: TensorTree>(
+    f: impl Traced<(X,), Out = Tensor>,
+    field: Field,
+    line: &'static Location<'static>,
+) -> impl Fn(X) -> X {
     move |x: X| {
         let _at = At::op_at("jacrev", line);
         let leaves = x.leaves();
-        leaves.iter().for_each(|t| require_float("jacrev", "argument", &t.aval()));
+        leaves.iter().for_each(|t| field.require("jacrev", "the argument", &t.aval(), CONVERT));
         let (y, linear) = Linear::at(|x| f.call((x,)), &x);
         let a = y.aval();
-        require_float("jacrev", "result", &a);
+        field.require("jacrev", "the result", &a, CONVERT);
         let (pull, residuals) = trace_rule(std::slice::from_ref(&a), |ct| linear.pull(&[Some(ct[0])]));
         let args = [vec![basis(&a)], residuals].concat();
         let mapped: Vec<bool> = (0..args.len()).map(|i| i == 0).collect();

@@ -123,5 +123,5 @@ fn forced(y: &[Tensor], dy: Vec<Option<Tensor>>, force: &[bool]) -> Vec<Option<T
 
 /// Which values can have a tangent.
 pub fn differentiable(avals: &[Aval]) -> Vec<bool> {
-    avals.iter().map(|a| a.dtype.is_float()).collect()
+    avals.iter().map(|a| a.dtype.is_inexact()).collect()
 }

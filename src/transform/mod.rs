@@ -24,6 +24,7 @@ pub mod dce;
 pub mod effects;
 pub mod fold;
 mod grad;
+pub mod holomorphic;
 mod inside;
 mod jacobian;
 pub mod linearize;

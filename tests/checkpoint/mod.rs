@@ -81,18 +81,19 @@ fn every_dtype_and_shape_comes_back() {
     let place = TempDir::new().unwrap();
     let of = |dtype: DType| {
         let x: Vec<i128> = vec![0, 1, 1, 0, 1, 1];
-        let host = if dtype.is_float() {
+        let host = if dtype.is_inexact() {
             Host::floats(dtype, [2, 3], vec![0.0, -0.0, f64::NAN, 1.5, 2.0, -4.0])
         } else {
             Host::ints(dtype, [2, 3], x)
         };
         Array::from_bytes(&client(), host.aval().clone(), &host.to_bytes()).unwrap()
     };
-    let all: Vec<Array> = DType::ALL.into_iter().map(of).collect();
+    // (c128 has no name in the files: it is refused)
+    let all: Vec<Array> = DType::ALL.into_iter().filter(|d| *d != DType::C128).map(of).collect();
     let empty = numbers(&[0, 4], 0.0);
     let tree = (all, empty, numbers(&[], 7.0), Key::from_data(Array::on(&client(), [2], &[1u32, 2]).unwrap()));
     let checkpoint = save(place.path(), 3, &tree);
-    assert!(checkpoint.verify().unwrap().tensors == 20 && checkpoint.step() == 3);
+    assert!(checkpoint.verify().unwrap().tensors == 21 && checkpoint.step() == 3);
     let as_arrays = checkpoint.restore(&tree, &here()).unwrap().0;
     let types = tree.map(|a| a.aval().clone());
     let as_types = checkpoint.restore(&types, &here()).unwrap().0;

@@ -419,6 +419,12 @@ fn programs_use_all_primitives() {
         "qr",
         "eigh",
         "svd",
+        // (numbers of random programs are real; tests/complex.rs and tests/fft.rs have programs of their own)
+        "complex",
+        "real",
+        "imag",
+        "conj",
+        "fft",
     ];
     const EXCHANGED: &[(&str, &str)] = &[
         ("psum", "collective: Sum"),

@@ -40,10 +40,14 @@ pub enum DType {
     F32,
     /// IEEE double precision.
     F64,
+    /// A complex number of two f32: the real part, then the imaginary part. JAX: `complex64`.
+    C64,
+    /// A complex number of two f64: the real part, then the imaginary part. JAX: `complex128`.
+    C128,
 }
 
 /// One row per dtype: name, bits in memory, PJRT's number, XLA's PrimitiveType (which is also the FFI's number).
-const TABLE: [(DType, &str, usize, sys::PJRT_Buffer_Type, sys::XLA_FFI_DataType); 17] = {
+const TABLE: [(DType, &str, usize, sys::PJRT_Buffer_Type, sys::XLA_FFI_DataType); 19] = {
     use DType::*;
     use sys::*;
     [
@@ -64,15 +68,17 @@ const TABLE: [(DType, &str, usize, sys::PJRT_Buffer_Type, sys::XLA_FFI_DataType)
         (F16, "f16", 16, PJRT_Buffer_Type_F16, XLA_FFI_DataType_F16),
         (F32, "f32", 32, PJRT_Buffer_Type_F32, XLA_FFI_DataType_F32),
         (F64, "f64", 64, PJRT_Buffer_Type_F64, XLA_FFI_DataType_F64),
+        (C64, "c64", 64, PJRT_Buffer_Type_C64, XLA_FFI_DataType_C64),
+        (C128, "c128", 128, PJRT_Buffer_Type_C128, XLA_FFI_DataType_C128),
     ]
 };
 
 impl DType {
     /// Every dtype, in the order of the enum.
-    pub const ALL: [DType; 17] = {
-        let mut all = [DType::Bool; 17];
+    pub const ALL: [DType; 19] = {
+        let mut all = [DType::Bool; 19];
         let mut i = 0;
-        while i < 17 {
+        while i < 19 {
             all[i] = TABLE[i].0;
             i += 1;
         }
@@ -89,19 +95,47 @@ impl DType {
         TABLE[self as usize].1
     }
 
-    /// Whether this is a floating-point type.
+    /// Whether this is a floating-point type; complex numbers are not.
     pub const fn is_float(self) -> bool {
-        self as usize >= DType::F8E4M3FN as usize
+        self as usize >= DType::F8E4M3FN as usize && !self.is_complex()
+    }
+
+    /// Whether elements are complex numbers.
+    pub const fn is_complex(self) -> bool {
+        matches!(self, DType::C64 | DType::C128)
+    }
+
+    /// Whether elements are floats or complex numbers: what has derivatives. JAX: `jnp.inexact`.
+    pub const fn is_inexact(self) -> bool {
+        self.is_float() || self.is_complex()
+    }
+
+    /// The dtype of the real and imaginary parts of a complex dtype; every other dtype itself.
+    pub const fn real(self) -> DType {
+        match self {
+            DType::C64 => DType::F32,
+            DType::C128 => DType::F64,
+            own => own,
+        }
+    }
+
+    /// The complex dtype whose parts are of this one, if it is f32 or f64.
+    pub const fn complex(self) -> Option<DType> {
+        match self {
+            DType::F32 => Some(DType::C64),
+            DType::F64 => Some(DType::C128),
+            _ => None,
+        }
     }
 
     /// Whether this is an integer type, signed or not; bool is not one.
     pub const fn is_int(self) -> bool {
-        !self.is_float() && !matches!(self, DType::Bool)
+        !self.is_inexact() && !matches!(self, DType::Bool)
     }
 
-    /// Whether values can be negative: signed integers and floats.
+    /// Whether `-x` is a value of the type too: signed integers, floats and complex numbers.
     pub const fn is_signed(self) -> bool {
-        self.is_float() || matches!(self, DType::I4 | DType::I8 | DType::I16 | DType::I32 | DType::I64)
+        self.is_inexact() || matches!(self, DType::I4 | DType::I8 | DType::I16 | DType::I32 | DType::I64)
     }
 
     /// Bytes of host memory that hold `elements` elements, as `upload` takes and `download` gives them. The 4-bit types
@@ -123,7 +157,7 @@ impl DType {
         TABLE[self as usize].3
     }
 
-    /// The dtype with this PJRT number; `None` for those that raxla has no use for (complex, token, 2-bit, ...).
+    /// The dtype with this PJRT number; `None` for those that raxla has no use for (token, 2-bit, ...).
     pub fn from_pjrt(number: sys::PJRT_Buffer_Type) -> Option<DType> {
         TABLE.iter().find(|row| row.3 == number).map(|row| row.0)
     }
@@ -193,6 +227,11 @@ mod tests {
         assert_eq!(of(DType::is_float), ["f8e4m3fn", "f8e5m2", "bf16", "f16", "f32", "f64"]);
         assert_eq!(of(DType::is_int), ["i4", "u4", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64"]);
         assert_eq!(of(|d| d.is_signed() && d.is_int()), ["i4", "i8", "i16", "i32", "i64"]);
+        assert_eq!(of(DType::is_complex), ["c64", "c128"]);
+        assert_eq!(
+            (DType::C64.real(), DType::F64.complex(), DType::BF16.complex()),
+            (DType::F32, Some(DType::C128), None)
+        );
         assert_eq!(DType::I4.bytes_for(3), 3);
         assert_eq!(DType::BF16.bytes_for(3), 6);
         assert_eq!(DType::BF16.bytes_of(&[3, 2]), Some(12));

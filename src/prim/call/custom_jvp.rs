@@ -146,7 +146,7 @@ impl HigherOrder for CustomJvp {
         if self.is_entangled() { self.disentangled(x, dx) } else { HigherOrder::jvp(self, x, dx) }
     }
     fn batch(&self, axis: &BatchAxis, x: &[Tensor], mapped: &[bool]) -> Batched {
-        let tangents = (self.consts..x.len()).filter(|i| x[*i].dtype().is_float()).map(|i| mapped[i]);
+        let tangents = (self.consts..x.len()).filter(|i| x[*i].dtype().is_inexact()).map(|i| mapped[i]);
         let m: Vec<bool> = mapped.iter().copied().chain(tangents).collect();
         let all = |g: &InnerGraph, m: &[bool]| g.batched(axis, m, &vec![true; g.outs.len()]).0;
         let rule = self.rule.as_ref().map(|rule| all(rule, &m));

@@ -166,7 +166,7 @@ impl HigherOrder for CustomVjp {
         let all = |g: &InnerGraph, m: &[bool]| g.batched(axis, m, &vec![true; g.outs.len()]).0;
         let k = self.consts;
         // the cotangent of an argument that all instances share is the sum over the instances
-        let shared: Vec<bool> = (k..x.len()).filter(|i| x[*i].dtype().is_float()).map(|i| !mapped[i]).collect();
+        let shared: Vec<bool> = (k..x.len()).filter(|i| x[*i].dtype().is_inexact()).map(|i| !mapped[i]).collect();
         let rules = self.rules.as_ref().map(|Rules { forward, back }| {
             let mut m = mapped[..k].to_vec();
             m.resize(back.graph.ins.len(), true);

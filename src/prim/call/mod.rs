@@ -182,6 +182,6 @@ use call_rules;
 
 /// The tangents of the float arguments, which stand behind `consts` operands: zeros where there is none.
 fn tangents_of_floats(consts: usize, x: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Tensor> {
-    let floats = (consts..x.len()).filter(|i| x[*i].dtype().is_float());
+    let floats = (consts..x.len()).filter(|i| x[*i].dtype().is_inexact());
     floats.map(|i| dx[i].unwrap_or_else(|| zeros_of(&x[i].aval()))).collect()
 }

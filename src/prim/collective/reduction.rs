@@ -41,8 +41,13 @@ pub fn pmean<X: TensorTree>(x: X, axes: impl AxisNames) -> X {
     let axes = axes.axes("pmean");
     let n = instances(&axes);
     let mean = |t: Tensor| {
-        if !t.dtype().is_float() {
-            fail("pmean", vec![t.aval()], "only floats have a mean", Some("convert it first with `.cast(..)`".into()))
+        if !t.dtype().is_inexact() {
+            fail(
+                "pmean",
+                vec![t.aval()],
+                "only floats and complex numbers have a mean",
+                Some("convert it first with `.cast(..)`".into()),
+            )
         }
         reduced(PReduction::Sum, &axes, t) / n as f64
     };
@@ -200,12 +205,12 @@ pub(in crate::prim) const ROWS: &[Row] = &[
     },
     Row {
         name: "pmax",
-        dtypes: any_dtype,
+        dtypes: is_ordered,
         cases: |d| vec![over_axis("one", vec![sample(d, &[3, 2], 1)], |x| vec![pmax(x[0], "i")])],
     },
     Row {
         name: "pmin",
-        dtypes: any_dtype,
+        dtypes: is_ordered,
         cases: |d| vec![over_axis("one", vec![sample(d, &[3, 2], 1)], |x| vec![pmin(x[0], "i")])],
     },
 ];

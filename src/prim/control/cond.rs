@@ -56,7 +56,7 @@ pub fn cond<X: TensorTree, Y: TensorTree>(
 pub fn switch<X: TensorTree, Y: TensorTree>(index: Tensor, branches: &[&dyn Fn(X) -> Y], operand: X) -> Y {
     let _at = At::op("switch");
     let a = index.aval();
-    if a.rank() != 0 || a.dtype.is_float() || a.dtype == DType::Bool {
+    if a.rank() != 0 || !a.dtype.is_int() {
         let help = "convert it first with `.cast(DType::I32)`; of several, use one at a time, with `vmap`";
         fail("switch", vec![], format!("the index is {a}, not an integer scalar"), Some(help.into()))
     }

@@ -105,8 +105,8 @@ impl View<'_> {
         }
         use crate::aval::DType::*;
         match self.aval.dtype {
-            F64 => all::<8>(&self.bytes, 0x7ff << 52),
-            F32 => all::<4>(&self.bytes, 0xff << 23),
+            F64 | C128 => all::<8>(&self.bytes, 0x7ff << 52),
+            F32 | C64 => all::<4>(&self.bytes, 0xff << 23),
             BF16 => all::<2>(&self.bytes, 0xff << 7),
             F16 => all::<2>(&self.bytes, 0x1f << 10),
             d if d.is_float() => self.host().to_f64().iter().all(|x| x.is_finite()),

@@ -7,6 +7,7 @@ use crate::{
     aval::DType,
     host::{Data, Host, round},
 };
+use num_complex::Complex64;
 use std::fmt;
 
 /// Arrays with more elements are shortened.
@@ -132,6 +133,7 @@ fn bracketed(words: &[String], sizes: &[usize], elided: &[bool], depth: usize) -
 fn words(x: &Host, style: Style) -> Vec<String> {
     let words: Vec<String> = match x.data() {
         Data::Float(v) => return floats(x.dtype(), v, x.dims().is_empty(), style),
+        Data::Complex(v) => return complexes(x.dtype().real(), v, x.dims().is_empty(), style),
         Data::Int(v) if x.dtype() == DType::Bool => v.iter().map(|x| (*x != 0).to_string()).collect(),
         Data::Int(v) if style.plus => v.iter().map(|x| format!("{x:+}")).collect(),
         Data::Int(v) => v.iter().map(i128::to_string).collect(),
@@ -192,6 +194,22 @@ fn wants_exponent(v: &[f64], scalar: bool) -> bool {
     }
 }
 
+/// Complex numbers: of a scalar in brackets, as Python has it.
+fn complexes(dtype: DType, v: &[Complex64], scalar: bool, style: Style) -> Vec<String> {
+    let signed = Style { plus: true, ..style };
+    let [re, im] = [|z: &Complex64| z.re, |z: &Complex64| z.im].map(|part| v.iter().map(part).collect::<Vec<f64>>());
+    let parts = floats(dtype, &re, scalar, style).into_iter().zip(floats(dtype, &im, scalar, signed));
+    let text = |(re, im): (String, String)| {
+        let digits = im.trim_end();
+        if !scalar {
+            return format!("{re}{digits}j{}", " ".repeat(im.len() - digits.len()));
+        }
+        let whole = |s: &str| s.strip_suffix(".0").unwrap_or(s).to_string();
+        format!("({}{}j)", whole(re.trim()), whole(digits.trim()))
+    };
+    parts.map(text).collect()
+}
+
 fn floats(dtype: DType, v: &[f64], scalar: bool, style: Style) -> Vec<String> {
     let exponent = style.scientific || (style.decimals.is_none() && wants_exponent(v, scalar));
     let most = if scalar { 30 } else { PRECISION };
@@ -212,14 +230,12 @@ fn floats(dtype: DType, v: &[f64], scalar: bool, style: Style) -> Vec<String> {
     let width = |f: fn(&Parts) -> usize| parts.iter().flatten().map(f).max().unwrap_or(0);
     let (before, after, last) = (width(|p| p.0.len()), width(|p| p.1.len()), width(|p| p.2.len()));
     let point = parts.iter().any(Option::is_some) && !(style.decimals == Some(0) || exponent && scalar && after == 0);
-    let special = |x: &f64| {
-        if x.is_nan() {
-            "nan"
-        } else if *x > 0.0 {
-            "inf"
-        } else {
-            "-inf"
-        }
+    let special = |x: &f64| match (x.is_nan(), *x > 0.0) {
+        (true, _) if style.plus => "+nan",
+        (true, _) => "nan",
+        (false, true) if style.plus => "+inf",
+        (false, true) => "inf",
+        (false, false) => "-inf",
     };
     let text = |(x, p): (&f64, &Option<Parts>)| {
         let Some((a, b, e)) = p else { return special(x).to_string() };
@@ -284,6 +300,14 @@ mod tests {
         assert_eq!(of(&Host::floats(DType::F64, [], vec![0.1 + 0.2]), ""), "0.30000000000000004");
         assert_eq!(of(&Host::ints(DType::I4, [], vec![-8]), ""), "-8");
         assert_eq!(f32s(&[], &[f64::NEG_INFINITY]), "-inf");
+    }
+
+    #[test]
+    fn complex_numbers_look_as_in_numpy() {
+        let c64 = |dims: &[usize], parts: &[f64]| of(&Host::from_parts(DType::C64, dims, parts.to_vec()), "");
+        assert_eq!(c64(&[2], &[1.0, 2.25, -3.5, -1.0]), "[ 1. +2.25j -3.5-1.j  ]");
+        assert_eq!(c64(&[2], &[1.0, 20.0, 1.5, f64::NAN]), "[1. +20.j 1.5+nanj]");
+        assert_eq!((c64(&[], &[1.0, 2.0]), c64(&[], &[0.5, -0.25])), ("(1+2j)".into(), "(0.5-0.25j)".into()));
     }
 
     #[test]

@@ -1,0 +1,115 @@
+"""Values and derivatives of functions of complex numbers, for tests/complex.rs: tests/fixtures/complex.json.
+
+    python scripts/make_complex_fixtures.py        (JAX 0.10.2)
+"""
+
+import jax
+import jax.numpy as jnp
+from fixture_cases import case, cplx, real, values, write
+
+lax = jax.lax
+z, w = lambda: cplx(3), lambda: cplx(3, low=0.5, high=1.5)
+grad = lambda f: jax.grad(f, holomorphic=True)
+horner = lambda z: ((2 - 1j) * z + 0.5j) * z + 3
+mobius = lambda z: (z * (1 + 2j) + 1) / (z * 0.5j + 2)
+newton = lambda z: z - (z**3 - 1) / (3 * z**2)
+scan = lambda c: lax.scan(lambda z, _: (z * z + c, z.real), c, None, length=3)
+indices = jnp.array([2, 0, 2])
+
+CASES = {
+    "add": (lambda x, y: x + y, [z(), z()]),
+    "sub": (lambda x, y: x - y, [z(), z()]),
+    "mul": (lambda x, y: x * y, [z(), z()]),
+    "div": (lambda x, y: x / y, [z(), w()]),
+    "neg": (lambda x: -x, [z()]),
+    "abs": (jnp.abs, [z()]),
+    "abs_of_zero": (jnp.abs, [z() * 0]),
+    "sign": (jnp.sign, [w()]),
+    "exp": (jnp.exp, [z()]),
+    "expm1": (jnp.expm1, [z()]),
+    "log": (jnp.log, [w()]),
+    "log1p": (jnp.log1p, [z()]),
+    "sin": (jnp.sin, [z()]),
+    "cos": (jnp.cos, [z()]),
+    "tanh": (jnp.tanh, [z()]),
+    "logistic": (jax.nn.sigmoid, [z()]),
+    "sqrt": (jnp.sqrt, [w()]),
+    "sqrt_left": (jnp.sqrt, [-w()]),
+    "rsqrt": (lax.rsqrt, [w()]),
+    "pow": (jnp.power, [w(), z()]),
+    "cube": (lambda x: x**3, [z()]),
+    "inverse_square": (lambda x: lax.integer_pow(x, -2), [w()]),
+    "real": (jnp.real, [z()]),
+    "imag": (jnp.imag, [z()]),
+    "conj": (jnp.conj, [z()]),
+    "angle": (jnp.angle, [w()]),
+    "complex": (lambda x, y: lax.complex(x, y), [real(3), real(3)]),
+    "polar": (lambda r, t: r * jnp.exp(1j * t), [real(3), real(3)]),
+    "square_of_absolute": (lambda x: (x * x.conj()).real, [z()]),
+    "log_of_absolute": (lambda x: jnp.log(jnp.abs(x)), [w()]),
+    "imaginary_unit": (lambda x: 1j * x + (2 - 3j), [z()]),
+    "unit_times_real": (lambda x: jnp.cos(1j * x), [real(3)]),
+    "real_times_complex": (lambda x, y: x * y, [real(3), z()]),
+    "complex_of_real": (lambda x: x.astype(jnp.complex128) ** 2, [real(3)]),
+    "reciprocal": (lambda x: 1 / x, [w()]),
+    "horner": (horner, [z()]),
+    "mobius": (mobius, [z()]),
+    "newton": (newton, [w()]),
+    "matmul": (lambda x, y: x @ y, [cplx(2, 3), cplx(3, 2)]),
+    "matvec": (lambda x, y: x @ y, [cplx(2, 3), z()]),
+    "vdot": (lambda x, y: jnp.vdot(x, y), [z(), z()]),
+    "hermitian": (lambda x: x @ x.conj().T, [cplx(2, 3)]),
+    "einsum_batch": (lambda x, y: jnp.einsum("bij,bkj->bik", x, y), [cplx(2, 2, 3), cplx(2, 1, 3)]),
+    "outer": (lambda x, y: jnp.outer(x, y), [z(), cplx(2)]),
+    "matrix_power": (lambda x: jnp.linalg.matrix_power(x, 3), [cplx(2, 2)]),
+    "trace": (jnp.trace, [cplx(2, 2)]),
+    "sum": (lambda x: x.sum(0), [cplx(3, 2)]),
+    "prod": (lambda x: x.prod(), [cplx(4)]),
+    "mean": (lambda x: x.mean(), [z()]),
+    "var": (lambda x: x.var(), [cplx(4)]),
+    "std": (lambda x: x.std(0), [cplx(3, 2)]),
+    "cumsum": (lambda x: jnp.cumsum(x, 0), [cplx(3, 2)]),
+    "cumprod": (lambda x: jnp.cumprod(x), [cplx(5)]),
+    "take": (lambda x: x[indices], [z()]),
+    "set": (lambda x, y: x.at[1].set(y), [z(), cplx()]),
+    "add_at": (lambda x, y: x.at[indices].add(y), [z(), z()]),
+    "slice": (lambda x: x[1:], [z()]),
+    "dynamic_slice": (lambda x: lax.dynamic_slice(x, (1,), (2,)), [cplx(4)]),
+    "concatenate": (lambda x, y: jnp.concatenate([x, y]), [z(), cplx(2)]),
+    "pad": (lambda x: lax.pad(x, 2 + 1j, [(1, 2, 1)]), [z()]),
+    "flip": (lambda x: jnp.flip(x, 0), [z()]),
+    "transpose": (lambda x: x.T * 1j, [cplx(2, 3)]),
+    "broadcast": (lambda x, y: x[:, None] + y, [z(), cplx(2)]),
+    "where": (lambda x, y: jnp.where(x.real > 0, x, y), [z(), z()]),
+    "roll": (lambda x: jnp.roll(x, 1), [z()]),
+    "convolution": (lambda x, k: lax.conv(x[None, None], k[None, None], (1,), "VALID")[0, 0], [cplx(5), cplx(2)]),
+    "scan": (scan, [z()]),
+    "fori": (lambda c: lax.fori_loop(0, 3, lambda i, z: z * z + c, c), [z()]),
+    "cond": (lambda c: lax.cond(c[0].real > 0, lambda z: z * 1j, lambda z: z * z, c), [z()]),
+    "remat": (jax.checkpoint(lambda x: jnp.sin(x) * x), [z()]),
+    "grad_of_cube": (grad(lambda x: (x**3).sum()), [z()]),
+    "grad_of_exp_sin": (grad(lambda x: (jnp.exp(x) * jnp.sin(x)).sum()), [z()]),
+    "grad_of_mobius": (grad(lambda x: mobius(x).sum()), [z()]),
+    "grad_of_log_sqrt": (grad(lambda x: (jnp.log(x) / jnp.sqrt(x)).sum()), [w()]),
+    "grad_of_pow": (grad(lambda x: jnp.power(x, 0.3 + 1j).sum()), [w()]),
+    "grad_of_tanh_prod": (grad(lambda x: jnp.tanh(x).prod()), [z()]),
+    "grad_of_matrices": (grad(lambda x: (x @ x @ x).sum()), [cplx(2, 2)]),
+    "grad_of_scan": (grad(lambda c: scan(c)[0].sum()), [z()]),
+    "grad_of_grad": (grad(lambda x: grad(lambda y: (jnp.cos(y) * y).sum())(x).sum()), [z()]),
+    "jacfwd": (jax.jacfwd(lambda x: jnp.exp(x) * x[0], holomorphic=True), [z()]),
+    "jacrev": (jax.jacrev(lambda x: jnp.exp(x) * x[0], holomorphic=True), [z()]),
+    "jacfwd_of_real": (jax.jacfwd(lambda x: jnp.exp(1j * x)), [real(3)]),
+    "grad_through_complex": (jax.grad(lambda x: jnp.abs(jnp.exp(1j * x) + x).sum()), [real(3)]),
+}
+VALUES = {
+    "eq": (lambda x, y: x == y, [z(), z()]),
+    "eq_itself": (lambda x: x == x, [z()]),
+    "ne": (lambda x, y: x != y, [z(), z()]),
+    "isfinite": (jnp.isfinite, [z()]),
+    "to_bool": (lambda x: x.astype(bool), [z() * 0]),
+    "any": (lambda x: x.any(), [z()]),
+}
+
+out = {name: case(*c) for name, c in CASES.items()}
+out |= {name: values(*c) for name, c in VALUES.items()}
+write("complex", out)
