@@ -2,6 +2,7 @@
 pub(crate) mod einsum;
 pub(crate) mod index;
 mod matmul;
+pub(crate) mod prefix;
 pub(crate) mod reduce;
 pub(crate) mod shape;
 
@@ -32,7 +33,7 @@ pub(crate) fn one_dtype(a: DType, b: DType) -> String {
 
 /// Stretch two tensors to their common shape.
 #[track_caller]
-fn fit(op: &str, x: Tensor, y: Tensor) -> (Tensor, Tensor) {
+pub(crate) fn fit(op: &str, x: Tensor, y: Tensor) -> (Tensor, Tensor) {
     let (a, b) = (x.aval(), y.aval());
     if a == b {
         return (x, y);
