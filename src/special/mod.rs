@@ -25,7 +25,6 @@ macro_rules! example {
         )
     };
 }
-use example;
 
 mod bessel;
 mod entropy;
