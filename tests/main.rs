@@ -17,6 +17,7 @@ mod examples;
 mod first_hour;
 mod flash;
 mod golden;
+mod jax_functions;
 mod jit;
 mod jit_circles;
 mod jit_keys;

@@ -1,10 +1,10 @@
 """Values and derivatives of jax.lax's special functions, jax.scipy.special, reductions over windows and by any function, and samples of
-jax.random, for tests/numeric: tests/fixtures/numeric.json.
+jax.random, for tests/jax_functions.rs: tests/fixtures/functions.json.
 
 Each case has, in f32 and in f64, inputs, results, and for the inputs that it is differentiated by (`wrt`) tangents, the results' tangents
 (jvp), cotangents, and the inputs' cotangents (vjp). A sampler has the seed of its key, and its result.
 
-    python scripts/make_numeric_fixtures.py        (JAX 0.10.2)
+    python scripts/make_function_fixtures.py        (JAX 0.10.2)
 """
 
 import json
@@ -281,7 +281,7 @@ for name, f in SAMPLERS.items():
 for name, c in CASES.items():
     print(name, flush=True)
     out[name] = case(*c)
-path = pathlib.Path(__file__).parent.parent / "tests/fixtures/numeric.json"
+path = pathlib.Path(__file__).parent.parent / "tests/fixtures/functions.json"
 lines = lambda all: ",\n".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in all.items())
 path.write_text('{"cases": {\n' + lines(out) + '\n},\n"samplers": {\n' + lines(samples) + "\n}}\n")
 print(f"{len(out)} cases, {len(samples)} samplers, {path.stat().st_size} bytes")
