@@ -207,6 +207,8 @@
 //! | making tensors | [`zeros`], [`ones`], [`full`], [`literal`], [`arange`], [`iota`], [`linspace`], [`eye`], [`causal`], [`one_hot`] |
 //! | products | [`Tensor::matmul`], [`einsum()`], [`einsum_n`], [`einsum_with`], [`conv`], [`Window`], [`Padding`], [`Precision`] |
 //! | matrices | [`linalg`], [`custom_linear_solve`], [`custom_root`] |
+//! | special functions | [`special`], [`Tensor::lgamma`], [`Tensor::erfc`] |
+//! | reductions by any function | [`reduce`], [`reduce_window`], [`associative_scan`] |
 //! | shapes and indices | [`Tensor::reshape`], [`REST`], [`concat()`], [`stack`], [`where_`], [`Axes`], [`Parts`], [`Tensor::at`], [`Index`], [`IndexMode`] |
 //! | trees | [`Tree`], [`TensorTree`], [`JitTree`], [`ParamTree`], [`tree`], [`Path`], [`Structure`], [`Fact`], [`Leaf`], [`Hole`], [`Static`] |
 //! | derivatives | [`grad`], [`value_and_grad`], [`value_and_grad_aux`], [`vjp`], [`jvp`], [`linearize()`], [`jacfwd`], [`jacrev`], [`hessian`] |
@@ -263,7 +265,9 @@ pub mod optim;
 pub mod param;
 pub mod prim;
 pub mod random;
+
 mod run;
+pub mod special;
 pub mod testing;
 pub mod transform;
 
@@ -297,6 +301,8 @@ pub use num_complex::{Complex32, Complex64};
 pub use ops::einsum::{einsum, einsum_n, einsum_with};
 #[doc(inline)]
 pub use ops::at::{At, Index, Indices};
+#[doc(inline)]
+pub use ops::prefix::{associative_scan, reduce, reduce_window};
 #[doc(inline)]
 pub use ops::reduce::Axes;
 #[doc(inline)]

@@ -36,6 +36,9 @@ use crate::{
     tree::{Leaf, Tree},
 };
 
+mod counts;
+mod distributions;
+mod gamma;
 mod integers;
 mod samplers;
 pub use integers::IntBound;
@@ -50,12 +53,14 @@ pub struct Key<T = Tensor> {
     data: T,
 }
 
+/// As JAX makes it without 64-bit integers, its default: of the lower 32 bits.
 fn seeded(seed: u64) -> Host {
-    Host::ints(DType::U32, [2], vec![(seed >> 32) as i128, (seed & 0xffff_ffff) as i128])
+    Host::ints(DType::U32, [2], vec![0, (seed & 0xffff_ffff) as i128])
 }
 
 impl Key<Host> {
-    /// The key of this seed, to be passed to jitted functions.
+    /// The key of this seed, to be passed to jitted functions. Of a seed the lower 32 bits count, as in JAX by default; with its
+    /// `jax_enable_x64`, that is [`Key::from_data`] of the upper and the lower 32.
     pub fn host(seed: u64) -> Key<Host> {
         Key { data: seeded(seed) }
     }

@@ -22,6 +22,7 @@ mod first_hour;
 mod flash;
 mod golden;
 mod jax_names;
+mod jax_functions;
 mod jit;
 mod jit_circles;
 mod jit_keys;

@@ -11,7 +11,8 @@ use std::{f64::consts, str::FromStr};
 #[track_caller]
 pub fn gelu(x: Tensor) -> Tensor {
     let _at = At::op("gelu");
-    x * 0.5 * ((x * consts::FRAC_1_SQRT_2).erf() + 1.0)
+    // (not 1 + erf, which loses all digits of large negative numbers)
+    x * 0.5 * (x * -consts::FRAC_1_SQRT_2).erfc()
 }
 /// The tanh approximation of [`gelu`]: GPT-2's `gelu_new`.
 #[track_caller]

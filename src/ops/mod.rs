@@ -3,6 +3,7 @@ pub(crate) mod at;
 pub(crate) mod einsum;
 pub(crate) mod index;
 mod matmul;
+pub(crate) mod prefix;
 pub(crate) mod reduce;
 pub(crate) mod shape;
 

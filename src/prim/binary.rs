@@ -1,4 +1,5 @@
 //! Elementwise operations of two and three operands of one shape. Operators with broadcasting are in `ops`.
+use super::special::{no_derivative, reference};
 use super::*;
 use crate::{host::Both, trace::bind1};
 use num_complex::Complex64;
@@ -124,6 +125,12 @@ binary!(/** xʸ for floats and complex numbers. */ Pow, pow, "power", INEXACT, f
 binary!(/** The angle of the point (y, x), in radians: `atan2(y, x)`. */ Atan2, atan2, "atan2", FLOAT, f64::atan2,
     no_ints, no_complex,
     |x, y, z, d| (Some(d * div(y, x * x + y * y)), Some((d * div(x, x * x + y * y)).neg())));
+binary!(/** The derivative of order m of digamma(x), for whole m; of order 0, digamma itself. It has no derivative by m.
+    JAX: `lax.polygamma`. */ Polygamma, polygamma, "chlo.polygamma", FLOAT, reference::polygamma, no_ints, no_complex,
+    |m, x, z, d| (no_derivative("polygamma", m, "its order"), Some(mul(d, polygamma(m + 1.0, x)))));
+binary!(/** Hurwitz zeta function Σ (q + k)^-x over k from 0, for x > 1. It has no derivative by x. JAX: `lax.zeta`. */
+    Zeta, zeta, "chlo.zeta", FLOAT, reference::zeta, no_ints, no_complex,
+    |x, q, z, d| (no_derivative("zeta", x, "its exponent"), Some((d * mul(x, zeta(x + 1.0, q))).neg())));
 binary!(/** The larger of x and y; NaN if one is. At a tie the tangent is the mean of both. */
     Max, max, "maximum", ORDERED, |a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }, |a, b, _| a.max(b), no_complex,
     |x, y, z, d| (Some(d * share(x, y, z)), Some(d * share(y, x, z))), fold |max, x| exact_order(max, x));
@@ -378,6 +385,8 @@ pub(super) const ROWS: &[Row] = rows![
     "rem", is_real, (-9.0, 9.0), (1.0, 4.0), rem;
     "pow", is_inexact, (0.3, 3.0), (-2.0, 2.0), pow;
     "atan2", is_float, (-3.0, 3.0), (0.5, 3.0), atan2;
+    "polygamma", is_float, (1.0, 1.0), (0.5, 4.0), |m, x| polygamma(m.stop_gradient(), x);
+    "zeta", is_float, (1.5, 4.0), (0.5, 4.0), |x, q| zeta(x.stop_gradient(), q);
     "max", is_ordered, (-3.0, 3.0), (-3.0, 3.0), max;
     "min", is_ordered, (-3.0, 3.0), (-3.0, 3.0), min;
     "and", is_int_or_bool, (-9.0, 9.0), (-9.0, 9.0), and;

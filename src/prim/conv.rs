@@ -52,14 +52,14 @@ impl FromIterator<(i64, i64)> for Padding {
 }
 impl Padding {
     /// The numbers, once a primitive holds them.
-    fn pairs(&self) -> &[(i64, i64)] {
+    pub(super) fn pairs(&self) -> &[(i64, i64)] {
         match self {
             Padding::Explicit(pairs) => pairs,
             _ => &[],
         }
     }
     /// The numbers for one axis of `n` elements, over which a kernel that spans `window` moves by `stride`.
-    fn pair(&self, n: usize, window: i64, stride: usize) -> (i64, i64) {
+    pub(super) fn pair(&self, n: usize, window: i64, stride: usize) -> (i64, i64) {
         let all = (n.div_ceil(stride.max(1)) as i128 - 1) * stride as i128 + window as i128 - n as i128;
         let all = all.clamp(0, MOST as i128) as i64;
         let half = all / 2;
@@ -137,16 +137,16 @@ pub fn conv(spec: &str, x: Tensor, kernel: Tensor, window: Window) -> Tensor {
 
 /// One spatial axis.
 #[derive(Clone, Copy, PartialEq, Hash)]
-struct Axis {
-    stride: usize,
-    padding: (i64, i64),
-    input_dilation: usize,
-    kernel_dilation: usize,
+pub(super) struct Axis {
+    pub stride: usize,
+    pub padding: (i64, i64),
+    pub input_dilation: usize,
+    pub kernel_dilation: usize,
 }
 
 impl Axis {
     /// Which of `n` input elements one element of the kernel meets at one position; none in the padding and in holes.
-    fn met(self, position: usize, element: usize, n: usize) -> Option<usize> {
+    pub fn met(self, position: usize, element: usize, n: usize) -> Option<usize> {
         let place = (position * self.stride + element * self.kernel_dilation) as i64 - self.padding.0;
         let step = self.input_dilation as i64;
         (place >= 0 && place % step == 0 && place / step < n as i64).then(|| (place / step) as usize)
@@ -163,10 +163,10 @@ impl Axis {
 }
 
 /// The largest stride, dilation, padding, and size of a dilated axis: with larger ones sums of them overflow.
-const MOST: i64 = 1 << 60;
+pub(super) const MOST: i64 = 1 << 60;
 
 /// The size of an axis with zeros between its elements, at most [`MOST`].
-fn dilated(n: usize, dilation: usize) -> i64 {
+pub(super) fn dilated(n: usize, dilation: usize) -> i64 {
     if n == 0 { 0 } else { ((n - 1) as u128 * dilation as u128 + 1).min(MOST as u128) as i64 }
 }
 

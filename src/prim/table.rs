@@ -73,6 +73,8 @@ pub fn sample(dtype: DType, dims: &[usize], seed: u64) -> Host {
 pub const TABLE: &[&[Row]] = &[
     super::unary::ROWS,
     super::binary::ROWS,
+    super::next_after::ROWS,
+    super::special::ROWS,
     super::constant::ROWS,
     super::collective::REDUCTION_ROWS,
     super::collective::GATHERING_ROWS,
@@ -112,6 +114,7 @@ pub const TABLE: &[&[Row]] = &[
     super::fft::ROWS,
     super::reduce::ROWS,
     super::argminmax::ROWS,
+    super::window::ROWS,
     super::cumulative::ROWS,
     super::sort::ROWS,
     super::random::ROWS,

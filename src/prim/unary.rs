@@ -1,7 +1,9 @@
 //! Elementwise operations of one operand.
 use super::*;
+use super::special::{epsilon, reference};
 use crate::{
     host::Data,
+    ops::where_,
     trace::{At, bind1},
 };
 use num_complex::Complex64;
@@ -111,6 +113,34 @@ unary!(/** Error function 2/√π ∫₀ˣ e^(-t²) dt. */ Erf, erf, "chlo.erf",
     |x, y, d| Some(d * ((x * x).neg().exp() * std::f64::consts::FRAC_2_SQRT_PI)));
 unary!(/** Inverse of the error function on (-1, 1). */ ErfInv, erf_inv, "chlo.erf_inv", FLOAT, erf_inv_f64, no_int, no_complex,
     |x, y, d| Some(d * ((y * y).exp() / std::f64::consts::FRAC_2_SQRT_PI)));
+unary!(/** Complement of the error function, 1 - erf(x), accurate for large x. JAX: `lax.erfc`. */ Erfc, erfc, "chlo.erfc",
+    FLOAT, libm::erfc, no_int, no_complex, |x, y, d| Some(d * ((x * x).neg().exp() * -std::f64::consts::FRAC_2_SQRT_PI)));
+unary!(/** ln |Γ(x)|, with the gamma function Γ. JAX: `lax.lgamma`. */ Lgamma, lgamma, "chlo.lgamma", FLOAT,
+    reference::lgamma, no_int, no_complex, |x, y, d| Some(mul(d, x.digamma())));
+unary!(/** The derivative of ln Γ(x). JAX: `lax.digamma`. */ Digamma, digamma, "chlo.digamma", FLOAT,
+    reference::digamma, no_int, no_complex, |x, y, d| Some(mul(d, polygamma(x.like(1), x))));
+unary!(/** Modified Bessel function of the first kind and order 1, times e^-|x|. JAX: `lax.bessel_i1e`. */
+    BesselI1e, bessel_i1e, "chlo.bessel_i1e", FLOAT, reference::bessel_i1e, no_int, no_complex, |x, y, d| {
+        let tiny = x.abs().le(epsilon(x.dtype()));
+        let safe = where_(tiny, x.like(1), x);
+        Some(d * where_(tiny, x.like(0.5), safe.bessel_i0e() - y * (safe.sign() + safe.powi(-1))))
+    });
+unary!(/** Tangent, of radians. */ Tan, tan, "tan", FLOAT, f64::tan, no_int, no_complex, |x, y, d| Some(d * (y * y + 1.0)));
+unary!(/** Inverse of the sine, in radians from -π/2 to π/2. */ Asin, asin, "chlo.asin", FLOAT, f64::asin, no_int, no_complex,
+    |x, y, d| Some(d * (1.0 - x * x).rsqrt()));
+unary!(/** Inverse of the cosine, in radians from 0 to π. */ Acos, acos, "chlo.acos", FLOAT, f64::acos, no_int, no_complex,
+    |x, y, d| Some((d * (1.0 - x * x).rsqrt()).neg()));
+unary!(/** Inverse of the tangent, in radians from -π/2 to π/2. */ Atan, atan, "chlo.atan", FLOAT, f64::atan, no_int, no_complex,
+    |x, y, d| Some(d / (x * x + 1.0)));
+unary!(/** Hyperbolic sine, accurate near 0. */ Sinh, sinh, "chlo.sinh", FLOAT, f64::sinh, no_int, no_complex,
+    |x, y, d| Some(d * x.cosh()));
+unary!(/** Hyperbolic cosine. */ Cosh, cosh, "chlo.cosh", FLOAT, f64::cosh, no_int, no_complex, |x, y, d| Some(d * x.sinh()));
+unary!(/** Inverse of the hyperbolic sine, accurate near 0. */ Asinh, asinh, "chlo.asinh", FLOAT, libm::asinh, no_int, no_complex,
+    |x, y, d| Some(d * (x * x + 1.0).rsqrt()));
+unary!(/** Inverse of the hyperbolic cosine, of numbers from 1. */ Acosh, acosh, "chlo.acosh", FLOAT, libm::acosh, no_int, no_complex,
+    |x, y, d| Some(d * (x * x - 1.0).rsqrt()));
+unary!(/** Inverse of the hyperbolic tangent, of numbers within ±1; accurate near 0. */ Atanh, atanh, "chlo.atanh", FLOAT,
+    libm::atanh, no_int, no_complex, |x, y, d| Some((x + 1.0).powi(-1) * (d / (1.0 - x))));
 unary!(/** -1, 0 or 1; NaN stays NaN. Of a complex number z ≠ 0, z / |z|. */ Sign, sign, "sign", SIGNED,
     |v| if v == 0.0 || v.is_nan() { v } else { v.signum() }, i128::signum,
     |v| if v == Complex64::ZERO { v } else { v / v.norm() }, |x, y, d| None, fold exact);
@@ -437,6 +467,19 @@ pub(super) const ROWS: &[Row] = rows![
     "cbrt", is_float, 0.1..4.0, Tensor::cbrt;
     "erf", is_float, -2.0..2.0, Tensor::erf;
     "erf_inv", is_float, -0.9..0.9, Tensor::erf_inv;
+    "erfc", is_float, -2.0..3.0, Tensor::erfc;
+    "lgamma", is_float, 0.3..4.0, Tensor::lgamma;
+    "digamma", is_float, 0.3..4.0, Tensor::digamma;
+    "bessel_i1e", is_float, -3.0..4.0, Tensor::bessel_i1e;
+    "tan", is_float, -1.0..1.0, Tensor::tan;
+    "asin", is_float, -0.9..0.9, Tensor::asin;
+    "acos", is_float, -0.9..0.9, Tensor::acos;
+    "atan", is_float, -3.0..3.0, Tensor::atan;
+    "sinh", is_float, -2.0..2.0, Tensor::sinh;
+    "cosh", is_float, -2.0..2.0, Tensor::cosh;
+    "asinh", is_float, -3.0..3.0, Tensor::asinh;
+    "acosh", is_float, 1.2..4.0, Tensor::acosh;
+    "atanh", is_float, -0.8..0.8, Tensor::atanh;
     "abs", DType::is_signed, -3.0..3.0, Tensor::abs;
     "sign", DType::is_signed, -3.0..3.0, Tensor::sign;
     "floor", is_float, -3.0..3.0, Tensor::floor;

@@ -3,7 +3,7 @@ use super::*;
 use crate::{
     host::int_range,
     ops::shape::{arange, index_dtype},
-    prim::IndexMode,
+    prim::{IndexMode, cumsum},
 };
 
 /// A bound of [`Key::randint`]: any integer, also one just beyond the dtype's range, or a tensor.
@@ -112,6 +112,57 @@ impl Key {
     pub fn permute_independent(self, x: Tensor, axis: isize) -> Tensor {
         let _at = At::op("permute_independent");
         self.shuffled(x, x.axis(axis))
+    }
+    /// Slices of `x` along an axis, in whose place the axes `dims` stand: with `replace` drawn independently, each with probability 1 / n
+    /// or (of n weights) `p`; without it no slice twice. JAX: `random.choice`, whose `a` of n is `arange(n, ..)`.
+    ///
+    /// ```
+    /// use raxla::prelude::*;
+    /// let f = jit(|key: Key| key.choice([2], arange(5, DType::I32), 0, false, None));
+    /// let drawn = f.call((Key::host(0),))?.to_vec::<i32>()?;
+    /// assert!(drawn[0] != drawn[1] && drawn.iter().all(|i| (0..5).contains(i)));
+    /// # Ok::<(), raxla::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// More draws without replacement than there are slices; draws from nothing; weights of another number than the slices.
+    #[track_caller]
+    pub fn choice(
+        self,
+        dims: impl Into<Vec<usize>>,
+        x: Tensor,
+        axis: isize,
+        replace: bool,
+        p: Option<Tensor>,
+    ) -> Tensor {
+        let _at = At::op("choice");
+        let (a, dims, axis) = (x.aval(), dims.into(), x.axis(axis));
+        let (n, draws) = (a.dims[axis], dims.iter().product::<usize>());
+        let result = [&a.dims[..axis], &dims, &a.dims[axis + 1..]].concat();
+        if draws == 0 {
+            return zeros(result, a.dtype);
+        }
+        if n == 0 || (!replace && draws > n) {
+            let help = "draw fewer, or with `replace`".to_string();
+            fail("choice", vec![a], format!("{draws} of {n} slices cannot be drawn"), Some(help))
+        }
+        if let Some(p) = p.filter(|p| p.dims() != [n] || !p.dtype().is_float()) {
+            let help = format!("give it {n} floats: one for each slice along axis {axis}");
+            fail("choice", vec![a, p.aval()], "the weights do not fit", Some(help))
+        }
+        let drawn = match (p, replace) {
+            (None, false) => return self.permute(x, axis as isize).slice_axis(axis as isize, ..draws).reshape(result),
+            (None, true) => self.randint([draws], DType::I32, 0, n),
+            (Some(p), true) => {
+                let ends = cumsum(p, 0, false);
+                let total = ends.slice_axis(0, n - 1..);
+                let at = total * (1.0 - self.uniform([draws], p.dtype(), 0.0, 1.0));
+                // how many slices end before it
+                ends.lt(at.expand_dims(-1)).cast(DType::I32).sum(-1)
+            }
+            (Some(p), false) => (self.gumbel([n], p.dtype()) + p.log()).top_k(draws).1,
+        };
+        x.take_with(drawn, axis as isize, IndexMode::Clip).reshape(result)
     }
     /// Sorted by random keys, often enough that equal keys do not matter.
     fn shuffled(mut self, mut x: Tensor, axis: usize) -> Tensor {

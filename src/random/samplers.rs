@@ -1,8 +1,9 @@
 //! Distributions over floats, and choices.
 use super::*;
+use crate::{ops::where_, prim::nextafter};
 
 /// Bits of the mantissa, without the hidden one.
-fn mantissa_bits(dtype: DType) -> usize {
+pub(super) fn mantissa_bits(dtype: DType) -> usize {
     match dtype {
         DType::F64 => 52,
         DType::F32 => 23,
@@ -13,20 +14,30 @@ fn mantissa_bits(dtype: DType) -> usize {
     }
 }
 /// The smallest number with a full mantissa.
-fn smallest_normal(dtype: DType) -> f64 {
+pub(super) fn smallest_normal(dtype: DType) -> f64 {
     float_from_bits(dtype, 1 << mantissa_bits(dtype))
 }
 /// The next number above (or below) `x`, which is rounded to the dtype and must not be 0.
-fn beside(dtype: DType, x: f64, above: bool) -> f64 {
+pub(super) fn beside(dtype: DType, x: f64, above: bool) -> f64 {
     let bits = float_bits(dtype, x);
     float_from_bits(dtype, if above == (x > 0.0) { bits + 1 } else { bits - 1 })
 }
 #[track_caller]
-fn require_float(op: &str, dtype: DType) {
+pub(super) fn require_float(op: &str, dtype: DType) {
     if !dtype.is_float() {
         let help = "ask for `DType::F32`, and convert the result with `.cast(..)`".to_string();
         fail(op, vec![], format!("{} is not a float", dtype.name()), Some(help));
     }
+}
+/// The f32 below 1 whose first binary places are these 64 bits.
+fn fraction(high: Tensor, low: Tensor) -> Tensor {
+    let (zeros, below) = (high.leading_zeros(), low.leading_zeros());
+    let small = zeros.eq(32);
+    // (a shift by 32 leaves nothing)
+    let digits = (high << zeros) | where_(small, low << below, low >> (32 - zeros));
+    let digits = (digits >> 8) & ((1 << 23) - 1);
+    let exponent = (126 - where_(small, below + 32, zeros)) << 23;
+    ((exponent & ((1 << 30) - (1 << 22))) | digits).bitcast(DType::F32)
 }
 
 impl Key {
@@ -63,20 +74,25 @@ impl Key {
         let u = self.uniform(dims, dtype, beside(dtype, -1.0, true), 1.0);
         u.erf_inv() * std::f64::consts::SQRT_2
     }
-    /// Floats of the normal distribution with mean 0 and variance 1, given that they are in `(low, high)`.
+    /// Floats of the normal distribution with mean 0 and variance 1, given that they are in `(low, high)`: numbers, or tensors that
+    /// broadcast to `dims`.
     #[track_caller]
-    pub fn truncated_normal(self, dims: impl Into<Vec<usize>>, dtype: DType, low: f64, high: f64) -> Tensor {
+    pub fn truncated_normal(
+        self,
+        dims: impl Into<Vec<usize>>,
+        dtype: DType,
+        low: impl Rhs,
+        high: impl Rhs,
+    ) -> Tensor {
         let _at = At::op("truncated_normal");
         require_float("truncated_normal", dtype);
         let root = full([], dtype, std::f64::consts::SQRT_2);
-        let share = |bound: f64| (root.like(bound) / root).erf();
-        let x = self.uniform(dims, dtype, share(low), share(high)).erf_inv() * std::f64::consts::SQRT_2;
+        let [low, high] = [low.beside(root), high.beside(root)].map(|bound| bound.cast(dtype));
+        let [a, b] = [low, high].map(|bound| (bound / root).erf());
+        let x = self.uniform(dims, dtype, a, b).erf_inv() * std::f64::consts::SQRT_2;
         // rounding must not reach the bounds
-        let inside = |bound: f64, above: bool| match float_bits(dtype, bound) << (64 - dtype.bits()) << 1 {
-            0 => float_from_bits(dtype, 1) * if above { 1.0 } else { -1.0 },
-            _ => beside(dtype, bound, above),
-        };
-        x.maximum(inside(low, true)).minimum(inside(high, false))
+        let inside = |bound: Tensor, towards: f64| nextafter(bound.stop_gradient(), bound.like(towards));
+        x.maximum(inside(low, f64::INFINITY)).minimum(inside(high, f64::NEG_INFINITY))
     }
     /// Floats of the exponential distribution with mean 1.
     #[track_caller]
@@ -102,7 +118,18 @@ impl Key {
         let offset = 2f64.powi(-2 * mantissa - 1).max(smallest_normal(dtype));
         let fine = high + low * 2f64.powi(-mantissa) + offset;
         // above one half the finer bits would round up to 1
-        crate::ops::where_(high.ge(0.5), high, fine).neg().log1p().neg().log().neg()
+        where_(high.ge(0.5), high, fine).neg().log1p().neg().log().neg()
+    }
+    /// As [`Key::gumbel`] in f32, with all of 64 random bits: right also for events rarer than 1e-13 (JAX: `mode="highest"`).
+    #[track_caller]
+    pub fn gumbel_highest(self, dims: impl Into<Vec<usize>>) -> Tensor {
+        let _at = At::op("gumbel_highest");
+        let [high, low] = self.bits([&[2], &*dims.into()].concat(), DType::U32).unstack();
+        let small = high.lt(1u32 << 31);
+        // of a number above one half, what it lacks to 1
+        let (high_rest, low_rest) = (!high + low.eq(0).cast(DType::U32), !low + 1);
+        let x = fraction(where_(small, high, high_rest), where_(small, low, low_rest));
+        where_(small, x.neg().log1p().neg().log().neg(), x.log().neg().log().neg())
     }
     /// Bools, each true with probability `p`: a number, or floats that broadcast to `dims`.
     #[track_caller]

@@ -7,7 +7,7 @@ use crate::{
     program::Style,
 };
 use raxla::{
-    Aval, DType, IndexMode, PartitionSpec, Tensor, Window, checkpoint_name, concat, conv, debug_assert, debug_check,
+    Aval, DType, IndexMode, Padding, PartitionSpec, Tensor, Window, checkpoint_name, concat, conv, debug_assert, debug_check,
     debug_print, full, iota, optimization_barrier,
     prim::{self, Direction, DotGeneral},
     where_,
@@ -92,6 +92,25 @@ pub const SMOOTH: &[Unary] = &[
     ("1/(x²+1)", |x| (x * x + 1.0).powi(-1)),
     ("|x-0.37|", |x| (x - 0.37).abs()),
     ("named", |x| checkpoint_name(x * 0.9, "named")),
+    ("tan(½ sin x)", |x| (x.sin() * 0.5).tan()),
+    ("asin(⅔ sin x)", |x| (x.sin() * (2.0 / 3.0)).asin()),
+    ("acos(⅔ sin x)", |x| (x.sin() * (2.0 / 3.0)).acos()),
+    ("atan", |x| x.atan()),
+    ("sinh(sin x)", |x| x.sin().sinh()),
+    ("cosh(sin x)", |x| x.sin().cosh()),
+    ("asinh", |x| x.asinh()),
+    ("½acosh(x²+1½)", |x| (x * x + 1.5).acosh() * 0.5),
+    ("atanh(⅔ sin x)", |x| (x.sin() * (2.0 / 3.0)).atanh()),
+    ("erfc", |x| x.erfc()),
+    ("lgamma(sin x+2)", |x| (x.sin() + 2.0).lgamma()),
+    ("digamma(sin x+2)", |x| (x.sin() + 2.0).digamma()),
+    ("polygamma(1, sin x+2)", |x| prim::polygamma(x.like(1.0), x.sin() + 2.0)),
+    ("zeta(2½, sin x+2)", |x| prim::zeta(x.like(2.5), x.sin() + 2.0)),
+    ("i0e", |x| x.bessel_i0e()),
+    ("i1e", |x| x.bessel_i1e()),
+    ("igamma(1½, sin x+2)", |x| prim::igamma(x.like(1.5), x.sin() + 2.0)),
+    ("igammac(1½, sin x+2)", |x| prim::igammac(x.like(1.5), x.sin() + 2.0)),
+    ("betainc(2, 3, σ(x))", |x| prim::betainc(x.like(2.0), x.like(3.0), x.logistic())),
 ];
 /// Piecewise constant ones.
 pub const JUMPS: &[Unary] = &[
@@ -104,7 +123,7 @@ pub const JUMPS: &[Unary] = &[
 ];
 /// Those whose derivatives are not those of their values.
 pub const OPAQUE: &[Unary] =
-    &[("stop_gradient", |x| x.stop_gradient()), ("reduce_precision", |x| x.reduce_precision(8, 12))];
+    &[("stop_gradient", |x| x.stop_gradient()), ("reduce_precision", |x| x.reduce_precision(8, 12)), ("next to it", |x| prim::nextafter(x, x + 1.0))];
 /// What is known before the program runs, and what is computed twice.
 pub const KNOWN: &[Unary] = &[
     ("x·1+0", |x| x * 1.0 + 0.0),
@@ -190,6 +209,9 @@ pub const ALONG_FLOATS: &[Along] = &[
     ("cummax apart", |x, axis, reverse| prim::cummax(apart(x), axis, reverse)),
     ("cummin apart", |x, axis, reverse| prim::cummin(apart(x), axis, reverse)),
     ("cumlogsumexp", prim::cumlogsumexp),
+    ("⅓sums of windows", |x, axis, _| prim::reduce_window_sum(x, &pairs(x, axis)) / 3.0),
+    ("max of windows", |x, axis, _| prim::reduce_window_max(apart(x), &pairs(x, axis))),
+    ("min of windows", |x, axis, _| prim::reduce_window_min(apart(x), &pairs(x, axis))),
     ("softmax", |x, axis, _| apart(x).softmax(axis as isize)),
     ("log_softmax", |x, axis, _| apart(x).log_softmax(axis as isize)),
 ];
@@ -201,6 +223,12 @@ fn keep(x: Tensor, _: Tensor) -> Tensor {
     x
 }
 
+/// Windows of two along an axis, as many as elements.
+fn pairs(x: Tensor, axis: usize) -> prim::Windows {
+    let mut dimensions = vec![1; x.rank()];
+    dimensions[axis] = 2;
+    prim::Windows { dimensions, padding: Padding::Same, ..Default::default() }
+}
 fn signed(axes: &[usize]) -> Vec<isize> {
     axes.iter().map(|a| *a as isize).collect()
 }

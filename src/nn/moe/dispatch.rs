@@ -129,7 +129,42 @@ where
         ((), f(x, own))
     };
     let (_, y) = scan(step, (), (filled, expert));
-    combine(y.reshape([blocks * size, d]), place, routing.weights)
+    let wide = y.dims()[2];
+    combine(y.reshape([blocks * size, wide]), place, routing.weights)
+}
+
+/// The product of each row of `x` `[m, k]` with the matrix of its group, of `w` `[g, k, n]`: `[m, n]`. The rows stand by groups, of
+/// `sizes` (integers, `[g]`) rows; those beyond the last group give zeros. Blocks of rows of one group are multiplied at a time, as in
+/// [`Dispatch::Grouped`]. JAX: `lax.ragged_dot`.
+///
+/// ```
+/// use raxla::{nn::moe::ragged_dot, prelude::*};
+/// let f = jit(|x: Tensor, w: Tensor, sizes: Tensor| ragged_dot(x, w, sizes));
+/// let (x, w) = (Array::from_slice([3, 1], &[1f32, 2., 3.])?, Array::from_slice([2, 1, 1], &[10f32, 100.])?);
+/// assert_eq!(f.call((x, w, Array::from_slice([2], &[2i32, 1])?))?.to_vec::<f32>()?, [10., 20., 300.]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// Shapes that do not fit; sizes that are no integers.
+#[track_caller]
+pub fn ragged_dot(x: Tensor, w: Tensor, sizes: Tensor) -> Tensor {
+    let _at = At::op("ragged_dot");
+    let fits = x.rank() == 2 && w.rank() == 3 && x.dims()[1] == w.dims()[1] && *sizes.dims() == [w.dims()[0]];
+    if !fits || !sizes.dtype().is_int() {
+        let help = "x is [m, k], w [g, k, n], and the sizes are g integers";
+        fail("ragged_dot", vec![x.aval(), w.aval(), sizes.aval()], "the shapes do not fit", Some(help.into()))
+    }
+    let ([m, _], [g, _, n]) = (x.shape(), w.shape());
+    if m == 0 || g == 0 || n == 0 {
+        return prim::full([m, n], x.dtype(), 0.0);
+    }
+    let ends = prim::cumsum(sizes.cast(DType::I32), 0, false);
+    // a row's group: as many have ended before it
+    let group = arange(m, DType::I32).expand_dims(-1).ge(ends.expand_dims(0)).cast(DType::I32).sum(1);
+    let inside = group.lt(g).cast(DType::F32);
+    let routing = Routing { experts: group.minimum(g - 1).expand_dims(-1), weights: inside.expand_dims(-1) };
+    grouped(x, routing, w, g, |x: Tensor, w: Tensor| x.matmul(w))
 }
 
 fn by_places<W>(

@@ -6,7 +6,7 @@
 mod dispatch;
 mod router;
 
-pub use dispatch::{Dispatch, experts};
+pub use dispatch::{Dispatch, experts, ragged_dot};
 pub use router::{GroupScore, Groups, Router, Routing, Scoring, load_balancing_loss, route};
 
 use super::{Glu, Linear, Mlp};
