@@ -3,6 +3,7 @@
 //! `cargo test -p raxla --test all rules::` runs those of tests/rules.rs. What decides about its whole process is a program of
 //! its own, see Cargo.toml.
 
+mod aot;
 mod array;
 mod buckets;
 mod calls;
