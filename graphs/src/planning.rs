@@ -70,6 +70,8 @@ pub struct Workload {
     pub param_dtype: String,
     /// Dtype of the caches, if it is another.
     pub cache_dtype: Option<String>,
+    /// Matrices in this format: `int8`, with a scale for each output ([`Decoder::in_int8`]). Not in training.
+    pub quantize: Option<String>,
     /// What training keeps for the way back.
     pub remat: Remat,
     /// The optimizer, by optax's name.
@@ -93,6 +95,7 @@ impl Workload {
             dtype: "bf16".into(),
             param_dtype: "f32".into(),
             cache_dtype: None,
+            quantize: None,
             remat: Remat::None,
             optimizer: "adamw".into(),
             accumulation: 1,
@@ -148,6 +151,12 @@ impl Workload {
         let pipeline = mesh.as_ref().is_some_and(|mesh| mesh.axis("pipe").is_some());
         let spec = Decoder::of(config, if pipeline { Stacking::OneStack } else { Stacking::Scanned })?.without_copies();
         let spec = Decoder { cache_dtype: self.cache_dtype.as_deref().map(float).transpose()?, ..spec };
+        let spec = match self.quantize.as_deref() {
+            None => spec,
+            Some("int8") if self.program != Program::Train => spec.in_int8(),
+            Some("int8") => return usage("what is trained is not quantised".into()),
+            Some(other) => return usage(format!("matrices are planned in int8, not in {other}")),
+        };
         let sizes = [("batch", self.batch), ("context", self.context), ("accumulation", self.accumulation)];
         if let Some((name, _)) = sizes.iter().find(|(_, n)| *n == 0) {
             return usage(format!("the {name} is 0: name 1 at least"));

@@ -54,6 +54,9 @@ pub struct Args {
     /// Dtype of the caches [default: that of --dtype]
     #[arg(long, value_name = "D")]
     cache_dtype: Option<String>,
+    /// Matrices in whole numbers, with a scale for each output: int8
+    #[arg(long, value_name = "Q")]
+    quantize: Option<String>,
     /// Dtype of the parameters that are trained
     #[arg(long, default_value = "f32", value_name = "D")]
     param_dtype: String,
@@ -196,6 +199,7 @@ impl Args {
             dtype: self.dtype.clone(),
             param_dtype: self.param_dtype.clone(),
             cache_dtype: self.cache_dtype.clone(),
+            quantize: self.quantize.clone(),
             remat,
             optimizer: self.optimizer.clone(),
             accumulation: self.accumulation,

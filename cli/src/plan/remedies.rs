@@ -93,6 +93,10 @@ fn kinds(job: &Job, plan: &Plan) -> Vec<Kind> {
             kinds.push(("narrower parameters", vec![(format!("{remat}--param-dtype bf16"), job)]));
         }
     }
+    if work.program != Program::Train && work.quantize.is_none() {
+        let job = with(Workload { quantize: Some("int8".into()), ..work.clone() });
+        kinds.push(("8-bit matrices", vec![("--quantize int8".into(), job)]));
+    }
     kinds.push(("smaller batches", batches.collect()));
     kinds.push(("shorter contexts", contexts.collect()));
     kinds.push(("other meshes", meshes(job)));
