@@ -178,10 +178,12 @@ impl Workload {
     }
 
     fn train(&self, spec: Decoder<Param>, mesh: Option<&Mesh>) -> Result<Train> {
-        let mut run = RunConfig { accumulation: self.accumulation, sequence: self.sequence, ..RunConfig::default() };
+        let (batch, accumulation, sequence) = (self.batch, self.accumulation, self.sequence);
+        let mut run = RunConfig { batch, accumulation, sequence, ..RunConfig::default() };
         run.optimizer.name = self.optimizer.clone();
         (run.precision.param, run.precision.compute) = (self.param_dtype.clone(), self.dtype.clone());
-        let mut options = run.build(1, Some(&spec)).map_err(|e| crate::Error::Usage(e.to_string()))?.options;
+        let mut options =
+            run.build_without_data(1, Some(&spec)).map_err(|e| crate::Error::Usage(e.to_string()))?.options;
         let policy = match self.remat {
             Remat::None => None,
             Remat::Dots => Some(Policy::SaveDotsWithoutBatchAxes),

@@ -218,7 +218,8 @@ fn what_cannot_be_divided_is_said() {
 fn matrices_in_int8_are_near_and_are_divided_alike() {
     for name in ["llama_bf16", "gpt2_plain", "phi3_gqa_untied"] {
         let load = |quantize, axes: Option<&str>| {
-            let options = LoadOptions { mesh: axes.map(mesh), scanned: true, quantize, compile: quick(), ..Default::default() };
+            let options =
+                LoadOptions { mesh: axes.map(mesh), scanned: true, quantize, compile: quick(), ..Default::default() };
             let options = LoadOptions { matrices: Matrices::Dense, dtype: Some(DType::F32), ..options };
             Model::load(files(name), &options, &client()).unwrap()
         };

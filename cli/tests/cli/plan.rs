@@ -11,7 +11,8 @@ fn misused(arguments: &[&str], code: i32, wanted: &[&str]) {
 
 #[test]
 fn targets_and_sizes_are_checked_before_a_plugin_is_looked_for() {
-    let gemma = |rest: &[&str], code, wanted: &[&str]| misused(&[&["--model", "gemma-7b"], rest].concat(), code, wanted);
+    let gemma =
+        |rest: &[&str], code, wanted: &[&str]| misused(&[&["--model", "gemma-7b"], rest].concat(), code, wanted);
     gemma(&["--target", "v5p:2x4"], 2, &["--target: the target `v5p:2x4`", "a grid of three sizes", "help: "]);
     gemma(&["--target", "rtx1x8"], 2, &["no chip of that name is known", "write a TPU as v5e:2x4"]);
     gemma(&["--target", "h100x8", "--slices", "2"], 2, &["only TPUs have slices"]);

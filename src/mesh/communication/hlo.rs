@@ -31,10 +31,12 @@ pub(crate) struct Instruction {
     operand_types: Vec<Option<Type>>,
     attributes: Vec<(String, String)>,
 }
-/// A type: arrays that raxla knows, tuples, and the rest (tokens, contexts).
+/// A type: arrays that raxla knows, those of them that are not in the device's main memory (a TPU's vector memory, the host's), tuples, and
+/// the rest (tokens, contexts).
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Type {
     Array(Aval),
+    Elsewhere(Aval),
     Tuple(Vec<Type>),
     Other(String),
 }
@@ -154,7 +156,7 @@ impl Type {
     /// All arrays in it; an error names the type that is none.
     pub(crate) fn arrays(&self) -> Result<Vec<Aval>, String> {
         match self {
-            Type::Array(aval) => Ok(vec![aval.clone()]),
+            Type::Array(aval) | Type::Elsewhere(aval) => Ok(vec![aval.clone()]),
             Type::Other(text) => Err(text.clone()),
             Type::Tuple(elements) => Ok(elements.iter().map(Type::arrays).collect::<Result<Vec<_>, _>>()?.concat()),
         }
@@ -251,13 +253,13 @@ fn take_type(text: &str) -> Option<(Type, &str)> {
         return None;
     }
     let close = open + text[open..].find(']')?;
-    let mut rest = &text[close + 1..];
-    if rest.starts_with('{') {
-        rest = &rest[balanced(rest)?..];
-    }
+    let rest = &text[close + 1..];
+    let (layout, rest) = rest.split_at(if rest.starts_with('{') { balanced(rest)? } else { 0 });
     let dims = text[open + 1..close].split(',').filter(|d| !d.is_empty());
     let dims: Option<Vec<usize>> = dims.map(|d| d.trim().trim_start_matches("<=").parse().ok()).collect();
     let ty = match (dtype_of(dtype), dims) {
+        // (`S(1)` and above name other memories)
+        (Some(dtype), Some(dims)) if layout.contains("S(") => Type::Elsewhere(Aval::new(dtype, dims)),
         (Some(dtype), Some(dims)) => Type::Array(Aval::new(dtype, dims)),
         _ => Type::Other(text[..=close].to_string()),
     };

@@ -1,5 +1,5 @@
 //! The largest parts of a program's memory, by what they are in the program.
-use super::traffic::{FREE, size};
+use super::traffic::{FREE, made};
 use crate::{
     communication::hlo::{Computation, Instruction, Module, Type},
     jit::Lowered,
@@ -76,24 +76,17 @@ fn collect(module: &Module, c: &Computation, seen: &mut HashSet<String>, found: 
                     collect(module, inner, seen, found);
                 }
             }
-        } else if !FREE.contains(&&*i.opcode) && !i.opcode.ends_with("-done") && !in_place(module, i) {
+        } else if !FREE.contains(&&*i.opcode) && !i.opcode.ends_with("-done") {
             found.extend(value(module, i));
         }
     }
-}
-
-/// Does it write into the memory of an operand?
-fn in_place(module: &Module, i: &Instruction) -> bool {
-    let root = || module.computation(i.called("calls").first()?)?.root();
-    let updates = |i: &Instruction| i.opcode == "dynamic-update-slice" || i.opcode == "scatter";
-    updates(i) || (i.opcode == "fusion" && root().is_some_and(updates))
 }
 
 fn value(module: &Module, i: &Instruction) -> Option<Buffer> {
     let shape = match &i.ty {
         Type::Array(aval) => aval.to_string(),
         Type::Tuple(parts) => format!("{} arrays", parts.len()),
-        Type::Other(_) => return None,
+        Type::Elsewhere(_) | Type::Other(_) => return None,
     };
     let metadata = i.group("metadata");
     let scope = metadata.iter().find(|(name, _)| name == "op_name").map(|(_, name)| name.clone());
@@ -103,7 +96,7 @@ fn value(module: &Module, i: &Instruction) -> Option<Buffer> {
     Some(Buffer {
         name: name.unwrap_or_else(|| i.opcode.clone()),
         shape,
-        bytes: size(&i.ty),
+        bytes: made(module, i),
         count: 1,
         argument: false,
         source,

@@ -3,7 +3,6 @@ use crate::communication::{
     collect::{bytes, trip_count},
     hlo::{Computation, Instruction, Module, Type},
 };
-use std::collections::HashMap;
 
 /// Instructions that move nothing: they name parts of what is there, or wait.
 pub(super) const FREE: &[&str] = &[
@@ -30,7 +29,7 @@ pub(super) fn size(ty: &Type) -> u64 {
     match ty {
         Type::Array(aval) => bytes(aval),
         Type::Tuple(parts) => parts.iter().map(size).sum(),
-        Type::Other(_) => 0,
+        Type::Elsewhere(_) | Type::Other(_) => 0,
     }
 }
 
@@ -42,19 +41,6 @@ pub(super) fn traffic(module: &Module) -> u64 {
 fn of(module: &Module, c: &Computation, depth: usize) -> u64 {
     let one = |i: &Instruction| instruction(module, c, i, depth);
     c.instructions.iter().map(one).fold(0, u64::saturating_add)
-}
-
-/// The instructions that use each value.
-type Users<'a> = HashMap<&'a str, Vec<&'a Instruction>>;
-
-fn users(c: &Computation) -> Users<'_> {
-    let mut users: Users = HashMap::new();
-    for i in &c.instructions {
-        for operand in &i.operands {
-            users.entry(operand.split('#').next().unwrap_or_default()).or_default().push(i);
-        }
-    }
-    users
 }
 
 fn instruction(module: &Module, c: &Computation, i: &Instruction, depth: usize) -> u64 {
@@ -75,10 +61,12 @@ fn instruction(module: &Module, c: &Computation, i: &Instruction, depth: usize) 
         }
         "call" | "async-start" => inside("to_apply").max(inside("calls")).max(inside("called_computations")),
         "fusion" => match i.called("calls").first().and_then(|name| module.computation(name)) {
-            Some(body) => fused(c, i, body),
+            Some(body) => fused(module, c, i, body),
             None => 0,
         },
-        "dynamic-slice" | "gather" | "slice" => 2 * size(&i.ty),
+        "dynamic-slice" | "gather" | "slice" => whole(&i.ty) + size(&i.ty),
+        // (its type is what it makes, and what it is made of)
+        "copy-start" => operand(c, i, 0) + i.ty.elements().and_then(|parts| parts.first()).map_or(0, size),
         "dynamic-update-slice" => 2 * operand(c, i, 1),
         "scatter" => 3 * operand(c, i, 2),
         _ => size(&i.ty) + (0..i.operands.len()).map(|n| operand(c, i, n)).sum::<u64>(),
@@ -91,42 +79,64 @@ fn operand(c: &Computation, i: &Instruction, number: usize) -> u64 {
 
 /// What a fusion reads and writes. Of an operand that is sliced in it, only the slices are read; where slices are put into an
 /// operand, only these are written.
-fn fused(c: &Computation, i: &Instruction, body: &Computation) -> u64 {
-    let users = users(body);
+fn fused(module: &Module, c: &Computation, i: &Instruction, body: &Computation) -> u64 {
     let operands = c.operand_types(i).unwrap_or_default();
-    let parameter = |p: &Instruction| p.operands.first().and_then(|n| n.parse::<usize>().ok());
-    let read = body.instructions.iter().filter(|p| p.opcode == "parameter").map(|p| {
-        let whole = parameter(p).and_then(|n| operands.get(n)).map_or_else(|| size(&p.ty), size);
-        used(body, &users, p, DEEPEST).map_or(whole, |part| part.min(whole))
+    let read = operands.iter().enumerate().map(|(number, ty)| {
+        let whole = size(ty);
+        if whole == 0 { 0 } else { read_of(module, body, number, DEEPEST).map_or(whole, |part| part.min(whole)) }
     });
-    let written = body.root().map_or_else(|| size(&i.ty), |root| written(body, root));
-    read.fold(written, u64::saturating_add)
+    read.fold(made(module, i), u64::saturating_add)
 }
 
-/// Bytes of a value that are read, if all that use it take parts.
-fn used(body: &Computation, users: &Users, value: &Instruction, depth: usize) -> Option<u64> {
+/// Bytes that a computation reads of its parameter of this number, if it takes parts of it alone.
+fn read_of(module: &Module, body: &Computation, number: usize, depth: usize) -> Option<u64> {
+    let is = |p: &&Instruction| p.opcode == "parameter" && p.operands.first().is_some_and(|n| n.parse() == Ok(number));
+    used(module, body, body.instructions.iter().find(is)?, depth.checked_sub(1)?)
+}
+
+/// Bytes of a value that are read, if all that use it take parts of it alone.
+fn used(module: &Module, body: &Computation, value: &Instruction, depth: usize) -> Option<u64> {
     let depth = depth.checked_sub(1)?;
-    let all = users.get(&*value.name)?;
+    let at = |user: &Instruction| user.operands.iter().position(|o| *o == value.name);
+    let users = body.instructions.iter().filter_map(|user| Some((user, at(user)?)));
     let mut sum = 0u64;
-    for user in all {
-        let first = user.operands.first().is_some_and(|o| *o == value.name);
+    for (user, number) in users {
         sum += match &*user.opcode {
-            "dynamic-slice" | "gather" | "slice" if first => size(&user.ty),
-            "dynamic-update-slice" if first => 0,
-            "bitcast" | "reshape" => used(body, users, user, depth)?,
+            "dynamic-slice" | "gather" | "slice" if number == 0 => whole(&user.ty),
+            "dynamic-update-slice" if number == 0 => 0,
+            "bitcast" | "reshape" => used(module, body, user, depth)?,
+            "fusion" => read_of(module, module.computation(user.called("calls").first()?)?, number, depth)?,
             _ => return None,
         };
     }
     Some(sum)
 }
 
-/// Bytes that the result of a fusion takes anew.
-fn written(body: &Computation, root: &Instruction) -> u64 {
+/// Bytes of a type, wherever it is.
+fn whole(ty: &Type) -> u64 {
+    ty.arrays().map_or(0, |arrays| arrays.iter().map(bytes).sum())
+}
+
+/// Bytes that the result of an instruction takes anew in the device's memory: nothing for what is written into an operand's place.
+pub(super) fn made(module: &Module, i: &Instruction) -> u64 {
+    let body = i.called("calls").first().and_then(|name| module.computation(name));
+    match (&*i.opcode, body.and_then(Computation::root).zip(body)) {
+        ("fusion", Some((root, body))) => written(body, root, &i.ty),
+        ("dynamic-update-slice" | "scatter", _) => 0,
+        _ => size(&i.ty),
+    }
+}
+
+/// The same of what `value` in a fusion gives to a result of this type.
+fn written(body: &Computation, value: &Instruction, ty: &Type) -> u64 {
     let source = |operand: &String| body.find(operand).map(|(i, _)| i);
-    match &*root.opcode {
-        "dynamic-update-slice" => operand(body, root, 1),
-        "tuple" => root.operands.iter().filter_map(source).map(|i| written(body, i)).sum(),
-        "bitcast" => root.operands.first().and_then(source).map_or_else(|| size(&root.ty), |i| written(body, i)),
-        _ => size(&root.ty),
+    match (&*value.opcode, ty) {
+        ("dynamic-update-slice", _) => operand(body, value, 1),
+        ("tuple", Type::Tuple(parts)) => {
+            let sources = value.operands.iter().filter_map(source).zip(parts);
+            sources.map(|(i, part)| written(body, i, part)).sum()
+        }
+        ("bitcast", _) => value.operands.first().and_then(source).map_or_else(|| size(ty), |i| written(body, i, ty)),
+        _ => size(ty),
     }
 }
