@@ -69,8 +69,16 @@ pub(super) fn values(module: &Module) -> Vec<Buffer> {
 
 fn collect(module: &Module, c: &Computation, seen: &mut HashSet<String>, found: &mut Vec<Buffer>) {
     for i in &c.instructions {
-        let inside = ["body", "branch_computations", "true_computation", "false_computation", "to_apply"];
-        if ["while", "conditional", "call"].contains(&&*i.opcode) {
+        let inside = [
+            "body",
+            "branch_computations",
+            "true_computation",
+            "false_computation",
+            "to_apply",
+            "calls",
+            "called_computations",
+        ];
+        if ["while", "conditional", "call", "async-start"].contains(&&*i.opcode) {
             for name in inside.iter().flat_map(|list| i.called(list)) {
                 if let Some(inner) = module.computation(&name).filter(|_| seen.insert(name.clone())) {
                     collect(module, inner, seen, found);
@@ -112,7 +120,9 @@ fn largest(buffers: Vec<Buffer>) -> Vec<Buffer> {
     let mut kinds: Vec<Buffer> = vec![];
     let mut all = buffers;
     all.sort_by(|a, b| (b.bytes, &a.name).cmp(&(a.bytes, &b.name)));
-    for buffer in all {
+    // (what is a thousandth of the largest is not worth a line)
+    let least = all.first().map_or(0, |largest| largest.bytes / 1000);
+    for buffer in all.into_iter().filter(|buffer| buffer.bytes > least) {
         let same = |k: &Buffer| k.name == buffer.name && k.shape == buffer.shape && k.source == buffer.source;
         match kinds.iter().position(same) {
             Some(at) => kinds[at].count += 1,

@@ -65,8 +65,7 @@ fn instruction(module: &Module, c: &Computation, i: &Instruction, depth: usize) 
             None => 0,
         },
         "dynamic-slice" | "gather" | "slice" => whole(&i.ty) + size(&i.ty),
-        // (its type is what it makes, and what it is made of)
-        "copy-start" => operand(c, i, 0) + i.ty.elements().and_then(|parts| parts.first()).map_or(0, size),
+        "copy-start" => operand(c, i, 0) + made(module, i),
         "dynamic-update-slice" => 2 * operand(c, i, 1),
         "scatter" => 3 * operand(c, i, 2),
         _ => size(&i.ty) + (0..i.operands.len()).map(|n| operand(c, i, n)).sum::<u64>(),
@@ -85,7 +84,8 @@ fn fused(module: &Module, c: &Computation, i: &Instruction, body: &Computation) 
         let whole = size(ty);
         if whole == 0 { 0 } else { read_of(module, body, number, DEEPEST).map_or(whole, |part| part.min(whole)) }
     });
-    read.fold(made(module, i), u64::saturating_add)
+    let written = body.root().map_or(0, |root| written(body, root, &i.ty, true));
+    read.fold(written, u64::saturating_add)
 }
 
 /// Bytes that a computation reads of its parameter of this number, if it takes parts of it alone.
@@ -121,22 +121,32 @@ fn whole(ty: &Type) -> u64 {
 pub(super) fn made(module: &Module, i: &Instruction) -> u64 {
     let body = i.called("calls").first().and_then(|name| module.computation(name));
     match (&*i.opcode, body.and_then(Computation::root).zip(body)) {
-        ("fusion", Some((root, body))) => written(body, root, &i.ty),
+        ("fusion", Some((root, body))) => written(body, root, &i.ty, false),
         ("dynamic-update-slice" | "scatter", _) => 0,
+        // (its type is what it makes, and what it is made of)
+        ("copy-start", _) => i.ty.elements().and_then(|parts| parts.first()).map_or(0, size),
         _ => size(&i.ty),
     }
 }
 
-/// The same of what `value` in a fusion gives to a result of this type.
-fn written(body: &Computation, value: &Instruction, ty: &Type) -> u64 {
+/// Bytes that `value` in a fusion writes to a result of this type; with `updates`, also those that go into an operand's place.
+fn written(body: &Computation, value: &Instruction, ty: &Type, updates: bool) -> u64 {
     let source = |operand: &String| body.find(operand).map(|(i, _)| i);
     match (&*value.opcode, ty) {
-        ("dynamic-update-slice", _) => operand(body, value, 1),
+        ("dynamic-update-slice", _) => {
+            if updates {
+                operand(body, value, 1)
+            } else {
+                0
+            }
+        }
         ("tuple", Type::Tuple(parts)) => {
             let sources = value.operands.iter().filter_map(source).zip(parts);
-            sources.map(|(i, part)| written(body, i, part)).sum()
+            sources.map(|(i, part)| written(body, i, part, updates)).sum()
         }
-        ("bitcast", _) => value.operands.first().and_then(source).map_or_else(|| size(ty), |i| written(body, i, ty)),
+        ("bitcast", _) => {
+            value.operands.first().and_then(source).map_or_else(|| size(ty), |i| written(body, i, ty, updates))
+        }
         _ => size(ty),
     }
 }

@@ -33,10 +33,7 @@ impl RunConfig {
     pub fn build(&self, steps: u64, params: Option<&Decoder<Param>>) -> Result<Built, ConfigError> {
         if self.data.train.is_empty() {
             let help = "name files, as in train = [{ path = \"books/*.txt\" }]";
-            return Err(ConfigError::new(
-                "`data.train`",
-                format!("there is nothing to train on\n  help: {help}"),
-            ));
+            return Err(ConfigError::new("`data.train`", format!("there is nothing to train on\n  help: {help}")));
         }
         self.build_without_data(steps, params)
     }
