@@ -63,6 +63,8 @@ pub struct Param {
     pub tied: Option<String>,
     /// If its array is packed, how. Shape and dtype are those of the matrix all the same.
     pub packing: Option<Packing>,
+    /// If it is a part of a matrix of 8-bit integers, which.
+    pub int8: Option<Int8>,
     /// How the checkpoint merges axes.
     merge: Merge,
     /// How many leading axes count things that a checkpoint holds one by one: layers, experts.
@@ -71,6 +73,23 @@ pub struct Param {
     layers: Option<(usize, usize)>,
 }
 impl Leaf for Param {}
+
+/// The parts of a matrix of 8-bit integers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Int8 {
+    /// The integers. Its first `inputs` axes are inputs.
+    Numbers {
+        /// How many.
+        inputs: usize,
+    },
+    /// The scales of its outputs.
+    Scales {
+        /// What a checkpoint holds.
+        matrix: Box<Param>,
+        /// How many of its axes are inputs.
+        inputs: usize,
+    },
+}
 
 impl Param {
     /// An f32 parameter of zeros, not in any checkpoint, whose axes have these sizes and roles.
@@ -85,6 +104,7 @@ impl Param {
             slice: None,
             tied: None,
             packing: None,
+            int8: None,
             merge: Merge::Usual,
             stacks: 0,
             layers: None,
@@ -128,6 +148,7 @@ impl Param {
             slice: self.bias_slice(inputs),
             tied: None,
             packing: None,
+            int8: None,
             merge: Merge::One,
             stacks: 0,
             layers: None,
@@ -149,8 +170,22 @@ impl Param {
     pub fn held(&self, dtype: DType) -> Aval {
         match &self.packing {
             Some(packing) => Aval::new(DType::U8, [&self.aval.dims[..self.stacks], &packing.dims()[..]].concat()),
-            None => self.aval.with_dtype(dtype),
+            None => self.aval.with_dtype(match self.int8 {
+                Some(Int8::Numbers { .. }) => DType::I8,
+                Some(Int8::Scales { .. }) => DType::F32,
+                None => dtype,
+            }),
         }
+    }
+    /// This matrix, whose first `inputs` axes are inputs, in 8-bit integers, and the f32 scale of each output: a weight is the
+    /// product of both. A checkpoint holds the matrix that they are made of.
+    pub fn in_int8(self, inputs: usize) -> (Param, Param) {
+        let of = |all: &[usize]| [&all[..self.stacks], &all[self.stacks + inputs..]].concat();
+        let axes = [&self.axes[..self.stacks], &self.axes[self.stacks + inputs..]].concat();
+        let int8 = Some(Int8::Scales { matrix: Box::new(self.clone()), inputs });
+        let aval = self.aval.with_dims(of(&self.aval.dims));
+        let scales = Param { aval, axes, init: Init::Ones, int8, layout: Stored::AsIs, slice: None, ..self.clone() };
+        (Param { int8: Some(Int8::Numbers { inputs }), ..self }, scales)
     }
     /// With `prefix` before the checkpoint name.
     pub fn under(self, prefix: &str) -> Param {
@@ -158,6 +193,9 @@ impl Param {
     }
     /// The shape of the tensor in which a checkpoint holds each of its parts. Of a slice, the shape of the whole tensor.
     pub fn checkpoint_dims(&self) -> Vec<usize> {
+        if let Some(Int8::Scales { matrix, .. }) = &self.int8 {
+            return matrix.checkpoint_dims();
+        }
         let dims = self.whole_dims();
         match (&self.merge, self.layout) {
             (Merge::To(dims), _) => dims.clone(),

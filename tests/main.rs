@@ -4,6 +4,7 @@
 //! its own, see Cargo.toml.
 
 mod against_jax;
+mod aot;
 mod array;
 mod buckets;
 mod calls;

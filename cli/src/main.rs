@@ -13,6 +13,7 @@ mod machine;
 mod models;
 mod options;
 mod perplexity;
+mod plan;
 mod plugin;
 mod probe;
 mod pull;
@@ -91,6 +92,7 @@ enum Command {
     Hlo(hlo::Args),
     Bench(bench::Args),
     Tune(tune::Args),
+    Plan(plan::Args),
     /// Start the plugin and end: what `probe.rs` tries in a child process
     #[command(hide = true)]
     Probe,
@@ -162,6 +164,7 @@ fn main() -> ExitCode {
         Command::Hlo(a) => a.run(global),
         Command::Bench(a) => a.run(global),
         Command::Tune(a) => a.run(global),
+        Command::Plan(a) => a.run(global),
         Command::Probe => probe::child(global),
     };
     match outcome {

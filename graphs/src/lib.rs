@@ -51,6 +51,7 @@
 //! * [`source`] and [`hub`] find files, [`config`], [`weights`], [`tokenizer`] and [`template`] understand them,
 //!   [`params`] brings weights to a device.
 //! * [`convert`] and [`save`] write Hugging Face directories and GGUF files, of files and of parameters.
+//! * [`planning`] compiles programs of models that are not loaded, for accelerators that are not there.
 //! * [`Model`] puts it together; [`Generation`] and [`Sampling`] say what to generate.
 #![forbid(unsafe_code)]
 
@@ -66,6 +67,7 @@ mod loading;
 mod memory;
 mod model;
 pub mod models;
+pub mod planning;
 pub mod training;
 pub mod validation;
 

@@ -35,7 +35,8 @@ pub struct LoadOptions {
     /// How matrices are held.
     pub matrices: Matrices,
     /// Quantise matrices to this format when they are loaded, whatever the file has; where its blocks do not divide the inputs of one,
-    /// as llama-quantize does. Only where matrices are packed.
+    /// as llama-quantize does. Where matrices are not packed, `INT8` makes arrays of 8-bit integers with a scale for each output
+    /// ([`Decoder::in_int8`]), also over a mesh; other formats change nothing.
     pub quantize: Option<Format>,
     /// How kernels compute products of many rows, when prompts are taken in.
     pub arithmetic: Arithmetic,
@@ -181,7 +182,11 @@ impl Model {
         let dense = spec.clone();
         let stored = if let WeightSource::Stored(weights) = &weights { Some(weights) } else { None };
         let choose = |p: &Param, inputs: usize| params::format(p, inputs, stored, options);
-        let spec = if packs { spec.packed(options.packer(dtype), choose) } else { spec };
+        let spec = match options.quantize {
+            _ if packs => spec.packed(options.packer(dtype), choose),
+            Some(Format::INT8) => spec.in_int8(),
+            _ => spec,
+        };
         let declared = spec.params();
         let placement = options.mesh.as_ref().map(|mesh| Placement::new(mesh, client, &spec)).transpose()?;
         let places = placement.as_ref().map(Placement::shardings);
@@ -196,6 +201,10 @@ impl Model {
                 let ignored = family.ignores(&config, spec.layers())?;
                 ask(&weights.path().display().to_string())?;
                 params::load(&declared, &weights, &ignored, dtype, client, places.as_deref(), options.progress)?
+            }
+            WeightSource::Random(_) if declared.iter().any(|(_, p)| p.int8.is_some()) => {
+                let what = "random weights are not made in 8-bit integers where matrices are arrays";
+                return Err(Error::Usage(format!("{what}\n  help: leave out --quantize, or --mesh and --kernels off")));
             }
             WeightSource::Random(seed) => {
                 ask(&name)?;

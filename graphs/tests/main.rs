@@ -22,6 +22,7 @@ mod orbax;
 mod packed;
 mod parallel;
 mod parallel_plans;
+mod planning;
 mod presets;
 mod quantise;
 mod real_tokenizers;

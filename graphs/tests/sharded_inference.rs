@@ -1,8 +1,8 @@
 //! Generation divided over virtual devices equals generation on one; and no device holds more than its part.
 use crate::common::quick;
-use raxla::{Array, Client, DType, Key, Mesh, Tree, runtime};
+use raxla::{Array, Client, DType, Key, Mesh, Tree, prim::Format, runtime};
 use raxla_graphs::{
-    Files, Generated, Generation, LoadOptions, Model, Sampling, WeightSource,
+    Files, Generated, Generation, LoadOptions, Matrices, Model, Sampling, WeightSource,
     config::{GenerationConfig, HfConfig},
     programs::{Request, step_avals},
 };
@@ -210,4 +210,47 @@ fn what_cannot_be_divided_is_said() {
     let other = runtime::client_with(&runtime::Options { cpu_devices: Some(2), ..Default::default() }).unwrap();
     let elsewhere = Mesh::new(&other, [("model", 2)]).unwrap();
     says(try_load(LLAMA, Some(elsewhere), false).err().unwrap(), &["model=2", "devices of another client"]);
+}
+
+/// Attention's and the MLPs' matrices as integers with a scale for each output: on one device, and divided. A layer stored as
+/// PyTorch's, GPT-2's that is not, and slices of a fused one.
+#[test]
+fn matrices_in_int8_are_near_and_are_divided_alike() {
+    for name in ["llama_bf16", "gpt2_plain", "phi3_gqa_untied"] {
+        let load = |quantize, axes: Option<&str>| {
+            let options =
+                LoadOptions { mesh: axes.map(mesh), scanned: true, quantize, compile: quick(), ..Default::default() };
+            let options = LoadOptions { matrices: Matrices::Dense, dtype: Some(DType::F32), ..options };
+            Model::load(files(name), &options, &client()).unwrap()
+        };
+        let [plain, one, many] =
+            [load(None, None), load(Some(Format::INT8), None), load(Some(Format::INT8), Some("model=2"))];
+        let scored = |model: &Model| model.scores(&prompts(1)[0]).unwrap().logits.to_vec::<f32>().unwrap();
+        let (exact, a, b) = (scored(&plain), scored(&one), scored(&many));
+        let largest = exact.iter().fold(0f32, |most, x| most.max(x.abs()));
+        assert!(furthest(&a, &b) < 1e-5 * largest.max(1.0), "{name}");
+        let error = furthest(&exact, &a);
+        assert!(error > 0.0 && error < 0.05 * largest, "{name}: {error} of {largest}");
+        // integers times scales are the weights, to half a step
+        let (weights, held) = (plain.params().paths(), one.params());
+        for (path, scale) in held.paths().into_iter().zip(held.leaves()).filter(|(path, _)| path.ends_with(".scale")) {
+            let of = |model: &Model, path: &str| {
+                let at = model.params().paths().iter().position(|p| p == path).unwrap();
+                model.params().leaves()[at].clone()
+            };
+            let path = path.replace(".scale", ".w");
+            assert!(weights.contains(&path));
+            let (w, q) = (of(&plain, &path), of(&one, &path));
+            assert_eq!((q.dtype(), w.dims()), (DType::I8, q.dims()));
+            let (w, q, s) = (w.to_vec::<f32>().unwrap(), q.to_vec::<i8>().unwrap(), scale.to_vec::<f32>().unwrap());
+            let layers = one.spec().layers();
+            let (each, outputs) = (w.len() / layers, s.len() / layers);
+            for (i, (w, q)) in w.iter().zip(&q).enumerate() {
+                let s = s[i / each * outputs + i % each % outputs];
+                assert!((w - f32::from(*q) * s).abs() <= 0.501 * s, "{name} {path} {i}: {w}, {q} times {s}");
+            }
+        }
+        let error = one.save(tempfile::tempdir().unwrap().path().join("x"), &Default::default()).unwrap_err();
+        assert!(error.to_string().contains("in 8-bit integers"), "{error}");
+    }
 }

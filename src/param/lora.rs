@@ -22,6 +22,7 @@ impl Param {
             slice: None,
             tied: None,
             packing: None,
+            int8: None,
             merge: Merge::Usual,
             stacks: self.stacks,
             layers: self.layers,

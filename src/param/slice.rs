@@ -1,5 +1,5 @@
 //! Parameters that are slices of stored tensors: checkpoints fuse matrices that a model keeps apart.
-use super::{Param, Stored};
+use super::{Int8, Param, Stored};
 
 /// Which part of a stored tensor a parameter is: the indices `start, start + step, ..` of one axis, as many as the
 /// parameter has there.
@@ -96,6 +96,9 @@ impl Param {
     /// # Errors
     /// A slice that lies outside of the stored tensor, or of an axis that is not there, and how.
     pub fn selection(&self) -> Result<Option<Selection>, String> {
+        if let Some(Int8::Scales { matrix, .. }) = &self.int8 {
+            return matrix.selection();
+        }
         let Some(Slice { axis, start, step, of }) = self.slice else { return Ok(None) };
         let own = &self.aval.dims[self.stacks..];
         let dims: Vec<usize> = self.stored_order().into_iter().map(|i| own[i]).collect();

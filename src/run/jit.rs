@@ -260,6 +260,7 @@ where
             calls_host: module.calls_host,
             returns_effect: module.returns_effect,
             donated: aliased.map(|(leaf, _)| leaf).collect(),
+            paths: args.paths(),
             out: out.expect("tracing ran the function"),
             options: self.options.clone(),
             place,

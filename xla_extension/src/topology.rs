@@ -1,7 +1,7 @@
 //! Topologies: devices that need not be present, to compile for.
 
 use crate::{
-    CompileOptions, Compiled, DeviceDescription, NamedValue, Plugin, Result,
+    Code, CompileOptions, Compiled, DeviceDescription, Error, NamedValue, Plugin, Result,
     executable::program,
     named_value::{self, slice, string},
     sys,
@@ -110,6 +110,29 @@ impl Topology {
             )?;
             Ok(Compiled::from_raw(args.executable, &self.0.plugin, self.clone()))
         }
+    }
+}
+
+impl Plugin {
+    /// What the plugin knows of a GPU of this name, as the text that `("target_config", ..)` of [`Plugin::topology`] takes: the CUDA
+    /// plugin carries a description of each GPU that it can compile for without one. `None` if it has none of this name.
+    ///
+    /// # Errors
+    /// The plugin's file cannot be read.
+    pub fn gpu_config(&self, name: &str) -> Result<Option<String>> {
+        const START: &[u8] = b"gpu_device_info {";
+        let unreadable = |error| Error::new(Code::Unknown, format!("cannot read {}: {error}", self.path().display()));
+        // SAFETY: the file is the library that this process has loaded and runs; whoever cuts it off ends the process anyway.
+        let library = std::fs::File::open(self.path()).and_then(|file| unsafe { memmap2::Mmap::map(&file) });
+        let library = library.map_err(unreadable)?;
+        let described = format!("device_description_str: \"{name}\"");
+        let text = |at: usize| {
+            let text = &library[at..];
+            &text[..memchr::memchr(0, text).unwrap_or(text.len())]
+        };
+        let mut all = memchr::memmem::find_iter(&library, START).map(text);
+        let found = all.find(|text| memchr::memmem::find(text, described.as_bytes()).is_some());
+        Ok(found.map(|text| String::from_utf8_lossy(text).into_owned()))
     }
 }
 

@@ -57,11 +57,10 @@ fn compiles_for_eight_tpus() {
 fn compiles_for_eight_gpus() {
     let Some(plugin) = plugin("cuda13", 257) else { return };
     let data = install_needs(entries("cuda13").unwrap()[0], Default::default()).unwrap().unwrap();
-    let library = fs::read(plugin.path()).unwrap();
-    // The plugin carries descriptions of the GPUs that it knows, as texts.
-    let at = library.windows(17).position(|bytes| bytes == b"gpu_device_info {").unwrap();
-    let text = library[at..].split(|&byte| byte == 0).next().unwrap();
-    let config = NamedValue::String(String::from_utf8(text.to_vec()).unwrap());
+    let config = plugin.gpu_config("NVIDIA H100 80GB HBM3").unwrap().unwrap();
+    assert!(config.contains("device_memory_size: 84942979072"), "{config}");
+    assert_eq!(plugin.gpu_config("NVIDIA H10").unwrap(), None);
+    let config = NamedValue::String(config);
     let topology = plugin.topology("", &[("target_config", config), ("topology", "1x1x8".into())]).unwrap();
     assert_eq!((topology.platform_name(), topology.devices().len()), ("cuda", 8));
     let folder = OptionValue::String(data.to_string_lossy().into_owned());

@@ -4,7 +4,7 @@ use crate::common::*;
 use std::{fs, path::Path};
 
 /// Every command, as its users type it.
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 26] = [
     "",
     "generate",
     "chat",
@@ -30,6 +30,7 @@ const COMMANDS: [&str; 25] = [
     "hlo",
     "bench",
     "tune",
+    "plan",
 ];
 
 fn help(command: &str, flag: &str) -> String {

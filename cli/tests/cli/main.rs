@@ -18,6 +18,7 @@ mod interrupts;
 mod killed;
 mod memory;
 mod perplexity;
+mod plan;
 mod quantize;
 mod train;
 mod verify;

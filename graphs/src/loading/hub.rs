@@ -149,6 +149,31 @@ impl Repository {
         }
     }
 
+    /// The folder of the model's config.json, downloading that alone if the cache does not hold it.
+    ///
+    /// # Errors
+    /// As [`fetch`](Repository::fetch).
+    pub fn fetch_config(&self, options: &HubOptions) -> Result<PathBuf, LoadError> {
+        const CONFIG: &str = "config.json";
+        let cache = options
+            .cache
+            .as_deref()
+            .ok_or_else(|| self.error("there is no folder to keep it in\n  help: name one in HF_HOME".into()))?;
+        let kept =
+            self.commit(cache).map(|commit| self.snapshot(cache, &commit)).filter(|dir| dir.join(CONFIG).is_file());
+        if let Some(folder) = kept {
+            return Ok(folder);
+        }
+        if options.offline {
+            return Err(self.error(self.absent_offline(cache)));
+        }
+        let transfer = Transfer::new(self, options, cache);
+        let failed = |failure| self.failed(failure, CONFIG, options);
+        let listing = transfer.listing().map_err(failed)?;
+        let path = transfer.file(&listing.commit, &Listed { name: CONFIG.into(), size: None }).map_err(failed)?;
+        Ok(path.parent().map_or_else(|| path.clone(), Path::to_path_buf))
+    }
+
     /// The model in the cache, if all of it is there; nothing is sent over the network.
     pub fn cached(&self, options: &HubOptions) -> Option<PathBuf> {
         let cache = options.cache.as_deref()?;

@@ -37,6 +37,7 @@ pub fn load(
     upload(params, dtype, client, places, progress, |name, p, part, out| {
         match part {
             _ if p.packing.is_some() => weights.pack_into(name, p, part, out)?,
+            _ if p.int8.is_some() => weights.read_int8(name, p, part, out)?,
             Some(part) => weights.read_slice_into(name, part, dtype, out)?,
             None => weights.read_into(name, dtype, out)?,
         }
@@ -82,7 +83,7 @@ pub(crate) fn upload(
             read(name, p, selection.as_ref(), part)?;
         }
         let owner = Arc::new(memory);
-        let strides = strides(p, dtype);
+        let strides = strides(p, aval.dtype);
         arrays.push(match places {
             Some(places) => Array::from_strided_sharded(&places[i], aval, owner.clone(), strides)?,
             None => Array::from_strided(client, aval, owner.clone(), strides)?,

@@ -185,6 +185,12 @@ impl Decoder<Param> {
         };
         Decoder { layers, embed: self.embed.packed(format, how), head, ..self }
     }
+    /// With the matrices of its layers in 8-bit integers, and a scale for each output: those of attention and plain or gated MLPs. The
+    /// embedding, the head and experts stay.
+    pub fn in_int8(self) -> Decoder<Param> {
+        let layers = self.layers.each(|layer, _| layer.clone().map_linears(Linear::in_int8));
+        Decoder { layers, ..self }
+    }
     /// With experts that run in this way.
     pub fn with_dispatch(self, dispatch: Dispatch) -> Decoder<Param> {
         let layer = |layer: &Layer<Param>, _| {

@@ -134,7 +134,7 @@ fn kind(opcode: &str) -> Option<Kind> {
 }
 
 /// Bytes of an array in a device's memory, where 4-bit elements lie two in a byte.
-fn bytes(aval: &Aval) -> u64 {
+pub(crate) fn bytes(aval: &Aval) -> u64 {
     let elements = aval.dims.iter().fold(1u64, |n, d| n.saturating_mul(*d as u64));
     elements.saturating_mul(aval.dtype.bits() as u64).div_ceil(8)
 }
@@ -186,7 +186,7 @@ fn nearest(module: &Module, c: &Computation, i: &Instruction) -> Option<Place> {
 }
 
 /// How often a loop runs: as XLA notes it, or if it counts in even steps from one constant to another.
-fn trip_count(module: &Module, c: &Computation, i: &Instruction) -> Option<u64> {
+pub(crate) fn trip_count(module: &Module, c: &Computation, i: &Instruction) -> Option<u64> {
     let config = i.attribute("backend_config").unwrap_or_default().replace(['\\', '"', ' '], "");
     if let Some((_, rest)) = config.split_once("known_trip_count:{n:") {
         return rest[..rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len())].parse().ok();

@@ -6,50 +6,52 @@ use std::collections::HashMap;
 
 /// A module.
 #[derive(Default)]
-pub(super) struct Module {
+pub(crate) struct Module {
     computations: HashMap<String, Computation>,
     entry: String,
     /// Devices that the program runs on.
-    pub(super) devices: usize,
+    pub(crate) devices: usize,
     frames: HashMap<usize, Place>,
 }
 /// A computation: its instructions in order.
 #[derive(Default)]
-pub(super) struct Computation {
-    pub(super) instructions: Vec<Instruction>,
+pub(crate) struct Computation {
+    pub(crate) instructions: Vec<Instruction>,
     by_name: HashMap<String, usize>,
     root: Option<usize>,
 }
 /// One instruction.
-pub(super) struct Instruction {
-    pub(super) name: String,
-    pub(super) ty: Type,
-    pub(super) opcode: String,
+pub(crate) struct Instruction {
+    pub(crate) name: String,
+    pub(crate) ty: Type,
+    pub(crate) opcode: String,
     /// Texts of the operands, without their types: `x`, or `x#1` for an element of a tuple.
-    pub(super) operands: Vec<String>,
+    pub(crate) operands: Vec<String>,
     /// Types of the operands where the text has them.
     operand_types: Vec<Option<Type>>,
     attributes: Vec<(String, String)>,
 }
-/// A type: arrays that raxla knows, tuples, and the rest (tokens, contexts).
+/// A type: arrays that raxla knows, those of them that are not in the device's main memory (a TPU's vector memory, the host's), tuples, and
+/// the rest (tokens, contexts).
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Type {
+pub(crate) enum Type {
     Array(Aval),
+    Elsewhere(Aval),
     Tuple(Vec<Type>),
     Other(String),
 }
 /// A place in the user's program.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Place {
-    pub(super) file: String,
-    pub(super) line: usize,
+pub(crate) struct Place {
+    pub(crate) file: String,
+    pub(crate) line: usize,
     /// What the frame calls the function: with raxla's locations, the scope.
-    pub(super) function: String,
+    pub(crate) function: String,
 }
 
 impl Module {
     /// Read a module. `None` if there is no entry computation.
-    pub(super) fn parse(text: &str) -> Option<Module> {
+    pub(crate) fn parse(text: &str) -> Option<Module> {
         let mut module = Module { devices: 1, ..Module::default() };
         let (mut tables, mut open): (Tables, Option<(String, Computation)>) = (Tables::default(), None);
         for line in text.lines() {
@@ -77,14 +79,14 @@ impl Module {
         module.frames = tables.frames();
         module.computations.contains_key(&module.entry).then_some(module)
     }
-    pub(super) fn entry(&self) -> &Computation {
+    pub(crate) fn entry(&self) -> &Computation {
         &self.computations[&self.entry]
     }
-    pub(super) fn computation(&self, name: &str) -> Option<&Computation> {
+    pub(crate) fn computation(&self, name: &str) -> Option<&Computation> {
         self.computations.get(name)
     }
     /// Where the program has an instruction, by its metadata.
-    pub(super) fn place(&self, instruction: &Instruction) -> Option<Place> {
+    pub(crate) fn place(&self, instruction: &Instruction) -> Option<Place> {
         let metadata = instruction.group("metadata");
         if let Some(frame) = attribute(&metadata, "stack_frame_id") {
             return self.frames.get(&frame.parse().ok()?).cloned();
@@ -105,18 +107,18 @@ impl Computation {
         self.instructions.push(instruction);
     }
     /// The instruction whose value is returned.
-    pub(super) fn root(&self) -> Option<&Instruction> {
+    pub(crate) fn root(&self) -> Option<&Instruction> {
         self.root.map_or(self.instructions.last(), |i| self.instructions.get(i))
     }
     /// The instruction that an operand names, and which elements of nested tuples it takes.
-    pub(super) fn find(&self, operand: &str) -> Option<(&Instruction, Vec<usize>)> {
+    pub(crate) fn find(&self, operand: &str) -> Option<(&Instruction, Vec<usize>)> {
         let mut parts = operand.split('#');
         let at = self.by_name.get(parts.next()?)?;
         let path = parts.map(str::parse).collect::<Result<_, _>>().ok()?;
         Some((&self.instructions[*at], path))
     }
     /// Types of an instruction's operands, if all are known.
-    pub(super) fn operand_types(&self, instruction: &Instruction) -> Option<Vec<Type>> {
+    pub(crate) fn operand_types(&self, instruction: &Instruction) -> Option<Vec<Type>> {
         let looked_up = |operand: &String| {
             let (source, path) = self.find(operand)?;
             path.iter().try_fold(&source.ty, |ty, at| ty.elements()?.get(*at)).cloned()
@@ -128,16 +130,16 @@ impl Computation {
 
 impl Instruction {
     /// The text of an attribute.
-    pub(super) fn attribute(&self, name: &str) -> Option<&str> {
+    pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
         attribute(&self.attributes, name)
     }
     /// The parts of an attribute like `metadata={a=1 b="x"}`.
-    pub(super) fn group(&self, name: &str) -> Vec<(String, String)> {
+    pub(crate) fn group(&self, name: &str) -> Vec<(String, String)> {
         let inner = self.attribute(name).and_then(|text| text.strip_prefix('{')?.strip_suffix('}'));
         inner.map(attributes).unwrap_or_default()
     }
     /// Computations that an attribute names: one, or a list in braces.
-    pub(super) fn called(&self, name: &str) -> Vec<String> {
+    pub(crate) fn called(&self, name: &str) -> Vec<String> {
         let text = self.attribute(name).unwrap_or_default();
         let list = text.trim_start_matches('{').trim_end_matches('}').split(',');
         list.map(|one| one.trim().trim_start_matches('%').to_string()).filter(|one| !one.is_empty()).collect()
@@ -145,16 +147,16 @@ impl Instruction {
 }
 
 impl Type {
-    pub(super) fn elements(&self) -> Option<&[Type]> {
+    pub(crate) fn elements(&self) -> Option<&[Type]> {
         match self {
             Type::Tuple(elements) => Some(elements),
             _ => None,
         }
     }
     /// All arrays in it; an error names the type that is none.
-    pub(super) fn arrays(&self) -> Result<Vec<Aval>, String> {
+    pub(crate) fn arrays(&self) -> Result<Vec<Aval>, String> {
         match self {
-            Type::Array(aval) => Ok(vec![aval.clone()]),
+            Type::Array(aval) | Type::Elsewhere(aval) => Ok(vec![aval.clone()]),
             Type::Other(text) => Err(text.clone()),
             Type::Tuple(elements) => Ok(elements.iter().map(Type::arrays).collect::<Result<Vec<_>, _>>()?.concat()),
         }
@@ -251,13 +253,13 @@ fn take_type(text: &str) -> Option<(Type, &str)> {
         return None;
     }
     let close = open + text[open..].find(']')?;
-    let mut rest = &text[close + 1..];
-    if rest.starts_with('{') {
-        rest = &rest[balanced(rest)?..];
-    }
+    let rest = &text[close + 1..];
+    let (layout, rest) = rest.split_at(if rest.starts_with('{') { balanced(rest)? } else { 0 });
     let dims = text[open + 1..close].split(',').filter(|d| !d.is_empty());
     let dims: Option<Vec<usize>> = dims.map(|d| d.trim().trim_start_matches("<=").parse().ok()).collect();
     let ty = match (dtype_of(dtype), dims) {
+        // (`S(1)` and above name other memories)
+        (Some(dtype), Some(dims)) if layout.contains("S(") => Type::Elsewhere(Aval::new(dtype, dims)),
         (Some(dtype), Some(dims)) => Type::Array(Aval::new(dtype, dims)),
         _ => Type::Other(text[..=close].to_string()),
     };
@@ -296,7 +298,7 @@ fn attribute<'a>(attributes: &'a [(String, String)], name: &str) -> Option<&'a s
 }
 
 /// Length of the bracketed text at the start.
-pub(super) fn balanced(text: &str) -> Option<usize> {
+pub(crate) fn balanced(text: &str) -> Option<usize> {
     let mut scan = Scan::default();
     text.char_indices().find_map(|(at, c)| {
         scan.step(c);

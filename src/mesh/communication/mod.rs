@@ -10,10 +10,10 @@ use crate::{
 };
 use std::{collections::BTreeMap, fmt};
 
-mod collect;
+pub(crate) mod collect;
 mod explicit;
 mod groups;
-mod hlo;
+pub(crate) mod hlo;
 
 /// What a collective does, by the names of HLO.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -268,7 +268,7 @@ fn row(c: &Collective) -> [String; 9] {
 }
 
 /// Columns two spaces apart; those numbered in `right` end at one line. No newline at the end.
-fn aligned<const N: usize>(rows: &[[String; N]], right: &[usize]) -> String {
+pub(crate) fn aligned<const N: usize>(rows: &[[String; N]], right: &[usize]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let cell = |row: &[String; N], i: usize| match right.contains(&i) {
         true => format!("{:>1$}", row[i], width(i)),

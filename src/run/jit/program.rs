@@ -101,6 +101,8 @@ pub struct Lowered<Args, Out: Tree<Tensor>> {
     pub(super) returns_effect: bool,
     /// The leaves of the arguments that results take over, by number.
     pub(super) donated: Vec<usize>,
+    /// The paths of the arguments' leaves.
+    pub(super) paths: Vec<String>,
     pub(super) out: Out::With<Hole>,
     pub(super) options: CompileOptions,
     pub(super) place: Option<Placement>,
@@ -116,7 +118,23 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
         Lowered { text, portable: None, ..self }
     }
     fn text_for(&self, client: &Client) -> &str {
-        self.portable.as_deref().filter(|_| client.platform_name() != "cpu").unwrap_or(&self.text)
+        if client.platform_name() == "cpu" { &self.text } else { self.portable_text() }
+    }
+    /// The module for every platform.
+    pub(crate) fn portable_text(&self) -> &str {
+        self.portable.as_deref().unwrap_or(&self.text)
+    }
+    /// The mesh that it runs on.
+    pub(crate) fn mesh(&self) -> Option<&Mesh> {
+        self.place.as_ref().map(|place| &place.mesh)
+    }
+    /// Of each argument's leaf, its path, and its type on one device.
+    pub(crate) fn arguments(&self) -> Vec<(String, Aval)> {
+        let own = |(i, aval): (usize, Aval)| match &self.place {
+            Some(place) => aval.with_dims(place.ins[i].local_dims(&aval).expect("checked")),
+            None => aval,
+        };
+        self.paths.iter().cloned().zip(self.graph.in_avals().into_iter().enumerate().map(own)).collect()
     }
 
     /// Compile on this client. A program over a mesh is compiled for its devices.
@@ -170,16 +188,21 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
         })
     }
 
-    /// The options that the program is compiled with.
+    /// The options that the program is compiled with on this client.
     fn options_for(&self, client: &Client) -> Result<CompileOptions> {
-        let mut options = platform_options(client, self.options.clone());
+        let devices = self.place.iter().flat_map(|place| place.mesh.devices()).map(Device::id).collect();
+        Ok(self.options_on(client.platform_name(), devices))
+    }
+    /// The options that the program is compiled with for these devices of its mesh.
+    pub(crate) fn options_on(&self, platform: &str, devices: Vec<i64>) -> CompileOptions {
+        let mut options = platform_options(platform, self.options.clone());
         let in_avals = self.graph.in_avals();
         options.donated = Some(self.donated.clone());
         // what we know need not be read back from the compiled program
         if let Some(p) = &self.place {
             options.num_partitions = p.mesh.size();
             (options.use_spmd, options.use_shardy) = (p.mesh.size() > 1, p.mesh.size() > 1);
-            options.device_assignment = Some(vec![p.mesh.devices().iter().map(Device::id).collect()]);
+            options.device_assignment = Some(vec![devices]);
             options.propagate_to_parameters = vec![false];
             let mut free: Vec<bool> = p.outs.iter().map(Option::is_none).collect();
             if self.returns_effect {
@@ -191,7 +214,7 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
         } else if options.num_partitions == 1 {
             options.parameters = Some(in_avals.iter().map(|a| (a.dtype, a.dims.clone())).collect());
         }
-        Ok(options)
+        options
     }
 
     /// What the plugin's compiler makes of it, as HLO text.
@@ -243,8 +266,8 @@ impl Placement {
 }
 
 /// The options with what makes the platform keep the semantics of the primitives.
-fn platform_options(client: &Client, mut options: CompileOptions) -> CompileOptions {
-    if client.platform_name() == "cpu" && Cure::MinimumKeepsNan.applies() {
+fn platform_options(platform: &str, mut options: CompileOptions) -> CompileOptions {
+    if platform == "cpu" && Cure::MinimumKeepsNan.applies() {
         // by default XLA's CPU backend drops NaN in minimum and maximum; options the user named win
         options.env_overrides.insert(0, ("xla_cpu_enable_fast_min_max".into(), OptionValue::Bool(false)));
     }

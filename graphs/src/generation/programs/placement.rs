@@ -51,16 +51,26 @@ impl Placement {
     /// `model` does not divide.
     pub fn new(mesh: &Mesh, client: &Client, model: &Decoder<Param>) -> Result<Placement> {
         let wrong = |reason: String, help: &str| Err(raxla::Error::Sharding { reason, help: help.into() }.into());
-        if let Some((name, _)) = mesh.axes().iter().find(|(name, _)| !AXES.contains(&&**name)) {
-            let help = "divide heads and hidden units along `model`, the rows of a batch along `data`";
-            return wrong(format!("generation is not divided along `{name}` of the mesh {mesh}"), help);
-        }
         let has = |d: &raxla::runtime::Device| client.devices().contains(d);
         if !mesh.devices().iter().all(has) {
             let help = "make the mesh of the devices of the client that the model is loaded with";
             return wrong(format!("the mesh {mesh} has devices of another client"), help);
         }
         mesh.client()?;
+        Placement::of(mesh, model)
+    }
+
+    /// As [`Placement::new`], over a mesh that may be without devices: to lower programs, and to plan them
+    /// ([`raxla::aot`]).
+    ///
+    /// # Errors
+    /// As those of [`Placement::new`] about axes and sizes.
+    pub fn of(mesh: &Mesh, model: &Decoder<Param>) -> Result<Placement> {
+        let wrong = |reason: String, help: &str| Err(raxla::Error::Sharding { reason, help: help.into() }.into());
+        if let Some((name, _)) = mesh.axes().iter().find(|(name, _)| !AXES.contains(&&**name)) {
+            let help = "divide heads and hidden units along `model`, the rows of a batch along `data`";
+            return wrong(format!("generation is not divided along `{name}` of the mesh {mesh}"), help);
+        }
         let rules = parallel::rules(mesh, false)?;
         let params = model.place(&rules, mesh).map_err(|why| with_sizes(why, model))?;
         let rows = Entry::Axes(rules.axes("batch").to_vec());

@@ -40,6 +40,11 @@ impl<'a> FromParams<'a> {
         values: &'a [Array],
         dtype: Option<DType>,
     ) -> Result<FromParams<'a>> {
+        if let Some((path, _)) = params.iter().find(|(_, p)| p.int8.is_some()) {
+            let help = "load the model without quantising it";
+            let what = format!("`{path}` is in 8-bit integers, which is not what checkpoints hold\n  help: {help}");
+            return Err(Error::Usage(what));
+        }
         if params.len() != values.len() {
             return Err(Error::Usage(format!("{} values for {} parameters", values.len(), params.len())));
         }

@@ -17,6 +17,9 @@ pub(crate) fn regrouped(
     places: Option<&[NamedSharding]>,
 ) -> Result<Vec<Array>> {
     let stored = FromParams::new(from, values, Some(dtype))?;
+    if let Some((path, _)) = to.iter().find(|(_, p)| p.int8.is_some()) {
+        return Err(Error::Usage(format!("`{path}` is in 8-bit integers, which are made from a checkpoint alone")));
+    }
     let numbers: BTreeMap<&str, usize> = stored.entries().iter().enumerate().map(|(i, e)| (&*e.name, i)).collect();
     let names = |p: &Param| p.checkpoint_names();
     let mut unused = numbers.clone();

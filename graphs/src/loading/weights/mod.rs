@@ -11,6 +11,7 @@ mod encode;
 mod find;
 pub(crate) mod flax;
 pub mod gguf;
+mod int8;
 pub(crate) mod names;
 mod orbax;
 mod pack;

@@ -31,6 +31,18 @@ impl RunConfig {
     /// # Errors
     /// Names that do not exist, with the nearest one; options that are without effect; numbers that make no sense.
     pub fn build(&self, steps: u64, params: Option<&Decoder<Param>>) -> Result<Built, ConfigError> {
+        if self.data.train.is_empty() {
+            let help = "name files, as in train = [{ path = \"books/*.txt\" }]";
+            return Err(ConfigError::new("`data.train`", format!("there is nothing to train on\n  help: {help}")));
+        }
+        self.build_without_data(steps, params)
+    }
+
+    /// As [`RunConfig::build`], where nothing is trained on: to plan a step.
+    ///
+    /// # Errors
+    /// As [`RunConfig::build`], but for its data.
+    pub fn build_without_data(&self, steps: u64, params: Option<&Decoder<Param>>) -> Result<Built, ConfigError> {
         self.check()?;
         let rate = self.optimizer.learning_rate;
         let schedule = schedule(&self.schedule, rate, self.schedule.steps.unwrap_or(steps))?;
@@ -112,10 +124,6 @@ impl RunConfig {
             () if !(0.0..1.0).contains(&self.loss.label_smoothing) => {
                 wrong("loss.label_smoothing", "it is from 0 to below 1")
             }
-            () if self.data.train.is_empty() => wrong(
-                "data.train",
-                "there is nothing to train on\n  help: name files, as in train = [{ path = \"books/*.txt\" }]",
-            ),
             () => Ok(()),
         }
     }
