@@ -471,5 +471,5 @@ pub fn ifftshift(x: Tensor, axes: Option<&[isize]>) -> Tensor {
 #[track_caller]
 fn rolled(x: Tensor, axes: Option<&[isize]>, by: fn(isize) -> isize) -> Tensor {
     let all: Vec<isize> = (0..x.rank() as isize).collect();
-    axes.unwrap_or(&all).iter().fold(x, |x, axis| x.roll(*axis, by(x.dim(*axis) as isize)))
+    axes.unwrap_or(&all).iter().fold(x, |x, axis| x.roll(by(x.dim(*axis) as isize), *axis))
 }

@@ -299,9 +299,9 @@ pub use mesh::{Mesh, NamedSharding, PartitionSpec, Rules, SpecTree, with_logical
 #[doc(inline)]
 pub use num_complex::{Complex32, Complex64};
 #[doc(inline)]
-pub use ops::einsum::{einsum, einsum_n, einsum_with};
-#[doc(inline)]
 pub use ops::at::{At, Index, Indices};
+#[doc(inline)]
+pub use ops::einsum::{einsum, einsum_n, einsum_with};
 #[doc(inline)]
 pub use ops::prefix::{associative_scan, reduce, reduce_window};
 #[doc(inline)]

@@ -102,7 +102,7 @@ fn cases() -> Vec<(&'static str, Function)> {
         ("transpose", |x| vec![x[0].transpose([1, 0]) * I]),
         ("broadcast", |x| vec![x[0].expand_dims(1) + x[1]]),
         ("where", |x| vec![where_(x[0].real().gt(0), x[0], x[1])]),
-        ("roll", |x| vec![x[0].roll(0, 1)]),
+        ("roll", |x| vec![x[0].roll(1, 0)]),
         ("convolution", |x| {
             let [image, kernel] = [0, 1].map(|i| x[i].expand_dims(0).expand_dims(0));
             vec![conv("ncx,oix->ncx", image, kernel, Window::default()).reshape([4])]
@@ -316,9 +316,9 @@ const METHODS: &[(&str, fn(Tensor) -> Tensor)] = &[
     ("real", |x| x.real()),
     ("reduce_precision", |x| x.reduce_precision(5, 10)),
     ("rem", |x| x % x),
-    ("repeat", |x| x.repeat(0, 2)),
+    ("repeat", |x| x.repeat(2, 0)),
     ("reshape", |x| x.reshape([3, 2])),
-    ("roll", |x| x.roll(0, 1)),
+    ("roll", |x| x.roll(1, 0)),
     ("round", |x| x.round()),
     ("round_away", |x| x.round_away()),
     ("rsqrt", |x| x.rsqrt()),
@@ -342,7 +342,7 @@ const METHODS: &[(&str, fn(Tensor) -> Tensor)] = &[
     ("take_along_axis", |x| x.take_along_axis(raxla::zeros([1, 3], DType::I32), 0)),
     ("take_with", |x| x.take_with(raxla::arange(5, DType::I32), 0, IndexMode::Fill)),
     ("tanh", |x| x.tanh()),
-    ("tile", |x| x.tile(0, 2)),
+    ("tile", |x| x.tile([2, 1])),
     ("top_k", |x| x.top_k(1).0),
     ("transpose", |x| x.transpose([1, 0])),
     ("tril", |x| x.tril(0)),

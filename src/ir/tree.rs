@@ -295,7 +295,12 @@ pub fn zip_with<T: Leaf + Clone, U: Leaf, X: Tree<T>, const N: usize>(
     let first = trees.first().expect("one tree at least");
     if let Some(other) = trees.iter().find(|t| t.structure() != first.structure()) {
         let reason = format!("the trees differ: {:?} and {:?}", first.structure(), other.structure());
-        crate::trace::fail("zip_with", vec![], reason, Some("all have one structure: lengths, variants and skipped fields are equal".into()))
+        crate::trace::fail(
+            "zip_with",
+            vec![],
+            reason,
+            Some("all have one structure: lengths, variants and skipped fields are equal".into()),
+        )
     }
     let mut leaves = trees.map(|t| t.leaves().into_iter());
     first.map(|_| f(std::array::from_fn(|i| leaves[i].next().expect("equal structures have as many leaves"))))

@@ -18,24 +18,16 @@ use crate::{
 };
 use std::f64::consts;
 
-/// One line per function of one operand: documentation, name, value, and the derivative where it is not that of the value.
+/// One line per function of one operand: documentation, name, value.
 macro_rules! of_one {
-    ($($(#[$doc:meta])* $f:ident => |$x:ident| $e:expr $(, slope $d:expr)?;)*) => {$(
+    ($($(#[$doc:meta])* $f:ident => |$x:ident| $e:expr;)*) => {$(
         $(#[$doc])*
         #[track_caller]
         pub fn $f($x: Tensor) -> Tensor {
             let _at = At::op(stringify!($f));
-            of_one!(@ $x, $e $(, $d)?)
+            $e
         }
     )*};
-    (@ $x:ident, $e:expr) => { $e };
-    (@ $x:ident, $e:expr, $d:expr) => {{
-        let rule = |$x: Tensor, dx: Tensor| {
-            let slope = $d;
-            ($e, dx * slope)
-        };
-        composite_jvp(|$x: Tensor| $e, rule)(float($x))
-    }};
 }
 of_one! {
     /// 2ˣ.
@@ -49,33 +41,23 @@ of_one! {
     /// 1 / x.
     reciprocal => |x| 1.0 / x;
     /// Tangent, of radians.
-    tan => |x| x.sin() / x.cos(), slope x.cos().powi(-2);
+    tan => |x| float(x).tan();
     /// The angle whose sine is x, in radians.
-    arcsin => |x| x.atan2(((1.0 - x) * (1.0 + x)).sqrt()), slope ((1.0 - x) * (1.0 + x)).rsqrt();
+    arcsin => |x| float(x).asin();
     /// The angle whose cosine is x, in radians.
-    arccos => |x| ((1.0 - x) * (1.0 + x)).sqrt().atan2(x), slope -((1.0 - x) * (1.0 + x)).rsqrt();
+    arccos => |x| float(x).acos();
     /// The angle whose tangent is x, in radians.
-    arctan => |x| x.atan2(1.0), slope 1.0 / (x * x + 1.0);
+    arctan => |x| float(x).atan();
     /// Hyperbolic sine.
-    sinh => |x| {
-        let (a, near) = (x.abs(), x.abs().minimum(1.0).expm1());
-        let small = (near + near / (near + 1.0)) * 0.5;
-        x.sign() * where_(a.lt(1.0), small, (a - consts::LN_2).exp() - (-a - consts::LN_2).exp())
-    }, slope cosh(x);
+    sinh => |x| float(x).sinh();
     /// Hyperbolic cosine.
-    cosh => |x| (x.abs() - consts::LN_2).exp() + (-x.abs() - consts::LN_2).exp(), slope sinh(x);
+    cosh => |x| float(x).cosh();
     /// The number whose hyperbolic sine is x.
-    arcsinh => |x| {
-        let a = x.abs();
-        let far = a.log() + consts::LN_2;
-        let b = a.minimum(1e9);
-        let near = (b + b * b / ((b * b + 1.0).sqrt() + 1.0)).log1p();
-        where_(x.eq(0.0), x, x.sign() * where_(a.gt(1e9), far, near))
-    }, slope 1.0 / hypot(x, 1.0);
+    arcsinh => |x| float(x).asinh();
     /// The number of at least 0 whose hyperbolic cosine is x.
-    arccosh => |x| (x - 1.0 + (x - 1.0).sqrt() * (x + 1.0).sqrt()).log1p(), slope (x - 1.0).rsqrt() * (x + 1.0).rsqrt();
+    arccosh => |x| float(x).acosh();
     /// The number whose hyperbolic tangent is x.
-    arctanh => |x| (x.log1p() - (-x).log1p()) * 0.5, slope 1.0 / ((1.0 - x) * (1.0 + x));
+    arctanh => |x| float(x).atanh();
     /// Degrees as radians.
     radians => |x| float(x) * (consts::PI / 180.0);
     /// Radians as degrees.
@@ -96,8 +78,8 @@ of_one! {
     isneginf => |x| isinf(x) & x.lt(0.0);
 }
 pub use self::{
-    arccos as acos, arccosh as acosh, arcsin as asin, arcsinh as asinh, arctan as atan, arctanh as atanh, degrees as rad2deg,
-    radians as deg2rad,
+    arccos as acos, arccosh as acosh, arcsin as asin, arcsinh as asinh, arctan as atan, arctanh as atanh,
+    degrees as rad2deg, radians as deg2rad,
 };
 
 /// One line per function of two operands, which broadcast: documentation, name, value.
@@ -269,7 +251,12 @@ pub fn piecewise(x: Tensor, conditions: &[Tensor], functions: &[&dyn Fn(Tensor) 
     let n = conditions.len();
     if functions.len() != n && functions.len() != n + 1 {
         let reason = format!("{n} conditions choose among {} functions", functions.len());
-        fail("piecewise", vec![x.aval()], reason, Some("give one function per condition, and perhaps one for the rest".into()))
+        fail(
+            "piecewise",
+            vec![x.aval()],
+            reason,
+            Some("give one function per condition, and perhaps one for the rest".into()),
+        )
     }
     let rest = functions.get(n).map_or(x.like(0), |f| f(x));
     conditions.iter().zip(functions).fold(rest, |so_far, (condition, f)| where_(*condition, f(x), so_far))

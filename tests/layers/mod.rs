@@ -15,7 +15,7 @@ fn ints(v: &[i128]) -> Tensor {
     literal(Host::ints(DType::I32, [v.len()], v.to_vec()))
 }
 fn linear(w: Tensor, inputs: usize, b: Option<Tensor>) -> nn::Linear {
-    nn::Linear { w, b, lora: None, roles: vec!["in"; w.rank()], inputs, packing: None }
+    nn::Linear { w, b, lora: None, roles: vec!["in"; w.rank()], inputs, packing: None, scale: None }
 }
 
 fn conv(x: &[Tensor], window: Window) -> Vec<Tensor> {
@@ -76,7 +76,9 @@ fn attended(x: &[Tensor], how: DotProductAttention) -> Vec<Tensor> {
 }
 fn attention() -> Cases {
     vec![
-        ("attention_causal", |x| attended(x, DotProductAttention { is_causal: true, scale: Some(0.5), ..Default::default() })),
+        ("attention_causal", |x| {
+            attended(x, DotProductAttention { is_causal: true, scale: Some(0.5), ..Default::default() })
+        }),
         ("attention_mask_and_bias", |x| {
             attended(x, DotProductAttention { bias: Some(x[3]), mask: Some(mask()), ..Default::default() })
         }),
@@ -85,10 +87,16 @@ fn attention() -> Cases {
         }),
         ("attention_lengths", |x| {
             let (query, key_value) = (Some(ints(&[2, 3])), Some(ints(&[4, 5])));
-            let lengths = DotProductAttention { query_seq_lengths: query, key_value_seq_lengths: key_value, ..Default::default() };
+            let lengths = DotProductAttention {
+                query_seq_lengths: query,
+                key_value_seq_lengths: key_value,
+                ..Default::default()
+            };
             attended(x, lengths)
         }),
-        ("attention_window", |x| attended(x, DotProductAttention { local_window_size: Some((1, 2)), ..Default::default() })),
+        ("attention_window", |x| {
+            attended(x, DotProductAttention { local_window_size: Some((1, 2)), ..Default::default() })
+        }),
     ]
 }
 
