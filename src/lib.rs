@@ -204,11 +204,12 @@
 //! | compiling and running | [`jit()`], [`Jit`], [`BoxJit`], [`eager`], [`Lowered`], [`Compiled`], [`pmap()`] |
 //! | data | [`Array`], [`Element`], [`Host`]; types: [`Aval`], [`DType`], [`Dims`]; clients: [`Client`], [`runtime`] |
 //! | values in a trace | [`Tensor`], [`Rhs`], [`scope`], [`TraceError`]; what they become: [`Graph`], [`Var`] |
-//! | making tensors | [`zeros`], [`ones`], [`full`], [`literal`], [`arange`], [`iota`], [`linspace`], [`eye`], [`causal`], [`one_hot`] |
+//! | making tensors | [`zeros`], [`ones`], [`full`], [`literal`], [`arange`], [`iota`], [`linspace`], [`eye`], [`causal`], [`one_hot`]; more in [`numpy`] |
 //! | products | [`Tensor::matmul`], [`einsum()`], [`einsum_n`], [`einsum_with`], [`conv`], [`Window`], [`Padding`], [`Precision`] |
 //! | matrices | [`linalg`], [`custom_linear_solve`], [`custom_root`] |
 //! | special functions | [`special`], [`Tensor::lgamma`], [`Tensor::erfc`] |
 //! | reductions by any function | [`reduce`], [`reduce_window`], [`associative_scan`] |
+//! | the rest of NumPy | [`numpy`] |
 //! | shapes and indices | [`Tensor::reshape`], [`REST`], [`concat()`], [`stack`], [`where_`], [`Axes`], [`Parts`], [`Tensor::at`], [`Index`], [`IndexMode`] |
 //! | trees | [`Tree`], [`TensorTree`], [`JitTree`], [`ParamTree`], [`tree`], [`Path`], [`Structure`], [`Fact`], [`Leaf`], [`Hole`], [`Static`] |
 //! | derivatives | [`grad`], [`value_and_grad`], [`value_and_grad_aux`], [`vjp`], [`jvp`], [`linearize()`], [`jacfwd`], [`jacrev`], [`hessian`] |

@@ -102,6 +102,10 @@ scaled! {
 }
 
 impl Init {
+    /// The variance is `scale` divided by the number of inputs or outputs of each unit. JAX: `variance_scaling`.
+    pub const fn variance_scaling(scale: f64, fan: Fan, distribution: Distribution) -> Init {
+        Init::VarianceScaling { scale, fan, distribution }
+    }
     /// Values under a key, of this shape, whose last axes are the inputs and the outputs; those before them are a kernel's. JAX:
     /// `initializer(key, shape, dtype)`.
     ///

@@ -409,7 +409,6 @@ fn expressions(x: Tensor, y: Tensor, i: Tensor, b: Tensor, key: &dyn Fn() -> Key
     let _ = param::Init::Orthogonal;
     let _ = param::Init::TruncatedNormal;
     let _ = param::Init::Uniform;
-    let _ = param::Init::VarianceScaling;
     let _ = param::Init::Zeros;
     let _ = param::Init::glorot_normal;
     let _ = param::Init::glorot_uniform;
@@ -417,6 +416,7 @@ fn expressions(x: Tensor, y: Tensor, i: Tensor, b: Tensor, key: &dyn Fn() -> Key
     let _ = param::Init::he_uniform;
     let _ = param::Init::lecun_normal;
     let _ = param::Init::lecun_uniform;
+    let _ = param::Init::variance_scaling;
     let _ = std::f64::consts::E;
     let _ = std::f64::consts::PI;
     let _ = !b;

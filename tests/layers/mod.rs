@@ -182,7 +182,6 @@ fn functions_and_losses_are_those_of_jax_and_optax() {
 }
 
 fn first_values() -> Vec<(&'static str, Init, Vec<usize>)> {
-    let scaled = |scale, fan, distribution| Init::VarianceScaling { scale, fan, distribution };
     let kernel = || vec![3, 4, 5];
     vec![
         ("init_lecun_normal", Init::lecun_normal(), kernel()),
@@ -195,8 +194,8 @@ fn first_values() -> Vec<(&'static str, Init, Vec<usize>)> {
         ("init_truncated_normal", Init::TruncatedNormal(0.5, -1.0, 3.0), vec![4, 3]),
         ("init_normal", Init::Normal(0.7), vec![4, 3]),
         ("init_constant", Init::Constant(2.5), vec![2, 2]),
-        ("init_variance_scaling", scaled(0.5, Fan::Geometric, Distribution::Normal), vec![6, 4]),
-        ("init_variance_scaling_out", scaled(2.0, Fan::Out, Distribution::Uniform), vec![6, 4]),
+        ("init_variance_scaling", Init::variance_scaling(0.5, Fan::Geometric, Distribution::Normal), vec![6, 4]),
+        ("init_variance_scaling_out", Init::variance_scaling(2.0, Fan::Out, Distribution::Uniform), vec![6, 4]),
         ("init_orthogonal", Init::Orthogonal(1.5), vec![2, 3, 4]),
         ("init_orthogonal_wide", Init::Orthogonal(1.0), vec![3, 5]),
         ("init_delta_orthogonal", Init::DeltaOrthogonal(1.0), vec![3, 2, 3, 4]),
