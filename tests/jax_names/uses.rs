@@ -379,7 +379,6 @@ use raxla::*;
 #[rustfmt::skip]
 fn expressions(x: Tensor, y: Tensor, i: Tensor, b: Tensor, key: &dyn Fn() -> Key) {
     let _ = Array::from_bytes;
-    let _ = Array::from_slice;
     let _ = DType::BF16;
     let _ = DType::Bool;
     let _ = DType::F16;
@@ -398,7 +397,6 @@ fn expressions(x: Tensor, y: Tensor, i: Tensor, b: Tensor, key: &dyn Fn() -> Key
     let _ = DType::U64;
     let _ = DType::U8;
     let _ = DType::is_float;
-    let _ = Key::from_data;
     let _ = Key::host;
     let _ = f64::INFINITY;
     let _ = f64::NAN;
@@ -423,6 +421,7 @@ fn expressions(x: Tensor, y: Tensor, i: Tensor, b: Tensor, key: &dyn Fn() -> Key
     let _ = !i;
     let _ = !x;
     let _ = -x;
+    let _ = Key::<Tensor>::from_data;
     let _ = b & b;
     let _ = b ^ b;
     let _ = b | b;
