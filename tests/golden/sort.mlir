@@ -15,7 +15,7 @@ func.func public @main(%arg0: tensor<3x7xf32>) -> (tensor<3x7xf32>) {
     %11 = "stablehlo.select"(%10, %6, %9) : (tensor<i1>, tensor<f32>, tensor<f32>) -> tensor<f32>
     %12 = "stablehlo.compare"(%7, %11) {comparison_direction = #stablehlo<comparison_direction LT>, compare_type = #stablehlo<comparison_type TOTALORDER>} : (tensor<f32>, tensor<f32>) -> tensor<i1>
     stablehlo.return %12 : tensor<i1>
-  }) {dimension = 1 : i64, is_stable = false} : (tensor<3x7xf32>) -> tensor<3x7xf32>
+  }) {dimension = 1 : i64, is_stable = true} : (tensor<3x7xf32>) -> tensor<3x7xf32>
   return %13 : tensor<3x7xf32>
 }
 }

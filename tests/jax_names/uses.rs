@@ -502,8 +502,7 @@ fn expressions(x: Tensor, y: Tensor, i: Tensor, b: Tensor, key: &dyn Fn() -> Key
     let _ = !i;
     let _ = !x;
     let _ = -x;
-    let _ = <Key>::from_data;
-    let _ = Array::from_slice::<f32>;
+    let _ = Key::<Tensor>::from_data;
     let _ = b & b;
     let _ = b ^ b;
     let _ = b | b;
