@@ -157,7 +157,7 @@ fn what_has_no_meaning_is_refused_with_a_remedy() {
         assert!(have.contains(want), "{have}");
     };
     of_c64(|x| x.lt(x), "lt of c64[2] and c64[2]: c64 is not an ordered type");
-    of_c64(|x| x.maximum(0.0), "maximum: max of c64[2] and c64[2]: c64 is not an ordered type");
+    of_c64(|x| x.maximum(0.0), "maximum of c64[2] and c64[2]: c64 is not an ordered type");
     of_c64(|x| x.sort(0), "take `x.real()`, `x.imag()` or `x.abs()` of complex numbers");
     of_c64(|x| x.cast(DType::F32), "converting c64 to f32 would drop the imaginary parts");
     of_c64(|x| x.softmax(0), "take `x.real()` or `x.abs()` of complex numbers");
@@ -190,7 +190,7 @@ fn arrays_of_them_go_in_and_out() -> raxla::Result<()> {
     let z = [Complex32::new(1.0, -2.0), Complex32::new(0.5, f32::INFINITY)];
     let x = Array::from_slice([2], &z)?;
     assert_eq!((x.aval().to_string().as_str(), x.to_vec::<Complex32>()?), ("c64[2]", z.to_vec()));
-    assert_eq!(x.to_string(), "[1. -2.j 0.5+infj]");
+    assert_eq!(x.to_string(), "[1.  -2.j 0.5+infj]");
     let wide = jit(|x: Tensor| (x.cast(DType::C128), literal(Host::complex(DType::C64, [2], vec![I, c(0.1, 7.0)]))));
     let (wide, constant) = wide.call((&x,))?;
     assert_eq!(wide.to_vec::<Complex64>()?, z.map(|z| c(z.re.into(), z.im.into())));

@@ -115,7 +115,7 @@ fn what_cannot_be_transformed_is_refused() {
     check(refused(DType::C64, &[4], |x| fft::rfft(x, None, -1, BACKWARD)), "use `fft` for complex numbers");
     check(
         refused(DType::BF16, &[4], |x| fft::rfft(x, None, -1, BACKWARD)),
-        "rfft: fft of bf16[4]: bf16 is not f32 or f64",
+        "rfft of bf16[4]: bf16 is not f32 or f64",
     );
     check(refused(DType::F32, &[4], |x| fft::fft(x, None, 1, BACKWARD)), "it has not all of the axes [1]");
     check(refused(DType::F32, &[0], |x| fft::fft(x, None, 0, BACKWARD)), "there is no transform of [0] numbers");
