@@ -117,9 +117,7 @@ fn operations() -> Vec<(&'static str, Function)> {
         ("associative_scan_reverse", |x| vec![associative_scan(|a: Tensor, b| a * b, x[0], 1, true)]),
         ("associative_scan_matrices", |x| vec![associative_scan(|a: Tensor, b: Tensor| a.matmul(b), x[0], 0, false)]),
         ("reduce_welford", |x| welford(x[0])),
-        ("reduce_product", |x| {
-            vec![reduce(|a: Tensor, b| a * b, x[0], full([], x[0].dtype(), 2.0), [0, 2])]
-        }),
+        ("reduce_product", |x| vec![reduce(|a: Tensor, b| a * b, x[0], full([], x[0].dtype(), 2.0), [0, 2])]),
         ("ragged_dot", |x| {
             let sizes = literal(Host::ints(DType::I32, [3], vec![2, 0, 3]));
             vec![nn::moe::ragged_dot(x[0], x[1], sizes)]
@@ -361,13 +359,16 @@ fn batches_are_loops() {
             .iter()
             .map(|h| Host::floats(DType::F64, h.dims(), h.to_f64().into_iter().map(|v| v * 0.9375).collect()))
             .collect();
-        let stacked: Vec<Host> = x.iter().zip(&other).map(|(a, b)| Host::stack(a.aval(), &[a.clone(), b.clone()])).collect();
+        let stacked: Vec<Host> =
+            x.iter().zip(&other).map(|(a, b)| Host::stack(a.aval(), &[a.clone(), b.clone()])).collect();
         let both = run(&stacked, |x| vmap(move |x: Vec<Tensor>| f(&x))(x.to_vec()));
         let check = |i: usize, x: &[Host]| -> Result<(), String> {
             let (one, both) = (run(x, f)?, both.clone()?);
             one.iter().zip(&both).try_for_each(|(one, both)| close(&both.at(i), one, 1e-12))
         };
-        failures.extend([(0, &x), (1, &other)].iter().filter_map(|(i, x)| check(*i, x).err()).map(|e| format!("{name}: {e}")));
+        failures.extend(
+            [(0, &x), (1, &other)].iter().filter_map(|(i, x)| check(*i, x).err()).map(|e| format!("{name}: {e}")),
+        );
     }
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
 }
@@ -388,7 +389,8 @@ fn samples_are_those_of_jax() {
             let y = jit(move |key: Key| f(key, dtype).cast(DType::F64)).call((Key::host(42),));
             let tolerance = if EXACT.contains(&name) { 0.0 } else { tolerance };
             let have = y.and_then(|y| y.to_host()).map_err(|e| e.to_string());
-            let same = have.and_then(|have| near(&format!("{name} of {dtype}"), &have, &host(want, DType::F64), tolerance));
+            let same =
+                have.and_then(|have| near(&format!("{name} of {dtype}"), &have, &host(want, DType::F64), tolerance));
             failures.extend(same.err());
         }
     }

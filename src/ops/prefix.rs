@@ -227,8 +227,7 @@ pub fn reduce_window<X: TensorTree>(f: impl Fn(X, X) -> X, x: X, init: X, window
     let at = |place: usize| -> Vec<Tensor> {
         let offset = crate::host::unravel(&windows.dimensions, place);
         let from: Vec<usize> = offset.iter().zip(&windows.window_dilation).map(|(o, d)| o * d).collect();
-        let limit: Vec<usize> =
-            (0..from.len()).map(|i| from[i] + (results[i] - 1) * windows.strides[i] + 1).collect();
+        let limit: Vec<usize> = (0..from.len()).map(|i| from[i] + (results[i] - 1) * windows.strides[i] + 1).collect();
         padded.iter().map(|x| slice(*x, &*from, &*limit, &*windows.strides)).collect()
     };
     let begin = start.iter().map(|s| s.broadcast_to(&*results)).collect();

@@ -1,6 +1,6 @@
 //! Elementwise operations of one operand.
-use super::*;
 use super::special::{epsilon, reference};
+use super::*;
 use crate::{
     host::Data,
     ops::where_,
@@ -106,11 +106,11 @@ unary!(/** ln |Γ(x)|, with the gamma function Γ. JAX: `lax.lgamma`. */ Lgamma,
 unary!(/** The derivative of ln Γ(x). JAX: `lax.digamma`. */ Digamma, digamma, "chlo.digamma", FLOAT,
     reference::digamma, no_int, |x, y, d| Some(mul(d, polygamma(x.like(1), x))));
 unary!(/** Modified Bessel function of the first kind and order 1, times e^-|x|. JAX: `lax.bessel_i1e`. */
-    BesselI1e, bessel_i1e, "chlo.bessel_i1e", FLOAT, reference::bessel_i1e, no_int, |x, y, d| {
-        let tiny = x.abs().le(epsilon(x.dtype()));
-        let safe = where_(tiny, x.like(1), x);
-        Some(d * where_(tiny, x.like(0.5), safe.bessel_i0e() - y * (safe.sign() + safe.powi(-1))))
-    });
+BesselI1e, bessel_i1e, "chlo.bessel_i1e", FLOAT, reference::bessel_i1e, no_int, |x, y, d| {
+    let tiny = x.abs().le(epsilon(x.dtype()));
+    let safe = where_(tiny, x.like(1), x);
+    Some(d * where_(tiny, x.like(0.5), safe.bessel_i0e() - y * (safe.sign() + safe.powi(-1))))
+});
 unary!(/** Tangent, of radians. */ Tan, tan, "tan", FLOAT, f64::tan, no_int, |x, y, d| Some(d * (y * y + 1.0)));
 unary!(/** Inverse of the sine, in radians from -π/2 to π/2. */ Asin, asin, "chlo.asin", FLOAT, f64::asin, no_int,
     |x, y, d| Some(d * (1.0 - x * x).rsqrt()));

@@ -102,8 +102,7 @@ impl Windows {
         }
     }
     fn attributes(&self) -> String {
-        let pairs: Vec<String> =
-            self.pairs().iter().map(|(low, high)| format!("[{low}, {high}]")).collect();
+        let pairs: Vec<String> = self.pairs().iter().map(|(low, high)| format!("[{low}, {high}]")).collect();
         format!(
             "window_dimensions = {}, window_strides = {}, base_dilations = {}, window_dilations = {}, \
              padding = dense<[{}]> : tensor<{}x2xi64>",

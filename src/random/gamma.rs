@@ -15,9 +15,7 @@ fn one(key: Key, alpha: Tensor, logarithm: bool) -> Tensor {
     let large = alpha.ge(1.0);
     let d = where_(large, alpha, alpha + 1.0) - third;
     let c = third / d.sqrt();
-    let rejected = |(_, x, v, u): State| {
-        u.ge(1.0 - x * x * 0.0331) & u.log().ge(x * 0.5 + d * ((1.0 - v) + v.log()))
-    };
+    let rejected = |(_, x, v, u): State| u.ge(1.0 - x * x * 0.0331) & u.log().ge(x * 0.5 + d * ((1.0 - v) + v.log()));
     let next = |(key, ..): State| {
         let [key, x_key, u_key] = key.split();
         let positive = |(key, ..): (Key, Tensor, Tensor)| {

@@ -72,13 +72,7 @@ impl Key {
     /// Floats of the normal distribution with mean 0 and variance 1, given that they are in `(low, high)`: numbers, or tensors that
     /// broadcast to `dims`.
     #[track_caller]
-    pub fn truncated_normal(
-        self,
-        dims: impl Into<Vec<usize>>,
-        dtype: DType,
-        low: impl Rhs,
-        high: impl Rhs,
-    ) -> Tensor {
+    pub fn truncated_normal(self, dims: impl Into<Vec<usize>>, dtype: DType, low: impl Rhs, high: impl Rhs) -> Tensor {
         let _at = At::op("truncated_normal");
         require_float("truncated_normal", dtype);
         let root = full([], dtype, std::f64::consts::SQRT_2);

@@ -1,10 +1,6 @@
 //! Integrals of exponential and trigonometric functions.
 use super::*;
-use crate::{
-    ops::Rhs,
-    prim::composite_jvp,
-    trace::At,
-};
+use crate::{ops::Rhs, prim::composite_jvp, trace::At};
 use std::f64::consts::{FRAC_PI_2, PI};
 
 const EULER_GAMMA: f64 = 0.577_215_664_901_532_9;

@@ -1,10 +1,6 @@
 //! Hypergeometric functions, with the methods and the derivatives of JAX (Pearson, Olver and Porter, arXiv 1407.7786).
 use super::*;
-use crate::{
-    ops::Rhs,
-    prim::composite_jvp,
-    trace::At,
-};
+use crate::{ops::Rhs, prim::composite_jvp, trace::At};
 
 /// The confluent hypergeometric function ₁F₁(a; b; x). In f32 and f64.
 #[doc = example!("hyp1f1(1.0, 1.0, number(0.5))", "0.5f64.exp()")]
@@ -28,9 +24,8 @@ fn confluent((a, b, x): (Tensor, Tensor, Tensor)) -> Tensor {
     let (small, large) = (where_(near, x, 1.0), where_(near, x.like(100.0), x));
     let sum = series((1.0, 1.0, a / b * small), |_, term| term, |k, term| term * (a + k) / (b + k) * small / (k + 1.0));
     let first = (b - a) * (1.0 - a) / large;
-    let far = series((1.0, 1.0, first), |_, term| term, |k, term| {
-        term * (b - a + k) * (1.0 - a + k) / (k + 1.0) / large
-    });
+    let far =
+        series((1.0, 1.0, first), |_, term| term, |k, term| term * (b - a + k) * (1.0 - a + k) / (k + 1.0) / large);
     let far = gamma(b) / gamma(a) * large.exp() * large.pow(a - b) * far;
     let y = where_(near, sum, far);
     let zero = a.eq(0.0);
@@ -49,7 +44,8 @@ pub fn hyp2f1(a: impl Rhs, b: impl Rhs, c: impl Rhs, x: Tensor) -> Tensor {
     let rule = |(a, b, c, x): Four, (da, db, dc, dx): Four| {
         let next = |k: Tensor, term: Tensor| term * (a + k) * (b + k) / (c + k) / (k + 1.0) * x;
         let first = a * b / c * x;
-        let by = |of: Tensor| series((0.0, 1.0, first), move |k, term| term * ((of + k).digamma() - of.digamma()), next);
+        let by =
+            |of: Tensor| series((0.0, 1.0, first), move |k, term| term * ((of + k).digamma() - of.digamma()), next);
         let by_x = a * b / c * gauss((a + 1.0, b + 1.0, c + 1.0, x));
         (gauss((a, b, c, x)), by(a) * da + by(b) * db - by(c) * dc + by_x * dx)
     };
@@ -81,9 +77,11 @@ fn terminal_or_series((a, b, c, x): Four) -> Tensor {
     let ends = |t: Tensor| t.le(0.0) & (t - t.round()).abs().lt(eps);
     let polynomial = ends(a) | ends(b);
     let around_1 = x.gt(0.9) & !polynomial & (d - d.round()).abs().lt(eps);
-    let sum = series((0.0, 1.0, x.like(1.0)), |_, term| term, |k, term| {
-        term * (a + k - 1.0) * (b + k - 1.0) / (c + k - 1.0) / k * x
-    });
+    let sum = series(
+        (0.0, 1.0, x.like(1.0)),
+        |_, term| term,
+        |k, term| term * (a + k - 1.0) * (b + k - 1.0) / (c + k - 1.0) / k * x,
+    );
     let y = where_(around_1, around_one((a, b, c, x), around_1), sum);
     where_(polynomial, terminal((a, b, c, x), polynomial), y)
 }

@@ -40,8 +40,8 @@ pub use entropy::{
 };
 pub use exponential::{exp1, expi, expn, fresnel, sici, spence};
 pub use gamma::{
-    bernoulli, beta, betainc, betaln, comb, digamma, factorial, gamma, gammainc, gammaincc, gammaln, gammasgn, loggamma,
-    multigammaln, poch, polygamma, zeta,
+    bernoulli, beta, betainc, betaln, comb, digamma, factorial, gamma, gammainc, gammaincc, gammaln, gammasgn,
+    loggamma, multigammaln, poch, polygamma, zeta,
 };
 pub use hypergeometric::{hyp1f1, hyp2f1};
 pub use normal::{dawsn, erf, erfc, erfcx, erfinv, log_ndtr, ndtr, ndtri, owens_t};

@@ -7,8 +7,8 @@ use crate::{
     program::Style,
 };
 use raxla::{
-    Aval, DType, IndexMode, Padding, PartitionSpec, Tensor, Window, checkpoint_name, concat, conv, debug_assert, debug_check,
-    debug_print, full, iota, optimization_barrier,
+    Aval, DType, IndexMode, Padding, PartitionSpec, Tensor, Window, checkpoint_name, concat, conv, debug_assert,
+    debug_check, debug_print, full, iota, optimization_barrier,
     prim::{self, Direction, DotGeneral},
     where_,
 };
@@ -122,8 +122,11 @@ pub const JUMPS: &[Unary] = &[
     ("is_finite", |x| x.is_finite()),
 ];
 /// Those whose derivatives are not those of their values.
-pub const OPAQUE: &[Unary] =
-    &[("stop_gradient", |x| x.stop_gradient()), ("reduce_precision", |x| x.reduce_precision(8, 12)), ("next to it", |x| prim::nextafter(x, x + 1.0))];
+pub const OPAQUE: &[Unary] = &[
+    ("stop_gradient", |x| x.stop_gradient()),
+    ("reduce_precision", |x| x.reduce_precision(8, 12)),
+    ("next to it", |x| prim::nextafter(x, x + 1.0)),
+];
 /// What is known before the program runs, and what is computed twice.
 pub const KNOWN: &[Unary] = &[
     ("x·1+0", |x| x * 1.0 + 0.0),

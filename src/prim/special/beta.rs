@@ -3,13 +3,13 @@ use super::*;
 use crate::ops::where_;
 
 looped!(/** Regularized incomplete beta function Iₓ(a, b), of a and b not below 0 and x in [0, 1]. It has no derivative by a and b.
-    JAX: `lax.betainc`. */
-    Betainc, betainc, (a, b, x), |x| value(x[0], x[1], x[2]),
-    |x, y, d| [
-        no_derivative("betainc", x[0], "its first operand"),
-        no_derivative("betainc", x[1], "its second operand"),
-        Some(mul(d, density(x[0], x[1], x[2])))
-    ]);
+JAX: `lax.betainc`. */
+Betainc, betainc, (a, b, x), |x| value(x[0], x[1], x[2]),
+|x, y, d| [
+    no_derivative("betainc", x[0], "its first operand"),
+    no_derivative("betainc", x[1], "its second operand"),
+    Some(mul(d, density(x[0], x[1], x[2])))
+]);
 
 /// The derivative by x.
 fn density(a: Tensor, b: Tensor, x: Tensor) -> Tensor {

@@ -9,11 +9,11 @@ looped!(/** Regularized upper incomplete gamma function 1 - P(a, x), accurate wh
     Igammac, igammac, (a, x), |x| upper(x[0], x[1]),
     |x, y, d| [Some(mul(d, igamma_grad_a(x[0], x[1])).neg()), Some(mul(d, density(x[0], x[1])).neg())]);
 looped!(/** The derivative of [`igamma`] by a, which has none by a itself. JAX: `lax.igamma_grad_a`. */
-    IgammaGradA, igamma_grad_a, (a, x), |x| derivative(x[0], x[1], Wanted::Derivative),
-    |x, y, d| [
-        no_derivative("igamma_grad_a", x[0], "its first operand"),
-        Some(d * density(x[0], x[1]) * (x[1].log() - x[0].digamma()))
-    ]);
+IgammaGradA, igamma_grad_a, (a, x), |x| derivative(x[0], x[1], Wanted::Derivative),
+|x, y, d| [
+    no_derivative("igamma_grad_a", x[0], "its first operand"),
+    Some(d * density(x[0], x[1]) * (x[1].log() - x[0].digamma()))
+]);
 looped!(/** The derivative of a sample x of the gamma distribution of shape a by a, while its place in the distribution is held. It has
     none itself. JAX: `lax.random_gamma_grad`. */
     RandomGammaGrad, random_gamma_grad, (a, x), |x| derivative(x[0], x[1], Wanted::Sample),
