@@ -2,6 +2,7 @@
 
     python scripts/plan_tables.py cases target/debug/raxla       # named models on named targets
     python scripts/plan_tables.py families target/debug/raxla    # every family: decode, prefill and a training step
+    (behind either: names of models, or targets, if not all are wanted)
 
 It needs no accelerator, some 1 GB of disk for the plugins (RAXLA_HOME), and an hour of two processors. Prints Markdown.
 """
@@ -78,18 +79,19 @@ def cases(raxla, chosen):
 
 
 def families(raxla, chosen):
-    heads = [f"{program} {target}" for target in TARGETS for program, _ in PROGRAMS]
-    print("| family | " + " | ".join(heads) + " |")
-    print("|---|" + "---|" * len(heads))
-    for name in [name for name in FAMILIES if not chosen or name in chosen]:
-        config = FIXTURES / name / "config.json"
-        row = []
-        for target in TARGETS:
+    """A table for each target: the seconds that a plan took, or what was wrong."""
+    for target in [target for target in TARGETS if not chosen or target in chosen]:
+        print("| family | " + " | ".join(f"{program} on {target}" for program, _ in PROGRAMS) + " |")
+        print("|---|" + "--:|" * len(PROGRAMS))
+        for name in FAMILIES:
+            config = FIXTURES / name / "config.json"
+            row = []
             for program, options in PROGRAMS:
-                out, seconds, _ = plan(raxla, str(config), target, f"--program {program} {options}")
-                row.append(f"error: {out['error']}" if "error" in out else f"{seconds:.0f} s")
-        family = json.loads(config.read_text())["model_type"]
-        print(f"| {family} | " + " | ".join(row) + " |", flush=True)
+                out, seconds, _ = plan(raxla, str(config), target, f"--program {program} {options} --fast")
+                row.append(f"error: {out['error']}" if "error" in out else f"fits, {seconds:.0f} s" if out["fits"] else "does not fit")
+            family = json.loads(config.read_text())["model_type"]
+            print(f"| {family} | " + " | ".join(row) + " |", flush=True)
+        print()
 
 
 if __name__ == "__main__":

@@ -253,6 +253,10 @@ struct ErrorDoctests;
 #[cfg(doctest)]
 struct ShardingDoctests;
 
+#[doc = include_str!("../docs/plan.md")]
+#[cfg(doctest)]
+struct PlanDoctests;
+
 pub mod checkpoint;
 pub mod error;
 pub mod fft;

@@ -42,7 +42,7 @@ pub fn check(global: &Global) -> Result {
 }
 
 /// The last words of the plugin, or how the process ended.
-fn reason(stderr: &str, status: ExitStatus) -> String {
+pub fn reason(stderr: &str, status: ExitStatus) -> String {
     let message = |line: &str| line.split_once("] ").map(|(_, message)| message.trim_end_matches('.').to_string());
     let bad_value = stderr.lines().find(|line| line.contains("Couldn't interpret value"));
     let fatal = || stderr.lines().find(|line| line.starts_with('F') && line.contains(".cc:"));

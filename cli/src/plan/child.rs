@@ -1,7 +1,7 @@
 //! Each program is compiled in a process of its own, which is this program again: a plugin that ends its process over what it does
 //! not expect is an error here, and nothing of one compilation is left for the next.
 use super::Job;
-use crate::{Result, options::Global, screen};
+use crate::{Result, options::Global, probe::reason, screen};
 use raxla::aot::{Devices, Plan};
 use raxla_graphs::planning;
 use serde_json::{Value, json};
@@ -13,9 +13,6 @@ use std::{
 
 /// What a child is to compile, as JSON. It is in the environment since arguments are the user's.
 const VARIABLE: &str = "RAXLA_PLAN_CHILD";
-
-/// Lines of a plugin that are shown when it ends its process.
-const LAST_LINES: usize = 4;
 
 /// What this process is to compile, if it is a child.
 pub fn asked() -> Result<Option<Job>> {
@@ -30,14 +27,11 @@ pub fn plan(job: &Job) -> Result<Plan> {
     let mut child = Command::new(env::current_exe()?);
     child.args(env::args_os().skip(1)).env(VARIABLE, serde_json::to_string(job)?).stdin(Stdio::null());
     let out = child.output()?;
-    let stderr = String::from_utf8_lossy(&out.stderr);
     let answer = String::from_utf8_lossy(&out.stdout).lines().last().and_then(|line| serde_json::from_str(line).ok());
     let Some(mut answer) = answer.filter(|_| out.status.success()) else {
-        let lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
-        let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n  ");
-        let how = format!("the plugin ended its process ({}) while it compiled for {}", out.status, job.target);
-        let help = "help: `-v` shows all that it says; a smaller mesh or program may compile";
-        return Err(format!("{how}{}{last}\n  {help}", if last.is_empty() { "" } else { "\n  " }).into());
+        let reason = reason(&String::from_utf8_lossy(&out.stderr), out.status);
+        let how = format!("the plugin ended its process while it compiled for {}: {reason}", job.target);
+        return Err(format!("{how}\n  help: a smaller mesh, batch or context may compile").into());
     };
     let answer: &mut Value = &mut answer;
     match answer["error"].as_str() {

@@ -142,11 +142,15 @@ fn larger(job: &Job) -> Vec<(String, Job)> {
             Some((_, n)) => *n *= factor,
             None => work.mesh.push((axis.into(), factor)),
         }
+        let mut more = String::new();
         if work.program == Program::Train {
-            work.batch *= factor;
+            (work.batch, work.remat) = (work.batch * factor, Remat::Full);
+            more = format!(" --batch {}", work.batch);
+            if job.work.remat != Remat::Full {
+                more += " --remat full";
+            }
         }
-        let batch = if work.batch == job.work.batch { String::new() } else { format!(" --batch {}", work.batch) };
-        let change = format!("--target {target} --mesh {}{batch}", axes(&work.mesh));
+        let change = format!("--target {target} --mesh {}{more}", axes(&work.mesh));
         (change, Job { target: target.to_string(), work, ..job.clone() })
     };
     grown.zip([2, 4, 8]).map(job_on).collect()

@@ -56,7 +56,7 @@ pub fn run(job: &Job, config: &HfConfig, json: bool, plot: Option<&Path>) -> Res
         writeln!(out, "{:#}", serde_json::json!({ "model": job.model, "target": job.target, "found": found }))?;
         return Ok(());
     }
-    writeln!(out, "{} {} on {}, estimates from the chip's peaks", job.model, found.len(), job.target)?;
+    writeln!(out, "{}\n{} programs; times are estimates from the chip's peaks", super::title(job), found.len())?;
     writeln!(
         out,
         "  {:<24} {:>6} {:<5} {:<5} {:>9} {:>11} {:>12}",

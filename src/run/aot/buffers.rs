@@ -12,6 +12,8 @@ use std::{collections::HashSet, fmt};
 
 /// How many are told of each kind.
 const MOST: usize = 8;
+/// How many times smaller than the largest a buffer is that is not told.
+const SMALL: u64 = 10_000;
 
 /// A part of the memory of one device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -113,15 +115,15 @@ fn value(module: &Module, i: &Instruction) -> Option<Buffer> {
 
 /// The largest arguments, and the largest values. Equal ones are told once.
 pub(super) fn merged(arguments: Vec<Buffer>, values: Vec<Buffer>) -> Vec<Buffer> {
-    [arguments, values].into_iter().flat_map(largest).collect()
+    // (what is small beside the largest is not worth a line)
+    let least = arguments.iter().chain(&values).map(|buffer| buffer.bytes).max().unwrap_or(0) / SMALL;
+    [arguments, values].into_iter().flat_map(|all| largest(all, least)).collect()
 }
 
-fn largest(buffers: Vec<Buffer>) -> Vec<Buffer> {
+fn largest(buffers: Vec<Buffer>, least: u64) -> Vec<Buffer> {
     let mut kinds: Vec<Buffer> = vec![];
     let mut all = buffers;
     all.sort_by(|a, b| (b.bytes, &a.name).cmp(&(a.bytes, &b.name)));
-    // (what is a thousandth of the largest is not worth a line)
-    let least = all.first().map_or(0, |largest| largest.bytes / 1000);
     for buffer in all.into_iter().filter(|buffer| buffer.bytes > least) {
         let same = |k: &Buffer| k.name == buffer.name && k.shape == buffer.shape && k.source == buffer.source;
         match kinds.iter().position(same) {
@@ -164,4 +166,38 @@ pub(super) fn size_in(text: &str) -> Option<u64> {
         _ => 0,
     };
     Some((number * (1u64 << unit) as f64) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aot::Memory;
+
+    fn argument(name: &str, bytes: u64) -> Buffer {
+        Buffer { name: name.into(), shape: "f32[1]".into(), bytes, count: 1, argument: true, source: None }
+    }
+
+    #[test]
+    fn what_a_compiler_says_of_a_program_that_does_not_fit_is_read() {
+        let short = "E1000: CompileTimeHbmOom: Ran out of memory on HBM, the total memory required for HLO temporaries (58.61G) \
+                     exceeds available HBM (15.75G). HLO module: main.";
+        let memory = Memory::exceeded(short, &[argument("a", 32_000_000_000)], 16_909_332_480);
+        assert_eq!((memory.peak, memory.arguments), ((58.61 * f64::from(1u32 << 30)) as u64, 32_000_000_000));
+        assert_eq!(memory.temporaries, memory.peak - memory.arguments);
+        // a message that says nothing of sizes: it needs more than there is
+        assert_eq!(Memory::exceeded("no", &[], 100).peak, 101);
+        let long = "Used 20.00G of 15.75G hbm.\n  1. Size: 1.50G\n     Operator: op_name=\"block/mlp\" source_file=\"src/x.rs\" \
+                    source_line=7\n     Shape: bf16[8,4096]{1,0:T(8,128)}\n     XLA Label: fusion.1\n\n  2. Size: 512.0M\n     Shape: f32[2]{0}\n     \
+                    XLA Label: copy.2\n";
+        let found = of_message(long, vec![argument("w", 1 << 30)]);
+        let told: Vec<(&str, u64, bool)> = found.iter().map(|b| (&*b.name, b.bytes >> 20, b.argument)).collect();
+        assert_eq!(told, [("w", 1024, true), ("block/mlp", 1536, false), ("copy.2", 512, false)]);
+        assert_eq!(found[1].source, Some(("src/x.rs".into(), 7)));
+    }
+
+    #[test]
+    fn equal_buffers_are_told_once_and_small_ones_not_at_all() {
+        let found = merged(vec![argument("a", 10), argument("b", 1 << 30), argument("b", 1 << 30)], vec![]);
+        assert_eq!(found.iter().map(|b| (&*b.name, b.count)).collect::<Vec<_>>(), [("b", 2)]);
+    }
 }

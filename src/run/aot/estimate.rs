@@ -45,7 +45,7 @@ impl Estimate {
         Estimate {
             compute: work.flops / chip.flops(work.dtype),
             memory: work.bytes / chip.bandwidth,
-            communication: work.sent.iter().map(seconds).sum(),
+            communication: work.sent.iter().map(seconds).fold(0.0, |all, one| all + one),
         }
     }
     /// Seconds, if memory and products are busy at the same time, and communication is not.
