@@ -2,7 +2,9 @@
 //! graphs/tests/damaged_files.rs run.
 use peak_alloc::PeakAlloc;
 use raxla::DType;
-use raxla_graphs::{config::HfConfig, tokenizer::Tokenizer, weights::Weights};
+use raxla_graphs::{
+    adapters::LoraConfig, config::HfConfig, tokenizer::Tokenizer, training::run::RunConfig, weights::Weights,
+};
 use std::{cell::OnceCell, fs, path::Path};
 
 #[global_allocator]
@@ -47,6 +49,16 @@ fn read(path: &Path, size: usize) {
             drop(tokenizer.encode("Hello, my dog is cute", true));
             drop(tokenizer.decode(&[0, 1, 2, 77, u32::MAX], false));
         }
+        return;
+    }
+    if name == "run.toml" {
+        let text = String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
+        drop(RunConfig::parse(&text, &name).map(|config| config.build(10, None).map(|_| ())));
+        return;
+    }
+    if name == "adapter_config.json" {
+        let text = String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
+        drop(LoraConfig::from_json(&text, path));
         return;
     }
     let Ok(weights) = Weights::open(path) else { return };
