@@ -292,9 +292,9 @@ pub use linalg::custom_root;
 #[doc(inline)]
 pub use mesh::{Mesh, NamedSharding, PartitionSpec, Rules, SpecTree, with_logical_sharding};
 #[doc(inline)]
-pub use ops::einsum::{einsum, einsum_n, einsum_with};
-#[doc(inline)]
 pub use ops::at::{At, Index, Indices};
+#[doc(inline)]
+pub use ops::einsum::{einsum, einsum_n, einsum_with};
 #[doc(inline)]
 pub use ops::reduce::Axes;
 #[doc(inline)]

@@ -1,9 +1,9 @@
 //! Whole programs, each in a file that is also a program of its own: copy one into a project to begin with.
 //!
 //! `cargo run --example programs -- moons` runs one, without a name all. The tests run them too (tests/examples.rs).
+mod cnn;
 mod fit;
 mod gaussian_process;
-mod cnn;
 mod language_model;
 mod linear_regression;
 mod lorenz;

@@ -279,7 +279,9 @@ tuple_tree!(A.0, B.1, C.2, D.3, E.4, F.5, G.6, H.7);
 ///     offset: T,
 /// }
 /// let f = jit(|a: Line, b: Line, c: Line| tree::zip_with(|[a, b, c]| a * b + c, [&a, &b, &c]));
-/// let line = |slope: f32, offset: f32| raxla::Result::Ok(Line { slope: Array::scalar(slope)?, offset: Array::scalar(offset)? });
+/// let line = |slope: f32, offset: f32| -> raxla::Result<Line<Array>> {
+///     Ok(Line { slope: Array::scalar(slope)?, offset: Array::scalar(offset)? })
+/// };
 /// let y = f.call((line(1., 2.)?, line(3., 4.)?, line(5., 6.)?))?;
 /// assert_eq!((y.slope.item::<f32>()?, y.offset.item::<f32>()?), (8.0, 14.0));
 /// # Ok::<(), raxla::Error>(())
@@ -295,7 +297,12 @@ pub fn zip_with<T: Leaf + Clone, U: Leaf, X: Tree<T>, const N: usize>(
     let first = trees.first().expect("one tree at least");
     if let Some(other) = trees.iter().find(|t| t.structure() != first.structure()) {
         let reason = format!("the trees differ: {:?} and {:?}", first.structure(), other.structure());
-        crate::trace::fail("zip_with", vec![], reason, Some("all have one structure: lengths, variants and skipped fields are equal".into()))
+        crate::trace::fail(
+            "zip_with",
+            vec![],
+            reason,
+            Some("all have one structure: lengths, variants and skipped fields are equal".into()),
+        )
     }
     let mut leaves = trees.map(|t| t.leaves().into_iter());
     first.map(|_| f(std::array::from_fn(|i| leaves[i].next().expect("equal structures have as many leaves"))))

@@ -60,7 +60,12 @@ fn attended(
     let [_, _, groups, _] = k.shape();
     if groups == 0 || h % groups != 0 {
         let help = "queries have as many heads as keys and values, or a multiple";
-        fail("attention", vec![q.aval(), k.aval()], format!("{groups} heads of keys do not divide {h} of queries"), Some(help.into()))
+        fail(
+            "attention",
+            vec![q.aval(), k.aval()],
+            format!("{groups} heads of keys do not divide {h} of queries"),
+            Some(help.into()),
+        )
     }
     let grouped = q.reshape([b, t, groups, h / groups, d]);
     let scores = wide(einsum("btgrd,bsgd->bgrts", grouped, k)) * options.scale;
@@ -86,7 +91,12 @@ fn by_groups(x: Tensor, groups: usize, heads: usize) -> Tensor {
     let [lead @ .., n, t, s] = &dims[..] else { return x };
     if (*n != 1 && *n != heads) || lead.len() > 1 {
         let help = "masks and biases broadcast to [b, heads, t, s]: a new axis is `.expand_dims(1)`";
-        fail("attention", vec![x.aval()], format!("its third axis from the end is {n}, there are {heads} heads"), Some(help.into()))
+        fail(
+            "attention",
+            vec![x.aval()],
+            format!("its third axis from the end is {n}, there are {heads} heads"),
+            Some(help.into()),
+        )
     }
     let split = if *n == 1 { [1, 1] } else { [groups, heads / groups] };
     x.reshape([lead, &split, &[*t, *s]].concat())

@@ -52,7 +52,12 @@ impl GroupNorm {
         let features = x.dim(-1);
         if self.groups == 0 || features % self.groups != 0 || x.rank() < 2 {
             let help = "the input is `[b, spatial.., features]`, and groups divide the features";
-            fail("GroupNorm::call", vec![x.aval()], format!("{features} features are no {} groups", self.groups), Some(help.into()))
+            fail(
+                "GroupNorm::call",
+                vec![x.aval()],
+                format!("{features} features are no {} groups", self.groups),
+                Some(help.into()),
+            )
         }
         let split = wide(x).split_axis(-1, [self.groups, features / self.groups]);
         let rank = split.rank() as isize;
@@ -156,7 +161,9 @@ impl BatchNorm {
                 }
                 None => (mean, w.var(over)),
             };
-            let mix = |old: Tensor, new: Tensor| old * self.momentum + new.stop_gradient().cast(old.dtype()) * (1.0 - self.momentum);
+            let mix = |old: Tensor, new: Tensor| {
+                (old * self.momentum + new.cast(old.dtype()) * (1.0 - self.momentum)).stop_gradient()
+            };
             (mean, var, BatchStats { mean: mix(seen.mean, mean), var: mix(seen.var, var) })
         } else {
             (seen.mean.cast(w.dtype()), seen.var.cast(w.dtype()), seen)

@@ -16,8 +16,8 @@ mod linear;
 mod lora;
 mod loss;
 mod mlp;
-mod multi_head;
 pub mod moe;
+mod multi_head;
 mod norm;
 mod packing;
 mod position;
@@ -32,8 +32,8 @@ pub use attention::{
 pub use cache::{Cache, KvCache, LatentCache};
 pub use conv::{Conv, ConvTranspose};
 pub use functions::{
-    celu, elu, glu, hard_sigmoid, hard_silu, hard_tanh, identity, leaky_relu, log_sigmoid, log1mexp, logmeanexp, mish, relu6, selu,
-    soft_sign, sparse_plus, sparse_sigmoid, squareplus, standardize,
+    celu, elu, glu, hard_sigmoid, hard_silu, hard_tanh, identity, leaky_relu, log_sigmoid, log1mexp, logmeanexp, mish,
+    relu6, selu, soft_sign, sparse_plus, sparse_sigmoid, squareplus, standardize,
 };
 pub use group_norm::{BatchNorm, BatchStats, GroupNorm, InstanceNorm, WeightNorm};
 pub use latent::LatentAttention;

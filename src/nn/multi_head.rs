@@ -56,7 +56,8 @@ impl MultiHeadAttention {
     #[track_caller]
     pub fn call(&self, x: Tensor, memory: Tensor, how: DotProductAttention) -> Tensor {
         let _at = At::op("MultiHeadAttention::call");
-        let [q, k, v] = [(&self.query, x), (&self.key, memory), (&self.value, memory)].map(|(linear, x)| linear.call(x));
+        let [q, k, v] =
+            [(&self.query, x), (&self.key, memory), (&self.value, memory)].map(|(linear, x)| linear.call(x));
         self.out.call(dot_product_attention(q, k, v, how))
     }
 }

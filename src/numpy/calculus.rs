@@ -11,7 +11,7 @@ use super::{Side, float, searchsorted};
 use crate::{
     Padding, Window,
     ops::{Rhs, shape::concat, where_},
-    prim::{IndexMode, conv, cumsum},
+    prim::{IndexMode, conv, cumsum, full},
     trace::{At, Tensor, fail},
 };
 use std::f64::consts::PI;
@@ -59,7 +59,12 @@ pub fn gradient(x: Tensor, spacing: impl Rhs, axis: isize) -> Tensor {
     let _at = At::op("gradient");
     let (x, n) = (float(x), x.dim(axis));
     if n < 2 {
-        fail("gradient", vec![x.aval()], "one element has no neighbour", Some("give two along the axis at least".into()))
+        fail(
+            "gradient",
+            vec![x.aval()],
+            "one element has no neighbour",
+            Some("give two along the axis at least".into()),
+        )
     }
     let h = along("gradient", x, spacing.beside(x), x.axis(axis));
     let part = |t: Tensor, from: usize, to: usize| t.slice_axis(axis, from..to);
@@ -72,7 +77,9 @@ pub fn gradient(x: Tensor, spacing: impl Rhs, axis: isize) -> Tensor {
     }
     let (before, behind) = (part(h, 1, n - 1) - part(h, 0, n - 2), part(h, 2, n) - part(h, 1, n - 1));
     let both = before + behind;
-    let inner = low * (-behind / (before * both)) + middle * ((behind - before) / (before * behind)) + high * (before / (behind * both));
+    let inner = low * (-behind / (before * both))
+        + middle * ((behind - before) / (before * behind))
+        + high * (before / (behind * both));
     ends_and(first / step(h, 0), inner, last / step(h, n - 2))
 }
 /// The area under lines between neighbours along an axis, which disappears, of elements at a distance (a number) or at coordinates (a
@@ -129,7 +136,7 @@ pub fn interp(x: Tensor, xp: Tensor, fp: Tensor, outside: Interp) -> Tensor {
     if outside.period.is_some() {
         return line;
     }
-    let end = |known: Option<f64>, at: i32| known.map_or_else(|| fp.at(at).get(), |v| fp.sum(0).like(v));
+    let end = |known: Option<f64>, at: i32| known.map_or_else(|| fp.at(at).get(), |v| full([], line.dtype(), v));
     let line = where_(x.lt(xp.at(0).get()), end(outside.left, 0), line);
     where_(x.gt(xp.at(-1).get()), end(outside.right, -1), line)
 }
@@ -172,7 +179,11 @@ fn convolved(op: &str, x: Tensor, y: Tensor, mode: Mode) -> Tensor {
         Mode::Same => (m / 2, m - m / 2 - 1),
         Mode::Full => (m - 1, m - 1),
     };
-    let window = Window { padding: Padding::Explicit(vec![padding]), precision: crate::Precision::Highest, ..Default::default() };
+    let window = Window {
+        padding: Padding::Explicit(vec![padding]),
+        precision: crate::Precision::Highest,
+        ..Default::default()
+    };
     conv("ncw,oiw->ncw", x.reshape([1, 1, x.size()]), y.reshape([1, 1, y.size()]), window).reshape([crate::REST])
 }
 /// The convolution of two vectors.

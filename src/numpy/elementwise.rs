@@ -96,8 +96,8 @@ of_one! {
     isneginf => |x| isinf(x) & x.lt(0.0);
 }
 pub use self::{
-    arccos as acos, arccosh as acosh, arcsin as asin, arcsinh as asinh, arctan as atan, arctanh as atanh, degrees as rad2deg,
-    radians as deg2rad,
+    arccos as acos, arccosh as acosh, arcsin as asin, arcsinh as asinh, arctan as atan, arctanh as atanh,
+    degrees as rad2deg, radians as deg2rad,
 };
 
 /// One line per function of two operands, which broadcast: documentation, name, value.
@@ -269,7 +269,12 @@ pub fn piecewise(x: Tensor, conditions: &[Tensor], functions: &[&dyn Fn(Tensor) 
     let n = conditions.len();
     if functions.len() != n && functions.len() != n + 1 {
         let reason = format!("{n} conditions choose among {} functions", functions.len());
-        fail("piecewise", vec![x.aval()], reason, Some("give one function per condition, and perhaps one for the rest".into()))
+        fail(
+            "piecewise",
+            vec![x.aval()],
+            reason,
+            Some("give one function per condition, and perhaps one for the rest".into()),
+        )
     }
     let rest = functions.get(n).map_or(x.like(0), |f| f(x));
     conditions.iter().zip(functions).fold(rest, |so_far, (condition, f)| where_(*condition, f(x), so_far))

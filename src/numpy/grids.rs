@@ -11,9 +11,9 @@
 //! ```
 use crate::{
     aval::DType,
+    host::Host,
     ops::where_,
     prim::{full, iota, literal},
-    host::Host,
     trace::{At, Tensor, fail},
 };
 use std::f64::consts::PI;
@@ -27,7 +27,12 @@ pub fn arange(start: f64, stop: f64, step: f64, dtype: DType) -> Tensor {
     let _at = At::op("arange");
     let n = ((stop - start) / step).ceil();
     if !n.is_finite() || n > u32::MAX as f64 {
-        fail("arange", vec![], format!("there are {n} numbers from {start} to {stop} by {step}"), Some("choose another step".into()))
+        fail(
+            "arange",
+            vec![],
+            format!("there are {n} numbers from {start} to {stop} by {step}"),
+            Some("choose another step".into()),
+        )
     }
     let wide = if dtype.is_float() || (start.fract() == 0.0 && step.fract() == 0.0) { dtype } else { DType::F64 };
     (iota([n.max(0.0) as usize], wide, 0) * full([], wide, step) + full([], wide, start)).cast(dtype)
@@ -67,7 +72,12 @@ pub fn logspace(start: f64, stop: f64, n: usize, base: f64, dtype: DType) -> Ten
 pub fn geomspace(start: f64, stop: f64, n: usize, dtype: DType) -> Tensor {
     let _at = At::op("geomspace");
     if start * stop <= 0.0 {
-        fail("geomspace", vec![], format!("no factor leads from {start} to {stop}"), Some("both have one sign, and none is 0".into()))
+        fail(
+            "geomspace",
+            vec![],
+            format!("no factor leads from {start} to {stop}"),
+            Some("both have one sign, and none is 0".into()),
+        )
     }
     let logs = linspace_between(full([], DType::F64, start.abs().ln()), full([], DType::F64, stop.abs().ln()), n, true);
     (logs.exp() * start.signum()).cast(dtype)
@@ -101,7 +111,12 @@ fn open_grid(x: &[Tensor], indexing: &str) -> Vec<Tensor> {
     let refused = x.iter().any(|t| t.rank() > 1) || !["ij", "xy"].contains(&indexing);
     if refused {
         let help = "give vectors, and \"ij\" or \"xy\"";
-        fail("meshgrid", x.iter().map(|t| t.aval()).collect(), format!("there is no grid {indexing:?} of these"), Some(help.into()))
+        fail(
+            "meshgrid",
+            x.iter().map(|t| t.aval()).collect(),
+            format!("there is no grid {indexing:?} of these"),
+            Some(help.into()),
+        )
     }
     let axis = |i: usize| if indexing == "xy" && x.len() > 1 && i < 2 { 1 - i } else { i };
     let spread = |(i, t): (usize, &Tensor)| {
@@ -165,5 +180,9 @@ pub fn kaiser(n: usize, beta: f64, dtype: DType) -> Tensor {
         let t = 2.0 * i as f64 / n.saturating_sub(1).max(1) as f64 - 1.0;
         i0(beta * (1.0 - t * t).max(0.0).sqrt()) / i0(beta)
     };
-    if n == 1 { full([1], dtype, 1.0) } else { literal(Host::floats(DType::F64, [n], (0..n).map(value).collect())).cast(dtype) }
+    if n == 1 {
+        full([1], dtype, 1.0)
+    } else {
+        literal(Host::floats(DType::F64, [n], (0..n).map(value).collect())).cast(dtype)
+    }
 }

@@ -65,7 +65,12 @@ pub fn diag(x: Tensor, k: isize) -> Tensor {
     match x.rank() {
         1 => diagflat(x, k),
         2 => diagonal(x, k, 0, 1),
-        _ => fail("diag", vec![x.aval()], "it is no vector and no matrix", Some("of others there is `numpy::diagonal`".into())),
+        _ => fail(
+            "diag",
+            vec![x.aval()],
+            "it is no vector and no matrix",
+            Some("of others there is `numpy::diagonal`".into()),
+        ),
     }
 }
 /// The matrix with all elements, as a vector, on the `k`-th diagonal.

@@ -28,27 +28,21 @@ mod sets;
 mod statistics;
 
 pub use bits::{BitOrder, frexp, ldexp, nextafter, packbits, signbit, spacing, unpackbits};
-pub use calculus::{
-    Interp, Mode, convolve, correlate, diff, ediff1d, gradient, interp, trapezoid, unwrap,
-};
+pub use calculus::{Interp, Mode, convolve, correlate, diff, ediff1d, gradient, interp, trapezoid, unwrap};
 pub use elementwise::*;
+pub(crate) use grids::linspace_between;
 pub use grids::{
     arange, bartlett, blackman, geomspace, hamming, hanning, indices, ix_, kaiser, linspace, logspace, meshgrid, ogrid,
 };
-pub(crate) use grids::linspace_between;
 pub use joining::*;
 pub use matrices::{
-    diag, diag_indices, diagflat, diagonal, eye, fill_diagonal, identity, mask_indices, trace, tri, tril_indices, triu_indices,
-    vander,
+    diag, diag_indices, diagflat, diagonal, eye, fill_diagonal, identity, mask_indices, trace, tri, tril_indices,
+    triu_indices, vander,
 };
 pub use padding::{PadMode, pad};
 pub use places::*;
-pub use polynomial::{
-    poly, polyadd, polyder, polydiv, polyfit, polyint, polymul, polysub, polyval,
-};
-pub use products::{
-    Contraction, cross, dot, inner, kron, matvec, outer, tensordot, vdot, vecdot, vecmat,
-};
+pub use polynomial::{poly, polyadd, polyder, polydiv, polyfit, polyint, polymul, polysub, polyval};
+pub use products::{Contraction, cross, dot, inner, kron, matvec, outer, tensordot, vdot, vecdot, vecmat};
 pub use reductions::*;
 pub use sets::*;
 pub use statistics::*;

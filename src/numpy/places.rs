@@ -73,7 +73,12 @@ pub fn compress(condition: Tensor, x: Tensor, size: usize, axis: isize, fill: im
     let _at = At::op("compress");
     if condition.rank() != 1 || condition.size() > x.dim(axis) {
         let help = "give a vector of bools, one per slice";
-        fail("compress", vec![condition.aval(), x.aval()], format!("these are no conditions of axis {axis}"), Some(help.into()))
+        fail(
+            "compress",
+            vec![condition.aval(), x.aval()],
+            format!("these are no conditions of axis {axis}"),
+            Some(help.into()),
+        )
     }
     let (at, there) = first_true(condition.ne(0), size);
     let y = x.take_with(at, axis, IndexMode::Clip);
@@ -102,8 +107,14 @@ pub fn put_along_axis(x: Tensor, positions: Tensor, values: Tensor, axis: isize)
     let dims = positions.dims();
     let fits = |i: usize| i == axis || dims.get(i).is_some_and(|n| *n == x.dims()[i]);
     if positions.rank() != x.rank() || !(0..x.rank()).all(fits) {
-        let help = "positions have as many axes as the tensor, and the same sizes but for that axis: `.broadcast_to(..)`";
-        fail("put_along_axis", vec![x.aval(), positions.aval()], format!("the shapes differ elsewhere than along axis {axis}"), Some(help.into()))
+        let help =
+            "positions have as many axes as the tensor, and the same sizes but for that axis: `.broadcast_to(..)`";
+        fail(
+            "put_along_axis",
+            vec![x.aval(), positions.aval()],
+            format!("the shapes differ elsewhere than along axis {axis}"),
+            Some(help.into()),
+        )
     }
     let along = |i: usize| {
         let index = if i == axis { positions } else { iota(&*dims, DType::I32, i) };

@@ -89,7 +89,12 @@ pub fn cross(a: Tensor, b: Tensor, axis: isize) -> Tensor {
     match a.dim(axis) {
         2 => minor(0, 1).squeeze(axis),
         3 => concat(&[minor(1, 2), minor(2, 0), minor(0, 1)], axis),
-        n => fail("cross", vec![a.aval(), b.aval()], format!("axis {axis} is {n}"), Some("vectors have 3 components, or 2".into())),
+        n => fail(
+            "cross",
+            vec![a.aval(), b.aval()],
+            format!("axis {axis} is {n}"),
+            Some("vectors have 3 components, or 2".into()),
+        ),
     }
 }
 
@@ -122,9 +127,12 @@ pub fn tensordot(a: Tensor, b: Tensor, over: impl Into<Contraction>) -> Tensor {
         Contraction::Inner(n) if n <= a.rank().min(b.rank()) => {
             contracted("tensordot", a, b, (a.rank() - n..a.rank()).collect(), (0..n).collect())
         }
-        Contraction::Inner(n) => {
-            fail("tensordot", vec![a.aval(), b.aval()], format!("these have no {n} axes each"), Some("sum over fewer".into()))
-        }
+        Contraction::Inner(n) => fail(
+            "tensordot",
+            vec![a.aval(), b.aval()],
+            format!("these have no {n} axes each"),
+            Some("sum over fewer".into()),
+        ),
         Contraction::Axes(i, k) => {
             let axes = |t: Tensor, axes: Vec<isize>| axes.into_iter().map(|i| t.axis(i)).collect();
             contracted("tensordot", a, b, axes(a, i), axes(b, k))

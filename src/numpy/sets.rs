@@ -47,7 +47,13 @@ pub fn unique(x: Tensor, size: usize, fill: impl Scalar) -> Unique {
     let begins = flatnonzero(new, size + 1, n as i32);
     let chosen = extract(new, values, size, fill);
     let index = if n == 0 { first } else { from.take_with(first, 0, IndexMode::Clip) };
-    Unique { values: chosen, index, inverse: inverse.reshape(x.dims()), counts: super::diff(begins, 1, 0), number: new.sum(0) }
+    Unique {
+        values: chosen,
+        index,
+        inverse: inverse.reshape(x.dims()),
+        counts: super::diff(begins, 1, 0),
+        number: new.sum(0),
+    }
 }
 /// [`unique`]'s values.
 #[track_caller]

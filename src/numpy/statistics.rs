@@ -39,7 +39,8 @@ pub enum Quantile {
 fn sorted(x: Tensor, axes: Axes) -> Tensor {
     let (x, axes) = (float(x), axes.of(x));
     let kept = prim::other_axes(x.rank(), &axes);
-    let dims: Vec<usize> = kept.iter().map(|a| x.dims()[*a]).chain([axes.iter().map(|a| x.dims()[*a]).product()]).collect();
+    let dims: Vec<usize> =
+        kept.iter().map(|a| x.dims()[*a]).chain([axes.iter().map(|a| x.dims()[*a]).product()]).collect();
     x.transpose([kept, axes].concat()).reshape(dims).sort(-1)
 }
 /// Quantiles of the first `count` elements of sorted lines.
@@ -159,7 +160,12 @@ pub fn searchsorted(sorted: Tensor, v: impl Rhs, side: Side) -> Tensor {
     let _at = At::op("searchsorted");
     let v = v.beside(sorted);
     if sorted.rank() != 1 {
-        fail("searchsorted", vec![sorted.aval(), v.aval()], "this is no vector", Some("several are searched by `vmap`".into()))
+        fail(
+            "searchsorted",
+            vec![sorted.aval(), v.aval()],
+            "this is no vector",
+            Some("several are searched by `vmap`".into()),
+        )
     }
     let n = sorted.dim(0);
     let before = |a: Tensor, b: Tensor| {
@@ -272,13 +278,21 @@ pub fn histogramdd(points: Tensor, bins: &[Bins], weights: Option<Tensor>, densi
     let _at = At::op("histogramdd");
     if points.rank() != 2 || points.dim(1) != bins.len() {
         let help = "points are `[n, d]`, and bins are given for each of the `d` dimensions";
-        fail("histogramdd", vec![points.aval()], format!("there are bins for {} dimensions", bins.len()), Some(help.into()))
+        fail(
+            "histogramdd",
+            vec![points.aval()],
+            format!("there are bins for {} dimensions", bins.len()),
+            Some(help.into()),
+        )
     }
     let points = float(points);
     let column = |i: usize| points.at((0.., i)).get();
     let edges: Vec<Tensor> = bins.iter().enumerate().map(|(i, b)| histogram_bin_edges(column(i), *b)).collect();
     let sizes: Vec<usize> = edges.iter().map(|e| e.dim(0) + 1).collect();
-    let at = edges.iter().enumerate().fold(full([points.dim(0)], DType::I32, 0), |at, (i, e)| at * sizes[i] + bin_of(column(i), *e));
+    let at = edges
+        .iter()
+        .enumerate()
+        .fold(full([points.dim(0)], DType::I32, 0), |at, (i, e)| at * sizes[i] + bin_of(column(i), *e));
     let weights = weights.unwrap_or(full([points.dim(0)], points.dtype(), 1.0));
     let mut counts = bincount(at, Some(weights), sizes.iter().product()).reshape(sizes.clone());
     for axis in 0..bins.len() {
@@ -296,7 +310,13 @@ pub fn histogramdd(points: Tensor, bins: &[Bins], weights: Option<Tensor>, densi
 }
 /// [`histogramdd`] of two coordinates `[n]`: counts `[bins of x, bins of y]`, and the edges of both.
 #[track_caller]
-pub fn histogram2d(x: Tensor, y: Tensor, bins: [Bins; 2], weights: Option<Tensor>, density: bool) -> (Tensor, Tensor, Tensor) {
+pub fn histogram2d(
+    x: Tensor,
+    y: Tensor,
+    bins: [Bins; 2],
+    weights: Option<Tensor>,
+    density: bool,
+) -> (Tensor, Tensor, Tensor) {
     let _at = At::op("histogram2d");
     let (counts, edges) = histogramdd(crate::stack(&[x, y], 1), &bins, weights, density);
     (counts, edges[0], edges[1])

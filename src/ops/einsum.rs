@@ -185,7 +185,8 @@ fn written_out(spec: &str, x: &[Tensor]) -> (String, Vec<Tensor>) {
         }
         Some(right) => right.replacen("...", &all, 1),
         None => {
-            let mut once: Vec<char> = left.chars().filter(|c| c.is_alphabetic() && left.matches(*c).count() == 1).collect();
+            let mut once: Vec<char> =
+                left.chars().filter(|c| c.is_alphabetic() && left.matches(*c).count() == 1).collect();
             once.sort_unstable();
             all.chars().chain(once).collect()
         }

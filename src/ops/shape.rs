@@ -258,7 +258,12 @@ impl Tensor {
         let axes = axes.into().of(self);
         let Some(shifts) = shift.of(axes.len()) else {
             let help = "give one number for all axes, or one per axis";
-            fail("roll", vec![self.aval()], format!("the shifts are not those of {} axes", axes.len()), Some(help.into()))
+            fail(
+                "roll",
+                vec![self.aval()],
+                format!("the shifts are not those of {} axes", axes.len()),
+                Some(help.into()),
+            )
         };
         axes.into_iter().zip(shifts).fold(self, |x, (axis, shift)| {
             let (n, axis) = (x.dims()[axis], axis as isize);

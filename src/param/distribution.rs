@@ -164,7 +164,8 @@ impl Init {
                     Distribution::Normal => key.normal(dims, dtype) * variance.sqrt(),
                     // (the standard deviation of what is left of a normal distribution within -2 and 2)
                     Distribution::TruncatedNormal => {
-                        key.truncated_normal(dims, dtype, -2.0, 2.0) * (variance.sqrt() / number(0.879_625_661_034_239_8))
+                        key.truncated_normal(dims, dtype, -2.0, 2.0)
+                            * (variance.sqrt() / number(0.879_625_661_034_239_8))
                     }
                     Distribution::Uniform => key.uniform(dims, dtype, -1.0, 1.0) * (variance * 3.0).sqrt(),
                 }

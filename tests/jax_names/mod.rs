@@ -19,7 +19,9 @@ fn uses(table: &str) -> String {
         list.dedup();
     }
     // what is of a type cannot be imported
-    let of_type = |p: &str| p.rsplit("::").nth(1).is_some_and(|t| t.starts_with(char::is_uppercase) || t == "f64" || t == "consts");
+    let of_type = |p: &str| {
+        p.rsplit("::").nth(1).is_some_and(|t| t.starts_with(char::is_uppercase) || t == "f64" || t == "consts")
+    };
     let (of_types, items): (Vec<&str>, Vec<&str>) = paths.into_iter().partition(|p| of_type(p));
     let mut out = String::from(
         "//! Made of docs/jax_names.tsv by the test beside it: what the table names exists. It is compiled, and not run.\n#![allow(unused_imports, dead_code, path_statements, clippy::all)]\n",

@@ -57,9 +57,7 @@ fn turned() -> Cases {
             let x = x[0];
             vec![numpy::moveaxis(x, [0, 1], [-1, 0]), numpy::rollaxis(x, 2, 0), numpy::rollaxis(x, 0, 3)]
         }),
-        ("apply_along_axis", |x| {
-            vec![numpy::apply_along_axis(|v| numpy::outer(v, v.slice_axis(0, ..2)), 1, x[0])]
-        }),
+        ("apply_along_axis", |x| vec![numpy::apply_along_axis(|v| numpy::outer(v, v.slice_axis(0, ..2)), 1, x[0])]),
     ]
 }
 

@@ -11,7 +11,14 @@ mod tables;
 const TOLERANCES: [f64; 2] = [1e-12, 2e-6];
 
 fn groups() -> Vec<Cases> {
-    vec![elements::cases(), elements::reductions(), tables::cases(), analysis::cases(), arrangement::cases(), arrangement::matrices()]
+    vec![
+        elements::cases(),
+        elements::reductions(),
+        tables::cases(),
+        analysis::cases(),
+        arrangement::cases(),
+        arrangement::matrices(),
+    ]
 }
 
 macro_rules! each {

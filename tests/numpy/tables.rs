@@ -94,7 +94,8 @@ fn positions() -> Cases {
         ("unravel_index", |x| numpy::unravel_index(int(x[0]), &[3, 4, 2])),
         ("ravel_multi_index", |x| vec![numpy::ravel_multi_index(&[int(x[0]), int(x[1])], &[3, 4])]),
         ("triangle_indices", |x| {
-            let both = [numpy::tril_indices(3, 1, 4), numpy::triu_indices(3, -1, 4), numpy::diag_indices(3, 2)].concat();
+            let both =
+                [numpy::tril_indices(3, 1, 4), numpy::triu_indices(3, -1, 4), numpy::diag_indices(3, 2)].concat();
             [both, vec![numpy::tri(3, 4, -1, x[0].dtype()) + x[0].squeeze(0)]].concat()
         }),
         ("windows", |x| {

@@ -162,7 +162,8 @@ impl Resolved {
         self.computed.iter_mut().for_each(|(_, i)| *i = i.cast(dtype).broadcast_to(&*dims));
         let is = |k: &Kind| *k == Kind::Computed;
         let (first, last) = (kinds.iter().position(is), kinds.iter().rposition(is));
-        let begin = first.zip(last).filter(|(first, last)| kinds[*first..=*last].iter().all(is)).map(|(first, _)| first);
+        let begin =
+            first.zip(last).filter(|(first, last)| kinds[*first..=*last].iter().all(is)).map(|(first, _)| first);
         self.place = kinds[..begin.unwrap_or(0)].iter().filter(|k| **k == Kind::Old).count();
         let mut at = if begin.is_none() { dims.len() } else { 0 };
         for (i, kind) in kinds.iter().enumerate() {
@@ -181,7 +182,8 @@ impl Resolved {
         let (low, high): (Vec<usize>, Vec<usize>) = self.steps.iter().map(Steps::span).unzip();
         let y = prim::slice(x, low, high, self.steps.iter().map(Steps::stride).collect::<Vec<_>>());
         let y = self.turned(y);
-        let kept: Vec<usize> = other_axes(self.steps.len(), &self.gone).into_iter().map(|i| self.steps[i].count).collect();
+        let kept: Vec<usize> =
+            other_axes(self.steps.len(), &self.gone).into_iter().map(|i| self.steps[i].count).collect();
         y.reshape(kept)
     }
     /// With the axes turned that are counted downwards.
@@ -248,10 +250,18 @@ fn whole(x: Tensor, mut parts: Vec<Index>) -> Vec<Index> {
     let rests = parts.iter().filter(|p| matches!(p, Index::Rest)).count();
     if named > x.rank() || rests > 1 {
         let what = if rests > 1 { "`..` stands in it twice".into() } else { format!("it names {named} axes") };
-        refuse(x, format!("this is no index of a tensor of rank {}: {what}", x.rank()), "`..` is all axes that are not named; all of one axis is `0..`")
+        refuse(
+            x,
+            format!("this is no index of a tensor of rank {}: {what}", x.rank()),
+            "`..` is all axes that are not named; all of one axis is `0..`",
+        )
     }
     let masks = parts.iter().any(|p| matches!(p, Index::Mask(_)));
-    if masks && parts.iter().any(|p| !matches!(p, Index::Mask(_) | Index::Rest | Index::Range { start: None | Some(0), stop: None, step: 1 })) {
+    if masks
+        && parts.iter().any(|p| {
+            !matches!(p, Index::Mask(_) | Index::Rest | Index::Range { start: None | Some(0), stop: None, step: 1 })
+        })
+    {
         refuse(x, "bools stand beside other parts of an index".into(), "choose with `where_`, or update the part first")
     }
     let at = parts.iter().position(|p| matches!(p, Index::Rest)).unwrap_or(parts.len());
@@ -271,7 +281,8 @@ fn range(x: Tensor, axis: usize, [start, stop]: [Option<isize>; 2], step: isize)
     let bound = |b: Option<isize>, other: isize| {
         b.map_or(other, |b| if b < 0 { b.saturating_add(n) } else { b }.clamp(low, high))
     };
-    let (start, stop) = if step > 0 { (bound(start, low), bound(stop, high)) } else { (bound(start, high), bound(stop, low)) };
+    let (start, stop) =
+        if step > 0 { (bound(start, low), bound(stop, high)) } else { (bound(start, high), bound(stop, low)) };
     let count = if step > 0 { (stop - start).max(0) } else { (start - stop).max(0) } as usize;
     let count = count.div_ceil(step.unsigned_abs());
     Steps { start: if count == 0 { 0 } else { start as usize }, step: if count == 0 { 1 } else { step }, count }
@@ -312,7 +323,12 @@ impl At {
         let _at = trace::At::op("at");
         if let Some((_, mask)) = &self.how.mask {
             let help = "`where_(mask, x, 0)` keeps the shape, `numpy::extract(mask, x, size)` a number of elements that you know";
-            fail("at", vec![self.x.aval(), mask.aval()], "how many elements a mask has is not known while tracing", Some(help.into()))
+            fail(
+                "at",
+                vec![self.x.aval(), mask.aval()],
+                "how many elements a mask has is not known while tracing",
+                Some(help.into()),
+            )
         }
         let mut y = self.how.part(self.x);
         if !self.how.computed.is_empty() {
@@ -356,7 +372,12 @@ impl At {
         let own = &self.x.dims()[axis..axis + mask.rank()];
         if *mask.dims() != *own {
             let help = "a mask has the sizes of the axes that it is about: `.broadcast_to(..)`";
-            fail("at", vec![self.x.aval(), mask.aval()], format!("the mask is not of the shape {own:?}"), Some(help.into()))
+            fail(
+                "at",
+                vec![self.x.aval(), mask.aval()],
+                format!("the mask is not of the shape {own:?}"),
+                Some(help.into()),
+            )
         }
         where_(mask.reshape(dims), new.broadcast_to(self.x.dims()), self.x)
     }
@@ -383,7 +404,8 @@ impl At {
         let mut dims = part.dims();
         if let Some((vectors, how, _)) = &lookup {
             let lead = &vectors.dims()[..vectors.rank() - 1];
-            let mut rest = other_axes(part.rank(), &how.collapsed).into_iter().map(|i| part.dims()[i]).collect::<Vec<_>>();
+            let mut rest =
+                other_axes(part.rank(), &how.collapsed).into_iter().map(|i| part.dims()[i]).collect::<Vec<_>>();
             rest.splice(self.how.place..self.how.place, lead.iter().copied());
             dims = rest;
         }
@@ -398,7 +420,9 @@ impl At {
         }
         let updates = updates.broadcast_to(shown).reshape(dims);
         let part = match lookup {
-            Some((vectors, dims, _)) => scatter(part, vectors, updates, Scatter { dims, combine, options: self.options }),
+            Some((vectors, dims, _)) => {
+                scatter(part, vectors, updates, Scatter { dims, combine, options: self.options })
+            }
             None => combined(part, updates),
         };
         self.how.with_part(x, part)
@@ -447,7 +471,11 @@ mod tests {
         is(of(&[5], |x| x.at(Index::step(None, None, -2)).set(ints(&[3], &[7, 8, 9]))), &[5], &[9, 1, 8, 3, 7]);
         is(of(&[5], |x| x.at(Index::step(Some(1), None, 3)).mul(3)), &[5], &[0, 3, 2, 3, 12]);
         is(of(&[3], |x| x.at(2..1).set(9)), &[3], &[0, 1, 2]);
-        is(of(&[2, 3], |x| x.at((1.., ints(&[2], &[0, 0]))).add(ints(&[1, 2], &[10, 20]))), &[2, 3], &[0, 1, 2, 33, 4, 5]);
+        is(
+            of(&[2, 3], |x| x.at((1.., ints(&[2], &[0, 0]))).add(ints(&[1, 2], &[10, 20]))),
+            &[2, 3],
+            &[0, 1, 2, 33, 4, 5],
+        );
         is(of(&[4], |x| x.at(x.gt(1)).set(-1)), &[4], &[0, 1, -1, -1]);
         is(of(&[2, 2], |x| x.at((.., ints(&[2], &[0, 3]).gt(1))).add(x)), &[2, 2], &[0, 2, 2, 6]);
         is(of(&[3], |x| x.at(1).apply(|y| y - 5)), &[3], &[0, -4, 2]);

@@ -28,9 +28,9 @@ pub use regression::{
     cosine_distance, cosine_similarity, cosine_similarity_with, huber_loss, l2_loss, log_cosh, squared_error,
 };
 pub use structured::{
-    Dice, Triplet, binary_dice_loss, dice_loss, generalized_kl_divergence, make_fenchel_young_loss, multiclass_generalized_dice_loss,
-    multiclass_hinge_loss, multiclass_perceptron_loss, multiclass_sparsemax_loss, ntxent, perceptron_loss, ranking_softmax_loss, sparsemax,
-    sparsemax_loss, triplet_margin_loss,
+    Dice, Triplet, binary_dice_loss, dice_loss, generalized_kl_divergence, make_fenchel_young_loss,
+    multiclass_generalized_dice_loss, multiclass_hinge_loss, multiclass_perceptron_loss, multiclass_sparsemax_loss,
+    ntxent, perceptron_loss, ranking_softmax_loss, sparsemax, sparsemax_loss, triplet_margin_loss,
 };
 
 use crate::{ops::where_, trace::Tensor};

@@ -7,7 +7,7 @@
 //! assert_eq!(f.call((&scores, Array::from_slice([1], &[0i32])?))?.to_vec::<f32>()?, [0.5]);
 //! # Ok::<(), raxla::Error>(())
 //! ```
-use super::{cosine_similarity_with, kl_divergence, Over};
+use super::{Over, cosine_similarity_with, kl_divergence};
 use crate::{
     ops::{
         reduce::Axes,
@@ -140,7 +140,12 @@ pub fn ntxent(embeddings: Tensor, labels: Tensor, temperature: f64) -> Tensor {
     let n = embeddings.dim(0);
     if labels.dims() != [n] {
         let help = "give one label per embedding";
-        fail("ntxent", vec![embeddings.aval(), labels.aval()], "labels and embeddings differ in number", Some(help.into()))
+        fail(
+            "ntxent",
+            vec![embeddings.aval(), labels.aval()],
+            "labels and embeddings differ in number",
+            Some(help.into()),
+        )
     }
     let epsilon = if embeddings.dtype() == crate::DType::F64 { f64::EPSILON } else { f64::from(f32::EPSILON) };
     let (a, b) = (embeddings.expand_dims(0).repeat(n, 0), embeddings.expand_dims(1).repeat(n, 1));
@@ -174,7 +179,15 @@ pub struct Dice {
 }
 impl Default for Dice {
     fn default() -> Dice {
-        Dice { class_weights: None, smooth: 1.0, alpha: 0.5, beta: 0.5, apply_softmax: true, ignore_background: false, axes: None }
+        Dice {
+            class_weights: None,
+            smooth: 1.0,
+            alpha: 0.5,
+            beta: 0.5,
+            apply_softmax: true,
+            ignore_background: false,
+            axes: None,
+        }
     }
 }
 /// One minus the share of an image's pixels in which prediction and target agree, for each class: predictions and targets
