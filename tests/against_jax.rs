@@ -73,9 +73,9 @@ fn batched(name: &str, f: Function, case: &Value, tolerance: f64) -> Result<(), 
     let (one, two) =
         (arrays(case, "results", DType::F64), run(&twice, |x| vmap(move |x: Vec<Tensor>| f(&x))(x.to_vec()))?);
     let pairs = one.iter().zip(&two);
-    pairs
-        .into_iter()
-        .try_for_each(|(one, two)| (0..2).try_for_each(|i| near(&format!("vmap of {name}"), &two.at(i), one, tolerance)))
+    pairs.into_iter().try_for_each(|(one, two)| {
+        (0..2).try_for_each(|i| near(&format!("vmap of {name}"), &two.at(i), one, tolerance))
+    })
 }
 
 /// Every function beside its case: values and derivatives within these tolerances of f64 and f32, and batches.

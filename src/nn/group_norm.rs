@@ -50,7 +50,7 @@ impl GroupNorm {
     pub fn call(&self, x: Tensor) -> Tensor {
         let _at = At::op("GroupNorm::call");
         let features = x.dim(-1);
-        if self.groups == 0 || features % self.groups != 0 || x.rank() < 2 {
+        if self.groups == 0 || !features.is_multiple_of(self.groups) || x.rank() < 2 {
             let help = "the input is `[b, spatial.., features]`, and groups divide the features";
             fail(
                 "GroupNorm::call",

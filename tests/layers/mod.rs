@@ -157,19 +157,17 @@ fn functions() -> Cases {
 }
 
 fn alignments() -> Cases {
-    vec![
-        ("ctc_forward_probs", |x| {
-            let (d, word) = (x[0].dtype(), ints(&[1, 2]).reshape([1, 2]));
-            let (a, b, c) = losses::ctc_loss_with_forward_probs(
-                x[0],
-                full([1, 4], d, 0.0),
-                word,
-                full([1, 2], d, 0.0),
-                Default::default(),
-            );
-            vec![a, b, c]
-        }),
-    ]
+    vec![("ctc_forward_probs", |x| {
+        let (d, word) = (x[0].dtype(), ints(&[1, 2]).reshape([1, 2]));
+        let (a, b, c) = losses::ctc_loss_with_forward_probs(
+            x[0],
+            full([1, 4], d, 0.0),
+            word,
+            full([1, 2], d, 0.0),
+            Default::default(),
+        );
+        vec![a, b, c]
+    })]
 }
 
 #[test]
