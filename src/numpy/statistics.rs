@@ -191,13 +191,13 @@ pub fn searchsorted(sorted: Tensor, v: impl Rhs, side: Side) -> Tensor {
 pub fn digitize(x: Tensor, edges: Tensor, right: bool) -> Tensor {
     let _at = At::op("digitize");
     let n = edges.dim(0);
-    let [up, down] = if right { [Side::Left, Side::Right] } else { [Side::Right, Side::Left] };
+    let side = if right { Side::Left } else { Side::Right };
     if n == 0 {
         return full(x.dims(), DType::I32, 0);
     }
     let ascends = edges.at(-1).get().ge(edges.at(0).get());
-    let falling = searchsorted(edges.flip(0), x, down);
-    where_(ascends, searchsorted(edges, x, up), n as i32 - falling)
+    let falling = searchsorted(edges.flip(0), x, side);
+    where_(ascends, searchsorted(edges, x, side), n as i32 - falling)
 }
 /// How often each integer from 0 to `length` - 1 occurs (i32), or the sum of the weights where it does. Negative ones count as 0; those
 /// beyond `length` are left out.
