@@ -140,7 +140,7 @@ FUNCTIONS = {
 init = jax.nn.initializers
 INITS = {
     **{n: (getattr(init, n)(), (3, 4, 5)) for n in "lecun_normal lecun_uniform he_normal he_uniform glorot_normal glorot_uniform".split()},
-    "uniform": (init.uniform(0.3), (4, 3)), "truncated_normal": (init.truncated_normal(0.5, -1.0, 3.0), (4, 3)), "normal": (init.normal(0.7), (4, 3)), "constant": (init.constant(2.5), (2, 2)),
+    "uniform": (init.uniform(0.3), (4, 3)), "truncated_normal": (init.truncated_normal(0.5, lower=-1.0, upper=3.0), (4, 3)), "normal": (init.normal(0.7), (4, 3)), "constant": (init.constant(2.5), (2, 2)),
     "variance_scaling": (init.variance_scaling(0.5, "fan_geo_avg", "normal"), (6, 4)), "variance_scaling_out": (init.variance_scaling(2.0, "fan_out", "uniform"), (6, 4)),
     "orthogonal": (init.orthogonal(1.5), (2, 3, 4)), "orthogonal_wide": (init.orthogonal(), (3, 5)), "delta_orthogonal": (init.delta_orthogonal(), (3, 2, 3, 4)),
 }

@@ -67,15 +67,15 @@ fn compare(name: &str, f: Function, case: &Value, dtype: DType, tolerance: f64) 
     pairs.try_for_each(|(i, (a, b))| near(&format!("{name} of {dtype}, result {i}"), a, b, tolerance))
 }
 /// A batch of two of the same gives twice what one gives.
-fn batched(name: &str, f: Function, case: &Value) -> Result<(), String> {
+fn batched(name: &str, f: Function, case: &Value, tolerance: f64) -> Result<(), String> {
     let x = arrays(case, "inputs", DType::F64);
     let twice: Vec<Host> = x.iter().map(|h| Host::stack(h.aval(), &[h.clone(), h.clone()])).collect();
     let (one, two) =
         (arrays(case, "results", DType::F64), run(&twice, |x| vmap(move |x: Vec<Tensor>| f(&x))(x.to_vec()))?);
     let pairs = one.iter().zip(&two);
-    pairs
-        .into_iter()
-        .try_for_each(|(one, two)| (0..2).try_for_each(|i| near(&format!("vmap of {name}"), &two.at(i), one, 1e-11)))
+    pairs.into_iter().try_for_each(|(one, two)| {
+        (0..2).try_for_each(|i| near(&format!("vmap of {name}"), &two.at(i), one, tolerance))
+    })
 }
 
 /// Every function beside its case: values and derivatives within these tolerances of f64 and f32, and batches.
@@ -90,7 +90,7 @@ pub fn all_equal(cases: &Cases, fixture: &Value, tolerances: [f64; 2]) {
         let all = [
             compare(name, *f, case, DType::F64, wide),
             compare(name, *f, case, DType::F32, narrow),
-            batched(name, *f, case),
+            batched(name, *f, case, wide.max(1e-11)),
         ];
         all.into_iter().filter_map(Result::err).collect()
     };

@@ -279,7 +279,9 @@ tuple_tree!(A.0, B.1, C.2, D.3, E.4, F.5, G.6, H.7);
 ///     offset: T,
 /// }
 /// let f = jit(|a: Line, b: Line, c: Line| tree::zip_with(|[a, b, c]| a * b + c, [&a, &b, &c]));
-/// let line = |slope: f32, offset: f32| raxla::Result::Ok(Line { slope: Array::scalar(slope)?, offset: Array::scalar(offset)? });
+/// let line = |slope: f32, offset: f32| -> raxla::Result<Line<Array>> {
+///     Ok(Line { slope: Array::scalar(slope)?, offset: Array::scalar(offset)? })
+/// };
 /// let y = f.call((line(1., 2.)?, line(3., 4.)?, line(5., 6.)?))?;
 /// assert_eq!((y.slope.item::<f32>()?, y.offset.item::<f32>()?), (8.0, 14.0));
 /// # Ok::<(), raxla::Error>(())

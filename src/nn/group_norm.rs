@@ -50,7 +50,7 @@ impl GroupNorm {
     pub fn call(&self, x: Tensor) -> Tensor {
         let _at = At::op("GroupNorm::call");
         let features = x.dim(-1);
-        if self.groups == 0 || features % self.groups != 0 || x.rank() < 2 {
+        if self.groups == 0 || !features.is_multiple_of(self.groups) || x.rank() < 2 {
             let help = "the input is `[b, spatial.., features]`, and groups divide the features";
             fail(
                 "GroupNorm::call",
@@ -162,7 +162,7 @@ impl BatchNorm {
                 None => (mean, w.var(over)),
             };
             let mix = |old: Tensor, new: Tensor| {
-                old * self.momentum + new.stop_gradient().cast(old.dtype()) * (1.0 - self.momentum)
+                (old * self.momentum + new.cast(old.dtype()) * (1.0 - self.momentum)).stop_gradient()
             };
             (mean, var, BatchStats { mean: mix(seen.mean, mean), var: mix(seen.var, var) })
         } else {

@@ -35,7 +35,7 @@ impl MultiHeadAttention<Param> {
     /// # Panics
     /// Heads that do not divide `d`: an error of the calling code.
     pub fn spec(d: usize, heads: usize, bias: bool) -> MultiHeadAttention<Param> {
-        assert!(heads > 0 && d % heads == 0, "{heads} heads do not divide {d}");
+        assert!(heads > 0 && d.is_multiple_of(heads), "{heads} heads do not divide {d}");
         let (k, std) = (d / heads, Init::lecun_normal());
         let to = || {
             // (LeCun's number of inputs is that of all axes of the input: here the first)

@@ -11,7 +11,7 @@ use super::{Side, float, searchsorted};
 use crate::{
     Padding, Window,
     ops::{Rhs, shape::concat, where_},
-    prim::{IndexMode, conv, cumsum},
+    prim::{IndexMode, conv, cumsum, full},
     trace::{At, Tensor, fail},
 };
 use std::f64::consts::PI;
@@ -136,7 +136,7 @@ pub fn interp(x: Tensor, xp: Tensor, fp: Tensor, outside: Interp) -> Tensor {
     if outside.period.is_some() {
         return line;
     }
-    let end = |known: Option<f64>, at: i32| known.map_or_else(|| fp.at(at).get(), |v| fp.sum(0).like(v));
+    let end = |known: Option<f64>, at: i32| known.map_or_else(|| fp.at(at).get(), |v| full([], line.dtype(), v));
     let line = where_(x.lt(xp.at(0).get()), end(outside.left, 0), line);
     where_(x.gt(xp.at(-1).get()), end(outside.right, -1), line)
 }

@@ -6,7 +6,7 @@
 //! let ints = |v: &[i32]| Array::from_slice([v.len()], v);
 //! let (different, both, is_in) = f.call((ints(&[3, 1, 3, 2])?, ints(&[3, 5])?))?;
 //! assert_eq!((different.to_vec::<i32>()?, both.to_vec::<i32>()?), (vec![1, 2, 3, 0], vec![3, -1]));
-//! assert_eq!(is_in.to_string(), "[ True False  True False]");
+//! assert_eq!(is_in.to_vec::<bool>()?, [true, false, true, false]);
 //! # Ok::<(), raxla::Error>(())
 //! ```
 use super::{Side, extract, flatnonzero, searchsorted};

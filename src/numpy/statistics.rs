@@ -191,13 +191,13 @@ pub fn searchsorted(sorted: Tensor, v: impl Rhs, side: Side) -> Tensor {
 pub fn digitize(x: Tensor, edges: Tensor, right: bool) -> Tensor {
     let _at = At::op("digitize");
     let n = edges.dim(0);
-    let [up, down] = if right { [Side::Left, Side::Right] } else { [Side::Right, Side::Left] };
+    let side = if right { Side::Left } else { Side::Right };
     if n == 0 {
         return full(x.dims(), DType::I32, 0);
     }
     let ascends = edges.at(-1).get().ge(edges.at(0).get());
-    let falling = searchsorted(edges.flip(0), x, down);
-    where_(ascends, searchsorted(edges, x, up), n as i32 - falling)
+    let falling = searchsorted(edges.flip(0), x, side);
+    where_(ascends, searchsorted(edges, x, side), n as i32 - falling)
 }
 /// How often each integer from 0 to `length` - 1 occurs (i32), or the sum of the weights where it does. Negative ones count as 0; those
 /// beyond `length` are left out.
@@ -295,15 +295,15 @@ pub fn histogramdd(points: Tensor, bins: &[Bins], weights: Option<Tensor>, densi
         .fold(full([points.dim(0)], DType::I32, 0), |at, (i, e)| at * sizes[i] + bin_of(column(i), *e));
     let weights = weights.unwrap_or(full([points.dim(0)], points.dtype(), 1.0));
     let mut counts = bincount(at, Some(weights), sizes.iter().product()).reshape(sizes.clone());
-    for axis in 0..bins.len() {
-        counts = counts.slice_axis(axis as isize, 1..sizes[axis] - 1);
+    for (axis, n) in sizes.iter().enumerate() {
+        counts = counts.slice_axis(axis as isize, 1..n - 1);
     }
     if density {
         counts = counts / counts.sum(..);
         for (axis, e) in edges.iter().enumerate() {
             let mut dims = vec![1; bins.len()];
             dims[axis] = sizes[axis] - 2;
-            counts = counts / super::diff(*e, 1, 0).reshape(dims);
+            counts /= super::diff(*e, 1, 0).reshape(dims);
         }
     }
     (counts, edges)
@@ -363,7 +363,8 @@ pub fn corrcoef(x: Tensor, rowvar: bool) -> Tensor {
     let _at = At::op("corrcoef");
     let c = cov(x, Cov { rowvar, ..Default::default() });
     if c.rank() == 0 {
-        return c / c;
+        // (1, but of a variable that is constant NaN)
+        return where_(c.eq(0.0), c.like(f64::NAN), 1.0);
     }
     let std = prim::diagonal(c).sqrt();
     (c / std.expand_dims(-1) / std).clip(-1.0, 1.0)

@@ -451,7 +451,7 @@ mod tests {
         is(of(&[2, 3], |x| x.at((0.., ..-1)).get()), &[2, 2], &[0, 1, 3, 4]);
         is(of(&[5], |x| x.at(Index::step(None, None, -2)).get()), &[3], &[4, 2, 0]);
         is(of(&[5], |x| x.at(Index::step(Some(3), Some(0), -2)).get()), &[2], &[3, 1]);
-        is(of(&[5], |x| x.at(3..1).get()), &[0], &[]);
+        is(of(&[5], |x| x.at(Index::step(Some(3), Some(1), 1)).get()), &[0], &[]);
         is(of(&[5], |x| x.at(-2..9).get()), &[2], &[3, 4]);
         is(of(&[2, 2], |x| x.at((Index::New, 1, .., Index::New)).get()), &[1, 2, 1], &[2, 3]);
         is(of(&[2, 1, 2], |x| x.at((1, .., 0)).get()), &[1], &[2]);
@@ -470,7 +470,7 @@ mod tests {
         is(of(&[2, 3], |x| x.at((1, 0..2)).add(ints(&[2], &[10, 20]))), &[2, 3], &[0, 1, 2, 13, 24, 5]);
         is(of(&[5], |x| x.at(Index::step(None, None, -2)).set(ints(&[3], &[7, 8, 9]))), &[5], &[9, 1, 8, 3, 7]);
         is(of(&[5], |x| x.at(Index::step(Some(1), None, 3)).mul(3)), &[5], &[0, 3, 2, 3, 12]);
-        is(of(&[3], |x| x.at(2..1).set(9)), &[3], &[0, 1, 2]);
+        is(of(&[3], |x| x.at(Index::step(Some(2), Some(1), 1)).set(9)), &[3], &[0, 1, 2]);
         is(
             of(&[2, 3], |x| x.at((1.., ints(&[2], &[0, 0]))).add(ints(&[1, 2], &[10, 20]))),
             &[2, 3],
