@@ -111,7 +111,7 @@ unary!(/** Error function 2/√π ∫₀ˣ e^(-t²) dt. */ Erf, erf, "chlo.erf",
     |x, y, d| Some(d * ((x * x).neg().exp() * std::f64::consts::FRAC_2_SQRT_PI)));
 unary!(/** Inverse of the error function on (-1, 1). */ ErfInv, erf_inv, "chlo.erf_inv", FLOAT, erf_inv_f64, no_int, no_complex,
     |x, y, d| Some(d * ((y * y).exp() / std::f64::consts::FRAC_2_SQRT_PI)));
-unary!(/** -1, 0 or 1; NaN stays NaN. Of a complex number z ≠ 0, z / |z|. */ Sign, sign, "sign", SIGNED,
+unary!(/** -1, 0 or 1; NaN stays NaN. Of a complex number z ≠ 0, z / |z|. Its derivative is 0, as in JAX. */ Sign, sign, "sign", SIGNED,
     |v| if v == 0.0 || v.is_nan() { v } else { v.signum() }, i128::signum,
     |v| if v == Complex64::ZERO { v } else { v / v.norm() }, |x, y, d| None, fold exact);
 unary!(/** Largest integer not above x. */ Floor, floor, "floor", FLOAT, f64::floor, no_int, no_complex, |x, y, d| None,
@@ -415,11 +415,17 @@ fn cases(dtype: DType, low: f64, high: f64, f: fn(Tensor) -> Tensor) -> Vec<Case
 }
 macro_rules! rows {
     ($($name:literal, $kind:expr, $low:literal .. $high:literal, $f:expr;)*) => {
-        &[$(Row { name: $name, dtypes: $kind, cases: |d| cases(d, $low, $high, $f) }),*]
+        &[$(Row { name: $name, dtypes: $kind, cases: |d| cases(d, $low, $high, $f) },)*
+          Row { name: "sign", dtypes: DType::is_signed, cases: sign_cases }]
     };
 }
 fn whole_bytes(d: DType) -> bool {
     d.is_int() && d.bits() >= 8
+}
+/// Cases of the sign: that of complex numbers turns with them, but its derivative is 0, as in JAX.
+fn sign_cases(d: DType) -> Vec<Case> {
+    let cases = cases(d, -3.0, 3.0, Tensor::sign).into_iter();
+    cases.map(|case| if d.is_complex() { case.wrt([]) } else { case }).collect()
 }
 /// All primitives of this file.
 pub(super) const ROWS: &[Row] = rows![
@@ -438,7 +444,6 @@ pub(super) const ROWS: &[Row] = rows![
     "erf", is_float, -2.0..2.0, Tensor::erf;
     "erf_inv", is_float, -0.9..0.9, Tensor::erf_inv;
     "abs", DType::is_signed, -3.0..3.0, Tensor::abs;
-    "sign", DType::is_signed, -3.0..3.0, Tensor::sign;
     "floor", is_float, -3.0..3.0, Tensor::floor;
     "ceil", is_float, -3.0..3.0, Tensor::ceil;
     "round", is_float, -3.0..3.0, Tensor::round;
