@@ -113,10 +113,7 @@ fn what_cannot_be_transformed_is_refused() {
     let check = |have: String, want: &str| assert!(have.contains(want), "{have}");
     check(refused(DType::I32, &[4], |x| fft::fft(x, None, -1, BACKWARD)), "fft of i32[4]: i32 is not complex");
     check(refused(DType::C64, &[4], |x| fft::rfft(x, None, -1, BACKWARD)), "use `fft` for complex numbers");
-    check(
-        refused(DType::BF16, &[4], |x| fft::rfft(x, None, -1, BACKWARD)),
-        "rfft of bf16[4]: bf16 is not f32 or f64",
-    );
+    check(refused(DType::BF16, &[4], |x| fft::rfft(x, None, -1, BACKWARD)), "rfft of bf16[4]: bf16 is not f32 or f64");
     check(refused(DType::F32, &[4], |x| fft::fft(x, None, 1, BACKWARD)), "it has not all of the axes [1]");
     check(refused(DType::F32, &[0], |x| fft::fft(x, None, 0, BACKWARD)), "there is no transform of [0] numbers");
     check(refused(DType::F32, &[1], |x| fft::irfft(x, None, 0, BACKWARD)), "there is no transform of [0] numbers");
