@@ -242,8 +242,10 @@ fn devices_add_and_exchange_them() -> raxla::Result<()> {
     Ok(())
 }
 
+/// A method's name, and the method.
+type Method = (&'static str, fn(Tensor) -> Tensor);
 /// Methods of tensors, each with complex numbers.
-const METHODS: &[(&str, fn(Tensor) -> Tensor)] = &[
+const METHODS: &[Method] = &[
     ("abs", |x| x.abs()),
     ("add", |x| x + x),
     ("all", |x| x.all(..)),
@@ -257,7 +259,7 @@ const METHODS: &[(&str, fn(Tensor) -> Tensor)] = &[
     ("at", |x| x.at(raxla::arange(2, DType::I32)).mul(x)),
     ("at_min", |x| x.at(raxla::arange(2, DType::I32)).min(x)),
     ("atan2", |x| x.atan2(x)),
-    ("bitand", |x| x & x),
+    ("bitand", |x| x & 1),
     ("bitcast", |x| x.bitcast(DType::U64)),
     ("broadcast_to", |x| x.broadcast_to([3, 2, 3])),
     ("cast", |x| x.cast(DType::I32)),

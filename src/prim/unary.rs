@@ -141,7 +141,7 @@ unary!(/** Inverse of the hyperbolic cosine, of numbers from 1. */ Acosh, acosh,
     |x, y, d| Some(d * (x * x - 1.0).rsqrt()));
 unary!(/** Inverse of the hyperbolic tangent, of numbers within ±1; accurate near 0. */ Atanh, atanh, "chlo.atanh", FLOAT,
     libm::atanh, no_int, no_complex, |x, y, d| Some((x + 1.0).powi(-1) * (d / (1.0 - x))));
-unary!(/** -1, 0 or 1; NaN stays NaN. Of a complex number z ≠ 0, z / |z|. */ Sign, sign, "sign", SIGNED,
+unary!(/** -1, 0 or 1; NaN stays NaN. Of a complex number z ≠ 0, z / |z|. Its derivative is 0, as in JAX. */ Sign, sign, "sign", SIGNED,
     |v| if v == 0.0 || v.is_nan() { v } else { v.signum() }, i128::signum,
     |v| if v == Complex64::ZERO { v } else { v / v.norm() }, |x, y, d| None, fold exact);
 unary!(/** Largest integer not above x. */ Floor, floor, "floor", FLOAT, f64::floor, no_int, no_complex, |x, y, d| None,
@@ -445,11 +445,17 @@ fn cases(dtype: DType, low: f64, high: f64, f: fn(Tensor) -> Tensor) -> Vec<Case
 }
 macro_rules! rows {
     ($($name:literal, $kind:expr, $low:literal .. $high:literal, $f:expr;)*) => {
-        &[$(Row { name: $name, dtypes: $kind, cases: |d| cases(d, $low, $high, $f) }),*]
+        &[$(Row { name: $name, dtypes: $kind, cases: |d| cases(d, $low, $high, $f) },)*
+          Row { name: "sign", dtypes: DType::is_signed, cases: sign_cases }]
     };
 }
 fn whole_bytes(d: DType) -> bool {
     d.is_int() && d.bits() >= 8
+}
+/// Cases of the sign: that of complex numbers turns with them, but its derivative is 0, as in JAX.
+fn sign_cases(d: DType) -> Vec<Case> {
+    let cases = cases(d, -3.0, 3.0, Tensor::sign).into_iter();
+    cases.map(|case| if d.is_complex() { case.wrt([]) } else { case }).collect()
 }
 /// All primitives of this file.
 pub(super) const ROWS: &[Row] = rows![
@@ -481,7 +487,6 @@ pub(super) const ROWS: &[Row] = rows![
     "acosh", is_float, 1.2..4.0, Tensor::acosh;
     "atanh", is_float, -0.8..0.8, Tensor::atanh;
     "abs", DType::is_signed, -3.0..3.0, Tensor::abs;
-    "sign", DType::is_signed, -3.0..3.0, Tensor::sign;
     "floor", is_float, -3.0..3.0, Tensor::floor;
     "ceil", is_float, -3.0..3.0, Tensor::ceil;
     "round", is_float, -3.0..3.0, Tensor::round;

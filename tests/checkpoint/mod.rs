@@ -100,7 +100,7 @@ fn every_dtype_and_shape_comes_back() {
     assert_eq!((bytes(&as_arrays), bytes(&as_types)), (bytes(&tree), bytes(&tree)));
     assert_eq!(as_types.0[1].dtype(), DType::I4);
     let leaves: Vec<String> = checkpoint.leaves().map(|(path, aval)| format!("{path}: {aval}")).collect();
-    assert_eq!(leaves[17..], ["1: f32[0, 4]", "2: f32[]", "3.data: u32[2]"]);
+    assert_eq!(leaves[18..], ["1: f32[0, 4]", "2: f32[]", "3.data: u32[2]"]);
     assert_eq!(checkpoint.bytes("2").unwrap().unwrap(), 7f32.to_le_bytes());
     // one leaf alone is a tree
     let one = save(&place.path().join("one"), 0, &tree.2);
