@@ -24,7 +24,7 @@ at = lambda *x: np.array(x, dtype=np.float64)
 
 def window(op, init, dimensions, strides, padding, base=None, inner=None):
     return lambda x: lax.reduce_window(
-        x, jnp.asarray(init, x.dtype), op, dimensions, strides, padding, base_dilation=base, window_dilation=inner
+        x, np.asarray(init, x.dtype), op, dimensions, strides, padding, base_dilation=base, window_dilation=inner
     )
 
 
@@ -35,7 +35,7 @@ def pool(op, init, size, strides, padding):
     def f(x):
         batch = x.ndim - len(size) - 1
         pads = padding if isinstance(padding, str) else ((0, 0),) * batch + tuple(padding) + ((0, 0),)
-        return lax.reduce_window(x, jnp.asarray(init, x.dtype), op, around(size, batch), around(strides, batch), pads)
+        return lax.reduce_window(x, np.asarray(init, x.dtype), op, around(size, batch), around(strides, batch), pads)
 
     return f
 
@@ -283,7 +283,12 @@ out, samples = {}, {name: {} for name in SAMPLERS}
 jax.config.update("jax_enable_x64", True)
 for name, c in CASES.items():
     print(name, flush=True)
-    out[name] = case(*c)
+    try:
+        out[name] = case(*c)
+    except (ValueError, TypeError, NotImplementedError) as why:
+        # JAX has no reverse mode of general reductions
+        print(f"{name}: values only: {str(why)[:80]}", flush=True)
+        out[name] = case(c[0], c[1], [])
 write()
 jax.config.update("jax_enable_x64", False)
 for name, f in SAMPLERS.items():
