@@ -24,7 +24,7 @@ at = lambda *x: np.array(x, dtype=np.float64)
 
 def window(op, init, dimensions, strides, padding, base=None, inner=None):
     return lambda x: lax.reduce_window(
-        x, jnp.asarray(init, x.dtype), op, dimensions, strides, padding, base_dilation=base, window_dilation=inner
+        x, np.asarray(init, x.dtype), op, dimensions, strides, padding, base_dilation=base, window_dilation=inner
     )
 
 
@@ -35,7 +35,7 @@ def pool(op, init, size, strides, padding):
     def f(x):
         batch = x.ndim - len(size) - 1
         pads = padding if isinstance(padding, str) else ((0, 0),) * batch + tuple(padding) + ((0, 0),)
-        return lax.reduce_window(x, jnp.asarray(init, x.dtype), op, around(size, batch), around(strides, batch), pads)
+        return lax.reduce_window(x, np.asarray(init, x.dtype), op, around(size, batch), around(strides, batch), pads)
 
     return f
 
@@ -251,37 +251,54 @@ def case(f, inputs, wrt=None):
 
     def part(dtype):
         to = lambda tree: jax.tree.map(lambda x: jnp.asarray(x, dtype), tree)
-        x = to(rounded)
 
         def of(*chosen):
-            full = list(x)
+            full = to(rounded)
             for i, c in zip(wrt, chosen):
                 full[i] = c
-            return f(*full)
+            # (with 64-bit types some f32 functions give f64)
+            return jax.tree.map(lambda y: y.astype(dtype), f(*full))
 
-        y = jax.jit(f)(*x)
-        if not wrt:
-            return dict(results=arrays(y))
-        chosen = tuple(x[i] for i in wrt)
-        dy = jax.jit(lambda x, d: jax.jvp(of, x, d)[1])(chosen, tuple(to(tangents)))
-        pulled = jax.jit(lambda x, c: jax.vjp(of, *x)[1](c))(chosen, to(cotangents))
-        return dict(results=arrays(y), result_tangents=arrays(dy), gradients=arrays(pulled))
+        @jax.jit
+        def all_of_it(x, d, c):
+            if not wrt:
+                return dict(results=of())
+            y, dy = jax.jvp(of, x, d)
+            return dict(results=y, result_tangents=dy, gradients=jax.vjp(of, *x)[1](c))
+
+        parts = all_of_it(tuple(to([rounded[i] for i in wrt])), tuple(to(tangents)), to(cotangents))
+        return {name: arrays(part) for name, part in parts.items()}
 
     return {**out, "f32": part(jnp.float32), "f64": part(jnp.float64)}
 
 
-out, samples = {}, {}
+def write():
+    path = pathlib.Path(__file__).parent.parent / "tests/fixtures/functions.json"
+    lines = lambda all: ",\n".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in all.items())
+    path.write_text('{"cases": {\n' + lines(out) + '\n},\n"samplers": {\n' + lines(samples) + "\n}}\n")
+    print(f"{len(out)} cases, {len(samples)} samplers, {path.stat().st_size} bytes", flush=True)
+
+
+out, samples = {}, {name: {} for name in SAMPLERS}
+jax.config.update("jax_enable_x64", True)
+for name, c in CASES.items():
+    print(name, flush=True)
+    try:
+        out[name] = case(*c)
+    except (ValueError, TypeError, NotImplementedError) as why:
+        # JAX has no reverse mode of general reductions
+        print(f"{name}: values only: {str(why)[:80]}", flush=True)
+        out[name] = case(c[0], c[1], [])
+write()
+jax.config.update("jax_enable_x64", False)
 for name, f in SAMPLERS.items():
-    samples[name] = {"f32": array(f(random.key(42), jnp.float32))}
+    print(name, flush=True)
+    samples[name]["f32"] = array(f(random.key(42), jnp.float32))
+    write()
 jax.config.update("jax_enable_x64", True)
 for name, f in SAMPLERS.items():
     # (with 64-bit types some draw other bits for signs)
     if name not in ("generalized_normal", "ball", "double_sided_maxwell", "rademacher", "gumbel_highest", "poisson"):
+        print(name, flush=True)
         samples[name]["f64"] = array(f(random.key(42), jnp.float64))
-for name, c in CASES.items():
-    print(name, flush=True)
-    out[name] = case(*c)
-path = pathlib.Path(__file__).parent.parent / "tests/fixtures/functions.json"
-lines = lambda all: ",\n".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in all.items())
-path.write_text('{"cases": {\n' + lines(out) + '\n},\n"samplers": {\n' + lines(samples) + "\n}}\n")
-print(f"{len(out)} cases, {len(samples)} samplers, {path.stat().st_size} bytes")
+        write()

@@ -2,11 +2,8 @@
 use super::*;
 use crate::ops::where_;
 
-looped!(/** Modified Bessel function of the first kind and order 0, times e^-|x|. JAX: `lax.bessel_i0e`. */
-    BesselI0e, bessel_i0e, (x), |x| value(x[0]), |x, y, d| [Some(d * (x[0].bessel_i1e() - x[0].sign() * y))]);
-
 /// By Chebyshev expansions up to 8 and beyond it (Cephes; S. Moshier, 1989).
-fn value(x: Tensor) -> Tensor {
+pub(super) fn value(x: Tensor) -> Tensor {
     let x = x.abs();
     let (near, far): (&[f64], &[f64]) = match x.dtype() {
         DType::F64 => (&NEAR_F64, &FAR_F64),

@@ -2,22 +2,13 @@
 use super::*;
 use crate::ops::where_;
 
-looped!(/** Regularized incomplete beta function Iₓ(a, b), of a and b not below 0 and x in [0, 1]. It has no derivative by a and b.
-JAX: `lax.betainc`. */
-Betainc, betainc, (a, b, x), |x| value(x[0], x[1], x[2]),
-|x, y, d| [
-    no_derivative("betainc", x[0], "its first operand"),
-    no_derivative("betainc", x[1], "its second operand"),
-    Some(mul(d, density(x[0], x[1], x[2])))
-]);
-
 /// The derivative by x.
-fn density(a: Tensor, b: Tensor, x: Tensor) -> Tensor {
+pub(super) fn density(a: Tensor, b: Tensor, x: Tensor) -> Tensor {
     let log_beta = a.lgamma() + b.lgamma() - (a + b).lgamma();
     ((b - 1.0) * (-x).log1p() + (a - 1.0) * x.log() - log_beta).exp()
 }
 
-fn value(a: Tensor, b: Tensor, x: Tensor) -> Tensor {
+pub(super) fn value(a: Tensor, b: Tensor, x: Tensor) -> Tensor {
     let infinite = |t: Tensor| t.eq(f64::INFINITY);
     let (a_is_0, b_is_0) = (a.eq(0.0) | infinite(b), b.eq(0.0) | infinite(a));
     let (x_is_0, x_is_1) = (x.eq(0.0), x.eq(1.0));

@@ -2,31 +2,14 @@
 use super::*;
 use crate::ops::where_;
 
-looped!(/** Regularized lower incomplete gamma function P(a, x) = γ(a, x) / Γ(a), of positive a and x. JAX: `lax.igamma`. */
-    Igamma, igamma, (a, x), |x| lower(x[0], x[1]),
-    |x, y, d| [Some(mul(d, igamma_grad_a(x[0], x[1]))), Some(mul(d, density(x[0], x[1])))]);
-looped!(/** Regularized upper incomplete gamma function 1 - P(a, x), accurate where it is small. JAX: `lax.igammac`. */
-    Igammac, igammac, (a, x), |x| upper(x[0], x[1]),
-    |x, y, d| [Some(mul(d, igamma_grad_a(x[0], x[1])).neg()), Some(mul(d, density(x[0], x[1])).neg())]);
-looped!(/** The derivative of [`igamma`] by a, which has none by a itself. JAX: `lax.igamma_grad_a`. */
-IgammaGradA, igamma_grad_a, (a, x), |x| derivative(x[0], x[1], Wanted::Derivative),
-|x, y, d| [
-    no_derivative("igamma_grad_a", x[0], "its first operand"),
-    Some(d * density(x[0], x[1]) * (x[1].log() - x[0].digamma()))
-]);
-looped!(/** The derivative of a sample x of the gamma distribution of shape a by a, while its place in the distribution is held. It has
-    none itself. JAX: `lax.random_gamma_grad`. */
-    RandomGammaGrad, random_gamma_grad, (a, x), |x| derivative(x[0], x[1], Wanted::Sample),
-    |x, y, d| [no_derivative("random_gamma_grad", x[0], "the shape"), no_derivative("random_gamma_grad", x[1], "the sample")]);
-
 /// The derivative of P(a, x) by x.
-fn density(a: Tensor, x: Tensor) -> Tensor {
+pub(super) fn density(a: Tensor, x: Tensor) -> Tensor {
     ((a - 1.0) * x.log() - x - a.lgamma()).exp()
 }
 
 /// What is wanted of a series or a continued fraction.
 #[derive(Clone, Copy, PartialEq)]
-enum Wanted {
+pub(super) enum Wanted {
     Value,
     Derivative,
     Sample,
@@ -41,7 +24,7 @@ fn factor(a: Tensor, x: Tensor) -> (Tensor, Tensor) {
 fn undefined(a: Tensor, x: Tensor) -> Tensor {
     x.lt(0.0) | a.lt(0.0) | (a.eq(0.0) & x.eq(0.0)) | a.is_nan() | x.is_nan()
 }
-fn lower(a: Tensor, x: Tensor) -> Tensor {
+pub(super) fn lower(a: Tensor, x: Tensor) -> Tensor {
     let (infinite, wrong) = (x.eq(f64::INFINITY), undefined(a, x));
     let by_fraction = x.ge(1.0) & x.gt(a);
     let (ax, underflow) = factor(a, x);
@@ -55,7 +38,7 @@ fn lower(a: Tensor, x: Tensor) -> Tensor {
     let y = where_(infinite, x.like(1.0), y);
     where_(wrong, x.like(f64::NAN), y)
 }
-fn upper(a: Tensor, x: Tensor) -> Tensor {
+pub(super) fn upper(a: Tensor, x: Tensor) -> Tensor {
     let (none, wrong) = (x.eq(f64::INFINITY) | a.eq(0.0), undefined(a, x));
     let by_series = x.lt(1.0) | x.lt(a);
     let (ax, underflow) = factor(a, x);
@@ -67,7 +50,7 @@ fn upper(a: Tensor, x: Tensor) -> Tensor {
     );
     where_(wrong, x.like(f64::NAN), where_(none, x.like(0.0), y))
 }
-fn derivative(a: Tensor, x: Tensor, wanted: Wanted) -> Tensor {
+pub(super) fn derivative(a: Tensor, x: Tensor, wanted: Wanted) -> Tensor {
     let wrong = x.lt(0.0) | a.le(0.0) | a.is_nan() | x.is_nan();
     let by_fraction = x.gt(1.0) & x.gt(a);
     let (ax, underflow) = factor(a, x);

@@ -10,9 +10,7 @@ pub(super) mod reference;
 
 use super::*;
 use crate::trace::{bind1, trace};
-pub use bessel::*;
-pub use beta::*;
-pub use gamma::*;
+use gamma::Wanted;
 
 /// The distance of 1 from the next number of the dtype that a function is computed in.
 pub(crate) fn epsilon(dtype: DType) -> f64 {
@@ -52,6 +50,27 @@ fn graph_of(body: Body, x: &[Aval]) -> Graph {
     trace(&avals, |x| vec![in_wide(body, x)]).0
 }
 
+/// The method of a function of one operand, or the function of several.
+macro_rules! callable {
+    ($(#[$doc:meta])* $P:ident, $f:ident, ($arg:ident)) => {
+        impl Tensor {
+            $(#[$doc])*
+            #[track_caller]
+            pub fn $f(self) -> Tensor {
+                bind1($P, &[self])
+            }
+        }
+    };
+    ($(#[$doc:meta])* $P:ident, $f:ident, ($($arg:ident),*)) => {
+        $(#[$doc])*
+        ///
+        /// Operands of one shape and dtype; the functions of [`special`](crate::special) broadcast.
+        #[track_caller]
+        pub fn $f($($arg: Tensor),*) -> Tensor {
+            bind1($P, &[$($arg),*])
+        }
+    };
+}
 /// One block per function: documentation, function, operands, body, and the tangent that each operand's tangent `d` gives.
 macro_rules! looped {
     ($(#[$doc:meta])* $P:ident, $f:ident, ($($arg:ident),*), $body:expr, |$x:ident, $y:ident, $d:ident| [$($part:expr),*]) => {
@@ -89,28 +108,35 @@ macro_rules! looped {
                 Cost { flops: STEPS * y[0].size() as f64, bytes }
             }
         }
-        looped!(function $(#[$doc])* $P, $f, ($($arg),*));
-    };
-    (function $(#[$doc:meta])* $P:ident, $f:ident, ($arg:ident)) => {
-        impl Tensor {
-            $(#[$doc])*
-            #[track_caller]
-            pub fn $f(self) -> Tensor {
-                bind1($P, &[self])
-            }
-        }
-    };
-    (function $(#[$doc:meta])* $P:ident, $f:ident, ($($arg:ident),*)) => {
-        $(#[$doc])*
-        ///
-        /// Operands of one shape and dtype; the functions of [`special`](crate::special) broadcast.
-        #[track_caller]
-        pub fn $f($($arg: Tensor),*) -> Tensor {
-            bind1($P, &[$($arg),*])
-        }
+        callable!($(#[$doc])* $P, $f, ($($arg),*));
     };
 }
-use looped;
+looped!(/** Modified Bessel function of the first kind and order 0, times e^-|x|. JAX: `lax.bessel_i0e`. */
+    BesselI0e, bessel_i0e, (x), |x| bessel::value(x[0]), |x, y, d| [Some(d * (x[0].bessel_i1e() - x[0].sign() * y))]);
+looped!(/** Regularized lower incomplete gamma function P(a, x) = γ(a, x) / Γ(a), of positive a and x. JAX: `lax.igamma`. */
+    Igamma, igamma, (a, x), |x| gamma::lower(x[0], x[1]),
+    |x, y, d| [Some(mul(d, igamma_grad_a(x[0], x[1]))), Some(mul(d, gamma::density(x[0], x[1])))]);
+looped!(/** Regularized upper incomplete gamma function 1 - P(a, x), accurate where it is small. JAX: `lax.igammac`. */
+    Igammac, igammac, (a, x), |x| gamma::upper(x[0], x[1]),
+    |x, y, d| [Some(mul(d, igamma_grad_a(x[0], x[1])).neg()), Some(mul(d, gamma::density(x[0], x[1])).neg())]);
+looped!(/** The derivative of [`igamma`] by a, which has none by a itself. JAX: `lax.igamma_grad_a`. */
+IgammaGradA, igamma_grad_a, (a, x), |x| gamma::derivative(x[0], x[1], Wanted::Derivative),
+|x, y, d| [
+    no_derivative("igamma_grad_a", x[0], "its first operand"),
+    Some(d * gamma::density(x[0], x[1]) * (x[1].log() - x[0].digamma()))
+]);
+looped!(/** The derivative of a sample x of the gamma distribution of shape a by a, while its place in the distribution is held. It has
+    none itself. JAX: `lax.random_gamma_grad`. */
+    RandomGammaGrad, random_gamma_grad, (a, x), |x| gamma::derivative(x[0], x[1], Wanted::Sample),
+    |x, y, d| [no_derivative("random_gamma_grad", x[0], "the shape"), no_derivative("random_gamma_grad", x[1], "the sample")]);
+looped!(/** Regularized incomplete beta function Iₓ(a, b), of a and b not below 0 and x in [0, 1]. It has no derivative by a and b.
+JAX: `lax.betainc`. */
+Betainc, betainc, (a, b, x), |x| beta::value(x[0], x[1], x[2]),
+|x, y, d| [
+    no_derivative("betainc", x[0], "its first operand"),
+    no_derivative("betainc", x[1], "its second operand"),
+    Some(mul(d, beta::density(x[0], x[1], x[2])))
+]);
 
 /// Work for one element, as far as it can be said before the loops run.
 const STEPS: f64 = 200.0;
