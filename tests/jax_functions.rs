@@ -117,7 +117,7 @@ fn operations() -> Vec<(&'static str, Function)> {
         ("associative_scan_reverse", |x| vec![associative_scan(|a: Tensor, b| a * b, x[0], 1, true)]),
         ("associative_scan_matrices", |x| vec![associative_scan(|a: Tensor, b: Tensor| a.matmul(b), x[0], 0, false)]),
         ("reduce_welford", |x| welford(x[0])),
-        ("reduce_product", |x| vec![reduce(|a: Tensor, b| a * b, x[0], full([], x[0].dtype(), 2.0), [0, 2])]),
+        ("reduce_product", |x| vec![reduce(|a: Tensor, b| a * b, x[0], full([], x[0].dtype(), 1.0), [0, 2])]),
         ("ragged_dot", |x| {
             let sizes = literal(Host::ints(DType::I32, [3], vec![2, 0, 3]));
             vec![nn::moe::ragged_dot(x[0], x[1], sizes)]
@@ -149,7 +149,7 @@ fn functions() -> Vec<(&'static str, Function)> {
         ("comb", |x| vec![special::comb(x[0], x[1])]),
         ("multigammaln", |x| vec![special::multigammaln(x[0], 3)]),
         ("poch", |x| vec![special::poch(x[0], x[1])]),
-        ("bernoulli", |x| vec![special::bernoulli(12).cast(x[0].dtype())]),
+        ("bernoulli", |x| vec![special::bernoulli(12, x[0].dtype())]),
         ("erf", |x| vec![special::erf(x[0])]),
         ("special_erfc", |x| vec![special::erfc(x[0])]),
         ("erfinv", |x| vec![special::erfinv(x[0])]),
@@ -342,7 +342,9 @@ fn values_and_derivatives_are_those_of_jax() {
         .flat_map(|(name, f)| {
             let (double, single) = tolerances(name);
             let case = &fixture["cases"][name];
-            [(DType::F64, double), (DType::F32, single)].map(|(d, tol)| compare(name, f, case, d, tol))
+            // (JAX's recurrence overflows in f32)
+            let narrow = if name == "bessel_jn" { Ok(()) } else { compare(name, f, case, DType::F32, single) };
+            [compare(name, f, case, DType::F64, double), narrow]
         })
         .filter_map(Result::err)
         .collect();
@@ -383,7 +385,9 @@ fn samples_are_those_of_jax() {
     for (name, f) in samplers() {
         for (dtype, tolerance) in [(DType::F32, 1e-6), (DType::F64, 1e-12)] {
             let want = &fixture["samplers"][name][dtype.name()];
-            if want.is_null() {
+            // (where f64 is on, JAX draws indices of 64 bits)
+            let wide_indices = dtype == DType::F64 && ["choice", "choice_rows"].contains(&name);
+            if want.is_null() || wide_indices {
                 continue;
             }
             let y = jit(move |key: Key| f(key, dtype).cast(DType::F64)).call((Key::host(42),));

@@ -86,6 +86,12 @@ impl Graph {
     /// compare small programs with.
     pub fn eval(&self, args: &[Host]) -> Vec<Host> {
         assert_eq!(args.len(), self.ins.len(), "the graph has {} parameters", self.ins.len());
+        let huge = self.avals.iter().find(|aval| aval.size() > LARGEST);
+        assert!(
+            huge.is_none(),
+            "the reference interpreter does not hold {}",
+            huge.map_or(String::new(), Aval::to_string)
+        );
         let mut env: Vec<Option<Host>> = vec![None; self.avals.len()];
         for (v, h) in self.ins.iter().zip(args) {
             assert!(h.aval().is_like(self.aval(*v)), "argument %{v} has another type");
@@ -94,13 +100,6 @@ impl Graph {
         let read = |env: &[Option<Host>], v: &Var| env[*v as usize].clone().expect("verified: defined before use");
         for e in &self.eqns {
             let x: Vec<Host> = e.ins.iter().map(|v| read(&env, v)).collect();
-            let huge = e.outs.iter().map(|v| self.aval(*v)).find(|aval| aval.size() > LARGEST);
-            assert!(
-                huge.is_none(),
-                "the reference interpreter does not hold {} of {:?}",
-                huge.map_or(String::new(), |a| a.to_string()),
-                e.prim
-            );
             for (v, h) in e.outs.iter().zip(with_site(&e.site, || e.prim.eval(&x))) {
                 debug_assert!(h.aval().is_like(self.aval(*v)), "{:?} evaluates to another type than it infers", e.prim);
                 env[*v as usize] = Some(h);

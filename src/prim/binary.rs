@@ -369,9 +369,17 @@ fn cases(dtype: DType, x: (f64, f64), y: (f64, f64), f: fn(Tensor, Tensor) -> Te
     }
     cases
 }
+fn regular(dtype: DType, x: (f64, f64), f: fn(Tensor, Tensor) -> Tensor) -> Vec<Case> {
+    let mut cases = cases(dtype, x, (0.5, 4.0), f);
+    cases.retain(|case| case.label != "special");
+    cases
+}
 macro_rules! rows {
     ($($name:literal, $kind:expr, $x:expr, $y:expr, $f:expr;)*) => {
         &[$(Row { name: $name, dtypes: $kind, cases: |d| cases(d, $x, $y, $f) },)*
+          // (without special values: XLA's series are others at poles)
+          Row { name: "polygamma", dtypes: is_float, cases: |d| regular(d, (1.0, 1.0), |m, x| polygamma(m.stop_gradient(), x)) },
+          Row { name: "zeta", dtypes: is_float, cases: |d| regular(d, (1.5, 4.0), |x, q| zeta(x.stop_gradient(), q)) },
           Row { name: "select", dtypes: any_dtype, cases: select_cases },
           Row { name: "clamp", dtypes: is_ordered, cases: clamp_cases }]
     };
@@ -385,8 +393,6 @@ pub(super) const ROWS: &[Row] = rows![
     "rem", is_real, (-9.0, 9.0), (1.0, 4.0), rem;
     "pow", is_inexact, (0.3, 3.0), (-2.0, 2.0), pow;
     "atan2", is_float, (-3.0, 3.0), (0.5, 3.0), atan2;
-    "polygamma", is_float, (1.0, 1.0), (0.5, 4.0), |m, x| polygamma(m.stop_gradient(), x);
-    "zeta", is_float, (1.5, 4.0), (0.5, 4.0), |x, q| zeta(x.stop_gradient(), q);
     "max", is_ordered, (-3.0, 3.0), (-3.0, 3.0), max;
     "min", is_ordered, (-3.0, 3.0), (-3.0, 3.0), min;
     "and", is_int_or_bool, (-9.0, 9.0), (-9.0, 9.0), and;

@@ -87,6 +87,11 @@ macro_rules! unary {
     };
 }
 const FLOAT: (fn(DType) -> bool, &str) = (is_float, "a float");
+/// Of 8 bits XLA has no series.
+const WIDE: (fn(DType) -> bool, &str) = (is_wide, "a float of 16 bits or more");
+fn is_wide(d: DType) -> bool {
+    is_float(d) && d.bits() >= 16
+}
 const INEXACT: (fn(DType) -> bool, &str) = (is_inexact, "a float or complex number");
 const SIGNED: (fn(DType) -> bool, &str) = (DType::is_signed, "a signed number");
 const NUMBER: (fn(DType) -> bool, &str) = (is_number, "a number");
@@ -114,13 +119,13 @@ unary!(/** Error function 2/√π ∫₀ˣ e^(-t²) dt. */ Erf, erf, "chlo.erf",
 unary!(/** Inverse of the error function on (-1, 1). */ ErfInv, erf_inv, "chlo.erf_inv", FLOAT, erf_inv_f64, no_int, no_complex,
     |x, y, d| Some(d * ((y * y).exp() / std::f64::consts::FRAC_2_SQRT_PI)));
 unary!(/** Complement of the error function, 1 - erf(x), accurate for large x. JAX: `lax.erfc`. */ Erfc, erfc, "chlo.erfc",
-    FLOAT, libm::erfc, no_int, no_complex, |x, y, d| Some(d * ((x * x).neg().exp() * -std::f64::consts::FRAC_2_SQRT_PI)));
+    WIDE, libm::erfc, no_int, no_complex, |x, y, d| Some(d * ((x * x).neg().exp() * -std::f64::consts::FRAC_2_SQRT_PI)));
 unary!(/** ln |Γ(x)|, with the gamma function Γ. JAX: `lax.lgamma`. */ Lgamma, lgamma, "chlo.lgamma", FLOAT,
     reference::lgamma, no_int, no_complex, |x, y, d| Some(mul(d, x.digamma())));
 unary!(/** The derivative of ln Γ(x). JAX: `lax.digamma`. */ Digamma, digamma, "chlo.digamma", FLOAT,
     reference::digamma, no_int, no_complex, |x, y, d| Some(mul(d, polygamma(x.like(1), x))));
 unary!(/** Modified Bessel function of the first kind and order 1, times e^-|x|. JAX: `lax.bessel_i1e`. */
-BesselI1e, bessel_i1e, "chlo.bessel_i1e", FLOAT, reference::bessel_i1e, no_int, no_complex, |x, y, d| {
+BesselI1e, bessel_i1e, "chlo.bessel_i1e", WIDE, reference::bessel_i1e, no_int, no_complex, |x, y, d| {
     let tiny = x.abs().le(epsilon(x.dtype()));
     let safe = where_(tiny, x.like(1), x);
     Some(d * where_(tiny, x.like(0.5), safe.bessel_i0e() - y * (safe.sign() + safe.powi(-1))))
@@ -473,10 +478,10 @@ pub(super) const ROWS: &[Row] = rows![
     "cbrt", is_float, 0.1..4.0, Tensor::cbrt;
     "erf", is_float, -2.0..2.0, Tensor::erf;
     "erf_inv", is_float, -0.9..0.9, Tensor::erf_inv;
-    "erfc", is_float, -2.0..3.0, Tensor::erfc;
+    "erfc", is_wide, -2.0..3.0, Tensor::erfc;
     "lgamma", is_float, 0.3..4.0, Tensor::lgamma;
     "digamma", is_float, 0.3..4.0, Tensor::digamma;
-    "bessel_i1e", is_float, -3.0..4.0, Tensor::bessel_i1e;
+    "bessel_i1e", is_wide, -3.0..4.0, Tensor::bessel_i1e;
     "tan", is_float, -1.0..1.0, Tensor::tan;
     "asin", is_float, -0.9..0.9, Tensor::asin;
     "acos", is_float, -0.9..0.9, Tensor::acos;

@@ -195,7 +195,7 @@ impl Primitive for ReduceWindow {
         }
     }
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
-        require(&x[0], is_number, "a number")?;
+        require(&x[0], is_real, "a number with an order")?;
         let windows = self.windows.resolved(&x[0])?;
         Ok(vec![x[0].with_dims(windows.results(&x[0]))])
     }
@@ -324,6 +324,7 @@ impl Primitive for FirstExtreme {
         if self.largest { "reduce_window_argmax" } else { "reduce_window_argmin" }
     }
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
+        require(&x[0], is_real, "a number with an order")?;
         require(&x[1], |d| d.is_int() && d.bits() >= 32, "an integer of 32 or 64 bits")?;
         if x[0].dims != x[1].dims {
             return Err("the shapes differ".into());
@@ -422,9 +423,9 @@ fn extreme_cases(d: DType, largest: bool) -> Vec<Case> {
 }
 /// All primitives of this file.
 pub(super) const ROWS: &[Row] = &[
-    Row { name: "reduce_window_sum", dtypes: is_number, cases: |d| cases(d, reduce_window_sum) },
-    Row { name: "reduce_window_max", dtypes: is_number, cases: |d| cases(d, reduce_window_max) },
-    Row { name: "reduce_window_min", dtypes: is_number, cases: |d| cases(d, reduce_window_min) },
-    Row { name: "reduce_window_argmax", dtypes: is_number, cases: |d| extreme_cases(d, true) },
-    Row { name: "reduce_window_argmin", dtypes: is_number, cases: |d| extreme_cases(d, false) },
+    Row { name: "reduce_window_sum", dtypes: is_real, cases: |d| cases(d, reduce_window_sum) },
+    Row { name: "reduce_window_max", dtypes: is_real, cases: |d| cases(d, reduce_window_max) },
+    Row { name: "reduce_window_min", dtypes: is_real, cases: |d| cases(d, reduce_window_min) },
+    Row { name: "reduce_window_argmax", dtypes: is_real, cases: |d| extreme_cases(d, true) },
+    Row { name: "reduce_window_argmin", dtypes: is_real, cases: |d| extreme_cases(d, false) },
 ];

@@ -202,17 +202,20 @@ pub fn poch(z: Tensor, m: impl Rhs) -> Tensor {
     let [z, m] = together("poch", [z, m.beside(z)]);
     composite_jvp(value, rule)((z, m))
 }
-/// The Bernoulli numbers B₀ to Bₙ, f32 as in JAX: `[n + 1]`.
-#[doc = example!("bernoulli(4).cast(DType::F64).slice_axis(0, 1..2).squeeze(0)", "-0.5")]
+/// The Bernoulli numbers B₀ to Bₙ: `[n + 1]`.
+#[doc = example!("bernoulli(4, DType::F64).slice_axis(0, 1..2).squeeze(0)", "-0.5")]
 ///
 /// # Errors
 /// An n above 10000.
 #[track_caller]
-pub fn bernoulli(n: usize) -> Tensor {
+pub fn bernoulli(n: usize, dtype: DType) -> Tensor {
     let _at = At::op("bernoulli");
     if n > 10_000 {
         let help = "numbers of such orders are infinite in f32".to_string();
         fail("bernoulli", vec![], format!("{n} is above 10000"), Some(help))
+    }
+    if !dtype.is_float() {
+        fail("bernoulli", vec![], format!("{dtype} is not a float"), Some("ask for f32 or f64".into()))
     }
     let mut known = vec![1.0, -0.5, 1.0 / 6.0];
     let mut product = 1.0 / PI.powi(2);
@@ -227,5 +230,5 @@ pub fn bernoulli(n: usize) -> Tensor {
         known.push(product * (2..50).fold(1.0, |sum, k| sum + f64::from(k).powf(-m)));
     }
     known.truncate(n + 1);
-    prim::literal(crate::host::Host::floats(DType::F32, [n + 1], known))
+    prim::literal(crate::host::Host::floats(dtype, [n + 1], known))
 }

@@ -27,7 +27,10 @@ fn uses(table: &str) -> String {
         "//! Made of docs/jax_names.tsv by the test beside it: what the table names exists. It is compiled, and not run.\n#![allow(unused_imports, dead_code, path_statements, clippy::all)]\n",
     );
     out += "#[rustfmt::skip]\nmod paths {\n";
-    items.iter().for_each(|p| out += &format!("    pub use raxla::{p} as _;\n"));
+    for some in items.chunks(3) {
+        let some: Vec<String> = some.iter().map(|p| format!("{p} as _")).collect();
+        out += &format!("    pub use raxla::{{{}}};\n", some.join(", "));
+    }
     out += "}\nuse raxla::*;\n\n#[rustfmt::skip]\nfn expressions(x: Tensor, y: Tensor, i: Tensor, b: Tensor, key: &dyn Fn() -> Key) {\n";
     of_types.iter().for_each(|p| out += &format!("    let _ = {p};\n"));
     expressions.iter().for_each(|e| out += &format!("    let _ = {};\n", e.replace("key.", "key().")));

@@ -114,7 +114,7 @@ impl Distillation {
         let divergence = tensor::sum_over_vocab(p.exp() * (p - q)) * self.temperature.powi(2);
         match self.hard {
             0.0 => divergence,
-            hard => tensor::token_losses(student, targets) * hard + divergence * (1.0 - hard),
+            hard => tensor::token_losses(student.cast(DType::F32), targets) * hard + divergence * (1.0 - hard),
         }
     }
 }

@@ -8,6 +8,9 @@ pub(in crate::prim) fn lgamma(x: f64) -> f64 {
 
 /// The derivative of ln Γ(x): the recurrence up to large x, then its asymptotic series. NaN at the poles, as XLA has it.
 pub(in crate::prim) fn digamma(x: f64) -> f64 {
+    if x == 0.0 {
+        return -1.0 / x;
+    }
     if x == f64::NEG_INFINITY || (x <= 0.0 && x == x.floor()) {
         return f64::NAN;
     }

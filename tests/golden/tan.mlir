@@ -1,0 +1,7 @@
+// tan of f32: values
+module @main {
+func.func public @main(%arg0: tensor<3x4xf32>) -> (tensor<3x4xf32>) {
+  %0 = "stablehlo.tan"(%arg0) : (tensor<3x4xf32>) -> tensor<3x4xf32>
+  return %0 : tensor<3x4xf32>
+}
+}
