@@ -107,7 +107,7 @@ fn blocks_of_attention_keep_segments_apart() {
                     true => Seen::new(None, k, v, at).0.attend(q, at, None, options),
                     false => {
                         let same = segments.expand_dims(-1).eq(segments.expand_dims(1));
-                        let mask = same.expand_dims(1).expand_dims(1) & raxla::nn::causal_mask(N, N, number(0));
+                        let mask = same.expand_dims(1) & raxla::nn::causal_mask(N, N, number(0));
                         raxla::nn::attention(q, k, v, mask, 0.5)
                     }
                 };

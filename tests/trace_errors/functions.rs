@@ -142,7 +142,7 @@ fn of_derivatives() {
         (
             vec![i(&[3])],
             |x| vec![wrong!(jacfwd(|x: Tensor| x))(x[0])],
-            "jacfwd: the argument is i32[3]: only floats have derivatives\n  help: convert it first with `.cast(DType::F32)`, or let the closure capture it",
+            "jacfwd: the argument is i32[3]: only floats have gradients\n  help: convert it first with `.cast(DType::F32)`, or let the closure capture it",
         ),
         (
             vec![f(&[])],

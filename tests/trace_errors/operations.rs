@@ -54,12 +54,12 @@ fn of_elementwise_operations() {
         (
             vec![i(&[3])],
             |x| vec![wrong!(x[0].tanh())],
-            "tanh of i32[3]: i32 is not a float\n  help: convert it first with `.cast(..)`",
+            "tanh of i32[3]: i32 is not a float or complex number\n  help: convert it first with `.cast(..)`",
         ),
         (
             vec![i(&[3])],
             |x| vec![wrong!(x[0].pow(2))],
-            "pow of i32[3] and i32[3]: i32 is not a float\n  help: convert it first with `.cast(..)`",
+            "pow of i32[3] and i32[3]: i32 is not a float or complex number\n  help: convert it first with `.cast(..)`",
         ),
         (
             vec![i(&[3])],
