@@ -195,7 +195,7 @@ fn wrong_uses_are_named() {
     let e = refusal(&x, |x| vec![jvp(|(x, _): (Tensor, Tensor)| x, (x[0], x[0]), (x[0], x[0].sum(0))).1]);
     assert_eq!(e.reason, "the tangent `1` is f32[] but belongs to f32[3]");
     let e = refusal(&x, |x| vec![jacfwd(|x: Tensor| x.gt(0.0))(x[0])]);
-    assert_eq!(e.reason, "the result is bool[3]: only floats have derivatives");
+    assert_eq!(e.reason, "the result is bool[3]: only floats have gradients");
 
     let pair = [f32s(&[3]), f32s(&[4])];
     let e = refusal(&pair, |x| vmap(|v: Vec<Tensor>| v)(x.to_vec()));
