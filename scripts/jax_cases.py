@@ -1,4 +1,4 @@
-"""How scripts/make_numpy_fixtures.py and scripts/make_nn_fixtures.py write cases: inputs, results and derivatives, in f64.
+"""How scripts/make_numpy_fixtures.py, make_nn_fixtures.py and make_linalg_fixtures.py write cases: inputs, results and derivatives, in f64.
 
 Inputs are numbers that f32 has, so that a case is the same one in both dtypes.
 """

@@ -39,6 +39,7 @@ fn targets_that_there_cannot_be_are_refused_with_what_there_is() {
         ("v5e:2x2x2", "a grid of two sizes"),
         ("v5e:0x4", "`0x4` is no grid of chips"),
         ("v5e:200x200", "`200x200` is no grid of chips"),
+        ("v5e:3x5", "of which no grid of 3x5 is made"),
         ("v5e", "is a TPU, which has a grid of chips"),
         ("v9:2x2", "no TPU is called `v9`"),
         ("h100:8", "`h100` is no TPU"),

@@ -135,15 +135,11 @@ mod tests {
     use crate::{
         aval::DType,
         host::Host,
-        ops::shape::tests::{is, of},
+        ops::shape::tests::{ints, is, of},
         prim::{literal, sample},
         testing::check_grads,
         trace::trace_graph,
     };
-
-    fn ints(dims: &[usize], v: &[i128]) -> Tensor {
-        literal(Host::ints(DType::I32, dims, v.to_vec()))
-    }
 
     #[test]
     fn slices_are_taken_along_any_axis() {

@@ -422,6 +422,11 @@ pub(crate) mod tests {
         (y.dims().to_vec(), y.to_ints())
     }
 
+    /// Integers of this shape.
+    pub(crate) fn ints(dims: &[usize], v: &[i128]) -> Tensor {
+        crate::prim::literal(Host::ints(DType::I32, dims, v.to_vec()))
+    }
+
     pub(crate) fn is(have: (Vec<usize>, Vec<i128>), dims: &[usize], values: &[i128]) {
         assert_eq!(have, (dims.to_vec(), values.to_vec()));
     }

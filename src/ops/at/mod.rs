@@ -434,15 +434,11 @@ mod tests {
     use super::*;
     use crate::{
         host::Host,
-        ops::shape::tests::{is, of},
+        ops::shape::tests::{ints, is, of},
         prim::{literal, sample},
         testing::check_grads,
         trace::trace_graph,
     };
-
-    fn ints(dims: &[usize], v: &[i128]) -> Tensor {
-        literal(Host::ints(DType::I32, dims, v.to_vec()))
-    }
 
     #[test]
     fn parts_are_read_as_numpy_reads_them() {

@@ -73,7 +73,18 @@ impl Target {
                     format!("as in {name}:{form}"),
                 ));
             }
-            return Ok(Target { chip, shape, slices: 1 });
+            let target = Target { chip, shape, slices: 1 };
+            let hosts = target.host_bounds();
+            if target.shape.iter().zip(hosts).any(|(size, host)| size % host != 0) {
+                let [x, y, _] = hosts;
+                let help = "make the first two sizes even, or name a grid that one host holds";
+                return Err(wrong(
+                    text,
+                    format!("its hosts hold {x}x{y} chips, of which no grid of {grid} is made"),
+                    help,
+                ));
+            }
+            return Ok(target);
         }
         // (`x` also stands in names)
         let found = text.match_indices('x').find_map(|(at, _)| Some((Chip::named(&text[..at])?, &text[at + 1..])));
