@@ -102,7 +102,7 @@ CASES = {
     "toeplitz": (jsl.toeplitz, [general(3), general(4)]),
     "trace": (la.trace, [general(2, 3, 4)]),
     "tensorsolve": (la.tensorsolve, [general(2, 3, 6), general(2, 3)]),
-    "tensorinv": (lambda a: la.tensorinv(a, ind=1), [general(6, 2, 3)]),
+    "tensorinv": (lambda a: la.tensorinv(a, ind=1), [well(6, 6).reshape(6, 2, 3)]),
     "cg": (lambda a, b: sparse.cg(lambda x: a @ x, b, tol=1e-14)[0], [spd(4, 4), general(4)]),
     "gmres": (lambda a, b: sparse.gmres(lambda x: a @ x, b, tol=1e-14)[0], [well(4, 4), general(4)]),
     "bicgstab": (lambda a, b: sparse.bicgstab(lambda x: a @ x, b, tol=1e-14)[0], [well(4, 4), general(4)]),
