@@ -134,9 +134,8 @@ mod tests {
     use super::*;
     use crate::{
         aval::DType,
-        host::Host,
         ops::shape::tests::{ints, is, of},
-        prim::{literal, sample},
+        prim::sample,
         testing::check_grads,
         trace::trace_graph,
     };

@@ -433,9 +433,8 @@ impl At {
 mod tests {
     use super::*;
     use crate::{
-        host::Host,
         ops::shape::tests::{ints, is, of},
-        prim::{literal, sample},
+        prim::sample,
         testing::check_grads,
         trace::trace_graph,
     };
