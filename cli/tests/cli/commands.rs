@@ -140,8 +140,13 @@ fn doctor_names_the_devices() {
 /// A platform without a plugin: what is missing for it, and what there is in its place.
 #[test]
 fn doctor_tells_platforms_apart() {
-    plugin();
-    let outcome = run(unnamed(&mut raxla(["doctor", "--platform", "tpu"])));
+    // a home that holds the CPU's plugin alone, whatever this machine's own has installed
+    let home = tempfile::tempdir().unwrap();
+    let (plugin, plugins) = (plugin(), home.path().join("plugins"));
+    let folder = plugin.parent().unwrap();
+    fs::create_dir(&plugins).unwrap();
+    std::os::unix::fs::symlink(folder, plugins.join(folder.file_name().unwrap())).unwrap();
+    let outcome = run(unnamed(&mut raxla(["doctor", "--platform", "tpu"])).env("RAXLA_HOME", home.path()));
     assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
     let wanted =
         ["problem   no `tpu` plugin is installed", "help: run `raxla plugin install tpu` (libtpu ", "installed is cpu"];
