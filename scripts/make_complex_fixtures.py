@@ -16,6 +16,32 @@ newton = lambda z: z - (z**3 - 1) / (3 * z**2)
 scan = lambda c: lax.scan(lambda z, _: (z * z + c, z.real), c, None, length=3)
 indices = jnp.array([2, 0, 2])
 
+la = jnp.linalg
+# (functions that depend neither on the order of eigenvalues nor on the phases of their vectors)
+well = lambda x: x + 3 * jnp.eye(x.shape[-1])
+spread = lambda x: x * 0.25 + jnp.diag(jnp.arange(x.shape[-1]))
+
+
+def matrix_sine(x):
+    w, v = jax.lax.linalg.eig(x, compute_left_eigenvectors=False, enable_eigvec_derivs=True)
+    return (v * jnp.sin(w)[..., None, :]) @ la.inv(v)
+
+
+def sizes_of_vectors(x):
+    w, v = jax.lax.linalg.eig(x, compute_left_eigenvectors=False, enable_eigvec_derivs=True)
+    return (jnp.abs(v) ** 2 * w[..., None, :]).sum(-1)
+
+
+def parts_of_vectors(x):
+    w, v = jax.lax.linalg.eig(x, compute_left_eigenvectors=False, enable_eigvec_derivs=True)
+    return (v * w[..., None, :]).sum(-1)
+
+
+def roots_and_missing(p):
+    roots = jnp.sort(jnp.roots(p, strip_zeros=False))
+    return roots[:3], jnp.isfinite(roots)
+
+
 CASES = {
     "add": (lambda x, y: x + y, [z(), z()]),
     "sub": (lambda x, y: x - y, [z(), z()]),
@@ -100,8 +126,24 @@ CASES = {
     "jacrev": (jax.jacrev(lambda x: jnp.exp(x) * x[0], holomorphic=True), [z()]),
     "jacfwd_of_real": (jax.jacfwd(lambda x: jnp.exp(1j * x)), [real(3)]),
     "grad_through_complex": (jax.grad(lambda x: jnp.abs(jnp.exp(1j * x) + x).sum()), [real(3)]),
+    "solve": (lambda x, b: la.solve(well(x), b), [cplx(2, 3, 3), cplx(2, 3, 2)]),
+    "solve_vector": (lambda x, b: la.solve(well(x), b), [cplx(3, 3), z()]),
+    "inv": (lambda x: la.inv(well(x)), [cplx(3, 3)]),
+    "cholesky": (lambda x: la.cholesky(x @ x.conj().mT + 2 * jnp.eye(3)), [cplx(2, 3, 3)]),
+    "eigvals": (lambda x: jnp.sin(la.eigvals(x)).sum(-1), [cplx(2, 4, 4)]),
+    "eigvals_of_real": (lambda x: jnp.sin(la.eigvals(x)).sum(-1), [real(2, 5, 5)]),
+    "eig": (lambda x: matrix_sine(spread(x)), [cplx(4, 4)]),
+    "eig_of_real": (lambda x: matrix_sine(spread(x)), [real(4, 4)]),
+    "eig_sizes": (sizes_of_vectors, [cplx(3, 3)]),
+    "eig_parts": (parts_of_vectors, [cplx(3, 3)]),
+    "roots": (lambda p: jnp.sort(jnp.roots(p, strip_zeros=False)), [cplx(5)]),
+    "roots_of_real": (lambda p: jnp.sin(jnp.roots(p, strip_zeros=False)).sum(), [real(5, low=0.5, high=1.5)]),
+    "sort": (lambda x: jnp.sort(jnp.round(4 * x.real) / 4 + 1j * x.imag), [cplx(2, 12)]),
 }
 VALUES = {
+    "roots_zeros": (roots_and_missing, [jnp.array([0, 0, 1.0, -3, 2, 0])]),
+    "argsort": (lambda x: jnp.argsort(jnp.round(4 * x.real) / 4 + 1j * x.imag).astype(jnp.int32), [cplx(2, 12)]),
+    "sort_complex": (jnp.sort_complex, [real(6)]),
     "eq": (lambda x, y: x == y, [z(), z()]),
     "eq_itself": (lambda x: x == x, [z()]),
     "ne": (lambda x, y: x != y, [z(), z()]),

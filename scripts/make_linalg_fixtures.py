@@ -106,8 +106,12 @@ CASES = {
     "cg": (lambda a, b: sparse.cg(lambda x: a @ x, b, tol=1e-14)[0], [spd(4, 4), general(4)]),
     "gmres": (lambda a, b: sparse.gmres(lambda x: a @ x, b, tol=1e-14)[0], [well(4, 4), general(4)]),
     "bicgstab": (lambda a, b: sparse.bicgstab(lambda x: a @ x, b, tol=1e-14)[0], [well(4, 4), general(4)]),
+    "cg_x0": (lambda a, b, x: sparse.cg(lambda y: a @ y, b, x, tol=1e-14)[0], [spd(4, 4), general(4), general(4)]),
+    "gmres_x0": (lambda a, b, x: sparse.gmres(lambda y: a @ y, b, x, tol=1e-14)[0], [well(4, 4), general(4), general(4)]),
+    "bicgstab_x0": (lambda a, b, x: sparse.bicgstab(lambda y: a @ y, b, x, tol=1e-14)[0], [well(4, 4), general(4), general(4)]),
 }
 VALUES = {
+    "cg_first_step": (lambda a, b, x: sparse.cg(lambda y: a @ y, b, x, tol=1e-14, maxiter=1)[0], [spd(4, 4), general(4), general(4)]),
     "matrix_rank": (la.matrix_rank, [np.stack([eighths(4, 2) @ eighths(2, 3), general(4, 3)])]),
     "lu_pivots_to_permutation": (lambda p: jax.lax.linalg.lu_pivots_to_permutation(p.astype(np.int32), 4), [np.array([[2.0, 3, 2], [0, 1, 2]])]),
 }

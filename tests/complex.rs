@@ -2,9 +2,9 @@
 //! method of tensors with them.
 use crate::complex_cases::{Function, compare_all};
 use raxla::{
-    Complex32, Complex64, IndexMode, Mesh, P, ScanOptions, Window, complex, concat, cond, conv, einsum,
+    Complex32, Complex64, IndexMode, Mesh, P, ScanOptions, Window, complex, concat, cond, conv, einsum, eye,
     fft::{self, Norm},
-    fori_loop, grad, hessian, holomorphic, jacfwd, jacrev, linalg, literal,
+    fori_loop, grad, hessian, holomorphic, iota, jacfwd, jacrev, linalg, literal, numpy,
     prelude::*,
     prim, psum, remat, runtime, scan_with, shard_map, stack,
     testing::close,
@@ -31,6 +31,23 @@ fn derivative(f: impl Fn(Tensor) -> Tensor + Copy + 'static, x: Tensor) -> Vec<T
 }
 fn first(x: Tensor) -> Tensor {
     x.slice_axis(0, ..1)
+}
+
+fn well(x: Tensor) -> Tensor {
+    x + eye(x.dim(-1), x.dtype()) * 3
+}
+/// With eigenvalues that are far from each other.
+fn spread(x: Tensor) -> Tensor {
+    x * 0.25 + eye(x.dim(-1), x.dtype()) * iota([x.dim(-1)], x.dtype().real(), 0).cast(x.dtype())
+}
+/// The sine of a matrix, which depends neither on the order of eigenvalues nor on the lengths of their vectors.
+fn matrix_sine(x: Tensor) -> Tensor {
+    let (w, v) = linalg::eig(x);
+    (v * w.sin().expand_dims(-2)).matmul(linalg::inv(v))
+}
+/// With real parts that are equal here and there.
+fn in_quarters(x: Tensor) -> Tensor {
+    complex((x.real() * 4.0).round() / 4.0, x.imag())
 }
 
 fn cases() -> Vec<(&'static str, Function)> {
@@ -132,6 +149,34 @@ fn cases() -> Vec<(&'static str, Function)> {
         ("grad_through_complex", |x| {
             vec![grad(|x: Tensor| (complex(x.like(0), x).exp() + complex(x, 0)).abs().sum(..))(x[0])]
         }),
+        ("solve", |x| vec![linalg::solve(well(x[0]), x[1])]),
+        ("solve_vector", |x| vec![linalg::solve(well(x[0]), x[1])]),
+        ("inv", |x| vec![linalg::inv(well(x[0]))]),
+        ("cholesky", |x| {
+            let square = x[0].matmul(x[0].conj().swap_axes(-1, -2));
+            vec![linalg::cholesky(square + eye(3, square.dtype()) * 2)]
+        }),
+        ("eigvals", |x| vec![linalg::eigvals(x[0]).sin().sum(-1)]),
+        ("eigvals_of_real", |x| vec![linalg::eigvals(x[0]).sin().sum(-1)]),
+        ("eig", |x| vec![matrix_sine(spread(x[0]))]),
+        ("eig_of_real", |x| vec![matrix_sine(spread(x[0]))]),
+        ("eig_sizes", |x| {
+            let (w, v) = linalg::eig(x[0]);
+            vec![((v * v.conj()) * w.expand_dims(-2)).sum(-1)]
+        }),
+        ("eig_parts", |x| {
+            let (w, v) = linalg::eig(x[0]);
+            vec![(v * w.expand_dims(-2)).sum(-1)]
+        }),
+        ("roots", |x| vec![numpy::roots(x[0]).sort(-1)]),
+        ("roots_of_real", |x| vec![numpy::roots(x[0]).sin().sum(-1)]),
+        ("sort", |x| vec![in_quarters(x[0]).sort(-1)]),
+        ("roots_zeros", |x| {
+            let sorted = numpy::roots(x[0]).sort(-1);
+            vec![sorted.slice_axis(0, ..3), sorted.is_finite()]
+        }),
+        ("argsort", |x| vec![in_quarters(x[0]).argsort(-1)]),
+        ("sort_complex", |x| vec![complex(x[0], 0.0).sort(-1)]),
         ("eq", |x| vec![x[0].eq(x[1])]),
         ("eq_itself", |x| vec![x[0].eq(x[0])]),
         ("ne", |x| vec![x[0].ne(x[1])]),
@@ -158,11 +203,11 @@ fn what_has_no_meaning_is_refused_with_a_remedy() {
     };
     of_c64(|x| x.lt(x), "lt of c64[2] and c64[2]: c64 is not an ordered type");
     of_c64(|x| x.maximum(0.0), "maximum of c64[2] and c64[2]: c64 is not an ordered type");
-    of_c64(|x| x.sort(0), "take `x.real()`, `x.imag()` or `x.abs()` of complex numbers");
+    of_c64(|x| x.top_k(1).0, "take `x.real()`, `x.imag()` or `x.abs()` of complex numbers");
     of_c64(|x| x.cast(DType::F32), "converting c64 to f32 would drop the imaginary parts");
     of_c64(|x| x.softmax(0), "take `x.real()` or `x.abs()` of complex numbers");
     of_c64(|x| x.cbrt(), "cbrt of c64[2]: c64 is not a float");
-    of_c64(|x| linalg::cholesky(linalg::outer(x, x)), "c64 is not f32 or f64");
+    of_c64(|x| linalg::svdvals(linalg::outer(x, x)), "c64 is not f32 or f64");
     of_c64(|x| grad(|x: Tensor| x.sum(..))(x), "the argument is c64[2]: `grad` is of real numbers");
     of_c64(|x| jacrev(|x: Tensor| x)(x), "the argument is c64[2]: `jacrev` is of real numbers");
     of_c64(|x| hessian(|x: Tensor| x.sum(..))(x), "is of real numbers");

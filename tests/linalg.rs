@@ -92,9 +92,16 @@ fn cases() -> Cases {
         ("trace", |x| vec![linalg::trace(x[0])]),
         ("tensorsolve", |x| vec![linalg::tensorsolve(x[0], x[1])]),
         ("tensorinv", |x| vec![linalg::tensorinv(x[0], 1)]),
-        ("cg", |x| vec![linalg::cg(|v: Tensor| x[0].matmul(v), x[1], |v| v, EXACT)]),
-        ("gmres", |x| vec![linalg::gmres(|v: Tensor| x[0].matmul(v), x[1], |v| v, 20, EXACT)]),
-        ("bicgstab", |x| vec![linalg::bicgstab(|v: Tensor| x[0].matmul(v), x[1], |v| v, EXACT)]),
+        ("cg", |x| vec![linalg::cg(|v: Tensor| x[0].matmul(v), x[1], None, |v| v, EXACT)]),
+        ("gmres", |x| vec![linalg::gmres(|v: Tensor| x[0].matmul(v), x[1], None, |v| v, 20, EXACT)]),
+        ("bicgstab", |x| vec![linalg::bicgstab(|v: Tensor| x[0].matmul(v), x[1], None, |v| v, EXACT)]),
+        ("cg_x0", |x| vec![linalg::cg(|v: Tensor| x[0].matmul(v), x[1], Some(x[2]), |v| v, EXACT)]),
+        ("gmres_x0", |x| vec![linalg::gmres(|v: Tensor| x[0].matmul(v), x[1], Some(x[2]), |v| v, 20, EXACT)]),
+        ("bicgstab_x0", |x| vec![linalg::bicgstab(|v: Tensor| x[0].matmul(v), x[1], Some(x[2]), |v| v, EXACT)]),
+        ("cg_first_step", |x| {
+            let until = Until { maxiter: Some(1), ..EXACT };
+            vec![linalg::cg(|v: Tensor| x[0].matmul(v), x[1], Some(x[2]), |v| v, until)]
+        }),
         ("matrix_rank", |x| vec![linalg::matrix_rank(x[0], None)]),
         ("lu_pivots_to_permutation", |x| vec![linalg::lu_pivots_to_permutation(x[0].cast(DType::I32), 4)]),
     ]

@@ -45,6 +45,8 @@ struct System<'a> {
     a: &'a dyn Fn(Parts) -> Parts,
     m: &'a dyn Fn(Parts) -> Parts,
     b: Parts,
+    /// Where the iteration begins; `None`: at zero.
+    x0: Option<Parts>,
     until: Until,
 }
 impl System<'_> {
@@ -60,8 +62,12 @@ impl System<'_> {
         let size = dot(&self.b, &self.b);
         (size * (self.until.tol * self.until.tol)).maximum(self.until.atol * self.until.atol)
     }
-    fn zero(&self) -> Parts {
-        self.b.iter().map(|b| b.like(0.0)).collect()
+    /// Where the iteration begins, and what A makes too little there: `b - A x`.
+    fn start(&self) -> (Parts, Parts) {
+        match &self.x0 {
+            Some(x) => (x.clone(), minus(&self.b, &(self.a)(x.clone()))),
+            None => (self.b.iter().map(|b| b.like(0.0)).collect(), self.b.clone()),
+        }
     }
 }
 
@@ -69,7 +75,7 @@ impl System<'_> {
 #[track_caller]
 fn solved<X: TensorTree>(
     op: &'static str,
-    (a, b, m): (impl Fn(X) -> X, X, impl Fn(X) -> X),
+    (a, b, x0, m): (impl Fn(X) -> X, X, Option<X>, impl Fn(X) -> X),
     until: Until,
     solver: impl Fn(System) -> Parts,
 ) -> X {
@@ -84,23 +90,36 @@ fn solved<X: TensorTree>(
             Some("`.cast(DType::F32)`".into()),
         )
     }
-    let shape = b.refill(leaves);
-    let solve = |a: &dyn Fn(X) -> X, b: X| {
+    let (shape, x0) = (b.refill(leaves), x0.map(|x0| first_guess(op, &b, &x0)));
+    let solve = |a: &dyn Fn(X) -> X, b: X, x0: Option<Parts>| {
         let on_parts = |f: &dyn Fn(X) -> X, x: Parts| f(shape.refill(x)).leaves();
         let (apply, precondition) = (|x: Parts| on_parts(a, x), |x: Parts| on_parts(&m, x));
-        let parts = solver(System { a: &apply, m: &precondition, b: b.leaves(), until });
+        let parts = solver(System { a: &apply, m: &precondition, b: b.leaves(), x0, until });
         shape.refill(parts)
     };
-    custom_linear_solve(a, b, solve, solve)
+    // (a guess of the solution is none of what the transposed system, for derivatives, has as its solution)
+    custom_linear_solve(a, b, |a, b| solve(a, b, x0.clone()), |a, b| solve(a, b, None))
+}
+/// The leaves of a first guess, which must be of the types of `b`. Solutions do not depend on it, so it has no derivative.
+#[track_caller]
+fn first_guess<X: TensorTree>(op: &'static str, b: &X, x0: &X) -> Parts {
+    let (b, x0) = (b.leaves(), x0.leaves());
+    if b.len() != x0.len() || b.iter().zip(&x0).any(|(b, x)| !b.aval().is_like(&x.aval())) {
+        let operands = b.iter().chain(&x0).map(|t| t.aval()).collect();
+        let help = "`x0` is a tree like the right-hand side; `None` begins at zero";
+        fail(op, operands, "the first guess is not of the type of the right-hand side", Some(help.into()))
+    }
+    x0.iter().map(|x| x.stop_gradient()).collect()
 }
 
 /// The solution of A x = `b` for a symmetric positive definite A by conjugate gradients, where `a(x)` is A x and `m(x)` approximates A⁻¹ x
-/// (`|x| x` where nothing does). `x` and `b` are trees of tensors of one dtype, f32 or f64. Derivatives are those of the solution.
+/// (`|x| x` where nothing does), beginning at `x0`, or at zero. `x`, `b` and `x0` are trees of tensors of one dtype, f32 or f64.
+/// Derivatives are those of the solution.
 /// JAX: `jax.scipy.sparse.linalg.cg`.
 ///
 /// ```
 /// use raxla::{linalg, prelude::*};
-/// let f = jit(|a: Tensor, b: Tensor| linalg::cg(|x: Tensor| a.matmul(x), b, |x| x, linalg::Until::default()));
+/// let f = jit(|a: Tensor, b: Tensor| linalg::cg(|x: Tensor| a.matmul(x), b, None, |x| x, linalg::Until::default()));
 /// let a = Array::from_slice([2, 2], &[4f32, 1., 1., 3.])?;
 /// let x = f.call((a, Array::from_slice([2], &[1f32, 2.])?))?.to_vec::<f32>()?;
 /// assert!((x[0] - 1.0 / 11.0).abs() < 1e-5 && (x[1] - 7.0 / 11.0).abs() < 1e-5);
@@ -108,13 +127,13 @@ fn solved<X: TensorTree>(
 /// ```
 ///
 /// # Errors
-/// Trees without leaves, or of other or different dtypes; functions that return another type.
+/// Trees without leaves, or of other or different dtypes; an `x0` of another type than `b`; functions that return another type.
 #[track_caller]
-pub fn cg<X: TensorTree>(a: impl Fn(X) -> X, b: X, m: impl Fn(X) -> X, until: Until) -> X {
+pub fn cg<X: TensorTree>(a: impl Fn(X) -> X, b: X, x0: Option<X>, m: impl Fn(X) -> X, until: Until) -> X {
     let _at = At::op("cg");
-    solved("cg", (a, b, m), until, |s| {
-        let enough = s.enough();
-        let z = (s.m)(s.b.clone());
+    solved("cg", (a, b, x0, m), until, |s| {
+        let (enough, (x, r)) = (s.enough(), s.start());
+        let z = (s.m)(r.clone());
         let going = |(_, r, _, _, k): (Parts, Parts, Tensor, Parts, Tensor)| dot(&r, &r).gt(enough) & k.lt(s.steps());
         let step = |(x, r, gamma, p, k): (Parts, Parts, Tensor, Parts, Tensor)| {
             let ap = (s.a)(p.clone());
@@ -125,8 +144,8 @@ pub fn cg<X: TensorTree>(a: impl Fn(X) -> X, b: X, m: impl Fn(X) -> X, until: Un
             let p = plus(&z, next / gamma, &p);
             (x, r, next, p, k + 1)
         };
-        let gamma = dot(&s.b, &z);
-        while_loop(going, step, (s.zero(), s.b.clone(), gamma, z, zeros([], DType::I32))).0
+        let gamma = dot(&r, &z);
+        while_loop(going, step, (x, r, gamma, z, zeros([], DType::I32))).0
     })
 }
 
@@ -135,11 +154,11 @@ pub fn cg<X: TensorTree>(a: impl Fn(X) -> X, b: X, m: impl Fn(X) -> X, until: Un
 /// # Errors
 /// As [`cg`].
 #[track_caller]
-pub fn bicgstab<X: TensorTree>(a: impl Fn(X) -> X, b: X, m: impl Fn(X) -> X, until: Until) -> X {
+pub fn bicgstab<X: TensorTree>(a: impl Fn(X) -> X, b: X, x0: Option<X>, m: impl Fn(X) -> X, until: Until) -> X {
     let _at = At::op("bicgstab");
     type State = ((Parts, Parts, Parts, Parts), (Tensor, Tensor, Tensor), Tensor);
-    solved("bicgstab", (a, b, m), until, |s| {
-        let (enough, first) = (s.enough(), s.b.clone());
+    solved("bicgstab", (a, b, x0, m), until, |s| {
+        let (enough, (x, first)) = (s.enough(), s.start());
         // (a negative count: nothing moves any more)
         let going = |((_, r, _, _), _, k): State| dot(&r, &r).gt(enough) & k.lt(s.steps()) & k.ge(0);
         let step = |((x, r, p, q), (alpha, omega, rho), k): State| {
@@ -161,7 +180,7 @@ pub fn bicgstab<X: TensorTree>(a: impl Fn(X) -> X, b: X, m: impl Fn(X) -> X, unt
             ((x, r, p, q), (alpha, omega, next), where_(stuck, k.like(-1), k + 1))
         };
         let one = enough.like(1.0);
-        let state = ((s.zero(), first.clone(), first.clone(), first.clone()), (one, one, one), zeros([], DType::I32));
+        let state = ((x, first.clone(), first.clone(), first.clone()), (one, one, one), zeros([], DType::I32));
         while_loop(going, step, state).0.0
     })
 }
@@ -172,9 +191,16 @@ pub fn bicgstab<X: TensorTree>(a: impl Fn(X) -> X, b: X, m: impl Fn(X) -> X, unt
 /// # Errors
 /// As [`cg`].
 #[track_caller]
-pub fn gmres<X: TensorTree>(a: impl Fn(X) -> X, b: X, m: impl Fn(X) -> X, restart: usize, until: Until) -> X {
+pub fn gmres<X: TensorTree>(
+    a: impl Fn(X) -> X,
+    b: X,
+    x0: Option<X>,
+    m: impl Fn(X) -> X,
+    restart: usize,
+    until: Until,
+) -> X {
     let _at = At::op("gmres");
-    solved("gmres", (a, b, m), until, |s| {
+    solved("gmres", (a, b, x0, m), until, |s| {
         let (n, enough) = (s.unknowns(), s.enough());
         let restart = restart.min(n).max(1);
         let left = |x: &Parts| minus(&s.b, &(s.a)(x.clone()));
@@ -184,7 +210,8 @@ pub fn gmres<X: TensorTree>(a: impl Fn(X) -> X, b: X, m: impl Fn(X) -> X, restar
             let r = left(&x);
             (x, r, k + 1)
         };
-        while_loop(going, step, (s.zero(), s.b.clone(), zeros([], DType::I32))).0
+        let (x, r) = s.start();
+        while_loop(going, step, (x, r, zeros([], DType::I32))).0
     })
 }
 /// The vector y in the space of `r`, M A r, (M A)² r, .. that makes |r - M A y| smallest, by Arnoldi's orthonormal basis.

@@ -37,7 +37,7 @@ pub use solve::{
 
 use crate::{
     aval::{Aval, DType},
-    ops::common,
+    ops::{common, complex, shape::concat},
     prim::{self, turned},
     trace::{At, Tensor, fail},
 };
@@ -62,6 +62,50 @@ pub fn eigh(a: Tensor) -> (Tensor, Tensor) {
 pub fn eigvalsh(a: Tensor) -> Tensor {
     let _at = At::op("eigvalsh");
     eigh(a).0
+}
+
+/// Eigenvalues `[.., n]` and eigenvectors (columns of `[.., n, n]`) of square matrices, both complex and in no particular order.
+/// Eigenvectors have length 1 and their largest element is real; derivatives are those of distinct eigenvalues. On the CPU alone.
+/// JAX: `jnp.linalg.eig`, whose order may be another one, and whose eigenvectors have no derivatives unless one asks for them.
+///
+/// ```
+/// use raxla::{Complex64, linalg, prelude::*};
+/// let f = jit(|a: Tensor| linalg::eig(a));
+/// let (w, v) = f.call((Array::from_slice([2, 2], &[0f64, 1., -1., 0.])?,))?; // a quarter turn
+/// assert!((w.to_vec::<Complex64>()?[0] - Complex64::I).norm() < 1e-15);
+/// let ratio = v.to_vec::<Complex64>()?[2] / v.to_vec::<Complex64>()?[0];
+/// assert!((ratio - Complex64::I).norm() < 1e-15);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// Matrices that are not square; dtypes other than f32, f64, c64 and c128; other platforms than the CPU.
+#[track_caller]
+pub fn eig(a: Tensor) -> (Tensor, Tensor) {
+    let _at = At::op("eig");
+    square("eig", a);
+    let (v, w) = prim::eig(a);
+    (w, v)
+}
+/// The eigenvalues alone. JAX: `jnp.linalg.eigvals`.
+///
+/// # Errors
+/// As [`eig`].
+#[track_caller]
+pub fn eigvals(a: Tensor) -> Tensor {
+    let _at = At::op("eigvals");
+    eig(a).0
+}
+
+/// Complex matrices `[.., m, n]` as real ones `[.., 2m, 2n]`, of which products are those of the complex ones.
+fn as_real(z: Tensor) -> Tensor {
+    let (re, im) = (z.real(), z.imag());
+    concat(&[concat(&[re, -im], -1), concat(&[im, re], -1)], -2)
+}
+/// The complex matrices `[.., m, n]` of the left half `[.., 2m, n]` of [`as_real`].
+fn as_complex(x: Tensor) -> Tensor {
+    let m = x.dim(-2) / 2;
+    complex(x.slice_axis(-2, ..m), x.slice_axis(-2, m..))
 }
 
 /// Refuse what is no matrix; its rows and columns.

@@ -1,14 +1,14 @@
 //! Systems of equations, inverses and determinants.
-use super::{alike, matrix, one_beside, square};
+use super::{alike, as_complex, as_real, matrix, one_beside, square};
 use crate::{
     aval::DType,
-    ops::{shape::concat, where_},
+    ops::{complex, shape::concat, where_},
     prim::{self, Triangle, composite_jvp, diagonal, fori_loop, iota, rows_in_order, times, triangular_solve, turned},
     trace::{At, Tensor, fail},
 };
 
 /// The lower triangular L with L Lᵀ = `a` for symmetric positive definite matrices `[.., n, n]`: for the symmetric part, if they are not
-/// symmetric. NaN where a matrix is not positive definite. JAX: `jnp.linalg.cholesky`.
+/// symmetric; L Lᴴ = `a` for Hermitian ones of complex numbers. NaN where a matrix is not positive definite. JAX: `jnp.linalg.cholesky`.
 ///
 /// ```
 /// # use raxla::{linalg, prelude::*};
@@ -19,11 +19,23 @@ use crate::{
 /// ```
 ///
 /// # Errors
-/// Matrices that are not square; dtypes other than f32 and f64.
+/// Matrices that are not square; dtypes other than f32, f64, c64 and c128.
 #[track_caller]
 pub fn cholesky(a: Tensor) -> Tensor {
     let _at = At::op("cholesky");
-    square("cholesky", a);
+    let n = square("cholesky", a);
+    if a.dtype().is_complex() {
+        // Each number as a matrix of two rows: those of L's diagonal are real multiples of the identity, so that the real factor is L.
+        let outer = a.dims()[..a.rank() - 2].to_vec();
+        let (first, second) = (outer.len(), outer.len() + 2);
+        let front: Vec<usize> = (0..first).collect();
+        let split = as_real((a + turned(a).conj()) * 0.5).reshape([&outer[..], &[2, n, 2, n]].concat());
+        let pairs = split.transpose([&front[..], &[first + 1, first, second + 1, second]].concat());
+        let l = prim::cholesky(pairs.reshape([&outer[..], &[2 * n, 2 * n]].concat()));
+        let l = l.reshape([&outer[..], &[n, 2, n, 2]].concat()).slice_axis(-1, ..1).squeeze(-1);
+        let part = |i: usize| l.slice_axis(-2, i..i + 1).squeeze(-2);
+        return complex(part(0), part(1));
+    }
     prim::cholesky((a + turned(a)) * 0.5)
 }
 /// The Cholesky factor of `a` and whether it is the lower one, for [`cho_solve`]. JAX: `jax.scipy.linalg.cho_factor`.
@@ -146,7 +158,7 @@ fn by_factors((lu, permutation): (Tensor, Tensor), b: Tensor) -> Tensor {
 /// infinities or NaN. JAX: `jnp.linalg.solve`.
 ///
 /// # Errors
-/// Matrices that are not square, or do not fit `b`; dtypes other than f32 and f64.
+/// Matrices that are not square, or do not fit `b`; dtypes other than f32, f64, c64 and c128.
 #[track_caller]
 pub fn solve(a: Tensor, b: Tensor) -> Tensor {
     let _at = At::op("solve");
@@ -163,7 +175,10 @@ pub fn solve(a: Tensor, b: Tensor) -> Tensor {
             (x, by_factors(factors, db - times(da, x)))
         },
     );
-    with_columns("solve", a, b, |a, b| direct((a, b)))
+    with_columns("solve", a, b, |a, b| match a.dtype().is_complex() && a.dtype() == b.dtype() {
+        true => as_complex(direct((as_real(a), concat(&[b.real(), b.imag()], -2)))),
+        false => direct((a, b)),
+    })
 }
 /// The inverse of square matrices `[.., n, n]`; infinities or NaN for a singular one. JAX: `jnp.linalg.inv`.
 ///

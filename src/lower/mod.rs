@@ -48,7 +48,7 @@ pub struct Lower {
     locations: Option<Locations>,
     depth: usize,
     last_effect: Option<Value>,
-    calls_host: bool,
+    calls_host: Option<&'static str>,
     /// May the program call kernels of the CPU?
     kernels: bool,
     asked_for_kernels: bool,
@@ -90,8 +90,8 @@ pub struct Style {
 pub struct Module {
     /// StableHLO.
     pub text: String,
-    /// Does it call functions of this process ([`Lower::calls_host`])?
-    pub calls_host: bool,
+    /// The first operation that calls a function of this process ([`Lower::calls_host`]), if one does.
+    pub calls_host: Option<&'static str>,
     /// Does it return one result more than the graph, the last one? Whoever waits for it has waited for the effects.
     pub returns_effect: bool,
     /// Would it be another one without kernels of the CPU?
@@ -115,7 +115,7 @@ pub fn module(
         locations: locations.then(Locations::default),
         depth: 1,
         last_effect: None,
-        calls_host: false,
+        calls_host: None,
         kernels,
         asked_for_kernels: false,
         meshes: vec![],
@@ -320,9 +320,10 @@ impl Lower {
         let start = Aval::new(DType::I32, []);
         self.last_effect.clone().unwrap_or_else(|| self.splat(&start, 0.0))
     }
-    /// Note that the program calls functions of this process, which must be registered before it is compiled.
-    pub fn calls_host(&mut self) {
-        self.calls_host = true;
+    /// Note that this operation calls a function of this process on every platform, which must be registered before the program is
+    /// compiled.
+    pub fn calls_host(&mut self, operation: &'static str) {
+        self.calls_host.get_or_insert(operation);
     }
     /// May the operation be a call of a kernel of the CPU? If not, it is written for every platform.
     pub fn kernels(&mut self) -> bool {

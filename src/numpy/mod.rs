@@ -41,7 +41,7 @@ pub use matrices::{
 };
 pub use padding::{PadMode, pad};
 pub use places::*;
-pub use polynomial::{poly, polyadd, polyder, polydiv, polyfit, polyint, polymul, polysub, polyval};
+pub use polynomial::{poly, polyadd, polyder, polydiv, polyfit, polyint, polymul, polysub, polyval, roots};
 pub use products::{Contraction, cross, dot, inner, kron, matvec, outer, tensordot, vdot, vecdot, vecmat};
 pub use reductions::*;
 pub use sets::*;

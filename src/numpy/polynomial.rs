@@ -15,8 +15,13 @@
 //! ```
 use super::{Mode, convolve, float, vander};
 use crate::{
+    aval::DType,
     linalg,
-    ops::shape::concat,
+    ops::{
+        complex,
+        shape::{concat, eye},
+        where_,
+    },
     prim::{self, full, iota, scan},
     trace::{At, Tensor, fail},
 };
@@ -117,6 +122,40 @@ pub fn polyfit(x: Tensor, y: Tensor, degree: usize) -> Tensor {
     let rcond = x.dim(0) as f64 * if x.dtype() == crate::DType::F64 { f64::EPSILON } else { f64::from(f32::EPSILON) };
     let c = linalg::lstsq(powers / scale, y, Some(rcond)).x;
     c / if y.rank() == 2 { scale.expand_dims(-1) } else { scale }
+}
+/// The zeros of the polynomial with coefficients `[n + 1]`, f32, f64 or complex: complex `[n]`, in no particular order. As many coefficients
+/// in front as are 0, so many zeros are missing: they are NaN, at the end. On the CPU alone. JAX: `jnp.roots` with `strip_zeros=False`.
+///
+/// ```
+/// # use raxla::{Complex32, numpy, prelude::*};
+/// let f = jit(|p: Tensor| numpy::roots(p));
+/// let zeros = f.call((Array::from_slice([3], &[1f32, 0., 4.])?,))?.to_vec::<Complex32>()?; // x² + 4
+/// assert!((zeros[0] - 2.0 * Complex32::I).norm() < 1e-6 && (zeros[1] + 2.0 * Complex32::I).norm() < 1e-6);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// Coefficients that are no vector; other platforms than the CPU.
+#[track_caller]
+pub fn roots(p: Tensor) -> Tensor {
+    let _at = At::op("roots");
+    let n = coefficients("roots", p);
+    let p = if p.dtype().is_complex() { p } else { float(p) };
+    let dtype = p.dtype().complex().unwrap_or(p.dtype());
+    if n < 2 {
+        return full([0], dtype, 0);
+    }
+    let number = iota([n], DType::I32, 0);
+    let missing = where_(p.ne(0), number, n).min(0);
+    // zeros in front go to the end, where they are zeros of the polynomial
+    let p = where_(missing.eq(n), p.like(1), p).take((number + missing) % n, 0);
+    let below = eye(n - 1, p.dtype()).slice_axis(0, ..n - 2);
+    let first = (-p.slice_axis(0, 1..) / p.slice_axis(0, ..1)).expand_dims(0);
+    let found = linalg::eigvals(concat(&[first, below], 0));
+    let is_zero = found.eq(0).cast(DType::I32);
+    let sorted = prim::sort(&[is_zero, found], 0, 1, true)[1];
+    let nan = complex(full([], dtype.real(), f64::NAN), f64::NAN);
+    where_((number.slice_axis(0, ..n - 1) + missing).lt(n - 1), sorted, nan.broadcast_to([n - 1]))
 }
 /// The polynomial with these zeros, whose first coefficient is 1.
 #[track_caller]

@@ -210,7 +210,7 @@ impl Primitive for Debug {
         bind(Debug(Callback { batch, ..self.0.clone() }), &spread(n, x, mapped))
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
-        cx.calls_host();
+        cx.calls_host(self.name());
         let before = cx.last_effect();
         let call = CustomCall {
             attributes: self.attributes(),

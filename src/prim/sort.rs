@@ -56,18 +56,25 @@ pub fn sort(x: &[Tensor], axis: usize, keys: usize, stable: bool) -> Vec<Tensor>
     bind(Sort { axis, keys, stable }, x)
 }
 impl Tensor {
-    /// Ascending along an axis; NaN last. Equals keep their order.
+    /// Ascending along an axis; NaN last. Equals keep their order. Complex numbers ascend by their real parts and, where these are
+    /// equal, by their imaginary parts.
     #[track_caller]
     pub fn sort(self, axis: isize) -> Tensor {
         let _at = At::op("sort");
-        sort(&[self], self.axis(axis), 1, true)[0]
+        let axis = self.axis(axis);
+        if self.dtype().is_complex() {
+            let parts = sort(&[self.real(), self.imag()], axis, 2, true);
+            return complex(parts[0], parts[1]);
+        }
+        sort(&[self], axis, 1, true)[0]
     }
-    /// The positions (i32) that sort along an axis; equals keep their order.
+    /// The positions (i32) that [`sort`](Tensor::sort) along an axis; equals keep their order.
     #[track_caller]
     pub fn argsort(self, axis: isize) -> Tensor {
         let _at = At::op("argsort");
         let axis = self.axis(axis);
-        sort(&[self, iota(self.dims(), DType::I32, axis)], axis, 1, true)[1]
+        let keys = if self.dtype().is_complex() { vec![self.real(), self.imag()] } else { vec![self] };
+        sort(&[&keys[..], &[iota(self.dims(), DType::I32, axis)]].concat(), axis, keys.len(), true)[keys.len()]
     }
 }
 

@@ -108,6 +108,7 @@ pub const TABLE: &[&[Row]] = &[
     super::linalg::TRIANGULAR_SOLVE_ROWS,
     super::linalg::LU_ROWS,
     super::linalg::QR_ROWS,
+    super::linalg::EIG_ROWS,
     super::linalg::EIGH_ROWS,
     super::linalg::SVD_ROWS,
     super::conv::ROWS,

@@ -61,26 +61,29 @@ pub fn set_client(c: Client) -> bool {
     DEFAULT.set(c).is_ok()
 }
 
-/// Make programs of this client able to call kernels and, with `calls_host`, to print and to check. Must come before one that does
-/// is compiled or loaded.
+/// Make programs of this client able to call kernels and, where an operation `calls_host`, to print and to check. Must come before one
+/// that does is compiled or loaded.
 ///
 /// # Errors
-/// With `calls_host`, on a platform other than the CPU, whose compiled programs cannot call the host.
-pub(crate) fn register(client: &Client, calls_host: bool) -> Result<()> {
+/// With such an operation, on a platform other than the CPU, whose compiled programs cannot call the host.
+pub(crate) fn register(client: &Client, calls_host: Option<&str>) -> Result<()> {
     if client.platform_name() == "cpu" {
         raxla_kernels::call::register(client.plugin())?;
     }
-    if !calls_host {
-        return Ok(());
-    }
+    let Some(operation) = calls_host else { return Ok(()) };
     if client.platform_name() != "cpu" {
-        let what = format!("programs that print or check do not work on {}", client.platform_name());
-        let e = raxla_xla::Error::new(Code::Unimplemented, what);
-        return Err(Error::Runtime(
-            e.help("run it on the CPU (RAXLA_PLATFORM=cpu), or leave debug_print and the like out"),
-        ));
+        let e = raxla_xla::Error::new(Code::Unimplemented, no_calls(operation, client.platform_name()));
+        let help = format!(
+            "run it on the CPU (RAXLA_PLATFORM=cpu), or leave `{operation}` out: return what it looks at, and call it in a program of the CPU"
+        );
+        return Err(Error::Runtime(e.help(help)));
     }
     Ok(ffi::register(client.plugin(), debug::TARGET, call_back)?)
+}
+
+/// Why a program with this operation does not run on this platform.
+fn no_calls(operation: &str, platform: &str) -> String {
+    format!("`{operation}` calls a function of this process, which compiled programs can do on the CPU alone, not on {platform}")
 }
 
 /// What a compiled program calls. The last operand and the result only order the calls.

@@ -1,7 +1,8 @@
 //! Factorisations as handlers of custom calls. Operands and results have any number of leading axes; of several matrices each is
 //! one task, of one matrix the work is shared out.
-use super::{Real, Triangle, cholesky, eigh, lu, qr, svd, triangular_solve};
+use super::{Real, Triangle, cholesky, eig, eigh, lu, qr, svd, triangular_solve};
 use crate::product::{Alone, Team};
+use num_complex::Complex64;
 use raxla_xla::{
     Code, DType, Error, Plugin, Result,
     ffi::{self, Arg, Call, Element, Output, Threads},
@@ -18,6 +19,9 @@ pub const LU: &str = "raxla.lu";
 pub const QR: &str = "raxla.qr";
 /// Operand `[.., n, n]`, symmetric; results: eigenvectors as columns, eigenvalues `[.., n]`.
 pub const EIGH: &str = "raxla.eigh";
+/// Operands: a matrix `[.., n, n]`, or its real and its imaginary part; results: the real and the imaginary parts of the eigenvectors
+/// `[.., n, n]` as columns, and those of the eigenvalues `[.., n]`.
+pub const EIG: &str = "raxla.eig";
 /// Operand `[.., m, n]`; results U `[.., m, k]`, singular values `[.., min(m, n)]`, Vᵀ `[.., l, n]`.
 pub const SVD: &str = "raxla.svd";
 
@@ -31,6 +35,7 @@ pub fn register(plugin: &Plugin) -> Result<()> {
     ffi::register(plugin, LU, |call| typed(call, lus::<f32>, lus::<f64>))?;
     ffi::register(plugin, QR, |call| typed(call, qrs::<f32>, qrs::<f64>))?;
     ffi::register(plugin, EIGH, |call| typed(call, eighs::<f32>, eighs::<f64>))?;
+    ffi::register(plugin, EIG, |call| typed(call, eigs::<f32>, eigs::<f64>))?;
     ffi::register(plugin, SVD, |call| typed(call, svds::<f32>, svds::<f64>))
 }
 
@@ -188,6 +193,34 @@ fn eighs<T: Real + Element>(call: &mut Call) -> Result<()> {
                 w.fill(T::NAN);
             }
         }
+    });
+    Ok(())
+}
+
+fn eigs<T: Real + Element>(call: &mut Call) -> Result<()> {
+    let (parts @ ([_] | [_, _]), [v_re, v_im, w_re, w_im]) = (&call.args[..], &mut call.results[..]) else {
+        return Err(wrong("one or two operands, four results"));
+    };
+    let (batch, n) = square(parts[0].dims())?;
+    let re = parts[0].as_slice::<T>()?;
+    let im = parts.get(1).map(|im| im.as_slice::<T>()).transpose()?;
+    if im.is_some_and(|im| im.len() != re.len()) {
+        return Err(wrong("the imaginary part has another size than the real one"));
+    }
+    let [v_re, v_im] = [Parts::<T>::of(v_re, batch, n * n)?, Parts::<T>::of(v_im, batch, n * n)?];
+    let [w_re, w_im] = [Parts::<T>::of(w_re, batch, n)?, Parts::<T>::of(w_im, batch, n)?];
+    for_each(call.threads, batch, |_, i| {
+        let at = i * n * n..(i + 1) * n * n;
+        let number = |k: usize| Complex64::new(re[k].wide(), im.map_or(0.0, |im| im[k].wide()));
+        let nan = |n: usize| vec![Complex64::new(f64::NAN, f64::NAN); n];
+        let (w, v) = eig(at.map(number).collect(), n).unwrap_or_else(|| (nan(n), nan(n * n)));
+        let part = |to: &mut [T], from: &[Complex64], part: fn(&Complex64) -> f64| {
+            to.iter_mut().zip(from).for_each(|(to, from)| *to = T::narrow(part(from)));
+        };
+        part(&mut v_re.take(i), &v, |x| x.re);
+        part(&mut v_im.take(i), &v, |x| x.im);
+        part(&mut w_re.take(i), &w, |x| x.re);
+        part(&mut w_im.take(i), &w, |x| x.im);
     });
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Dense linear algebra on the CPU: factorisations and what they are made of, for f32 and f64.
+//! Dense linear algebra on the CPU: factorisations and what they are made of, for f32 and f64; eigenvalues also of complex matrices.
 //!
 //! Matrices are row-major slices. The arithmetic is that of LAPACK: blocked Cholesky, LU and QR over one matrix product;
 //! eigenvalues and singular values by Householder reduction and implicit QR steps, always in f64. XLA has loops of
@@ -8,6 +8,7 @@
 //! in the others, which the handlers ask before they call them.
 mod bidiagonal;
 mod call;
+mod eig;
 mod eigh;
 mod factor;
 mod product;
@@ -17,7 +18,8 @@ mod svd;
 mod triangular;
 mod tridiagonal;
 
-pub use call::{CHOLESKY, EIGH, LU, QR, SVD, TRIANGULAR_SOLVE, register};
+pub use call::{CHOLESKY, EIG, EIGH, LU, QR, SVD, TRIANGULAR_SOLVE, register};
+pub use eig::eig;
 pub use eigh::eigh;
 pub use factor::{cholesky, lu};
 pub use qr::qr;

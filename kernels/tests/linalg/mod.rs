@@ -1,9 +1,10 @@
 //! Decompositions beside what they are by definition, for every size around those of blocks, with several threads and alone.
 use crate::Numbers;
 use raxla_kernels::{
-    linalg::{Svd, Triangle, cholesky, eigh, lu, qr, svd, triangular_solve},
+    linalg::{Svd, Triangle, cholesky, eig, eigh, lu, qr, svd, triangular_solve},
     product::{Alone, Team},
 };
+use num_complex::Complex64;
 use std::thread;
 
 /// Tasks on threads of their own.
@@ -208,4 +209,78 @@ fn singular_vectors_are_orthonormal_and_singular_values_in_order() {
         }
     }
     assert!(svd(&Alone, &[f64::INFINITY], [1, 1], true).is_none());
+}
+
+/// A V = V diag(w) for columns of length 1; returns w and V.
+#[track_caller]
+fn eigen(a: &[Complex64], n: usize, tolerance: f64) -> (Vec<Complex64>, Vec<Complex64>) {
+    let (w, v) = eig(a.to_vec(), n).expect("it is finite");
+    let most = a.iter().fold(1e-300, |most: f64, x| most.max(x.norm()));
+    for k in 0..n {
+        let column: Vec<Complex64> = (0..n).map(|i| v[i * n + k]).collect();
+        let length: f64 = column.iter().map(Complex64::norm_sqr).sum();
+        assert!((length - 1.0).abs() < 1e-13, "length {length}");
+        for i in 0..n {
+            let product: Complex64 = a[i * n..][..n].iter().zip(&column).map(|(a, v)| a * v).sum();
+            let off = (product - w[k] * column[i]).norm() / most;
+            assert!(off < tolerance, "{n} rows, vector {k}, row {i}: {off}");
+        }
+    }
+    (w, v)
+}
+fn complex(re: &[f64]) -> Vec<Complex64> {
+    re.iter().map(|x| Complex64::from(*x)).collect()
+}
+
+#[test]
+fn eigenvectors_of_any_matrix_only_change_their_length() {
+    for n in SIZES {
+        let (re, im) = (numbers(n, n, 21), numbers(n, n, 22));
+        let general: Vec<Complex64> = re.iter().zip(&im).map(|(re, im)| Complex64::new(*re, *im)).collect();
+        eigen(&general, n, 1e-12);
+        // of a real matrix: real, or in pairs of exact conjugates
+        let (w, v) = eigen(&complex(&re), n, 1e-12);
+        let mut k = 0;
+        while k < n {
+            let column = |k: usize| (0..n).map(|i| v[i * n + k]).collect::<Vec<_>>();
+            if w[k].im == 0.0 {
+                assert!(column(k).iter().all(|x| x.im == 0.0));
+                k += 1;
+                continue;
+            }
+            assert!(w[k].im > 0.0);
+            let other = (k + 1..n).find(|j| w[*j] == w[k].conj()).expect("its conjugate");
+            assert!(column(k).iter().zip(column(other)).all(|(a, b)| a.conj() == b));
+            k += if other == k + 1 { 2 } else { panic!("pairs stand side by side: {w:?}") };
+        }
+        // of a symmetric one: those of `eigh`
+        let symmetric: Vec<f64> = re.iter().zip(turned(&re, n, n)).map(|(a, b)| a + b).collect();
+        let mut w: Vec<f64> = eigen(&complex(&symmetric), n, 1e-12).0.into_iter().map(|w| w.re).collect();
+        w.sort_by(f64::total_cmp);
+        close(&w, &eigh(&Alone, &mut symmetric.clone(), n).expect("it is finite").0, 1e-12);
+    }
+}
+
+#[test]
+fn matrices_that_are_hard_to_decompose_have_eigenvalues() {
+    // a permutation, on which steps without shifts go round in a circle; equal eigenvalues; one with a single eigenvector; numbers that
+    // differ in size, and very large and small ones
+    let n = 6;
+    let cycle: Vec<f64> = (0..n * n).map(|e| f64::from(e % n == (e / n + 1) % n)).collect();
+    let (w, _) = eigen(&complex(&cycle), n, 1e-13);
+    assert!(w.iter().all(|w| (w.norm() - 1.0).abs() < 1e-14 && (w.powi(6) - 1.0).norm() < 1e-13), "{w:?}");
+    let one = identity(n, n);
+    assert_eq!(eigen(&complex(&one), n, 1e-15), (complex(&[1.0; 6]), complex(&one)));
+    let jordan: Vec<f64> = (0..n * n).map(|e| f64::from(e % n == e / n) * 2.0 + f64::from(e % n == e / n + 1)).collect();
+    assert_eq!(eigen(&complex(&jordan), n, 1e-12).0, complex(&[2.0; 6]));
+    let graded = complex(&[1.0, 1e6, 0.0, 1e-6, 2.0, 1e5, 0.0, 1e-5, 3.0]);
+    let mut w: Vec<f64> = eigen(&graded, 3, 1e-13).0.into_iter().map(|w| w.re).collect();
+    w.sort_by(f64::total_cmp);
+    close(&w, &[2.0 - 3f64.sqrt(), 2.0, 2.0 + 3f64.sqrt()], 1e-13);
+    for size in [1e-200, 1e200] {
+        let numbers: Vec<f64> = numbers(4, 4, 9).iter().map(|x| x * size).collect();
+        eigen(&complex(&numbers[..16]), 4, 1e-13);
+    }
+    assert!(eig(complex(&[f64::NAN]), 1).is_none());
+    assert_eq!(eig(complex(&[0.0; 4]), 2).expect("zeros").0, complex(&[0.0; 2]));
 }

@@ -3,6 +3,7 @@
 //!
 //! [`linalg`](crate::linalg) has the functions that users call.
 mod cholesky;
+mod eig;
 mod eigh;
 mod lu;
 mod qr;
@@ -15,6 +16,7 @@ use crate::{
     trace::{bind, bind1, trace},
 };
 pub use cholesky::*;
+pub use eig::*;
 pub use eigh::*;
 pub use lu::*;
 pub use qr::*;
@@ -22,6 +24,7 @@ pub use svd::*;
 pub use triangular_solve::*;
 
 pub(super) use cholesky::ROWS as CHOLESKY_ROWS;
+pub(super) use eig::ROWS as EIG_ROWS;
 pub(super) use eigh::ROWS as EIGH_ROWS;
 pub(super) use lu::ROWS as LU_ROWS;
 pub(super) use qr::ROWS as QR_ROWS;

@@ -95,8 +95,8 @@ pub struct Lowered<Args, Out: Tree<Tensor>> {
     pub text: String,
     /// The module for every platform, where that is another one.
     pub(super) portable: Option<String>,
-    /// Does the program call functions of this process?
-    pub(super) calls_host: bool,
+    /// The first operation of the program that calls a function of this process.
+    pub(super) calls_host: Option<&'static str>,
     /// Does it return one result more, which tells that its effects are done?
     pub(super) returns_effect: bool,
     /// The leaves of the arguments that results take over, by number.
