@@ -1,7 +1,7 @@
 //! Programs that leave the process and come back: modules, JAX's artifacts, compiled programs.
 use raxla::{
     Error,
-    export::{self, Exported, Packed, PyTree, Program},
+    export::{self, Exported, Packed, Program, PyTree},
     prelude::*,
     runtime, tree,
 };
@@ -84,7 +84,8 @@ struct Line<T = Tensor> {
 fn artifacts_come_back_as_they_were() {
     let client = runtime::client().unwrap();
     let f = jit(|m: Line, x: Tensor| (m.slope * x + m.offset, x.sum(0)));
-    let types = (Line { slope: Aval::new(DType::F32, [2]), offset: Aval::new(DType::F32, []) }, Aval::new(DType::F32, [2]));
+    let types =
+        (Line { slope: Aval::new(DType::F32, [2]), offset: Aval::new(DType::F32, []) }, Aval::new(DType::F32, [2]));
     let exported = f.lower(&types).unwrap().export().unwrap();
     assert_eq!(exported.in_paths(), ["0.offset", "0.slope", "1"]);
     assert!(matches!(exported.out_tree(), PyTree::Tuple(parts) if parts.len() == 2));

@@ -182,7 +182,8 @@ fn exported_value(e: &Exported) -> Result<Value> {
     };
     let in_idxs: Vec<u32> = e.in_avals.iter().map(&mut number).collect();
     let out_idxs: Vec<u32> = e.out_avals.iter().map(&mut number).collect();
-    let types = |avals: &mut dyn Iterator<Item = &Aval>| avals.map(aval_value).collect::<Result<_>>().map(Value::Vector);
+    let types =
+        |avals: &mut dyn Iterator<Item = &Aval>| avals.map(aval_value).collect::<Result<_>>().map(Value::Vector);
     let unspecified = |avals: &[Aval]| Value::Vector(avals.iter().map(|_| Value::Table(vec![])).collect());
     let kept = e.kept.iter().map(|i| u16::try_from(*i));
     let kept = kept.collect::<std::result::Result<_, _>>().map_err(|_| "JAX's artifacts number 65536 arguments")?;

@@ -180,7 +180,8 @@ impl Exported {
         if !fits {
             let shown = |avals: &[Aval]| avals.iter().map(Aval::to_string).collect::<Vec<_>>().join(", ");
             let have = format!("it takes {} and returns {}", shown(&vjp.in_avals), shown(&vjp.out_avals));
-            let want = "it must take the arguments and cotangents of the results, and return cotangents of the arguments";
+            let want =
+                "it must take the arguments and cotangents of the results, and return cotangents of the arguments";
             return Err(refused("the derivative", have, want, "export `|x, y_bar| vjp(f, x).1(y_bar)`"));
         }
         // (JAX calls it with leaves)

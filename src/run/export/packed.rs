@@ -129,10 +129,9 @@ impl Packed {
             let help = "compile it where it runs, or for that: `raxla compile --target`";
             refused("the compiled program", have, &format!("here it is `{own}`"), help)
         };
-        for (what, theirs, own) in [
-            ("platform", &*h.platform, client.platform_name()),
-            ("plugin", &*h.plugin, client.platform_version()),
-        ] {
+        for (what, theirs, own) in
+            [("platform", &*h.platform, client.platform_name()), ("plugin", &*h.plugin, client.platform_version())]
+        {
             if theirs != own {
                 return Err(other(what, theirs, own));
             }
@@ -143,7 +142,12 @@ impl Packed {
         }
         if h.devices != 1 {
             let have = format!("it is for {} devices", h.devices);
-            return Err(refused("the compiled program", have, "what is read from a file runs on one", "compile it for one"));
+            return Err(refused(
+                "the compiled program",
+                have,
+                "what is read from a file runs on one",
+                "compile it for one",
+            ));
         }
         let types = h.arguments.iter().map(|a| a.aval().map(|aval| (aval.dtype, aval.dims.to_vec())));
         let mut options = platform_options(client.platform_name(), CompileOptions::default());
@@ -152,7 +156,8 @@ impl Packed {
         runtime::register(client, false)?;
         let executable = client.deserialize(&self.program, &options)?;
         let gives = executable.output_dtypes()?.into_iter().zip(executable.output_dims()?);
-        let said = h.results.iter().map(|a| a.aval().map(|a| (a.dtype, a.dims.to_vec()))).collect::<Result<Vec<_>>>()?;
+        let said =
+            h.results.iter().map(|a| a.aval().map(|a| (a.dtype, a.dims.to_vec()))).collect::<Result<Vec<_>>>()?;
         if !gives.eq(said) {
             return Err(damaged("its program returns other types than its header says"));
         }

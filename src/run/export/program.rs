@@ -53,7 +53,12 @@ fn compile(module: &[u8], client: &Client) -> Result<Executable> {
     if let Ok(text) = std::str::from_utf8(module) {
         if text.contains("tensor<?") || text.contains("x?x") {
             const HELP: &str = "export it for the sizes that are meant";
-            return Err(refused("the module", "it has axes whose size is not known", "all sizes must be numbers", HELP));
+            return Err(refused(
+                "the module",
+                "it has axes whose size is not known",
+                "all sizes must be numbers",
+                HELP,
+            ));
         }
         let devices = text.split_once("mhlo.num_partitions = ").map(|(_, rest)| rest.split([' ', ',', '}']).next());
         if let Some(Some(n)) = devices.filter(|n| *n != Some("1")) {
@@ -106,7 +111,12 @@ impl Program {
             if *said != has[..] {
                 let shown = |avals: &[Aval]| avals.iter().map(Aval::to_string).collect::<Vec<_>>().join(", ");
                 let have = format!("its {what} are {}", shown(said));
-                return Err(refused("the artifact", have, &format!("its module has {}", shown(&has)), "export it anew"));
+                return Err(refused(
+                    "the artifact",
+                    have,
+                    &format!("its module has {}", shown(&has)),
+                    "export it anew",
+                ));
             }
         }
         let named = |paths: Vec<String>, avals: &[Aval]| paths.into_iter().zip(avals.iter().cloned()).collect();
@@ -143,7 +153,8 @@ impl Program {
         arguments: &[Argument],
         results: &[Argument],
     ) -> Result<Program> {
-        let named = |list: &[Argument]| list.iter().map(|a| Ok((a.name.clone(), a.aval()?))).collect::<Result<Vec<_>>>();
+        let named =
+            |list: &[Argument]| list.iter().map(|a| Ok((a.name.clone(), a.aval()?))).collect::<Result<Vec<_>>>();
         let (arguments, results) = (named(arguments)?, named(results)?);
         let kept = (0..arguments.len()).collect();
         Ok(Program { executable, client: client.clone(), arguments, results, kept, platform: None })
