@@ -61,7 +61,10 @@ def main():
     save("mlp_vjp.outputs.safetensors", jax.tree.leaves(exported.vjp().call(*leaves, *cotangents)))
     write("platforms", lambda x: jax.lax.platform_dependent(x, cpu=jnp.sin, tpu=jnp.cos), normal(3), platforms=("tpu", "cpu"))
     with jax.enable_x64(True):
-        write("x64", lambda x, unused, n: (x / 3 + n, n * n > 5), jnp.arange(4.0), normal(2), jnp.arange(4))
+        write("x64", lambda x, n: (x / 3 + n, n * n > 5), jnp.arange(4.0), jnp.arange(4))
+    # (the module does not take what is unused; as a module it has another signature)
+    write("unused", lambda x, unused, y: x - y, normal(3), normal(2), normal(3))
+    [(HERE / f"unused.{form}").unlink() for form in ("mlir", "mlirbc")]
     symbolic = jax.ShapeDtypeStruct(export.symbolic_shape("b, 3"), jnp.float32)
     exported = export.export(jax.jit(lambda x: x * 2))(symbolic)
     (HERE / "symbolic.jax").write_bytes(exported.serialize())
