@@ -281,7 +281,7 @@ pub(crate) use ir::refusal;
 pub use ir::{aval, graph, host, inner, trace, tree};
 pub use mesh::{communication, parallel, pmap};
 pub(crate) use run::file;
-pub use run::{aot, array, cache, debug, jit, memory, runtime};
+pub use run::{aot, array, cache, debug, export, jit, memory, runtime};
 
 #[doc(inline)]
 pub use array::{Array, Element};

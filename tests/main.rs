@@ -18,6 +18,7 @@ mod cost;
 mod docs;
 mod edges;
 mod examples;
+mod export;
 mod fft;
 mod first_hour;
 mod flash;

@@ -3,9 +3,11 @@ mod bench;
 mod cache;
 mod chat;
 mod checkpoint;
+mod compile;
 mod convert;
 mod doctor;
 mod eval;
+mod export;
 mod generate;
 mod hlo;
 mod logits;
@@ -18,6 +20,7 @@ mod plugin;
 mod probe;
 mod pull;
 mod report;
+mod run;
 mod screen;
 mod signals;
 mod train;
@@ -93,6 +96,9 @@ enum Command {
     Bench(bench::Args),
     Tune(tune::Args),
     Plan(plan::Args),
+    Export(export::Args),
+    Run(run::Args),
+    Compile(compile::Args),
     /// Start the plugin and end: what `probe.rs` tries in a child process
     #[command(hide = true)]
     Probe,
@@ -165,6 +171,9 @@ fn main() -> ExitCode {
         Command::Bench(a) => a.run(global),
         Command::Tune(a) => a.run(global),
         Command::Plan(a) => a.run(global),
+        Command::Export(a) => a.run(global),
+        Command::Run(a) => a.run(global),
+        Command::Compile(a) => a.run(global),
         Command::Probe => probe::child(global),
     };
     match outcome {

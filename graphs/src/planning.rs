@@ -23,8 +23,10 @@ use crate::{
     training::{Train, run::RunConfig},
 };
 use raxla::{
-    DType, Mesh, Param, Policy, RematOptions,
+    Client, DType, Lowered, Mesh, Param, Policy, RematOptions, Tensor, Tree,
     aot::{Devices, Options, Plan},
+    export::{Exported, Packed},
+    tree::Hole,
 };
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -119,11 +121,42 @@ impl Workload {
     /// # Errors
     /// Sizes that do not go together, before anything is compiled; what the compiler reports. That it does not fit is no error.
     pub fn plan(&self, config: &HfConfig, devices: &Devices) -> Result<Plan> {
-        let (spec, mesh, dtype) = self.checked(config, devices.target().devices())?;
-        let options = Options { fast: self.fast, dtype };
+        let options = self.options()?;
+        self.lowered(config, devices.target().devices(), To::Plan(devices, &options)).map(Made::plan)
+    }
+    /// The program as an artifact: StableHLO, for as many devices as its mesh has.
+    ///
+    /// # Errors
+    /// As [`Workload::plan`], without a compiler.
+    pub fn export(&self, config: &HfConfig) -> Result<Exported> {
+        let devices = if self.mesh.is_empty() { 1 } else { Mesh::abstract_mesh(self.mesh.clone())?.size() };
+        self.lowered(config, devices, To::Export).map(Made::exported)
+    }
+    /// The program compiled for these devices, to be kept in a file under this name.
+    ///
+    /// # Errors
+    /// As [`Workload::plan`]; that it does not fit.
+    pub fn pack_for(&self, config: &HfConfig, devices: &Devices, name: &str) -> Result<Packed> {
+        let options = self.options()?;
+        self.lowered(config, devices.target().devices(), To::PackFor(devices, &options, name)).map(Made::packed)
+    }
+    /// The program compiled for one device of this client.
+    ///
+    /// # Errors
+    /// As [`Workload::plan`]; a mesh.
+    pub fn pack(&self, config: &HfConfig, client: &Client, name: &str) -> Result<Packed> {
+        self.lowered(config, 1, To::Pack(client, name)).map(Made::packed)
+    }
+
+    fn options(&self) -> Result<Options> {
+        Ok(Options { fast: self.fast, dtype: float(&self.dtype)? })
+    }
+    /// Lowers it for so many devices.
+    fn lowered(&self, config: &HfConfig, devices: usize, to: To) -> Result<Made> {
+        let (spec, mesh, dtype) = self.checked(config, devices)?;
         if self.program == Program::Train {
             let train = self.train(spec, mesh.as_ref())?;
-            return Ok(train.step().lower(&train.avals(self.batch, self.context))?.plan(devices, &options)?);
+            return to.make(train.step().lower(&train.avals(self.batch, self.context))?);
         }
         let shape = Sampling::default().shape();
         let tokens = if self.program == Program::Decode { 1 } else { self.context };
@@ -133,7 +166,7 @@ impl Workload {
             None => programs::step(shape),
         };
         // (a generation gives each call the state of the one before)
-        Ok(step.donate([3]).lower(&avals)?.plan(devices, &options)?)
+        to.make(step.donate([3]).lower(&avals)?)
     }
 
     /// The model, the mesh and the dtype, if they make sense on so many devices.
@@ -191,6 +224,47 @@ impl Workload {
         };
         options.remat = policy.map(|policy| RematOptions { policy, ..RematOptions::default() });
         Ok(Train::new(spec, mesh, options)?)
+    }
+}
+
+/// What becomes of a lowered program.
+enum To<'a> {
+    Plan(&'a Devices, &'a Options),
+    Export,
+    PackFor(&'a Devices, &'a Options, &'a str),
+    Pack(&'a Client, &'a str),
+}
+enum Made {
+    Plan(Plan),
+    Exported(Exported),
+    Packed(Packed),
+}
+impl To<'_> {
+    fn make<A: Tree<Tensor>, Y: Tree<Tensor>>(self, lowered: Lowered<A, Y>) -> Result<Made>
+    where
+        Y::With<Hole>: Tree<Hole>,
+    {
+        Ok(match self {
+            To::Plan(devices, options) => Made::Plan(lowered.plan(devices, options)?),
+            To::Export => Made::Exported(lowered.export()?),
+            To::PackFor(devices, options, name) => Made::Packed(lowered.pack_for(devices, options, name)?),
+            To::Pack(client, name) => Made::Packed(lowered.pack(client, name)?),
+        })
+    }
+}
+/// (each kind of [`To`] makes its own kind)
+impl Made {
+    fn plan(self) -> Plan {
+        let Made::Plan(plan) = self else { unreachable!("a plan was asked for") };
+        plan
+    }
+    fn exported(self) -> Exported {
+        let Made::Exported(exported) = self else { unreachable!("an artifact was asked for") };
+        exported
+    }
+    fn packed(self) -> Packed {
+        let Made::Packed(packed) = self else { unreachable!("a compiled program was asked for") };
+        packed
     }
 }
 

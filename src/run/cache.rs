@@ -158,7 +158,7 @@ fn without_location(line: &str) -> &str {
 }
 
 /// What the compiler specializes code for.
-fn processor() -> String {
+pub(super) fn processor() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let wanted = |l: &&str| l.starts_with("model name") || l.starts_with("flags") || l.starts_with("Features");
     info.lines().take_while(|l| !l.is_empty()).filter(wanted).collect()

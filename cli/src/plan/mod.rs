@@ -6,17 +6,15 @@ mod child;
 mod plot;
 mod remedies;
 mod search;
+mod work;
 
-use crate::{
-    Result, note,
-    options::{Global, axes},
-    screen, usage,
-};
-use clap::ValueEnum;
-use raxla::{Mesh, aot::Target};
+pub use work::WorkArgs;
+
+use crate::{Result, note, options::Global, screen, usage};
+use raxla::aot::Target;
 use raxla_graphs::{
     config::HfConfig,
-    planning::{self, Program, Remat, Workload},
+    planning::{self, Program, Workload},
 };
 use serde::{Deserialize, Serialize};
 use std::{io::Write, path::PathBuf};
@@ -35,43 +33,8 @@ pub struct Args {
     /// So many of a TPU's grids, joined by the network
     #[arg(long, default_value_t = 1, value_name = "N")]
     slices: usize,
-    /// Which program: one token for each sequence, prompts that fill the context, or a training step
-    #[arg(long, value_enum, default_value = "decode")]
-    program: ProgramName,
-    /// Axes of the mesh: data and model, as in data=2,model=4; of training also fsdp, expert, context and pipe [default: model, of
-    /// training fsdp, over all devices]
-    #[arg(long, value_name = "AXES", value_parser = axes)]
-    mesh: Option<String>,
-    /// Sequences [default: 1, of training one per device]
-    #[arg(long, value_name = "B", value_parser = count)]
-    batch: Option<usize>,
-    /// Positions of each sequence
-    #[arg(long, default_value_t = 2048, value_name = "T", value_parser = count)]
-    context: usize,
-    /// Dtype of activations, and of parameters but in training: bf16, f16 or f32
-    #[arg(long, default_value = "bf16", value_name = "D")]
-    dtype: String,
-    /// Dtype of the caches [default: that of --dtype]
-    #[arg(long, value_name = "D")]
-    cache_dtype: Option<String>,
-    /// Matrices in whole numbers, with a scale for each output: int8
-    #[arg(long, value_name = "Q")]
-    quantize: Option<String>,
-    /// Dtype of the parameters that are trained
-    #[arg(long, default_value = "f32", value_name = "D")]
-    param_dtype: String,
-    /// What training keeps of each layer for the way back: everything, products with weights, or nothing
-    #[arg(long, value_enum, default_value = "none")]
-    remat: RematName,
-    /// The optimizer, by optax's name
-    #[arg(long, default_value = "adamw", value_name = "NAME")]
-    optimizer: String,
-    /// In how many parts a training step goes through its batch
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = count)]
-    accumulation: usize,
-    /// Divide the stream between layers by positions too, along the axis model
-    #[arg(long)]
-    sequence: bool,
+    #[command(flatten)]
+    work: WorkArgs,
     /// Let the compiler try less: done much sooner, with a plan of memory that is a little higher
     #[arg(long)]
     fast: bool,
@@ -100,27 +63,6 @@ Examples:
   raxla plan --model gpt2-xl --target h100x8 --program train --remat full --context 1024
   raxla plan --model llama-3-70b --target v5p:2x2x4 --mesh data=2,model=8 --batch 16 --json
   raxla plan --model gemma-7b --target v5e:2x4 --search --plot pareto.svg";
-
-/// The most that a size can be.
-const MOST: usize = 1 << 24;
-
-fn count(number: &str) -> std::result::Result<usize, String> {
-    let wrong = || format!("it must be a whole number from 1 to {MOST}");
-    number.parse().ok().filter(|n| (1..=MOST).contains(n)).ok_or_else(wrong)
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum ProgramName {
-    Decode,
-    Prefill,
-    Train,
-}
-#[derive(Clone, Copy, ValueEnum)]
-enum RematName {
-    None,
-    Dots,
-    Full,
-}
 
 /// What one process compiles.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -181,39 +123,13 @@ impl Args {
     }
 
     fn job(&self, target: &Target) -> Result<Job> {
-        let program = match self.program {
-            ProgramName::Decode => Program::Decode,
-            ProgramName::Prefill => Program::Prefill,
-            ProgramName::Train => Program::Train,
-        };
-        let remat = match self.remat {
-            RematName::None => Remat::None,
-            RematName::Dots => Remat::Dots,
-            RematName::Full => Remat::Full,
-        };
-        let batch = self.batch.unwrap_or(if program == Program::Train { target.devices() } else { 1 });
-        let work = Workload {
-            batch,
-            context: self.context,
-            mesh: self.mesh.as_deref().map(Mesh::parse).transpose()?.unwrap_or_default(),
-            dtype: self.dtype.clone(),
-            param_dtype: self.param_dtype.clone(),
-            cache_dtype: self.cache_dtype.clone(),
-            quantize: self.quantize.clone(),
-            remat,
-            optimizer: self.optimizer.clone(),
-            accumulation: self.accumulation,
-            sequence: self.sequence,
-            fast: self.fast,
-            ..Workload::new(program)
-        };
-        let work = Workload { mesh: work.axes(target.devices()), ..work };
+        let work = Workload { fast: self.fast, ..self.work.load(target.devices())? };
         Ok(Job { model: self.model.clone(), target: target.to_string(), slices: self.slices, work })
     }
 }
 
 /// Has the plugin here, where its download is seen.
-fn fetch_plugin(target: &Target, global: &Global) -> Result {
+pub fn fetch_plugin(target: &Target, global: &Global) -> Result {
     if global.plugin().is_some() {
         return Ok(());
     }

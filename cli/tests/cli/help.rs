@@ -31,6 +31,9 @@ const COMMANDS: [&str; 26] = [
     "bench",
     "tune",
     "plan",
+    "export",
+    "run",
+    "compile",
 ];
 
 fn help(command: &str, flag: &str) -> String {

@@ -9,11 +9,13 @@ use crate::{
     aval::DType,
     communication::{Communication, hlo},
     error::{Error, Result},
+    export::{Header, Packed},
     jit::Lowered,
+    mesh::Mesh,
     trace::Tensor,
-    tree::Tree,
+    tree::{Hole, Tree},
 };
-use raxla_xla::Code;
+use raxla_xla::{Code, CompileOptions};
 use std::time::Instant;
 
 /// XLA's effort O1: compiles 10 to 30 times faster than as a rule, with a plan of memory that is a little higher.
@@ -34,21 +36,47 @@ impl Default for Options {
 }
 
 impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
+    /// How it is compiled for these devices, of which there must be enough.
+    fn options_of(&self, devices: &Devices, options: &Options) -> Result<CompileOptions> {
+        self.mesh().map_or(Ok(()), |mesh| devices.check(mesh))?;
+        let ids = self.mesh().map_or(1, Mesh::size);
+        let ids = devices.topology.devices()[..ids].iter().map(|device| device.id).collect();
+        let mut compile = self.options_on(devices.topology.platform_name(), ids);
+        compile.env_overrides.extend(devices.overrides.iter().cloned());
+        compile.optimization_level = options.fast.then_some(FAST).or(compile.optimization_level);
+        Ok(compile)
+    }
+
+    /// Compiles for these devices, to be kept in a file under this name, and loaded where they are.
+    ///
+    /// # Errors
+    /// As [`Lowered::plan`]; a program that does not fit, or that calls this process.
+    pub fn pack_for(&self, devices: &Devices, options: &Options, name: &str) -> Result<Packed>
+    where
+        Args: Tree<Tensor>,
+        Out::With<Hole>: Tree<Hole>,
+    {
+        self.export()?;
+        let compile = self.options_of(devices, options)?;
+        let compiled = devices.topology.compile(self.portable_text().as_bytes(), &compile)?;
+        let layouts = compiled.parameter_layouts().unwrap_or_default();
+        let header = Header {
+            platform: devices.topology.platform_name().into(),
+            plugin: devices.topology.platform_version().into(),
+            ..self.header(name, &devices.target.to_string(), &layouts)
+        };
+        Ok(Packed { header, program: compiled.serialize()? })
+    }
+
     /// Compiles for these devices, and says what the program needs there. A program that needs more memory than there is has a plan
     /// too, which says so.
     ///
     /// # Errors
     /// A mesh of more devices than there are; what else the compiler reports.
     pub fn plan(&self, devices: &Devices, options: &Options) -> Result<Plan> {
-        let (ids, mesh) = match self.mesh() {
-            Some(mesh) => (mesh.size(), mesh.axes().iter().map(|(name, n)| (name.to_string(), *n)).collect()),
-            None => (1, vec![]),
-        };
-        self.mesh().map_or(Ok(()), |mesh| devices.check(mesh))?;
-        let ids = devices.topology.devices()[..ids].iter().map(|device| device.id).collect();
-        let mut compile = self.options_on(devices.topology.platform_name(), ids);
-        compile.env_overrides.extend(devices.overrides.iter().cloned());
-        compile.optimization_level = options.fast.then_some(FAST).or(compile.optimization_level);
+        let axes = self.mesh().map(|mesh| mesh.axes().iter().map(|(name, n)| (name.to_string(), *n)).collect());
+        let mesh: Vec<(String, usize)> = axes.unwrap_or_default();
+        let compile = self.options_of(devices, options)?;
         let start = Instant::now();
         let text = self.portable_text();
         let compiled = devices.topology.compile_with_text(text.as_bytes(), &compile);

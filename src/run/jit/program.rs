@@ -128,6 +128,10 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
     pub(crate) fn mesh(&self) -> Option<&Mesh> {
         self.place.as_ref().map(|place| &place.mesh)
     }
+    /// The leaves of the arguments that results take over, by number.
+    pub(crate) fn donated(&self) -> &[usize] {
+        &self.donated
+    }
     /// Of each argument's leaf, its path, and its type on one device.
     pub(crate) fn arguments(&self) -> Vec<(String, Aval)> {
         let own = |(i, aval): (usize, Aval)| match &self.place {
@@ -266,7 +270,7 @@ impl Placement {
 }
 
 /// The options with what makes the platform keep the semantics of the primitives.
-fn platform_options(platform: &str, mut options: CompileOptions) -> CompileOptions {
+pub(crate) fn platform_options(platform: &str, mut options: CompileOptions) -> CompileOptions {
     if platform == "cpu" && Cure::MinimumKeepsNan.applies() {
         // by default XLA's CPU backend drops NaN in minimum and maximum; options the user named win
         options.env_overrides.insert(0, ("xla_cpu_enable_fast_min_max".into(), OptionValue::Bool(false)));

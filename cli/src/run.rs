@@ -1,0 +1,91 @@
+//! `raxla run`
+use crate::{Result, options::Global, screen, usage};
+use raxla::{
+    Array, Aval,
+    export::{self, Program},
+    runtime, tree,
+};
+use safetensors::SafeTensors;
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+/// Run a program from a file: StableHLO, what jax.export wrote, or what `raxla compile` wrote
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// A StableHLO module (text or bytecode), an artifact of jax.export, or a compiled program. Run only files that you trust
+    #[arg(value_name = "FILE")]
+    program: PathBuf,
+    /// A safetensors file of the arguments, by their numbers or by the names that this command lists without it
+    #[arg(long, value_name = "FILE")]
+    inputs: Option<PathBuf>,
+    /// Write the results into this safetensors file
+    #[arg(short, long, value_name = "FILE", requires = "inputs")]
+    output: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  raxla run module.mlir    # what it takes and returns
+  raxla run f.jax --inputs x.safetensors -o y.safetensors";
+
+/// The most that a program's file can have.
+const MOST: u64 = 8 << 30;
+
+type Types = BTreeMap<String, Aval>;
+
+impl Args {
+    /// Run the command.
+    pub fn run(self, global: &Global) -> Result {
+        let path = self.program.display();
+        let bytes = raxla_xla::read_file(&self.program, MOST).map_err(|e| format!("{path}: it cannot be read: {e}"))?;
+        let client = global.client()?;
+        runtime::set_client(client.clone());
+        let program = export::load(&bytes, &client).map_err(|e| format!("{path}: {e}"))?;
+        let mut out = screen::stdout();
+        let Some(inputs) = &self.inputs else {
+            for (what, list) in [("takes", program.arguments()), ("returns", program.results())] {
+                writeln!(out, "{what}")?;
+                for (i, (name, aval)) in list.iter().enumerate() {
+                    let name = screen::visible(name).to_string();
+                    let number = if name == i.to_string() { name } else { format!("{name} (or {i})") };
+                    writeln!(out, "  {number}: {aval}")?;
+                }
+            }
+            writeln!(out, "to run it: --inputs FILE.safetensors, with these arguments")?;
+            return Ok(());
+        };
+        let given = tree_of(&program, inputs)?;
+        let args: Vec<&Array> = given.iter().collect();
+        let results = program.run(&args)?;
+        let mut named = BTreeMap::new();
+        for ((name, aval), result) in program.results().iter().zip(results) {
+            writeln!(out, "{}: {aval}\n{result}", screen::visible(name))?;
+            named.insert(name.clone(), result);
+        }
+        if let Some(path) = &self.output {
+            tree::save(&named, path)?;
+        }
+        Ok(())
+    }
+}
+
+/// The arguments in their order: by their names where the file has one of these that is no number, else by their numbers.
+fn tree_of(program: &Program, path: &Path) -> Result<Vec<Array>> {
+    let shown = path.display();
+    let file =
+        raxla_xla::MappedFile::open(path).map_err(|e| usage(format!("--inputs {shown}: it cannot be read: {e}")))?;
+    let (_, header) =
+        SafeTensors::read_metadata(&file).map_err(|e| format!("{shown}: it is no safetensors file: {e}"))?;
+    let tensors = header.tensors();
+    let named = program.arguments().iter().any(|(n, _)| n.parse::<usize>().is_err() && tensors.contains_key(n));
+    let name = |i: usize, name: &String| if named { name.clone() } else { i.to_string() };
+    let names: Vec<String> = program.arguments().iter().enumerate().map(|(i, (n, _))| name(i, n)).collect();
+    let types: Types = names.iter().cloned().zip(program.arguments().iter().map(|(_, aval)| aval.clone())).collect();
+    let mut arrays = tree::load(&types, path)?;
+    let lost = |name: &String| format!("two arguments are called `{name}`: give them by their numbers");
+    names.iter().map(|name| arrays.remove(name).ok_or_else(|| lost(name).into())).collect()
+}

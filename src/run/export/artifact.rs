@@ -1,0 +1,251 @@
+//! JAX's serialised artifact: `jax.export.Exported` as a FlatBuffer (JAX's serialization.fbs, version 11).
+use super::{
+    Exported, PyTree,
+    flat::{File, Result, Table, Value, write},
+};
+use crate::aval::{Aval, DType};
+
+/// The calling conventions that are understood. A later one may give the entry other parameters.
+const CONVENTIONS: [u16; 2] = [9, 10];
+
+/// JAX stores this version number in all artifacts.
+const SCHEMA: u16 = 3;
+
+/// Artifacts and trees inside each other.
+const DEPTH: usize = 64;
+
+/// Fields of `Exported`, by their slots.
+mod slot {
+    pub(super) const VERSION: usize = 0;
+    pub(super) const NAME: usize = 1;
+    pub(super) const IN_TREE: usize = 2;
+    pub(super) const IN_AVALS: usize = 3;
+    pub(super) const OUT_TREE: usize = 4;
+    pub(super) const OUT_AVALS: usize = 5;
+    pub(super) const DEVICES_SHORT: usize = 6;
+    pub(super) const IN_SHARDINGS: usize = 7;
+    pub(super) const OUT_SHARDINGS: usize = 8;
+    pub(super) const PLATFORMS: usize = 9;
+    pub(super) const ORDERED_EFFECTS: usize = 10;
+    pub(super) const UNORDERED_EFFECTS: usize = 11;
+    pub(super) const DISABLED_CHECKS: usize = 12;
+    pub(super) const MODULE: usize = 13;
+    pub(super) const CONVENTION: usize = 14;
+    pub(super) const KEPT: usize = 15;
+    pub(super) const GLOBAL_CONSTANTS: usize = 16;
+    pub(super) const VJP: usize = 17;
+    pub(super) const DEVICES: usize = 18;
+    pub(super) const UNIQUE_AVALS: usize = 19;
+    pub(super) const IN_AVALS_IDXS: usize = 22;
+    pub(super) const OUT_AVALS_IDXS: usize = 23;
+    pub(super) const IN_SHARDINGS_IDXS: usize = 24;
+    pub(super) const OUT_SHARDINGS_IDXS: usize = 25;
+}
+
+/// JAX's numbers of dtypes.
+const DTYPES: [(u8, DType); 19] = [
+    (0, DType::Bool),
+    (1, DType::I8),
+    (2, DType::I16),
+    (3, DType::I32),
+    (4, DType::I64),
+    (5, DType::U8),
+    (6, DType::U16),
+    (7, DType::U32),
+    (8, DType::U64),
+    (9, DType::F16),
+    (10, DType::F32),
+    (11, DType::F64),
+    (12, DType::C64),
+    (13, DType::C128),
+    (14, DType::BF16),
+    (15, DType::I4),
+    (16, DType::U4),
+    (18, DType::F8E4M3FN),
+    (20, DType::F8E5M2),
+];
+
+pub(super) fn read(bytes: &[u8]) -> Result<Exported> {
+    let file = File::new(bytes);
+    exported(&file.root()?, DEPTH)
+}
+
+fn exported(t: &Table<'_>, depth: usize) -> Result<Exported> {
+    let deeper = depth.checked_sub(1).ok_or("it holds artifacts too deep inside each other")?;
+    let module = t.bytes(slot::MODULE)?;
+    if module.is_empty() {
+        return Err("it holds no module: it is no artifact of jax.export".into());
+    }
+    let version = t.u16(slot::CONVENTION)?;
+    if !(CONVENTIONS[0]..=CONVENTIONS[1]).contains(&version) {
+        let [low, high] = CONVENTIONS;
+        return Err(format!("its calling convention is version {version}; those from {low} to {high} are known"));
+    }
+    if !t.tables(slot::ORDERED_EFFECTS)?.is_empty() {
+        return Err("its function has ordered effects (prints or calls of the host), which only JAX runs".into());
+    }
+    let in_avals = avals(t, slot::IN_AVALS, slot::IN_AVALS_IDXS, "argument")?;
+    let out_avals = avals(t, slot::OUT_AVALS, slot::OUT_AVALS_IDXS, "result")?;
+    let tree = |slot, avals: &[Aval], what: &str| {
+        let tree = t.table(slot)?.map(|t| pytree(&t, DEPTH)).transpose()?.unwrap_or(PyTree::None);
+        let (leaves, types) = (tree.leaves(), avals.len());
+        match leaves == types {
+            true => Ok(tree),
+            false => Err(format!("its tree of {what}s has {leaves} leaves, but there are {types} types")),
+        }
+    };
+    let kept: Vec<usize> = t.u16s(slot::KEPT)?.into_iter().map(usize::from).collect();
+    if let Some(wrong) = kept.iter().find(|i| **i >= in_avals.len()) {
+        return Err(format!("its module keeps argument {wrong}, but there are {}", in_avals.len()));
+    }
+    let devices = match t.u32(slot::DEVICES)? {
+        0 => t.u16(slot::DEVICES_SHORT)? as usize,
+        n => n as usize,
+    };
+    Ok(Exported {
+        name: t.text(slot::NAME)?,
+        platforms: t.texts(slot::PLATFORMS)?,
+        calling_convention_version: version,
+        devices,
+        in_tree: tree(slot::IN_TREE, &in_avals, "argument")?,
+        out_tree: tree(slot::OUT_TREE, &out_avals, "result")?,
+        in_avals,
+        out_avals,
+        kept,
+        module: module.to_vec(),
+        vjp: t.table(slot::VJP)?.map(|t| exported(&t, deeper).map(Box::new)).transpose()?,
+    })
+}
+
+/// Types are in a list of different ones, to which numbers refer; in older artifacts each is written out.
+fn avals(t: &Table<'_>, own: usize, idxs: usize, what: &str) -> Result<Vec<Aval>> {
+    let idxs = t.u32s(idxs)?;
+    let all = |tables: Vec<Table<'_>>| tables.iter().map(|t| aval(t, what)).collect::<Result<Vec<_>>>();
+    if idxs.is_empty() {
+        return all(t.tables(own)?);
+    }
+    let unique = all(t.tables(slot::UNIQUE_AVALS)?)?;
+    let one = |i: u32| unique.get(i as usize).cloned().ok_or_else(|| format!("{what} type {i} is not in it"));
+    idxs.into_iter().map(one).collect()
+}
+
+fn aval(t: &Table<'_>, what: &str) -> Result<Aval> {
+    if t.u8(0)? != 0 {
+        return Err(format!("an {what} is no array"));
+    }
+    let size = |text: String| {
+        text.parse::<usize>().map_err(|_| {
+            format!("the size `{text}` of an axis of a {what} is symbolic: export it for the sizes that are meant")
+        })
+    };
+    let dims = t.texts(1)?.into_iter().map(size).collect::<Result<Vec<usize>>>()?;
+    let number = t.u8(2)?;
+    let dtype = DTYPES.iter().find(|(n, _)| *n == number).map(|(_, dtype)| *dtype);
+    let dtype = dtype.ok_or_else(|| format!("a {what} has JAX's dtype number {number}, which arrays cannot be"))?;
+    dtype.bytes_of(&dims).ok_or_else(|| format!("a {what} is larger than memory can be: {dtype}{dims:?}"))?;
+    Ok(Aval::new(dtype, dims))
+}
+
+fn pytree(t: &Table<'_>, depth: usize) -> Result<PyTree> {
+    let deeper = depth.checked_sub(1).ok_or("its trees are too deep")?;
+    let kind = t.u8(0)?;
+    let children = t.tables(1)?.iter().map(|t| pytree(t, deeper)).collect::<Result<Vec<_>>>()?;
+    Ok(match kind {
+        0 => PyTree::Leaf,
+        1 => PyTree::None,
+        2 => PyTree::Tuple(children),
+        3 => PyTree::List(children),
+        4 => {
+            let names = t.texts(2)?;
+            if names.len() != children.len() {
+                return Err("a dictionary of its trees has another number of names than of values".into());
+            }
+            PyTree::Dict(names.into_iter().zip(children).collect())
+        }
+        5 => PyTree::Custom { name: t.text(3)?, auxdata: t.bytes(4)?.to_vec(), children },
+        other => return Err(format!("its trees have a node of the unknown kind {other}")),
+    })
+}
+
+pub(super) fn bytes(e: &Exported) -> Result<Vec<u8>> {
+    Ok(write(&exported_value(e)?))
+}
+
+fn exported_value(e: &Exported) -> Result<Value> {
+    let mut unique: Vec<&Aval> = vec![];
+    let mut number = |aval| match unique.iter().position(|known| *known == aval) {
+        Some(i) => i as u32,
+        None => {
+            unique.push(aval);
+            unique.len() as u32 - 1
+        }
+    };
+    let in_idxs: Vec<u32> = e.in_avals.iter().map(&mut number).collect();
+    let out_idxs: Vec<u32> = e.out_avals.iter().map(&mut number).collect();
+    let types =
+        |avals: &mut dyn Iterator<Item = &Aval>| avals.map(aval_value).collect::<Result<_>>().map(Value::Vector);
+    let unspecified = |avals: &[Aval]| Value::Vector(avals.iter().map(|_| Value::Table(vec![])).collect());
+    let kept = e.kept.iter().map(|i| u16::try_from(*i));
+    let kept = kept.collect::<std::result::Result<_, _>>().map_err(|_| "JAX's artifacts number 65536 arguments")?;
+    let texts = |list: &[String]| Value::Vector(list.iter().cloned().map(Value::Text).collect());
+    let mut fields = vec![
+        (slot::VERSION, Value::Number(SCHEMA.into())),
+        (slot::NAME, Value::Text(e.name.clone())),
+        (slot::IN_TREE, tree_value(&e.in_tree)),
+        (slot::IN_AVALS, types(&mut e.in_avals.iter())?),
+        (slot::OUT_TREE, tree_value(&e.out_tree)),
+        (slot::OUT_AVALS, types(&mut e.out_avals.iter())?),
+        (slot::IN_SHARDINGS, unspecified(&e.in_avals)),
+        (slot::OUT_SHARDINGS, unspecified(&e.out_avals)),
+        (slot::PLATFORMS, texts(&e.platforms)),
+        (slot::ORDERED_EFFECTS, Value::Vector(vec![])),
+        (slot::UNORDERED_EFFECTS, Value::Vector(vec![])),
+        (slot::DISABLED_CHECKS, Value::Vector(vec![])),
+        (slot::MODULE, Value::Bytes(e.module.clone())),
+        (slot::CONVENTION, Value::Number(e.calling_convention_version.into())),
+        (slot::KEPT, Value::U16s(kept)),
+        (slot::GLOBAL_CONSTANTS, Value::Number(0)),
+        (slot::DEVICES, Value::Number(e.devices as u32)),
+        (slot::UNIQUE_AVALS, types(&mut unique.into_iter())?),
+        (slot::IN_AVALS_IDXS, Value::U32s(in_idxs)),
+        (slot::OUT_AVALS_IDXS, Value::U32s(out_idxs)),
+        (slot::IN_SHARDINGS_IDXS, Value::U32s(vec![0; e.in_avals.len()])),
+        (slot::OUT_SHARDINGS_IDXS, Value::U32s(vec![0; e.out_avals.len()])),
+    ];
+    if let Some(vjp) = &e.vjp {
+        fields.push((slot::VJP, exported_value(vjp)?));
+    }
+    Ok(Value::Table(fields))
+}
+
+fn aval_value(aval: &Aval) -> Result<Value> {
+    const DEVICE: u32 = 1;
+    let number = DTYPES.iter().find(|(_, dtype)| *dtype == aval.dtype).map(|(n, _)| *n);
+    let number = number.ok_or_else(|| format!("JAX's artifacts have no {}", aval.dtype))?;
+    let dims = aval.dims.iter().map(|n| Value::Text(n.to_string())).collect();
+    let fields = [Value::Number(0), Value::Vector(dims), Value::Number(number.into()), Value::Number(DEVICE)];
+    Ok(Value::Table(fields.into_iter().enumerate().collect()))
+}
+
+fn tree_value(tree: &PyTree) -> Value {
+    let kind = match tree {
+        PyTree::Leaf => 0,
+        PyTree::None => 1,
+        PyTree::Tuple(_) => 2,
+        PyTree::List(_) => 3,
+        PyTree::Dict(_) => 4,
+        PyTree::Custom { .. } => 5,
+    };
+    let mut fields = vec![(0, Value::Number(kind))];
+    let children: Vec<Value> = tree.children().into_iter().map(tree_value).collect();
+    if !children.is_empty() {
+        fields.push((1, Value::Vector(children)));
+    }
+    if let PyTree::Dict(entries) = tree {
+        fields.push((2, Value::Vector(entries.iter().map(|(name, _)| Value::Text(name.clone())).collect())));
+    }
+    if let PyTree::Custom { name, auxdata, .. } = tree {
+        fields.extend([(3, Value::Text(name.clone())), (4, Value::Bytes(auxdata.clone()))]);
+    }
+    Value::Table(fields)
+}

@@ -1,0 +1,122 @@
+//! Programs that leave the process and come back: modules, JAX's artifacts, compiled programs.
+use raxla::{
+    Error,
+    export::{self, Exported, Packed, Program, PyTree},
+    prelude::*,
+    runtime, tree,
+};
+use std::{collections::BTreeMap, path::PathBuf};
+
+fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/jax_export").join(name)
+}
+fn bytes(name: &str) -> Vec<u8> {
+    std::fs::read(fixture(name)).unwrap()
+}
+/// What the program makes of JAX's inputs is what JAX made, to the bit.
+#[track_caller]
+fn agrees(program: &Program, case: &str) {
+    let named = |list: &[(String, Aval)], by_number: bool| -> BTreeMap<String, Aval> {
+        let name = |i: usize, name: &String| if by_number { i.to_string() } else { name.clone() };
+        list.iter().enumerate().map(|(i, (n, aval))| (name(i, n), aval.clone())).collect()
+    };
+    let inputs = tree::load(&named(program.arguments(), true), fixture(&format!("{case}.inputs.safetensors"))).unwrap();
+    let outputs = tree::load(&named(program.results(), true), fixture(&format!("{case}.outputs.safetensors"))).unwrap();
+    let args: Vec<&Array> = (0..inputs.len()).map(|i| &inputs[&i.to_string()]).collect();
+    for (i, y) in program.run(&args).unwrap().iter().enumerate() {
+        let (have, want) = (y.to_host().unwrap().to_f64(), outputs[&i.to_string()].to_host().unwrap().to_f64());
+        let near = have.iter().zip(&want).all(|(a, b)| (a - b).abs() <= 1e-5 * (1.0 + b.abs()));
+        assert!(near && have.len() == want.len(), "{case}, result {i}: {have:?} and not {want:?}");
+    }
+}
+
+#[test]
+fn what_jax_exported_runs_and_gives_what_jax_computes() {
+    let client = runtime::client().unwrap();
+    for case in ["mlp", "x64", "platforms", "unused"] {
+        for form in ["mlir", "mlirbc", "jax"] {
+            if ["platforms", "unused"].contains(&case) && form != "jax" {
+                continue;
+            }
+            agrees(&export::load(&bytes(&format!("{case}.{form}")), &client).unwrap(), case);
+        }
+    }
+    let mlp = Exported::deserialize(&bytes("mlp.jax")).unwrap();
+    assert_eq!(mlp.in_paths(), ["0.b", "0.w", "1", "scale"]);
+    assert_eq!(mlp.out_paths(), ["0.n", "0.y", "1"]);
+    agrees(&Program::of(mlp.vjp().unwrap(), &client).unwrap(), "mlp_vjp");
+}
+
+#[test]
+fn what_is_not_understood_is_refused_by_name() {
+    let client = runtime::client().unwrap();
+    let refused = |name: &str, part: &str| {
+        let error = export::load(&bytes(name), &client).unwrap_err().to_string();
+        assert!(error.contains(part) && error.contains("help: "), "{name}: {error}");
+    };
+    refused("symbolic.jax", "symbolic");
+    refused("symbolic.mlir", "axes whose size is not known");
+    refused("tpu.jax", "it is for the platforms tpu, but this is cpu");
+}
+
+#[test]
+fn damaged_artifacts_are_errors() {
+    let client = runtime::client().unwrap();
+    let whole = bytes("mlp.jax");
+    for n in (0..whole.len()).step_by(7) {
+        let _ = Exported::deserialize(&whole[..n]);
+        let mut changed = whole.clone();
+        changed[n] = changed[n].wrapping_add(0x81);
+        let _ = Exported::deserialize(&changed);
+    }
+    assert!(matches!(export::load(b"\x01\x02\x03 no program", &client), Err(Error::Mismatch { .. })));
+    assert!(export::load(b"", &client).is_err() && export::load(b"module {", &client).is_err());
+}
+
+/// A function of a struct whose fields are not in the order of their names.
+#[derive(Tree, Clone)]
+struct Line<T = Tensor> {
+    slope: T,
+    offset: T,
+}
+
+#[test]
+fn artifacts_come_back_as_they_were() {
+    let client = runtime::client().unwrap();
+    let f = jit(|m: Line, x: Tensor| (m.slope * x + m.offset, x.sum(0)));
+    let types =
+        (Line { slope: Aval::new(DType::F32, [2]), offset: Aval::new(DType::F32, []) }, Aval::new(DType::F32, [2]));
+    let exported = f.lower(&types).unwrap().export().unwrap();
+    assert_eq!(exported.in_paths(), ["0.offset", "0.slope", "1"]);
+    assert!(matches!(exported.out_tree(), PyTree::Tuple(parts) if parts.len() == 2));
+    let back = Exported::deserialize(&exported.serialize().unwrap()).unwrap();
+    assert_eq!(back, exported);
+    let (slope, offset) = (Array::from_slice([2], &[2f32, 3.]).unwrap(), Array::scalar(1f32).unwrap());
+    let y = back.call(&client, &[&offset, &slope, &slope]).unwrap();
+    assert_eq!((y[0].to_vec::<f32>().unwrap(), y[1].item::<f32>().unwrap()), (vec![5., 10.], 5.));
+    let error = back.call(&client, &[&slope, &slope, &slope]).unwrap_err().to_string();
+    assert!(error.contains("argument `0.offset` of a program: it is f32[2], but f32[] is needed"), "{error}");
+}
+
+#[test]
+fn compiled_programs_run_from_files_that_are_whole() {
+    let client = runtime::client().unwrap();
+    let f = jit(|x: Tensor, y: Tensor| x * y + 1.0);
+    let vector = Aval::new(DType::F32, [2]);
+    let packed = f.lower(&(vector.clone(), vector)).unwrap().pack(&client, "a product").unwrap();
+    let whole = packed.bytes();
+    assert_eq!(Packed::read(&whole).unwrap(), packed);
+    let x = Array::from_slice([2], &[2f32, 3.]).unwrap();
+    let y = export::load(&whole, &client).unwrap().run(&[&x, &x]).unwrap();
+    assert_eq!(y[0].to_vec::<f32>().unwrap(), [5., 10.]);
+    for n in (0..whole.len()).step_by(97) {
+        assert!(Packed::read(&whole[..n]).is_err());
+        let mut changed = whole.clone();
+        changed[n] ^= 4;
+        assert!(Packed::read(&changed).is_err(), "byte {n}");
+    }
+    let mut other = packed.clone();
+    other.header.plugin = "an older build".into();
+    let error = export::load(&other.bytes(), &client).unwrap_err().to_string();
+    assert!(error.contains("with the plugin `an older build`"), "{error}");
+}
