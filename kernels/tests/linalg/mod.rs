@@ -1,10 +1,10 @@
 //! Decompositions beside what they are by definition, for every size around those of blocks, with several threads and alone.
 use crate::Numbers;
+use num_complex::Complex64;
 use raxla_kernels::{
     linalg::{Svd, Triangle, cholesky, eig, eigh, lu, qr, svd, triangular_solve},
     product::{Alone, Team},
 };
-use num_complex::Complex64;
 use std::thread;
 
 /// Tasks on threads of their own.
@@ -271,7 +271,8 @@ fn matrices_that_are_hard_to_decompose_have_eigenvalues() {
     assert!(w.iter().all(|w| (w.norm() - 1.0).abs() < 1e-14 && (w.powi(6) - 1.0).norm() < 1e-13), "{w:?}");
     let one = identity(n, n);
     assert_eq!(eigen(&complex(&one), n, 1e-15), (complex(&[1.0; 6]), complex(&one)));
-    let jordan: Vec<f64> = (0..n * n).map(|e| f64::from(e % n == e / n) * 2.0 + f64::from(e % n == e / n + 1)).collect();
+    let jordan: Vec<f64> =
+        (0..n * n).map(|e| f64::from(e % n == e / n) * 2.0 + f64::from(e % n == e / n + 1)).collect();
     assert_eq!(eigen(&complex(&jordan), n, 1e-12).0, complex(&[2.0; 6]));
     let graded = complex(&[1.0, 1e6, 0.0, 1e-6, 2.0, 1e5, 0.0, 1e-5, 3.0]);
     let mut w: Vec<f64> = eigen(&graded, 3, 1e-13).0.into_iter().map(|w| w.re).collect();

@@ -153,7 +153,7 @@ impl Packed {
         let mut options = platform_options(client.platform_name(), CompileOptions::default());
         options.parameters = Some(types.collect::<Result<_>>()?);
         options.donated = Some(h.donated.clone());
-        runtime::register(client, false)?;
+        runtime::register(client, None)?;
         let executable = client.deserialize(&self.program, &options)?;
         let gives = executable.output_dtypes()?.into_iter().zip(executable.output_dims()?);
         let said =

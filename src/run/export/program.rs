@@ -65,7 +65,7 @@ fn compile(module: &[u8], client: &Client) -> Result<Executable> {
             return Err(several(n));
         }
     }
-    runtime::register(client, false)?;
+    runtime::register(client, None)?;
     Ok(client.compile(module, &platform_options(client.platform_name(), CompileOptions::default()))?)
 }
 fn several(devices: impl std::fmt::Display) -> Error {

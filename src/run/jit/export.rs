@@ -24,17 +24,18 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
     /// order of JAX's trees, in which structs are dictionaries. JAX: `jax.export.export`.
     ///
     /// # Errors
-    /// A program that calls this process: that prints or checks.
+    /// A program that calls this process: that prints, checks, or computes eigenvalues of a general matrix.
     pub fn export(&self) -> Result<Exported>
     where
         Out::With<Hole>: Tree<Hole>,
     {
-        if self.calls_host || self.returns_effect {
+        if self.calls_host.is_some() || self.returns_effect {
+            let operation = self.calls_host.unwrap_or("an operation that prints or checks");
             return Err(Error::Mismatch {
                 what: format!("`{}`", self.name),
-                have: "it prints or checks while it runs".into(),
+                have: format!("`{operation}` calls this process while it runs"),
                 want: "what is exported must run without this process".into(),
-                help: "leave debug_print and the like out of it".into(),
+                help: "leave that out of it".into(),
             });
         }
         let (args, order) = PyTree::of_paths(&self.paths);
