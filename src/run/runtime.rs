@@ -83,7 +83,9 @@ pub(crate) fn register(client: &Client, calls_host: Option<&str>) -> Result<()> 
 
 /// Why a program with this operation does not run on this platform.
 fn no_calls(operation: &str, platform: &str) -> String {
-    format!("`{operation}` calls a function of this process, which compiled programs can do on the CPU alone, not on {platform}")
+    format!(
+        "`{operation}` calls a function of this process, which compiled programs can do on the CPU alone, not on {platform}"
+    )
 }
 
 /// What a compiled program calls. The last operand and the result only order the calls.

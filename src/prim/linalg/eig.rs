@@ -81,8 +81,7 @@ impl Primitive for Eig {
 }
 
 /// All primitives of this file.
-pub(in crate::prim) const ROWS: &[Row] =
-    &[Row { name: "eig", dtypes: |d| d.is_complex() || is_decomposed(d), cases }];
+pub(in crate::prim) const ROWS: &[Row] = &[Row { name: "eig", dtypes: |d| d.is_complex() || is_decomposed(d), cases }];
 
 fn cases(d: DType) -> Vec<Case> {
     // (sums, which do not depend on the order)
