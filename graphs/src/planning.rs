@@ -122,7 +122,7 @@ impl Workload {
     /// Sizes that do not go together, before anything is compiled; what the compiler reports. That it does not fit is no error.
     pub fn plan(&self, config: &HfConfig, devices: &Devices) -> Result<Plan> {
         let options = self.options()?;
-        self.lowered(config, devices.target().devices(), To::Plan(devices, &options)).map(Made::plan)
+        self.lowered(config, devices.target().devices(), ToPlan(devices, &options))
     }
     /// The program as an artifact: StableHLO, for as many devices as its mesh has.
     ///
@@ -130,7 +130,7 @@ impl Workload {
     /// As [`Workload::plan`], without a compiler.
     pub fn export(&self, config: &HfConfig) -> Result<Exported> {
         let devices = if self.mesh.is_empty() { 1 } else { Mesh::abstract_mesh(self.mesh.clone())?.size() };
-        self.lowered(config, devices, To::Export).map(Made::exported)
+        self.lowered(config, devices, ToExport)
     }
     /// The program compiled for these devices, to be kept in a file under this name.
     ///
@@ -138,25 +138,25 @@ impl Workload {
     /// As [`Workload::plan`]; that it does not fit.
     pub fn pack_for(&self, config: &HfConfig, devices: &Devices, name: &str) -> Result<Packed> {
         let options = self.options()?;
-        self.lowered(config, devices.target().devices(), To::PackFor(devices, &options, name)).map(Made::packed)
+        self.lowered(config, devices.target().devices(), ToPack(On::Devices(devices, &options), name))
     }
     /// The program compiled for one device of this client.
     ///
     /// # Errors
     /// As [`Workload::plan`]; a mesh.
     pub fn pack(&self, config: &HfConfig, client: &Client, name: &str) -> Result<Packed> {
-        self.lowered(config, 1, To::Pack(client, name)).map(Made::packed)
+        self.lowered(config, 1, ToPack(On::Client(client), name))
     }
 
     fn options(&self) -> Result<Options> {
         Ok(Options { fast: self.fast, dtype: float(&self.dtype)? })
     }
     /// Lowers it for so many devices.
-    fn lowered(&self, config: &HfConfig, devices: usize, to: To) -> Result<Made> {
+    fn lowered<T: To>(&self, config: &HfConfig, devices: usize, to: T) -> Result<T::Made> {
         let (spec, mesh, dtype) = self.checked(config, devices)?;
         if self.program == Program::Train {
             let train = self.train(spec, mesh.as_ref())?;
-            return to.make(train.step().lower(&train.avals(self.batch, self.context))?);
+            return Ok(to.make(train.step().lower(&train.avals(self.batch, self.context))?)?);
         }
         let shape = Sampling::default().shape();
         let tokens = if self.program == Program::Decode { 1 } else { self.context };
@@ -166,7 +166,7 @@ impl Workload {
             None => programs::step(shape),
         };
         // (a generation gives each call the state of the one before)
-        to.make(step.donate([3]).lower(&avals)?)
+        Ok(to.make(step.donate([3]).lower(&avals)?)?)
     }
 
     /// The model, the mesh and the dtype, if they make sense on so many devices.
@@ -228,43 +228,50 @@ impl Workload {
 }
 
 /// What becomes of a lowered program.
-enum To<'a> {
-    Plan(&'a Devices, &'a Options),
-    Export,
-    PackFor(&'a Devices, &'a Options, &'a str),
-    Pack(&'a Client, &'a str),
+trait To {
+    type Made;
+    fn make<A: Tree<Tensor>, Y: Tree<Tensor>>(self, lowered: Lowered<A, Y>) -> raxla::Result<Self::Made>
+    where
+        Y::With<Hole>: Tree<Hole>;
 }
-enum Made {
-    Plan(Plan),
-    Exported(Exported),
-    Packed(Packed),
-}
-impl To<'_> {
-    fn make<A: Tree<Tensor>, Y: Tree<Tensor>>(self, lowered: Lowered<A, Y>) -> Result<Made>
+/// Memory and costs on devices.
+struct ToPlan<'a>(&'a Devices, &'a Options);
+impl To for ToPlan<'_> {
+    type Made = Plan;
+    fn make<A: Tree<Tensor>, Y: Tree<Tensor>>(self, lowered: Lowered<A, Y>) -> raxla::Result<Plan>
     where
         Y::With<Hole>: Tree<Hole>,
     {
-        Ok(match self {
-            To::Plan(devices, options) => Made::Plan(lowered.plan(devices, options)?),
-            To::Export => Made::Exported(lowered.export()?),
-            To::PackFor(devices, options, name) => Made::Packed(lowered.pack_for(devices, options, name)?),
-            To::Pack(client, name) => Made::Packed(lowered.pack(client, name)?),
-        })
+        lowered.plan(self.0, self.1)
     }
 }
-/// (each kind of [`To`] makes its own kind)
-impl Made {
-    fn plan(self) -> Plan {
-        let Made::Plan(plan) = self else { unreachable!("a plan was asked for") };
-        plan
+/// An artifact.
+struct ToExport;
+impl To for ToExport {
+    type Made = Exported;
+    fn make<A: Tree<Tensor>, Y: Tree<Tensor>>(self, lowered: Lowered<A, Y>) -> raxla::Result<Exported>
+    where
+        Y::With<Hole>: Tree<Hole>,
+    {
+        lowered.export()
     }
-    fn exported(self) -> Exported {
-        let Made::Exported(exported) = self else { unreachable!("an artifact was asked for") };
-        exported
-    }
-    fn packed(self) -> Packed {
-        let Made::Packed(packed) = self else { unreachable!("a compiled program was asked for") };
-        packed
+}
+/// A compiled program of this name.
+struct ToPack<'a>(On<'a>, &'a str);
+enum On<'a> {
+    Devices(&'a Devices, &'a Options),
+    Client(&'a Client),
+}
+impl To for ToPack<'_> {
+    type Made = Packed;
+    fn make<A: Tree<Tensor>, Y: Tree<Tensor>>(self, lowered: Lowered<A, Y>) -> raxla::Result<Packed>
+    where
+        Y::With<Hole>: Tree<Hole>,
+    {
+        match self.0 {
+            On::Devices(devices, options) => lowered.pack_for(devices, options, self.1),
+            On::Client(client) => lowered.pack(client, self.1),
+        }
     }
 }
 
