@@ -57,6 +57,9 @@ fn what_is_not_understood_is_refused_by_name() {
     refused("symbolic.jax", "symbolic");
     refused("symbolic.mlir", "axes whose size is not known");
     refused("tpu.jax", "it is for the platforms tpu, but this is cpu");
+    let mesh = b"module {\n  sdy.mesh @mesh = <[\"data\"=2, \"model\"=4]>\n}";
+    let error = export::load(mesh, &client).unwrap_err().to_string();
+    assert!(error.contains("it is for 8 devices") && error.contains("help: "), "{error}");
 }
 
 #[test]
@@ -103,7 +106,10 @@ fn compiled_programs_run_from_files_that_are_whole() {
     let client = runtime::client().unwrap();
     let f = jit(|x: Tensor, y: Tensor| x * y + 1.0);
     let vector = Aval::new(DType::F32, [2]);
-    let packed = f.lower(&(vector.clone(), vector)).unwrap().pack(&client, "a product").unwrap();
+    let lowered = || f.lower(&(vector.clone(), vector.clone())).unwrap();
+    // (a program that is in the cache already is packed whole too)
+    lowered().compile(&client).unwrap();
+    let packed = lowered().pack(&client, "a product").unwrap();
     let whole = packed.bytes();
     assert_eq!(Packed::read(&whole).unwrap(), packed);
     let x = Array::from_slice([2], &[2f32, 3.]).unwrap();

@@ -55,7 +55,10 @@ impl Args {
             work.checked(&config, target.devices())?;
             if std::env::var_os(CHILD).is_none() {
                 plan::fetch_plugin(&target, global)?;
-                return in_child();
+                return in_child(
+                    CHILD,
+                    "the plugin ended its process while it compiled\n  help: a smaller mesh, batch or context may compile",
+                );
             }
             work.pack_for(&config, &Devices::open(&target, global.plugin())?, &name)?
         };
@@ -72,16 +75,13 @@ impl Args {
     }
 }
 
-/// The same command in a process of its own, which a plugin may end.
-fn in_child() -> Result {
+/// The same command in a process of its own, which a plugin may end; there the variable `mark` is set.
+pub fn in_child(mark: &str, died: &str) -> Result {
     let mut child = std::process::Command::new(std::env::current_exe()?);
-    let status = child.args(std::env::args_os().skip(1)).env(CHILD, "1").status()?;
+    let status = child.args(std::env::args_os().skip(1)).env(mark, "1").status()?;
     match status.code() {
         Some(0) => Ok(()),
         Some(code) => Err(Box::new(crate::Exit(code as u8))),
-        None => {
-            Err("the plugin ended its process while it compiled\n  help: a smaller mesh, batch or context may compile"
-                .into())
-        }
+        None => Err(died.into()),
     }
 }

@@ -32,6 +32,9 @@ Examples:
   raxla run module.mlir    # what it takes and returns
   raxla run f.jax --inputs x.safetensors -o y.safetensors";
 
+/// Says that this is the child process that runs the program.
+const CHILD: &str = "RAXLA_RUN_CHILD";
+
 /// The most that a program's file can have.
 const MOST: u64 = 8 << 30;
 
@@ -41,6 +44,13 @@ impl Args {
     /// Run the command.
     pub fn run(self, global: &Global) -> Result {
         let path = self.program.display();
+        // the plugin's parser may end its process over a module that is not whole
+        if std::env::var_os(CHILD).is_none() {
+            let died = format!(
+                "{path}: the plugin ended its process over this program\n  help: the file may be cut off or damaged: write it again"
+            );
+            return crate::compile::in_child(CHILD, &died);
+        }
         let bytes = raxla_xla::read_file(&self.program, MOST).map_err(|e| format!("{path}: it cannot be read: {e}"))?;
         let client = global.client()?;
         runtime::set_client(client.clone());

@@ -19,6 +19,7 @@ mod killed;
 mod memory;
 mod perplexity;
 mod plan;
+mod programs;
 mod quantize;
 mod train;
 mod verify;

@@ -202,7 +202,8 @@ where
         header.platform = client.platform_name().into();
         header.plugin = client.platform_version().into();
         header.processor = (header.platform == "cpu").then(this_processor);
-        let compiled = self.compile(client)?;
+        // (not from the cache: the plugin writes a program that it read without its functions)
+        let compiled = self.compile_by(client, |client, text, options| client.compile(text.as_bytes(), options))?;
         for (argument, ty) in header.arguments.iter_mut().zip(compiled.executable().parameters()) {
             argument.minor_to_major = ty.layout.minor_to_major.clone();
         }

@@ -60,13 +60,21 @@ fn compile(module: &[u8], client: &Client) -> Result<Executable> {
                 HELP,
             ));
         }
-        let devices = text.split_once("mhlo.num_partitions = ").map(|(_, rest)| rest.split([' ', ',', '}']).next());
-        if let Some(Some(n)) = devices.filter(|n| *n != Some("1")) {
-            return Err(several(n));
+        let partitions = text.split_once("mhlo.num_partitions = ").map(|(_, rest)| rest.split([' ', ',', '}']).next());
+        let partitions = partitions.flatten().and_then(|n| n.parse().ok()).unwrap_or(1);
+        let devices = text.lines().filter_map(mesh_size).fold(partitions, usize::max);
+        if devices > 1 {
+            return Err(several(devices));
         }
     }
     runtime::register(client, None)?;
     Ok(client.compile(module, &platform_options(client.platform_name(), CompileOptions::default()))?)
+}
+/// The devices of a mesh of Shardy, where a line declares one: `sdy.mesh @mesh = <["data"=2, "model"=4]>`.
+fn mesh_size(line: &str) -> Option<usize> {
+    let (_, axes) = line.trim_start().strip_prefix("sdy.mesh @")?.split_once('[')?;
+    let sizes = axes.split(']').next()?.split(',').filter_map(|axis| axis.split_once('=')?.1.trim().parse().ok());
+    Some(sizes.fold(1, usize::saturating_mul))
 }
 fn several(devices: impl std::fmt::Display) -> Error {
     let have = format!("it is for {devices} devices");

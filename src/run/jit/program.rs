@@ -147,7 +147,7 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
     }
 
     /// As [`Lowered::compile`], by this compiler of texts.
-    pub(super) fn compile_by(
+    pub(in crate::run) fn compile_by(
         self,
         client: &Client,
         compile: fn(&Client, &str, &CompileOptions) -> raxla_xla::Result<Executable>,

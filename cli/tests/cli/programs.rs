@@ -1,0 +1,55 @@
+//! Programs in files: `raxla export`, `raxla compile`, `raxla run`.
+use crate::common::{assert_holds, fails, fixture, raxla, read_tensors, succeeds};
+use std::{fs, path::PathBuf};
+
+fn jax(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/jax_export").join(name)
+}
+
+#[test]
+fn what_jax_exported_runs_on_inputs_of_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("y.safetensors");
+    let inputs = jax("mlp.inputs.safetensors");
+    for form in ["mlp.mlir", "mlp.mlirbc", "mlp.jax"] {
+        let shown = succeeds(raxla(["run"]).arg(jax(form)));
+        assert_holds(&shown, &["takes", "returns", "to run it: --inputs"]);
+        succeeds(raxla(["run"]).arg(jax(form)).arg("--inputs").arg(&inputs).arg("-o").arg(&out));
+        let (have, want) = (read_tensors(&out), read_tensors(&jax("mlp.outputs.safetensors")));
+        let types = |all: &crate::common::Tensors| {
+            let mut types: Vec<_> = all.values().map(|(dtype, dims, _)| (format!("{dtype:?}"), dims.clone())).collect();
+            types.sort();
+            types
+        };
+        assert_eq!(types(&have), types(&want), "{form}");
+    }
+    fails(raxla(["run"]).arg(jax("mlp.jax")).arg("--inputs").arg(jax("x64.inputs.safetensors")), 1, &["help: "]);
+}
+
+#[test]
+fn models_are_exported_and_compiled_into_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = fixture("gpt2_f16");
+    for (command, name) in [("export", "p.mlir"), ("export", "p.jax"), ("compile", "p.raxla")] {
+        let path = dir.path().join(name);
+        let mut made = raxla([command, "--program", "decode", "--dtype", "f32", "--context", "16", "--model"]);
+        succeeds(made.arg(&model).arg("-o").arg(&path));
+        assert_holds(&succeeds(raxla(["run"]).arg(&path)), &["takes", "returns", ": f32["]);
+    }
+    fails(raxla(["export", "--model"]).arg(&model).args(["-o", "p.txt"]), 2, &[".mlir (text) or .jax"]);
+    let whole = fs::read(dir.path().join("p.raxla")).unwrap();
+    fs::write(dir.path().join("p.raxla"), &whole[..whole.len() / 2]).unwrap();
+    fails(raxla(["run"]).arg(dir.path().join("p.raxla")), 1, &["its checksum is another", "help: compile it again"]);
+}
+
+/// The plugin's parser ends its process over a text whose locations are cut off.
+#[test]
+fn a_module_that_the_plugin_dies_of_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = fs::read(jax("x64.mlir")).unwrap();
+    let path = dir.path().join("cut.mlir");
+    for end in [0, 7, 300, 1653, 1706, 2168] {
+        fs::write(&path, &whole[..end]).unwrap();
+        fails(raxla(["run"]).arg(&path), 1, &["cut.mlir"]);
+    }
+}
