@@ -423,6 +423,7 @@ fn programs_use_all_primitives() {
         "lu",
         "qr",
         "eigh",
+        "eig",
         "svd",
         // (numbers of random programs are real; tests/complex.rs and tests/fft.rs have programs of their own)
         "complex",
