@@ -247,6 +247,7 @@ fn arrays_of_them_go_in_and_out() -> raxla::Result<()> {
     assert_eq!(tree::load(&x, &path)?.to_vec::<Complex32>()?, z);
     let error = tree::save(&wide, &path).unwrap_err().to_string();
     assert!(error.contains("is c128[2], a dtype that safetensors does not have"), "{error}");
+    assert!(error.contains("help: save its real and its imaginary part"), "{error}");
     Ok(())
 }
 

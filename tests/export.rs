@@ -57,7 +57,7 @@ fn what_is_not_understood_is_refused_by_name() {
     refused("symbolic.jax", "symbolic");
     refused("symbolic.mlir", "axes whose size is not known");
     refused("tpu.jax", "it is for the platforms tpu, but this is cpu");
-    let mesh = b"module {\n  sdy.mesh @mesh = <[\"data\"=2, \"model\"=4]>\n}";
+    let mesh = b"module {\n  sdy.mesh @mesh = <[\"data\"=2, \"model\"=4]>\n  func.func @main() { return }\n}";
     let error = export::load(mesh, &client).unwrap_err().to_string();
     assert!(error.contains("it is for 8 devices") && error.contains("help: "), "{error}");
 }

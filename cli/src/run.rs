@@ -88,8 +88,8 @@ fn tree_of(program: &Program, path: &Path) -> Result<Vec<Array>> {
     let shown = path.display();
     let file =
         raxla_xla::MappedFile::open(path).map_err(|e| usage(format!("--inputs {shown}: it cannot be read: {e}")))?;
-    let (_, header) =
-        SafeTensors::read_metadata(&file).map_err(|e| format!("{shown}: it is no safetensors file: {e}"))?;
+    let (_, header) = SafeTensors::read_metadata(&file)
+        .map_err(|e| format!("{shown}: it is no safetensors file: {e}\n  help: it may be cut off: write it again"))?;
     let tensors = header.tensors();
     let named = program.arguments().iter().any(|(n, _)| n.parse::<usize>().is_err() && tensors.contains_key(n));
     let name = |i: usize, name: &String| if named { name.clone() } else { i.to_string() };

@@ -196,7 +196,10 @@ impl Workload {
         }
         if self.context > spec.context {
             let most = spec.context;
-            return usage(format!("the model's context is {most}: {} positions are too many", self.context));
+            return usage(format!(
+                "the model's context is {most}: {} positions are too many\n  help: name a smaller context",
+                self.context
+            ));
         }
         let rows = ["data", "fsdp", "expert"].map(|axis| mesh.as_ref().and_then(|m| m.axis(axis)).unwrap_or(1));
         let parts: usize = rows.iter().product::<usize>() * self.accumulation;

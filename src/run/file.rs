@@ -96,7 +96,11 @@ pub fn save<M: Tree<Array>>(tree: &M, path: impl AsRef<Path>) -> Result<()> {
             Some(dtype) => entries.push(Entry { name, dtype, data: array.clone() }),
             None => {
                 let reason = format!("the leaf `{name}` is {}, a dtype that safetensors does not have", array.aval());
-                problem.get_or_insert(wrong(path, reason, "cast it in a traced function before it is saved"));
+                let help = match array.dtype() {
+                    DType::C128 => "save its real and its imaginary part, or cast it to c64 in a traced function",
+                    _ => "cast it in a traced function before it is saved",
+                };
+                problem.get_or_insert(wrong(path, reason, help));
             }
         }
     });

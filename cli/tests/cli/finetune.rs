@@ -187,3 +187,13 @@ fn an_answer_is_preferred_to_another() {
     fails(&mut base.lora("pairs", &texts), 1, &["the data are preferences", "help: say objective.kind = \"dpo\""]);
     fails(&mut base.lora("beta", &["--set", "objective.beta=1"]), 1, &["are of kind = \"dpo\""]);
 }
+
+/// A path that is wrong is said before a model is fetched for it.
+#[test]
+fn data_are_looked_for_before_the_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut train =
+        raxla(["train", "--model", "hf:nobody/nothing", "--data", "nowhere.jsonl", "--steps", "1", "--out"]);
+    let train = train.arg(dir.path().join("run")).env("HF_ENDPOINT", "http://127.0.0.1:9");
+    fails(train, 1, &["nowhere.jsonl cannot be used: no file of a known format is there", "help: look at the path"]);
+}

@@ -50,6 +50,12 @@ fn a_module_that_the_plugin_dies_of_is_an_error() {
     let path = dir.path().join("cut.mlir");
     for end in [0, 7, 300, 1653, 1706, 2168] {
         fs::write(&path, &whole[..end]).unwrap();
-        fails(raxla(["run"]).arg(&path), 1, &["cut.mlir"]);
+        fails(raxla(["run"]).arg(&path), 1, &["cut.mlir", "help: "]);
     }
+    let other = fixture("gpt2_hub").join("config.json");
+    fails(raxla(["run"]).arg(other), 1, &["it is text without a function", "help: give a StableHLO module"]);
+    let inputs = dir.path().join("cut.safetensors");
+    fs::write(&inputs, &fs::read(jax("mlp.inputs.safetensors")).unwrap()[..60]).unwrap();
+    let wanted = ["cut.safetensors: it is no safetensors file", "help: it may be cut off"];
+    fails(raxla(["run"]).arg(jax("mlp.jax")).arg("--inputs").arg(&inputs), 1, &wanted);
 }

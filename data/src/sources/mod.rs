@@ -49,6 +49,13 @@ impl Source {
     pub fn new(path: impl Into<String>) -> Source {
         Source { path: path.into(), format: Format::default(), split: Split::default(), fields: Fields::default() }
     }
+    /// Looks for its files, and reads none of them.
+    ///
+    /// # Errors
+    /// There is no file of a known format; one that is no file, or cannot be looked at.
+    pub fn check(&self) -> Result<()> {
+        files::files(std::slice::from_ref(self)).map(drop)
+    }
 }
 
 /// What a file is. Behind each of the names but Parquet's may stand `.gz`, with which the file is decompressed by gzip.

@@ -56,7 +56,7 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
         Args: Tree<Tensor>,
         Out::With<Hole>: Tree<Hole>,
     {
-        self.export()?;
+        self.refuse_calls()?;
         let compile = self.options_of(devices, options)?;
         let compiled = devices.topology.compile(self.portable_text().as_bytes(), &compile)?;
         let layouts = compiled.parameter_layouts().unwrap_or_default();

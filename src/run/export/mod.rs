@@ -66,12 +66,11 @@ impl Exported {
         [in_tree, out_tree]: [PyTree; 2],
         [in_avals, out_avals]: [Vec<Aval>; 2],
     ) -> Exported {
-        let platforms = ["cpu", "cuda", "rocm", "tpu"].map(String::from);
         Exported {
             name: name.into(),
             // (a module for several platforms would take the platform's number as an argument; this one is the same for all, which
             // an artifact says by the platform that it names)
-            platforms: platforms[..1].to_vec(),
+            platforms: vec!["cpu".into()],
             calling_convention_version: CONVENTION,
             devices,
             kept: (0..in_avals.len()).collect(),

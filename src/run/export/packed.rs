@@ -197,7 +197,7 @@ where
     /// # Errors
     /// A program that calls this process; what the plugin reports.
     pub fn pack(self, client: &Client, name: &str) -> Result<Packed> {
-        self.export()?;
+        self.refuse_calls()?;
         let mut header = self.header(name, client.platform_name(), &[]);
         header.platform = client.platform_name().into();
         header.plugin = client.platform_version().into();

@@ -34,9 +34,16 @@ pub fn load(bytes: &[u8], client: &Client) -> Result<Program> {
     if Packed::is_one(bytes) {
         return Packed::read(bytes)?.load(client);
     }
-    let text = std::str::from_utf8(bytes).ok().filter(|text| text.contains("module") || text.contains("func.func"));
-    if bytes.starts_with(BYTECODE) || text.is_some() {
+    if bytes.starts_with(BYTECODE) {
         return Program::of_module(bytes, client);
+    }
+    // (the numbers in an artifact have bytes of 0)
+    if let Some(text) = std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0')) {
+        if text.contains("func.func") {
+            return Program::of_module(bytes, client);
+        }
+        const HELP: &str = "give a StableHLO module, an artifact of jax.export, or what `raxla compile` wrote";
+        return Err(refused("the program", "it is text without a function", "a program is needed", HELP));
     }
     Program::of(&Exported::deserialize(bytes)?, client)
 }
@@ -68,7 +75,9 @@ fn compile(module: &[u8], client: &Client) -> Result<Executable> {
         }
     }
     runtime::register(client, None)?;
-    Ok(client.compile(module, &platform_options(client.platform_name(), CompileOptions::default()))?)
+    let options = platform_options(client.platform_name(), CompileOptions::default());
+    let compiled = client.compile(module, &options);
+    Ok(compiled.map_err(|e| e.help("the module may be cut off, damaged, or of a newer StableHLO: export it again"))?)
 }
 /// The devices of a mesh of Shardy, where a line declares one: `sdy.mesh @mesh = <["data"=2, "model"=4]>`.
 fn mesh_size(line: &str) -> Option<usize> {

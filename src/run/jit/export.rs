@@ -20,6 +20,20 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
         self.out.paths()
     }
 
+    /// An error, if the program calls this process.
+    pub(in crate::run) fn refuse_calls(&self) -> Result<()> {
+        if self.calls_host.is_none() && !self.returns_effect {
+            return Ok(());
+        }
+        let operation = self.calls_host.unwrap_or("an operation that prints or checks");
+        Err(Error::Mismatch {
+            what: format!("`{}`", self.name),
+            have: format!("`{operation}` calls this process while it runs"),
+            want: "what is exported must run without this process".into(),
+            help: "leave that out of it".into(),
+        })
+    }
+
     /// The program as an artifact that leaves the process: without kernels of the CPU, and with the leaves of arguments and results in the
     /// order of JAX's trees, in which structs are dictionaries. JAX: `jax.export.export`.
     ///
@@ -29,15 +43,7 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
     where
         Out::With<Hole>: Tree<Hole>,
     {
-        if self.calls_host.is_some() || self.returns_effect {
-            let operation = self.calls_host.unwrap_or("an operation that prints or checks");
-            return Err(Error::Mismatch {
-                what: format!("`{}`", self.name),
-                have: format!("`{operation}` calls this process while it runs"),
-                want: "what is exported must run without this process".into(),
-                help: "leave that out of it".into(),
-            });
-        }
+        self.refuse_calls()?;
         let (args, order) = PyTree::of_paths(&self.paths);
         let (out_tree, out_order) = PyTree::of_paths(&self.out_paths());
         let mut graph = self.graph.clone();

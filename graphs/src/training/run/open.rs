@@ -94,6 +94,10 @@ impl Run {
         config.build(config.steps, None)?;
         let folder = config.checkpoint.folder.clone().unwrap_or_else(|| config.out.join("checkpoints"));
         refuse_old(&folder, options.resume)?;
+        // (before a model is fetched)
+        for set in config.data.train.iter().chain(&config.data.validation) {
+            set.source().check()?;
+        }
         let (files, tokenizer) = files(&config)?;
         let (hf, generation) = (files.config.clone(), files.generation.clone());
         let pipeline = options.mesh.as_ref().is_some_and(|mesh| mesh.axis("pipe").is_some());
