@@ -125,8 +125,9 @@ pub struct ModelArgs {
     /// Compute with this adapter, a folder as PEFT writes it, beside the model's own matrices
     #[arg(long, value_name = "DIR")]
     adapter: Option<PathBuf>,
-    /// Dtype of the caches; a narrower one takes less memory, and rounds keys and values [default: that of --dtype]
-    #[arg(long, value_name = "D", value_parser = float)]
+    /// Dtype of the caches: f32, bf16, f16, f64, or int8 with a scale for each key and value; a narrower one takes less memory, and rounds
+    /// keys and values [default: that of --dtype]
+    #[arg(long, value_name = "D", value_parser = held)]
     cache_dtype: Option<DType>,
 }
 
@@ -249,6 +250,14 @@ fn quantised(name: &str) -> std::result::Result<Format, String> {
 pub fn float(name: &str) -> std::result::Result<DType, String> {
     let known = [DType::F32, DType::BF16, DType::F16, DType::F64];
     name.parse().ok().filter(|dtype| known.contains(dtype)).ok_or_else(|| "it is none of f32, bf16, f16, f64".into())
+}
+
+/// A dtype that caches are held in.
+fn held(name: &str) -> std::result::Result<DType, String> {
+    match name {
+        "int8" | "i8" => Ok(DType::I8),
+        _ => float(name).map_err(|_| "it is none of f32, bf16, f16, f64, int8".into()),
+    }
 }
 
 fn bias(text: &str) -> std::result::Result<(u32, f32), String> {

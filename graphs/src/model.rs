@@ -47,7 +47,8 @@ pub struct LoadOptions {
     pub mesh: Option<Mesh>,
     /// Whether a tied head is a second copy of the embedding.
     pub tied_head: TiedHead,
-    /// Dtype of the caches; that of the activations when `None`. Half of them take half the memory, and round keys and values.
+    /// Dtype of the caches; that of the activations when `None`. Narrower ones take less memory, and round keys and values: bf16 and
+    /// f16, or i8 with a scale for each key and value.
     pub cache_dtype: Option<DType>,
     /// How a model with experts runs them; as its family does when `None`.
     pub dispatch: Option<Dispatch>,
@@ -113,8 +114,8 @@ impl LoadOptions {
     /// The dtype of the caches, if it is another.
     fn cache_dtype(&self) -> Result<Option<DType>> {
         match self.cache_dtype {
-            None | Some(DType::F32 | DType::F64 | DType::F16 | DType::BF16) => Ok(self.cache_dtype),
-            Some(d) => Err(Error::Usage(format!("caches hold f32, f64, f16 or bf16, not {d}"))),
+            None | Some(DType::F32 | DType::F64 | DType::F16 | DType::BF16 | DType::I8) => Ok(self.cache_dtype),
+            Some(d) => Err(Error::Usage(format!("caches hold f32, f64, f16, bf16 or i8, not {d}"))),
         }
     }
 }

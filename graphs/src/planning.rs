@@ -183,7 +183,7 @@ impl Workload {
         }
         let pipeline = mesh.as_ref().is_some_and(|mesh| mesh.axis("pipe").is_some());
         let spec = Decoder::of(config, if pipeline { Stacking::OneStack } else { Stacking::Scanned })?.without_copies();
-        let spec = Decoder { cache_dtype: self.cache_dtype.as_deref().map(float).transpose()?, ..spec };
+        let spec = Decoder { cache_dtype: self.cache_dtype.as_deref().map(held).transpose()?, ..spec };
         let spec = match self.quantize.as_deref() {
             None => spec,
             Some("int8") if self.program != Program::Train => spec.in_int8(),
@@ -285,6 +285,11 @@ fn float(name: &str) -> Result<DType> {
         .ok()
         .filter(|dtype| known.contains(dtype))
         .ok_or_else(|| crate::Error::Usage(format!("models are planned in f32, bf16 or f16, not in {name}")))
+}
+
+/// A dtype of caches.
+fn held(name: &str) -> Result<DType> {
+    if matches!(name, "int8" | "i8") { Ok(DType::I8) } else { float(name) }
 }
 
 /// The configuration of a model, without its weights: of a preset, of `hf:org/name` (config.json alone is fetched), of a folder, or of

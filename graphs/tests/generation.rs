@@ -1,6 +1,6 @@
 //! Generation: batches, samples, pieces of prompts, the loop on the device. Each against the plain way.
 use raxla::runtime;
-use raxla_graphs::{Draft, Finish, Generated, Generation, LoadOptions, Model, Sampling, strip_padding};
+use raxla_graphs::{Draft, Finish, Generated, Generation, LoadOptions, Matrices, Model, Sampling, strip_padding};
 use safetensors::SafeTensors;
 use std::{ops::ControlFlow, path::PathBuf};
 
@@ -349,14 +349,15 @@ fn what_makes_no_sense_is_refused() {
 fn caches_may_have_another_dtype() {
     use raxla::DType;
     for name in ["llama_gqa_untied", "mistral_window", "deepseek2_hub"] {
-        let with = |cache_dtype: Option<DType>| {
+        let by = |cache_dtype: Option<DType>, matrices: Matrices| {
             let files = raxla_graphs::open(fixture(name).to_str().unwrap()).unwrap();
-            let options = LoadOptions { cache_dtype, ..Default::default() };
+            let options = LoadOptions { cache_dtype, matrices, ..Default::default() };
             let model = Model::load(files, &options, &runtime::client().unwrap()).unwrap();
             let options = Generation { logprobs: Some(0), ..greedy(12) };
             let made = model.generate_tokens(&[3, 4, 5, 6, 7], &options, |_| Ok(ControlFlow::Continue(()))).unwrap();
             (made.tokens, made.logprobs.into_iter().map(|told| told.logprob).collect::<Vec<f32>>())
         };
+        let with = |cache_dtype| by(cache_dtype, Matrices::default());
         let (same, narrow) = (with(None), with(Some(DType::BF16)));
         // a wider one holds the same numbers; in a narrower one they are rounded, and differ a little
         let wide = with(Some(DType::F64));
@@ -365,11 +366,18 @@ fn caches_may_have_another_dtype() {
         assert_ne!(narrow.1, same.1, "{name}");
         // (the first token was chosen without looking back at the cache, the second is one step behind it)
         assert!((narrow.1[0] - same.1[0]).abs() < 0.05, "{name}: {:?} {:?}", narrow.1, same.1);
+        // codes of one byte with a scale are about as near; kernels and plain operations write the same ones
+        let codes = with(Some(DType::I8));
+        assert_ne!(codes.1, same.1, "{name}");
+        assert!((codes.1[1] - same.1[1]).abs() < 0.2, "{name}: {:?} {:?}", codes.1, same.1);
+        let plain = by(Some(DType::I8), Matrices::Decoded);
+        let off = plain.1.iter().zip(&codes.1).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(plain.0 == codes.0 && off < 1e-4, "{name}: {off}");
     }
     let files = raxla_graphs::open(fixture("gpt2_plain").to_str().unwrap()).unwrap();
-    let options = LoadOptions { cache_dtype: Some(DType::I8), ..Default::default() };
+    let options = LoadOptions { cache_dtype: Some(DType::I16), ..Default::default() };
     let error = Model::load(files, &options, &runtime::client().unwrap()).err().unwrap().to_string();
-    assert!(error.contains("caches hold f32, f64, f16 or bf16, not i8"), "{error}");
+    assert!(error.contains("caches hold f32, f64, f16, bf16 or i8, not i16"), "{error}");
 }
 
 #[test]

@@ -36,6 +36,20 @@ pub struct Shape {
 
 /// Numbers of a cache.
 pub trait Number: Copy + Send + Sync + 'static {
+    /// So many more elements than numbers has each key and each value in the cache: what its numbers are multiplied with, as bytes.
+    const ROOM: usize = 0;
+    /// What the `n` numbers from `p` on are multiplied with.
+    ///
+    /// # Safety
+    /// They are there, and their [`ROOM`](Number::ROOM).
+    #[inline(always)]
+    unsafe fn scale(_p: *const Self, _n: usize) -> f32 {
+        1.0
+    }
+    /// A key or a value as the cache has it, whose room is the end of `to`.
+    fn write(from: &[f32], to: &mut [Self]) {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = Self::of(*from));
+    }
     /// 16 of them.
     ///
     /// # Safety
@@ -85,6 +99,35 @@ impl Number for f16 {
         f16::from_f32(x)
     }
 }
+/// Codes from -127 to 127, of which the largest number of a key or a value is one, and behind them an f32 to multiply them with.
+impl Number for i8 {
+    const ROOM: usize = 4;
+    #[inline(always)]
+    unsafe fn load<L: Lanes>(p: *const i8) -> L::F {
+        L::to_f(L::signed_bytes(p.cast()))
+    }
+    #[inline(always)]
+    fn wide(self) -> f32 {
+        self.into()
+    }
+    fn of(x: f32) -> i8 {
+        x.round_ties_even() as i8
+    }
+    #[inline(always)]
+    unsafe fn scale(p: *const i8, n: usize) -> f32 {
+        p.add(n).cast::<f32>().read_unaligned()
+    }
+    fn write(from: &[f32], to: &mut [i8]) {
+        // (of what is not finite nothing is left)
+        let finite = from.iter().all(|x| x.is_finite());
+        let most = if finite { from.iter().fold(0f32, |most, x| most.max(x.abs())) } else { f32::NAN };
+        let scale = most / 127.0;
+        let divisor = if scale == 0.0 { 1.0 } else { scale };
+        let (codes, room) = to.split_at_mut(from.len());
+        codes.iter_mut().zip(from).for_each(|(code, x)| *code = i8::of(x / divisor));
+        room.iter_mut().zip(scale.to_le_bytes()).for_each(|(to, byte)| *to = byte as i8);
+    }
+}
 
 /// Positions of one piece, at least.
 const PIECE: usize = 256;
@@ -96,8 +139,8 @@ struct Parts(*mut f32);
 // SAFETY: tasks write different elements.
 unsafe impl Sync for Parts {}
 
-/// Caches and queries of all rows, row-major: `q` `[rows, queries, heads, key]`, caches `[rows, slots, kv_heads, key or value]` in which
-/// the new positions are already, `starts` the position of each row's first query, `sinks` `[heads]` or nothing; to `out`
+/// Caches and queries of all rows, row-major: `q` `[rows, queries, heads, key]`, caches `[rows, slots, kv_heads, key or value]` (and
+/// [`Number::ROOM`]) in which the new positions are already, `starts` the position of each row's first query, `sinks` `[heads]` or nothing; to `out`
 /// `[rows, queries, heads, value]`.
 pub struct Operands<'a, N> {
     /// Queries.
@@ -119,7 +162,8 @@ pub struct Operands<'a, N> {
 pub fn attend<N: Number>(isa: Isa, team: &dyn Team, shape: Shape, x: Operands<N>, out: &mut [f32]) {
     let Shape { rows, queries, heads, kv_heads, key, value, slots, .. } = shape;
     assert!(x.q.len() == rows * queries * heads * key && out.len() == rows * queries * heads * value, "{shape:?}");
-    assert!(x.k.len() == rows * slots * kv_heads * key && x.v.len() == rows * slots * kv_heads * value, "{shape:?}");
+    let held = |size: usize| rows * slots * kv_heads * (size + N::ROOM);
+    assert!(x.k.len() == held(key) && x.v.len() == held(value), "{shape:?}");
     assert!(x.starts.len() == rows && heads.is_multiple_of(kv_heads), "{shape:?}");
     assert!(x.sinks.is_empty() || x.sinks.len() == heads, "{shape:?}");
     if out.is_empty() {
@@ -223,9 +267,10 @@ unsafe fn piece<L: Lanes, N: Number>(
 ) {
     let group = s.heads / s.kv_heads;
     let start = x.starts[row] as i64;
-    let k = x.k.as_ptr().add((row * s.slots * s.kv_heads + kv) * s.key);
-    let v = x.v.as_ptr().add((row * s.slots * s.kv_heads + kv) * s.value);
-    let (k_stride, v_stride) = (s.kv_heads * s.key, s.kv_heads * s.value);
+    let [key, value] = [s.key, s.value].map(|size| size + N::ROOM);
+    let k = x.k.as_ptr().add((row * s.slots * s.kv_heads + kv) * key);
+    let v = x.v.as_ptr().add((row * s.slots * s.kv_heads + kv) * value);
+    let (k_stride, v_stride) = (s.kv_heads * key, s.kv_heads * value);
     let width = s.value + 2;
     for i in 0..s.queries * group {
         *out.add(i * width) = f32::MIN;
@@ -257,7 +302,8 @@ unsafe fn piece<L: Lanes, N: Number>(
                 scores.fill(f32::NEG_INFINITY);
                 for i in seen.clone() {
                     if !s.ring || sees(block + i) {
-                        let dot = dot::<L, N>(q, k.add((block + i) * k_stride), s.key) * s.scale;
+                        let k = k.add((block + i) * k_stride);
+                        let dot = dot::<L, N>(q, k, s.key) * N::scale(k, s.key) * s.scale;
                         scores[i] = if s.soft_cap > 0.0 { (dot / s.soft_cap).tanh() * s.soft_cap } else { dot };
                     }
                 }
@@ -286,6 +332,11 @@ unsafe fn piece<L: Lanes, N: Number>(
                 }
                 *state.add(1) = *state.add(1) * factor + L::sum(sum);
                 let first = v.add((block + seen.start) * v_stride);
+                if N::ROOM > 0 {
+                    for (i, p) in scores[seen.clone()].iter_mut().enumerate().filter(|(_, p)| **p != 0.0) {
+                        *p *= N::scale(first.add(i * v_stride), s.value);
+                    }
+                }
                 weighted::<L, N>(&scores[seen.clone()], factor, first, v_stride, s.value, state.add(2));
             }
         }

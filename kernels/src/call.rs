@@ -125,7 +125,7 @@ fn products(call: &mut Call) -> Result<()> {
 }
 
 /// The name of [`attend`]: operands `q` `[.., t, heads, key]`, new `k` and `v`, `[.., t, kv_heads, key or
-/// value]`, caches `[.., slots, kv_heads, key or value]`, `starts` i32 `[..]` and perhaps `sinks` `[heads]`; results `[.., t, heads,
+/// value]`, caches `[.., slots, kv_heads, key or value]` (of i8 with [`Number::ROOM`]), `starts` i32 `[..]` and perhaps `sinks` `[heads]`; results `[.., t, heads,
 /// value]` and the caches with the new positions, in the operands' memory. Attributes: `scale`, `soft_cap` (0: none), `window`, `ring`.
 pub const ATTEND: &str = "raxla.attend";
 
@@ -134,7 +134,8 @@ fn attends(call: &mut Call) -> Result<()> {
         Some(DType::F32) => attends_to::<f32>(call),
         Some(DType::BF16) => attends_to::<bf16>(call),
         Some(DType::F16) => attends_to::<f16>(call),
-        _ => Err(bad("caches are f32, bf16 or f16")),
+        Some(DType::I8) => attends_to::<i8>(call),
+        _ => Err(bad("caches are f32, bf16, f16 or i8")),
     }
 }
 
@@ -172,8 +173,8 @@ fn attends_to<N: Number + ffi::Element>(call: &mut Call) -> Result<()> {
     let sizes = [
         (k.dims(), new((kv_heads, key))),
         (v.dims(), new((kv_heads, value))),
-        (k_cache.dims(), old((kv_heads, key))),
-        (v_cache.dims(), old((kv_heads, value))),
+        (k_cache.dims(), old((kv_heads, key + N::ROOM))),
+        (v_cache.dims(), old((kv_heads, value + N::ROOM))),
         (out.dims(), new((heads, value))),
     ];
     let wrong = sizes.iter().find(|(dims, n)| dims.iter().product::<i64>() as usize != *n);
@@ -185,7 +186,7 @@ fn attends_to<N: Number + ffi::Element>(call: &mut Call) -> Result<()> {
         if cache.in_place().is_none() {
             to.copy_from_slice(cache.as_slice::<N>()?);
         }
-        let (new, each) = (wide(new)?, kv_heads * size);
+        let new = wide(new)?;
         for (row, start) in starts.iter().enumerate() {
             for t in 0..queries {
                 // (as dynamic updates are: moved to where there is room)
@@ -193,9 +194,11 @@ fn attends_to<N: Number + ffi::Element>(call: &mut Call) -> Result<()> {
                     true => (*start as i64 + t as i64).rem_euclid(slots as i64) as usize,
                     false => (*start).clamp(0, (slots - queries) as i32) as usize + t,
                 };
-                let from = &new[(row * queries + t) * each..][..each];
-                let to = &mut to[(row * slots + slot) * each..][..each];
-                to.iter_mut().zip(from).for_each(|(to, from)| *to = N::of(*from));
+                for head in 0..kv_heads {
+                    let from = &new[((row * queries + t) * kv_heads + head) * size..][..size];
+                    let held = size + N::ROOM;
+                    N::write(from, &mut to[((row * slots + slot) * kv_heads + head) * held..][..held]);
+                }
             }
         }
     }

@@ -14,6 +14,7 @@ pub mod format;
 pub mod isa;
 pub mod linalg;
 pub mod pack;
+mod pairs;
 pub mod product;
 mod thin;
 

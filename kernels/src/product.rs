@@ -5,6 +5,7 @@ use crate::{
     decode::for_format,
     format::{Format, TILE},
     isa::Isa,
+    pairs,
     thin::{self, ByteTile, Inputs, Kernels, Panel, Rows, Tile},
 };
 
@@ -48,12 +49,13 @@ impl Arithmetic {
             _ => 0,
         }
     }
-    /// In how many parts the tiles of AMX take inputs in; 0 where products are in f32. Three bf16 are an f32.
+    /// In how many parts of bf16 inputs are multiplied; 0 where products are in f32. Three bf16 are an f32, and the tiles of AMX are so
+    /// fast that three products of bf16 take less time than one of f32.
     fn passes(self, isa: Isa, format: Format) -> usize {
         match (self, format) {
-            _ if isa != Isa::best() || !amx::is_there() => 0,
+            _ if isa != Isa::best() || !(amx::is_there() || pairs::is_there()) => 0,
             (Arithmetic::Bf16, _) => 1,
-            (Arithmetic::Exact | Arithmetic::Int8, Format::BF16) => 3,
+            (Arithmetic::Exact | Arithmetic::Int8, Format::BF16) if amx::is_there() => 3,
             _ => 0,
         }
     }
@@ -305,13 +307,13 @@ thread_local! {
 
 fn many(isa: Isa, team: &dyn Team, x: &[f32], rows: usize, matrices: &[Matrix], outs: &[Out], how: Arithmetic) {
     let chosen: Vec<Chosen> = matrices.iter().map(|m| chosen(isa, m.format)).collect();
-    let pairs: Vec<(usize, usize)> =
+    let couples: Vec<(usize, usize)> =
         matrices.iter().enumerate().flat_map(|(i, m)| (0..m.tiles()).step_by(2).map(move |tile| (i, tile))).collect();
     let longest = matrices.iter().map(|m| m.blocks() * m.format.inputs()).max().unwrap_or(0);
     let passes: Vec<usize> = matrices.iter().map(|m| how.passes(isa, m.format)).collect();
     let halves = Halves::new(x, rows, matrices[0].k, longest, passes.iter().copied().max().unwrap_or(0));
-    team.run(pairs.len(), &|task| {
-        let (i, tile) = pairs[task];
+    team.run(couples.len(), &|task| {
+        let (i, tile) = couples[task];
         let (m, n) = (&matrices[i], outs[i].1);
         // (the second of an odd tile is the first once more; nobody reads what comes of it)
         let sides = [m.tile(tile), m.tile(tile + (tile + 1 < m.tiles()) as usize)];
@@ -319,7 +321,7 @@ fn many(isa: Isa, team: &dyn Team, x: &[f32], rows: usize, matrices: &[Matrix], 
             sums.resize(sums.len().max(rows.next_multiple_of(amx::ROWS) * 2 * TILE), 0.0);
             match passes[i] {
                 0 => in_f32(&chosen[i], m, x, rows, sides, panels, sums),
-                passes => in_tiles(&chosen[i], m, &halves, passes, sides, panels, sums),
+                passes => in_bf16(&chosen[i], m, &halves, rows, passes, sides, panels, sums),
             }
             let lanes = (2 * TILE).min(n - tile * TILE);
             for (row, sums) in sums.chunks_exact(2 * TILE).take(rows).enumerate() {
@@ -372,11 +374,12 @@ fn in_f32(
     }
 }
 
-/// As [`in_f32`], in the tiles of AMX: `passes` parts of the inputs, one after the other.
-fn in_tiles(
+/// As [`in_f32`], of bf16, in the tiles of AMX where it is there: `passes` parts of the inputs, one after the other.
+fn in_bf16(
     chosen: &Chosen,
     m: &Matrix,
     x: &Halves,
+    rows: usize,
     passes: usize,
     tiles: [*const u8; 2],
     panels: &mut Vec<f32>,
@@ -395,8 +398,13 @@ fn in_tiles(
             })
         }
     };
-    // SAFETY: passes are asked for only where AMX is there; the inputs are padded to whole steps and rows, and the sums too.
+    // SAFETY: passes are asked for only where one of the two is there, several only with AMX; the inputs are padded to whole steps and
+    // rows, and the sums too.
     unsafe {
+        if !amx::is_there() {
+            let pairs = steps * amx::STEP / 2;
+            return pairs::product(x.numbers.as_ptr(), x.stride, rows, places, pairs, sums.as_mut_ptr(), 2 * TILE);
+        }
         let _tiles = amx::Tiles::new();
         for pass in 0..passes {
             for row in (0..x.rows).step_by(amx::ROWS) {

@@ -155,6 +155,25 @@ fn products_are_those_of_the_numbers() {
     }
 }
 
+/// What is bf16 already loses nothing, however products of bf16 are computed.
+#[test]
+fn inputs_of_bf16_are_exact() {
+    for (k, n, rows) in [(64, 40, 9), (520, 100, 23), (2304, 33, 40)] {
+        let packed = matrix(Format::BF16, k, n, k as u64);
+        let weights = unpack(Format::BF16, &packed, k, n);
+        let mut numbers = Numbers(n as u64);
+        let x: Vec<f32> = (0..rows * k).map(|_| half::bf16::from_f32(numbers.float()).to_f32()).collect();
+        let mut y = vec![f32::NAN; rows * n];
+        let m = Matrix { format: Format::BF16, k, n, packed: &packed };
+        product(Isa::best(), Arithmetic::Bf16, &Threads, &x, rows, &[m], &mut [&mut y]);
+        for (i, got) in y.iter().enumerate() {
+            let terms = (0..k).map(|j| x[i / n * k + j] as f64 * weights[j * n + i % n] as f64);
+            let (sum, size) = terms.fold((0.0, 0.0), |(s, a): (f64, f64), t| (s + t, a + t.abs()));
+            assert!((*got as f64 - sum).abs() <= 2e-6 * size + 1e-6, "{rows} x {k} x {n} at {i}: {got}, not {sum}");
+        }
+    }
+}
+
 #[test]
 fn matrices_with_shared_inputs_are_one_call() {
     let (k, rows) = (256, 5);

@@ -211,9 +211,8 @@ impl Seen {
         match cache {
             Some(cache) => {
                 at.refuse_segments("a cache", "give rows with segments whole, without a cache");
-                let (dtype, held) = (k.dtype(), cache.k.dtype());
-                let (seen, cache) = cache.extend(k.cast(held), v.cast(held), at);
-                (Seen { k: seen.k.cast(dtype), v: seen.v.cast(dtype), ..seen }, Some(cache))
+                let (seen, cache) = cache.extend(k, v, at);
+                (seen, Some(cache))
             }
             None => (Seen { k, v, positions: prim::iota([k.dim(1)], DType::I32, 0) + at.start }, None),
         }

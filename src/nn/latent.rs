@@ -74,10 +74,11 @@ impl LatentAttention {
                 // (a cache of another dtype holds them rounded to it)
                 at.refuse_segments("a cache", "give rows with segments whole, without a cache");
                 let cache = cache.latent();
-                let (dtype, held) = (latent.dtype(), cache.latent.dtype());
-                let cache = cache.extend(latent.cast(held), key.cast(held), span.start);
+                let dtype = latent.dtype();
+                let cache = cache.extend(latent, key, span.start);
                 let positions = prim::iota([cache.key.dim(1)], DType::I32, 0);
-                (cache.latent.cast(dtype), cache.key.cast(dtype), Some(Cache::Latent(cache)), positions)
+                let [latent, key] = cache.read(dtype);
+                (latent, key, Some(Cache::Latent(cache)), positions)
             }
             None => (latent, key, None, span.indices),
         };

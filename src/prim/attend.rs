@@ -25,7 +25,7 @@ pub struct CacheSight {
 /// the queries attend to what it then holds. The softmax is computed in f32.
 ///
 /// `q` is `[.., t, heads, key]`, new keys and values `[.., t, kv_heads, key or value]`, the caches `[.., slots, kv_heads, key or value]` in
-/// f32, bf16 or f16; `starts`, i32 `[..]`, is where the first of the new positions stands. Query `i` sees the positions up to `start + i`.
+/// f32, bf16 or f16, or in i8 as [`KvCache`](crate::nn::KvCache) has it; `starts`, i32 `[..]`, is where the first of the new positions stands. Query `i` sees the positions up to `start + i`.
 /// `sinks` `[heads]` are as in [`attention_with`](crate::nn::attention_with). Returns `[.., t, heads, value]` in the dtype of `q`, and the
 /// caches. It has no derivative.
 ///
@@ -56,13 +56,47 @@ impl Hash for AttendCached {
     }
 }
 
+/// How many elements more than numbers a key or a value has in a cache of this dtype: in one of i8 an f32, which its codes are
+/// multiplied with.
+pub(crate) fn room(dtype: DType) -> usize {
+    if dtype == DType::I8 { 4 } else { 0 }
+}
+
+/// Keys or values of so many numbers each, as a cache of this dtype has them: in one of i8, codes and the bytes of their scale.
+fn as_held(new: &[f64], size: usize, dtype: DType) -> Vec<f64> {
+    if dtype != DType::I8 {
+        return new.to_vec();
+    }
+    let row = |row: &[f64]| {
+        let finite = row.iter().all(|x| x.is_finite());
+        let most = if finite { row.iter().fold(0f32, |most, x| most.max(x.abs() as f32)) } else { f32::NAN };
+        let scale = most / 127.0;
+        let divisor = if scale == 0.0 { 1.0 } else { scale };
+        let codes = row.iter().map(|x| (*x as f32 / divisor).round_ties_even() as f64);
+        codes.chain(scale.to_le_bytes().map(|byte| f64::from(byte as i8))).collect::<Vec<f64>>()
+    };
+    new.chunks(size.max(1)).flat_map(row).collect()
+}
+
+/// Back from [`as_held`] in i8.
+fn of_codes(held: &[f64], size: usize) -> Vec<f64> {
+    let row = |row: &[f64]| {
+        let (codes, scale) = row.split_at(size);
+        let scale = f32::from_le_bytes(std::array::from_fn(|i| scale[i] as i8 as u8));
+        codes.iter().map(|code| code * f64::from(scale)).collect::<Vec<f64>>()
+    };
+    held.chunks(size + room(DType::I8)).flat_map(row).collect()
+}
+
 impl Primitive for AttendCached {
     fn name(&self) -> &'static str {
         "attend_cached"
     }
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
         let is_kernels = |d: DType| matches!(d, DType::F32 | DType::BF16 | DType::F16);
-        x[..5].iter().try_for_each(|a| require(a, is_kernels, "f32, bf16 or f16"))?;
+        x[..3].iter().try_for_each(|a| require(a, is_kernels, "f32, bf16 or f16"))?;
+        let is_cache = |d: DType| matches!(d, DType::F32 | DType::BF16 | DType::F16 | DType::I8);
+        x[3..5].iter().try_for_each(|a| require(a, is_cache, "f32, bf16, f16 or i8"))?;
         let [q, k, v, k_cache, v_cache, starts] = &x[..6] else { return Err("too few operands".into()) };
         let Some(rows) = q.rank().checked_sub(3) else { return Err("queries are `[.., t, heads, key]`".into()) };
         let (rows, tail) = q.dims.split_at(rows);
@@ -75,8 +109,8 @@ impl Primitive for AttendCached {
         let wants = [
             ("k", k, of([t, kv_heads, key])),
             ("v", v, of([t, kv_heads, value])),
-            ("the cache of keys", k_cache, of([slots, kv_heads, key])),
-            ("the cache of values", v_cache, of([slots, kv_heads, value])),
+            ("the cache of keys", k_cache, of([slots, kv_heads, key + room(k_cache.dtype)])),
+            ("the cache of values", v_cache, of([slots, kv_heads, value + room(k_cache.dtype)])),
             ("starts", starts, rows.to_vec()),
         ];
         for (what, have, want) in wants {
@@ -106,7 +140,8 @@ impl Primitive for AttendCached {
         let value = *dims(v).last().expect("inferred before");
         let starts = starts.to_ints();
         let written = |new: &Host, cache: &Host, size: usize| {
-            let (new, mut all, each) = (new.to_f64(), cache.to_f64(), kv_heads * size);
+            let (new, mut all) = (as_held(&new.to_f64(), size, cache.dtype()), cache.to_f64());
+            let each = kv_heads * (size + room(cache.dtype()));
             for row in 0..rows {
                 for i in 0..t {
                     let slot = match self.0.ring {
@@ -117,10 +152,17 @@ impl Primitive for AttendCached {
                     all[(row * slots + slot) * each..][..each].copy_from_slice(from);
                 }
             }
-            Host::floats(cache.dtype(), cache.dims(), all)
+            match cache.dtype() {
+                DType::I8 => Host::ints(DType::I8, cache.dims(), all.iter().map(|code| *code as i128).collect()),
+                dtype => Host::floats(dtype, cache.dims(), all),
+            }
         };
         let (k, v) = (written(k, k_cache, key), written(v, v_cache, value));
-        let (q, keys, values) = (q.to_f64(), k.to_f64(), v.to_f64());
+        let numbers = |cache: &Host, size: usize| match cache.dtype() {
+            DType::I8 => of_codes(&cache.to_f64(), size),
+            _ => cache.to_f64(),
+        };
+        let (q, keys, values) = (q.to_f64(), numbers(&k, key), numbers(&v, value));
         let sinks = x.get(6).map(Host::to_f64);
         let CacheSight { ring, window, options } = self.0;
         let mut out = vec![];
@@ -222,7 +264,31 @@ fn cases(d: DType) -> Vec<Case> {
         })
         .wrt([])
     };
+    // (the cache is what the positions before have left)
+    let codes = |label: &str, start: i32, sight: CacheSight| {
+        let (of, size) = (|dims: [usize; 4], seed| sample(d, &dims, seed), [4, 3]);
+        let cache = |size: usize, seed| {
+            let numbers = sample(DType::F32, &[1, 5, 2, size], seed).to_f64();
+            let held = as_held(&numbers, size, DType::I8).iter().map(|code| *code as i128).collect();
+            Host::ints(DType::I8, [1, 5, 2, size + room(DType::I8)], held)
+        };
+        let inputs = vec![
+            of([1, 2, 4, size[0]], 1),
+            of([1, 2, 2, size[0]], 2),
+            of([1, 2, 2, size[1]], 3),
+            cache(size[0], 4),
+            cache(size[1], 5),
+            Host::ints(DType::I32, [1], vec![start.into()]),
+        ];
+        Case::new(label, inputs, move |x| {
+            let (y, [k, v]) = attend_cached(x[0], [x[1], x[2]], [x[3], x[4]], x[5], None, sight);
+            vec![y, k, v]
+        })
+        .wrt([])
+    };
     vec![
+        codes("a cache of i8", 2, plain),
+        codes("a window of i8", 3, CacheSight { window: Some(2), ..plain }),
         case("one query", &[2], [1, 4, 2, 6], false, plain),
         case("rows and sinks", &[0, 5], [1, 2, 1, 6], true, plain),
         case("several queries", &[2, 0], [3, 2, 2, 6], false, plain),

@@ -78,6 +78,7 @@ const OF_ALL: &[Row] = &[
     (&[Decode], "cache-f32", Subject::Other, |s| s.load.cache_dtype = Some(DType::F32)),
     (&[Decode], "cache-bf16", Subject::Other, |s| s.load.cache_dtype = Some(DType::BF16)),
     (&[Decode], "cache-f16", Subject::Other, |s| s.load.cache_dtype = Some(DType::F16)),
+    (&[Decode], "cache-int8", Subject::Other, |s| s.load.cache_dtype = Some(DType::I8)),
     (&[Decode, Prefill], "bucket", Subject::Other, |s| s.exact = false),
     (&[Decode, Prefill], "exact-length", Subject::Other, |s| s.exact = true),
     (&[Train], "remat-everything", Subject::Other, |s| remat(s, Some(Policy::SaveNothing))),

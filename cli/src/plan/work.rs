@@ -23,7 +23,7 @@ pub struct WorkArgs {
     /// Dtype of activations, and of parameters but in training: bf16, f16 or f32
     #[arg(long, default_value = "bf16", value_name = "D")]
     dtype: String,
-    /// Dtype of the caches [default: that of --dtype]
+    /// Dtype of the caches, also int8 [default: that of --dtype]
     #[arg(long, value_name = "D")]
     cache_dtype: Option<String>,
     /// Matrices in whole numbers, with a scale for each output: int8

@@ -100,7 +100,7 @@ fn variants_are_compared_and_drawn() {
     let plot = model.path().join("plot.svg");
     let list = ["--new", "6", "--variants", "all", "--plot"];
     let table = succeeds(bench("decode", model.path(), &list).arg(&plot));
-    let names = ["as asked", "scanned", "shared-head", "kept-state", "cache-bf16", "cache-f16", "exact-length"];
+    let names = ["as asked", "scanned", "shared-head", "kept-state", "cache-bf16", "cache-int8", "exact-length"];
     assert_holds(&table, &names);
     assert_eq!(table.lines().filter(|line| line.starts_with("* ")).count(), 1, "{table}");
     let svg = fs::read_to_string(plot).unwrap();
