@@ -2,8 +2,8 @@
 use super::{epsilon, square};
 use crate::{
     aval::DType,
-    ops::{complex, shape::{concat, stack}, where_},
-    prim::{self, adjoint, cond, diagonal, fori_loop, iota, times, zeros},
+    ops::{shape::stack, where_},
+    prim::{self, adjoint, diagonal, fori_loop, iota, times},
     trace::{At, Tensor, fail},
 };
 
@@ -72,7 +72,7 @@ pub fn rsf2csf(t: Tensor, z: Tensor) -> (Tensor, Tensor) {
     let index = iota([n], DType::I32, 0);
     let small = epsilon(t.dtype());
     let step = |i: Tensor, (t, z): (Tensor, Tensor)| {
-        let k = n as i32 - 1 - i;
+        let k = n as i32 - 2 - i;
         let block = t.dynamic_slice_axis(0, k, 2).dynamic_slice_axis(1, k, 2);
         let at = |i: usize, j: usize| block.slice_axis(0, i..i + 1).slice_axis(1, j..j + 1).reshape([]);
         let (a, b, c, d) = (at(0, 0), at(0, 1), at(1, 0), at(1, 1));
@@ -89,7 +89,7 @@ pub fn rsf2csf(t: Tensor, z: Tensor) -> (Tensor, Tensor) {
         let t = t.dynamic_update_axis(0, k, left(t));
         let t = t.dynamic_update_axis(1, k, right(t));
         let below = index.eq(k + 1).expand_dims(1) & index.eq(k).expand_dims(0);
-        (where_(below, 0.0, t), z.dynamic_update_axis(1, k, right(z)))
+        (where_(!below, t, 0.0), z.dynamic_update_axis(1, k, right(z)))
     };
     fori_loop(0, n - 1, step, (t, z))
 }
@@ -117,7 +117,7 @@ pub fn sqrtm(a: Tensor) -> Tensor {
             let between = index.gt(i) & index.lt(j);
             let sum = where_(between, row * u.dynamic_index(1, j), 0.0).sum(0);
             let rest = own.dynamic_index(0, j) - sum;
-            let value = where_(rest.eq(0.0), 0.0, rest / (root + roots.dynamic_index(0, j)));
+            let value = where_(rest.ne(0.0), rest / (root + roots.dynamic_index(0, j)), 0.0);
             where_(index.eq(j), where_(index.eq(i), root, where_(j.gt(i), value, 0.0)), row)
         };
         let row = fori_loop(0, n, element, own.like(0.0));
@@ -151,12 +151,12 @@ pub fn funm(a: Tensor, f: impl FnOnce(Tensor) -> Tensor) -> Tensor {
         let difference = |x: Tensor| x.expand_dims(0) - x.expand_dims(1);
         let eigenvalues = diagonal(t);
         let (below, above) = (made, t);
-        let strict = |x: Tensor| where_(on_diagonal, 0.0, x);
+        let strict = |x: Tensor| where_(!on_diagonal, x, 0.0);
         let sums = times(strict(above), strict(below)) - times(strict(below), strict(above));
         let gap = difference(eigenvalues);
         let value = t * difference(values) + sums;
         let here = (index.expand_dims(0) - index.expand_dims(1)).eq(p);
-        where_(here, where_(gap.eq(0.0), value, value / where_(gap.eq(0.0), 1.0, gap)), made)
+        where_(here, value / where_(gap.ne(0.0), gap, 1.0), made)
     };
     let made = if n < 2 { first } else { fori_loop(1, n, step, first) };
     times(times(z, made), adjoint(z))

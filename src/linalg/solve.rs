@@ -4,7 +4,8 @@ use crate::{
     aval::DType,
     ops::{shape::concat, where_},
     prim::{
-        self, Triangle, adjoint, composite_jvp, diagonal, fori_loop, iota, rows_in_order, times, triangular_solve, turned,
+        self, Triangle, adjoint, composite_jvp, diagonal, fori_loop, iota, rows_in_order, times, triangular_solve,
+        turned,
     },
     trace::{At, Tensor, fail},
 };
@@ -253,7 +254,8 @@ pub fn slogdet(a: Tensor) -> (Tensor, Tensor) {
         let (lu, pivots, permutation) = prim::lu(a);
         let (sign, log) = value(lu, pivots);
         let relative = diagonal(by_factors((lu, permutation), da)).sum(-1);
-        let turn = if a.dtype().is_complex() { sign * (relative - relative.real().cast(a.dtype())) } else { sign.like(0.0) };
+        let turn =
+            if a.dtype().is_complex() { sign * (relative - relative.real().cast(a.dtype())) } else { sign.like(0.0) };
         ((sign, log), (turn, relative.real()))
     })(a)
 }

@@ -19,7 +19,8 @@ pub(super) fn reflection<T: Number>(x: &mut [T]) -> (f64, T) {
     if most == 0.0 && im == 0.0 {
         return (re, T::ZERO);
     }
-    let norm = if most == 0.0 { 0.0 } else { most * parts(rest).iter().map(|x| (x / most).powi(2)).sum::<f64>().sqrt() };
+    let norm =
+        if most == 0.0 { 0.0 } else { most * parts(rest).iter().map(|x| (x / most).powi(2)).sum::<f64>().sqrt() };
     let beta = -re.hypot(im).hypot(norm).copysign(re);
     let wide = T::Wide::of(beta);
     rest.iter_mut().for_each(|x| *x = T::narrow(x.wide().over(alpha - wide)));

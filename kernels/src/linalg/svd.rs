@@ -2,8 +2,7 @@
 use super::{
     Number, adjoint,
     bidiagonal::{Bidiagonal, bidiagonal},
-    divided,
-    of_planes, planes, qr,
+    divided, of_planes, planes, qr,
     rotations::{Rotated, reorder},
     scale_of,
 };

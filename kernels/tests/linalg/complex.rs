@@ -31,7 +31,12 @@ pub(super) fn close<T: Number<Part = f64>>(have: &[T], want: &[T], tolerance: f6
     assert_eq!(have.len(), want.len());
     for (i, (a, b)) in have.iter().zip(want).enumerate() {
         let off = (*a - *b).size();
-        assert!(off <= tolerance * largest(want), "element {i} is off by {off}: {:?} against {:?}", a.parts(), b.parts());
+        assert!(
+            off <= tolerance * largest(want),
+            "element {i} is off by {off}: {:?} against {:?}",
+            a.parts(),
+            b.parts()
+        );
     }
 }
 /// The columns of Q are orthonormal.
@@ -57,7 +62,11 @@ fn a_cholesky_factor_times_its_adjoint_is_the_matrix() {
                 (0..n * n).map(|e| if e % n > e / n { Complex64::new(f64::NAN, 0.0) } else { a[e] }).collect();
             cholesky(team, &mut l, n);
             close(&product(&l, &adjoint(&l, n, n), [n; 3]), &a, 1e-13);
-            assert!((0..n * n).all(|e| if e % n == e / n { l[e].im == 0.0 } else { e % n < e / n || l[e].size() == 0.0 }));
+            assert!((0..n * n).all(|e| if e % n == e / n {
+                l[e].im == 0.0
+            } else {
+                e % n < e / n || l[e].size() == 0.0
+            }));
         }
         let mut l: Vec<Complex32> = a.iter().map(|x| Complex32::narrow(*x)).collect();
         cholesky(&Alone, &mut l, n);
@@ -77,7 +86,13 @@ fn triangular_systems_are_solved_also_with_conjugates() {
             let how = Triangle { left: is(0), lower: is(1), transpose: is(2), unit: is(3), conjugate: is(4) };
             let numbers = random(n, n, 9);
             let element = |e: usize| match (e / n, e % n) {
-                (i, j) if i == j => if how.unit { Complex64::ONE } else { 2.0 + numbers[e] },
+                (i, j) if i == j => {
+                    if how.unit {
+                        Complex64::ONE
+                    } else {
+                        2.0 + numbers[e]
+                    }
+                }
                 (i, j) if (i > j) == how.lower => numbers[e] / n as f64,
                 _ => Complex64::ZERO,
             };
@@ -109,7 +124,13 @@ fn the_factors_of_lu_make_the_exchanged_rows() {
         lu(&Threads, &mut both, [m, n], &mut pivots);
         let l = (0..m * k).map(|e| match (e / k, e % k) {
             (i, j) if i == j => Complex64::ONE,
-            (i, j) => if i > j { both[i * n + j] } else { Complex64::ZERO },
+            (i, j) => {
+                if i > j {
+                    both[i * n + j]
+                } else {
+                    Complex64::ZERO
+                }
+            }
         });
         let l: Vec<Complex64> = l.collect();
         let u: Vec<Complex64> = (0..k * n).map(|e| if e / n > e % n { Complex64::ZERO } else { both[e] }).collect();

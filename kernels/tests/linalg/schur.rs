@@ -49,7 +49,17 @@ fn matrices_that_are_hard_to_decompose_have_a_form() {
     let jordan = of(&|i, j| f64::from(i == j) * 2.0 + f64::from(j == i + 1));
     let below = of(&|i, j| f64::from(i == j) * 2.0 + f64::from(i == j + 1));
     let skew = of(&|i, j| (i as f64 - j as f64).signum() * f64::from(i != j));
-    let rotation = of(&|i, j| if i == j { 0.6 } else if i / 2 != j / 2 { 0.0 } else if i < j { -0.8 } else { 0.8 });
+    let rotation = of(&|i, j| {
+        if i == j {
+            0.6
+        } else if i / 2 != j / 2 {
+            0.0
+        } else if i < j {
+            -0.8
+        } else {
+            0.8
+        }
+    });
     let ones = vec![1.0; n * n];
     for a in [identity(n, n), vec![0.0; n * n], cycle, jordan, below, skew, rotation, ones] {
         standard(&form(&a, n), n);
@@ -58,7 +68,13 @@ fn matrices_that_are_hard_to_decompose_have_a_form() {
             standard(&form(&a.iter().map(|x| x * size).collect::<Vec<_>>(), n), n);
         }
     }
-    for block in [[1.0, 1.0, 1.0, 1.0], [1.0, 0.0, 3.0, 2.0], [2.0, 1e-20, 1.0, 2.0], [0.0, 1.0, -1.0, 0.0], [3.0, -1.0, 1.0, 1.0]] {
+    for block in [
+        [1.0, 1.0, 1.0, 1.0],
+        [1.0, 0.0, 3.0, 2.0],
+        [2.0, 1e-20, 1.0, 2.0],
+        [0.0, 1.0, -1.0, 0.0],
+        [3.0, -1.0, 1.0, 1.0],
+    ] {
         standard(&form(&block, 2), 2);
     }
     assert!(schur(&[f64::NAN], 1).is_none() && schur(&[Complex64::new(0.0, f64::INFINITY)], 1).is_none());

@@ -12,8 +12,6 @@ mod svd;
 mod triangular_solve;
 
 use super::*;
-use num_complex::Complex64;
-use raxla_kernels::linalg::Number;
 use crate::{
     ops::shape::eye,
     trace::{bind, bind1, trace},
@@ -22,7 +20,9 @@ pub use cholesky::*;
 pub use eig::*;
 pub use eigh::*;
 pub use lu::*;
+use num_complex::Complex64;
 pub use qr::*;
+use raxla_kernels::linalg::Number;
 pub use schur::*;
 pub use svd::*;
 pub use triangular_solve::*;
@@ -90,7 +90,9 @@ fn each_of<T: Number<Part = f64, Wide = T>>(x: &Host, results: &[Aval], kernel: 
         made.iter_mut().zip(parts).for_each(|(made, part)| made.extend(part.into_iter().map(T::parts)));
     }
     let host = |(a, made): (&Aval, Vec<[f64; 2]>)| match a.dtype {
-        d if d.is_complex() => Host::complex(d, a.dims.clone(), made.into_iter().map(|[re, im]| Complex64::new(re, im)).collect()),
+        d if d.is_complex() => {
+            Host::complex(d, a.dims.clone(), made.into_iter().map(|[re, im]| Complex64::new(re, im)).collect())
+        }
         d if d.is_float() => Host::floats(d, a.dims.clone(), made.into_iter().map(|[re, _]| re).collect()),
         d => Host::ints(d, a.dims.clone(), made.into_iter().map(|[re, _]| re as i128).collect()),
     };
