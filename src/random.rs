@@ -249,7 +249,7 @@ impl Key {
         let (a, words) = (self.data.aval(), self.implementation.words());
         if !a.is_like(&Aval::new(DType::U32, [words])) {
             let help = "of several keys in one value, use one at a time: with `vmap` or `scan`".to_string();
-            fail("key", vec![a], format!("a key of {:?} is u32[{words}]", self.implementation), Some(help));
+            fail("key", vec![a], format!("a key is u32[{words}]"), Some(help));
         }
         let word = |i: usize| slice(self.data, [i], [i + 1], [1]).reshape([]);
         (0..words).step_by(2).map(|i| [word(i), word(i + 1)]).collect()

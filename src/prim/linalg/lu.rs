@@ -143,10 +143,9 @@ fn unblocked(a: Tensor) -> (Tensor, Tensor, Tensor) {
     let (m, n) = (a.dim(0), a.dim(1));
     let (rows, columns) = (iota([m], DType::I32, 0), iota([n], DType::I32, 0));
     let step = |k: Tensor, (a, pivots, order): (Tensor, Tensor, Tensor)| {
-        let column = a.dynamic_index(1, k);
         // (as LAPACK, which compares the sizes of both parts together)
-        let size = if a.dtype().is_complex() { column.real().abs() + column.imag().abs() } else { column.abs() };
-        let size = where_(rows.ge(k), size, -1.0);
+        let of_parts = |x: Tensor| if x.dtype().is_complex() { x.real().abs() + x.imag().abs() } else { x.abs() };
+        let size = where_(rows.ge(k), of_parts(a.dynamic_index(1, k)), -1.0);
         let pivot = size.argmax(0);
         // rows k and pivot change places
         let swapped = where_(rows.eq(k), pivot, where_(rows.eq(pivot), k, rows));

@@ -142,9 +142,11 @@ pub(crate) fn adjoint(x: Tensor) -> Tensor {
 }
 /// NaN in the place of every element, in both parts of complex numbers.
 fn not_a_number(x: Tensor) -> Tensor {
-    let nan = zeros([], x.dtype().real()).like(f64::NAN);
-    let nan = if x.dtype().is_complex() { complex(nan, nan) } else { nan };
-    nan.broadcast_to(x.dims())
+    if x.dtype().is_complex() {
+        let nan = x.real().like(f64::NAN);
+        return complex(nan, nan);
+    }
+    x.like(f64::NAN)
 }
 /// `x` times real numbers.
 #[track_caller]
