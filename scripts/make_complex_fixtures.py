@@ -6,6 +6,7 @@
 import jax
 import jax.numpy as jnp
 import jax.scipy.linalg as jsl
+import jax.scipy.special as sp
 from fixture_cases import case, cplx, real, values, write
 
 lax = jax.lax
@@ -23,6 +24,7 @@ well = lambda x: x + 3 * jnp.eye(x.shape[-1])
 spread = lambda x: x * 0.25 + jnp.diag(jnp.arange(x.shape[-1]))
 
 
+degrees, orders = jnp.array([0, 1, 1, 2, 3, 5, 7, 7]), jnp.array([0, 0, -1, 2, -2, 3, -7, 0])
 rank_2 = lambda: cplx(4, 2) @ cplx(2, 3)
 
 
@@ -189,6 +191,9 @@ CASES = {
     "vector_norm_3": (lambda x: la.vector_norm(x, ord=3), [cplx(4)]),
     "cond_2": (la.cond, [cplx(3, 3)]),
     "cond_1": (lambda x: la.cond(x, 1), [cplx(3, 3)]),
+    "wofz": (lambda x: sp.wofz(3 * x), [cplx(8)]),
+    "wofz_of_real": (sp.wofz, [real(3)]),
+    "sph_harm_y": (lambda t, p: sp.sph_harm_y(degrees, orders, t, p, n_max=7), [real(8, low=0.2, high=3.0), real(8, high=6.0)]),
     "roots": (lambda p: jnp.sort(jnp.roots(p, strip_zeros=False)), [cplx(5)]),
     "roots_of_real": (lambda p: jnp.sin(jnp.roots(p, strip_zeros=False)).sum(), [real(5, low=0.5, high=1.5)]),
     "sort": (lambda x: jnp.sort(jnp.round(4 * x.real) / 4 + 1j * x.imag), [cplx(2, 12)]),

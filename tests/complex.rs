@@ -6,7 +6,7 @@ use raxla::{
     fft::{self, Norm},
     fori_loop, grad, hessian, holomorphic, iota, jacfwd, jacrev, linalg, literal, numpy,
     prelude::*,
-    prim, psum, remat, runtime, scan_with, shard_map, stack,
+    prim, psum, remat, runtime, scan_with, shard_map, special, stack,
     testing::close,
     trace::trace_graph,
     tree, where_,
@@ -226,6 +226,13 @@ fn cases() -> Vec<(&'static str, Function)> {
             let (t, z) = linalg::schur(x[0], linalg::SchurForm::Real);
             let (t, z) = linalg::rsf2csf(t, z);
             vec![z.matmul(t).matmul(z.conj().swap_axes(-1, -2)), t.tril(-1)]
+        }),
+        ("wofz", |x| vec![special::wofz(x[0] * 3.0)]),
+        ("wofz_of_real", |x| vec![special::wofz(x[0])]),
+        ("sph_harm_y", |x| {
+            let ints = |v: [i128; 8]| literal(Host::ints(DType::I32, [8], v.to_vec()));
+            let (degrees, orders) = (ints([0, 1, 1, 2, 3, 5, 7, 7]), ints([0, 0, -1, 2, -2, 3, -7, 0]));
+            vec![special::sph_harm_y(degrees, orders, x[0], x[1], 7)]
         }),
         ("roots", |x| vec![numpy::roots(x[0]).sort(-1)]),
         ("roots_of_real", |x| vec![numpy::roots(x[0]).sin().sum(-1)]),

@@ -416,6 +416,12 @@ fn the_first_failure_stops_the_program() {
     assert_eq!(heard.take(), ["before [nan]"]);
     f.call((array(&[1.0]),)).unwrap();
     assert_eq!(heard.take(), ["before [1.]", "after"]);
+    // the same by results
+    let f = f.lower(&(f32s(&[1]),)).unwrap().portable().compile(&runtime::client().unwrap()).unwrap();
+    assert_eq!(f.run((array(&[f32::NAN]),)).unwrap_err().to_string(), e.to_string());
+    assert_eq!(heard.take(), ["before [nan]"]);
+    f.run((array(&[1.0]),)).unwrap();
+    assert_eq!(heard.take(), ["before [1.]", "after"]);
 }
 
 #[test]
@@ -499,6 +505,10 @@ fn programs_on_several_devices_call_the_host() {
     let f = jit(f).on(&mesh).in_shardings((P!["x", "y"],));
     f.call((&x,)).unwrap().ready().unwrap();
     assert_eq!(heard.take(), ["32.0"]);
+    let by_results = f.lower(&(f32s(&[8, 4]),)).unwrap().portable();
+    assert!(!by_results.text.contains("raxla_debug"));
+    let y = by_results.compile(&client).unwrap().run((&x,)).unwrap();
+    assert_eq!((y.to_vec::<f32>().unwrap(), heard.take()), (vec![2.0; 32], vec!["32.0".to_string()]));
 }
 
 /// Runs itself in child processes, the second of which loads the program from the compilation cache; both print to the
