@@ -26,27 +26,27 @@ func.func public @main(%arg0: tensor<3x3xf32>, %arg1: tensor<3xf32>) -> (tensor<
   ^bb0(%a23: tensor<i32>, %a24: tensor<i32>, %a25: tensor<1x3x3xf32>, %a26: tensor<1x3xi32>, %a27: tensor<1x3xi32>):
     %28 = "stablehlo.constant"() {value = dense<1> : tensor<i32>} : () -> tensor<i32>
     %29 = "stablehlo.add"(%a24, %28) : (tensor<i32>, tensor<i32>) -> tensor<i32>
-    %30 = "stablehlo.constant"() {value = dense<0> : tensor<i32>} : () -> tensor<i32>
-    %31 = "stablehlo.compare"(%a24, %30) {comparison_direction = #stablehlo<comparison_direction LT>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<i32>, tensor<i32>) -> tensor<i1>
-    %32 = "stablehlo.constant"() {value = dense<3> : tensor<i32>} : () -> tensor<i32>
-    %33 = "stablehlo.add"(%a24, %32) : (tensor<i32>, tensor<i32>) -> tensor<i32>
-    %34 = "stablehlo.select"(%31, %33, %a24) : (tensor<i1>, tensor<i32>, tensor<i32>) -> tensor<i32>
-    %35 = "stablehlo.constant"() {value = dense<2> : tensor<i32>} : () -> tensor<i32>
-    %36 = "stablehlo.clamp"(%30, %34, %35) : (tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<i32>
-    %37 = "stablehlo.dynamic_slice"(%a25, %30, %30, %36) {slice_sizes = array<i64: 1, 3, 1>} : (tensor<1x3x3xf32>, tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<1x3x1xf32>
-    %38 = "stablehlo.reshape"(%37) : (tensor<1x3x1xf32>) -> tensor<1x3xf32>
-    %39 = "stablehlo.abs"(%38) : (tensor<1x3xf32>) -> tensor<1x3xf32>
-    %40 = "stablehlo.broadcast_in_dim"(%a24) {broadcast_dimensions = array<i64>} : (tensor<i32>) -> tensor<3xi32>
-    %41 = "stablehlo.iota"() {iota_dimension = 0 : i64} : () -> tensor<3xi32>
-    %42 = "stablehlo.compare"(%41, %40) {comparison_direction = #stablehlo<comparison_direction GE>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<3xi32>, tensor<3xi32>) -> tensor<3xi1>
+    %30 = "stablehlo.broadcast_in_dim"(%a24) {broadcast_dimensions = array<i64>} : (tensor<i32>) -> tensor<3xi32>
+    %31 = "stablehlo.iota"() {iota_dimension = 0 : i64} : () -> tensor<3xi32>
+    %32 = "stablehlo.compare"(%31, %30) {comparison_direction = #stablehlo<comparison_direction GE>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<3xi32>, tensor<3xi32>) -> tensor<3xi1>
+    %33 = "stablehlo.constant"() {value = dense<0> : tensor<i32>} : () -> tensor<i32>
+    %34 = "stablehlo.compare"(%a24, %33) {comparison_direction = #stablehlo<comparison_direction LT>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<i32>, tensor<i32>) -> tensor<i1>
+    %35 = "stablehlo.constant"() {value = dense<3> : tensor<i32>} : () -> tensor<i32>
+    %36 = "stablehlo.add"(%a24, %35) : (tensor<i32>, tensor<i32>) -> tensor<i32>
+    %37 = "stablehlo.select"(%34, %36, %a24) : (tensor<i1>, tensor<i32>, tensor<i32>) -> tensor<i32>
+    %38 = "stablehlo.constant"() {value = dense<2> : tensor<i32>} : () -> tensor<i32>
+    %39 = "stablehlo.clamp"(%33, %37, %38) : (tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<i32>
+    %40 = "stablehlo.dynamic_slice"(%a25, %33, %33, %39) {slice_sizes = array<i64: 1, 3, 1>} : (tensor<1x3x3xf32>, tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<1x3x1xf32>
+    %41 = "stablehlo.reshape"(%40) : (tensor<1x3x1xf32>) -> tensor<1x3xf32>
+    %42 = "stablehlo.abs"(%41) : (tensor<1x3xf32>) -> tensor<1x3xf32>
     %43 = "stablehlo.constant"() {value = dense<-1.0> : tensor<f32>} : () -> tensor<f32>
     %44 = "stablehlo.broadcast_in_dim"(%43) {broadcast_dimensions = array<i64>} : (tensor<f32>) -> tensor<3xf32>
-    %45 = "stablehlo.broadcast_in_dim"(%42) {broadcast_dimensions = array<i64: 1>} : (tensor<3xi1>) -> tensor<1x3xi1>
+    %45 = "stablehlo.broadcast_in_dim"(%32) {broadcast_dimensions = array<i64: 1>} : (tensor<3xi1>) -> tensor<1x3xi1>
     %46 = "stablehlo.broadcast_in_dim"(%44) {broadcast_dimensions = array<i64: 1>} : (tensor<3xf32>) -> tensor<1x3xf32>
-    %47 = "stablehlo.select"(%45, %39, %46) : (tensor<1x3xi1>, tensor<1x3xf32>, tensor<1x3xf32>) -> tensor<1x3xf32>
+    %47 = "stablehlo.select"(%45, %42, %46) : (tensor<1x3xi1>, tensor<1x3xf32>, tensor<1x3xf32>) -> tensor<1x3xf32>
     %48 = "stablehlo.iota"() {iota_dimension = 1 : i64} : () -> tensor<1x3xi32>
     %49 = "stablehlo.constant"() {value = dense<0xFF800000> : tensor<f32>} : () -> tensor<f32>
-    %65:2 = "stablehlo.reduce"(%47, %48, %49, %30) ({
+    %65:2 = "stablehlo.reduce"(%47, %48, %49, %33) ({
     ^bb0(%a50: tensor<f32>, %a51: tensor<i32>, %a52: tensor<f32>, %a53: tensor<i32>):
       %54 = "stablehlo.compare"(%a50, %a52) {comparison_direction = #stablehlo<comparison_direction GT>, compare_type = #stablehlo<comparison_type FLOAT>} : (tensor<f32>, tensor<f32>) -> tensor<i1>
       %55 = "stablehlo.compare"(%a50, %a50) {comparison_direction = #stablehlo<comparison_direction NE>, compare_type = #stablehlo<comparison_type FLOAT>} : (tensor<f32>, tensor<f32>) -> tensor<i1>
@@ -62,13 +62,13 @@ func.func public @main(%arg0: tensor<3x3xf32>, %arg1: tensor<3xf32>) -> (tensor<
       stablehlo.return %63, %64 : tensor<f32>, tensor<i32>
     }) {dimensions = array<i64: 1>} : (tensor<1x3xf32>, tensor<1x3xi32>, tensor<f32>, tensor<i32>) -> (tensor<1xf32>, tensor<1xi32>)
     %66 = "stablehlo.broadcast_in_dim"(%a24) {broadcast_dimensions = array<i64>} : (tensor<i32>) -> tensor<3xi32>
-    %67 = "stablehlo.compare"(%41, %66) {comparison_direction = #stablehlo<comparison_direction EQ>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<3xi32>, tensor<3xi32>) -> tensor<3xi1>
+    %67 = "stablehlo.compare"(%31, %66) {comparison_direction = #stablehlo<comparison_direction EQ>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<3xi32>, tensor<3xi32>) -> tensor<3xi1>
     %68 = "stablehlo.broadcast_in_dim"(%65#1) {broadcast_dimensions = array<i64: 0>} : (tensor<1xi32>) -> tensor<1x3xi32>
-    %69 = "stablehlo.broadcast_in_dim"(%41) {broadcast_dimensions = array<i64: 1>} : (tensor<3xi32>) -> tensor<1x3xi32>
+    %69 = "stablehlo.broadcast_in_dim"(%31) {broadcast_dimensions = array<i64: 1>} : (tensor<3xi32>) -> tensor<1x3xi32>
     %70 = "stablehlo.compare"(%69, %68) {comparison_direction = #stablehlo<comparison_direction EQ>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<1x3xi32>, tensor<1x3xi32>) -> tensor<1x3xi1>
     %71 = "stablehlo.broadcast_in_dim"(%a24) {broadcast_dimensions = array<i64>} : (tensor<i32>) -> tensor<3xi32>
     %72 = "stablehlo.broadcast_in_dim"(%71) {broadcast_dimensions = array<i64: 1>} : (tensor<3xi32>) -> tensor<1x3xi32>
-    %73 = "stablehlo.broadcast_in_dim"(%41) {broadcast_dimensions = array<i64: 1>} : (tensor<3xi32>) -> tensor<1x3xi32>
+    %73 = "stablehlo.broadcast_in_dim"(%31) {broadcast_dimensions = array<i64: 1>} : (tensor<3xi32>) -> tensor<1x3xi32>
     %74 = "stablehlo.select"(%70, %72, %73) : (tensor<1x3xi1>, tensor<1x3xi32>, tensor<1x3xi32>) -> tensor<1x3xi32>
     %75 = "stablehlo.broadcast_in_dim"(%65#1) {broadcast_dimensions = array<i64: 0>} : (tensor<1xi32>) -> tensor<1x3xi32>
     %76 = "stablehlo.broadcast_in_dim"(%67) {broadcast_dimensions = array<i64: 1>} : (tensor<3xi1>) -> tensor<1x3xi1>
@@ -83,25 +83,25 @@ func.func public @main(%arg0: tensor<3x3xf32>, %arg1: tensor<3xf32>) -> (tensor<
     %85 = "stablehlo.broadcast_in_dim"(%65#1) {broadcast_dimensions = array<i64: 0>} : (tensor<1xi32>) -> tensor<1x3xi32>
     %86 = "stablehlo.broadcast_in_dim"(%84) {broadcast_dimensions = array<i64: 1>} : (tensor<3xi1>) -> tensor<1x3xi1>
     %87 = "stablehlo.select"(%86, %85, %a26) : (tensor<1x3xi1>, tensor<1x3xi32>, tensor<1x3xi32>) -> tensor<1x3xi32>
-    %88 = "stablehlo.compare"(%a24, %30) {comparison_direction = #stablehlo<comparison_direction LT>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<i32>, tensor<i32>) -> tensor<i1>
-    %89 = "stablehlo.add"(%a24, %32) : (tensor<i32>, tensor<i32>) -> tensor<i32>
+    %88 = "stablehlo.compare"(%a24, %33) {comparison_direction = #stablehlo<comparison_direction LT>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<i32>, tensor<i32>) -> tensor<i1>
+    %89 = "stablehlo.add"(%a24, %35) : (tensor<i32>, tensor<i32>) -> tensor<i32>
     %90 = "stablehlo.select"(%88, %89, %a24) : (tensor<i1>, tensor<i32>, tensor<i32>) -> tensor<i32>
-    %91 = "stablehlo.clamp"(%30, %90, %35) : (tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<i32>
-    %92 = "stablehlo.dynamic_slice"(%79, %30, %91, %30) {slice_sizes = array<i64: 1, 1, 3>} : (tensor<1x3x3xf32>, tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<1x1x3xf32>
+    %91 = "stablehlo.clamp"(%33, %90, %38) : (tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<i32>
+    %92 = "stablehlo.dynamic_slice"(%79, %33, %91, %33) {slice_sizes = array<i64: 1, 1, 3>} : (tensor<1x3x3xf32>, tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<1x1x3xf32>
     %93 = "stablehlo.reshape"(%92) : (tensor<1x1x3xf32>) -> tensor<1x3xf32>
-    %94 = "stablehlo.compare"(%a24, %30) {comparison_direction = #stablehlo<comparison_direction LT>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<i32>, tensor<i32>) -> tensor<i1>
-    %95 = "stablehlo.add"(%a24, %32) : (tensor<i32>, tensor<i32>) -> tensor<i32>
+    %94 = "stablehlo.compare"(%a24, %33) {comparison_direction = #stablehlo<comparison_direction LT>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<i32>, tensor<i32>) -> tensor<i1>
+    %95 = "stablehlo.add"(%a24, %35) : (tensor<i32>, tensor<i32>) -> tensor<i32>
     %96 = "stablehlo.select"(%94, %95, %a24) : (tensor<i1>, tensor<i32>, tensor<i32>) -> tensor<i32>
-    %97 = "stablehlo.clamp"(%30, %96, %35) : (tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<i32>
-    %98 = "stablehlo.dynamic_slice"(%93, %30, %97) {slice_sizes = array<i64: 1, 1>} : (tensor<1x3xf32>, tensor<i32>, tensor<i32>) -> tensor<1x1xf32>
+    %97 = "stablehlo.clamp"(%33, %96, %38) : (tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<i32>
+    %98 = "stablehlo.dynamic_slice"(%93, %33, %97) {slice_sizes = array<i64: 1, 1>} : (tensor<1x3xf32>, tensor<i32>, tensor<i32>) -> tensor<1x1xf32>
     %99 = "stablehlo.reshape"(%98) : (tensor<1x1xf32>) -> tensor<1xf32>
     %100 = "stablehlo.broadcast_in_dim"(%a24) {broadcast_dimensions = array<i64>} : (tensor<i32>) -> tensor<3xi32>
-    %101 = "stablehlo.compare"(%41, %100) {comparison_direction = #stablehlo<comparison_direction GT>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<3xi32>, tensor<3xi32>) -> tensor<3xi1>
-    %102 = "stablehlo.compare"(%a24, %30) {comparison_direction = #stablehlo<comparison_direction LT>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<i32>, tensor<i32>) -> tensor<i1>
-    %103 = "stablehlo.add"(%a24, %32) : (tensor<i32>, tensor<i32>) -> tensor<i32>
+    %101 = "stablehlo.compare"(%31, %100) {comparison_direction = #stablehlo<comparison_direction GT>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<3xi32>, tensor<3xi32>) -> tensor<3xi1>
+    %102 = "stablehlo.compare"(%a24, %33) {comparison_direction = #stablehlo<comparison_direction LT>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<i32>, tensor<i32>) -> tensor<i1>
+    %103 = "stablehlo.add"(%a24, %35) : (tensor<i32>, tensor<i32>) -> tensor<i32>
     %104 = "stablehlo.select"(%102, %103, %a24) : (tensor<i1>, tensor<i32>, tensor<i32>) -> tensor<i32>
-    %105 = "stablehlo.clamp"(%30, %104, %35) : (tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<i32>
-    %106 = "stablehlo.dynamic_slice"(%79, %30, %30, %105) {slice_sizes = array<i64: 1, 3, 1>} : (tensor<1x3x3xf32>, tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<1x3x1xf32>
+    %105 = "stablehlo.clamp"(%33, %104, %38) : (tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<i32>
+    %106 = "stablehlo.dynamic_slice"(%79, %33, %33, %105) {slice_sizes = array<i64: 1, 3, 1>} : (tensor<1x3x3xf32>, tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<1x3x1xf32>
     %107 = "stablehlo.reshape"(%106) : (tensor<1x3x1xf32>) -> tensor<1x3xf32>
     %108 = "stablehlo.constant"() {value = dense<0.0> : tensor<f32>} : () -> tensor<f32>
     %109 = "stablehlo.broadcast_in_dim"(%108) {broadcast_dimensions = array<i64>} : (tensor<f32>) -> tensor<1xf32>
@@ -159,46 +159,44 @@ func.func public @main(%arg0: tensor<3x3xf32>, %arg1: tensor<3xf32>) -> (tensor<
   }) {dimensions = array<i64: 2, 1>} : (tensor<1x3x3xi1>, tensor<i1>) -> tensor<1xi1>
   %160 = "stablehlo.reshape"(%159) : (tensor<1xi1>) -> tensor<1x1xi1>
   %161 = "stablehlo.reshape"(%143#2) : (tensor<1x3x3xf32>) -> tensor<3x3xf32>
-  %162 = "stablehlo.constant"() {value = dense<0.0> : tensor<f32>} : () -> tensor<f32>
-  %163 = "stablehlo.constant"() {value = dense<0x7FC00000> : tensor<f32>} : () -> tensor<f32>
-  %164 = "stablehlo.broadcast_in_dim"(%163) {broadcast_dimensions = array<i64>} : (tensor<f32>) -> tensor<3x3xf32>
-  %165 = "stablehlo.broadcast_in_dim"(%160) {broadcast_dimensions = array<i64: 0, 1>} : (tensor<1x1xi1>) -> tensor<3x3xi1>
-  %166 = "stablehlo.select"(%165, %161, %164) : (tensor<3x3xi1>, tensor<3x3xf32>, tensor<3x3xf32>) -> tensor<3x3xf32>
-  %167 = "stablehlo.reshape"(%152) : (tensor<1x3xi32>) -> tensor<3xi32>
-  %168 = "stablehlo.reshape"(%160) : (tensor<1x1xi1>) -> tensor<1xi1>
-  %169 = "stablehlo.iota"() {iota_dimension = 0 : i64} : () -> tensor<3xi32>
-  %170 = "stablehlo.broadcast_in_dim"(%168) {broadcast_dimensions = array<i64: 0>} : (tensor<1xi1>) -> tensor<3xi1>
-  %171 = "stablehlo.select"(%170, %167, %169) : (tensor<3xi1>, tensor<3xi32>, tensor<3xi32>) -> tensor<3xi32>
-  %172 = "stablehlo.reshape"(%149) : (tensor<1x3xi32>) -> tensor<3xi32>
-  %173 = "stablehlo.reshape"(%160) : (tensor<1x1xi1>) -> tensor<1xi1>
-  %174 = "stablehlo.iota"() {iota_dimension = 0 : i64} : () -> tensor<3xi32>
-  %175 = "stablehlo.broadcast_in_dim"(%173) {broadcast_dimensions = array<i64: 0>} : (tensor<1xi1>) -> tensor<3xi1>
-  %176 = "stablehlo.select"(%175, %172, %174) : (tensor<3xi1>, tensor<3xi32>, tensor<3xi32>) -> tensor<3xi32>
-  %177 = "stablehlo.reshape"(%176) : (tensor<3xi32>) -> tensor<3x1xi32>
-  %178 = "stablehlo.broadcast_in_dim"(%13) {broadcast_dimensions = array<i64>} : (tensor<i32>) -> tensor<3x1xi32>
-  %179 = "stablehlo.compare"(%177, %178) {comparison_direction = #stablehlo<comparison_direction LT>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<3x1xi32>, tensor<3x1xi32>) -> tensor<3x1xi1>
-  %180 = "stablehlo.constant"() {value = dense<3> : tensor<3x1xi32>} : () -> tensor<3x1xi32>
-  %181 = "stablehlo.add"(%177, %180) : (tensor<3x1xi32>, tensor<3x1xi32>) -> tensor<3x1xi32>
-  %182 = "stablehlo.select"(%179, %181, %177) : (tensor<3x1xi1>, tensor<3x1xi32>, tensor<3x1xi32>) -> tensor<3x1xi32>
-  %183 = "stablehlo.reshape"(%182) : (tensor<3x1xi32>) -> tensor<3x1x1xi32>
-  %184 = "stablehlo.gather"(%7, %183) {dimension_numbers = #stablehlo.gather<offset_dims = [], collapsed_slice_dims = [0], operand_batching_dims = [1], start_indices_batching_dims = [1], start_index_map = [0], index_vector_dim = 2>, slice_sizes = array<i64: 1, 1>, indices_are_sorted = false} : (tensor<3x1xf32>, tensor<3x1x1xi32>) -> tensor<3x1xf32>
-  %185 = "stablehlo.constant"() {value = dense<0> : tensor<3x1x1xi32>} : () -> tensor<3x1x1xi32>
-  %186 = "stablehlo.constant"() {value = dense<2> : tensor<1xi32>} : () -> tensor<1xi32>
-  %187 = "stablehlo.broadcast_in_dim"(%186) {broadcast_dimensions = array<i64: 2>} : (tensor<1xi32>) -> tensor<3x1x1xi32>
-  %188 = "stablehlo.compare"(%183, %185) {comparison_direction = #stablehlo<comparison_direction GE>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<3x1x1xi32>, tensor<3x1x1xi32>) -> tensor<3x1x1xi1>
-  %189 = "stablehlo.compare"(%183, %187) {comparison_direction = #stablehlo<comparison_direction LE>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<3x1x1xi32>, tensor<3x1x1xi32>) -> tensor<3x1x1xi1>
-  %190 = "stablehlo.and"(%188, %189) : (tensor<3x1x1xi1>, tensor<3x1x1xi1>) -> tensor<3x1x1xi1>
-  %194 = "stablehlo.reduce"(%190, %155) ({
-  ^bb0(%a191: tensor<i1>, %a192: tensor<i1>):
-    %193 = "stablehlo.and"(%a191, %a192) : (tensor<i1>, tensor<i1>) -> tensor<i1>
-    stablehlo.return %193 : tensor<i1>
+  %162 = "stablehlo.constant"() {value = dense<0x7FC00000> : tensor<3x3xf32>} : () -> tensor<3x3xf32>
+  %163 = "stablehlo.broadcast_in_dim"(%160) {broadcast_dimensions = array<i64: 0, 1>} : (tensor<1x1xi1>) -> tensor<3x3xi1>
+  %164 = "stablehlo.select"(%163, %161, %162) : (tensor<3x3xi1>, tensor<3x3xf32>, tensor<3x3xf32>) -> tensor<3x3xf32>
+  %165 = "stablehlo.reshape"(%152) : (tensor<1x3xi32>) -> tensor<3xi32>
+  %166 = "stablehlo.reshape"(%160) : (tensor<1x1xi1>) -> tensor<1xi1>
+  %167 = "stablehlo.iota"() {iota_dimension = 0 : i64} : () -> tensor<3xi32>
+  %168 = "stablehlo.broadcast_in_dim"(%166) {broadcast_dimensions = array<i64: 0>} : (tensor<1xi1>) -> tensor<3xi1>
+  %169 = "stablehlo.select"(%168, %165, %167) : (tensor<3xi1>, tensor<3xi32>, tensor<3xi32>) -> tensor<3xi32>
+  %170 = "stablehlo.reshape"(%149) : (tensor<1x3xi32>) -> tensor<3xi32>
+  %171 = "stablehlo.reshape"(%160) : (tensor<1x1xi1>) -> tensor<1xi1>
+  %172 = "stablehlo.iota"() {iota_dimension = 0 : i64} : () -> tensor<3xi32>
+  %173 = "stablehlo.broadcast_in_dim"(%171) {broadcast_dimensions = array<i64: 0>} : (tensor<1xi1>) -> tensor<3xi1>
+  %174 = "stablehlo.select"(%173, %170, %172) : (tensor<3xi1>, tensor<3xi32>, tensor<3xi32>) -> tensor<3xi32>
+  %175 = "stablehlo.reshape"(%174) : (tensor<3xi32>) -> tensor<3x1xi32>
+  %176 = "stablehlo.broadcast_in_dim"(%13) {broadcast_dimensions = array<i64>} : (tensor<i32>) -> tensor<3x1xi32>
+  %177 = "stablehlo.compare"(%175, %176) {comparison_direction = #stablehlo<comparison_direction LT>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<3x1xi32>, tensor<3x1xi32>) -> tensor<3x1xi1>
+  %178 = "stablehlo.constant"() {value = dense<3> : tensor<3x1xi32>} : () -> tensor<3x1xi32>
+  %179 = "stablehlo.add"(%175, %178) : (tensor<3x1xi32>, tensor<3x1xi32>) -> tensor<3x1xi32>
+  %180 = "stablehlo.select"(%177, %179, %175) : (tensor<3x1xi1>, tensor<3x1xi32>, tensor<3x1xi32>) -> tensor<3x1xi32>
+  %181 = "stablehlo.reshape"(%180) : (tensor<3x1xi32>) -> tensor<3x1x1xi32>
+  %182 = "stablehlo.gather"(%7, %181) {dimension_numbers = #stablehlo.gather<offset_dims = [], collapsed_slice_dims = [0], operand_batching_dims = [1], start_indices_batching_dims = [1], start_index_map = [0], index_vector_dim = 2>, slice_sizes = array<i64: 1, 1>, indices_are_sorted = false} : (tensor<3x1xf32>, tensor<3x1x1xi32>) -> tensor<3x1xf32>
+  %183 = "stablehlo.constant"() {value = dense<0> : tensor<3x1x1xi32>} : () -> tensor<3x1x1xi32>
+  %184 = "stablehlo.constant"() {value = dense<2> : tensor<1xi32>} : () -> tensor<1xi32>
+  %185 = "stablehlo.broadcast_in_dim"(%184) {broadcast_dimensions = array<i64: 2>} : (tensor<1xi32>) -> tensor<3x1x1xi32>
+  %186 = "stablehlo.compare"(%181, %183) {comparison_direction = #stablehlo<comparison_direction GE>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<3x1x1xi32>, tensor<3x1x1xi32>) -> tensor<3x1x1xi1>
+  %187 = "stablehlo.compare"(%181, %185) {comparison_direction = #stablehlo<comparison_direction LE>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<3x1x1xi32>, tensor<3x1x1xi32>) -> tensor<3x1x1xi1>
+  %188 = "stablehlo.and"(%186, %187) : (tensor<3x1x1xi1>, tensor<3x1x1xi1>) -> tensor<3x1x1xi1>
+  %192 = "stablehlo.reduce"(%188, %155) ({
+  ^bb0(%a189: tensor<i1>, %a190: tensor<i1>):
+    %191 = "stablehlo.and"(%a189, %a190) : (tensor<i1>, tensor<i1>) -> tensor<i1>
+    stablehlo.return %191 : tensor<i1>
   }) {dimensions = array<i64: 2>} : (tensor<3x1x1xi1>, tensor<i1>) -> tensor<3x1xi1>
-  %195 = "stablehlo.broadcast_in_dim"(%194) {broadcast_dimensions = array<i64: 0, 1>} : (tensor<3x1xi1>) -> tensor<3x1xi1>
-  %196 = "stablehlo.constant"() {value = dense<0x7FC00000> : tensor<3x1xf32>} : () -> tensor<3x1xf32>
-  %197 = "stablehlo.select"(%195, %184, %196) : (tensor<3x1xi1>, tensor<3x1xf32>, tensor<3x1xf32>) -> tensor<3x1xf32>
-  %198 = "stablehlo.triangular_solve"(%166, %197) {left_side = true, lower = true, transpose_a = #stablehlo<transpose NO_TRANSPOSE>, unit_diagonal = true} : (tensor<3x3xf32>, tensor<3x1xf32>) -> tensor<3x1xf32>
-  %199 = "stablehlo.triangular_solve"(%166, %198) {left_side = true, lower = false, transpose_a = #stablehlo<transpose NO_TRANSPOSE>, unit_diagonal = false} : (tensor<3x3xf32>, tensor<3x1xf32>) -> tensor<3x1xf32>
-  %200 = "stablehlo.reshape"(%199) : (tensor<3x1xf32>) -> tensor<3xf32>
-  return %200 : tensor<3xf32>
+  %193 = "stablehlo.broadcast_in_dim"(%192) {broadcast_dimensions = array<i64: 0, 1>} : (tensor<3x1xi1>) -> tensor<3x1xi1>
+  %194 = "stablehlo.constant"() {value = dense<0x7FC00000> : tensor<3x1xf32>} : () -> tensor<3x1xf32>
+  %195 = "stablehlo.select"(%193, %182, %194) : (tensor<3x1xi1>, tensor<3x1xf32>, tensor<3x1xf32>) -> tensor<3x1xf32>
+  %196 = "stablehlo.triangular_solve"(%164, %195) {left_side = true, lower = true, transpose_a = #stablehlo<transpose NO_TRANSPOSE>, unit_diagonal = true} : (tensor<3x3xf32>, tensor<3x1xf32>) -> tensor<3x1xf32>
+  %197 = "stablehlo.triangular_solve"(%164, %196) {left_side = true, lower = false, transpose_a = #stablehlo<transpose NO_TRANSPOSE>, unit_diagonal = false} : (tensor<3x3xf32>, tensor<3x1xf32>) -> tensor<3x1xf32>
+  %198 = "stablehlo.reshape"(%197) : (tensor<3x1xf32>) -> tensor<3xf32>
+  return %198 : tensor<3xf32>
 }
 }

@@ -15,20 +15,18 @@ func.func public @main(%arg0: tensor<3x3xf32>) -> (tensor<3x3xf32>, tensor<3xf32
   }) {dimensions = array<i64: 1, 0>} : (tensor<3x3xi1>, tensor<i1>) -> tensor<i1>
   %11 = "stablehlo.reshape"(%10) : (tensor<i1>) -> tensor<1xi1>
   %12 = "stablehlo.reshape"(%11) : (tensor<1xi1>) -> tensor<1x1xi1>
-  %13 = "stablehlo.constant"() {value = dense<0.0> : tensor<f32>} : () -> tensor<f32>
-  %14 = "stablehlo.constant"() {value = dense<0x7FC00000> : tensor<f32>} : () -> tensor<f32>
-  %15 = "stablehlo.broadcast_in_dim"(%14) {broadcast_dimensions = array<i64>} : (tensor<f32>) -> tensor<3x3xf32>
-  %16 = "stablehlo.broadcast_in_dim"(%12) {broadcast_dimensions = array<i64: 0, 1>} : (tensor<1x1xi1>) -> tensor<3x3xi1>
-  %17 = "stablehlo.select"(%16, %4#0, %15) : (tensor<3x3xi1>, tensor<3x3xf32>, tensor<3x3xf32>) -> tensor<3x3xf32>
-  %18 = "stablehlo.broadcast_in_dim"(%14) {broadcast_dimensions = array<i64>} : (tensor<f32>) -> tensor<3xf32>
-  %19 = "stablehlo.broadcast_in_dim"(%11) {broadcast_dimensions = array<i64: 0>} : (tensor<1xi1>) -> tensor<3xi1>
-  %20 = "stablehlo.select"(%19, %4#1, %18) : (tensor<3xi1>, tensor<3xf32>, tensor<3xf32>) -> tensor<3xf32>
-  %21 = "stablehlo.sine"(%20) : (tensor<3xf32>) -> tensor<3xf32>
-  %22 = "stablehlo.reshape"(%21) : (tensor<3xf32>) -> tensor<1x3xf32>
-  %23 = "stablehlo.broadcast_in_dim"(%22) {broadcast_dimensions = array<i64: 0, 1>} : (tensor<1x3xf32>) -> tensor<3x3xf32>
-  %24 = "stablehlo.multiply"(%17, %23) : (tensor<3x3xf32>, tensor<3x3xf32>) -> tensor<3x3xf32>
-  %25 = "stablehlo.transpose"(%17) {permutation = array<i64: 1, 0>} : (tensor<3x3xf32>) -> tensor<3x3xf32>
-  %26 = "stablehlo.dot_general"(%24, %25) {dot_dimension_numbers = #stablehlo.dot<lhs_batching_dimensions = [], rhs_batching_dimensions = [], lhs_contracting_dimensions = [1], rhs_contracting_dimensions = [0]>, precision_config = [#stablehlo<precision HIGHEST>, #stablehlo<precision HIGHEST>]} : (tensor<3x3xf32>, tensor<3x3xf32>) -> tensor<3x3xf32>
-  return %26, %20 : tensor<3x3xf32>, tensor<3xf32>
+  %13 = "stablehlo.constant"() {value = dense<0x7FC00000> : tensor<3x3xf32>} : () -> tensor<3x3xf32>
+  %14 = "stablehlo.broadcast_in_dim"(%12) {broadcast_dimensions = array<i64: 0, 1>} : (tensor<1x1xi1>) -> tensor<3x3xi1>
+  %15 = "stablehlo.select"(%14, %4#0, %13) : (tensor<3x3xi1>, tensor<3x3xf32>, tensor<3x3xf32>) -> tensor<3x3xf32>
+  %16 = "stablehlo.constant"() {value = dense<0x7FC00000> : tensor<3xf32>} : () -> tensor<3xf32>
+  %17 = "stablehlo.broadcast_in_dim"(%11) {broadcast_dimensions = array<i64: 0>} : (tensor<1xi1>) -> tensor<3xi1>
+  %18 = "stablehlo.select"(%17, %4#1, %16) : (tensor<3xi1>, tensor<3xf32>, tensor<3xf32>) -> tensor<3xf32>
+  %19 = "stablehlo.sine"(%18) : (tensor<3xf32>) -> tensor<3xf32>
+  %20 = "stablehlo.reshape"(%19) : (tensor<3xf32>) -> tensor<1x3xf32>
+  %21 = "stablehlo.broadcast_in_dim"(%20) {broadcast_dimensions = array<i64: 0, 1>} : (tensor<1x3xf32>) -> tensor<3x3xf32>
+  %22 = "stablehlo.multiply"(%15, %21) : (tensor<3x3xf32>, tensor<3x3xf32>) -> tensor<3x3xf32>
+  %23 = "stablehlo.transpose"(%15) {permutation = array<i64: 1, 0>} : (tensor<3x3xf32>) -> tensor<3x3xf32>
+  %24 = "stablehlo.dot_general"(%22, %23) {dot_dimension_numbers = #stablehlo.dot<lhs_batching_dimensions = [], rhs_batching_dimensions = [], lhs_contracting_dimensions = [1], rhs_contracting_dimensions = [0]>, precision_config = [#stablehlo<precision HIGHEST>, #stablehlo<precision HIGHEST>]} : (tensor<3x3xf32>, tensor<3x3xf32>) -> tensor<3x3xf32>
+  return %24, %18 : tensor<3x3xf32>, tensor<3xf32>
 }
 }

@@ -18,27 +18,27 @@ func.func public @main(%arg0: tensor<3x3xf32>) -> (tensor<3x3xf32>, tensor<3xi32
   ^bb0(%a15: tensor<i32>, %a16: tensor<i32>, %a17: tensor<1x3x3xf32>, %a18: tensor<1x3xi32>, %a19: tensor<1x3xi32>):
     %20 = "stablehlo.constant"() {value = dense<1> : tensor<i32>} : () -> tensor<i32>
     %21 = "stablehlo.add"(%a16, %20) : (tensor<i32>, tensor<i32>) -> tensor<i32>
-    %22 = "stablehlo.constant"() {value = dense<0> : tensor<i32>} : () -> tensor<i32>
-    %23 = "stablehlo.compare"(%a16, %22) {comparison_direction = #stablehlo<comparison_direction LT>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<i32>, tensor<i32>) -> tensor<i1>
-    %24 = "stablehlo.constant"() {value = dense<3> : tensor<i32>} : () -> tensor<i32>
-    %25 = "stablehlo.add"(%a16, %24) : (tensor<i32>, tensor<i32>) -> tensor<i32>
-    %26 = "stablehlo.select"(%23, %25, %a16) : (tensor<i1>, tensor<i32>, tensor<i32>) -> tensor<i32>
-    %27 = "stablehlo.constant"() {value = dense<2> : tensor<i32>} : () -> tensor<i32>
-    %28 = "stablehlo.clamp"(%22, %26, %27) : (tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<i32>
-    %29 = "stablehlo.dynamic_slice"(%a17, %22, %22, %28) {slice_sizes = array<i64: 1, 3, 1>} : (tensor<1x3x3xf32>, tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<1x3x1xf32>
-    %30 = "stablehlo.reshape"(%29) : (tensor<1x3x1xf32>) -> tensor<1x3xf32>
-    %31 = "stablehlo.abs"(%30) : (tensor<1x3xf32>) -> tensor<1x3xf32>
-    %32 = "stablehlo.broadcast_in_dim"(%a16) {broadcast_dimensions = array<i64>} : (tensor<i32>) -> tensor<3xi32>
-    %33 = "stablehlo.iota"() {iota_dimension = 0 : i64} : () -> tensor<3xi32>
-    %34 = "stablehlo.compare"(%33, %32) {comparison_direction = #stablehlo<comparison_direction GE>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<3xi32>, tensor<3xi32>) -> tensor<3xi1>
+    %22 = "stablehlo.broadcast_in_dim"(%a16) {broadcast_dimensions = array<i64>} : (tensor<i32>) -> tensor<3xi32>
+    %23 = "stablehlo.iota"() {iota_dimension = 0 : i64} : () -> tensor<3xi32>
+    %24 = "stablehlo.compare"(%23, %22) {comparison_direction = #stablehlo<comparison_direction GE>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<3xi32>, tensor<3xi32>) -> tensor<3xi1>
+    %25 = "stablehlo.constant"() {value = dense<0> : tensor<i32>} : () -> tensor<i32>
+    %26 = "stablehlo.compare"(%a16, %25) {comparison_direction = #stablehlo<comparison_direction LT>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<i32>, tensor<i32>) -> tensor<i1>
+    %27 = "stablehlo.constant"() {value = dense<3> : tensor<i32>} : () -> tensor<i32>
+    %28 = "stablehlo.add"(%a16, %27) : (tensor<i32>, tensor<i32>) -> tensor<i32>
+    %29 = "stablehlo.select"(%26, %28, %a16) : (tensor<i1>, tensor<i32>, tensor<i32>) -> tensor<i32>
+    %30 = "stablehlo.constant"() {value = dense<2> : tensor<i32>} : () -> tensor<i32>
+    %31 = "stablehlo.clamp"(%25, %29, %30) : (tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<i32>
+    %32 = "stablehlo.dynamic_slice"(%a17, %25, %25, %31) {slice_sizes = array<i64: 1, 3, 1>} : (tensor<1x3x3xf32>, tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<1x3x1xf32>
+    %33 = "stablehlo.reshape"(%32) : (tensor<1x3x1xf32>) -> tensor<1x3xf32>
+    %34 = "stablehlo.abs"(%33) : (tensor<1x3xf32>) -> tensor<1x3xf32>
     %35 = "stablehlo.constant"() {value = dense<-1.0> : tensor<f32>} : () -> tensor<f32>
     %36 = "stablehlo.broadcast_in_dim"(%35) {broadcast_dimensions = array<i64>} : (tensor<f32>) -> tensor<3xf32>
-    %37 = "stablehlo.broadcast_in_dim"(%34) {broadcast_dimensions = array<i64: 1>} : (tensor<3xi1>) -> tensor<1x3xi1>
+    %37 = "stablehlo.broadcast_in_dim"(%24) {broadcast_dimensions = array<i64: 1>} : (tensor<3xi1>) -> tensor<1x3xi1>
     %38 = "stablehlo.broadcast_in_dim"(%36) {broadcast_dimensions = array<i64: 1>} : (tensor<3xf32>) -> tensor<1x3xf32>
-    %39 = "stablehlo.select"(%37, %31, %38) : (tensor<1x3xi1>, tensor<1x3xf32>, tensor<1x3xf32>) -> tensor<1x3xf32>
+    %39 = "stablehlo.select"(%37, %34, %38) : (tensor<1x3xi1>, tensor<1x3xf32>, tensor<1x3xf32>) -> tensor<1x3xf32>
     %40 = "stablehlo.iota"() {iota_dimension = 1 : i64} : () -> tensor<1x3xi32>
     %41 = "stablehlo.constant"() {value = dense<0xFF800000> : tensor<f32>} : () -> tensor<f32>
-    %57:2 = "stablehlo.reduce"(%39, %40, %41, %22) ({
+    %57:2 = "stablehlo.reduce"(%39, %40, %41, %25) ({
     ^bb0(%a42: tensor<f32>, %a43: tensor<i32>, %a44: tensor<f32>, %a45: tensor<i32>):
       %46 = "stablehlo.compare"(%a42, %a44) {comparison_direction = #stablehlo<comparison_direction GT>, compare_type = #stablehlo<comparison_type FLOAT>} : (tensor<f32>, tensor<f32>) -> tensor<i1>
       %47 = "stablehlo.compare"(%a42, %a42) {comparison_direction = #stablehlo<comparison_direction NE>, compare_type = #stablehlo<comparison_type FLOAT>} : (tensor<f32>, tensor<f32>) -> tensor<i1>
@@ -54,13 +54,13 @@ func.func public @main(%arg0: tensor<3x3xf32>) -> (tensor<3x3xf32>, tensor<3xi32
       stablehlo.return %55, %56 : tensor<f32>, tensor<i32>
     }) {dimensions = array<i64: 1>} : (tensor<1x3xf32>, tensor<1x3xi32>, tensor<f32>, tensor<i32>) -> (tensor<1xf32>, tensor<1xi32>)
     %58 = "stablehlo.broadcast_in_dim"(%a16) {broadcast_dimensions = array<i64>} : (tensor<i32>) -> tensor<3xi32>
-    %59 = "stablehlo.compare"(%33, %58) {comparison_direction = #stablehlo<comparison_direction EQ>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<3xi32>, tensor<3xi32>) -> tensor<3xi1>
+    %59 = "stablehlo.compare"(%23, %58) {comparison_direction = #stablehlo<comparison_direction EQ>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<3xi32>, tensor<3xi32>) -> tensor<3xi1>
     %60 = "stablehlo.broadcast_in_dim"(%57#1) {broadcast_dimensions = array<i64: 0>} : (tensor<1xi32>) -> tensor<1x3xi32>
-    %61 = "stablehlo.broadcast_in_dim"(%33) {broadcast_dimensions = array<i64: 1>} : (tensor<3xi32>) -> tensor<1x3xi32>
+    %61 = "stablehlo.broadcast_in_dim"(%23) {broadcast_dimensions = array<i64: 1>} : (tensor<3xi32>) -> tensor<1x3xi32>
     %62 = "stablehlo.compare"(%61, %60) {comparison_direction = #stablehlo<comparison_direction EQ>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<1x3xi32>, tensor<1x3xi32>) -> tensor<1x3xi1>
     %63 = "stablehlo.broadcast_in_dim"(%a16) {broadcast_dimensions = array<i64>} : (tensor<i32>) -> tensor<3xi32>
     %64 = "stablehlo.broadcast_in_dim"(%63) {broadcast_dimensions = array<i64: 1>} : (tensor<3xi32>) -> tensor<1x3xi32>
-    %65 = "stablehlo.broadcast_in_dim"(%33) {broadcast_dimensions = array<i64: 1>} : (tensor<3xi32>) -> tensor<1x3xi32>
+    %65 = "stablehlo.broadcast_in_dim"(%23) {broadcast_dimensions = array<i64: 1>} : (tensor<3xi32>) -> tensor<1x3xi32>
     %66 = "stablehlo.select"(%62, %64, %65) : (tensor<1x3xi1>, tensor<1x3xi32>, tensor<1x3xi32>) -> tensor<1x3xi32>
     %67 = "stablehlo.broadcast_in_dim"(%57#1) {broadcast_dimensions = array<i64: 0>} : (tensor<1xi32>) -> tensor<1x3xi32>
     %68 = "stablehlo.broadcast_in_dim"(%59) {broadcast_dimensions = array<i64: 1>} : (tensor<3xi1>) -> tensor<1x3xi1>
@@ -75,25 +75,25 @@ func.func public @main(%arg0: tensor<3x3xf32>) -> (tensor<3x3xf32>, tensor<3xi32
     %77 = "stablehlo.broadcast_in_dim"(%57#1) {broadcast_dimensions = array<i64: 0>} : (tensor<1xi32>) -> tensor<1x3xi32>
     %78 = "stablehlo.broadcast_in_dim"(%76) {broadcast_dimensions = array<i64: 1>} : (tensor<3xi1>) -> tensor<1x3xi1>
     %79 = "stablehlo.select"(%78, %77, %a18) : (tensor<1x3xi1>, tensor<1x3xi32>, tensor<1x3xi32>) -> tensor<1x3xi32>
-    %80 = "stablehlo.compare"(%a16, %22) {comparison_direction = #stablehlo<comparison_direction LT>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<i32>, tensor<i32>) -> tensor<i1>
-    %81 = "stablehlo.add"(%a16, %24) : (tensor<i32>, tensor<i32>) -> tensor<i32>
+    %80 = "stablehlo.compare"(%a16, %25) {comparison_direction = #stablehlo<comparison_direction LT>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<i32>, tensor<i32>) -> tensor<i1>
+    %81 = "stablehlo.add"(%a16, %27) : (tensor<i32>, tensor<i32>) -> tensor<i32>
     %82 = "stablehlo.select"(%80, %81, %a16) : (tensor<i1>, tensor<i32>, tensor<i32>) -> tensor<i32>
-    %83 = "stablehlo.clamp"(%22, %82, %27) : (tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<i32>
-    %84 = "stablehlo.dynamic_slice"(%71, %22, %83, %22) {slice_sizes = array<i64: 1, 1, 3>} : (tensor<1x3x3xf32>, tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<1x1x3xf32>
+    %83 = "stablehlo.clamp"(%25, %82, %30) : (tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<i32>
+    %84 = "stablehlo.dynamic_slice"(%71, %25, %83, %25) {slice_sizes = array<i64: 1, 1, 3>} : (tensor<1x3x3xf32>, tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<1x1x3xf32>
     %85 = "stablehlo.reshape"(%84) : (tensor<1x1x3xf32>) -> tensor<1x3xf32>
-    %86 = "stablehlo.compare"(%a16, %22) {comparison_direction = #stablehlo<comparison_direction LT>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<i32>, tensor<i32>) -> tensor<i1>
-    %87 = "stablehlo.add"(%a16, %24) : (tensor<i32>, tensor<i32>) -> tensor<i32>
+    %86 = "stablehlo.compare"(%a16, %25) {comparison_direction = #stablehlo<comparison_direction LT>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<i32>, tensor<i32>) -> tensor<i1>
+    %87 = "stablehlo.add"(%a16, %27) : (tensor<i32>, tensor<i32>) -> tensor<i32>
     %88 = "stablehlo.select"(%86, %87, %a16) : (tensor<i1>, tensor<i32>, tensor<i32>) -> tensor<i32>
-    %89 = "stablehlo.clamp"(%22, %88, %27) : (tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<i32>
-    %90 = "stablehlo.dynamic_slice"(%85, %22, %89) {slice_sizes = array<i64: 1, 1>} : (tensor<1x3xf32>, tensor<i32>, tensor<i32>) -> tensor<1x1xf32>
+    %89 = "stablehlo.clamp"(%25, %88, %30) : (tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<i32>
+    %90 = "stablehlo.dynamic_slice"(%85, %25, %89) {slice_sizes = array<i64: 1, 1>} : (tensor<1x3xf32>, tensor<i32>, tensor<i32>) -> tensor<1x1xf32>
     %91 = "stablehlo.reshape"(%90) : (tensor<1x1xf32>) -> tensor<1xf32>
     %92 = "stablehlo.broadcast_in_dim"(%a16) {broadcast_dimensions = array<i64>} : (tensor<i32>) -> tensor<3xi32>
-    %93 = "stablehlo.compare"(%33, %92) {comparison_direction = #stablehlo<comparison_direction GT>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<3xi32>, tensor<3xi32>) -> tensor<3xi1>
-    %94 = "stablehlo.compare"(%a16, %22) {comparison_direction = #stablehlo<comparison_direction LT>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<i32>, tensor<i32>) -> tensor<i1>
-    %95 = "stablehlo.add"(%a16, %24) : (tensor<i32>, tensor<i32>) -> tensor<i32>
+    %93 = "stablehlo.compare"(%23, %92) {comparison_direction = #stablehlo<comparison_direction GT>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<3xi32>, tensor<3xi32>) -> tensor<3xi1>
+    %94 = "stablehlo.compare"(%a16, %25) {comparison_direction = #stablehlo<comparison_direction LT>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<i32>, tensor<i32>) -> tensor<i1>
+    %95 = "stablehlo.add"(%a16, %27) : (tensor<i32>, tensor<i32>) -> tensor<i32>
     %96 = "stablehlo.select"(%94, %95, %a16) : (tensor<i1>, tensor<i32>, tensor<i32>) -> tensor<i32>
-    %97 = "stablehlo.clamp"(%22, %96, %27) : (tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<i32>
-    %98 = "stablehlo.dynamic_slice"(%71, %22, %22, %97) {slice_sizes = array<i64: 1, 3, 1>} : (tensor<1x3x3xf32>, tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<1x3x1xf32>
+    %97 = "stablehlo.clamp"(%25, %96, %30) : (tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<i32>
+    %98 = "stablehlo.dynamic_slice"(%71, %25, %25, %97) {slice_sizes = array<i64: 1, 3, 1>} : (tensor<1x3x3xf32>, tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<1x3x1xf32>
     %99 = "stablehlo.reshape"(%98) : (tensor<1x3x1xf32>) -> tensor<1x3xf32>
     %100 = "stablehlo.constant"() {value = dense<0.0> : tensor<f32>} : () -> tensor<f32>
     %101 = "stablehlo.broadcast_in_dim"(%100) {broadcast_dimensions = array<i64>} : (tensor<f32>) -> tensor<1xf32>
@@ -151,21 +151,19 @@ func.func public @main(%arg0: tensor<3x3xf32>) -> (tensor<3x3xf32>, tensor<3xi32
   }) {dimensions = array<i64: 2, 1>} : (tensor<1x3x3xi1>, tensor<i1>) -> tensor<1xi1>
   %152 = "stablehlo.reshape"(%151) : (tensor<1xi1>) -> tensor<1x1xi1>
   %153 = "stablehlo.reshape"(%135#2) : (tensor<1x3x3xf32>) -> tensor<3x3xf32>
-  %154 = "stablehlo.constant"() {value = dense<0.0> : tensor<f32>} : () -> tensor<f32>
-  %155 = "stablehlo.constant"() {value = dense<0x7FC00000> : tensor<f32>} : () -> tensor<f32>
-  %156 = "stablehlo.broadcast_in_dim"(%155) {broadcast_dimensions = array<i64>} : (tensor<f32>) -> tensor<3x3xf32>
-  %157 = "stablehlo.broadcast_in_dim"(%152) {broadcast_dimensions = array<i64: 0, 1>} : (tensor<1x1xi1>) -> tensor<3x3xi1>
-  %158 = "stablehlo.select"(%157, %153, %156) : (tensor<3x3xi1>, tensor<3x3xf32>, tensor<3x3xf32>) -> tensor<3x3xf32>
-  %159 = "stablehlo.reshape"(%144) : (tensor<1x3xi32>) -> tensor<3xi32>
-  %160 = "stablehlo.reshape"(%152) : (tensor<1x1xi1>) -> tensor<1xi1>
-  %161 = "stablehlo.iota"() {iota_dimension = 0 : i64} : () -> tensor<3xi32>
-  %162 = "stablehlo.broadcast_in_dim"(%160) {broadcast_dimensions = array<i64: 0>} : (tensor<1xi1>) -> tensor<3xi1>
-  %163 = "stablehlo.select"(%162, %159, %161) : (tensor<3xi1>, tensor<3xi32>, tensor<3xi32>) -> tensor<3xi32>
-  %164 = "stablehlo.reshape"(%141) : (tensor<1x3xi32>) -> tensor<3xi32>
-  %165 = "stablehlo.reshape"(%152) : (tensor<1x1xi1>) -> tensor<1xi1>
-  %166 = "stablehlo.iota"() {iota_dimension = 0 : i64} : () -> tensor<3xi32>
-  %167 = "stablehlo.broadcast_in_dim"(%165) {broadcast_dimensions = array<i64: 0>} : (tensor<1xi1>) -> tensor<3xi1>
-  %168 = "stablehlo.select"(%167, %164, %166) : (tensor<3xi1>, tensor<3xi32>, tensor<3xi32>) -> tensor<3xi32>
-  return %158, %163, %168 : tensor<3x3xf32>, tensor<3xi32>, tensor<3xi32>
+  %154 = "stablehlo.constant"() {value = dense<0x7FC00000> : tensor<3x3xf32>} : () -> tensor<3x3xf32>
+  %155 = "stablehlo.broadcast_in_dim"(%152) {broadcast_dimensions = array<i64: 0, 1>} : (tensor<1x1xi1>) -> tensor<3x3xi1>
+  %156 = "stablehlo.select"(%155, %153, %154) : (tensor<3x3xi1>, tensor<3x3xf32>, tensor<3x3xf32>) -> tensor<3x3xf32>
+  %157 = "stablehlo.reshape"(%144) : (tensor<1x3xi32>) -> tensor<3xi32>
+  %158 = "stablehlo.reshape"(%152) : (tensor<1x1xi1>) -> tensor<1xi1>
+  %159 = "stablehlo.iota"() {iota_dimension = 0 : i64} : () -> tensor<3xi32>
+  %160 = "stablehlo.broadcast_in_dim"(%158) {broadcast_dimensions = array<i64: 0>} : (tensor<1xi1>) -> tensor<3xi1>
+  %161 = "stablehlo.select"(%160, %157, %159) : (tensor<3xi1>, tensor<3xi32>, tensor<3xi32>) -> tensor<3xi32>
+  %162 = "stablehlo.reshape"(%141) : (tensor<1x3xi32>) -> tensor<3xi32>
+  %163 = "stablehlo.reshape"(%152) : (tensor<1x1xi1>) -> tensor<1xi1>
+  %164 = "stablehlo.iota"() {iota_dimension = 0 : i64} : () -> tensor<3xi32>
+  %165 = "stablehlo.broadcast_in_dim"(%163) {broadcast_dimensions = array<i64: 0>} : (tensor<1xi1>) -> tensor<3xi1>
+  %166 = "stablehlo.select"(%165, %162, %164) : (tensor<3xi1>, tensor<3xi32>, tensor<3xi32>) -> tensor<3xi32>
+  return %156, %161, %166 : tensor<3x3xf32>, tensor<3xi32>, tensor<3xi32>
 }
 }
