@@ -307,6 +307,7 @@ pub use num_complex::{Complex32, Complex64};
 pub use ops::at::{At, Index, Indices};
 #[doc(inline)]
 pub use ops::einsum::{einsum, einsum_n, einsum_with};
+pub use ops::scaled::scaled_dot;
 #[doc(inline)]
 pub use ops::prefix::{associative_scan, reduce, reduce_window};
 #[doc(inline)]

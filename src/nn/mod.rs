@@ -47,6 +47,7 @@ pub use multi_head::MultiHeadAttention;
 pub use norm::{Gains, LayerNorm, Norm, RmsNorm};
 pub use packing::{Packer, Packing};
 pub use pool::{avg_pool, max_pool, min_pool};
+pub use crate::ops::scaled::scaled_matmul;
 pub use position::sinusoidal;
 pub use recurrent::{GruCell, LstmCell, SimpleCell};
 pub use self_attention::{Attention, Reach, Span};
