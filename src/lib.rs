@@ -307,11 +307,11 @@ pub use num_complex::{Complex32, Complex64};
 pub use ops::at::{At, Index, Indices};
 #[doc(inline)]
 pub use ops::einsum::{einsum, einsum_n, einsum_with};
-pub use ops::scaled::scaled_dot;
 #[doc(inline)]
 pub use ops::prefix::{associative_scan, reduce, reduce_window};
 #[doc(inline)]
 pub use ops::reduce::Axes;
+pub use ops::scaled::scaled_dot;
 #[doc(inline)]
 pub use ops::shape::{Parts, Shifts, arange, causal, concat, eye, linspace, one_hot, stack};
 #[doc(inline)]

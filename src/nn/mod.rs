@@ -26,6 +26,7 @@ mod recurrent;
 pub mod rope;
 mod self_attention;
 
+pub use crate::ops::scaled::scaled_matmul;
 pub use activation::{Activation, Dropout, Glu, dropout, gelu, gelu_tanh, relu, silu, softplus};
 pub use attention::{
     AttentionOptions, DotProductAttention, Seen, Sight, attention, attention_with, causal_mask, dot_product_attention,
@@ -47,7 +48,6 @@ pub use multi_head::MultiHeadAttention;
 pub use norm::{Gains, LayerNorm, Norm, RmsNorm};
 pub use packing::{Packer, Packing};
 pub use pool::{avg_pool, max_pool, min_pool};
-pub use crate::ops::scaled::scaled_matmul;
 pub use position::sinusoidal;
 pub use recurrent::{GruCell, LstmCell, SimpleCell};
 pub use self_attention::{Attention, Reach, Span};

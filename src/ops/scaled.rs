@@ -72,11 +72,7 @@ pub fn scaled_matmul(x: Tensor, y: Tensor, x_scale: Tensor, y_scale: Tensor) -> 
         let help = "they are `[batch, rows, columns]`; `.expand_dims(0)` adds the first axis";
         fail("scaled_matmul", vec![x.aval(), y.aval()], "an operand does not have three axes", Some(help.into()))
     }
-    let dot = DotGeneral {
-        batch: (vec![0], vec![0]),
-        contract: (vec![2], vec![2]),
-        ..DotGeneral::default()
-    };
+    let dot = DotGeneral { batch: (vec![0], vec![0]), contract: (vec![2], vec![2]), ..DotGeneral::default() };
     let [x, y] = [(x, x_scale), (y, y_scale)].map(|(x, scale)| scaled(x, Some(scale), &[2], DType::F32));
     dot_general(x, y, dot)
 }

@@ -5,7 +5,7 @@
 //! [`Array::on`](crate::Array::on).
 use crate::{
     aval::Aval,
-    debug::{self, HostCall, CheckKind, View},
+    debug::{self, CheckKind, HostCall, View},
     error::{Error, Result},
 };
 use raxla_xla::{
