@@ -5,6 +5,8 @@
 
 import jax
 import jax.numpy as jnp
+import jax.scipy.linalg as jsl
+import jax.scipy.special as sp
 from fixture_cases import case, cplx, real, values, write
 
 lax = jax.lax
@@ -20,6 +22,30 @@ la = jnp.linalg
 # (functions that depend neither on the order of eigenvalues nor on the phases of their vectors)
 well = lambda x: x + 3 * jnp.eye(x.shape[-1])
 spread = lambda x: x * 0.25 + jnp.diag(jnp.arange(x.shape[-1]))
+
+
+degrees, orders = jnp.array([0, 1, 1, 2, 3, 5, 7, 7]), jnp.array([0, 0, -1, 2, -2, 3, -7, 0])
+rank_2 = lambda: cplx(4, 2) @ cplx(2, 3)
+
+
+def eigh_sine(x):
+    w, v = la.eigh(x)
+    return (v * jnp.sin(w)[..., None, :]) @ v.conj().mT, w
+
+
+def svd_sine(x):
+    u, s, vt = la.svd(x, full_matrices=False)
+    return (u * jnp.sin(s)[..., None, :]) @ vt, s
+
+
+def lstsq(x, b):
+    y, residuals, _, s = la.lstsq(x, b)
+    return y, residuals, s
+
+
+def complex_form(x):
+    t, z = jsl.rsf2csf(*jsl.schur(x))
+    return z @ t @ z.conj().T, jnp.tril(t, -1)
 
 
 def matrix_sine(x):
@@ -136,11 +162,49 @@ CASES = {
     "eig_of_real": (lambda x: matrix_sine(spread(x)), [real(4, 4)]),
     "eig_sizes": (sizes_of_vectors, [cplx(3, 3)]),
     "eig_parts": (parts_of_vectors, [cplx(3, 3)]),
+    "solve_triangular_adjoint": (lambda x, b: jsl.solve_triangular(x, b, trans=2, lower=True), [well(cplx(3, 3)), cplx(3, 2)]),
+    "cho_solve": (lambda x, b: jsl.cho_solve(jsl.cho_factor(x @ x.conj().mT + 2 * jnp.eye(3)), b), [cplx(3, 3), z()]),
+    "lu": (lambda x: lax.linalg.lu(x)[0], [cplx(2, 3, 3)]),
+    "lu_tall": (lambda x: lax.linalg.lu(x)[0], [cplx(4, 3)]),
+    "lu_wide": (lambda x: lax.linalg.lu(x)[0], [cplx(3, 4)]),
+    "det": (la.det, [cplx(2, 4, 4)]),
+    "slogdet": (la.slogdet, [cplx(2, 4, 4)]),
+    "qr": (lambda x: tuple(la.qr(x)), [cplx(2, 4, 3)]),
+    "qr_wide": (lambda x: tuple(la.qr(x)), [cplx(3, 4)]),
+    "qr_complete": (lambda x: tuple(la.qr(x, mode="complete")), [cplx(4, 2)]),
+    "eigh": (eigh_sine, [cplx(2, 4, 4)]),
+    "eigvalsh": (la.eigvalsh, [cplx(3, 3)]),
+    "svd": (svd_sine, [cplx(2, 3, 3)]),
+    "svd_tall": (svd_sine, [cplx(4, 3)]),
+    "svd_wide": (svd_sine, [cplx(2, 4)]),
+    "svdvals": (la.svdvals, [cplx(3, 4)]),
+    "pinv": (la.pinv, [cplx(4, 3)]),
+    "pinv_wide": (la.pinv, [cplx(2, 3)]),
+    "pinv_rank_2": (la.pinv, [rank_2()]),
+    "lstsq": (lstsq, [cplx(5, 3), cplx(5, 2)]),
+    "lstsq_wide": (lambda x, b: la.lstsq(x, b)[0], [cplx(2, 3), cplx(2)]),
+    "matrix_power_negative": (lambda x: la.matrix_power(x, -3), [well(cplx(3, 3))]),
+    "expm": (jsl.expm, [cplx(3, 3)]),
+    "matrix_norm_nuc": (lambda x: la.matrix_norm(x, ord="nuc"), [cplx(3, 4)]),
+    "matrix_norm_2": (lambda x: la.matrix_norm(x, ord=2), [cplx(3, 4)]),
+    "matrix_norm_1": (lambda x: la.matrix_norm(x, ord=1), [cplx(3, 4)]),
+    "vector_norm_3": (lambda x: la.vector_norm(x, ord=3), [cplx(4)]),
+    "cond_2": (la.cond, [cplx(3, 3)]),
+    "cond_1": (lambda x: la.cond(x, 1), [cplx(3, 3)]),
+    "wofz": (lambda x: sp.wofz(3 * x), [cplx(8)]),
+    "wofz_of_real": (sp.wofz, [real(3)]),
+    "sph_harm_y": (lambda t, p: sp.sph_harm_y(degrees, orders, t, p, n_max=7), [real(8, low=0.2, high=3.0), real(8, high=0.9)]),
     "roots": (lambda p: jnp.sort(jnp.roots(p, strip_zeros=False)), [cplx(5)]),
     "roots_of_real": (lambda p: jnp.sin(jnp.roots(p, strip_zeros=False)).sum(), [real(5, low=0.5, high=1.5)]),
     "sort": (lambda x: jnp.sort(jnp.round(4 * x.real) / 4 + 1j * x.imag), [cplx(2, 12)]),
 }
 VALUES = {
+    "matrix_rank": (lambda x: la.matrix_rank(x).astype(jnp.int32), [jnp.stack([rank_2(), cplx(4, 3)])]),
+    "sqrtm": (jsl.sqrtm, [cplx(4, 4)]),
+    "sqrtm_of_real": (jsl.sqrtm, [real(4, 4)]),
+    "funm": (lambda x: jsl.funm(x, jnp.sin), [cplx(4, 4)]),
+    "funm_of_real": (lambda x: jsl.funm(x, jnp.exp), [real(5, 5)]),
+    "rsf2csf": (complex_form, [real(5, 5)]),
     "roots_zeros": (roots_and_missing, [jnp.array([0, 0, 1.0, -3, 2, 0])]),
     "argsort": (lambda x: jnp.argsort(jnp.round(4 * x.real) / 4 + 1j * x.imag).astype(jnp.int32), [cplx(2, 12)]),
     "sort_complex": (jnp.sort_complex, [real(6)]),

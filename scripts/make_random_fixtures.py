@@ -10,7 +10,7 @@ Layout: one JSON object with two lists and a header.
      "cases": [{"fn": "uniform", "key": [0, 42], "params": {...}, "dtype": "f32", "shape": [3, 4],
                 "values": [...]}, ...]}
 
-`seed` is a signed or unsigned 64-bit integer, `data` the two u32 words of key(seed). `values` is the result
+`impl` among `params` names another implementation than threefry2x32; its keys have four words. `seed` is a signed or unsigned 64-bit integer, `data` the two u32 words of key(seed). `values` is the result
 in row-major order, always integers: the unsigned bit pattern for floats (u16 for f16 and bf16, u32 for f32,
 u64 for f64), the value itself for integers, 0 or 1 for bool. Floating inputs inside `params` (`logits_bits`,
 `p_bits`) are bit patterns of the same dtype; `minval`, `maxval`, `lower`, `upper` and `p` are JSON numbers to be
@@ -82,7 +82,7 @@ class Cases(list):
     def add(self, fn, key, call, **params):
         if jax.config.jax_enable_x64:
             params["x64"] = True
-        out = call(random.wrap_key_data(jnp.asarray(key, jnp.uint32)))
+        out = call(random.wrap_key_data(jnp.asarray(key, jnp.uint32), impl=params.get("impl", "threefry2x32")))
         if jnp.issubdtype(out.dtype, jax.dtypes.prng_key):
             out = random.key_data(out)
         self.append(dict(fn=fn, key=[int(k) for k in key], params=params, dtype=name(out.dtype),
@@ -177,6 +177,27 @@ def choices(cases, keys):
                       x=x.reshape(-1).tolist(), x_shape=[6, 2], axis=axis, independent=independent)
 
 
+def generators_of_xla(cases):
+    """Keys of four words, whose bits are those of the CPU's generator."""
+    for impl in ("rbg", "unsafe_rbg"):
+        key = [int(w) for w in random.key_data(random.fold_in(random.key(7, impl=impl), 3))]
+        for n in (1, 3):
+            cases.add("split", key, lambda k: random.split(k, n), num=[n], impl=impl)
+        for data in (0, 42, 2**32 - 1):
+            cases.add("fold_in", key, lambda k: random.fold_in(k, np.uint32(data)), data=data, impl=impl)
+        for d in ("u8", "u16", "u32"):
+            cases.add("bits", key, lambda k: random.bits(k, (3, 5), DTYPES[d]), impl=impl)
+        with jax.enable_x64(True):
+            cases.add("bits", key, lambda k: random.bits(k, (2, 3, 5), jnp.uint64), impl=impl)
+            cases.add("uniform", key, lambda k: random.uniform(k, (4,), jnp.float64), minval=0.0, maxval=1.0, impl=impl)
+        for d in ("f32", "bf16"):
+            cases.add("uniform", key, lambda k: random.uniform(k, (3, 4), DTYPES[d], -1.0, 2.0), minval=-1.0, maxval=2.0, impl=impl)
+        cases.add("normal", key, lambda k: random.normal(k, (3, 5)), impl=impl)
+        cases.add("randint", key, lambda k: random.randint(k, (3, 4), -5, 1000, jnp.int32), minval=-5, maxval=1000, impl=impl)
+        cases.add("permutation", key, lambda k: random.permutation(k, 10), n=10, impl=impl)
+        cases.add("bernoulli", key, lambda k: random.bernoulli(k, 0.3, (3, 11)), p=0.3, impl=impl)
+
+
 def main():
     out = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else OUT
     assert jax.config.jax_threefry_partitionable and not jax.config.jax_enable_x64
@@ -184,8 +205,10 @@ def main():
     cases = Cases()
     for part in (keys_and_bits, floats, integer_ranges, choices):
         part(cases, keys)
+    generators_of_xla(cases)
     head = dict(jax=jax.__version__, jaxlib=jaxlib.__version__, impl="threefry2x32", partitionable=True)
-    lists = dict(seeds=list(seeds()), cases=cases)
+    rbg = [dict(seed=s, data=[int(w) for w in random.key_data(random.key(s, impl="rbg"))]) for s in (0, 42, 2**32 - 1)]
+    lists = dict(seeds=list(seeds()), seeds_of_rbg=rbg, cases=cases)
     body = [json.dumps(head)[:-1]]
     for key, rows in lists.items():
         body.append(f'"{key}": [\n' + ",\n".join(json.dumps(r, separators=(",", ":")) for r in rows) + "]")

@@ -311,6 +311,7 @@ pub use ops::einsum::{einsum, einsum_n, einsum_with};
 pub use ops::prefix::{associative_scan, reduce, reduce_window};
 #[doc(inline)]
 pub use ops::reduce::Axes;
+pub use ops::scaled::scaled_dot;
 #[doc(inline)]
 pub use ops::shape::{Parts, Shifts, arange, causal, concat, eye, linspace, one_hot, stack};
 #[doc(inline)]

@@ -44,12 +44,25 @@ fn f32s(dims: &[usize]) -> Aval {
     Aval::new(DType::F32, dims)
 }
 
+/// What `f` says where programs cannot call the host, and so return what it is called with; `None` for loops of unknown length.
+fn says_by_results(heard: &Heard, x: &[f32], f: impl Fn(Tensor) -> Tensor) -> Option<Vec<String>> {
+    let lowered = jit(f).lower(&(f32s(&[x.len()]),)).unwrap().portable();
+    if lowered.text.contains("raxla_debug") {
+        return None;
+    }
+    lowered.compile(&runtime::client().unwrap()).unwrap().run((array(x),)).unwrap();
+    Some(heard.take())
+}
 /// What `f` says and returns, compiled and interpreted alike, at a vector.
 fn says(x: &[f32], f: impl Fn(Tensor) -> Tensor) -> (Vec<String>, Vec<f32>) {
     let heard = Heard::new();
     let y = jit(&f).call((array(x),)).unwrap();
     let (lines, y) = (heard.take(), y.to_host().unwrap());
     let g = trace_graph(&[f32s(&[x.len()])], |t| vec![f(t[0])]).unwrap();
+    match says_by_results(&heard, x, &f) {
+        Some(by_results) => assert_eq!(by_results, lines, "by results it says something else\n{g}"),
+        None => assert!(g.to_string().contains("while"), "it calls the host\n{g}"),
+    }
     let x = Host::floats(DType::F32, [x.len()], x.iter().map(|x| *x as f64).collect());
     let z = g.eval(&[x]).swap_remove(0);
     assert_eq!(heard.take(), lines, "the interpreter says something else\n{g}");
@@ -403,6 +416,12 @@ fn the_first_failure_stops_the_program() {
     assert_eq!(heard.take(), ["before [nan]"]);
     f.call((array(&[1.0]),)).unwrap();
     assert_eq!(heard.take(), ["before [1.]", "after"]);
+    // the same by results
+    let f = f.lower(&(f32s(&[1]),)).unwrap().portable().compile(&runtime::client().unwrap()).unwrap();
+    assert_eq!(f.run((array(&[f32::NAN]),)).unwrap_err().to_string(), e.to_string());
+    assert_eq!(heard.take(), ["before [nan]"]);
+    f.run((array(&[1.0]),)).unwrap();
+    assert_eq!(heard.take(), ["before [1.]", "after"]);
 }
 
 #[test]
@@ -486,6 +505,10 @@ fn programs_on_several_devices_call_the_host() {
     let f = jit(f).on(&mesh).in_shardings((P!["x", "y"],));
     f.call((&x,)).unwrap().ready().unwrap();
     assert_eq!(heard.take(), ["32.0"]);
+    let by_results = f.lower(&(f32s(&[8, 4]),)).unwrap().portable();
+    assert!(!by_results.text.contains("raxla_debug"));
+    let y = by_results.compile(&client).unwrap().run((&x,)).unwrap();
+    assert_eq!((y.to_vec::<f32>().unwrap(), heard.take()), (vec![2.0; 32], vec!["32.0".to_string()]));
 }
 
 /// Runs itself in child processes, the second of which loads the program from the compilation cache; both print to the

@@ -3,6 +3,7 @@
 use raxla::{
     prelude::*,
     prim::{Algorithm, rng_bit_generator, threefry2x32},
+    random::KeyImpl,
     testing::check_vmap,
     testing::close,
     trace::trace_graph,
@@ -87,6 +88,13 @@ impl Case {
             _ => vec![],
         }
     }
+    fn implementation(&self) -> KeyImpl {
+        match self.params["impl"].as_str() {
+            Some("rbg") => KeyImpl::Rbg,
+            Some("unsafe_rbg") => KeyImpl::UnsafeRbg,
+            _ => KeyImpl::Threefry2x32,
+        }
+    }
     /// The call itself.
     fn run(&self, key: Key, x: &[Tensor]) -> Tensor {
         let (dims, dtype) = (self.aval.dims.clone(), self.aval.dtype);
@@ -99,7 +107,7 @@ impl Case {
             }
             "split" => {
                 let shape = usizes(&self.params["num"]);
-                key.split_stacked(shape.iter().product()).data().reshape([&*shape, &[2]].concat())
+                key.split_stacked(shape.iter().product()).data().reshape([&*shape, &[self.key.len()]].concat())
             }
             "fold_in" => *key.fold_in(self.int("data") as u32).data(),
             "bits" => key.bits(dims, dtype),
@@ -133,7 +141,7 @@ impl Case {
         format!("{} of key {:?}", self.call(), self.key)
     }
     fn arguments(&self) -> Vec<Host> {
-        let mut all = vec![host(&Aval::new(DType::U32, [2]), &self.key)];
+        let mut all = vec![host(&Aval::new(DType::U32, [self.key.len()]), &self.key)];
         all.extend(self.operands());
         all
     }
@@ -144,7 +152,7 @@ fn program(cases: &[Case], x: &[Tensor]) -> Vec<Tensor> {
     let mut x = x.iter().copied();
     let mut run = |c: &Case| {
         let args: Vec<Tensor> = x.by_ref().take(1 + c.operands().len()).collect();
-        c.run(Key::from_data(args[0]), &args[1..])
+        c.run(Key::of(c.implementation(), args[0]), &args[1..])
     };
     cases.iter().map(&mut run).collect()
 }
@@ -165,13 +173,13 @@ fn batched_program(groups: &[Vec<Case>], x: &[Tensor]) -> Vec<Tensor> {
     let mut x = x.iter().copied();
     let mut run = |group: &Vec<Case>| {
         let args: Vec<Tensor> = x.by_ref().take(1 + group[0].operands().len()).collect();
-        raxla::vmap(|key: Key| group[0].run(key, &args[1..]))(Key::from_data(args[0]))
+        raxla::vmap(|key: Key| group[0].run(key, &args[1..]))(Key::of(group[0].implementation(), args[0]))
     };
     groups.iter().map(&mut run).collect()
 }
 fn batched_arguments(group: &[Case]) -> Vec<Host> {
     let keys: Vec<u64> = group.iter().flat_map(|c| c.key.clone()).collect();
-    let mut all = vec![host(&Aval::new(DType::U32, [group.len(), 2]), &keys)];
+    let mut all = vec![host(&Aval::new(DType::U32, [group.len(), group[0].key.len()]), &keys)];
     all.extend(group[0].operands());
     all
 }
@@ -235,6 +243,11 @@ fn seeds_make_the_keys_of_jax() {
     let seeds = json["seeds"].as_array().expect("seeds").iter();
     let same = seeds.filter(|s| s["x64"] == false || s["seed"].as_i64().is_some_and(|n| (0..1 << 32).contains(&n)));
     let mut checked = 0;
+    for s in json["seeds_of_rbg"].as_array().expect("seeds") {
+        let seed = s["seed"].as_i64().expect("a seed") as u64;
+        let want = host(&Aval::new(DType::U32, [4]), &bits(&s["data"]));
+        assert_eq!(Key::host_of(KeyImpl::Rbg, seed).data(), &want, "seed {seed}");
+    }
     for s in same {
         let seed = s["seed"].as_i64().expect("a seed") as u64;
         let want = host(&Aval::new(DType::U32, [2]), &bits(&s["data"]));
@@ -286,7 +299,7 @@ fn bounds_of_integers_may_be_tensors_that_broadcast() {
 #[test]
 fn the_generators_of_xla_work_over_a_batch_of_states() {
     let state = Host::ints(DType::U64, [2], vec![7, 1 << 40]);
-    for algorithm in [Algorithm::ThreeFry, Algorithm::Philox] {
+    for algorithm in [Algorithm::ThreeFry, Algorithm::Philox, Algorithm::Default] {
         let f = |x: &[Tensor]| {
             let (state, bits) = rng_bit_generator(x[0], algorithm, [2, 3], DType::U32);
             vec![state, bits]

@@ -2,14 +2,14 @@
 use super::{Norm, epsilon, inv, matrix, norms::matrix_norm, svd};
 use crate::{
     ops::where_,
-    prim::{composite_jvp, times, turned},
+    prim::{adjoint, composite_jvp, scaled, times, turned},
     trace::{At, Tensor, fail},
 };
 
 /// The singular values of matrices `[.., m, n]`, the largest first: `[.., min(m, n)]`. JAX: `jnp.linalg.svdvals`.
 ///
 /// # Errors
-/// What is no matrix; dtypes other than f32 and f64.
+/// What is no matrix; dtypes other than f32, f64, c64 and c128.
 #[track_caller]
 pub fn svdvals(a: Tensor) -> Tensor {
     let _at = At::op("svdvals");
@@ -20,7 +20,7 @@ pub fn svdvals(a: Tensor) -> Tensor {
 /// times the larger size times the distance of 1 from the next number. JAX: `jnp.linalg.pinv`.
 ///
 /// # Errors
-/// What is no matrix; dtypes other than f32 and f64.
+/// What is no matrix; dtypes other than f32, f64, c64 and c128.
 #[track_caller]
 pub fn pinv(a: Tensor, rcond: Option<f64>) -> Tensor {
     let _at = At::op("pinv");
@@ -34,12 +34,12 @@ pub fn pinv(a: Tensor, rcond: Option<f64>) -> Tensor {
         let inverse = where_(s.gt(s.slice_axis(-1, ..1) * rcond), 1.0 / s, 0.0);
         // (what is not a number is not 0 either)
         let inverse = where_(s.is_nan(), s, inverse);
-        times(turned(vt) * inverse.expand_dims(-2), turned(u))
+        times(scaled(adjoint(vt), inverse.expand_dims(-2)), adjoint(u))
     };
     // Golub and Pereyra 1973
     composite_jvp(value, move |a: Tensor, da: Tensor| {
         let p = value(a);
-        let (pt, dt) = (turned(p), turned(da));
+        let (pt, dt) = (adjoint(p), adjoint(da));
         let dp = if m >= n {
             let (s, t) = (times(times(p, pt), dt), times(times(dt, pt), p));
             -times(times(p, da), p) + s - times(times(s, a), p) + t - times(times(p, a), t)
@@ -66,7 +66,7 @@ pub struct LeastSquares {
 /// largest count as 0. JAX: `jnp.linalg.lstsq`; residuals are there for every rank.
 ///
 /// # Errors
-/// Matrices that do not fit together; dtypes other than f32 and f64.
+/// Matrices that do not fit together; dtypes other than f32, f64, c64 and c128.
 #[track_caller]
 pub fn lstsq(a: Tensor, b: Tensor, rcond: Option<f64>) -> LeastSquares {
     let _at = At::op("lstsq");
@@ -92,9 +92,9 @@ pub fn lstsq(a: Tensor, b: Tensor, rcond: Option<f64>) -> LeastSquares {
         _ => s.gt(0.0) & s.ge(s.slice_axis(-1, ..1) * rcond),
     };
     let inverse = where_(counts, 1.0 / where_(counts, s, 1.0), 0.0);
-    let x = times(turned(vt), inverse.expand_dims(-1) * times(turned(u), columns));
+    let x = times(adjoint(vt), scaled(times(adjoint(u), columns), inverse.expand_dims(-1)));
     let left = times(a, x) - columns;
-    let residuals = (left * left).sum(0);
+    let residuals = (left * left.conj()).real().sum(0);
     let [x, residuals] = if rank == 1 { [x.squeeze(-1), residuals.squeeze(-1)] } else { [x, residuals] };
     LeastSquares { x, residuals, rank: counts.sum(-1), s }
 }
@@ -103,7 +103,7 @@ pub fn lstsq(a: Tensor, b: Tensor, rcond: Option<f64>) -> LeastSquares {
 /// times the distance of 1 from the next number. JAX: `jnp.linalg.matrix_rank`.
 ///
 /// # Errors
-/// What is no matrix; dtypes other than f32 and f64.
+/// What is no matrix; dtypes other than f32, f64, c64 and c128.
 #[track_caller]
 pub fn matrix_rank(a: Tensor, rtol: Option<f64>) -> Tensor {
     let _at = At::op("matrix_rank");

@@ -1,6 +1,6 @@
 //! Linear algebra: `jax.numpy.linalg`, `jax.scipy.linalg` and `jax.lax.linalg`, by their names.
 //!
-//! Matrices are the last two axes of a tensor, in f32 or f64; functions of one matrix are functions of many, along the axes in front.
+//! Matrices are the last two axes of a tensor, in f32, f64, c64 or c128; functions of one matrix are functions of many, along the axes in front.
 //! Everything has derivatives of any order in both modes, and batches under [`vmap`](crate::vmap). On CPUs decompositions are kernels of
 //! raxla's own; elsewhere they are XLA's.
 //!
@@ -21,6 +21,7 @@ mod matrices;
 mod norms;
 mod powers;
 mod root;
+mod schur;
 mod solve;
 
 pub use crate::prim::{Triangle, qr, svd, triangular_solve};
@@ -30,6 +31,7 @@ pub use matrices::{block_diag, diagonal, matrix_transpose, outer, toeplitz, trac
 pub use norms::{Norm, matrix_norm, norm, vector_norm};
 pub use powers::{expm, matrix_power, multi_dot};
 pub use root::custom_root;
+pub use schur::{SchurForm, funm, rsf2csf, schur, sqrtm};
 pub use solve::{
     cho_factor, cho_solve, cholesky, det, inv, lu, lu_factor, lu_pivots_to_permutation, lu_solve, slogdet, solve,
     solve_triangular, tensorinv, tensorsolve,
@@ -37,21 +39,22 @@ pub use solve::{
 
 use crate::{
     aval::{Aval, DType},
-    ops::{common, complex, shape::concat},
-    prim::{self, turned},
+    ops::common,
+    prim::{self, adjoint},
     trace::{At, Tensor, fail},
 };
 
-/// Eigenvalues `[.., n]`, the smallest first, and eigenvectors (columns of `[.., n, n]`) of symmetric matrices: of the symmetric part, if
-/// they are not. The sign of an eigenvector is arbitrary; derivatives are those of distinct eigenvalues. JAX: `jnp.linalg.eigh`.
+/// Real eigenvalues `[.., n]`, the smallest first, and eigenvectors (columns of `[.., n, n]`) of symmetric or Hermitian matrices: of the
+/// Hermitian part, if they are not. The sign (or complex factor of size 1) of an eigenvector is arbitrary; derivatives are those of distinct
+/// eigenvalues. JAX: `jnp.linalg.eigh`.
 ///
 /// # Errors
-/// Matrices that are not square; dtypes other than f32 and f64.
+/// Matrices that are not square; dtypes other than f32, f64, c64 and c128.
 #[track_caller]
 pub fn eigh(a: Tensor) -> (Tensor, Tensor) {
     let _at = At::op("eigh");
     square("eigh", a);
-    let (v, w) = prim::eigh((a + turned(a)) * 0.5);
+    let (v, w) = prim::eigh(hermitian(a));
     (w, v)
 }
 /// The eigenvalues alone. JAX: `jnp.linalg.eigvalsh`.
@@ -97,17 +100,10 @@ pub fn eigvals(a: Tensor) -> Tensor {
     eig(a).0
 }
 
-/// Complex matrices `[.., m, n]` as real ones `[.., 2m, 2n]`, of which products are those of the complex ones.
-fn as_real(z: Tensor) -> Tensor {
-    let (re, im) = (z.real(), z.imag());
-    concat(&[concat(&[re, -im], -1), concat(&[im, re], -1)], -2)
+/// The Hermitian part; the symmetric one of real matrices.
+fn hermitian(a: Tensor) -> Tensor {
+    (a + adjoint(a)) * 0.5
 }
-/// The complex matrices `[.., m, n]` of the left half `[.., 2m, n]` of [`as_real`].
-fn as_complex(x: Tensor) -> Tensor {
-    let m = x.dim(-2) / 2;
-    complex(x.slice_axis(-2, ..m), x.slice_axis(-2, m..))
-}
-
 /// Refuse what is no matrix; its rows and columns.
 #[track_caller]
 fn matrix(op: &str, a: Tensor) -> [usize; 2] {
@@ -141,9 +137,9 @@ fn alike(op: &str, a: Tensor, b: Tensor) -> (Tensor, Tensor) {
         Err(help) => fail(op, vec![a.aval(), b.aval()], "the axes before the matrices do not broadcast", Some(help)),
     }
 }
-/// The distance of 1 from the next number of the dtype.
+/// The distance of 1 from the next number of the dtype, or of that of its parts.
 fn epsilon(dtype: DType) -> f64 {
-    if dtype == DType::F64 { f64::EPSILON } else { f64::from(f32::EPSILON) }
+    if dtype.real() == DType::F64 { f64::EPSILON } else { f64::from(f32::EPSILON) }
 }
 /// The identity matrix beside `a`: `n` rows, in its dtype.
 fn one_beside(a: &Aval, n: usize) -> Tensor {

@@ -3,14 +3,14 @@ use super::{Norm, inv, matrix_norm, one_beside, solve, square};
 use crate::{
     aval::DType,
     ops::where_,
-    prim::{cond, fori_loop},
+    prim::{cond, fori_loop, scaled},
     trace::{At, Tensor, fail},
 };
 
 /// The `n`-th power of square matrices `[.., k, k]`; a negative one is that of the inverse. JAX: `jnp.linalg.matrix_power`.
 ///
 /// # Errors
-/// Matrices that are not square; dtypes other than f32 and f64 for negative powers.
+/// Matrices that are not square; dtypes other than f32, f64, c64 and c128 for negative powers.
 #[track_caller]
 pub fn matrix_power(a: Tensor, n: i64) -> Tensor {
     let _at = At::op("matrix_power");
@@ -105,7 +105,7 @@ const SQUARINGS: i32 = 16;
 /// 250000, as in JAX: `jax.scipy.linalg.expm`.
 ///
 /// # Errors
-/// Matrices that are not square; dtypes other than f32 and f64.
+/// Matrices that are not square; dtypes other than f32, f64, c64 and c128.
 #[track_caller]
 pub fn expm(a: Tensor) -> Tensor {
     let _at = At::op("expm");
@@ -122,11 +122,11 @@ pub fn expm(a: Tensor) -> Tensor {
 }
 #[track_caller]
 fn of_one(a: Tensor) -> Tensor {
-    let (coefficients, most) = if a.dtype() == DType::F64 { DEGREE_13 } else { DEGREE_7 };
+    let (coefficients, most) = if a.dtype().real() == DType::F64 { DEGREE_13 } else { DEGREE_7 };
     let norm = matrix_norm(a.stop_gradient(), Norm::Of(1.0));
     let squarings = ((norm / most).log() / std::f64::consts::LN_2).ceil().maximum(0.0);
     let squarings = where_(norm.gt(0.0), squarings, norm.like(0.0));
-    let scaled = a * squarings.like(2.0).pow(-squarings.minimum(f64::from(SQUARINGS)));
+    let scaled = scaled(a, squarings.like(2.0).pow(-squarings.minimum(f64::from(SQUARINGS))));
     // even powers by Horner's rule in A²; odd ones are A times such a sum
     let (one, square) = (one_beside(&a.aval(), a.dim(-1)), scaled.matmul(scaled));
     let sum = |parity: usize| {

@@ -1,14 +1,17 @@
 //! Systems of equations, inverses and determinants.
-use super::{alike, as_complex, as_real, matrix, one_beside, square};
+use super::{alike, hermitian, matrix, one_beside, square};
 use crate::{
     aval::DType,
-    ops::{complex, shape::concat, where_},
-    prim::{self, Triangle, composite_jvp, diagonal, fori_loop, iota, rows_in_order, times, triangular_solve, turned},
+    ops::{shape::concat, where_},
+    prim::{
+        self, Triangle, adjoint, composite_jvp, diagonal, fori_loop, iota, rows_in_order, times, triangular_solve,
+        turned,
+    },
     trace::{At, Tensor, fail},
 };
 
-/// The lower triangular L with L Lᵀ = `a` for symmetric positive definite matrices `[.., n, n]`: for the symmetric part, if they are not
-/// symmetric; L Lᴴ = `a` for Hermitian ones of complex numbers. NaN where a matrix is not positive definite. JAX: `jnp.linalg.cholesky`.
+/// The lower triangular L with L Lᴴ = `a` for symmetric or Hermitian positive definite matrices `[.., n, n]`: for the Hermitian part, if they
+/// are not. NaN where a matrix is not positive definite. JAX: `jnp.linalg.cholesky`.
 ///
 /// ```
 /// # use raxla::{linalg, prelude::*};
@@ -23,20 +26,8 @@ use crate::{
 #[track_caller]
 pub fn cholesky(a: Tensor) -> Tensor {
     let _at = At::op("cholesky");
-    let n = square("cholesky", a);
-    if a.dtype().is_complex() {
-        // Each number as a matrix of two rows: those of L's diagonal are real multiples of the identity, so that the real factor is L.
-        let outer = a.dims()[..a.rank() - 2].to_vec();
-        let (first, second) = (outer.len(), outer.len() + 2);
-        let front: Vec<usize> = (0..first).collect();
-        let split = as_real((a + turned(a).conj()) * 0.5).reshape([&outer[..], &[2, n, 2, n]].concat());
-        let pairs = split.transpose([&front[..], &[first + 1, first, second + 1, second]].concat());
-        let l = prim::cholesky(pairs.reshape([&outer[..], &[2 * n, 2 * n]].concat()));
-        let l = l.reshape([&outer[..], &[n, 2, n, 2]].concat()).slice_axis(-1, ..1).squeeze(-1);
-        let part = |i: usize| l.slice_axis(-2, i..i + 1).squeeze(-2);
-        return complex(part(0), part(1));
-    }
-    prim::cholesky((a + turned(a)) * 0.5)
+    square("cholesky", a);
+    prim::cholesky(hermitian(a))
 }
 /// The Cholesky factor of `a` and whether it is the lower one, for [`cho_solve`]. JAX: `jax.scipy.linalg.cho_factor`.
 ///
@@ -46,7 +37,7 @@ pub fn cholesky(a: Tensor) -> Tensor {
 pub fn cho_factor(a: Tensor, lower: bool) -> (Tensor, bool) {
     let _at = At::op("cho_factor");
     let l = cholesky(a);
-    (if lower { l } else { turned(l) }, lower)
+    (if lower { l } else { adjoint(l) }, lower)
 }
 /// X with A X = `b`, given the Cholesky factor of A. `b` is `[n]` or `[.., n, k]`; leading axes broadcast. JAX:
 /// `jax.scipy.linalg.cho_solve`.
@@ -57,8 +48,8 @@ pub fn cho_factor(a: Tensor, lower: bool) -> (Tensor, bool) {
 pub fn cho_solve((factor, lower): (Tensor, bool), b: Tensor) -> Tensor {
     let _at = At::op("cho_solve");
     let (first, second) = (
-        Triangle { transpose: !lower, lower, ..Triangle::LOWER },
-        Triangle { transpose: lower, lower, ..Triangle::LOWER },
+        Triangle { transpose: !lower, conjugate: !lower, lower, ..Triangle::LOWER },
+        Triangle { transpose: lower, conjugate: lower, lower, ..Triangle::LOWER },
     );
     solve_triangular(factor, solve_triangular(factor, b, first), second)
 }
@@ -81,11 +72,11 @@ fn with_columns(op: &str, a: Tensor, b: Tensor, solve: impl FnOnce(Tensor, Tenso
 }
 
 /// X with A X = `b` for triangular matrices `a` `[.., n, n]`, of which one triangle is read; `b` is `[n]` or `[.., n, k]`; leading
-/// axes broadcast. `how` says which triangle, and whether `a` is transposed: `Triangle::LOWER`,
+/// axes broadcast. `how` says which triangle, and whether `a` is transposed or conjugated: `Triangle::LOWER`,
 /// `Triangle { transpose: true, ..Triangle::UPPER }`. JAX: `jax.scipy.linalg.solve_triangular`.
 ///
 /// # Errors
-/// Matrices that are not square, or do not fit `b`; dtypes other than f32 and f64; X A = B, which [`triangular_solve`] solves.
+/// Matrices that are not square, or do not fit `b`; dtypes other than f32, f64, c64 and c128; X A = B, which [`triangular_solve`] solves.
 #[track_caller]
 pub fn solve_triangular(a: Tensor, b: Tensor, how: Triangle) -> Tensor {
     let _at = At::op("solve_triangular");
@@ -100,7 +91,7 @@ pub fn solve_triangular(a: Tensor, b: Tensor, how: Triangle) -> Tensor {
 /// `[.., min(m, n)]`: row `i` was exchanged with row `pivots[i]`. JAX: `jax.scipy.linalg.lu_factor`.
 ///
 /// # Errors
-/// What is no matrix; dtypes other than f32 and f64.
+/// What is no matrix; dtypes other than f32, f64, c64 and c128.
 #[track_caller]
 pub fn lu_factor(a: Tensor) -> (Tensor, Tensor) {
     let _at = At::op("lu_factor");
@@ -175,10 +166,7 @@ pub fn solve(a: Tensor, b: Tensor) -> Tensor {
             (x, by_factors(factors, db - times(da, x)))
         },
     );
-    with_columns("solve", a, b, |a, b| match a.dtype().is_complex() && a.dtype() == b.dtype() {
-        true => as_complex(direct((as_real(a), concat(&[b.real(), b.imag()], -2)))),
-        false => direct((a, b)),
-    })
+    with_columns("solve", a, b, |a, b| direct((a, b)))
 }
 /// The inverse of square matrices `[.., n, n]`; infinities or NaN for a singular one. JAX: `jnp.linalg.inv`.
 ///
@@ -201,7 +189,7 @@ fn parity(pivots: Tensor, dtype: DType) -> Tensor {
 /// The determinant of square matrices `[.., n, n]`: `[..]`. JAX: `jnp.linalg.det`.
 ///
 /// # Errors
-/// Matrices that are not square; dtypes other than f32 and f64.
+/// Matrices that are not square; dtypes other than f32, f64, c64 and c128.
 #[track_caller]
 pub fn det(a: Tensor) -> Tensor {
     let _at = At::op("det");
@@ -238,8 +226,8 @@ fn cofactors_times(a: Tensor, b: Tensor) -> (Tensor, Tensor) {
     (det.squeeze(-1), where_(fine, z, 0.0))
 }
 
-/// The sign of the determinant of square matrices `[.., n, n]`, and the logarithm of its size: `[..]` each; 0 and -∞ of a singular
-/// matrix. JAX: `jnp.linalg.slogdet`.
+/// The sign of the determinant of square matrices `[.., n, n]` (of complex ones a number of size 1), and the logarithm of its size, which
+/// is real: `[..]` each; 0 and -∞ of a singular matrix. JAX: `jnp.linalg.slogdet`.
 ///
 /// # Errors
 /// As [`det`].
@@ -249,8 +237,11 @@ pub fn slogdet(a: Tensor) -> (Tensor, Tensor) {
     square("slogdet", a);
     let value = |lu: Tensor, pivots: Tensor| {
         let (diagonal, dtype) = (diagonal(lu), lu.dtype());
-        let negative = diagonal.lt(0.0).cast(DType::I32).sum(-1) % 2;
-        let sign = parity(pivots, dtype) * (1 - negative * 2).cast(dtype);
+        let directions = match dtype.is_complex() {
+            true => (diagonal / diagonal.abs().cast(dtype)).prod(-1),
+            false => (1 - diagonal.lt(0.0).cast(DType::I32).sum(-1) % 2 * 2).cast(dtype),
+        };
+        let sign = parity(pivots, dtype) * directions;
         let singular = diagonal.eq(0.0).any(-1);
         let log = diagonal.abs().log().sum(-1);
         (where_(singular, sign.like(0.0), sign), where_(singular, log.like(f64::NEG_INFINITY), log))
@@ -261,9 +252,11 @@ pub fn slogdet(a: Tensor) -> (Tensor, Tensor) {
     };
     composite_jvp(alone, move |a: Tensor, da: Tensor| {
         let (lu, pivots, permutation) = prim::lu(a);
-        let y = value(lu, pivots);
-        let zero = y.0.like(0.0);
-        (y, (zero, diagonal(by_factors((lu, permutation), da)).sum(-1)))
+        let (sign, log) = value(lu, pivots);
+        let relative = diagonal(by_factors((lu, permutation), da)).sum(-1);
+        let turn =
+            if a.dtype().is_complex() { sign * (relative - relative.real().cast(a.dtype())) } else { sign.like(0.0) };
+        ((sign, log), (turn, relative.real()))
     })(a)
 }
 

@@ -26,6 +26,7 @@ mod recurrent;
 pub mod rope;
 mod self_attention;
 
+pub use crate::ops::scaled::scaled_matmul;
 pub use activation::{Activation, Dropout, Glu, dropout, gelu, gelu_tanh, relu, silu, softplus};
 pub use attention::{
     AttentionOptions, DotProductAttention, Seen, Sight, attention, attention_with, causal_mask, dot_product_attention,

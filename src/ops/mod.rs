@@ -5,6 +5,7 @@ pub(crate) mod index;
 mod matmul;
 pub(crate) mod prefix;
 pub(crate) mod reduce;
+pub(crate) mod scaled;
 pub(crate) mod shape;
 
 use crate::{

@@ -1,7 +1,7 @@
 //! Operations that call the host while the program runs: printing and checking.
 use super::*;
 use crate::{
-    debug::{Callback, CheckKind, TARGET, View, resolve},
+    debug::{CheckKind, HostCall, TARGET, View, resolve},
     graph::{Eqn, Site},
     trace::{At, avals_of, bind, inline, site, trace_tree},
     transform::linearize::chosen,
@@ -23,7 +23,10 @@ use std::panic::Location;
 ///
 /// Over a mesh, one device prints for all; inside [`shard_map`](crate::shard_map), each of those that it maps over.
 ///
-/// [`Jit::call`](crate::Jit::call) of a program that prints returns only when the program has run. It works on the CPU.
+/// [`Jit::call`](crate::Jit::call) of a program that prints returns only when the program has run. On the CPU it prints while it runs. The
+/// programs of other platforms cannot call the host: there, what is printed are further results, and the lines come when the program has
+/// run. That is possible at the top, in [`scan`], [`cond`] and calls; in a [`while_loop`] or [`shard_map`](crate::shard_map), compiling for
+/// such a platform is an error.
 ///
 /// ```
 /// use raxla::{debug_print, prelude::*};
@@ -151,7 +154,7 @@ fn fields(kind: CheckKind, format: &str, values: &impl Tree<Tensor>) -> (String,
 
 /// A call of the host. It has no results.
 #[derive(Clone, PartialEq, Hash)]
-pub struct Debug(Callback);
+pub struct Debug(HostCall);
 impl Debug {
     fn new(kind: CheckKind, text: String, paths: Vec<String>, site: &Site) -> Debug {
         let scope = if site.scope.is_empty() { String::new() } else { format!(" in {}", site.scope) };
@@ -160,12 +163,12 @@ impl Debug {
             CheckKind::Print => String::new(),
             _ => format!("{}:{}{scope}", site.at.file(), site.at.line()),
         };
-        Debug(Callback { kind, text, paths, at, batch: vec![] })
+        Debug(HostCall { kind, text, paths, at, batch: vec![] })
     }
 
     /// What the host must know, as attributes of the call.
     fn attributes(&self) -> Vec<(String, Attr)> {
-        let Callback { kind, text, paths, at, batch } = &self.0;
+        let HostCall { kind, text, paths, at, batch } = &self.0;
         let batch: Vec<i64> = batch.iter().map(|n| *n as i64).collect();
         let attrs: [(&str, Attr); 5] = [
             ("at", at.as_str().into()),
@@ -207,7 +210,7 @@ impl Primitive for Debug {
     }
     fn batch(&self, n: usize, x: &[Tensor], mapped: &[bool]) -> Vec<Tensor> {
         let batch = [&[n], &self.0.batch[..]].concat();
-        bind(Debug(Callback { batch, ..self.0.clone() }), &spread(n, x, mapped))
+        bind(Debug(HostCall { batch, ..self.0.clone() }), &spread(n, x, mapped))
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], _: &[Aval]) -> Vec<Value> {
         cx.calls_host(self.name());
@@ -228,6 +231,9 @@ impl Primitive for Debug {
     }
     fn tag(&self) -> Tag<'_> {
         Tag::Effect
+    }
+    fn host_call(&self) -> Option<&HostCall> {
+        Some(&self.0)
     }
 }
 

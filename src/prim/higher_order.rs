@@ -16,6 +16,23 @@ pub struct Less {
     pub outs: Vec<bool>,
 }
 
+/// How often an operation runs its graphs, and how results that they return beyond its own become further results of its own, behind
+/// them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeats {
+    /// The first graph runs, once: as they are.
+    Once,
+    /// The only graph runs in every step: stacked.
+    EachStep {
+        /// The number of steps.
+        length: usize,
+        /// Is the last step the first of the stack?
+        reverse: bool,
+    },
+    /// One of the graphs runs; the first operand is its number: as they are, and all graphs return the same.
+    OneOfThem,
+}
+
 /// The rules of an operation with graphs inside it: in place of those of a [`Primitive`], which it gets from these.
 ///
 /// Its results and their tangents come out of one run, so that derivatives and batches are made of the operation as a whole.
@@ -49,6 +66,11 @@ pub trait HigherOrder: fmt::Debug + Identity {
     /// Does running it have a side effect? By default it does if any graph has one.
     fn has_effect(&self) -> bool {
         self.graphs().into_iter().any(|g| g.has_effect())
+    }
+    /// How often it runs its graphs, if it can return more than it does: an operation [`with_graphs`](HigherOrder::with_graphs) that return
+    /// more. `None` where nobody knows before, or where its results are not those of its graphs.
+    fn repeats(&self) -> Option<Repeats> {
+        None
     }
     /// The operation without the results that are not `used`, if that makes it smaller.
     fn prune(&self, _used: &[bool]) -> Option<Less> {

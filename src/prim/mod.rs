@@ -94,7 +94,7 @@ pub use debug::*;
 pub use dot::*;
 pub use fft::*;
 pub use gather::*;
-pub use higher_order::{HigherOrder, Less, Linearized};
+pub use higher_order::{HigherOrder, Less, Linearized, Repeats};
 pub(crate) use higher_order::{fresh_input, share_captured};
 use known::*;
 pub use known::{Known, Splats};

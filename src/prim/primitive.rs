@@ -1,5 +1,6 @@
 //! The trait of all operations.
 use super::*;
+use crate::debug::HostCall;
 use std::any::{Any, TypeId};
 
 /// Everything raxla knows about one operation: its name and nine rules at most. Its `Debug` text is what graphs print: its
@@ -46,6 +47,10 @@ pub trait Primitive: fmt::Debug + Identity {
     }
     /// Results and tangents at once, for operations that compute both together for less than one after the other.
     fn with_tangents(&self, _x: &[Tensor], _dx: &[Option<Tensor>]) -> Option<Linearized> {
+        None
+    }
+    /// What the host is to do with the operands, if that is what it is: it has no results then.
+    fn host_call(&self) -> Option<&HostCall> {
         None
     }
     /// The rules for the graphs inside it, if it has any. Provided by [`HigherOrder`].

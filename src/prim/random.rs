@@ -97,6 +97,8 @@ pub enum Algorithm {
     ThreeFry,
     /// Philox-4x32, the faster one.
     Philox,
+    /// The platform's own: Philox on CPUs and GPUs.
+    Default,
 }
 
 /// Random bits from a generator built into XLA.
@@ -108,7 +110,8 @@ pub struct RngBitGenerator {
 }
 /// The generator's next state, and random bits of an unsigned integer dtype. A `state` is `u64[2]`: a key and a counter.
 ///
-/// Faster than a [`Key`](crate::random::Key) on accelerators, but it has no independent streams: `Key` is the default.
+/// Faster than a [`Key`](crate::random::Key) on accelerators, but it has no independent streams: keys of
+/// [`KeyImpl::Rbg`](crate::random::KeyImpl) have both.
 #[track_caller]
 pub fn rng_bit_generator(
     state: Tensor,
@@ -193,7 +196,7 @@ impl Primitive for RngBitGenerator {
         let (key, counter) = (state[0] as u64, state[1] as u64);
         let (words, used) = match self.algorithm {
             Algorithm::ThreeFry => self.threefry_words(key, counter),
-            Algorithm::Philox => self.philox_words(key, counter),
+            Algorithm::Philox | Algorithm::Default => self.philox_words(key, counter),
         };
         let next = vec![key as i128, counter.wrapping_add(used) as i128];
         let bits = words.into_iter().map(i128::from).collect();
@@ -211,6 +214,7 @@ impl Primitive for RngBitGenerator {
         let algorithm = match self.algorithm {
             Algorithm::ThreeFry => "THREE_FRY",
             Algorithm::Philox => "PHILOX",
+            Algorithm::Default => "DEFAULT",
         };
         let attrs = format!("rng_algorithm = #stablehlo<rng_algorithm {algorithm}>");
         cx.op_with("rng_bit_generator", x, &attrs, vec![], y)
@@ -256,6 +260,8 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         name: "rng_bit_generator",
         dtypes: |d| d == DType::U64,
-        cases: |_| [Algorithm::ThreeFry, Algorithm::Philox].into_iter().flat_map(generator_cases).collect(),
+        cases: |_| {
+            [Algorithm::ThreeFry, Algorithm::Philox, Algorithm::Default].into_iter().flat_map(generator_cases).collect()
+        },
     },
 ];

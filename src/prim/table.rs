@@ -110,6 +110,7 @@ pub const TABLE: &[&[Row]] = &[
     super::linalg::QR_ROWS,
     super::linalg::EIG_ROWS,
     super::linalg::EIGH_ROWS,
+    super::linalg::SCHUR_ROWS,
     super::linalg::SVD_ROWS,
     super::conv::ROWS,
     super::fft::ROWS,

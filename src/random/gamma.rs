@@ -45,8 +45,9 @@ fn many(key: Key, alpha: Tensor, logarithm: bool) -> Tensor {
         return alpha;
     }
     type Pair = (Tensor, Tensor);
+    let implementation = key.implementation();
     let sample = move |(key, alpha): Pair| {
-        let keys = Key::from_data(key).split_stacked(n);
+        let keys = Key::of(implementation, key).split_stacked(n);
         vmap(|(key, alpha): (Key, Tensor)| one(key, alpha, logarithm))((keys, alpha))
     };
     let rule = move |(key, alpha): Pair, (_, d): Pair| {

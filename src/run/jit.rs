@@ -43,7 +43,7 @@ use place::Specs;
 pub use place::Target;
 pub(crate) use program::platform_options;
 pub use program::{Compiled, Lowered, Times};
-use program::{Placement, parameters};
+use program::{Placement, Reports, parameters, portable};
 use programs::{Programs, Signature};
 use traced::Together;
 pub use traced::{Arg, ArgSet, ArgTuple, ArrayVisitor, BoxJit, Boxed, Held, HeldTuple, Traced};
@@ -245,9 +245,8 @@ where
             let params = parameters(&optimized.0, |leaf| signature.is_moved(leaf), place.as_mut());
             let results = place.as_ref().map_or(&[][..], |p| &p.outs);
             let mesh = place.as_ref().map(|p| &p.mesh);
-            let written = |kernels| module(&optimized.0, &params, results, mesh, Style { locations: true, kernels });
-            let module = written(true);
-            let portable = module.calls_kernels.then(|| written(false).text);
+            let module = module(&optimized.0, &params, results, mesh, Style { locations: true, kernels: true });
+            let portable = portable(&optimized.0, &params, results, mesh, &module);
             (optimized, params, module, portable)
         })?;
         let times = Times { trace, lower: start.elapsed() - trace, compile: Duration::ZERO };
@@ -261,6 +260,7 @@ where
             portable,
             calls_host: module.calls_host,
             returns_effect: module.returns_effect,
+            reports: Reports::default(),
             donated: aliased.map(|(leaf, _)| leaf).collect(),
             paths: args.paths(),
             out: out.expect("tracing ran the function"),

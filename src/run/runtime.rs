@@ -5,7 +5,7 @@
 //! [`Array::on`](crate::Array::on).
 use crate::{
     aval::Aval,
-    debug::{self, Callback, CheckKind, View},
+    debug::{self, CheckKind, HostCall, View},
     error::{Error, Result},
 };
 use raxla_xla::{
@@ -74,7 +74,8 @@ pub(crate) fn register(client: &Client, calls_host: Option<&str>) -> Result<()> 
     if client.platform_name() != "cpu" {
         let e = raxla_xla::Error::new(Code::Unimplemented, no_calls(operation, client.platform_name()));
         let help = format!(
-            "run it on the CPU (RAXLA_PLATFORM=cpu), or leave `{operation}` out: return what it looks at, and call it in a program of the CPU"
+            "run it on the CPU (RAXLA_PLATFORM=cpu), or leave `{operation}` out: return what it looks at, and call it in a program of the CPU; \
+             prints and checks outside of `while_loop`, `shard_map` and solvers run everywhere"
         );
         return Err(Error::Runtime(e.help(help)));
     }
@@ -93,7 +94,7 @@ fn call_back(call: &mut Call) -> raxla_xla::Result<()> {
     let broken = |what: &str| raxla_xla::Error::new(Code::Internal, format!("a call of the host {what}"));
     let (_, args) = call.args.split_last().ok_or_else(|| broken("has no operands"))?;
     let (attrs, kind) = (call.attrs, call.attrs.string("kind")?);
-    let callback = Callback {
+    let callback = HostCall {
         kind: CheckKind::ALL.into_iter().find(|k| k.name() == kind).ok_or_else(|| broken("is of an unknown kind"))?,
         text: attrs.string("text")?.into(),
         paths: attrs.string("paths")?.split('\n').map(str::to_string).collect(),

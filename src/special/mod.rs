@@ -11,7 +11,8 @@
 //! assert!((y.item::<f64>()? - (4.0f64 / 2.0 * (-2f64).exp()).ln()).abs() < 1e-12);
 //! # Ok::<(), raxla::Error>(())
 //! ```
-//! Not there: what has complex results or arguments (`wofz`, `sph_harm_y`, the complex `loggamma`).
+//! Complex are the results of [`wofz`] and [`sph_harm_y`]. Not there: complex arguments of the other functions, which JAX has for few of
+//! them (`loggamma`).
 
 /// A doctest: what a call gives for numbers.
 macro_rules! example {
@@ -27,6 +28,7 @@ macro_rules! example {
 }
 
 mod bessel;
+mod complex;
 mod entropy;
 mod exponential;
 mod gamma;
@@ -35,6 +37,7 @@ mod normal;
 mod tables;
 
 pub use bessel::{bessel_jn, i0, i0e, i1, i1e};
+pub use complex::{sph_harm_y, wofz};
 pub use entropy::{
     boxcox, boxcox1p, entr, expit, kl_div, log_softmax, logit, logsumexp, rel_entr, softmax, xlog1py, xlogy,
 };

@@ -420,6 +420,7 @@ fn programs_use_all_primitives() {
         "custom_linear_solve",
         "cholesky",
         "triangular_solve",
+        "schur",
         "lu",
         "qr",
         "eigh",

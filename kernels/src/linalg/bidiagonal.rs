@@ -1,28 +1,28 @@
-//! Reduction of a matrix to a bidiagonal one.
+//! Reduction of a matrix to a real bidiagonal one.
 use super::{
-    axpy, axpy2, dot,
+    Number, axpy, conjugates, dot,
     qr::{BLOCK, Reflections, columns_of, reflection},
     rows_of_a_task,
 };
 use crate::product::Team;
 use std::sync::{Mutex, PoisonError};
 
-/// An upper bidiagonal matrix B, and what makes it of another: A = U B Vᵀ.
-pub(super) struct Bidiagonal {
+/// An upper bidiagonal matrix B, and what makes it of another: A = U B Vᴴ.
+pub(super) struct Bidiagonal<T> {
     pub(super) diagonal: Vec<f64>,
     /// Above the diagonal; one number less than there, and a 0 behind.
     pub(super) above: Vec<f64>,
     /// `m` rows, as many columns as were asked for.
-    pub(super) u: Vec<f64>,
+    pub(super) u: Vec<T>,
     /// `n` rows and columns.
-    pub(super) v: Vec<f64>,
+    pub(super) v: Vec<T>,
 }
 
 /// The sum over rows of `factors[i]` times the columns `from..` of row `i`, in an order that does not depend on the threads.
-fn sum_of_rows(team: &dyn Team, rows: &[f64], n: usize, from: usize, factors: &[f64]) -> Vec<f64> {
+fn sum_of_rows<T: Number>(team: &dyn Team, rows: &[T], n: usize, from: usize, factors: &[T]) -> Vec<T> {
     let size = rows_of_a_task(n - from);
     let tasks = factors.len().div_ceil(size);
-    let sums: Vec<Mutex<Vec<f64>>> = (0..tasks).map(|_| Mutex::new(vec![0.0; n - from])).collect();
+    let sums: Vec<Mutex<Vec<T>>> = (0..tasks).map(|_| Mutex::new(vec![T::ZERO; n - from])).collect();
     team.run(tasks, &|task| {
         let mut sum = sums[task].lock().unwrap_or_else(PoisonError::into_inner);
         let rows = &rows[task * size * n..];
@@ -32,31 +32,37 @@ fn sum_of_rows(team: &dyn Team, rows: &[f64], n: usize, from: usize, factors: &[
     });
     let sums = sums.into_iter().map(|s| s.into_inner().unwrap_or_else(PoisonError::into_inner));
     sums.reduce(|mut all, sum| {
-        axpy(&mut all, 1.0, &sum);
+        axpy(&mut all, T::ONE, &sum);
         all
     })
-    .unwrap_or_else(|| vec![0.0; n - from])
+    .unwrap_or_else(|| vec![T::ZERO; n - from])
 }
 
-/// A = U B Vᵀ for a matrix of `m` rows and at most as many columns `n`, which is overwritten. U gets `columns` columns.
-pub(super) fn bidiagonal(team: &dyn Team, a: &mut [f64], [m, n]: [usize; 2], columns: usize) -> Bidiagonal {
+/// A = U B Vᴴ for a matrix of `m` rows and at most as many columns `n`, which is overwritten. U gets `columns` columns.
+pub(super) fn bidiagonal<T: Number<Part = f64>>(
+    team: &dyn Team,
+    a: &mut [T],
+    [m, n]: [usize; 2],
+    columns: usize,
+) -> Bidiagonal<T> {
     let (mut diagonal, mut above) = (vec![0.0; n], vec![0.0; n]);
     let (mut lefts, mut rights) = (vec![], vec![]);
     let (mut taus, mut tau_rights) = (vec![], vec![]);
     for k in 0..n {
-        let mut left: Vec<f64> = (k..m).map(|i| a[i * n + k]).collect();
+        let mut left: Vec<T> = (k..m).map(|i| a[i * n + k]).collect();
         let (beta, tau) = reflection(&mut left);
         diagonal[k] = beta;
         let mut right = vec![];
         if k + 1 < n {
             // what the left reflection takes from each row is a multiple of w
-            let factors: Vec<f64> = left.iter().map(|v| v * tau).collect();
+            let factors: Vec<T> = left.iter().map(|v| (*v * tau).conj()).collect();
             let w = sum_of_rows(team, &a[k * n..], n, k + 1, &factors);
             let first = &mut a[k * n + k + 1..][..n - k - 1];
-            axpy(first, -1.0, &w);
-            right = first.to_vec();
+            axpy(first, -T::ONE, &w);
+            right = conjugates(first);
             let (beta, tau) = reflection(&mut right);
             above[k] = beta;
+            let conjugate = conjugates(&right);
             let size = rows_of_a_task(n - k);
             let tasks: Vec<Mutex<_>> = a[(k + 1) * n..].chunks_mut(size * n).map(Mutex::new).collect();
             team.run(tasks.len(), &|task| {
@@ -65,8 +71,8 @@ pub(super) fn bidiagonal(team: &dyn Team, a: &mut [f64], [m, n]: [usize; 2], col
                     let (row, factor) = (&mut row[k + 1..], -left[1 + task * size + i]);
                     // (the product with `right` of what the row will be)
                     axpy(row, factor, &w);
-                    let along = dot(row, &right);
-                    axpy2(row, [-tau * along, 0.0], &right, &right);
+                    let along = dot(&conjugate, row);
+                    axpy(row, -tau * along, &conjugate);
                 }
             });
             tau_rights.push(tau);
@@ -81,11 +87,11 @@ pub(super) fn bidiagonal(team: &dyn Team, a: &mut [f64], [m, n]: [usize; 2], col
 }
 
 /// The reflections of vectors, of which number `i` begins at row `i + first` and ends at the last row.
-fn blocks(vectors: &[Vec<f64>], taus: &[f64], rows: usize, first: usize) -> Vec<Reflections<f64>> {
-    let block = |(block, taus): (usize, &[f64])| {
+fn blocks<T: Number>(vectors: &[Vec<T>], taus: &[T], rows: usize, first: usize) -> Vec<Reflections<T>> {
+    let block = |(block, taus): (usize, &[T])| {
         let at = block * BLOCK + first;
         let vectors = &vectors[block * BLOCK..][..taus.len()];
-        let v = vectors.iter().enumerate().flat_map(|(i, v)| [&vec![0.0; i][..], v].concat()).collect();
+        let v = vectors.iter().enumerate().flat_map(|(i, v)| [&vec![T::ZERO; i][..], v].concat()).collect();
         Reflections::new(at, rows - at, v, taus)
     };
     taus.chunks(BLOCK).enumerate().map(block).collect()

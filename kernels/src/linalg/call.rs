@@ -1,8 +1,8 @@
-//! Factorisations as handlers of custom calls. Operands and results have any number of leading axes; of several matrices each is
+//! Factorisations as handlers of custom calls, of f32, f64, c64 and c128. Operands and results have any number of leading axes; of several matrices each is
 //! one task, of one matrix the work is shared out.
-use super::{Real, Triangle, cholesky, eig, eigh, lu, qr, svd, triangular_solve};
+use super::{Number, Triangle, cholesky, eig, eigh, lu, qr, schur, svd, triangular_solve};
 use crate::product::{Alone, Team};
-use num_complex::Complex64;
+use num_complex::{Complex, Complex32, Complex64};
 use raxla_xla::{
     Code, DType, Error, Plugin, Result,
     ffi::{self, Arg, Call, Element, Output, Threads},
@@ -11,18 +11,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Operand `[.., n, n]`, of which the lower triangle is read; result L.
 pub const CHOLESKY: &str = "raxla.cholesky";
-/// Operands `[.., k, k]` and `[.., m, n]`; result X `[.., m, n]`. Attributes: `left`, `lower`, `transpose`, `unit`, as in [`Triangle`].
+/// Operands `[.., k, k]` and `[.., m, n]`; result X `[.., m, n]`. Attributes: `left`, `lower`, `transpose`, `conjugate`, `unit`, as in [`Triangle`].
 pub const TRIANGULAR_SOLVE: &str = "raxla.triangular_solve";
 /// Operand `[.., m, n]`; results: both factors in one, pivots i32 `[.., min(m, n)]`, and the permutation of rows i32 `[.., m]`.
 pub const LU: &str = "raxla.lu";
 /// Operand `[.., m, n]`; results Q `[.., m, k]` and R `[.., k, n]`.
 pub const QR: &str = "raxla.qr";
-/// Operand `[.., n, n]`, symmetric; results: eigenvectors as columns, eigenvalues `[.., n]`.
+/// Operand `[.., n, n]`, symmetric or Hermitian; results: eigenvectors as columns, eigenvalues `[.., n]`, which are real.
 pub const EIGH: &str = "raxla.eigh";
-/// Operands: a matrix `[.., n, n]`, or its real and its imaginary part; results: the real and the imaginary parts of the eigenvectors
-/// `[.., n, n]` as columns, and those of the eigenvalues `[.., n]`.
+/// Operand `[.., n, n]`; results, both complex: eigenvectors `[.., n, n]` as columns, and eigenvalues `[.., n]`.
 pub const EIG: &str = "raxla.eig";
-/// Operand `[.., m, n]`; results U `[.., m, k]`, singular values `[.., min(m, n)]`, Vᵀ `[.., l, n]`.
+/// Operand `[.., n, n]`; results: the Schur form and the unitary factor, `[.., n, n]`.
+pub const SCHUR: &str = "raxla.schur";
+/// Operand `[.., m, n]`; results U `[.., m, k]`, real singular values `[.., min(m, n)]`, Vᴴ `[.., l, n]`.
 pub const SVD: &str = "raxla.svd";
 
 /// Makes the handlers known to programs of this plugin.
@@ -30,26 +31,38 @@ pub const SVD: &str = "raxla.svd";
 /// # Errors
 /// What the plugin reports.
 pub fn register(plugin: &Plugin) -> Result<()> {
-    ffi::register(plugin, CHOLESKY, |call| typed(call, choleskys::<f32>, choleskys::<f64>))?;
-    ffi::register(plugin, TRIANGULAR_SOLVE, |call| typed(call, solves::<f32>, solves::<f64>))?;
-    ffi::register(plugin, LU, |call| typed(call, lus::<f32>, lus::<f64>))?;
-    ffi::register(plugin, QR, |call| typed(call, qrs::<f32>, qrs::<f64>))?;
-    ffi::register(plugin, EIGH, |call| typed(call, eighs::<f32>, eighs::<f64>))?;
-    ffi::register(plugin, EIG, |call| typed(call, eigs::<f32>, eigs::<f64>))?;
-    ffi::register(plugin, SVD, |call| typed(call, svds::<f32>, svds::<f64>))
+    /// A handler for every dtype.
+    macro_rules! register {
+        ($($target:ident: $handler:ident),*) => {$(
+            ffi::register(plugin, $target, |call| match call.args.first().map(Arg::dtype) {
+                Some(DType::F32) => $handler::<f32>(call),
+                Some(DType::F64) => $handler::<f64>(call),
+                Some(DType::C64) => $handler::<Complex32>(call),
+                Some(DType::C128) => $handler::<Complex64>(call),
+                _ => Err(wrong("linear algebra is of f32, f64, c64 and c128")),
+            })?;
+        )*};
+    }
+    register!(
+        CHOLESKY: choleskys,
+        TRIANGULAR_SOLVE: solves,
+        LU: lus,
+        QR: qrs,
+        EIGH: eighs,
+        EIG: eigs,
+        SCHUR: schurs,
+        SVD: svds
+    );
+    Ok(())
 }
 
-type Handler = fn(&mut Call) -> Result<()>;
-fn typed(call: &mut Call, of_f32: Handler, of_f64: Handler) -> Result<()> {
-    match call.args.first().map(Arg::dtype) {
-        Some(DType::F32) => of_f32(call),
-        Some(DType::F64) => of_f64(call),
-        _ => Err(Error::new(Code::InvalidArgument, "linear algebra is of f32 and f64")),
-    }
-}
 fn wrong(what: &str) -> Error {
     Error::new(Code::InvalidArgument, what)
 }
+
+/// A dtype of matrices.
+trait Matrix: Number<Part: Element> + Element {}
+impl<T: Number<Part: Element> + Element> Matrix for T {}
 
 /// How many matrices there are, and their rows and columns.
 fn sizes(dims: &[i64]) -> Result<(usize, [usize; 2])> {
@@ -97,14 +110,14 @@ fn begin<T: Element>(from: &Arg, to: &mut Output) -> Result<()> {
     }
     Ok(())
 }
-fn widened<T: Real>(x: &[T]) -> Vec<f64> {
+fn widened<T: Number>(x: &[T]) -> Vec<T::Wide> {
     x.iter().map(|x| x.wide()).collect()
 }
-fn narrowed<T: Real>(to: &mut [T], from: &[f64]) {
+fn narrowed<T: Number>(to: &mut [T], from: &[T::Wide]) {
     to.iter_mut().zip(from).for_each(|(to, from)| *to = T::narrow(*from));
 }
 
-fn choleskys<T: Real + Element>(call: &mut Call) -> Result<()> {
+fn choleskys<T: Matrix>(call: &mut Call) -> Result<()> {
     let ([a], [l]) = (&call.args[..], &mut call.results[..]) else { return Err(wrong("one operand, one result")) };
     let (batch, n) = square(a.dims())?;
     begin::<T>(a, l)?;
@@ -113,7 +126,7 @@ fn choleskys<T: Real + Element>(call: &mut Call) -> Result<()> {
     Ok(())
 }
 
-fn solves<T: Real + Element>(call: &mut Call) -> Result<()> {
+fn solves<T: Matrix>(call: &mut Call) -> Result<()> {
     let ([a, b], [x]) = (&call.args[..], &mut call.results[..]) else { return Err(wrong("two operands, one result")) };
     let (batch, [m, n]) = sizes(b.dims())?;
     let attrs = call.attrs;
@@ -121,6 +134,7 @@ fn solves<T: Real + Element>(call: &mut Call) -> Result<()> {
         left: attrs.bool("left")?,
         lower: attrs.bool("lower")?,
         transpose: attrs.bool("transpose")?,
+        conjugate: attrs.bool("conjugate")?,
         unit: attrs.bool("unit")?,
     };
     let size = if how.left { m } else { n };
@@ -135,7 +149,7 @@ fn solves<T: Real + Element>(call: &mut Call) -> Result<()> {
     Ok(())
 }
 
-fn lus<T: Real + Element>(call: &mut Call) -> Result<()> {
+fn lus<T: Matrix>(call: &mut Call) -> Result<()> {
     let ([a], [both, pivots, permutation]) = (&call.args[..], &mut call.results[..]) else {
         return Err(wrong("one operand, three results"));
     };
@@ -146,7 +160,7 @@ fn lus<T: Real + Element>(call: &mut Call) -> Result<()> {
     let permutation = Parts::<i32>::of(permutation, batch, m)?;
     for_each(call.threads, batch, |team, i| {
         let (mut both, mut pivots, mut permutation) = (both.take(i), pivots.take(i), permutation.take(i));
-        if both.iter().all(|x| Real::is_finite(*x)) {
+        if both.iter().all(|x| x.is_finite()) {
             lu(team, &mut both, [m, n], &mut pivots);
         } else {
             both.fill(T::NAN);
@@ -158,7 +172,7 @@ fn lus<T: Real + Element>(call: &mut Call) -> Result<()> {
     Ok(())
 }
 
-fn qrs<T: Real + Element>(call: &mut Call) -> Result<()> {
+fn qrs<T: Matrix>(call: &mut Call) -> Result<()> {
     let ([a], [q, r]) = (&call.args[..], &mut call.results[..]) else { return Err(wrong("one operand, two results")) };
     let ((batch, [m, n]), (_, [_, k])) = (sizes(a.dims())?, sizes(q.dims())?);
     if k != m && k != m.min(n) {
@@ -167,7 +181,7 @@ fn qrs<T: Real + Element>(call: &mut Call) -> Result<()> {
     let (a, q, r) = (a.as_slice::<T>()?, Parts::<T>::of(q, batch, m * k)?, Parts::<T>::of(r, batch, k * n)?);
     for_each(call.threads, batch, |team, i| {
         let (a, mut q, mut r) = (&a[i * m * n..][..m * n], q.take(i), r.take(i));
-        if a.iter().all(|x| Real::is_finite(*x)) {
+        if a.iter().all(|x| x.is_finite()) {
             qr(team, a, [m, n, k], &mut q, &mut r);
         } else {
             q.fill(T::NAN);
@@ -177,10 +191,10 @@ fn qrs<T: Real + Element>(call: &mut Call) -> Result<()> {
     Ok(())
 }
 
-fn eighs<T: Real + Element>(call: &mut Call) -> Result<()> {
+fn eighs<T: Matrix>(call: &mut Call) -> Result<()> {
     let ([a], [v, w]) = (&call.args[..], &mut call.results[..]) else { return Err(wrong("one operand, two results")) };
     let (batch, n) = square(a.dims())?;
-    let (a, v, w) = (a.as_slice::<T>()?, Parts::<T>::of(v, batch, n * n)?, Parts::<T>::of(w, batch, n)?);
+    let (a, v, w) = (a.as_slice::<T>()?, Parts::<T>::of(v, batch, n * n)?, Parts::<T::Part>::of(w, batch, n)?);
     for_each(call.threads, batch, |team, i| {
         let (mut v, mut w) = (v.take(i), w.take(i));
         match eigh(team, &mut widened(&a[i * n * n..][..n * n]), n) {
@@ -190,42 +204,53 @@ fn eighs<T: Real + Element>(call: &mut Call) -> Result<()> {
             }
             None => {
                 v.fill(T::NAN);
-                w.fill(T::NAN);
+                w.fill(T::Part::NAN);
             }
         }
     });
     Ok(())
 }
 
-fn eigs<T: Real + Element>(call: &mut Call) -> Result<()> {
-    let (parts @ ([_] | [_, _]), [v_re, v_im, w_re, w_im]) = (&call.args[..], &mut call.results[..]) else {
-        return Err(wrong("one or two operands, four results"));
-    };
-    let (batch, n) = square(parts[0].dims())?;
-    let re = parts[0].as_slice::<T>()?;
-    let im = parts.get(1).map(|im| im.as_slice::<T>()).transpose()?;
-    if im.is_some_and(|im| im.len() != re.len()) {
-        return Err(wrong("the imaginary part has another size than the real one"));
-    }
-    let [v_re, v_im] = [Parts::<T>::of(v_re, batch, n * n)?, Parts::<T>::of(v_im, batch, n * n)?];
-    let [w_re, w_im] = [Parts::<T>::of(w_re, batch, n)?, Parts::<T>::of(w_im, batch, n)?];
+fn eigs<T: Matrix>(call: &mut Call) -> Result<()>
+where
+    Complex<T::Part>: Matrix<Part = T::Part, Wide = Complex64>,
+{
+    let ([a], [v, w]) = (&call.args[..], &mut call.results[..]) else { return Err(wrong("one operand, two results")) };
+    let (batch, n) = square(a.dims())?;
+    let a = a.as_slice::<T>()?;
+    let (v, w) = (Parts::<Complex<T::Part>>::of(v, batch, n * n)?, Parts::<Complex<T::Part>>::of(w, batch, n)?);
     for_each(call.threads, batch, |_, i| {
-        let at = i * n * n..(i + 1) * n * n;
-        let number = |k: usize| Complex64::new(re[k].wide(), im.map_or(0.0, |im| im[k].wide()));
-        let nan = |n: usize| vec![Complex64::new(f64::NAN, f64::NAN); n];
-        let (w, v) = eig(at.map(number).collect(), n).unwrap_or_else(|| (nan(n), nan(n * n)));
-        let part = |to: &mut [T], from: &[Complex64], part: fn(&Complex64) -> f64| {
-            to.iter_mut().zip(from).for_each(|(to, from)| *to = T::narrow(part(from)));
+        let number = |x: &T| {
+            let [re, im] = x.wide().parts();
+            Complex64::new(re, im)
         };
-        part(&mut v_re.take(i), &v, |x| x.re);
-        part(&mut v_im.take(i), &v, |x| x.im);
-        part(&mut w_re.take(i), &w, |x| x.re);
-        part(&mut w_im.take(i), &w, |x| x.im);
+        let nan = |n: usize| vec![Complex64::new(f64::NAN, f64::NAN); n];
+        let made = eig(a[i * n * n..][..n * n].iter().map(number).collect(), n);
+        let (values, vectors) = made.unwrap_or_else(|| (nan(n), nan(n * n)));
+        narrowed(&mut v.take(i), &vectors);
+        narrowed(&mut w.take(i), &values);
     });
     Ok(())
 }
 
-fn svds<T: Real + Element>(call: &mut Call) -> Result<()> {
+fn schurs<T: Matrix>(call: &mut Call) -> Result<()> {
+    let ([a], [t, z]) = (&call.args[..], &mut call.results[..]) else { return Err(wrong("one operand, two results")) };
+    let (batch, n) = square(a.dims())?;
+    let (a, t, z) = (a.as_slice::<T>()?, Parts::<T>::of(t, batch, n * n)?, Parts::<T>::of(z, batch, n * n)?);
+    for_each(call.threads, batch, |_, i| {
+        let (mut t, mut z) = (t.take(i), z.take(i));
+        match schur(&widened(&a[i * n * n..][..n * n]), n) {
+            Some((form, factor)) => {
+                narrowed(&mut t, &form);
+                narrowed(&mut z, &factor);
+            }
+            None => [&mut t, &mut z].into_iter().for_each(|part| part.fill(T::NAN)),
+        }
+    });
+    Ok(())
+}
+
+fn svds<T: Matrix>(call: &mut Call) -> Result<()> {
     let ([a], [u, s, vt]) = (&call.args[..], &mut call.results[..]) else {
         return Err(wrong("one operand, three results"));
     };
@@ -236,7 +261,7 @@ fn svds<T: Real + Element>(call: &mut Call) -> Result<()> {
     }
     let a = a.as_slice::<T>()?;
     let (u, vt) = (Parts::<T>::of(u, batch, m * k)?, Parts::<T>::of(vt, batch, l * n)?);
-    let s = Parts::<T>::of(s, batch, least)?;
+    let s = Parts::<T::Part>::of(s, batch, least)?;
     for_each(call.threads, batch, |team, i| {
         let (mut u, mut s, mut vt) = (u.take(i), s.take(i), vt.take(i));
         match svd(team, &widened(&a[i * m * n..][..m * n]), [m, n], full) {
@@ -245,7 +270,10 @@ fn svds<T: Real + Element>(call: &mut Call) -> Result<()> {
                 narrowed(&mut s, &made.s);
                 narrowed(&mut vt, &made.vt);
             }
-            None => [&mut u, &mut s, &mut vt].into_iter().for_each(|part| part.fill(T::NAN)),
+            None => {
+                [&mut u, &mut vt].into_iter().for_each(|part| part.fill(T::NAN));
+                s.fill(T::Part::NAN);
+            }
         }
     });
     Ok(())

@@ -1,8 +1,12 @@
 //! Eigenvalues and eigenvectors of matrices that need not be symmetric, in complex arithmetic.
+use super::{
+    divided, scale_of,
+    schur::{hessenberg, one},
+};
 use num_complex::Complex64;
 
 /// Steps for one eigenvalue after which there is no hope; two or three are usual.
-const PATIENCE: usize = 60;
+pub(super) const PATIENCE: usize = 60;
 
 /// The eigenvalues of a matrix of `n` rows, in no particular order, and its eigenvectors, which are columns of length 1 whose largest
 /// element is real and positive. The eigenvalues of a real matrix are real or in pairs of exact conjugates, as are its vectors. `None` if
@@ -12,13 +16,10 @@ pub fn eig(mut a: Vec<Complex64>, n: usize) -> Option<(Vec<Complex64>, Vec<Compl
         return None;
     }
     let real = a.iter().all(|x| x.im == 0.0);
-    let most = a.iter().fold(0.0, |most: f64, x| most.max(x.re.abs()).max(x.im.abs()));
-    // so that squares neither overflow nor vanish
-    let scale = if most == 0.0 || (1e-100..1e100).contains(&most) { 1.0 } else { most };
-    a.iter_mut().for_each(|x| *x /= scale);
+    let scale = scale_of(&a);
+    a = divided(&a, scale);
     let sizes = balanced(&mut a, n);
-    let mut z = vec![Complex64::ZERO; n * n];
-    (0..n).for_each(|i| z[i * n + i] = Complex64::ONE);
+    let mut z = one(n);
     hessenberg(&mut a, &mut z, n);
     triangular(&mut a, &mut z, n)?;
     let norm = a.iter().fold(0.0, |most: f64, x| most.max(x.l1_norm()));
@@ -75,36 +76,8 @@ fn direction(x: Complex64) -> Complex64 {
     if size == 0.0 { Complex64::ONE } else { x / size }
 }
 
-/// Make `a` zero below its first subdiagonal by Householder reflections, which `z` gathers: Z H Zᴴ = A.
-fn hessenberg(a: &mut [Complex64], z: &mut [Complex64], n: usize) {
-    for k in 0..n.saturating_sub(2) {
-        let mut u: Vec<Complex64> = (k + 1..n).map(|i| a[i * n + k]).collect();
-        if u[1..].iter().all(|x| *x == Complex64::ZERO) {
-            continue;
-        }
-        let size = u.iter().map(Complex64::norm_sqr).sum::<f64>().sqrt();
-        let first = direction(u[0]);
-        u[0] += first * size;
-        let factor = 2.0 / u.iter().map(Complex64::norm_sqr).sum::<f64>();
-        let mut sums = vec![Complex64::ZERO; n];
-        for (i, u) in u.iter().enumerate() {
-            let row = &a[(k + 1 + i) * n..][..n];
-            sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += u.conj() * x);
-        }
-        for (i, u) in u.iter().enumerate() {
-            let row = &mut a[(k + 1 + i) * n..][..n];
-            row.iter_mut().zip(&sums).for_each(|(x, sum)| *x -= u * sum * factor);
-        }
-        for row in a.chunks_exact_mut(n).chain(z.chunks_exact_mut(n)) {
-            let sum: Complex64 = row[k + 1..].iter().zip(&u).map(|(x, u)| x * u).sum();
-            row[k + 1..].iter_mut().zip(&u).for_each(|(x, u)| *x -= sum * u.conj() * factor);
-        }
-        (k + 2..n).for_each(|i| a[i * n + k] = Complex64::ZERO);
-    }
-}
-
 /// Make `h`, which is zero below its first subdiagonal, upper triangular by QR steps with shifts: its Schur form.
-fn triangular(h: &mut [Complex64], z: &mut [Complex64], n: usize) -> Option<()> {
+pub(super) fn triangular(h: &mut [Complex64], z: &mut [Complex64], n: usize) -> Option<()> {
     let (mut end, mut steps) = (n.saturating_sub(1), 0);
     let norm = h.iter().fold(0.0, |most: f64, x| most.max(x.l1_norm()));
     while end > 0 {

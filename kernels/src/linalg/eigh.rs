@@ -1,6 +1,8 @@
-//! Eigenvalues and eigenvectors of symmetric matrices.
+//! Eigenvalues and eigenvectors of symmetric and Hermitian matrices.
 use super::{
+    Number, divided, of_planes, planes,
     rotations::{Rotated, reorder},
+    scale_of,
     tridiagonal::{Tridiagonal, tridiagonal},
 };
 use crate::product::Team;
@@ -8,17 +10,17 @@ use crate::product::Team;
 /// Steps for one eigenvalue after which there is no hope; three is usual.
 const PATIENCE: usize = 60;
 
-/// The eigenvalues of a symmetric matrix of `n` rows (both triangles of which are there), the smallest first, and its eigenvectors, which
-/// are columns. `None` if there is a number that is not finite.
-pub fn eigh(team: &dyn Team, a: &mut [f64], n: usize) -> Option<(Vec<f64>, Vec<f64>)> {
-    let most = a.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+/// The eigenvalues of a symmetric or Hermitian matrix of `n` rows (both triangles of which are there), the smallest first, and its
+/// eigenvectors, which are columns. `None` if there is a number that is not finite.
+pub fn eigh<T: Number<Part = f64>>(team: &dyn Team, a: &mut [T], n: usize) -> Option<(Vec<f64>, Vec<T>)> {
     if a.iter().any(|x| !x.is_finite()) {
         return None;
     }
-    // so that squares neither overflow nor vanish
-    let scale = if most == 0.0 || (1e-100..1e100).contains(&most) { 1.0 } else { most };
-    a.iter_mut().for_each(|x| *x /= scale);
-    let Tridiagonal { diagonal: mut d, beside: mut e, mut q } = tridiagonal(team, a, n);
+    let scale = scale_of(a);
+    a.copy_from_slice(&divided(a, scale));
+    let Tridiagonal { diagonal: mut d, beside: mut e, q } = tridiagonal(team, a, n);
+    // rotations are real: they change both parts alike
+    let mut q = planes(&q);
     let mut rotated = Rotated { team, rows: &mut q, n, waiting: vec![] };
     for l in 0..n {
         steps_for(l, &mut d, &mut e, &mut rotated)?;
@@ -27,7 +29,7 @@ pub fn eigh(team: &dyn Team, a: &mut [f64], n: usize) -> Option<(Vec<f64>, Vec<f
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|i, j| d[*i].total_cmp(&d[*j]));
     reorder(&mut q, n, &order, &vec![false; n]);
-    Some((order.into_iter().map(|i| d[i] * scale).collect(), q))
+    Some((order.into_iter().map(|i| d[i] * scale).collect(), of_planes(&q)))
 }
 
 /// Implicit QL steps until eigenvalue `l` of the tridiagonal matrix (`d`, `e`) stands alone (EISPACK's `tql2`).

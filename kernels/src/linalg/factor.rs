@@ -1,6 +1,6 @@
 //! Cholesky and LU factorisation, in place.
 use super::{
-    Real, axpy, compiled, fma,
+    Number, Real, axpy, compiled, fma,
     product::product,
     rows_of_a_task,
     triangular::{Rows, by_rows},
@@ -11,9 +11,9 @@ use std::{cmp::Ordering, sync::Mutex};
 /// Columns that are factored before the rest of the matrix is changed by them.
 const BLOCK: usize = 64;
 
-/// The factor L of a positive definite matrix A = L Lᵀ of `n` rows, of which the lower triangle is read; zeros above it. L is NaN if
+/// The factor L of a positive definite matrix A = L Lᴴ of `n` rows, of which the lower triangle is read; zeros above it. L is NaN if
 /// the matrix is not positive definite.
-pub fn cholesky<T: Real>(team: &dyn Team, a: &mut [T], n: usize) {
+pub fn cholesky<T: Number>(team: &dyn Team, a: &mut [T], n: usize) {
     let definite = factored(team, a, n);
     for (i, row) in a.chunks_exact_mut(n.max(1)).enumerate() {
         if !definite {
@@ -23,16 +23,16 @@ pub fn cholesky<T: Real>(team: &dyn Team, a: &mut [T], n: usize) {
     }
 }
 /// As [`cholesky`], but what is above the diagonal is arbitrary. `false` if the matrix is not positive definite.
-fn factored<T: Real>(team: &dyn Team, a: &mut [T], n: usize) -> bool {
+fn factored<T: Number>(team: &dyn Team, a: &mut [T], n: usize) -> bool {
     for k in (0..n).step_by(BLOCK) {
         let end = (k + BLOCK).min(n);
         let (above, below) = a.split_at_mut(end * n);
         if !of_block(above, n, k, end) {
             return false;
         }
-        // its transpose, whose rows go into the rows below
+        // its adjoint, whose rows go into the rows below
         let b = end - k;
-        let turned: Vec<T> = (0..b * b).map(|at| above[(k + at % b) * n + k + at / b]).collect();
+        let turned: Vec<T> = (0..b * b).map(|at| above[(k + at % b) * n + k + at / b].conj()).collect();
         let chunk = rows_of_a_task(b * b) * n;
         let tasks: Vec<Mutex<&mut [T]>> = below.chunks_mut(chunk).map(Mutex::new).collect();
         team.run(tasks.len(), &|task| {
@@ -49,7 +49,7 @@ fn factored<T: Real>(team: &dyn Team, a: &mut [T], n: usize) -> bool {
             let columns = (2 * BLOCK).min(rows - left);
             let c = &mut below[left * n + end + left..];
             let sizes = [rows - left, columns, b];
-            product(team, (c, n), sizes, |i, p| -panel[(left + i) * b + p], |p, j| panel[(left + j) * b + p]);
+            product(team, (c, n), sizes, |i, p| -panel[(left + i) * b + p], |p, j| panel[(left + j) * b + p].conj());
         }
     }
     true
@@ -60,29 +60,30 @@ compiled! {
     fn of_block(a: &mut [T], n: usize, k: usize, end: usize) -> bool {
         let mut column = [T::ZERO; BLOCK];
         for j in k..end {
-            let pivot = a[j * n + j];
+            // (the diagonal is real)
+            let [pivot, _] = a[j * n + j].parts();
             // (NaN is not positive either)
-            if pivot.partial_cmp(&T::ZERO) != Some(Ordering::Greater) {
+            if pivot.partial_cmp(&T::Part::ZERO) != Some(Ordering::Greater) {
                 return false;
             }
-            let pivot = pivot.sqrt();
+            let pivot = T::of_parts([pivot.sqrt(), T::Part::ZERO]);
             a[j * n + j] = pivot;
             for i in j + 1..end {
-                let factor = a[i * n + j] / pivot;
+                let factor = a[i * n + j].over(pivot);
                 a[i * n + j] = factor;
-                column[i - k] = factor;
+                column[i - k] = factor.conj();
                 let row = &mut a[i * n + j + 1..=i * n + i];
                 row.iter_mut().zip(&column[j + 1 - k..]).for_each(|(x, c)| *x = fma::<T, FUSED>(-factor, *c, *x));
             }
         }
         true
     }
-    /// Solves x Lᵀ = `row`, of which the columns of L are the rows of `turned`.
+    /// Solves x Lᴴ = `row`, of which the rows are those of `turned`.
     fn of_row(turned: &[T], row: &mut [T]) {
         let b = row.len();
         for j in 0..b {
             let (done, rest) = row.split_at_mut(j + 1);
-            let found = done[j] / turned[j * b + j];
+            let found = done[j].over(turned[j * b + j]);
             done[j] = found;
             let column = &turned[j * b + j + 1..][..b - j - 1];
             rest.iter_mut().zip(column).for_each(|(x, l)| *x = fma::<T, FUSED>(-found, *l, *x));
@@ -93,12 +94,12 @@ compiled! {
 /// The LU factorisation of a matrix of `m` rows and `n` columns with partial pivoting: U, and below it L without its diagonal of ones.
 /// Row `i` was exchanged with row `pivots[i]`, one after the other; `pivots` has as many elements as the shorter side. A column of
 /// zeros stays as it is, as in LAPACK.
-pub fn lu<T: Real>(team: &dyn Team, a: &mut [T], [m, n]: [usize; 2], pivots: &mut [i32]) {
+pub fn lu<T: Number>(team: &dyn Team, a: &mut [T], [m, n]: [usize; 2], pivots: &mut [i32]) {
     let most = m.min(n);
     for k in (0..most).step_by(BLOCK) {
         let end = (k + BLOCK).min(most);
         for j in k..end {
-            let size = |i: usize| a[i * n + j].abs();
+            let size = |i: usize| a[i * n + j].size();
             let pivot = (j + 1..m).fold(j, |best, i| if size(i) > size(best) { i } else { best });
             pivots[j] = pivot as i32;
             if pivot != j {
@@ -111,7 +112,7 @@ pub fn lu<T: Real>(team: &dyn Team, a: &mut [T], [m, n]: [usize; 2], pivots: &mu
                 continue;
             }
             for row in lower.chunks_exact_mut(n) {
-                let factor = row[j] / head[j];
+                let factor = row[j].over(head[j]);
                 row[j] = factor;
                 if factor != T::ZERO {
                     axpy(&mut row[j + 1..end], -factor, &head[j + 1..end]);

@@ -1,5 +1,5 @@
 //! The product of matrices that all blocked algorithms are made of.
-use super::{Real, fma};
+use super::{Number, Real, fma};
 use crate::{Isa, product::Team};
 use std::sync::Mutex;
 
@@ -12,7 +12,10 @@ const DEPTH: usize = 256;
 
 /// `c += a b` for `c` of `m` rows and `n` columns that stand `stride` apart, and an inner axis of size `k`. The factors are given by
 /// their elements.
-pub(super) fn product<T: Real>(
+///
+/// A complex product is a real one of twice the rows and twice the inner axis: (re, im) += (re, im) of `a` times the real part of `b`,
+/// and (-im, re) of `a` times its imaginary part.
+pub(super) fn product<T: Number>(
     team: &dyn Team,
     (c, stride): (&mut [T], usize),
     [m, n, k]: [usize; 3],
@@ -22,38 +25,48 @@ pub(super) fn product<T: Real>(
     if m == 0 || n == 0 {
         return;
     }
+    let (zero, width, high) = (T::Part::ZERO, T::Part::TILE, ROWS / T::PARTS);
+    let most = DEPTH / T::PARTS;
     // (several tiles of rows to a task, and tasks of some size)
-    let rows = (1 + (1 << 17) / (n * k.clamp(1, DEPTH))).div_ceil(ROWS) * ROWS;
+    let rows = (1 + (1 << 17) / (n * k.clamp(1, most))).div_ceil(high) * high;
     let end = (m - 1) * stride + n;
     let pieces: Vec<Mutex<&mut [T]>> = c[..end].chunks_mut(rows * stride).map(Mutex::new).collect();
-    for from in (0..k).step_by(DEPTH) {
-        let depth = DEPTH.min(k - from);
-        let width = T::TILE;
+    for from in (0..k).step_by(most) {
+        let depth = most.min(k - from) * T::PARTS;
         // columns of `b` side by side, as many as a tile has
-        let mut packed = vec![T::ZERO; n.div_ceil(width) * width * depth];
+        let mut packed = vec![zero; n.div_ceil(width) * width * depth];
         for (p, tile) in packed.chunks_exact_mut(width * depth).enumerate() {
-            for (l, line) in tile.chunks_exact_mut(width).enumerate() {
-                let columns = width.min(n - p * width);
-                line[..columns].iter_mut().enumerate().for_each(|(j, x)| *x = b(from + l, p * width + j));
+            for (l, lines) in tile.chunks_exact_mut(width * T::PARTS).enumerate() {
+                for j in 0..width.min(n - p * width) {
+                    let parts = b(from + l, p * width + j).parts();
+                    (0..T::PARTS).for_each(|part| lines[part * width + j] = parts[part]);
+                }
             }
         }
         team.run(pieces.len(), &|piece| {
             let mut c = pieces[piece].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let first = piece * rows;
-            let mut strip = vec![T::ZERO; ROWS * depth];
-            for top in (0..rows.min(m - first)).step_by(ROWS) {
-                let height = ROWS.min(m - first - top);
-                for (l, line) in strip.chunks_exact_mut(ROWS).enumerate() {
-                    let value = |i| if i < height { a(first + top + i, from + l) } else { T::ZERO };
-                    line.iter_mut().enumerate().for_each(|(i, x)| *x = value(i));
+            let mut strip = vec![zero; ROWS * depth];
+            for top in (0..rows.min(m - first)).step_by(high) {
+                let height = high.min(m - first - top);
+                for (l, lines) in strip.chunks_exact_mut(ROWS * T::PARTS).enumerate() {
+                    for i in 0..high {
+                        let value = if i < height { a(first + top + i, from + l) } else { T::ZERO };
+                        let [re, im] = value.parts();
+                        lines[i] = re;
+                        if T::PARTS == 2 {
+                            (lines[high + i], lines[ROWS + i], lines[ROWS + high + i]) = (im, -im, re);
+                        }
+                    }
                 }
                 for (p, packed) in packed.chunks_exact(width * depth).enumerate() {
-                    let mut sums = [[T::ZERO; MOST]; ROWS];
+                    let mut sums = [[zero; MOST]; ROWS];
                     tile(&strip, packed, &mut sums);
                     let (left, columns) = (p * width, width.min(n - p * width));
-                    for (i, sums) in sums[..height].iter().enumerate() {
+                    for (i, re) in sums[..height].iter().enumerate() {
+                        let im = &sums[(T::PARTS - 1) * high + i];
                         let line = &mut c[(top + i) * stride + left..][..columns];
-                        line.iter_mut().zip(sums).for_each(|(c, sum)| *c += *sum);
+                        line.iter_mut().zip(re.iter().zip(im)).for_each(|(c, (re, im))| *c += T::of_parts([*re, *im]));
                     }
                 }
             }

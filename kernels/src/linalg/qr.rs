@@ -1,28 +1,33 @@
 //! Householder reflections, one by one and in blocks, and the QR factorisation.
-use super::{Real, axpy, dot, product::product};
+use super::{Number, axpy, dot, product::product};
 use crate::product::Team;
 
 /// Reflections that are applied together.
 pub(super) const BLOCK: usize = 32;
 
-/// The reflection H = I - τ v vᵀ that maps `x` to a multiple β of the first unit vector: `x` becomes v, whose first element is 1.
-/// Returns β and τ. As LAPACK's `larfg`: β has the sign opposite to that of the first element, and τ is 0 where nothing is to be done.
-pub(super) fn reflection<T: Real>(x: &mut [T]) -> (T, T) {
-    let Some((head, rest)) = x.split_first_mut() else { return (T::ZERO, T::ZERO) };
+/// The reflection H = I - τ v vᴴ whose adjoint maps `x` to a multiple β of the first unit vector: `x` becomes v, whose first element is 1.
+/// Returns β, which is real, and τ. As LAPACK's `larfg`: β has the sign opposite to that of the first element, and τ is 0 where nothing is
+/// to be done.
+pub(super) fn reflection<T: Number>(x: &mut [T]) -> (f64, T) {
+    let Some((head, rest)) = x.split_first_mut() else { return (0.0, T::ZERO) };
     // (in f64 the squares of f32 neither overflow nor vanish; numbers of f64 are scaled)
-    let most = rest.iter().fold(0.0, |most: f64, x| most.max(x.wide().abs()));
+    let parts = |x: &[T]| x.iter().flat_map(|x| x.wide().parts()).collect::<Vec<f64>>();
+    let most = rest.iter().flat_map(|x| x.wide().parts()).fold(0.0, |most: f64, x| most.max(x.abs()));
     let alpha = head.wide();
+    let [re, im] = alpha.parts();
     *head = T::ONE;
-    if most == 0.0 {
-        return (T::narrow(alpha), T::ZERO);
+    if most == 0.0 && im == 0.0 {
+        return (re, T::ZERO);
     }
-    let norm = most * rest.iter().map(|x| (x.wide() / most).powi(2)).sum::<f64>().sqrt();
-    let beta = -alpha.hypot(norm).copysign(alpha);
-    rest.iter_mut().for_each(|x| *x = T::narrow(x.wide() / (alpha - beta)));
-    (T::narrow(beta), T::narrow((beta - alpha) / beta))
+    let norm =
+        if most == 0.0 { 0.0 } else { most * parts(rest).iter().map(|x| (x / most).powi(2)).sum::<f64>().sqrt() };
+    let beta = -re.hypot(im).hypot(norm).copysign(re);
+    let wide = T::Wide::of(beta);
+    rest.iter_mut().for_each(|x| *x = T::narrow(x.wide().over(alpha - wide)));
+    (beta, T::narrow((wide - alpha).over(wide)))
 }
 
-/// Several reflections, the first one applied last: H₀ H₁ .. = I - V T Vᵀ (Schreiber and Van Loan 1989).
+/// Several reflections, the first one applied last: H₀ H₁ .. = I - V T Vᴴ (Schreiber and Van Loan 1989).
 pub(super) struct Reflections<T> {
     /// The first row that they change.
     at: usize,
@@ -33,7 +38,7 @@ pub(super) struct Reflections<T> {
     /// T, upper triangular.
     t: Vec<T>,
 }
-impl<T: Real> Reflections<T> {
+impl<T: Number> Reflections<T> {
     /// Of vectors `v`, each of `rows` numbers (zeros in front of its 1), and their factors τ.
     pub(super) fn new(at: usize, rows: usize, v: Vec<T>, taus: &[T]) -> Reflections<T> {
         let k = taus.len();
@@ -48,8 +53,8 @@ impl<T: Real> Reflections<T> {
         }
         Reflections { at, rows, v, t }
     }
-    /// Applies them, or (`transposed`) their inverse, to columns `from..` of a matrix with rows of `n` numbers.
-    pub(super) fn apply(&self, team: &dyn Team, c: &mut [T], n: usize, from: usize, transposed: bool) {
+    /// Applies them, or (`inverse`) their inverse, to columns `from..` of a matrix with rows of `n` numbers.
+    pub(super) fn apply(&self, team: &dyn Team, c: &mut [T], n: usize, from: usize, inverse: bool) {
         let (k, rows, width) = (self.v.len() / self.rows.max(1), self.rows, n - from);
         if width == 0 || k == 0 {
             return;
@@ -58,17 +63,17 @@ impl<T: Real> Reflections<T> {
         let mut w = vec![T::ZERO; k * width];
         {
             let c = &*c;
-            product(team, (&mut w, width), [k, width, rows], |i, p| self.v[i * rows + p], |p, j| c[p * n + j]);
+            product(team, (&mut w, width), [k, width, rows], |i, p| self.v[i * rows + p].conj(), |p, j| c[p * n + j]);
         }
         let mut tw = vec![T::ZERO; k * width];
-        let t = |i: usize, p: usize| -if transposed { self.t[p * k + i] } else { self.t[i * k + p] };
+        let t = |i: usize, p: usize| -if inverse { self.t[p * k + i].conj() } else { self.t[i * k + p] };
         product(team, (&mut tw, width), [k, width, k], t, |p, j| w[p * width + j]);
         product(team, (c, n), [rows, width, k], |i, p| self.v[p * rows + i], |p, j| tw[p * width + j]);
     }
 }
 
 /// The first columns (of `columns`) of the product of all reflections, as a matrix of `m` rows.
-pub(super) fn columns_of<T: Real>(team: &dyn Team, all: &[Reflections<T>], m: usize, columns: usize) -> Vec<T> {
+pub(super) fn columns_of<T: Number>(team: &dyn Team, all: &[Reflections<T>], m: usize, columns: usize) -> Vec<T> {
     let mut q = vec![T::ZERO; m * columns];
     (0..m.min(columns)).for_each(|i| q[i * columns + i] = T::ONE);
     // (columns in front of a block are still those of the identity where it works)
@@ -78,7 +83,7 @@ pub(super) fn columns_of<T: Real>(team: &dyn Team, all: &[Reflections<T>], m: us
 
 /// Reduces a matrix of `m` rows and `n` columns to R in its upper triangle (what is below is arbitrary). Returns the reflections whose
 /// product is Q.
-pub(super) fn reduce<T: Real>(team: &dyn Team, a: &mut [T], [m, n]: [usize; 2]) -> Vec<Reflections<T>> {
+pub(super) fn reduce<T: Number>(team: &dyn Team, a: &mut [T], [m, n]: [usize; 2]) -> Vec<Reflections<T>> {
     let most = m.min(n);
     let mut all = vec![];
     for k in (0..most).step_by(BLOCK) {
@@ -96,11 +101,11 @@ pub(super) fn reduce<T: Real>(team: &dyn Team, a: &mut [T], [m, n]: [usize; 2]) 
             for column in rest.chunks_exact_mut(rows) {
                 let column = &mut column[j..];
                 let along = dot(v, column);
-                axpy(column, -tau * along, v);
+                axpy(column, -tau.conj() * along, v);
             }
             taus.push(tau);
             (0..j).for_each(|i| a[(k + i) * n + k + j] = done[j * rows + i]);
-            a[(k + j) * n + k + j] = beta;
+            a[(k + j) * n + k + j] = T::of(beta);
             done[j * rows..j * rows + j].fill(T::ZERO);
         }
         let block = Reflections::new(k, rows, panel, &taus);
@@ -112,7 +117,7 @@ pub(super) fn reduce<T: Real>(team: &dyn Team, a: &mut [T], [m, n]: [usize; 2]) 
 
 /// The QR factorisation A = Q R of a matrix of `m` rows and `n` columns. `q` has `m` rows and `k` columns, `r` `k` rows and `n` columns:
 /// `k` is `m` for the whole of Q, and the smaller of both sizes for as much of it as R needs.
-pub fn qr<T: Real>(team: &dyn Team, a: &[T], [m, n, k]: [usize; 3], q: &mut [T], r: &mut [T]) {
+pub fn qr<T: Number>(team: &dyn Team, a: &[T], [m, n, k]: [usize; 3], q: &mut [T], r: &mut [T]) {
     let mut a = a.to_vec();
     let all = reduce(team, &mut a, [m, n]);
     q.copy_from_slice(&columns_of(team, &all, m, k));

@@ -1,5 +1,5 @@
 //! Rotations of pairs of columns, collected and then applied to rows, several at a time.
-use super::{Real, compiled, fma};
+use super::{Number, compiled, fma};
 use crate::product::Team;
 use std::sync::{Mutex, PoisonError};
 
@@ -56,7 +56,7 @@ compiled! {
     fn rotate(columns: &mut [T], rotations: &[Rotation]) {
         for r in rotations {
             let [x, y] = r.columns.map(|c| c as usize * ROWS);
-            let (cos, sin) = (T::narrow(r.cos), T::narrow(r.sin));
+            let (cos, sin) = (T::of(r.cos), T::of(r.sin));
             let (mut new_x, mut new_y) = ([T::ZERO; ROWS], [T::ZERO; ROWS]);
             let (old_x, old_y) = (&columns[x..][..ROWS], &columns[y..][..ROWS]);
             for i in 0..ROWS {

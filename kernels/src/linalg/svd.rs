@@ -1,49 +1,51 @@
 //! Singular values and vectors.
 use super::{
+    Number, adjoint,
     bidiagonal::{Bidiagonal, bidiagonal},
-    qr,
+    divided, of_planes, planes, qr,
     rotations::{Rotated, reorder},
-    transposed,
+    scale_of,
 };
 use crate::product::Team;
 
 /// Steps for one singular value after which there is no hope; two is usual.
 const PATIENCE: usize = 100;
 
-/// A singular value decomposition A = U S Vᵀ.
-pub struct Svd {
+/// A singular value decomposition A = U S Vᴴ.
+pub struct Svd<T> {
     /// U, `m` rows and `k` columns.
-    pub u: Vec<f64>,
+    pub u: Vec<T>,
     /// The singular values, the largest first: as many as the smaller side has.
     pub s: Vec<f64>,
-    /// Vᵀ, `l` rows and `n` columns.
-    pub vt: Vec<f64>,
+    /// Vᴴ, `l` rows and `n` columns.
+    pub vt: Vec<T>,
 }
 
-/// The singular value decomposition of a matrix of `m` rows and `n` columns, with as many columns of U and rows of Vᵀ as there are
+/// The singular value decomposition of a matrix of `m` rows and `n` columns, with as many columns of U and rows of Vᴴ as there are
 /// singular values, or (`full`) all of them. `None` if there is a number that is not finite.
-pub fn svd(team: &dyn Team, a: &[f64], [m, n]: [usize; 2], full: bool) -> Option<Svd> {
+pub fn svd<T: Number<Part = f64>>(team: &dyn Team, a: &[T], [m, n]: [usize; 2], full: bool) -> Option<Svd<T>> {
     if m < n {
-        let Svd { u, s, vt } = svd(team, &transposed(a, m, n), [n, m], full)?;
+        let Svd { u, s, vt } = svd(team, &adjoint(a, m, n), [n, m], full)?;
         let k = if full { n } else { m };
-        return Some(Svd { u: transposed(&vt, m, m), s, vt: transposed(&u, n, k) });
+        return Some(Svd { u: adjoint(&vt, m, m), s, vt: adjoint(&u, n, k) });
     }
     if a.iter().any(|x| !x.is_finite()) {
         return None;
     }
-    let most = a.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
-    let scale = if most == 0.0 || (1e-100..1e100).contains(&most) { 1.0 } else { most };
-    let mut a: Vec<f64> = a.iter().map(|x| x / scale).collect();
+    let scale = scale_of(a);
+    let mut a = divided(a, scale);
     let k = if full { m } else { n };
     // of a tall matrix, that of R
     let tall = m > n + n / 2 && n > 0;
     let reflections = if tall { qr::reduce(team, &mut a, [m, n]) } else { vec![] };
     if tall {
         a.truncate(n * n);
-        a.chunks_exact_mut(n).enumerate().for_each(|(i, row)| row[..i].fill(0.0));
+        a.chunks_exact_mut(n).enumerate().for_each(|(i, row)| row[..i].fill(T::ZERO));
     }
     let (rows, columns) = if tall { (n, n) } else { (m, k) };
-    let Bidiagonal { diagonal: mut s, above: mut e, mut u, mut v } = bidiagonal(team, &mut a, [rows, n], columns);
+    let Bidiagonal { diagonal: mut s, above: mut e, u, v } = bidiagonal(team, &mut a, [rows, n], columns);
+    // rotations are real: they change both parts alike
+    let (mut u, mut v) = (planes(&u), planes(&v));
     let mut turned = vec![false; n];
     {
         let left = Rotated { team, rows: &mut u, n: columns, waiting: vec![] };
@@ -59,20 +61,21 @@ pub fn svd(team: &dyn Team, a: &[f64], [m, n]: [usize; 2], full: bool) -> Option
     reorder(&mut v, n, &order, &turned);
     let all: Vec<usize> = order.iter().copied().chain(n..columns).collect();
     reorder(&mut u, columns, &all, &vec![false; columns]);
+    let (mut u, v): (Vec<T>, Vec<T>) = (of_planes(&u), of_planes(&v));
     if tall {
         // Q of the tall matrix, times U of R
-        let mut wide = vec![0.0; m * k];
+        let mut wide = vec![T::ZERO; m * k];
         for (i, row) in wide.chunks_exact_mut(k).enumerate() {
             if i < n {
                 row[..n].copy_from_slice(&u[i * n..][..n]);
             } else if i < k {
-                row[i] = 1.0;
+                row[i] = T::ONE;
             }
         }
         reflections.iter().rev().for_each(|block| block.apply(team, &mut wide, k, 0, false));
         u = wide;
     }
-    Some(Svd { u, s: order.iter().map(|i| s[*i] * scale).collect(), vt: transposed(&v, n, n) })
+    Some(Svd { u, s: order.iter().map(|i| s[*i] * scale).collect(), vt: adjoint(&v, n, n) })
 }
 
 /// What is to be done with the part of a bidiagonal matrix that ends at `p`.

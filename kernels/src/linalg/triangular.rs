@@ -1,5 +1,5 @@
 //! Systems with a triangular matrix.
-use super::{Real, compiled, fma, product::product, transposed};
+use super::{Number, adjoint, compiled, conjugates, fma, product::product, transposed};
 use crate::product::Team;
 use std::borrow::Cow;
 
@@ -15,18 +15,20 @@ pub struct Triangle {
     pub lower: bool,
     /// Aᵀ in place of A.
     pub transpose: bool,
+    /// The conjugates of A: Aᴴ, with `transpose`.
+    pub conjugate: bool,
     /// The diagonal is not read: it is of ones.
     pub unit: bool,
 }
 impl Triangle {
     /// L X = B.
-    pub const LOWER: Triangle = Triangle { left: true, lower: true, transpose: false, unit: false };
+    pub const LOWER: Triangle = Triangle { left: true, lower: true, transpose: false, conjugate: false, unit: false };
     /// U X = B.
     pub const UPPER: Triangle = Triangle { lower: false, ..Triangle::LOWER };
 }
 
 /// Solves a triangular system: `b`, of `m` rows and `n` columns, becomes the solution.
-pub fn triangular_solve<T: Real>(team: &dyn Team, a: &[T], b: &mut [T], [m, n]: [usize; 2], how: Triangle) {
+pub fn triangular_solve<T: Number>(team: &dyn Team, a: &[T], b: &mut [T], [m, n]: [usize; 2], how: Triangle) {
     if m == 0 || n == 0 {
         return;
     }
@@ -38,7 +40,12 @@ pub fn triangular_solve<T: Real>(team: &dyn Team, a: &[T], b: &mut [T], [m, n]: 
         b.copy_from_slice(&transposed(&turned, n, m));
         return;
     }
-    let a: Cow<[T]> = if how.transpose { transposed(a, m, m).into() } else { a.into() };
+    let a: Cow<[T]> = match (how.transpose, how.conjugate) {
+        (false, false) => a.into(),
+        (true, false) => transposed(a, m, m).into(),
+        (false, true) => conjugates(a).into(),
+        (true, true) => adjoint(a, m, m).into(),
+    };
     if how.lower != how.transpose {
         for k in (0..m).step_by(BLOCK) {
             let size = BLOCK.min(m - k);
@@ -86,7 +93,7 @@ compiled! {
 
 /// The same for `N` columns from `left` on. What is found goes into what is not yet by sums that stay in registers.
 #[inline(always)]
-fn columns<T: Real, const FUSED: bool, const N: usize>(
+fn columns<T: Number, const FUSED: bool, const N: usize>(
     a: Rows<'_, T>,
     size: usize,
     b: &mut [T],
@@ -106,7 +113,7 @@ fn columns<T: Real, const FUSED: bool, const N: usize>(
             }
         }
         if !a.unit {
-            row.iter_mut().for_each(|x| *x = *x / factors[i]);
+            row.iter_mut().for_each(|x| *x = x.over(factors[i]));
         }
         b[i * stride + left..][..N].copy_from_slice(&row);
     }

@@ -1,4 +1,7 @@
 //! Decompositions beside what they are by definition, for every size around those of blocks, with several threads and alone.
+mod complex;
+mod schur;
+
 use crate::Numbers;
 use num_complex::Complex64;
 use raxla_kernels::{
@@ -84,7 +87,7 @@ fn triangular_systems_are_solved_from_one_triangle() {
     for (n, k) in SIZES.into_iter().flat_map(|n| [0, 1, 5, 70].map(|k| (n, k))) {
         for bits in 0..16 {
             let is = |bit: usize| bits >> bit & 1 == 1;
-            let how = Triangle { left: is(0), lower: is(1), transpose: is(2), unit: is(3) };
+            let how = Triangle { left: is(0), lower: is(1), transpose: is(2), unit: is(3), conjugate: bits > 7 };
             let random = numbers(n, n, 9);
             let element = |e: usize| match (e / n, e % n) {
                 (i, j) if i == j => {

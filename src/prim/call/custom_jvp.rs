@@ -156,6 +156,9 @@ impl HigherOrder for CustomJvp {
     fn graphs(&self) -> Vec<&InnerGraph> {
         [&self.body].into_iter().chain(&self.rule).collect()
     }
+    fn repeats(&self) -> Option<Repeats> {
+        Some(Repeats::Once)
+    }
     fn with_graphs(&self, graphs: Vec<InnerGraph>) -> Rc<dyn Primitive> {
         let mut graphs = graphs.into_iter();
         let body = graphs.next().expect("as many as there are");

@@ -184,6 +184,9 @@ impl HigherOrder for CustomVjp {
         let rules = self.rules.iter().flat_map(|r| [&r.forward, &r.back.graph]);
         [&self.body].into_iter().chain(rules).collect()
     }
+    fn repeats(&self) -> Option<Repeats> {
+        Some(Repeats::Once)
+    }
     fn with_graphs(&self, graphs: Vec<InnerGraph>) -> Rc<dyn Primitive> {
         let mut graphs = graphs.into_iter();
         let mut next = || graphs.next().expect("as many as there are");

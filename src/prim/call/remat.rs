@@ -180,6 +180,9 @@ impl HigherOrder for Remat {
     fn graphs(&self) -> Vec<&InnerGraph> {
         vec![&self.body]
     }
+    fn repeats(&self) -> Option<Repeats> {
+        Some(Repeats::Once)
+    }
     fn with_graphs(&self, graphs: Vec<InnerGraph>) -> Rc<dyn Primitive> {
         let [body] = graphs.try_into().expect("one graph");
         Rc::new(Remat { body, ..self.clone() })

@@ -370,6 +370,9 @@ impl HigherOrder for Cond {
     fn graphs(&self) -> Vec<&InnerGraph> {
         self.branches.iter().collect()
     }
+    fn repeats(&self) -> Option<Repeats> {
+        Some(Repeats::OneOfThem)
+    }
     fn with_graphs(&self, branches: Vec<InnerGraph>) -> Rc<dyn Primitive> {
         Rc::new(Cond { branches })
     }

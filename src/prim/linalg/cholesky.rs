@@ -5,15 +5,24 @@ use raxla_kernels::{linalg, product::Alone};
 /// The Cholesky decomposition.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Cholesky;
-/// The lower triangular L with L Lᵀ = `x`, for symmetric positive definite matrices `[.., n, n]` in f32 or f64. Only the lower triangle is
-/// read; where a matrix is not positive definite, L is NaN. Derivatives are those of a symmetric matrix: of one that is not,
-/// [`linalg::cholesky`](crate::linalg::cholesky) takes the symmetric part. JAX: `lax.linalg.cholesky`.
+/// The lower triangular L with L Lᴴ = `x`, for symmetric or Hermitian positive definite matrices `[.., n, n]` in f32, f64, c64 or c128. Only
+/// the lower triangle is read; where a matrix is not positive definite, L is NaN. Derivatives are those of a Hermitian matrix: of one that
+/// is not, [`linalg::cholesky`](crate::linalg::cholesky) takes the Hermitian part. JAX: `lax.linalg.cholesky`.
 ///
 /// # Errors
 /// Matrices that are not square; other dtypes.
 #[track_caller]
 pub fn cholesky(x: Tensor) -> Tensor {
     bind1(Cholesky, &[x])
+}
+
+struct Factor(usize);
+impl Kernel for Factor {
+    fn of<T: Number<Part = f64, Wide = T>>(&self, _: usize, a: &[T]) -> Vec<Vec<T>> {
+        let mut l = a.to_vec();
+        linalg::cholesky(&Alone, &mut l, self.0);
+        vec![l]
+    }
 }
 
 impl Primitive for Cholesky {
@@ -25,12 +34,7 @@ impl Primitive for Cholesky {
         Ok(x.to_vec())
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
-        let n = x[0].dims()[x[0].dims().len() - 1];
-        each_matrix(&x[0], &[x[0].aval().clone()], |a| {
-            let mut l = a.to_vec();
-            linalg::cholesky(&Alone, &mut l, n);
-            vec![l]
-        })
+        each_matrix(&x[0], &[x[0].aval().clone()], &Factor(x[0].dims()[x[0].dims().len() - 1]))
     }
     /// As Murray 2016 (arXiv:1602.07527).
     fn jvp(&self, _: &[Tensor], y: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
@@ -40,7 +44,8 @@ impl Primitive for Cholesky {
         };
         let tangent = |dx: Tensor| {
             let l = y[0];
-            let right = triangular_solve(l, dx, Triangle { left: false, transpose: true, ..Triangle::LOWER });
+            let adjoint = Triangle { left: false, transpose: true, conjugate: true, ..Triangle::LOWER };
+            let right = triangular_solve(l, dx, adjoint);
             times(l, half_lower(triangular_solve(l, right, Triangle::LOWER)))
         };
         vec![dx[0].map(tangent)]
@@ -69,11 +74,11 @@ fn cases(d: DType) -> Vec<Case> {
     let case = |label: &str, dims: &[usize]| {
         Case::new(label, vec![sample(d, dims, 1)], |x| {
             let n = x[0].dim(-1);
-            vec![cholesky(times(x[0], turned(x[0])) + eye(n, x[0].dtype()))]
+            vec![cholesky(times(x[0], adjoint(x[0])) + eye(n, x[0].dtype()))]
         })
     };
     let not_definite =
-        Case::new("not definite", vec![sample(d, &[2, 3, 3], 2)], |x| vec![cholesky(x[0] - turned(x[0]))]);
+        Case::new("not definite", vec![sample(d, &[2, 3, 3], 2)], |x| vec![cholesky(x[0] - adjoint(x[0]))]);
     vec![
         case("one", &[3, 3]),
         case("several", &[2, 4, 4]),

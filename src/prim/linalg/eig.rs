@@ -1,6 +1,5 @@
 //! Eigenvalues and eigenvectors of matrices that need not be symmetric.
 use super::*;
-use num_complex::Complex64;
 use raxla_kernels::linalg;
 
 /// The eigenvalues and eigenvectors of square matrices.
@@ -24,10 +23,8 @@ impl Primitive for Eig {
         "eig"
     }
     fn infer(&self, x: &[Aval]) -> Result<Vec<Aval>, Refusal> {
-        require(&x[0], |d| d.is_complex() || is_decomposed(d), "f32, f64, c64 or c128")?;
-        let real = x[0].with_dtype(x[0].dtype.real());
-        let n = square(&real)?;
-        let complex = real.with_dtype(real.dtype.complex().unwrap_or(x[0].dtype));
+        let n = square(&x[0])?;
+        let complex = x[0].with_dtype(x[0].dtype.real().complex().unwrap_or(x[0].dtype));
         Ok(vec![complex.clone(), ending(&complex, &[n])])
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
@@ -64,14 +61,7 @@ impl Primitive for Eig {
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
         cx.calls_host("eig");
-        let part = |a: &Aval| a.with_dtype(a.dtype.real());
-        let operands: Vec<Value> = match x[0].aval.dtype.is_complex() {
-            true => ["real", "imag"].map(|op| cx.op(op, x, "", &part(&x[0].aval))).to_vec(),
-            false => x.to_vec(),
-        };
-        let parts: Vec<Aval> = y.iter().flat_map(|a| [part(a), part(a)]).collect();
-        let made = call_kernel(cx, linalg::EIG, &[], None, &operands, &parts);
-        made.chunks(2).zip(y).map(|(parts, y)| cx.op("complex", parts, "", y)).collect()
+        call_kernel(cx, linalg::EIG, &[], None, x, y)
     }
     fn cost(&self, x: &[Aval], y: &[Aval]) -> Cost {
         let n = *x[0].dims.last().unwrap_or(&0) as f64;
@@ -81,7 +71,7 @@ impl Primitive for Eig {
 }
 
 /// All primitives of this file.
-pub(in crate::prim) const ROWS: &[Row] = &[Row { name: "eig", dtypes: |d| d.is_complex() || is_decomposed(d), cases }];
+pub(in crate::prim) const ROWS: &[Row] = &[Row { name: "eig", dtypes: is_decomposed, cases }];
 
 fn cases(d: DType) -> Vec<Case> {
     // (sums, which do not depend on the order)

@@ -6,7 +6,7 @@ use raxla_kernels::{linalg, product::Alone};
 /// The LU decomposition with partial pivoting.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Lu;
-/// The LU decomposition P A = L U of matrices `[.., m, n]` in f32 or f64: U and, below its diagonal, L without its ones, `[.., m, n]`; the
+/// The LU decomposition P A = L U of matrices `[.., m, n]` in f32, f64, c64 or c128: U and, below its diagonal, L without its ones, `[.., m, n]`; the
 /// pivots, i32 `[.., min(m, n)]` (row `i` was exchanged with row `pivots[i]`, one after the other); and the permutation, i32 `[.., m]`
 /// (row `i` of P A is row `permutation[i]` of A). A singular matrix has a zero on the diagonal of U; all is NaN if an element is not
 /// finite. JAX: `lax.linalg.lu`.
@@ -22,6 +22,23 @@ pub fn lu(x: Tensor) -> (Tensor, Tensor, Tensor) {
 /// Columns that the loop of the portable lowering factors before the others are changed by them.
 const BLOCK: usize = 128;
 
+struct Factors([usize; 2]);
+impl Kernel for Factors {
+    fn of<T: Number<Part = f64, Wide = T>>(&self, _: usize, a: &[T]) -> Vec<Vec<T>> {
+        let [m, n] = self.0;
+        let mut both = a.to_vec();
+        let mut pivots: Vec<i32> = (0..m.min(n) as i32).collect();
+        if both.iter().all(|x| x.is_finite()) {
+            linalg::lu(&Alone, &mut both, [m, n], &mut pivots);
+        } else {
+            both.fill(T::NAN);
+        }
+        let mut permutation: Vec<f64> = (0..m).map(|i| i as f64).collect();
+        pivots.iter().enumerate().for_each(|(i, p)| permutation.swap(i, *p as usize));
+        vec![both, reals(pivots.into_iter().map(f64::from)), reals(permutation)]
+    }
+}
+
 impl Primitive for Lu {
     fn name(&self) -> &'static str {
         "lu"
@@ -32,19 +49,8 @@ impl Primitive for Lu {
         Ok(vec![x[0].clone(), ints(m.min(n)), ints(m)])
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
-        let [m, n] = matrix(x[0].aval()).expect("inferred before");
-        each_matrix(&x[0], &self.infer(&[x[0].aval().clone()]).expect("inferred before"), |a| {
-            let mut both = a.to_vec();
-            let mut pivots: Vec<i32> = (0..m.min(n) as i32).collect();
-            if both.iter().all(|x| x.is_finite()) {
-                linalg::lu(&Alone, &mut both, [m, n], &mut pivots);
-            } else {
-                both.fill(f64::NAN);
-            }
-            let mut permutation: Vec<f64> = (0..m).map(|i| i as f64).collect();
-            pivots.iter().enumerate().for_each(|(i, p)| permutation.swap(i, *p as usize));
-            vec![both, pivots.into_iter().map(f64::from).collect(), permutation]
-        })
+        let sizes = matrix(x[0].aval()).expect("inferred before");
+        each_matrix(&x[0], &self.infer(&[x[0].aval().clone()]).expect("inferred before"), &Factors(sizes))
     }
     /// L̇ = L tril(L⁻¹ Ȧ U⁻¹, -1), U̇ = triu(L⁻¹ Ȧ U⁻¹) U (De Hoog, Anderssen and Lukas 2011).
     fn jvp(&self, _: &[Tensor], y: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
@@ -71,7 +77,7 @@ impl Primitive for Lu {
             let shaped = |x: Tensor, end: &[usize]| x.reshape([outer, end].concat());
             let finite = shaped(flat.is_finite().all([-1, -2]), &[1, 1]);
             let lu = shaped(lu, &[m, n]);
-            let lu = where_(finite, lu, lu.like(f64::NAN));
+            let lu = where_(finite, lu, not_a_number(lu));
             let or_same = |x: Tensor, n: usize| {
                 let x = shaped(x, &[n]);
                 where_(finite.squeeze(-1), x, iota(x.dims(), DType::I32, x.rank() - 1))
@@ -137,7 +143,9 @@ fn unblocked(a: Tensor) -> (Tensor, Tensor, Tensor) {
     let (m, n) = (a.dim(0), a.dim(1));
     let (rows, columns) = (iota([m], DType::I32, 0), iota([n], DType::I32, 0));
     let step = |k: Tensor, (a, pivots, order): (Tensor, Tensor, Tensor)| {
-        let size = where_(rows.ge(k), a.dynamic_index(1, k).abs(), -1.0);
+        // (as LAPACK, which compares the sizes of both parts together)
+        let of_parts = |x: Tensor| if x.dtype().is_complex() { x.real().abs() + x.imag().abs() } else { x.abs() };
+        let size = where_(rows.ge(k), of_parts(a.dynamic_index(1, k)), -1.0);
         let pivot = size.argmax(0);
         // rows k and pivot change places
         let swapped = where_(rows.eq(k), pivot, where_(rows.eq(pivot), k, rows));

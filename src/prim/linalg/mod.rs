@@ -7,6 +7,7 @@ mod eig;
 mod eigh;
 mod lu;
 mod qr;
+mod schur;
 mod svd;
 mod triangular_solve;
 
@@ -19,7 +20,10 @@ pub use cholesky::*;
 pub use eig::*;
 pub use eigh::*;
 pub use lu::*;
+use num_complex::Complex64;
 pub use qr::*;
+use raxla_kernels::linalg::Number;
+pub use schur::*;
 pub use svd::*;
 pub use triangular_solve::*;
 
@@ -28,16 +32,17 @@ pub(super) use eig::ROWS as EIG_ROWS;
 pub(super) use eigh::ROWS as EIGH_ROWS;
 pub(super) use lu::ROWS as LU_ROWS;
 pub(super) use qr::ROWS as QR_ROWS;
+pub(super) use schur::ROWS as SCHUR_ROWS;
 pub(super) use svd::ROWS as SVD_ROWS;
 pub(super) use triangular_solve::ROWS as TRIANGULAR_SOLVE_ROWS;
 
 /// Dtypes that matrices are decomposed in.
 fn is_decomposed(d: DType) -> bool {
-    matches!(d, DType::F32 | DType::F64)
+    matches!(d.real(), DType::F32 | DType::F64)
 }
 /// Type rule: a matrix, or several; its rows and columns.
 fn matrix(x: &Aval) -> Result<[usize; 2], Refusal> {
-    require(x, is_decomposed, "f32 or f64")?;
+    require(x, is_decomposed, "f32, f64, c64 or c128")?;
     match x.dims[..] {
         [.., m, n] => Ok([m, n]),
         _ => {
@@ -54,30 +59,56 @@ fn square(x: &Aval) -> Result<usize, Refusal> {
     Err(Refusal::new(format!("the matrix is not square: it has {m} rows and {n} columns"))
         .help("the last two axes are rows and columns"))
 }
+/// As [`ending`], of the real numbers that belong to complex ones.
+fn real_ending(x: &Aval, matrix: &[usize]) -> Aval {
+    ending(x, matrix).with_dtype(x.dtype.real())
+}
 /// The type of results whose last axes are these.
 fn ending(x: &Aval, matrix: &[usize]) -> Aval {
     let outer = x.rank() - 2;
     x.with_dims([&x.dims[..outer], matrix].concat())
 }
 
-/// What `f` makes of each matrix: as many results as there are types.
-fn each_matrix(x: &Host, results: &[Aval], mut f: impl FnMut(&[f64]) -> Vec<Vec<f64>>) -> Vec<Host> {
+/// What a kernel makes of one matrix, in f64 or in complex numbers of two.
+trait Kernel {
+    /// The results for matrix number `i`; whatever their dtypes, in numbers of the matrix.
+    fn of<T: Number<Part = f64, Wide = T>>(&self, i: usize, a: &[T]) -> Vec<Vec<T>>;
+}
+/// What a kernel makes of each matrix: as many results as there are types.
+fn each_matrix(x: &Host, results: &[Aval], kernel: &impl Kernel) -> Vec<Host> {
+    match x.dtype().is_complex() {
+        true => each_of::<Complex64>(x, results, kernel),
+        false => each_of::<f64>(x, results, kernel),
+    }
+}
+fn each_of<T: Number<Part = f64, Wide = T>>(x: &Host, results: &[Aval], kernel: &impl Kernel) -> Vec<Host> {
     let [m, n] = matrix(x.aval()).expect("inferred before");
     let count: usize = x.dims()[..x.dims().len() - 2].iter().product();
-    let (all, mut made) = (x.to_f64(), vec![vec![]; results.len()]);
+    let (all, mut made) = (numbers::<T>(x), vec![vec![]; results.len()]);
     for i in 0..count {
-        let parts = f(&all[i * m * n..][..m * n]);
-        made.iter_mut().zip(parts).for_each(|(made, part)| made.extend(part));
+        let parts = kernel.of(i, &all[i * m * n..][..m * n]);
+        made.iter_mut().zip(parts).for_each(|(made, part)| made.extend(part.into_iter().map(T::parts)));
     }
-    let host = |(a, made): (&Aval, Vec<f64>)| match a.dtype.is_float() {
-        true => Host::floats(a.dtype, a.dims.clone(), made),
-        false => Host::ints(a.dtype, a.dims.clone(), made.into_iter().map(|x| x as i128).collect()),
+    let host = |(a, made): (&Aval, Vec<[f64; 2]>)| match a.dtype {
+        d if d.is_complex() => {
+            Host::complex(d, a.dims.clone(), made.into_iter().map(|[re, im]| Complex64::new(re, im)).collect())
+        }
+        d if d.is_float() => Host::floats(d, a.dims.clone(), made.into_iter().map(|[re, _]| re).collect()),
+        d => Host::ints(d, a.dims.clone(), made.into_iter().map(|[re, _]| re as i128).collect()),
     };
     results.iter().zip(made).map(host).collect()
 }
+/// The elements for a kernel.
+fn numbers<T: Number<Part = f64>>(x: &Host) -> Vec<T> {
+    x.to_complex().into_iter().map(|z| T::of_parts([z.re, z.im])).collect()
+}
+/// Real numbers among results.
+fn reals<T: Number>(x: impl IntoIterator<Item = f64>) -> Vec<T> {
+    x.into_iter().map(T::of).collect()
+}
 /// A result of NaN for each of these sizes.
-fn nothing(sizes: &[usize]) -> Vec<Vec<f64>> {
-    sizes.iter().map(|n| vec![f64::NAN; *n]).collect()
+fn nothing<T: Number>(sizes: &[usize]) -> Vec<Vec<T>> {
+    sizes.iter().map(|n| vec![T::NAN; *n]).collect()
 }
 
 /// Lower to a call of a kernel. Result 0 may take over the memory of operand `in_place`.
@@ -104,6 +135,24 @@ fn call_xla(cx: &mut Lower, target: &str, config: &str, x: &[Value], y: &[Aval])
     cx.op_with("custom_call", x, &attrs, vec![], y)
 }
 
+/// The transposed matrices, of conjugates.
+#[track_caller]
+pub(crate) fn adjoint(x: Tensor) -> Tensor {
+    turned(x.conj())
+}
+/// NaN in the place of every element, in both parts of complex numbers.
+fn not_a_number(x: Tensor) -> Tensor {
+    if x.dtype().is_complex() {
+        let nan = x.real().like(f64::NAN);
+        return complex(nan, nan);
+    }
+    x.like(f64::NAN)
+}
+/// `x` times real numbers.
+#[track_caller]
+pub(crate) fn scaled(x: Tensor, by: Tensor) -> Tensor {
+    x * by.cast(x.dtype())
+}
 /// The transposed matrices.
 #[track_caller]
 pub(crate) fn turned(x: Tensor) -> Tensor {

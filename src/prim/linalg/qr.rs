@@ -8,8 +8,9 @@ use raxla_kernels::{linalg, product::Alone};
 pub struct Qr {
     full: bool,
 }
-/// The QR decomposition of matrices `[.., m, n]` in f32 or f64: orthogonal Q `[.., m, k]` and upper triangular R `[.., k, n]`, where `k` is
-/// the smaller of both sizes, or `m` for all columns of Q (`full_matrices`). Signs are LAPACK's. All is NaN if an element is not finite.
+/// The QR decomposition of matrices `[.., m, n]` in f32, f64, c64 or c128: orthogonal (unitary) Q `[.., m, k]` and upper triangular R
+/// `[.., k, n]` with a real diagonal, where `k` is the smaller of both sizes, or `m` for all columns of Q (`full_matrices`). Signs are
+/// LAPACK's. All is NaN if an element is not finite.
 /// JAX: `lax.linalg.qr`.
 ///
 /// # Errors
@@ -23,10 +24,27 @@ pub fn qr(x: Tensor, full_matrices: bool) -> (Tensor, Tensor) {
 /// Tangents of Q and R of matrices with no more columns than rows (Walter and Lehmann 2012).
 fn thin_tangents(q: Tensor, r: Tensor, dx: Tensor) -> (Tensor, Tensor) {
     let inner = triangular_solve(r, dx, Triangle::default());
-    let along = times(turned(q), inner);
+    let along = times(adjoint(q), inner);
     let lower = along.tril(-1);
-    let skew = lower - turned(lower);
+    let mut skew = lower - adjoint(lower);
+    if q.dtype().is_complex() {
+        // (the diagonal of R stays real)
+        skew += eye(along.dim(-1), along.dtype()) * (along - along.real().cast(along.dtype()));
+    }
     (times(q, skew - along) + inner, times(along - skew, r))
+}
+
+struct Factors([usize; 3]);
+impl Kernel for Factors {
+    fn of<T: Number<Part = f64, Wide = T>>(&self, _: usize, a: &[T]) -> Vec<Vec<T>> {
+        let [m, n, k] = self.0;
+        let (mut q, mut r) = (vec![T::ZERO; m * k], vec![T::ZERO; k * n]);
+        if a.iter().any(|x| !x.is_finite()) {
+            return nothing(&[q.len(), r.len()]);
+        }
+        linalg::qr(&Alone, a, [m, n, k], &mut q, &mut r);
+        vec![q, r]
+    }
 }
 
 impl Primitive for Qr {
@@ -41,14 +59,7 @@ impl Primitive for Qr {
     fn eval(&self, x: &[Host]) -> Vec<Host> {
         let y = self.infer(&[x[0].aval().clone()]).expect("inferred before");
         let ([m, n], [_, k]) = (matrix(x[0].aval()).expect("inferred"), matrix(&y[0]).expect("inferred"));
-        each_matrix(&x[0], &y, |a| {
-            let (mut q, mut r) = (vec![0.0; m * k], vec![0.0; k * n]);
-            if a.iter().any(|x| !x.is_finite()) {
-                return nothing(&[q.len(), r.len()]);
-            }
-            linalg::qr(&Alone, a, [m, n, k], &mut q, &mut r);
-            vec![q, r]
-        })
+        each_matrix(&x[0], &y, &Factors([m, n, k]))
     }
     fn jvp(&self, x: &[Tensor], y: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
         let Some(dx) = dx[0] else { return vec![None, None] };
@@ -56,7 +67,7 @@ impl Primitive for Qr {
         if m < n {
             // Q is that of the first columns
             let (dq, first) = thin_tangents(q, r.slice_axis(-1, ..m), dx.slice_axis(-1, ..m));
-            let rest = times(turned(dq), x[0].slice_axis(-1, m..)) + times(turned(q), dx.slice_axis(-1, m..));
+            let rest = times(adjoint(dq), x[0].slice_axis(-1, m..)) + times(adjoint(q), dx.slice_axis(-1, m..));
             return vec![Some(dq), Some(concat(&[first, rest], -1))];
         }
         let thin = q.slice_axis(-1, ..n);
@@ -66,9 +77,9 @@ impl Primitive for Qr {
         }
         // further columns of Q as they follow from the first ones (arXiv:2409.13374)
         let (top, below) = (thin.slice_axis(-2, ..n), thin.slice_axis(-2, n..));
-        let z = turned(crate::linalg::solve(turned(top - eye(n, q.dtype())), turned(below)));
+        let z = adjoint(crate::linalg::solve(adjoint(top - eye(n, q.dtype())), adjoint(below)));
         let inner = dq.slice_axis(-2, n..) - times(z, dq.slice_axis(-2, ..n));
-        let rest = times(dq, turned(z)) - times(thin + times(q.slice_axis(-1, n..), z), turned(inner));
+        let rest = times(dq, adjoint(z)) - times(thin + times(q.slice_axis(-1, n..), z), adjoint(inner));
         let zeros = zeros_of(&ending(&dr.aval(), &[m - n, n]));
         vec![Some(concat(&[dq, rest], -1)), Some(concat(&[dr, zeros], -2))]
     }
@@ -102,7 +113,7 @@ impl Primitive for Qr {
         );
         lower_as(cx, &[x[0].clone(), q[0].clone(), made[0].clone()], |x| {
             let ok = x[0].is_finite().all([-1, -2]).expand_dims(-1).expand_dims(-1);
-            let or_nan = |x: Tensor| where_(ok, x, x.like(f64::NAN));
+            let or_nan = |x: Tensor| where_(ok, x, not_a_number(x));
             vec![or_nan(x[1]), or_nan(x[2].slice_axis(-2, ..k).triu(0))]
         })
     }

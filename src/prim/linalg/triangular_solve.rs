@@ -7,7 +7,7 @@ use raxla_kernels::{linalg, product::Alone};
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TriangularSolve(Triangle);
 /// X with A X = B (`how.left`) or X A = B, for triangular matrices `a` `[.., n, n]` and `b` `[.., n, k]` or `[.., k, n]` with the same
-/// leading axes, in f32 or f64. Only one triangle of `a` is read. A zero on the diagonal divides by zero. JAX: `lax.linalg.triangular_solve`;
+/// leading axes, in f32, f64, c64 or c128. Only one triangle of `a` is read. A zero on the diagonal divides by zero. JAX: `lax.linalg.triangular_solve`;
 /// [`linalg::solve_triangular`](crate::linalg::solve_triangular) broadcasts and takes vectors.
 ///
 /// # Errors
@@ -20,9 +20,10 @@ pub fn triangular_solve(a: Tensor, b: Tensor, how: Triangle) -> Tensor {
 impl TriangularSolve {
     /// The tangent of the solution, from that of `a`, times -1.
     fn by_matrix(&self, a: Tensor, da: Tensor, x: Tensor) -> Tensor {
-        let Triangle { left, lower, transpose, unit } = self.0;
+        let Triangle { left, lower, transpose, conjugate, unit } = self.0;
         let skip = isize::from(unit);
         let da = if lower { da.tril(-skip) } else { da.triu(skip) };
+        let da = if conjugate { da.conj() } else { da };
         let da = if transpose { turned(da) } else { da };
         let inverse = |b| triangular_solve(a, b, self.0);
         // (whichever order is cheaper)
@@ -33,6 +34,20 @@ impl TriangularSolve {
             false if m < n => inverse(times(x, da)),
             false => times(x, inverse(da)),
         }
+    }
+}
+
+struct Solution<'a> {
+    a: &'a Host,
+    b: &'a Host,
+    how: Triangle,
+}
+impl Kernel for Solution<'_> {
+    fn of<T: Number<Part = f64, Wide = T>>(&self, i: usize, b: &[T]) -> Vec<Vec<T>> {
+        let ([n, _], sizes) = (matrix(self.a.aval()).expect("inferred"), matrix(self.b.aval()).expect("inferred"));
+        let mut solved = b.to_vec();
+        linalg::triangular_solve(&Alone, &numbers(self.a)[i * n * n..][..n * n], &mut solved, sizes, self.how);
+        vec![solved]
     }
 }
 
@@ -61,15 +76,7 @@ impl Primitive for TriangularSolve {
         Ok(vec![x[1].clone()])
     }
     fn eval(&self, x: &[Host]) -> Vec<Host> {
-        let ([n, _], [rows, columns]) =
-            (matrix(x[0].aval()).expect("inferred"), matrix(x[1].aval()).expect("inferred"));
-        let (all, mut at) = (x[0].to_f64(), 0);
-        each_matrix(&x[1], &[x[1].aval().clone()], |b| {
-            let mut solved = b.to_vec();
-            linalg::triangular_solve(&Alone, &all[at..at + n * n], &mut solved, [rows, columns], self.0);
-            at += n * n;
-            vec![solved]
-        })
+        each_matrix(&x[1], &[x[1].aval().clone()], &Solution { a: &x[0], b: &x[1], how: self.0 })
     }
     fn jvp(&self, x: &[Tensor], y: &[Tensor], dx: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
         let by_b = dx[1].map(|db| triangular_solve(x[0], db, self.0));
@@ -94,16 +101,25 @@ impl Primitive for TriangularSolve {
         vec![moved_axis(y.reshape(apart), to, 0)]
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
-        let Triangle { left, lower, transpose, unit } = self.0;
+        let Triangle { left, lower, transpose, conjugate, unit } = self.0;
         if cx.kernels() {
-            let attributes = [("left", left), ("lower", lower), ("transpose", transpose), ("unit", unit)];
+            let [left, lower] = [("left", left), ("lower", lower)];
+            let attributes = [left, lower, ("transpose", transpose), ("conjugate", conjugate), ("unit", unit)];
             return call_kernel(cx, linalg::TRIANGULAR_SOLVE, &attributes, Some(1), x, y);
         }
-        let transpose = if transpose { "TRANSPOSE" } else { "NO_TRANSPOSE" };
+        let conjugated = match conjugate && !transpose {
+            true => lower_as(cx, &x[..1], |a| vec![a[0].conj()]),
+            false => x[..1].to_vec(),
+        };
+        let transpose = match (transpose, conjugate) {
+            (false, _) => "NO_TRANSPOSE",
+            (true, false) => "TRANSPOSE",
+            (true, true) => "ADJOINT",
+        };
         let attrs = format!(
             "left_side = {left}, lower = {lower}, transpose_a = #stablehlo<transpose {transpose}>, unit_diagonal = {unit}"
         );
-        vec![cx.op("triangular_solve", x, &attrs, &y[0])]
+        vec![cx.op("triangular_solve", &[conjugated[0].clone(), x[1].clone()], &attrs, &y[0])]
     }
     fn cost(&self, x: &[Aval], y: &[Aval]) -> Cost {
         let n = *x[0].dims.last().unwrap_or(&0) as f64;
@@ -124,7 +140,7 @@ fn cases(d: DType) -> Vec<Case> {
             vec![triangular_solve(x[0] + eye(n, x[0].dtype()) * 3.0, x[1], how)]
         })
     };
-    let how = |left, lower, transpose, unit| Triangle { left, lower, transpose, unit };
+    let how = |left, lower, transpose, unit| Triangle { left, lower, transpose, conjugate: false, unit };
     vec![
         case("lower", [1, 3, 2], how(true, true, false, false)),
         case("upper", [2, 3, 4], how(true, false, false, false)),
@@ -134,5 +150,7 @@ fn cases(d: DType) -> Vec<Case> {
         case("ones on the diagonal", [1, 3, 2], how(true, true, false, true)),
         case("ones, from the right", [1, 3, 2], how(false, false, false, true)),
         case("no columns", [2, 3, 0], how(true, true, false, false)),
+        case("conjugated", [1, 3, 2], Triangle { conjugate: true, ..how(true, true, false, false) }),
+        case("of the adjoint", [2, 3, 2], Triangle { conjugate: true, ..how(false, true, true, false) }),
     ]
 }

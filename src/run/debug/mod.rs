@@ -17,8 +17,10 @@ use std::{
 };
 
 mod format;
+mod report;
 mod text;
 pub(crate) use format::resolve;
+pub(crate) use report::{Report, tell};
 
 /// The name under which the callback is registered with XLA.
 pub(crate) const TARGET: &str = "raxla_debug";
@@ -140,25 +142,25 @@ impl CheckKind {
     }
 }
 
-/// A call of the host by a program.
+/// A call of the host by a program: to print, or to check.
 #[derive(Clone, PartialEq, Hash)]
-pub(crate) struct Callback {
-    pub kind: CheckKind,
-    pub text: String,
+pub struct HostCall {
+    pub(crate) kind: CheckKind,
+    pub(crate) text: String,
     /// The paths of the leaves (of an assertion: without the condition).
-    pub paths: Vec<String>,
+    pub(crate) paths: Vec<String>,
     /// The user's line and scopes, for messages: `src/model.rs:12 in mlp`.
-    pub at: String,
+    pub(crate) at: String,
     /// Sizes of the leading axes that `vmap` added to every operand, the outermost first.
-    pub batch: Vec<usize>,
+    pub(crate) batch: Vec<usize>,
 }
 
-impl Callback {
+impl HostCall {
     /// Do it, for each instance of a batch in turn.
     ///
     /// # Errors
     /// The message of the check or assertion that failed.
-    pub fn run(&self, x: &[View]) -> Result<(), String> {
+    pub(crate) fn run(&self, x: &[View]) -> Result<(), String> {
         for i in 0..self.batch.iter().product() {
             let x: Vec<View> = x.iter().map(|x| x.instance(i, self.batch.len())).collect();
             self.run_instance(&x).map_err(|why| {

@@ -4,14 +4,15 @@ use crate::{
     array::{Array, ArrayType},
     aval::Aval,
     cache,
+    debug::{Report, View, tell},
     error::{Error, Result},
     graph::Graph,
-    lower::{Cure, ParamAttrs},
+    lower::{Cure, Module, ParamAttrs, Style, module},
     memory,
     mesh::{Mesh, NamedSharding},
     runtime,
     trace::Tensor,
-    transform::Pass,
+    transform::{Pass, reports::with_reports},
     tree::{Hole, Tree},
 };
 use raxla_xla::{Client, CompileOptions, Device, Executable, OptionValue, Results, Run};
@@ -62,6 +63,49 @@ pub(super) fn parameters(
     all
 }
 
+/// What a program returns for the host, behind its own results.
+#[derive(Clone, Default)]
+pub(super) struct Reports {
+    pub(super) list: Vec<Report>,
+    /// The types of the values, which are not divided.
+    pub(super) avals: Vec<Aval>,
+}
+
+/// A program as it is written for every platform.
+pub(super) struct Portable {
+    pub(super) text: String,
+    pub(super) calls_host: Option<&'static str>,
+    pub(super) returns_effect: bool,
+    pub(super) reports: Reports,
+}
+/// The program for every platform, if it is another one than this module for the CPU: without its kernels, and without calls of the
+/// host as far as these can become results.
+pub(super) fn portable(
+    graph: &Graph,
+    params: &[ParamAttrs],
+    results: &[Option<NamedSharding>],
+    mesh: Option<&Mesh>,
+    on_cpu: &Module,
+) -> Option<Portable> {
+    // (where the host is called in a loop of unknown length, the program is refused by the platform's name)
+    let reported = with_reports(graph).unwrap_or_default();
+    if !on_cpu.calls_kernels && reported.is_none() {
+        return None;
+    }
+    let style = Style { locations: true, kernels: false };
+    let (own, Some((graph, list))) = (graph.outs.len(), reported) else {
+        let Module { text, calls_host, returns_effect, .. } = module(graph, params, results, mesh, style);
+        return Some(Portable { text, calls_host, returns_effect, reports: Reports::default() });
+    };
+    let avals = graph.out_avals().split_off(own);
+    let mut results = results.to_vec();
+    if !results.is_empty() {
+        results.extend(avals.iter().map(|_| mesh.map(Mesh::replicated)));
+    }
+    let Module { text, calls_host, returns_effect, .. } = module(&graph, params, &results, mesh, style);
+    Some(Portable { text, calls_host, returns_effect, reports: Reports { list, avals } })
+}
+
 /// How long the stages of one compilation took.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Times {
@@ -94,11 +138,13 @@ pub struct Lowered<Args, Out: Tree<Tensor>> {
     /// The StableHLO module, for the CPU.
     pub text: String,
     /// The module for every platform, where that is another one.
-    pub(super) portable: Option<String>,
+    pub(super) portable: Option<Portable>,
     /// The first operation of the program that calls a function of this process.
     pub(super) calls_host: Option<&'static str>,
     /// Does it return one result more, which tells that its effects are done?
     pub(super) returns_effect: bool,
+    /// What the module returns for the host.
+    pub(super) reports: Reports,
     /// The leaves of the arguments that results take over, by number.
     pub(super) donated: Vec<usize>,
     /// The paths of the arguments' leaves.
@@ -114,15 +160,20 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
     /// The same program without kernels of the CPU: its text is for every platform. (Programs for other platforms are compiled from
     /// it in any case.)
     pub fn portable(self) -> Self {
-        let text = self.portable.unwrap_or(self.text);
-        Lowered { text, portable: None, ..self }
+        match self.portable {
+            Some(Portable { text, calls_host, returns_effect, reports }) => {
+                Lowered { text, calls_host, returns_effect, reports, portable: None, ..self }
+            }
+            None => self,
+        }
     }
-    fn text_for(&self, client: &Client) -> &str {
-        if client.platform_name() == "cpu" { &self.text } else { self.portable_text() }
+    /// As it is for this platform.
+    fn on_platform(self, name: &str) -> Self {
+        if name == "cpu" { self } else { self.portable() }
     }
     /// The module for every platform.
     pub(crate) fn portable_text(&self) -> &str {
-        self.portable.as_deref().unwrap_or(&self.text)
+        self.portable.as_ref().map_or(&self.text, |portable| &portable.text)
     }
     /// The mesh that it runs on.
     pub(crate) fn mesh(&self) -> Option<&Mesh> {
@@ -153,11 +204,12 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
         compile: fn(&Client, &str, &CompileOptions) -> raxla_xla::Result<Executable>,
     ) -> Result<Compiled<Args, Out>> {
         let start = Instant::now();
-        let options = self.options_for(client)?;
-        runtime::register(client, self.calls_host)?;
-        let executable = compile(client, self.text_for(client), &options)?;
-        let (in_avals, out_avals) = (self.graph.in_avals(), self.graph.out_avals());
-        let (ins, outs, devices) = match &self.place {
+        let this = self.on_platform(client.platform_name());
+        let options = this.options_for(client)?;
+        runtime::register(client, this.calls_host)?;
+        let executable = compile(client, &this.text, &options)?;
+        let (in_avals, out_avals) = (this.graph.in_avals(), this.graph.out_avals());
+        let (ins, outs, devices) = match &this.place {
             Some(p) => {
                 let (outs, devices) = (p.outs_of(&executable, &out_avals)?, p.devices_of(&executable)?);
                 (types(&in_avals, p.ins.clone()), types(&out_avals, outs), devices)
@@ -170,23 +222,24 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
         let plan = executable.memory_stats();
         // (not all plugins tell; one that fuses needs less than this)
         let memory = plan.map_or_else(
-            |_| self.graph.peak_bytes(),
+            |_| this.graph.peak_bytes(),
             |plan| (plan.temporaries + plan.outputs - plan.aliased).try_into().unwrap_or(0),
         );
-        let times = Times { compile: start.elapsed(), ..self.times };
+        let times = Times { compile: start.elapsed(), ..this.times };
         Ok(Compiled {
-            name: self.name,
+            name: this.name,
             client: client.clone(),
             memory,
             executable,
-            empty_parts: self.place.is_some() && out_avals.iter().any(|a| a.size() == 0),
+            empty_parts: this.place.is_some() && out_avals.iter().any(|a| a.size() == 0),
             ins,
             outs,
             out_avals,
             devices,
-            returns_effect: self.returns_effect,
-            donated: self.donated,
-            out: self.out,
+            returns_effect: this.returns_effect,
+            reports: this.reports,
+            donated: this.donated,
+            out: this.out,
             times,
             args: PhantomData,
         })
@@ -209,9 +262,11 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
             options.device_assignment = Some(vec![devices]);
             options.propagate_to_parameters = vec![false];
             let mut free: Vec<bool> = p.outs.iter().map(Option::is_none).collect();
-            if self.returns_effect {
-                free.push(false);
-            }
+            let (returns_effect, reports) = match self.portable.as_ref().filter(|_| platform != "cpu") {
+                Some(portable) => (portable.returns_effect, &portable.reports),
+                None => (self.returns_effect, &self.reports),
+            };
+            free.extend(vec![false; reports.avals.len() + usize::from(returns_effect)]);
             options.propagate_to_outputs = free;
             let local = |(s, a): (&NamedSharding, &Aval)| (a.dtype, s.local_dims(a).expect("checked"));
             options.parameters = Some(p.ins.iter().zip(&in_avals).map(local).collect());
@@ -224,8 +279,12 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
     /// What the plugin's compiler makes of it, as HLO text.
     pub fn optimized_hlo(&self, client: &Client) -> Result<String> {
         let options = self.options_for(client)?;
-        runtime::register(client, self.calls_host)?;
-        Ok(client.optimized_hlo_text(self.text_for(client).as_bytes(), &options)?)
+        let (text, calls_host) = match self.portable.as_ref().filter(|_| client.platform_name() != "cpu") {
+            Some(portable) => (&portable.text, portable.calls_host),
+            None => (&self.text, self.calls_host),
+        };
+        runtime::register(client, calls_host)?;
+        Ok(client.optimized_hlo_text(text.as_bytes(), &options)?)
     }
 }
 
@@ -293,6 +352,7 @@ pub struct Compiled<Args, Out: Tree<Tensor>> {
     /// Does a mesh divide a result that has no elements?
     empty_parts: bool,
     returns_effect: bool,
+    reports: Reports,
     donated: Vec<usize>,
     pub(super) out: Out::With<Hole>,
     /// How long the stages took.
@@ -413,13 +473,28 @@ impl<Args: Tree<Tensor>, Out: Tree<Tensor>> Compiled<Args, Out> {
         Ok(())
     }
 
+    /// Let the host do what the program could not: print, and check.
+    fn tell(&self, results: &mut Results) -> Result<()> {
+        let mut values = vec![];
+        for (i, aval) in self.reports.avals.iter().enumerate() {
+            // (all devices have the same)
+            let bytes = results.take(self.devices[0], self.outs.len() + i).download()?;
+            values.push(View { aval: aval.clone(), bytes: bytes.into() });
+        }
+        tell(&self.reports.list, &values).map_err(Error::Check)
+    }
+
     fn results(&self, mut results: Results) -> Result<Out::With<Array>>
     where
         Out::With<Hole>: Tree<Hole, With<Array> = Out::With<Array>>,
     {
         if self.returns_effect {
-            let mut done = self.devices.iter().map(|device| results.take(*device, self.outs.len()));
+            let last = self.outs.len() + self.reports.avals.len();
+            let mut done = self.devices.iter().map(|device| results.take(*device, last));
             done.try_for_each(|done| done.ready())?;
+        }
+        if !self.reports.list.is_empty() {
+            self.tell(&mut results)?;
         }
         let mut array = |leaf: usize, ty: &ArrayType| {
             let buffers = self.devices.iter().map(|device| Arc::new(results.take(*device, leaf)));

@@ -225,4 +225,6 @@ elements! {
     half::f16: F16;
     f32: F32;
     f64: F64;
+    num_complex::Complex<f32>: C64;
+    num_complex::Complex<f64>: C128;
 }

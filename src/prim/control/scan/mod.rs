@@ -239,6 +239,9 @@ impl HigherOrder for Scan {
     fn graphs(&self) -> Vec<&InnerGraph> {
         vec![&self.body]
     }
+    fn repeats(&self) -> Option<Repeats> {
+        Some(Repeats::EachStep { length: self.length, reverse: self.reverse })
+    }
     fn with_graphs(&self, graphs: Vec<InnerGraph>) -> Rc<dyn Primitive> {
         let [body] = graphs.try_into().expect("one graph");
         Rc::new(Scan { body, ..self.clone() })
