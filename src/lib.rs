@@ -221,6 +221,7 @@
 //! | checkpoints of training | [`checkpoint`] |
 //! | optimizers | [`optim`]: what optax has |
 //! | several devices | [`Mesh`], [`P!`](macro@P), [`PartitionSpec`], [`NamedSharding`], [`SpecTree`], [`Rules`], [`with_sharding`], [`with_logical_sharding`], [`shard_map`], [`shard_map_with`], [`ShardMapOptions`], [`parallel`], [`Communication`] |
+//! | several processes | [`distributed`] |
 //! | collectives | [`psum`], [`pmean`], [`pmax`], [`pmin`], [`all_gather`], [`all_to_all`], [`ppermute`], [`pshuffle`], [`psum_scatter`], [`pvary`], [`axis_index`], [`axis_size`], [`AxisNames`] |
 //! | accelerators that are not there | [`aot`] |
 //! | looking inside | [`debug_print`], [`debug_check`], [`debug_assert()`], [`debug_nans`], [`debug`], [`Jit::explain`], [`testing`] |
@@ -281,7 +282,7 @@ pub(crate) use ir::refusal;
 pub use ir::{aval, graph, host, inner, trace, tree};
 pub use mesh::{communication, parallel, pmap};
 pub(crate) use run::file;
-pub use run::{aot, array, cache, debug, export, jit, memory, runtime};
+pub use run::{aot, array, cache, debug, distributed, export, jit, memory, runtime};
 
 #[doc(inline)]
 pub use array::{Array, Element};
