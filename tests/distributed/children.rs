@@ -2,6 +2,7 @@
 use super::{LIMIT, gateway::Gateway};
 use raxla::{
     Array, Aval, DType, Error, Mesh, P, Tensor,
+    checkpoint::{CheckpointManager, Metadata, Target},
     distributed::{self, Detection, OnLoss, Options, Session},
     jit, runtime,
 };
@@ -9,7 +10,7 @@ use std::{
     env,
     io::{BufRead, BufReader, Read},
     net::{TcpListener, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
@@ -179,10 +180,7 @@ fn play(role: &str, session: Session) -> raxla::Result<()> {
         }
         // for ever, but for a loss
         "wait" | "report" => {
-            all.barrier("nobody comes", if all.index() == 0 { LIMIT } else { LIMIT * 2 }).and_then(|()| {
-                thread::sleep(LIMIT);
-                Ok(())
-            })
+            all.barrier("nobody comes", if all.index() == 0 { LIMIT } else { LIMIT * 2 }).map(|()| thread::sleep(LIMIT))
         }
         "panic" => panic!("as it should"),
         "at a" => all.barrier("a", Duration::from_secs(1)),
@@ -241,7 +239,7 @@ fn work() -> raxla::Result<()> {
     let again = distributed::process_allgather(&x, true)?;
     assert_eq!(again.to_vec::<f32>()?, whole.to_vec::<f32>()?);
     let mine = Array::from_slice([2], &[me as i32, 7])?;
-    let (stacked, tiled) = distributed::process_allgather(&(mine.clone(), mine.clone()), false).map(|(a, b)| (a, b))?;
+    let (stacked, tiled) = distributed::process_allgather(&(mine.clone(), mine.clone()), false)?;
     assert_eq!((stacked.dims(), stacked.to_vec::<i32>()?), (&[3, 2][..], vec![0, 7, 1, 7, 2, 7]));
     assert_eq!(tiled.dims(), [3, 2]);
     assert_eq!(distributed::process_allgather(&mine, true)?.to_vec::<i32>()?, [0, 7, 1, 7, 2, 7]);
@@ -279,6 +277,9 @@ fn work() -> raxla::Result<()> {
         Array::from_process_local_data(&by_rows, &Aval::new(DType::U8, [5]), &all[..5], Some(&[12])).unwrap_err();
     assert!(error.to_string().contains(&format!("this process holds {} of the 6 parts of 12", me + 1)), "{error}");
 
+    let folder = env::var("RAXLA_TEST_FOLDER").expect("a folder");
+    saved_together(&folder, &x, &r, me)?;
+
     // a program over the devices of all: each process gives and takes its parts
     let swap = jit(|x: Tensor, y: Tensor| (y, x)).on(&mesh).out_shardings(P!["data"]);
     let (y2, x2) = swap.call((&x, &y))?;
@@ -289,5 +290,38 @@ fn work() -> raxla::Result<()> {
     // what is on the host of each is divided first
     let z = Array::from_slice([6], &[0i32, 1, 2, 3, 4, 5])?.put(&by_rows)?;
     assert_eq!(z.addressable_shards()[0].data.to_vec::<i32>()?, [[0, 1, 3][me]]);
+    Ok(())
+}
+
+/// A checkpoint of arrays over the devices of all, and of one that each process has for itself.
+fn saved_together(folder: &str, x: &Array, r: &Array, me: usize) -> raxla::Result<()> {
+    let own = Array::from_slice([1], &[me as i32])?;
+    let mut manager = CheckpointManager::open(folder, Default::default())?;
+    for step in [1, 2] {
+        manager.save(step, &(x.clone(), r.clone(), own.clone()), Metadata::default())?;
+        let saved = manager.wait()?.expect("it was saved");
+        assert_eq!((saved.step, saved.files), (step, 6));
+    }
+    let at = |array: &Array| Target { aval: array.aval().clone(), sharding: array.sharding().cloned() };
+    let like = (at(x), at(r), at(&own));
+    let (x2, r2, own2) = manager.restore(2, &like, &Default::default())?.tree;
+    for (shard, was) in x2.addressable_shards().iter().zip(x.addressable_shards()) {
+        assert_eq!((shard.data.to_vec::<f32>()?, &shard.index), (was.data.to_vec::<f32>()?, &was.index));
+    }
+    assert_eq!((r2.to_vec::<i32>()?, own2.to_vec::<i32>()?), (vec![1, 2], vec![0]));
+    // what cannot be saved leaves nothing
+    let complex = Aval::new(DType::C128, x.dims().to_vec());
+    let wrong = Array::zeros_sharded(x.sharding().expect("it is divided"), complex)?;
+    manager.save(3, &wrong, Metadata::default())?;
+    let error = manager.wait().unwrap_err().to_string();
+    assert!(error.contains("a dtype that its files do not have"), "{error}");
+    assert_eq!(manager.steps()?, [1, 2]);
+    // nor do folders that hosts do not share
+    let own = Path::new(folder).join(format!("host {}", me.min(1)));
+    let mut elsewhere = CheckpointManager::open(own, Default::default())?;
+    let outcome = elsewhere.save(1, x, Metadata::default()).and_then(|()| elsewhere.wait());
+    let error = outcome.unwrap_err().to_string();
+    assert!(error.contains("save into a folder that all hosts share"), "{error}");
+    assert!(elsewhere.steps()?.is_empty());
     Ok(())
 }

@@ -6,7 +6,7 @@ mod clusters;
 mod gateway;
 
 use children::{Child, Server, number, output, start};
-use raxla::distributed::LOST;
+use raxla::{Aval, DType, checkpoint::Checkpoint, distributed::LOST};
 use std::time::Duration;
 
 /// Runs a test with the stand-in, and with etcd if there is one.
@@ -23,12 +23,22 @@ fn with_servers(test: impl Fn(Server)) {
 #[test]
 fn processes_share_meshes_arrays_and_programs() {
     with_servers(|server| {
-        let children: Vec<Child> = (0..3).map(|i| start("work", i, 3, &server, &[])).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().to_str().unwrap();
+        let children: Vec<Child> =
+            (0..3).map(|i| start("work", i, 3, &server, &[("RAXLA_TEST_FOLDER", run)])).collect();
         for (i, child) in children.into_iter().enumerate() {
             let output = output(child);
             assert!(output.status.success(), "process {i}:\n{}\n{}", output.stdout, output.stderr);
             assert!(output.stdout.contains(&format!("process {i} is done")), "{}", output.stdout);
         }
+        // one process reads what several wrote
+        let whole = Checkpoint::open(folder.path().join("step_00000002")).unwrap();
+        whole.verify().unwrap();
+        let like = (Aval::new(DType::F32, [12, 3]), Aval::new(DType::I32, [2]), Aval::new(DType::I32, [1]));
+        let ((x, r, own), _) = whole.restore(&like, &Default::default()).unwrap();
+        assert_eq!(x.to_vec::<f32>().unwrap(), (0..36).map(|i| i as f32).collect::<Vec<_>>());
+        assert_eq!((r.to_vec::<i32>().unwrap(), own.to_vec::<i32>().unwrap()), (vec![1, 2], vec![0]));
     });
 }
 
@@ -79,10 +89,10 @@ fn two_of_one_number_are_refused() {
     let server = Server::stand_in();
     let mut children: Vec<Child> = (0..2).map(|i| start("wait", i, 2, &server, &[])).collect();
     children.iter_mut().for_each(|child| child.wait_for("joined"));
-    for i in 0..2 {
+    for (i, child) in children.iter().enumerate() {
         let text = output(start("meet", i, 2, &server, &[])).stdout;
         let wanted = format!("Duplicate: two processes are number {i} of the job `default`: this, pid ");
-        assert!(text.contains(&wanted) && text.contains(&format!("and pid {} on ", children[i].id())), "{text}");
+        assert!(text.contains(&wanted) && text.contains(&format!("and pid {} on ", child.id())), "{text}");
     }
     children.iter_mut().for_each(Child::kill);
 }

@@ -111,7 +111,7 @@ pub use install::{
 };
 pub use key_value::KeyValueStore;
 pub use layout::Layout;
-pub use manifest::{Entry, Need, Pinned, WithoutDevice, entries, entry_of_library, kinds, manifest};
+pub use manifest::{Entry, Need, Other, Pinned, WithoutDevice, entries, entry_of_library, kinds, manifest, others};
 pub use mapped::MappedFile;
 pub use named_value::NamedValue;
 pub use options::{CompileOptions, OptionValue};

@@ -88,16 +88,50 @@ pub struct WithoutDevice {
 #[serde(deny_unknown_fields)]
 struct Manifest {
     plugin: Vec<Entry>,
+    other: Vec<Other>,
 }
+
+/// A plugin that raxla neither installs nor is tested with, but that can be named by its path: a table of `plugins.toml`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Other {
+    /// A word for it.
+    pub kind: String,
+    /// A package of the Python package index that has it.
+    pub package: String,
+    /// What it runs on.
+    pub devices: String,
+    /// What else it needs.
+    pub needs: String,
+    /// The machine may have such a device if one of these files exists.
+    pub signs: Vec<String>,
+    /// Operating systems and processors for which there are wheels: `linux-x86_64`.
+    pub systems: Vec<String>,
+}
+
+impl Other {
+    /// Does this machine show such a device?
+    pub fn is_present(&self) -> bool {
+        self.signs.iter().any(|sign| Path::new(sign).exists())
+    }
+    /// Are there wheels for this machine?
+    pub fn has_wheels(&self) -> bool {
+        let here = format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH);
+        self.systems.contains(&here)
+    }
+}
+
+static MANIFEST: LazyLock<Manifest> =
+    LazyLock::new(|| toml::from_str(include_str!("plugins.toml")).expect("the built-in plugins.toml is valid"));
 
 /// All known plugins, in the order of the manifest.
 pub fn manifest() -> &'static [Entry] {
-    static MANIFEST: LazyLock<Vec<Entry>> = LazyLock::new(|| {
-        let manifest: Manifest =
-            toml::from_str(include_str!("plugins.toml")).expect("the built-in plugins.toml is valid");
-        manifest.plugin
-    });
-    &MANIFEST
+    &MANIFEST.plugin
+}
+
+/// Plugins of other packages, which raxla does not install.
+pub fn others() -> &'static [Other] {
+    &MANIFEST.other
 }
 
 /// The kinds of plugins, each once.

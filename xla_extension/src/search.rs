@@ -121,7 +121,13 @@ fn supported(entry: &Entry) -> Result<()> {
         Code::Unimplemented,
         format!("{} is built for Linux on x86-64, not for {os} on {arch}", entry.library.package),
     )
-    .help("build the plugin from XLA's sources and name it in `RAXLA_PLUGIN`"))
+    .help(match manifest::others().iter().find(|other| other.has_wheels()) {
+        Some(other) => format!(
+            "the package {} has a plugin for {}: install it with pip, and name its library with `--device PATH`",
+            other.package, other.devices
+        ),
+        None => "build the plugin from XLA's sources and name it in `RAXLA_PLUGIN`".into(),
+    }))
 }
 
 /// Whether the machine has what a plugin of this kind runs on: those for GPUs and TPUs are hundreds of megabytes, which nobody wants

@@ -280,6 +280,21 @@ impl Array {
         self.inner.buffers.iter().zip(own).map(shard).collect()
     }
 
+    /// Each part once, in the order of the devices, and what is in it if a device of this process has it first.
+    pub(crate) fn parts(&self) -> Vec<(Vec<Range<usize>>, Option<Shard>)> {
+        let mut shards = self.addressable_shards();
+        let Some(sharding) = self.sharding() else {
+            return shards.into_iter().map(|shard| (shard.index.clone(), Some(shard))).collect();
+        };
+        let indices = sharding.indices(self.aval()).expect("checked when it was made");
+        let mut seen = HashSet::new();
+        let first = |(device, index): (&Device, Vec<Range<usize>>)| {
+            let shard = shards.iter().position(|shard| shard.device == *device).map(|i| shards.swap_remove(i));
+            seen.insert(index.clone()).then_some((index, shard))
+        };
+        sharding.mesh.devices().iter().zip(indices).filter_map(first).collect()
+    }
+
     /// The bytes of the whole array, put together from the parts.
     ///
     /// # Errors

@@ -78,10 +78,12 @@ impl Processes {
             let keys = self.store.keys(&base)?;
             let first = |key: &String| key.strip_prefix(&base)?.strip_suffix("/00000")?.parse::<usize>().ok();
             come = keys.iter().filter_map(first).collect();
-            Ok((come.len() >= self.count()).then_some(()))
+            // (who has left does not come any more)
+            let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|i| !come.contains(i));
+            Ok((left || come.len() >= self.count()).then_some(()))
         })?;
-        if all.is_none() {
-            return Err(self.late(name, timeout, &come));
+        if all.is_none() || come.len() < self.count() {
+            return Err(self.late(name, start, timeout, &come));
         }
         let mut values = vec![vec![]; self.count()];
         for (i, value) in values.iter_mut().enumerate().filter(|(i, _)| wanted(*i)) {
@@ -113,7 +115,7 @@ impl Processes {
     }
 
     /// The report of who has not come, and where they are.
-    fn late(&self, name: &str, timeout: Duration, come: &BTreeSet<usize>) -> Error {
+    fn late(&self, name: &str, start: Instant, timeout: Duration, come: &BTreeSet<usize>) -> Error {
         const MOST: usize = 16;
         let absent: Vec<usize> = (0..self.count()).filter(|i| !come.contains(i)).collect();
         let alive = self.store.keys(&format!("{}process/", self.root)).unwrap_or_default();
@@ -123,7 +125,7 @@ impl Processes {
             // (a value that is older stays until the next exchange of its name)
             let at: BTreeSet<String> = waits.iter().filter_map(|key| self.waits_at(key, &own, &waits)).collect();
             let state = match alive.iter().any(|key| key.ends_with(&format!("/{i:05}"))) {
-                false => "is gone".to_string(),
+                false => "has left".to_string(),
                 true if at.is_empty() => "is alive, and elsewhere in its program".into(),
                 true => format!("waits at {}", at.into_iter().collect::<Vec<_>>().join(", ")),
             };
@@ -134,9 +136,10 @@ impl Processes {
             names.push(format!("{} more", absent.len() - MOST));
         }
         let what = format!(
-            "{} of {} processes have not come to `{name}` within {timeout:.0?}: {}",
+            "{} of {} processes have not come to `{name}` within {:.0?}: {}",
             absent.len(),
             self.count(),
+            start.elapsed().min(timeout),
             names.join("; ")
         );
         let help =

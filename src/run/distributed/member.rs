@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use raxla_xla::{Code, KeyValueStore};
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fmt, fs,
     io::Write,
     process,
@@ -60,6 +60,8 @@ pub struct Processes {
     /// How often each name was used in exchanges.
     pub(super) counts: Mutex<HashMap<String, u64>>,
     lost: Mutex<Option<DistributedError>>,
+    /// Who has ended as it should.
+    pub(super) left: Mutex<BTreeSet<usize>>,
     stopped: (Mutex<bool>, Condvar),
 }
 
@@ -158,6 +160,7 @@ impl Processes {
         };
         let ended: Vec<String> = gone.iter().filter_map(ended).collect();
         if ended.is_empty() {
+            lock(&self.left).extend(gone);
             return Ok(None);
         }
         let what = format!("lost of the {} processes: {}", self.count(), ended.join("; "));
@@ -251,6 +254,7 @@ impl Session {
             on_loss: options.on_loss,
             counts: Mutex::default(),
             lost: Mutex::default(),
+            left: Mutex::default(),
             stopped: Default::default(),
         });
         let watched = processes.clone();
