@@ -1,6 +1,12 @@
 //! `raxla doctor`
-use crate::{Result, machine::Machine, options::Global, plugin::state, probe, screen};
-use raxla::Client;
+use crate::{
+    Result,
+    machine::Machine,
+    options::{Global, ProcessArgs, leave},
+    plugin::state,
+    probe, screen,
+};
+use raxla::{Client, distributed};
 use raxla_xla::{
     Draft, FileState, PLUGIN_VARIABLES, Plugin, PluginStatus, create_own, device_present, find_plugin, offline,
     own_folder, raxla_home, status_of_all,
@@ -21,6 +27,8 @@ pub struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    processes: ProcessArgs,
 }
 
 /// One section of the report.
@@ -34,6 +42,7 @@ struct Report {
     other_plugins: Vec<OtherLine>,
     plugin_in_use: Option<InUse>,
     holders: Vec<String>,
+    processes: Vec<String>,
     models: Vec<String>,
     compiled_programs: usize,
     compiled_bytes: u64,
@@ -66,12 +75,14 @@ struct InUse {
     path: String,
     pjrt: String,
     platform: String,
+    version: String,
     devices: Vec<String>,
 }
 
 impl Args {
     /// Run the command.
     pub fn run(self, global: &Global) -> Result {
+        let session = self.processes.join()?;
         let report = examine(global);
         let mut out = screen::stdout();
         match self.json {
@@ -79,7 +90,7 @@ impl Args {
             false => write!(out, "{}", text(&report))?,
         }
         match report.plugin_in_use {
-            Some(_) => Ok(()),
+            Some(_) => leave(session),
             None => {
                 let platform = global.platform();
                 Err(format!("no `{platform}` plugin works, so nothing can run on it: see the problems above").into())
@@ -133,6 +144,8 @@ fn examine(global: &Global) -> Report {
         other_plugins: raxla_xla::others().iter().map(other).collect(),
         plugin_in_use,
         holders: ["tpu", "cuda"].into_iter().flat_map(raxla_xla::holders).map(|holder| holder.to_string()).collect(),
+        processes: distributed::processes()
+            .map_or(vec![], |all| all.members().iter().map(ToString::to_string).collect()),
         models: here(),
         compiled_programs,
         compiled_bytes,
@@ -163,6 +176,7 @@ fn in_use(global: &Global, plugins: &[PluginStatus]) -> Result<InUse> {
         path: path.display().to_string(),
         pjrt: format!("{major}.{minor}"),
         platform: client.platform_name().into(),
+        version: client.platform_version().into(),
         devices: client.all_devices().iter().map(|d| d.to_string()).collect(),
     })
 }
@@ -229,6 +243,10 @@ fn text(r: &Report) -> String {
     r.holders.iter().for_each(|holder| {
         let _ = writeln!(s, "held by   {holder}");
     });
+    for (i, process) in r.processes.iter().enumerate() {
+        let this = if i == distributed::process_index() { ": this" } else { "" };
+        let _ = writeln!(s, "process   {i}, {process}{this}");
+    }
     if let Some(u) = &r.plugin_in_use {
         let _ = writeln!(s, "in use    {} (PJRT {}, platform {})", u.path, u.pjrt, u.platform);
         u.devices.iter().for_each(|d| {

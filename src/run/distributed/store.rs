@@ -159,7 +159,8 @@ pub(super) fn poll<T>(
     let (mut pause, mut silent): (_, Option<Instant>) = (OFTEN, None);
     loop {
         let answer = ask();
-        let over = Instant::now() + pause >= until;
+        let now = Instant::now();
+        let over = now >= until;
         match answer {
             Ok(Some(found)) => return Ok(Some(found)),
             Ok(None) if over => return Ok(None),
@@ -172,7 +173,7 @@ pub(super) fn poll<T>(
                 }
             }
         }
-        thread::sleep(pause);
+        thread::sleep(pause.min(until.saturating_duration_since(now)));
         pause = (pause * 3 / 2).min(SELDOM);
     }
 }
