@@ -52,7 +52,7 @@ impl Server {
         let child = command.spawn().ok()?;
         let start = Instant::now();
         while TcpStream::connect(&client).is_err() {
-            assert!(start.elapsed() < LIMIT, "etcd did not start");
+            assert!(start.elapsed() < LIMIT, "the start of etcd did not happen");
             thread::sleep(Duration::from_millis(20));
         }
         Some(Server::Etcd { process: child, address: client, _data: folder })
