@@ -32,7 +32,7 @@ pub struct Global {
     plugin: Option<PathBuf>,
     /// Give the plugin this option when it starts; may be repeated. Of GPUs: memory_fraction=0.9, preallocate=false,
     /// allocator=cuda_async
-    #[arg(long = "plugin-option", global = true, value_name = "NAME=VALUE", value_parser = plugin_option, hide_short_help = true)]
+    #[arg(long = "plugin-option", global = true, value_name = "NAME=VALUE", value_parser = plugin_option)]
     plugin_options: Vec<(String, NamedValue)>,
     /// Show the plugin's own messages and raxla's log; twice for more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
