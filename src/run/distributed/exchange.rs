@@ -71,7 +71,7 @@ impl Processes {
         for (i, piece) in pieces.iter().enumerate().rev() {
             let key = format!("{base}{:05}/{i:05}", self.index());
             let text = if i == 0 { [format!("{}\n", pieces.len()).as_bytes(), piece].concat() } else { piece.to_vec() };
-            ask(&mut || self.store.put(&key, &text, self.lease).map(Some))?;
+            ask(&mut || self.store.put(&key, &text, self.words).map(Some))?;
         }
         let mut come = BTreeSet::new();
         let all = ask(&mut || {

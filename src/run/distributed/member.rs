@@ -51,6 +51,8 @@ pub struct Processes {
     /// What the keys of this run begin with.
     pub(super) root: String,
     pub(super) lease: Lease,
+    /// That of what it says to others, which outlives it until they have read it.
+    pub(super) words: Lease,
     index: usize,
     members: Vec<Member>,
     pub(super) local_device_ids: Option<Vec<i64>>,
@@ -134,7 +136,7 @@ impl Processes {
 
     /// Gives a sign of life, and sees whether the others do.
     fn look(&self) -> raxla_xla::Result<Option<DistributedError>> {
-        if !self.store.keep_alive(self.lease)? {
+        if !self.store.keep_alive(self.lease)? || !self.store.keep_alive(self.words)? {
             let what = format!(
                 "this process gave no sign of life for {:.0?}, and the others take it for lost",
                 self.heartbeat_timeout
@@ -242,10 +244,13 @@ impl Session {
         let joined = joining.meet(lease);
         drop(keeping);
         let (root, members) = joined.inspect_err(|_| drop(store.revoke(lease)))?;
+        // (renewed less often than it would end)
+        let words = store.grant((options.heartbeat_timeout * 3).max(Duration::from_secs(60)))?;
         let processes = Arc::new(Processes {
             store,
             root,
             lease,
+            words,
             index: place.process_id,
             members,
             local_device_ids: place.local_device_ids.clone(),
@@ -272,7 +277,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let Processes { store, root, lease, index, .. } = &*self.processes;
+        let Processes { store, root, lease, words, index, .. } = &*self.processes;
         *lock(&self.processes.stopped.0) = true;
         self.processes.stopped.1.notify_all();
         if let Some(watcher) = self.watcher.take() {
@@ -284,8 +289,7 @@ impl Drop for Session {
         }
         let why: &[u8] = if thread::panicking() { b"it panicked" } else { b"" };
         // (the word outlives this process, until all others have seen it; nobody is helped by an error here)
-        let said = store.grant((self.processes.heartbeat_timeout * 3).max(Duration::from_secs(60)));
-        let _ = said.and_then(|words| store.put(&left_key(root, *index), why, words));
+        let _ = store.put(&left_key(root, *index), why, *words);
         let _ = store.revoke(*lease);
     }
 }
