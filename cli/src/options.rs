@@ -23,9 +23,8 @@ use std::{
 #[derive(Args)]
 #[command(next_help_heading = "Plugin and log")]
 pub struct Global {
-    /// Run on cpu, cuda (the driver's of cuda12 and cuda13), tpu, or by the plugin in the file PATH [default: RAXLA_PLATFORM, else
-    /// cpu]
-    #[arg(long, visible_alias = "platform", global = true, value_name = "NAME|PATH")]
+    /// Run on cpu, cuda, tpu, or by the plugin in the file PATH; --platform is the same [default: RAXLA_PLATFORM, else cpu]
+    #[arg(long, alias = "platform", global = true, value_name = "NAME|PATH")]
     device: Option<String>,
     /// Use this PJRT plugin file instead of the installed one
     #[arg(long, global = true, value_name = "PATH")]
