@@ -23,7 +23,7 @@ use std::{
 #[derive(Args)]
 #[command(next_help_heading = "Plugin and log")]
 pub struct Global {
-    /// Run on cpu, cuda, tpu, or by the plugin in the file PATH; --platform is the same [default: RAXLA_PLATFORM, else cpu]
+    /// Run on cpu, cuda, tpu, or by the plugin in the file PATH [default: RAXLA_PLATFORM, else cpu]
     #[arg(long, alias = "platform", global = true, value_name = "NAME|PATH")]
     device: Option<String>,
     /// Use this PJRT plugin file instead of the installed one
