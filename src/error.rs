@@ -3,6 +3,7 @@ use crate::{
     aval::Aval,
     checkpoint::CheckpointError,
     debug,
+    distributed::DistributedError,
     jit::{Buckets, Changes},
     memory::Shortage,
     refusal::Refusal,
@@ -128,6 +129,9 @@ pub enum Error {
     /// A checkpoint cannot be written or read, is damaged, or holds another tree ([`checkpoint`](crate::checkpoint)).
     #[error("{0}")]
     Checkpoint(#[from] Box<CheckpointError>),
+    /// The processes of a program do not find each other, or lose each other ([`distributed`](crate::distributed)).
+    #[error("{0}")]
+    Distributed(Box<DistributedError>),
     /// A list of buckets is wrong, or does not go with the function, its arguments or results.
     #[error("{what}: {reason}\n  help: {help}")]
     Buckets {

@@ -176,7 +176,7 @@
 //!
 //! | variable | meaning |
 //! |---|---|
-//! | `RAXLA_PLATFORM` | `cpu` (the default), `cuda12`, `cuda13` or `tpu` |
+//! | `RAXLA_PLATFORM` | `cpu` (the default), `cuda` (`cuda12` or `cuda13`), `tpu`, or a plugin's file |
 //! | `RAXLA_PLUGIN`, else `PJRT_PLUGIN_LIBRARY_PATH` | a plugin's file, instead of an installed one |
 //! | `RAXLA_HOME` | where plugins, weights and compiled programs are kept; by default `raxla` in the user's cache directory |
 //! | `RAXLA_OFFLINE` | `1` forbids downloads |
@@ -194,6 +194,8 @@
 //! which of them the partitioner inserted; [`Jit::deny_implicit_gather`] makes large ones of those an error.
 //! [`Rules`] say once what the roles of axes ([`Param::axes`], [`with_logical_sharding`]) mean on a mesh; [`param::init`] makes a model's
 //! parameters in place.
+//!
+//! [`distributed`] joins several processes, whose devices make one mesh.
 //!
 //! # Where to find what
 //! Programs begin with `use raxla::prelude::*`. Operations are methods of [`Tensor`] where there is one main operand, and
@@ -221,6 +223,7 @@
 //! | checkpoints of training | [`checkpoint`] |
 //! | optimizers | [`optim`]: what optax has |
 //! | several devices | [`Mesh`], [`P!`](macro@P), [`PartitionSpec`], [`NamedSharding`], [`SpecTree`], [`Rules`], [`with_sharding`], [`with_logical_sharding`], [`shard_map`], [`shard_map_with`], [`ShardMapOptions`], [`parallel`], [`Communication`] |
+//! | several processes | [`distributed`] |
 //! | collectives | [`psum`], [`pmean`], [`pmax`], [`pmin`], [`all_gather`], [`all_to_all`], [`ppermute`], [`pshuffle`], [`psum_scatter`], [`pvary`], [`axis_index`], [`axis_size`], [`AxisNames`] |
 //! | accelerators that are not there | [`aot`] |
 //! | looking inside | [`debug_print`], [`debug_check`], [`debug_assert()`], [`debug_nans`], [`debug`], [`Jit::explain`], [`testing`] |
@@ -253,6 +256,10 @@ struct ErrorDoctests;
 #[cfg(doctest)]
 struct ShardingDoctests;
 
+#[doc = include_str!("../docs/tpu_vm.md")]
+#[cfg(doctest)]
+struct TpuVmDoctests;
+
 #[doc = include_str!("../docs/plan.md")]
 #[cfg(doctest)]
 struct PlanDoctests;
@@ -281,7 +288,7 @@ pub(crate) use ir::refusal;
 pub use ir::{aval, graph, host, inner, trace, tree};
 pub use mesh::{communication, parallel, pmap};
 pub(crate) use run::file;
-pub use run::{aot, array, cache, debug, export, jit, memory, runtime};
+pub use run::{aot, array, cache, debug, distributed, export, jit, memory, runtime};
 
 #[doc(inline)]
 pub use array::{Array, Element};

@@ -1,7 +1,7 @@
 //! `raxla chat`
 use crate::{
     Result, note,
-    options::{Global, ModelArgs, SamplingArgs, TunedArgs},
+    options::{Global, ModelArgs, SamplingArgs, TunedArgs, axes},
     report, screen, usage,
 };
 use raxla_graphs::{Generation, LoadOptions, Model, template::Message};
@@ -27,6 +27,9 @@ pub struct Args {
     /// Most tokens of an answer
     #[arg(short = 'n', long, default_value_t = 512, value_name = "N")]
     max_new_tokens: usize,
+    /// Divide the model over several devices: heads and hidden units along `model`, as in model=3
+    #[arg(long, value_name = "AXES", value_parser = axes)]
+    mesh: Option<String>,
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
@@ -195,7 +198,10 @@ impl Args {
             return Err(usage("the message is empty: give a text, or none to be asked for messages").into());
         }
         let extra = self.tools.as_deref().map(tools).transpose()?;
-        let client = global.client()?;
+        let (client, mesh) = match &self.mesh {
+            Some(axes) => global.mesh(axes).map(|(client, mesh)| (client, Some(mesh)))?,
+            None => (global.client()?, None),
+        };
         let files = self.model.files()?;
         if files.tokenizer()?.chat_template.is_none() {
             return Err(format!(
@@ -204,7 +210,7 @@ impl Args {
             )
             .into());
         }
-        let load = LoadOptions { caches: Some([1, self.max_new_tokens]), ..LoadOptions::default() };
+        let load = LoadOptions { mesh, caches: Some([1, self.max_new_tokens]), ..LoadOptions::default() };
         let model = self.model.load_to_generate(files, load, &self.tuned, &client)?;
         let mut talk = Talk {
             model: &model,

@@ -1,6 +1,12 @@
 //! `raxla doctor`
-use crate::{Result, machine::Machine, options::Global, plugin::state, probe, screen};
-use raxla::Client;
+use crate::{
+    Result,
+    machine::Machine,
+    options::{Global, ProcessArgs, leave},
+    plugin::state,
+    probe, screen,
+};
+use raxla::{Client, distributed};
 use raxla_xla::{
     Draft, FileState, PLUGIN_VARIABLES, Plugin, PluginStatus, create_own, device_present, find_plugin, offline,
     own_folder, raxla_home, status_of_all,
@@ -13,11 +19,16 @@ use std::{
 
 /// Check this machine: plugins, devices, caches, and what to do about problems
 #[derive(clap::Args)]
-#[command(after_help = "Installs nothing. Exits with 1 when there is no plugin that works on the platform.")]
+#[command(
+    after_help = "Installs nothing. Exits with 1 when there is no plugin that works on the device. Plugins that are listed as `other` are not \
+raxla's to install: docs/compatibility.md says what they need."
+)]
 pub struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    processes: ProcessArgs,
 }
 
 /// One section of the report.
@@ -28,7 +39,10 @@ struct Report {
     free_bytes: Option<u64>,
     offline: bool,
     plugins: Vec<PluginLine>,
+    other_plugins: Vec<OtherLine>,
     plugin_in_use: Option<InUse>,
+    holders: Vec<String>,
+    processes: Vec<String>,
     models: Vec<String>,
     compiled_programs: usize,
     compiled_bytes: u64,
@@ -46,17 +60,29 @@ struct PluginLine {
     version: String,
     state: &'static str,
 }
+/// A plugin that is not ours to install.
+#[derive(serde::Serialize)]
+struct OtherLine {
+    kind: &'static str,
+    package: &'static str,
+    devices: &'static str,
+    needs: &'static str,
+    device_present: bool,
+    has_wheels: bool,
+}
 #[derive(serde::Serialize)]
 struct InUse {
     path: String,
     pjrt: String,
     platform: String,
+    version: String,
     devices: Vec<String>,
 }
 
 impl Args {
     /// Run the command.
     pub fn run(self, global: &Global) -> Result {
+        let session = self.processes.join()?;
         let report = examine(global);
         let mut out = screen::stdout();
         match self.json {
@@ -64,7 +90,7 @@ impl Args {
             false => write!(out, "{}", text(&report))?,
         }
         match report.plugin_in_use {
-            Some(_) => Ok(()),
+            Some(_) => leave(session),
             None => {
                 let platform = global.platform();
                 Err(format!("no `{platform}` plugin works, so nothing can run on it: see the problems above").into())
@@ -115,7 +141,11 @@ fn examine(global: &Global) -> Report {
         free_bytes,
         offline: offline(),
         plugins: plugins.iter().map(line).collect(),
+        other_plugins: raxla_xla::others().iter().map(other).collect(),
         plugin_in_use,
+        holders: ["tpu", "cuda"].into_iter().flat_map(raxla_xla::holders).map(|holder| holder.to_string()).collect(),
+        processes: distributed::processes()
+            .map_or(vec![], |all| all.members().iter().map(ToString::to_string).collect()),
         models: here(),
         compiled_programs,
         compiled_bytes,
@@ -123,11 +153,18 @@ fn examine(global: &Global) -> Report {
     }
 }
 
+fn other(other: &'static raxla_xla::Other) -> OtherLine {
+    let raxla_xla::Other { kind, package, devices, needs, .. } = other;
+    OtherLine { kind, package, devices, needs, device_present: other.is_present(), has_wheels: other.has_wheels() }
+}
+
 /// The plugin that would be used, tried. Nothing is installed: whoever asks what is wrong does not ask for downloads.
 fn in_use(global: &Global, plugins: &[PluginStatus]) -> Result<InUse> {
     let platform = global.platform();
     let named = |v: &str| std::env::var_os(v).is_some_and(|path| !path.is_empty());
-    let installed = |s: &PluginStatus| s.entry.kind == platform && s.state == FileState::Verified;
+    let installed = |s: &PluginStatus| {
+        (s.entry.kind == platform || s.entry.platform_name == platform) && s.state == FileState::Verified
+    };
     if global.plugin().is_none() && !PLUGIN_VARIABLES.iter().any(|v| named(v)) && !plugins.iter().any(installed) {
         return Err(missing(&platform, plugins)?.into());
     }
@@ -139,7 +176,8 @@ fn in_use(global: &Global, plugins: &[PluginStatus]) -> Result<InUse> {
         path: path.display().to_string(),
         pjrt: format!("{major}.{minor}"),
         platform: client.platform_name().into(),
-        devices: client.devices().iter().map(|d| d.to_string()).collect(),
+        version: client.platform_version().into(),
+        devices: client.all_devices().iter().map(|d| d.to_string()).collect(),
     })
 }
 
@@ -162,7 +200,7 @@ fn missing(platform: &str, plugins: &[PluginStatus]) -> Result<String> {
     if !others.is_empty() {
         let others = others.join(", ");
         remedy +=
-            &format!("; installed is {others}: choose it with --platform, or leave out --platform and RAXLA_PLATFORM");
+            &format!("; installed is {others}: choose it with --device, or leave out --device and RAXLA_PLATFORM");
     }
     Ok(format!("{what}\n  help: {remedy}"))
 }
@@ -193,6 +231,21 @@ fn text(r: &Report) -> String {
     let _ = writeln!(s, "home      {}{free}{}", r.home, if r.offline { ", offline" } else { "" });
     for p in &r.plugins {
         let _ = writeln!(s, "plugin    {:7} {} {}: {}", p.kind, p.package, p.version, p.state);
+    }
+    for o in &r.other_plugins {
+        let sign = if o.device_present { ", which this machine may have" } else { "" };
+        let wheels = if o.has_wheels { "" } else { " (no wheel for this system)" };
+        let _ = writeln!(s, "other     {:11} {}: {}{sign}{wheels}", o.kind, o.package, o.devices);
+        if o.device_present {
+            let _ = writeln!(s, "          its library is named with --device PATH; it needs {}", o.needs);
+        }
+    }
+    r.holders.iter().for_each(|holder| {
+        let _ = writeln!(s, "held by   {holder}");
+    });
+    for (i, process) in r.processes.iter().enumerate() {
+        let this = if i == distributed::process_index() { ": this" } else { "" };
+        let _ = writeln!(s, "process   {i}, {process}{this}");
     }
     if let Some(u) = &r.plugin_in_use {
         let _ = writeln!(s, "in use    {} (PJRT {}, platform {})", u.path, u.pjrt, u.platform);

@@ -1,7 +1,7 @@
 //! `raxla generate`
 use crate::{
     Result, note,
-    options::{Global, ModelArgs, SamplingArgs, TunedArgs, axes, prompt, prompts},
+    options::{Global, ModelArgs, ProcessArgs, SamplingArgs, TunedArgs, axes, leave, prompt, prompts},
     report::{json, summary},
     screen, usage,
 };
@@ -50,6 +50,8 @@ pub struct Args {
     beams: BeamArgs,
     #[command(flatten)]
     running: Running,
+    #[command(flatten)]
+    processes: ProcessArgs,
 }
 
 /// Search instead of choosing token by token.
@@ -149,6 +151,7 @@ impl Args {
             Some(file) => prompts(file)?,
             None => vec![Ok(prompt(self.prompt.as_deref(), self.prompt_file.as_ref())?)],
         };
+        let session = self.processes.join()?;
         let (client, mesh) = match &self.running.mesh {
             Some(axes) => global.mesh(axes).map(|(client, mesh)| (client, Some(mesh)))?,
             None => (global.client()?, None),
@@ -161,9 +164,10 @@ impl Args {
         let other = self.running.draft.as_ref().map(|name| self.model.load_other(name, &client)).transpose()?;
         let draft = other.as_ref().map(Draft::Model).or(self.running.lookup.then_some(Draft::Lookup(LOOKUP)));
         match (several, &lines[0]) {
-            (false, Ok(text)) => self.one(&model, text, &options, draft),
-            _ => self.many(&model, &lines, &options),
+            (false, Ok(text)) => self.one(&model, text, &options, draft)?,
+            _ => self.many(&model, &lines, &options)?,
         }
+        leave(session)
     }
 
     /// The prompts, judged before the model is loaded. Lines of a batch that cannot be prompts do not keep the others from being

@@ -58,8 +58,14 @@ Environment:
   RAXLA_HOME           where plugins, models and programs are kept
                        [default: ~/.cache/raxla]
   RAXLA_OFFLINE        1: never download
-  RAXLA_PLATFORM       as --platform
+  RAXLA_PLATFORM       as --device
   RAXLA_PLUGIN         as --plugin
+  TPU_LIBRARY_PATH     libtpu's file
+  XLA_CLIENT_MEM_FRACTION, XLA_PYTHON_CLIENT_PREALLOCATE,
+  XLA_PYTHON_CLIENT_ALLOCATOR:
+                       how GPUs' memory is taken, as JAX reads them
+  RAXLA_COORDINATOR_ADDRESS, RAXLA_NUM_PROCESSES, RAXLA_PROCESS_ID:
+                       as --coordinator, --num-processes, --process-id
   RAXLA_PIP            what takes pip's arguments in place of `python3 -m pip`
   RAXLA_MEMORY_LIMIT   how much memory to hold at most, as in 16GB,
                        in place of what the system says
@@ -71,7 +77,7 @@ Environment:
                        as Hugging Face's own tools read them
 
 Exit codes: 0 success, 1 failure, 2 wrong use of the command line, 75 training stopped by a signal, and \
-saved";
+saved, 76 another process of the same command was lost";
 
 #[derive(Subcommand)]
 enum Command {

@@ -3,8 +3,9 @@ use crate::{Result, note, probe, tuned::Entry, usage};
 use clap::Args;
 use raxla::{
     Client, DType, Mesh, Param,
+    distributed::{self, Session},
     prim::{Arithmetic, Format},
-    runtime,
+    runtime::{self, NamedValue},
 };
 use raxla_graphs::{
     Files, LoadOptions, Matrices, Model, Sampling, TiedHead,
@@ -15,19 +16,23 @@ use raxla_graphs::{
 use raxla_xla::MAX_CPU_DEVICES;
 use std::{
     io::{BufRead, IsTerminal, Read},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 /// Options of every command.
 #[derive(Args)]
 #[command(next_help_heading = "Plugin and log")]
 pub struct Global {
-    /// Run on cpu, cuda12, cuda13 or tpu [default: RAXLA_PLATFORM, else cpu]
-    #[arg(long, global = true, value_name = "NAME")]
-    platform: Option<String>,
+    /// Run on cpu, cuda, tpu, or by the plugin in the file PATH [default: RAXLA_PLATFORM, else cpu]
+    #[arg(long, alias = "platform", global = true, value_name = "NAME|PATH")]
+    device: Option<String>,
     /// Use this PJRT plugin file instead of the installed one
     #[arg(long, global = true, value_name = "PATH")]
     plugin: Option<PathBuf>,
+    /// Give the plugin this option when it starts; may be repeated. Of GPUs: memory_fraction=0.9, preallocate=false,
+    /// allocator=cuda_async
+    #[arg(long = "plugin-option", global = true, value_name = "NAME=VALUE", value_parser = plugin_option)]
+    plugin_options: Vec<(String, NamedValue)>,
     /// Show the plugin's own messages and raxla's log; twice for more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
@@ -49,13 +54,25 @@ impl Global {
             .init();
         raxla_xla::set_verbose(self.verbose > 0);
     }
-    /// The platform's name.
+    /// The platform's name, or the path that was given in its place.
     pub fn platform(&self) -> String {
-        self.platform.clone().or_else(|| std::env::var("RAXLA_PLATFORM").ok()).unwrap_or_else(|| "cpu".into())
+        let variable = || std::env::var("RAXLA_PLATFORM").ok().filter(|name| !name.is_empty());
+        self.device.clone().or_else(variable).unwrap_or_else(|| "cpu".into())
     }
     /// The plugin named on the command line.
-    pub fn plugin(&self) -> Option<&std::path::Path> {
-        self.plugin.as_deref()
+    pub fn plugin(&self) -> Option<&Path> {
+        self.plugin.as_deref().or(self.device.as_deref().filter(|name| runtime::is_path(name)).map(Path::new))
+    }
+    /// As other commands take it: `--device` and what belongs to it.
+    pub fn again(&self) -> Vec<String> {
+        let mut all = vec!["--device".to_string(), self.platform()];
+        all.extend(self.plugin_options.iter().map(|(name, value)| match value {
+            NamedValue::Ints(list) => {
+                format!("--plugin-option={name}={},", list.iter().map(i64::to_string).collect::<Vec<_>>().join(","))
+            }
+            value => format!("--plugin-option={name}={value}"),
+        }));
+        all
     }
     /// Load the plugin, installing it if need be.
     pub fn client(&self) -> Result<Client> {
@@ -69,7 +86,13 @@ impl Global {
         self.client_with(None)
     }
     fn client_with(&self, cpu_devices: Option<usize>) -> Result<Client> {
-        let options = runtime::Options { platform: self.platform(), plugin: self.plugin.clone(), cpu_devices };
+        let options = runtime::Options {
+            platform: self.platform(),
+            plugin: self.plugin.clone(),
+            cpu_devices,
+            create_options: self.plugin_options.clone(),
+            ..Default::default()
+        };
         Ok(runtime::client_with(&options)?)
     }
     /// A mesh written `data=2,model=3`, and its client: on the CPU, with as many virtual devices as it needs.
@@ -87,6 +110,72 @@ impl Global {
         let mesh = Mesh::new(&client, axes)?;
         Ok((client, mesh))
     }
+}
+
+/// An option of a plugin, with a value of the type that it has: a number, a truth value, a list of numbers with a comma in it, or else a
+/// text. What XLA takes on GPUs has the type that it takes.
+fn plugin_option(text: &str) -> std::result::Result<(String, NamedValue), String> {
+    let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("it must be NAME=VALUE")?;
+    let float = || value.parse::<f32>().map(NamedValue::Float);
+    let list =
+        || value.split(',').filter(|n| !n.is_empty()).map(|n| n.trim().parse().ok()).collect::<Option<Vec<i64>>>();
+    let value = match (name, value) {
+        ("memory_fraction", _) => match float() {
+            Ok(NamedValue::Float(part)) if part > 0.0 && part <= 1.0 => NamedValue::Float(part),
+            _ => return Err(format!("`{value}` is no part of a memory: it is a number from 0 to 1")),
+        },
+        ("allocator", _) if !runtime::GPU_ALLOCATORS.contains(&value) => {
+            return Err(format!("`{value}` is none of {}", runtime::GPU_ALLOCATORS.join(", ")));
+        }
+        (_, "true") => NamedValue::Bool(true),
+        (_, "false") => NamedValue::Bool(false),
+        _ if value.contains(',') => list().map_or_else(|| NamedValue::String(value.into()), NamedValue::Ints),
+        _ => match value.parse() {
+            Ok(int) => NamedValue::Int(int),
+            Err(_) => float().unwrap_or_else(|_| NamedValue::String(value.into())),
+        },
+    };
+    Ok((name.to_string(), value))
+}
+
+/// How this process joins others of the same command.
+#[derive(Args)]
+#[command(next_help_heading = "Several processes")]
+pub struct ProcessArgs {
+    /// Join the other processes of the same command: SLURM, Open MPI, Kubernetes or a TPU pod say which they are, or the options below
+    #[arg(long)]
+    distributed: bool,
+    /// Where they meet: host:port of etcd [default: RAXLA_COORDINATOR_ADDRESS]
+    #[arg(long, value_name = "ADDR")]
+    coordinator: Option<String>,
+    /// How many they are [default: RAXLA_NUM_PROCESSES]
+    #[arg(long, value_name = "N")]
+    num_processes: Option<usize>,
+    /// Which of them this is, from 0 [default: RAXLA_PROCESS_ID]
+    #[arg(long, value_name = "I")]
+    process_id: Option<usize>,
+}
+
+impl ProcessArgs {
+    /// Joins the others, if there are some; before the client is made.
+    pub fn join(&self) -> Result<Option<Session>> {
+        let ProcessArgs { distributed, coordinator, num_processes, process_id } = self;
+        if !distributed && coordinator.is_none() && num_processes.is_none() && process_id.is_none() {
+            return Ok(None);
+        }
+        let options = distributed::Options {
+            coordinator_address: coordinator.clone(),
+            num_processes: *num_processes,
+            process_id: *process_id,
+            ..Default::default()
+        };
+        Ok(Some(distributed::initialize(&options)?))
+    }
+}
+
+/// Ends together with the others.
+pub fn leave(session: Option<Session>) -> Result {
+    Ok(session.map_or(Ok(()), Session::shutdown)?)
 }
 
 /// Which model, and how to hold it.

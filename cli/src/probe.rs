@@ -18,7 +18,7 @@ pub fn check(global: &Global) -> Result {
     let plugin = raxla_xla::find_plugin_for_device(&global.platform(), global.plugin())?;
     let outcome = env::current_exe().and_then(|raxla| {
         let mut child = Command::new(raxla);
-        child.args(["probe", "--platform", &global.platform(), "--plugin"]).arg(&plugin);
+        child.arg("probe").args(global.again()).arg("--plugin").arg(&plugin);
         // the reason is a log line that is not shown otherwise
         child.env("RAXLA_VERBOSE", "1").env_remove("TF_CPP_MIN_LOG_LEVEL").stdin(Stdio::null()).output()
     });

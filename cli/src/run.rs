@@ -1,5 +1,9 @@
 //! `raxla run`
-use crate::{Result, options::Global, screen, usage};
+use crate::{
+    Result,
+    options::{Global, ProcessArgs, leave},
+    screen, usage,
+};
 use raxla::{
     Array, Aval,
     export::{self, Program},
@@ -25,6 +29,8 @@ pub struct Args {
     /// Write the results into this safetensors file
     #[arg(short, long, value_name = "FILE", requires = "inputs")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    processes: ProcessArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -52,6 +58,7 @@ impl Args {
             return crate::compile::in_child(CHILD, &died);
         }
         let bytes = raxla_xla::read_file(&self.program, MOST).map_err(|e| format!("{path}: it cannot be read: {e}"))?;
+        let session = self.processes.join()?;
         let client = global.client()?;
         runtime::set_client(client.clone());
         let program = export::load(&bytes, &client).map_err(|e| format!("{path}: {e}"))?;
@@ -79,7 +86,7 @@ impl Args {
         if let Some(path) = &self.output {
             tree::save(&named, path)?;
         }
-        Ok(())
+        leave(session)
     }
 }
 

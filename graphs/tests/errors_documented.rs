@@ -4,8 +4,8 @@
 use proc_macro2::{TokenStream, TokenTree};
 use raxla::{
     Array, Aval, Axis, DType, Host, Key, Mesh, P, Tensor, Tree, checkpoint::CheckpointManager, cond, custom_jvp,
-    debug_assert, debug_check, debug_nans, einsum, grad, jit, jit::Buckets, literal, prim::CustomCall, psum, runtime,
-    scan, scope, shard_map, trace::trace_graph, tree, vjp, vmap, vmap_axes, while_loop, zeros,
+    debug_assert, debug_check, debug_nans, distributed, einsum, grad, jit, jit::Buckets, literal, prim::CustomCall,
+    psum, runtime, scan, scope, shard_map, trace::trace_graph, tree, vjp, vmap, vmap_axes, while_loop, zeros,
 };
 use raxla_graphs::{
     Beams, Draft, Generation, LoadError, LoadOptions, Model, Sampling, hub::HubOptions, source::Source,
@@ -165,6 +165,7 @@ fn messages_of_the_framework_are_shown() {
     let other = tree::load(&named([3, 2], "b", 3), &path).map(|_| ()).expect_err("another tree");
     assert_shown(&other.to_string(), &[(&*path.display().to_string(), "model.safetensors")]);
     wrong_checkpoints();
+    no_processes();
     let f = jit(|x: Tensor| x.sum(0)).named("sum").donate([0]);
     assert_shown(&f.call((x.clone(),)).expect_err("no result of that type").to_string(), &[]);
     let compiled = jit(|x: Tensor| x.sum(0)).compile_for((&x,)).expect("it compiles");
@@ -213,6 +214,13 @@ fn wrong_checkpoints() {
     fs::write(&shard, bytes).expect("it is written");
     let damaged = manager.verify(100).expect_err("one bit is another");
     assert_shown(&damaged.to_string(), &[(&*folder, "run")]);
+}
+
+fn no_processes() {
+    let nothing =
+        distributed::cluster::Environment { variable: &|_| None, metadata: &|_| None, hosts: &String::new, tpu: false };
+    let unsaid = distributed::Options::default().place(&nothing).expect_err("nobody says it");
+    assert_shown(&unsaid.to_string(), &[]);
 }
 
 fn wrong_buckets() {

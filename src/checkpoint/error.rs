@@ -35,6 +35,8 @@ pub enum Problem {
     Io(io::ErrorKind),
     /// It was written by a newer raxla, or cannot be written as it is: two leaves of one path, a step that is there already.
     Unsupported,
+    /// Of several processes that save together, another one failed, or they do not save the same.
+    Together,
 }
 
 impl CheckpointError {

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     array::Array,
+    distributed,
     error::{Error, Result},
     file::{Draft, remove_abandoned_drafts},
     optim::Typed,
@@ -58,7 +59,8 @@ pub struct Restored<M> {
 pub struct CheckpointManager {
     folder: PathBuf,
     options: CheckpointManagerOptions,
-    _lock: File,
+    /// Of several processes, the first has it.
+    _lock: Option<File>,
     saving: Option<JoinHandle<Result<Saved>>>,
     /// Steps that were found damaged.
     damaged: BTreeSet<u64>,
@@ -73,8 +75,11 @@ impl CheckpointManager {
     pub fn open(folder: impl AsRef<Path>, options: CheckpointManagerOptions) -> Result<CheckpointManager> {
         let folder = folder.as_ref();
         fs::create_dir_all(folder).map_err(|e| CheckpointError::unwritable(folder, &e))?;
-        let _lock = lock::take(folder)?;
-        remove_abandoned_drafts(folder);
+        let first = distributed::process_index() == 0;
+        let _lock = first.then(|| lock::take(folder)).transpose()?;
+        if first {
+            remove_abandoned_drafts(folder);
+        }
         Ok(CheckpointManager { folder: folder.into(), options, _lock, saving: None, damaged: BTreeSet::new() })
     }
     /// Its folder.
@@ -111,7 +116,9 @@ impl CheckpointManager {
             (self.folder.clone(), self.options.preservation.clone(), self.damaged.clone());
         let work = move || {
             let saved = plan.write(&target, step, metadata)?;
-            retain::apply(&folder, &policies, &damaged)?;
+            if distributed::process_index() == 0 {
+                retain::apply(&folder, &policies, &damaged)?;
+            }
             Ok(saved)
         };
         let thread = thread::Builder::new().name("raxla-checkpoint".into()).spawn(work);

@@ -48,10 +48,16 @@
 //! removed by being renamed first. So a process that is killed leaves whole ones only, and what it had not finished is removed by
 //! the next manager of the folder. A lock keeps a second writer out; readers ([`Checkpoint`]) need none.
 //!
+//! # Several processes
+//! In a program of several [processes](crate::distributed) all save the same tree, into a folder that all hosts share: each writes the parts
+//! that its devices hold first, and process 0, which alone has the lock, the index and what each process has for itself. A save is done
+//! in all processes or in none. Restoring reads the parts that a process's devices take, whoever wrote them.
+//!
 //! # The format
 //! ```text
 //! run/step_00000100/checkpoint.json                    the index
 //! run/step_00000100/shard-00001-of-00008.safetensors   the parts of arrays that one device held
+//! run/step_00000100/process-00002-shard-00001-of-00004.safetensors   likewise, of several processes
 //! ```
 //! The index is JSON: `format` ("raxla checkpoint"), `version` (1), `raxla` (the version that wrote it), `step`; `leaves`, a list in the
 //! order of the tree, each with its `path` (`0.layers.3.w`), `dtype`, global `shape` and `pieces`; `files`, for each its length `bytes` and
@@ -78,6 +84,7 @@ mod report;
 mod restore;
 mod retain;
 mod save;
+mod together;
 
 pub use error::{CheckpointError, Problem};
 pub use manager::{CheckpointManager, CheckpointManagerOptions, Restored};

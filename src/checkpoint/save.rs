@@ -3,9 +3,10 @@ use super::{
     CheckpointError, INDEX, Metadata, Problem,
     index::{Crc, FileInfo, Index, Leaf, Piece},
     stored,
+    together::{Placed, Together},
 };
 use crate::{
-    array::{Array, Shard},
+    array::Array,
     error::Result,
     file::{
         COLLIDING, Draft,
@@ -16,6 +17,7 @@ use crate::{
 use std::{
     collections::{BTreeMap, HashSet},
     fs::{self, File},
+    ops::Range,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -35,8 +37,11 @@ pub struct Saved {
 
 /// What is to be written. It holds the arrays, so that nobody else's computation takes over their memory.
 pub(super) struct Plan {
+    /// With the pieces of all processes.
     leaves: Vec<Leaf>,
+    /// Those of this process.
     shards: Vec<Vec<Part>>,
+    together: Option<Together>,
 }
 /// A piece to be written: its place in the index, and its values.
 struct Part {
@@ -51,15 +56,20 @@ impl Plan {
     pub(super) fn of<M: Tree<Array>>(target: &Path, tree: &M, max_file_bytes: u64) -> Result<Plan> {
         let mut leaves: Vec<Leaf> = vec![];
         let mut on_devices: BTreeMap<i64, Vec<Part>> = BTreeMap::new();
+        let together = Together::with_others();
+        let is_first = together.as_ref().is_none_or(Together::is_first);
         tree.visit(|at, array| {
             let (aval, leaf) = (array.aval(), leaves.len());
-            let parts = array.addressable_shards().into_iter().filter(|shard| shard.first);
             // (of nothing, one part is enough)
-            let parts = parts.take(if aval.size() == 0 { 1 } else { usize::MAX });
+            let parts = array.parts().into_iter().take(if aval.size() == 0 { 1 } else { usize::MAX });
+            // what each process has for itself is that of the first
+            let ours = is_first || !array.is_fully_addressable();
             let mut pieces = vec![];
-            for (piece, shard) in parts.enumerate() {
-                pieces.push(of_shard(&at.to_string(), aval.dims.as_slice(), &shard));
-                on_devices.entry(shard.device.id()).or_default().push(Part { leaf, piece, data: shard.data });
+            for (piece, (index, shard)) in parts.enumerate() {
+                pieces.push(of_part(&at.to_string(), aval.dims.as_slice(), &index));
+                if let Some(shard) = shard.filter(|_| ours) {
+                    on_devices.entry(shard.device.id()).or_default().push(Part { leaf, piece, data: shard.data });
+                }
             }
             let dtype = aval.dtype.name().to_string();
             leaves.push(Leaf { path: at.to_string(), dtype, shape: aval.dims.clone(), pieces });
@@ -83,18 +93,35 @@ impl Plan {
             }
             shards.push(shard);
         }
-        Ok(Plan { leaves, shards })
+        Ok(Plan { leaves, shards, together })
     }
 
     /// Writes everything into a hidden folder beside `target`, which gets its name when all of it is on the disk. What is at
-    /// `target` then has to be damaged, and goes.
+    /// `target` then has to be damaged, and goes. Of several processes, each writes its parts, and the first the rest.
     pub(super) fn write(mut self, target: &Path, step: u64, metadata: Metadata) -> Result<Saved> {
         let start = Instant::now();
-        let unwritable = |e: std::io::Error| CheckpointError::unwritable(target, &e);
-        let draft = Draft::folder(target).map_err(unwritable)?;
+        let Some(together) = self.together.take() else {
+            let draft = Draft::folder(target).map_err(|e| CheckpointError::unwritable(target, &e))?;
+            let files = self.write_shards(target, draft.path(), "shard")?;
+            return self.publish(draft, target, step, metadata, files, start);
+        };
+        let draft = together.is_first().then(|| Draft::folder(target));
+        let draft = draft.transpose().map_err(|e| CheckpointError::unwritable(target, &e));
+        let (draft, folder) = together.folder(target, draft)?;
+        let prefix = format!("process-{:05}-shard", together.index() + 1);
+        let written = self.write_shards(target, &folder, &prefix);
+        let places = self.shards_of(&prefix);
+        let files = together.joined(&mut self.leaves, target, written, places)?;
+        let published = draft.map(|draft| self.publish(draft, target, step, metadata, files, start));
+        together.done(target, step, published)
+    }
+
+    /// Writes the shard files of this process.
+    fn write_shards(&mut self, target: &Path, folder: &Path, prefix: &str) -> Result<BTreeMap<String, FileInfo>> {
         let (count, mut files, mut staging) = (self.shards.len(), BTreeMap::new(), vec![]);
-        for (i, parts) in self.shards.into_iter().enumerate() {
-            let name = format!("shard-{:05}-of-{count:05}.safetensors", i + 1);
+        let sync = prefix != "shard";
+        for (i, parts) in std::mem::take(&mut self.shards).into_iter().enumerate() {
+            let name = format!("{prefix}-{:05}-of-{count:05}.safetensors", i + 1);
             let places: Vec<(usize, usize)> = parts.iter().map(|part| (part.leaf, part.piece)).collect();
             let tensor = |leaves: &[Leaf], part: &Part| leaves[part.leaf].pieces[part.piece].tensor.clone();
             let entries = parts.into_iter().map(|part| {
@@ -107,12 +134,16 @@ impl Plan {
                 Ok(Entry { name: tensor(&self.leaves, &part), dtype, data: part.data })
             });
             let (entries, path) = (entries.collect::<Result<_>>()?, target.join(&name));
-            let file = File::create_new(draft.path().join(&name)).map_err(unwritable)?;
+            let unwritable = |e: std::io::Error| CheckpointError::unwritable(&path, &e);
+            let file = File::create_new(folder.join(&name)).map_err(unwritable)?;
+            // (what other hosts write is theirs to bring to the disk)
+            let synced = sync.then(|| file.try_clone()).transpose().map_err(unwritable)?;
             let written = stream::write(file, entries, &mut staging).map_err(|failure| match failure {
                 Failure::Io(e) => CheckpointError::unwritable(&path, &e),
                 Failure::Array(e) => e,
                 Failure::Format(why) => CheckpointError::error(&path, Problem::Unsupported, why, "rename the leaf"),
             })?;
+            synced.map_or(Ok(()), |file| file.sync_all()).map_err(unwritable)?;
             for (leaf, piece) in places {
                 let piece = &mut self.leaves[leaf].pieces[piece];
                 piece.crc32 = Crc(written.tensors[&piece.tensor]);
@@ -120,8 +151,31 @@ impl Plan {
             }
             files.insert(name, FileInfo { bytes: written.bytes, header_crc32: Crc(written.header) });
         }
-        let saved = |seconds| Saved { step, files: count, bytes: files.values().map(|f| f.bytes).sum(), seconds };
-        let saved = saved(0.0);
+        Ok(files)
+    }
+
+    /// The pieces that were written into files of this prefix, by leaf and number.
+    fn shards_of(&self, prefix: &str) -> Vec<Placed> {
+        let mut all = vec![];
+        for (leaf, Leaf { pieces, .. }) in self.leaves.iter().enumerate() {
+            let ours = pieces.iter().enumerate().filter(|(_, piece)| piece.file.starts_with(prefix));
+            all.extend(ours.map(|(piece, p)| Placed { leaf, piece, file: p.file.clone(), crc32: p.crc32 }));
+        }
+        all
+    }
+
+    /// Writes the index, and gives the folder its name.
+    fn publish(
+        self,
+        draft: Draft,
+        target: &Path,
+        step: u64,
+        metadata: Metadata,
+        files: BTreeMap<String, FileInfo>,
+        start: Instant,
+    ) -> Result<Saved> {
+        let unwritable = |e: std::io::Error| CheckpointError::unwritable(target, &e);
+        let saved = Saved { step, files: files.len(), bytes: files.values().map(|f| f.bytes).sum(), seconds: 0.0 };
         let index = Index::new(step, self.leaves, files, metadata);
         let unspeakable =
             |e| CheckpointError::error(target, Problem::Unsupported, format!("{e}"), "change the metadata");
@@ -135,14 +189,14 @@ impl Plan {
     }
 }
 
-/// The piece of an array of these sizes that a device holds, but for its file and checksum.
-fn of_shard(path: &str, dims: &[usize], shard: &Shard) -> Piece {
-    let shape = shard.data.dims().to_vec();
-    let offset = shard.index.iter().map(|range| range.start).collect();
+/// The piece of an array of these sizes with these ranges, but for its file and checksum.
+fn of_part(path: &str, dims: &[usize], index: &[Range<usize>]) -> Piece {
+    let shape: Vec<usize> = index.iter().map(Range::len).collect();
+    let offset = index.iter().map(|range| range.start).collect();
     let tensor = match shape == dims {
         true => path.to_string(),
         false => {
-            let ranges: Vec<String> = shard.index.iter().map(|r| format!("{}:{}", r.start, r.end)).collect();
+            let ranges: Vec<String> = index.iter().map(|r| format!("{}:{}", r.start, r.end)).collect();
             format!("{path}[{}]", ranges.join(","))
         }
     };

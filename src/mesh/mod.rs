@@ -39,7 +39,17 @@ pub struct Mesh(Arc<Inner>);
 struct Inner {
     axes: Vec<(Arc<str>, usize)>,
     devices: Vec<Device>,
+    /// Which of them are those of this process, by their numbers.
+    addressable: Vec<usize>,
     client: Option<Client>,
+}
+
+impl Inner {
+    fn new(axes: Vec<(Arc<str>, usize)>, devices: Vec<Device>, client: Option<Client>) -> Inner {
+        let own = |device: &Device| client.as_ref().is_some_and(|client| client.devices().contains(device));
+        let addressable = (0..devices.len()).filter(|i| own(&devices[*i])).collect();
+        Inner { axes, devices, addressable, client }
+    }
 }
 
 impl PartialEq for Mesh {
@@ -70,12 +80,13 @@ fn wrong(reason: impl Into<String>, help: impl Into<String>) -> Error {
 }
 
 impl Mesh {
-    /// The first devices of a client as a grid with these axes; the last axis counts fastest. JAX: `jax.make_mesh`.
+    /// The first devices of a client as a grid with these axes; the last axis counts fastest. In a program of several processes
+    /// ([`distributed`](crate::distributed)) they are those of all, and each process makes the same mesh. JAX: `jax.make_mesh`.
     ///
     /// # Errors
     /// More devices than there are; sizes of zero; a name given twice.
     pub fn new<N: AsRef<str>>(client: &Client, axes: impl IntoIterator<Item = (N, usize)>) -> Result<Mesh> {
-        Mesh::of(client, client.devices().to_vec(), axes)
+        Mesh::of(client, client.all_devices().to_vec(), axes)
     }
 
     /// These devices, of one client, in this order, as a grid. JAX: `jax.sharding.Mesh(devices, axis_names)`.
@@ -100,7 +111,7 @@ impl Mesh {
         if let Some(twin) = (1..n).find(|i| devices[..*i].iter().any(|d| d.id() == devices[*i].id())) {
             return Err(wrong(format!("device {} is in the mesh twice", devices[twin].id()), "name each device once"));
         }
-        Ok(Mesh(Arc::new(Inner { axes: mesh.0.axes.clone(), devices, client: Some(client.clone()) })))
+        Ok(Mesh(Arc::new(Inner::new(mesh.0.axes.clone(), devices, Some(client.clone())))))
     }
 
     /// All devices of a client along one axis. JAX: `jax.make_mesh((n,), (name,))`.
@@ -108,7 +119,7 @@ impl Mesh {
     /// # Errors
     /// None but an unusable name.
     pub fn auto(client: &Client, axis: &str) -> Result<Mesh> {
-        Mesh::new(client, [(axis, client.devices().len())])
+        Mesh::new(client, [(axis, client.all_devices().len())])
     }
 
     /// A mesh without devices: for tracing, lowering, and questions about shapes. JAX: `AbstractMesh`.
@@ -133,7 +144,7 @@ impl Mesh {
         if axes.iter().try_fold(1usize, |n, a| n.checked_mul(a.1)).is_none() {
             return Err(wrong("the sizes of the mesh multiply to more than can be counted", "make an axis smaller"));
         }
-        Ok(Mesh(Arc::new(Inner { axes, devices: vec![], client: None })))
+        Ok(Mesh(Arc::new(Inner::new(axes, vec![], None))))
     }
 
     /// Read `data=2,fsdp=2,model=2`.
@@ -166,6 +177,18 @@ impl Mesh {
     pub fn devices(&self) -> &[Device] {
         &self.0.devices
     }
+    /// Those of the devices that are this process's, in the same order. JAX: `mesh.local_devices`.
+    pub fn addressable_devices(&self) -> impl Iterator<Item = &Device> {
+        self.0.addressable.iter().map(|i| &self.0.devices[*i])
+    }
+    /// The numbers of this process's devices, in the order of [`Mesh::devices`].
+    pub(crate) fn addressable(&self) -> &[usize] {
+        &self.0.addressable
+    }
+    /// Are all devices this process's? JAX: `not mesh.is_multi_process`.
+    pub fn is_local(&self) -> bool {
+        self.0.addressable.len() == self.0.devices.len()
+    }
     /// The client of the devices.
     ///
     /// # Errors
@@ -189,7 +212,7 @@ impl Mesh {
         let axes = self.0.axes.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, a)| a.clone()).collect();
         let numbered = self.0.devices.iter().enumerate();
         let chosen = numbered.filter(|(i, _)| self.coordinates(*i)[at] == number).map(|(_, d)| d.clone());
-        Ok(Mesh(Arc::new(Inner { axes, devices: chosen.collect(), client: self.0.client.clone() })))
+        Ok(Mesh(Arc::new(Inner::new(axes, chosen.collect(), self.0.client.clone()))))
     }
     /// Where device number `i` (in the order of [`Mesh::devices`]) is along each axis.
     pub fn coordinates(&self, mut i: usize) -> Vec<usize> {

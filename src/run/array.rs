@@ -273,7 +273,7 @@ impl fmt::Display for Array {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self.to_host() {
             Ok(h) => fmt::Display::fmt(&h, f),
-            Err(_) => write!(f, "{}, deleted", self.aval()),
+            Err(e) => write!(f, "{}, {}", self.aval(), unreadable(&e)),
         }
     }
 }
@@ -282,7 +282,7 @@ impl fmt::LowerExp for Array {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self.to_host() {
             Ok(h) => fmt::LowerExp::fmt(&h, f),
-            Err(_) => write!(f, "{}, deleted", self.aval()),
+            Err(e) => write!(f, "{}, {}", self.aval(), unreadable(&e)),
         }
     }
 }
@@ -290,7 +290,12 @@ impl fmt::Debug for Array {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self.to_host() {
             Ok(h) => write!(f, "Array({h:?})"),
-            Err(_) => write!(f, "Array({}, deleted)", self.aval()),
+            Err(e) => write!(f, "Array({}, {})", self.aval(), unreadable(&e)),
         }
     }
+}
+
+/// What is shown in place of elements that cannot be had.
+fn unreadable(e: &Error) -> &'static str {
+    if matches!(e, Error::Mismatch { .. }) { "partly in other processes" } else { "deleted" }
 }

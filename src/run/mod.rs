@@ -3,6 +3,7 @@ pub mod aot;
 pub mod array;
 pub mod cache;
 pub mod debug;
+pub mod distributed;
 pub mod export;
 pub mod file;
 pub mod jit;

@@ -1,7 +1,9 @@
 //! Clients: the connection to a plugin's devices.
 
 use crate::{
-    Code, CompileOptions, Device, Error, Executable, Memory, NamedValue, Plugin, Result, inside,
+    Code, CompileOptions, Device, Error, Executable, KeyValueStore, Memory, NamedValue, Plugin, Result, holders,
+    inside,
+    key_value::Callbacks,
     launch::{Launch, Progress},
     named_value::{self, slice, string},
     sys,
@@ -52,6 +54,8 @@ struct Inner {
     launches: Mutex<VecDeque<Arc<Launch>>>,
     progress: Progress,
     live_buffers: AtomicUsize,
+    /// What the plugin calls to hear of other processes, as long as the client is there.
+    callbacks: Option<Callbacks>,
 }
 
 // SAFETY: the PJRT C API is thread-safe, and the handle is freed once, when the last owner goes.
@@ -62,7 +66,7 @@ unsafe impl Sync for Inner {}
 impl Drop for Inner {
     fn drop(&mut self) {
         let launches = mem::take(self.launches.get_mut().unwrap_or_else(PoisonError::into_inner));
-        let last = Last { raw: self.raw, plugin: self.plugin.clone(), launches };
+        let last = Last { raw: self.raw, plugin: self.plugin.clone(), launches, callbacks: self.callbacks.take() };
         if !inside::is_inside() {
             return last.free();
         }
@@ -77,6 +81,7 @@ struct Last {
     raw: *mut sys::PJRT_Client,
     plugin: Plugin,
     launches: VecDeque<Arc<Launch>>,
+    callbacks: Option<Callbacks>,
 }
 
 // SAFETY: the PJRT C API is thread-safe, and nobody else has the handle.
@@ -86,7 +91,9 @@ impl Last {
     fn free(self) {
         // (their own errors went to the results, which nobody kept)
         if self.launches.iter().any(|launch| launch.completed().is_err()) {
-            // The watchdog's limit has passed: the plugin would wait in vain, so its client is left to the process's end.
+            // The watchdog's limit has passed: the plugin would wait in vain, so its client is left to the process's end, with
+            // what it may call.
+            mem::forget(self.callbacks);
             return;
         }
         // SAFETY: nothing that belongs to the client is alive any more. A failure to free has no remedy.
@@ -130,20 +137,26 @@ impl PartialEq for ClientHandle {
 }
 
 impl Client {
-    pub(crate) fn create(plugin: &Plugin, options: &[(&str, NamedValue)]) -> Result<Client> {
+    pub(crate) fn create(
+        plugin: &Plugin,
+        options: &[(&str, NamedValue)],
+        store: Option<Arc<dyn KeyValueStore>>,
+    ) -> Result<Client> {
         check_options(options)?;
         watchdog::from_environment()?;
         let table = plugin.table();
         let c_options = named_value::to_c(options);
-        // SAFETY: the options live during the call; texts are copied at once; the client is freed by `Inner`.
+        let callbacks = store.map(Callbacks::new);
+        let mut create: sys::PJRT_Client_Create_Args = sys::sized();
+        (create.create_options, create.num_options) = (c_options.as_ptr(), c_options.len());
+        callbacks.iter().for_each(|callbacks| callbacks.give_to(&mut create));
+        // SAFETY: the options live during the call, and the callbacks as long as the client; texts are copied at once; the
+        // client is freed by `Inner`.
         let handle = unsafe {
-            let created = invoke!(
-                table,
-                PJRT_Client_Create,
-                PJRT_Client_Create_Args { create_options: c_options.as_ptr(), num_options: c_options.len() }
-            )
-            .map_err(|error| no_device(plugin, error))?;
-            let raw = created.client;
+            table
+                .call("PJRT_Client_Create", table.0.PJRT_Client_Create, &mut create)
+                .map_err(|error| no_device(plugin, error))?;
+            let raw = create.client;
             let mut inner = Inner {
                 raw,
                 plugin: plugin.clone(),
@@ -153,6 +166,7 @@ impl Client {
                 launches: Mutex::default(),
                 progress: Progress::default(),
                 live_buffers: AtomicUsize::new(0),
+                callbacks,
             };
             let name = invoke!(table, PJRT_Client_PlatformName, PJRT_Client_PlatformName_Args { client: raw })?;
             inner.platform_name = string(name.platform_name, name.platform_name_size);
@@ -279,11 +293,20 @@ fn check_options(options: &[(&str, NamedValue)]) -> Result<()> {
     Ok(())
 }
 
-/// Adds the way out to the errors with which plugins tell that their device is missing.
+/// Adds the way out to the errors with which plugins tell that their device is missing, or taken.
 fn no_device(plugin: &Plugin, error: Error) -> Error {
-    let missing = matches!(error.code, Code::NotFound | Code::FailedPrecondition);
-    match crate::manifest::entry_of_library(plugin.path()) {
-        Some(entry) if missing && entry.platform_name != "cpu" => error.help(format!(
+    let Some(entry) = crate::manifest::entry_of_library(plugin.path()).filter(|entry| entry.platform_name != "cpu")
+    else {
+        return error;
+    };
+    let holders = holders::holders(&entry.kind);
+    if !holders.is_empty() {
+        let names: Vec<String> = holders.iter().map(ToString::to_string).collect();
+        return error
+            .help(format!("the device is in use by {}: end that process, or wait for it", names.join("; by ")));
+    }
+    match error.code {
+        Code::NotFound | Code::FailedPrecondition => error.help(format!(
             "the `{}` plugin finds no device on this machine; `raxla doctor` shows what it looks for, and the `cpu` plugin runs everywhere",
             entry.kind
         )),

@@ -36,6 +36,7 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `RAXLA_PLUGIN`, `PJRT_PLUGIN_LIBRARY_PATH` | the plugin's file, before what is installed |
+//! | `TPU_LIBRARY_PATH` | libtpu's file, before what is installed |
 //! | `RAXLA_HOME` | where downloads go; by default `raxla` in the user's cache folder |
 //! | `RAXLA_OFFLINE` | `1` forbids downloads |
 //! | `RAXLA_PIP` | a program that takes pip's arguments, instead of `python3 -m pip` |
@@ -63,10 +64,12 @@ mod extensions;
 pub mod ffi;
 mod files;
 mod forked;
+mod holders;
 mod home;
 mod host;
 mod inside;
 mod install;
+mod key_value;
 mod launch;
 mod layout;
 mod manifest;
@@ -100,13 +103,15 @@ pub use event::Event;
 pub use executable::{Compiled, Executable, MemoryStats};
 pub use execute::{ExecuteOptions, Results, Run};
 pub use files::{read_file, read_text};
+pub use holders::{Holder, holders};
 pub use home::{create_own, own_folder, raxla_home, read_own_file};
 pub use host::{HostBuffer, HostSemantics, Target, ZERO_COPY_ALIGNMENT};
 pub use install::{
     FileState, fetch_pinned, install, install_first, install_needs, library_path, offline, pinned_path, verify,
 };
+pub use key_value::KeyValueStore;
 pub use layout::Layout;
-pub use manifest::{Entry, Need, Pinned, WithoutDevice, entries, kinds, manifest};
+pub use manifest::{Entry, Need, Other, Pinned, WithoutDevice, entries, entry_of_library, kinds, manifest, others};
 pub use mapped::MappedFile;
 pub use named_value::NamedValue;
 pub use options::{CompileOptions, OptionValue};
@@ -119,4 +124,4 @@ pub use signature::ArrayType;
 pub use standard::output_is_closed;
 pub use tiling::Tiling;
 pub use topology::Topology;
-pub use watchdog::{OnStall, Watchdog, watch, watched_by};
+pub use watchdog::{OnStall, Watchdog, exit_now, watch, watched_by};

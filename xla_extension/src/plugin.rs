@@ -1,7 +1,7 @@
 //! Plugins: shared libraries that implement the PJRT C API for a platform.
 
 use crate::{
-    Client, Code, Error, NamedValue, Result, Topology, environment, named_value,
+    Client, Code, Error, KeyValueStore, NamedValue, Result, Topology, environment, named_value,
     sys::{self, PJRT_Extension_Base},
     table::{Table, invoke},
 };
@@ -158,7 +158,13 @@ impl Plugin {
     /// Creates a client: the connection to this plugin's devices. Options are the platform's, for example
     /// `("cpu_device_count", 8.into())` on the CPU.
     pub fn client(&self, options: &[(&str, NamedValue)]) -> Result<Client> {
-        Client::create(self, options)
+        Client::create(self, options, None)
+    }
+
+    /// As [`Plugin::client`], for a program of several processes, which find each other in this store. The platform's options
+    /// say which of how many this is: `node_id` and `num_nodes` on GPUs.
+    pub fn client_with_store(&self, options: &[(&str, NamedValue)], store: Arc<dyn KeyValueStore>) -> Result<Client> {
+        Client::create(self, options, Some(store))
     }
 
     /// Describes devices that need not be present, to compile for them: `("v5e:2x4", ..)` on TPU. Names and options are

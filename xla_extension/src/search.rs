@@ -14,9 +14,13 @@ use std::{
 /// The environment variables that name a plugin's file, in the order in which they are asked.
 pub const PLUGIN_VARIABLES: [&str; 2] = ["RAXLA_PLUGIN", "PJRT_PLUGIN_LIBRARY_PATH"];
 
-/// The path of the plugin to use for `kind` (`cpu`, `cuda12`, `cuda13`, `tpu`): `explicit` (what `--plugin` gave), else the
-/// variables `RAXLA_PLUGIN` and `PJRT_PLUGIN_LIBRARY_PATH`, else what is installed, else what can be installed now,
-/// unless `RAXLA_OFFLINE` forbids it. A path given by hand is taken whatever its kind.
+/// The variable that names libtpu's file, as JAX reads it; it counts for `tpu` alone.
+pub const TPU_VARIABLE: &str = "TPU_LIBRARY_PATH";
+
+/// The path of the plugin to use for `kind` (`cpu`, `cuda` or one of its versions `cuda12` and `cuda13`, `tpu`): `explicit` (what `--plugin`
+/// gave), else the variables `RAXLA_PLUGIN` and `PJRT_PLUGIN_LIBRARY_PATH`, for a TPU `TPU_LIBRARY_PATH`, else what is installed (for a TPU
+/// also by pip, or in the image of a TPU VM), else what can be installed now, unless `RAXLA_OFFLINE` forbids it. A path given by hand
+/// is taken whatever its kind.
 ///
 /// An error says what was looked for, where, and the command that helps.
 pub fn find_plugin(kind: &str, explicit: Option<&Path>) -> Result<PathBuf> {
@@ -42,6 +46,9 @@ fn search(kind: &str, explicit: Option<&Path>, wanted: impl Fn() -> Result<()>) 
             return given(Path::new(&path), variable);
         }
     }
+    if let Some(path) = env::var_os(TPU_VARIABLE).filter(|value| kind == "tpu" && !value.is_empty()) {
+        return given(Path::new(&path), TPU_VARIABLE);
+    }
     let entries = entries(kind)?;
     for entry in &entries {
         let path = install::library_path(entry)?;
@@ -49,10 +56,42 @@ fn search(kind: &str, explicit: Option<&Path>, wanted: impl Fn() -> Result<()>) 
             return Ok(path);
         }
     }
+    if kind == "tpu"
+        && let Some(path) = libtpu(Path::new("/"), &python_folders())
+    {
+        return Ok(path);
+    }
     let get = |entry: &'static Entry| {
         supported(entry).and_then(|()| wanted()).and_then(|()| install::install(entry, Progress::Stderr))
     };
     install::first(entries, get).map(|(_, path)| path).map_err(|failures| none_found(kind, &failures))
+}
+
+/// Folders in which Pythons keep their versions: of the virtual environment, of the user, of the system.
+fn python_folders() -> Vec<PathBuf> {
+    let of = |name: &str, rest: &str| env::var_os(name).map(|folder| PathBuf::from(folder).join(rest));
+    let own = [of("VIRTUAL_ENV", "lib"), of("CONDA_PREFIX", "lib"), of("HOME", ".local/lib")];
+    own.into_iter().flatten().chain(["/usr/local/lib", "/usr/lib"].map(PathBuf::from)).collect()
+}
+
+/// The libtpu that pip installed for some Python, the newest first, or that of a TPU VM's image.
+fn libtpu(root: &Path, pythons: &[PathBuf]) -> Option<PathBuf> {
+    let versions = |folder: &PathBuf| {
+        let entries = folder.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
+        let number = |path: &Path| {
+            path.file_name()?.to_str()?.strip_prefix("python3")?.trim_start_matches('.').parse::<u32>().ok()
+        };
+        let mut found: Vec<(Option<u32>, PathBuf)> = entries
+            .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("python3")))
+            .map(|path| (number(&path), path))
+            .collect();
+        found.sort();
+        found.into_iter().rev().map(|(_, path)| path)
+    };
+    let packages = pythons.iter().flat_map(versions).flat_map(|python| {
+        ["site-packages", "dist-packages"].map(|folder| python.join(folder).join("libtpu/libtpu.so"))
+    });
+    packages.chain(["lib/libtpu.so", "usr/lib/libtpu.so"].map(|path| root.join(path))).find(|path| path.is_file())
 }
 
 fn given(path: &Path, how: &str) -> Result<PathBuf> {
@@ -82,7 +121,13 @@ fn supported(entry: &Entry) -> Result<()> {
         Code::Unimplemented,
         format!("{} is built for Linux on x86-64, not for {os} on {arch}", entry.library.package),
     )
-    .help("build the plugin from XLA's sources and name it in `RAXLA_PLUGIN`"))
+    .help(match manifest::others().iter().find(|other| other.has_wheels()) {
+        Some(other) => format!(
+            "the package {} has a plugin for {}: install it with pip, and name its library with `--device PATH`",
+            other.package, other.devices
+        ),
+        None => "build the plugin from XLA's sources and name it in `RAXLA_PLUGIN`".into(),
+    }))
 }
 
 /// Whether the machine has what a plugin of this kind runs on: those for GPUs and TPUs are hundreds of megabytes, which nobody wants
@@ -90,7 +135,7 @@ fn supported(entry: &Entry) -> Result<()> {
 fn present(kind: &str, root: &Path) -> Result<()> {
     let (what, signs): (_, &[&str]) = match kind {
         // the driver, as Linux and as WSL show it
-        "cuda12" | "cuda13" => ("NVIDIA GPU", &["proc/driver/nvidia/version", "dev/nvidiactl", "dev/dxg"]),
+        "cuda" | "cuda12" | "cuda13" => ("NVIDIA GPU", &["proc/driver/nvidia/version", "dev/nvidiactl", "dev/dxg"]),
         "tpu" => ("TPU", &["dev/accel0", "dev/vfio/0"]),
         _ => return Ok(()),
     };
@@ -146,6 +191,24 @@ fn status(entry: &'static Entry) -> Result<PluginStatus> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn libtpu_of_pip_and_of_a_tpu_vm_is_found() {
+        let root = tempfile::tempdir().unwrap();
+        let lib = root.path().join("venv/lib");
+        let find = || libtpu(root.path(), &[root.path().join("none"), lib.clone()]);
+        assert_eq!(find(), None);
+        let put = |path: PathBuf| {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, "").unwrap();
+            path
+        };
+        let image = put(root.path().join("lib/libtpu.so"));
+        assert_eq!(find(), Some(image));
+        put(lib.join("python3.9/site-packages/libtpu/libtpu.so"));
+        let newest = put(lib.join("python3.12/site-packages/libtpu/libtpu.so"));
+        assert_eq!(find(), Some(newest));
+    }
 
     #[test]
     fn plugins_for_devices_that_are_not_there_are_not_downloaded() {

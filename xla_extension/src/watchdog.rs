@@ -138,8 +138,8 @@ fn run() {
     }
 }
 
-/// Ends the process without destructors, which would wait for the plugin's threads.
-fn exit_now(status: i32) -> ! {
+/// Ends the process without destructors, which would wait for the plugin's threads, and those for other devices or processes.
+pub fn exit_now(status: i32) -> ! {
     unsafe extern "C" {
         fn _exit(status: std::ffi::c_int) -> !;
     }

@@ -10,6 +10,7 @@ mod bench;
 mod checkpoint;
 mod commands;
 mod common;
+mod devices;
 mod finetune;
 mod generate;
 mod help;

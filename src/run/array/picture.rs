@@ -39,18 +39,29 @@ impl Array {
     /// ```
     pub fn visualize(&self) -> Picture {
         let mut parts: Vec<Part> = vec![];
-        for shard in self.addressable_shards() {
-            let id = shard.device.id();
-            match parts.iter_mut().find(|p| p.index == shard.index) {
+        // (on a mesh of several processes, those of all)
+        let (all, kind): (Vec<_>, _) = match self.sharding() {
+            Some(s) => {
+                let indices = s.indices(self.aval()).expect("checked when it was made");
+                let devices = s.mesh.devices();
+                (indices.into_iter().zip(devices.iter().map(|d| d.id())).collect(), devices[0].kind().to_string())
+            }
+            None => {
+                let device = self.buffer().device();
+                (vec![(self.dims().iter().map(|n| 0..*n).collect(), device.id())], device.kind().to_string())
+            }
+        };
+        for (index, id) in all {
+            match parts.iter_mut().find(|p: &&mut Part| p.index == index) {
                 Some(part) => part.devices.push(id),
-                None => parts.push(Part { index: shard.index, devices: vec![id] }),
+                None => parts.push(Part { index, devices: vec![id] }),
             }
         }
         parts.sort_by_key(|p| p.index.iter().map(|r| r.start).collect::<Vec<_>>());
         let how = self.sharding().map_or(String::new(), |s| format!(" {s:?}"));
         let title = match self.sharding() {
-            Some(_) => format!("{}{how}, devices of kind {}", self.aval(), self.buffer().device().kind()),
-            None => format!("{} on a device of kind {}", self.aval(), self.buffer().device().kind()),
+            Some(_) => format!("{}{how}, devices of kind {kind}", self.aval()),
+            None => format!("{} on a device of kind {kind}", self.aval()),
         };
         Picture { title, dims: self.dims().to_vec(), parts }
     }

@@ -11,7 +11,7 @@ use crate::{
 };
 use raxla_xla::{Buffer, Device, HostBuffer};
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap, HashSet},
     ops::Range,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -41,7 +41,8 @@ impl Array {
     }
 
     /// An array of which each device gets its part alone: `f` is asked for the bytes (row-major, as in
-    /// [`Array::from_bytes`]) of every part, once each. JAX: `jax.make_array_from_callback`.
+    /// [`Array::from_bytes`]) of every part, once each. On a mesh of several processes, each makes the parts of its own devices.
+    /// JAX: `jax.make_array_from_callback`.
     ///
     /// # Errors
     /// A sharding that does not go with the type; bytes of another length; an error of `f`.
@@ -54,8 +55,9 @@ impl Array {
         let (indices, client) = (sharding.indices(&aval).map_err(unfit)?, sharding.mesh.client()?);
         let mut made: HashMap<Vec<Range<usize>>, Arc<Vec<u8>>> = HashMap::new();
         let mut buffers = vec![];
-        for (i, device) in sharding.mesh.devices().iter().enumerate() {
-            let index = &indices[i];
+        let own = sharding.mesh.addressable();
+        for (i, device) in own.iter().zip(sharding.mesh.addressable_devices()) {
+            let index = &indices[*i];
             let bytes = match made.remove(index) {
                 Some(bytes) => bytes,
                 None => {
@@ -68,13 +70,76 @@ impl Array {
                 }
             };
             // (only what another device needs is kept)
-            if indices[i + 1..].contains(index) {
+            if own.iter().any(|later| later > i && indices[*later] == *index) {
                 made.insert(index.clone(), bytes.clone());
             }
             let host = HostBuffer::new(bytes, part.dtype, &part.dims);
             buffers.push(client.upload_with(host, device)?);
         }
         Ok(Array::from_buffers(aval, Some(sharding.clone()), buffers))
+    }
+
+    /// An array over the devices of several processes, of what each process has: `local` is its part, row-major in `bytes`. Along an
+    /// axis that is divided over processes the parts follow each other; with `global`, the sizes of the whole, an axis of `local` that
+    /// is as long as that is whole in each process. JAX: `jax.make_array_from_process_local_data`.
+    ///
+    /// # Errors
+    /// A part that does not go with the sharding; bytes of another length.
+    pub fn from_process_local_data(
+        sharding: &NamedSharding,
+        local: &Aval,
+        bytes: &[u8],
+        global: Option<&[usize]>,
+    ) -> Result<Array> {
+        if bytes.len() != local.bytes() {
+            return Err(Error::length(
+                format!("making a part {local} of an array"),
+                bytes.len(),
+                local.bytes(),
+                "byte",
+            ));
+        }
+        if global.is_some_and(|global| global.len() != local.rank()) {
+            return Err(unfit(Refusal::new(format!("the part {local} and the whole {global:?} differ in rank"))));
+        }
+        // how many parts each axis has, and which of them are here
+        let parts = |axis: usize| {
+            let names = sharding.spec.0.get(axis).map_or(&[][..], |entry| entry.names());
+            names.iter().map(|name| sharding.mesh.axis(name).unwrap_or(1)).product::<usize>()
+        };
+        let grid = local.with_dims((0..local.rank()).map(parts).collect::<Vec<_>>());
+        let cells = sharding.indices(&grid).map_err(unfit)?;
+        let own = sharding.mesh.addressable();
+        let here = |axis: usize| own.iter().map(|i| cells[*i][axis].start).collect::<BTreeSet<usize>>();
+        let here: Vec<Vec<usize>> = (0..local.rank()).map(|axis| here(axis).into_iter().collect()).collect();
+        let mut dims = vec![];
+        for (axis, n) in local.dims.iter().enumerate() {
+            let (parts, own) = (grid.dims[axis], here[axis].len().max(1));
+            let whole = global.map_or(n * parts / own, |global| global[axis]);
+            if *n != whole && n * parts != whole * own {
+                let what = format!(
+                    "axis {axis} of the part {local} has size {n}, but this process holds {own} of the {parts} parts of {whole}"
+                );
+                return Err(unfit(Refusal::new(what).help("give what this process's devices hold, or the whole axis")));
+            }
+            dims.push(whole);
+        }
+        let aval = local.with_dims(dims);
+        Array::from_shards(sharding, aval.clone(), |index| {
+            // where the part is in what is here
+            let place = |(axis, range): (usize, &Range<usize>)| {
+                if local.dims[axis] == aval.dims[axis] {
+                    return range.clone();
+                }
+                let number = here[axis].iter().position(|cell| cell * range.len() == range.start).unwrap_or(0);
+                number * range.len()..(number + 1) * range.len()
+            };
+            let from: Vec<Range<usize>> = index.iter().enumerate().map(place).collect();
+            let all: Vec<Range<usize>> = local.dims.iter().map(|n| 0..*n).collect();
+            let mut part = vec![0; aval.dtype.bytes_for(from.iter().map(Range::len).product())];
+            copy_overlap((bytes, &all), (&mut part, &from), aval.dtype);
+            Ok(part)
+        })
     }
 
     /// Zeros, of which each device makes its part alone.
@@ -124,7 +189,8 @@ impl Array {
             };
             Ok(client.upload_with(part, device)?)
         };
-        let buffers = indices.into_iter().zip(sharding.mesh.devices()).map(upload).collect::<Result<Vec<Buffer>>>()?;
+        let own = sharding.mesh.addressable().iter().map(|i| indices[*i].clone());
+        let buffers = own.zip(sharding.mesh.addressable_devices()).map(upload).collect::<Result<Vec<Buffer>>>()?;
         Ok(Array::from_buffers(aval, Some(sharding.clone()), buffers))
     }
 
@@ -151,11 +217,10 @@ impl Array {
                 return self.exchanged(sharding);
             }
         }
-        let here = self.buffer().device();
         // a whole copy can go from device to device
-        if self.sharding().is_none() && local == self.dims() && client.devices().contains(here) {
+        if self.sharding().is_none() && local == self.dims() && client.devices().contains(self.buffer().device()) {
             let copy = |device: &Device| Ok(self.buffer().copy_to_device(device)?);
-            let buffers = sharding.mesh.devices().iter().map(copy).collect::<Result<Vec<Buffer>>>()?;
+            let buffers = sharding.mesh.addressable_devices().map(copy).collect::<Result<Vec<Buffer>>>()?;
             return Ok(Array::from_buffers(self.aval().clone(), Some(sharding.clone()), buffers));
         }
         Array::from_bytes_sharded(sharding, self.aval().clone(), Arc::new(self.to_bytes()?))
@@ -188,32 +253,84 @@ impl Array {
         program.call((self,))
     }
 
+    /// Are all its parts on devices of this process? JAX: `is_fully_addressable`.
+    pub fn is_fully_addressable(&self) -> bool {
+        self.sharding().is_none_or(|s| s.mesh.is_local())
+    }
+
+    /// Is the whole array on each of its devices? It can be read then in every process. JAX: `is_fully_replicated`.
+    pub fn is_fully_replicated(&self) -> bool {
+        self.sharding().is_none_or(|s| s.local_dims(self.aval()).is_ok_and(|local| local == self.aval().dims))
+    }
+
     /// The parts on the devices of this process. JAX: `addressable_shards`.
     pub fn addressable_shards(&self) -> Vec<Shard> {
         let whole = || vec![self.dims().iter().map(|n| 0..*n).collect()];
-        let indices = match self.sharding() {
-            Some(s) => s.indices(self.aval()).expect("checked when it was made"),
-            None => whole(),
+        let (indices, own) = match self.sharding() {
+            Some(s) => (s.indices(self.aval()).expect("checked when it was made"), s.mesh.addressable()),
+            None => (whole(), &[0][..]),
         };
-        let shard = |i: usize| {
-            let (buffer, index) = (&self.inner.buffers[i], indices[i].clone());
+        let shard = |(buffer, i): (&Arc<Buffer>, &usize)| {
+            let index = indices[*i].clone();
             let ty = ArrayType::new(self.aval().with_dims(buffer.dims()), None);
-            let first = !indices[..i].contains(&index);
+            let first = !indices[..*i].contains(&index);
             let data = Array::from_parts(ty, vec![buffer.clone()]);
             Shard { device: buffer.device().clone(), index, first, data }
         };
-        (0..self.inner.buffers.len()).map(shard).collect()
+        self.inner.buffers.iter().zip(own).map(shard).collect()
+    }
+
+    /// Each part once, in the order of the devices, and what is in it if a device of this process has it first.
+    pub(crate) fn parts(&self) -> Vec<(Vec<Range<usize>>, Option<Shard>)> {
+        let mut shards = self.addressable_shards();
+        let Some(sharding) = self.sharding() else {
+            return shards.into_iter().map(|shard| (shard.index.clone(), Some(shard))).collect();
+        };
+        let indices = sharding.indices(self.aval()).expect("checked when it was made");
+        let mut seen = HashSet::new();
+        let first = |(device, index): (&Device, Vec<Range<usize>>)| {
+            let shard = shards.iter().position(|shard| shard.device == *device).map(|i| shards.swap_remove(i));
+            seen.insert(index.clone()).then_some((index, shard))
+        };
+        sharding.mesh.devices().iter().zip(indices).filter_map(first).collect()
     }
 
     /// The bytes of the whole array, put together from the parts.
+    ///
+    /// # Errors
+    /// A part that no device of this process has.
     pub(super) fn gathered(&self) -> Result<Vec<u8>> {
         let whole: Vec<Range<usize>> = self.dims().iter().map(|n| 0..*n).collect();
+        let (mut shards, mut elements) = (vec![], 0);
+        let mut seen = HashSet::new();
+        for shard in self.addressable_shards() {
+            if seen.insert(shard.index.clone()) {
+                elements += shard.index.iter().map(Range::len).product::<usize>();
+                shards.push(shard);
+            }
+        }
+        if elements < self.aval().size() || shards.is_empty() {
+            return Err(self.elsewhere(elements));
+        }
         let mut bytes = vec![0; self.aval().bytes()];
-        for shard in self.addressable_shards().into_iter().filter(|s| s.first) {
+        for shard in shards {
             let part = shard.data.to_bytes()?;
             copy_overlap((&part, &shard.index), (&mut bytes, &whole), self.dtype());
         }
         Ok(bytes)
+    }
+
+    /// That parts are in other processes.
+    fn elsewhere(&self, elements: usize) -> Error {
+        let how = self.sharding().map_or(String::new(), |s| format!(" ({s:?})"));
+        Error::Mismatch {
+            what: format!("reading an array {}{how}", self.aval()),
+            have: format!("the devices of this process hold {elements} of its {} elements", self.aval().size()),
+            want: "all are asked for".into(),
+            help: "read the parts that are here (`addressable_shards`), or gather it from all processes \
+                   (`distributed::process_allgather`, or a function with `out_shardings(P![])`)"
+                .into(),
+        }
     }
 }
 

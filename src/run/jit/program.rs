@@ -293,14 +293,14 @@ fn types(avals: &[Aval], places: Vec<NamedSharding>) -> Vec<ArrayType> {
 }
 
 impl Placement {
-    /// For each device of the mesh, its number among the program's devices.
+    /// For each of the mesh's devices that is this process's, its number among the program's devices.
     fn devices_of(&self, executable: &Executable) -> Result<Vec<usize>> {
         let number = |d: &Device| executable.devices().iter().position(|e| e.id() == d.id());
         let lost = || Error::Sharding {
             reason: "the program was compiled for other devices than those of its mesh".into(),
             help: "clear the compilation cache (`raxla cache clear`)".into(),
         };
-        self.mesh.devices().iter().map(number).collect::<Option<_>>().ok_or_else(lost)
+        self.mesh.addressable_devices().map(number).collect::<Option<_>>().ok_or_else(lost)
     }
 
     /// Where the results are, those included whose place the compiler chose.
@@ -347,7 +347,7 @@ pub struct Compiled<Args, Out: Tree<Tensor>> {
     ins: Vec<ArrayType>,
     outs: Vec<ArrayType>,
     out_avals: Vec<Aval>,
-    /// For each device of the mesh, its number among the program's devices.
+    /// For each of the mesh's devices that is this process's, its number among the program's devices.
     devices: Vec<usize>,
     /// Does a mesh divide a result that has no elements?
     empty_parts: bool,

@@ -51,7 +51,7 @@ impl Placement {
     /// `model` does not divide.
     pub fn new(mesh: &Mesh, client: &Client, model: &Decoder<Param>) -> Result<Placement> {
         let wrong = |reason: String, help: &str| Err(raxla::Error::Sharding { reason, help: help.into() }.into());
-        let has = |d: &raxla::runtime::Device| client.devices().contains(d);
+        let has = |d: &raxla::runtime::Device| client.all_devices().contains(d);
         if !mesh.devices().iter().all(has) {
             let help = "make the mesh of the devices of the client that the model is loaded with";
             return wrong(format!("the mesh {mesh} has devices of another client"), help);
