@@ -1,0 +1,125 @@
+//! Plots of numbers, by the crate that `raxla train` draws with.
+use crate::show;
+use kuva::{
+    backend::svg::SvgBackend,
+    plot::{BarPlot, Heatmap, LinePlot, ScatterPlot},
+    render::{figure::Figure, layout::Layout, plots::Plot},
+};
+
+/// Colours of curves, in their order.
+const COLORS: [&str; 8] =
+    ["#4878a8", "#d1603d", "#2a8c5a", "#8a5fb0", "#c79a2b", "#4fa3a5", "#a04668", "#6b6b6b"];
+
+/// A plot: curves, points, bars or a map of numbers.
+pub struct Chart {
+    title: String,
+    x: String,
+    y: String,
+    plots: Vec<Plot>,
+    names: Vec<String>,
+    log: [bool; 2],
+    slanted: bool,
+    size: (f64, f64),
+}
+impl Chart {
+    /// Nothing yet, under this title.
+    pub fn new(title: &str) -> Chart {
+        let (title, x, y) = (title.into(), String::new(), String::new());
+        Chart { title, x, y, plots: vec![], names: vec![], log: [false; 2], slanted: false, size: (640.0, 330.0) }
+    }
+    /// What stands at the axes.
+    pub fn axes(mut self, x: &str, y: &str) -> Chart {
+        (self.x, self.y) = (x.into(), y.into());
+        self
+    }
+    /// Width and height in pixels.
+    pub fn size(mut self, width: f64, height: f64) -> Chart {
+        self.size = (width, height);
+        self
+    }
+    /// A logarithmic axis of x.
+    pub fn log_x(mut self) -> Chart {
+        self.log[0] = true;
+        self
+    }
+    /// A logarithmic axis of y.
+    pub fn log_y(mut self) -> Chart {
+        self.log[1] = true;
+        self
+    }
+    fn next_color(&self) -> &'static str {
+        COLORS[self.plots.len() % COLORS.len()]
+    }
+    /// A curve through these points.
+    pub fn line(mut self, name: &str, points: impl IntoIterator<Item = (f64, f64)>) -> Chart {
+        let points: Vec<(f64, f64)> = points.into_iter().filter(|p| p.0.is_finite() && p.1.is_finite()).collect();
+        let plot = LinePlot::new().with_data(points).with_color(self.next_color()).with_stroke_width(1.8);
+        let plot = if name.is_empty() { plot } else { plot.with_legend(name) };
+        self.plots.push(Plot::Line(plot));
+        self
+    }
+    /// A curve of values at 0, 1, 2, ..
+    pub fn values(self, name: &str, values: &[f32]) -> Chart {
+        self.line(name, values.iter().enumerate().map(|(i, y)| (i as f64, f64::from(*y))))
+    }
+    /// Single points.
+    pub fn points(mut self, name: &str, points: impl IntoIterator<Item = (f64, f64)>) -> Chart {
+        let points: Vec<(f64, f64)> = points.into_iter().collect();
+        let plot = ScatterPlot::new().with_data(points).with_color(self.next_color()).with_size(3.5);
+        let plot = if name.is_empty() { plot } else { plot.with_legend(name) };
+        self.plots.push(Plot::Scatter(plot));
+        self
+    }
+    /// A bar for each name.
+    pub fn bars<S: AsRef<str>>(mut self, bars: &[(S, f64)]) -> Chart {
+        let bars: Vec<(String, f64)> = bars.iter().map(|(name, value)| (name.as_ref().to_string(), *value)).collect();
+        self.slanted = bars.iter().map(|b| b.0.chars().count()).sum::<usize>() > 60;
+        self.names = bars.iter().map(|b| b.0.clone()).collect();
+        self.plots.push(Plot::Bar(BarPlot::new().with_bars(bars).with_color(COLORS[0])));
+        self
+    }
+    /// A group of bars for each name, one bar for each of `kinds`.
+    pub fn groups<S: AsRef<str>>(mut self, kinds: &[&str], groups: &[(S, Vec<f64>)]) -> Chart {
+        let mut plot = BarPlot::new();
+        for (name, values) in groups {
+            plot = plot.with_group(name.as_ref(), values.iter().zip(COLORS).map(|(v, color)| (*v, color)));
+        }
+        self.slanted = groups.iter().map(|g| g.0.as_ref().chars().count()).sum::<usize>() > 60;
+        self.plots.push(Plot::Bar(plot.with_legend(kinds.to_vec())));
+        self
+    }
+    /// A map of numbers: a row for each name of `rows`.
+    pub fn map(mut self, values: Vec<Vec<f64>>, rows: &[String], columns: &[String]) -> Chart {
+        let plot = Heatmap::new().with_data(values).with_labels(rows.to_vec(), columns.to_vec());
+        self.plots.push(Plot::Heatmap(plot));
+        self
+    }
+    fn layout(&self) -> Layout {
+        let layout = Layout::auto_from_plots(&self.plots).with_title(&self.title);
+        let layout = if self.x.is_empty() { layout } else { layout.with_x_label(&self.x) };
+        let layout = if self.y.is_empty() { layout } else { layout.with_y_label(&self.y) };
+        let layout = if self.log[0] { layout.with_log_x() } else { layout };
+        let layout = if self.log[1] { layout.with_log_y() } else { layout };
+        if self.slanted { layout.with_x_tick_rotate(-35.0) } else { layout }
+    }
+    /// The picture as SVG.
+    pub fn svg(self) -> String {
+        figure(vec![self])
+    }
+    /// Shows it in the notebook.
+    pub fn show(self) {
+        show("image/svg+xml", &self.svg());
+    }
+}
+
+/// Shows plots beside each other.
+pub fn row<const N: usize>(charts: [Chart; N]) {
+    show("image/svg+xml", &figure(charts.into()));
+}
+
+fn figure(charts: Vec<Chart>) -> String {
+    let (width, height) = charts.iter().fold((0f64, 0f64), |(w, h), c| (w.max(c.size.0), h.max(c.size.1)));
+    let layouts = charts.iter().map(Chart::layout).collect();
+    let figure = Figure::new(1, charts.len()).with_layouts(layouts).with_plots(charts.into_iter().map(|c| c.plots).collect()).with_cell_size(width, height);
+    SvgBackend::new().render_scene(&figure.render())
+}

@@ -1,0 +1,42 @@
+//! Every code cell of the notebooks compiles and runs. build.rs makes a function of each notebook.
+
+/// What a notebook's cells end with.
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+#[allow(warnings, clippy::all)]
+mod cells {
+    include!(concat!(env!("OUT_DIR"), "/cells.rs"));
+}
+
+#[track_caller]
+fn run(number: &str) {
+    raxla_notebooks::run_as_tests();
+    let (name, cells) = cells::ALL.iter().find(|(name, _)| name.starts_with(number)).expect("a notebook with this number");
+    cells().unwrap_or_else(|e| panic!("{name}: {e}"));
+}
+
+macro_rules! run_each {
+    ($($name:ident $number:literal)*) => {
+        $(#[test]
+        fn $name() {
+            run($number);
+        })*
+        #[test]
+        fn none_is_left_out() {
+            let names: Vec<&str> = cells::ALL.iter().map(|(name, _)| *name).collect();
+            assert_eq!(names, [$(concat!($number, "_", stringify!($name))),*]);
+        }
+    };
+}
+run_each! {
+    tracing "01"
+    transformations "02"
+    gpt2_from_scratch "03"
+    checkpoints "04"
+    families "05"
+    generation "06"
+    finetuning "07"
+    meshes "08"
+    performance "09"
+    planning "10"
+}

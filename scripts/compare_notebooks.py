@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""Compares the outputs of two executions of a notebook: what is printed, the tables, and the words of the pictures.
+
+    compare_notebooks.py NEW COMMITTED            prints what differs, and fails if something does
+    compare_notebooks.py --write NEW COMMITTED    writes the new outputs into the committed notebook
+
+Numbers may differ by 2 % (other processors add in another order), and by anything where they are measured: a number with a unit of
+time or speed behind it, everything in a line or a table row that has one, and the lines of cells that begin with `// measured`.
+Curves are drawings of numbers: of pictures, only the words are compared.
+"""
+import json
+import re
+import sys
+
+NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
+# a number with one of these behind it was measured
+MEASURED = re.compile(r"\d\s*(?:ns|µs|us|ms|s|min|tokens/s|tok/s|[GMk]B/s|GFLOP/s|times as fast)\b")
+STYLE = re.compile(r"<style.*?</style>", re.S)
+
+
+def cells(path):
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)["cells"]
+
+
+def joined(text):
+    return text if isinstance(text, str) else "".join(text)
+
+
+def lines(cell):
+    """What a cell shows: kind and words of each line."""
+    out = []
+    for output in cell.get("outputs", []):
+        if output["output_type"] == "error":
+            out.append(("error", output.get("evalue", "")))
+        elif output["output_type"] == "stream":
+            # (warnings of the plugin and progress go to stderr)
+            if output["name"] == "stdout":
+                out += [("text", line) for line in joined(output["text"]).rstrip().splitlines()]
+        else:
+            for mime, data in sorted(output.get("data", {}).items()):
+                text = joined(data)
+                if mime == "image/svg+xml":
+                    words = re.findall(r"<text[^>]*>(.*?)</text>", STYLE.sub("", text), re.S)
+                    out.append(("picture", " | ".join(w for w in (NUMBER.sub("", w).strip(" .,%") for w in words) if len(w) > 1)))
+                elif mime == "text/html":
+                    rows = re.sub(r"</(tr|pre)>", "\n", text)
+                    out += [("table", re.sub(r"<[^>]+>", " ", row).strip()) for row in rows.splitlines() if row.strip()]
+                elif mime == "text/plain":
+                    out += [("text", line) for line in text.rstrip().splitlines()]
+                else:
+                    out.append((mime, ""))
+    return out
+
+
+def same(new, old, measured):
+    (kind, a), (other, b) = new, old
+    if kind != other or kind == "error":
+        return False
+    if a == b:
+        return True
+    if NUMBER.sub("#", a).split() != NUMBER.sub("#", b).split():
+        return False
+    if measured or MEASURED.search(a) or MEASURED.search(b):
+        return True
+    pairs = zip(NUMBER.findall(a), NUMBER.findall(b))
+    return all(abs(float(x) - float(y)) <= 0.02 * max(abs(float(x)), abs(float(y))) for x, y in pairs)
+
+
+def compare(new_path, old_path):
+    new, old = cells(new_path), cells(old_path)
+    differences = 0
+    for number, (a, b) in enumerate(zip(new, old)):
+        if a["cell_type"] != "code":
+            continue
+        source = joined(a["source"])
+        measured = "// measured" in source
+        have, want = lines(a), lines(b)
+        if measured:
+            # (how many lines there are may depend on what was measured)
+            have, want = [h for h in have if h[0] != "text"], [w for w in want if w[0] != "text"]
+        if len(have) != len(want):
+            differences += 1
+            print(f"{old_path}, cell {number}: {len(have)} lines of output, {len(want)} are committed")
+            for line in have[:6]:
+                print("  new:", line)
+            continue
+        for x, y in zip(have, want):
+            if not same(x, y, measured):
+                differences += 1
+                print(f"{old_path}, cell {number}:\n  new:       {x[1][:300]}\n  committed: {y[1][:300]}")
+    if len(new) != len(old):
+        differences += 1
+        print(f"{old_path}: {len(new)} cells, {len(old)} are committed")
+    return differences
+
+
+def write(new_path, old_path):
+    """The outputs of one into the other, without what differs from run to run."""
+    with open(old_path, encoding="utf-8") as file:
+        notebook = json.load(file)
+    count = 0
+    for cell, new in zip(notebook["cells"], cells(new_path)):
+        if cell["cell_type"] == "code":
+            count += 1
+            cell["execution_count"] = count
+            cell["outputs"] = [tidy(o, count) for o in new["outputs"] if o.get("name") != "stderr"]
+            cell["metadata"] = {}
+    with open(old_path, "w", encoding="utf-8") as file:
+        json.dump(notebook, file, indent=1, ensure_ascii=False)
+        file.write("\n")
+
+
+def tidy(output, count):
+    output.pop("transient", None)
+    if "execution_count" in output:
+        output["execution_count"] = count
+    return output
+
+
+if __name__ == "__main__":
+    arguments = sys.argv[1:]
+    if len(arguments) == 3 and arguments[0] == "--write":
+        write(*arguments[1:])
+    elif len(arguments) == 2:
+        sys.exit(1 if compare(*arguments) else 0)
+    else:
+        sys.exit(__doc__)
