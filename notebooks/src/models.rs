@@ -19,10 +19,12 @@ pub fn smollm2() -> Result<Files> {
         return Ok(raxla_graphs::open("smollm2-135m-instruct")?);
     }
     let config = HfConfig::parse(STAND_IN, "config.json")?;
+    let mut tokenizer = Tokenizer::bytes(512)?;
+    tokenizer.chat_template = Some("{% for m in messages %}{{ m.content }}{% endfor %}".into());
     Ok(Files {
         name: "a stand-in".into(),
         generation: GenerationConfig::new(Default::default(), &config)?,
-        tokenizer: Tokenizer::bytes(512).map_err(|e| e.to_string()),
+        tokenizer: Ok(tokenizer),
         config,
         weights: WeightSource::Random(0),
         of_bytes: true,
