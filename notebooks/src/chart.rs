@@ -7,8 +7,7 @@ use kuva::{
 };
 
 /// Colours of curves, in their order.
-const COLORS: [&str; 8] =
-    ["#4878a8", "#d1603d", "#2a8c5a", "#8a5fb0", "#c79a2b", "#4fa3a5", "#a04668", "#6b6b6b"];
+const COLORS: [&str; 8] = ["#4878a8", "#d1603d", "#2a8c5a", "#8a5fb0", "#c79a2b", "#4fa3a5", "#a04668", "#6b6b6b"];
 
 /// A plot: curves, points, bars or a map of numbers.
 pub struct Chart {
@@ -120,6 +119,9 @@ pub fn row<const N: usize>(charts: [Chart; N]) {
 fn figure(charts: Vec<Chart>) -> String {
     let (width, height) = charts.iter().fold((0f64, 0f64), |(w, h), c| (w.max(c.size.0), h.max(c.size.1)));
     let layouts = charts.iter().map(Chart::layout).collect();
-    let figure = Figure::new(1, charts.len()).with_layouts(layouts).with_plots(charts.into_iter().map(|c| c.plots).collect()).with_cell_size(width, height);
+    let figure = Figure::new(1, charts.len())
+        .with_layouts(layouts)
+        .with_plots(charts.into_iter().map(|c| c.plots).collect())
+        .with_cell_size(width, height);
     SvgBackend::new().render_scene(&figure.render())
 }

@@ -1,7 +1,9 @@
 //! The models of the notebooks.
 use crate::in_tests;
 use raxla_graphs::{
-    Files, Result, WeightSource, config::{GenerationConfig, HfConfig}, tokenizer::Tokenizer,
+    Files, Result, WeightSource,
+    config::{GenerationConfig, HfConfig},
+    tokenizer::Tokenizer,
 };
 use std::path::{Path, PathBuf};
 

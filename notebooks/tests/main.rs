@@ -11,7 +11,8 @@ mod cells {
 #[track_caller]
 fn run(number: &str) {
     raxla_notebooks::run_as_tests();
-    let (name, cells) = cells::ALL.iter().find(|(name, _)| name.starts_with(number)).expect("a notebook with this number");
+    let (name, cells) =
+        cells::ALL.iter().find(|(name, _)| name.starts_with(number)).expect("a notebook with this number");
     cells().unwrap_or_else(|e| panic!("{name}: {e}"));
 }
 
