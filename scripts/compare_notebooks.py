@@ -34,9 +34,9 @@ def lines(cell):
         if output["output_type"] == "error":
             out.append(("error", output.get("evalue", "")))
         elif output["output_type"] == "stream":
-            # (warnings of the plugin and progress go to stderr)
-            if output["name"] == "stdout":
-                out += [("text", line) for line in joined(output["text"]).rstrip().splitlines()]
+            # (the kernel writes there what `?` returned from a cell: a failure, as an error is)
+            kind = "text" if output["name"] == "stdout" else "error"
+            out += [(kind, line) for line in joined(output["text"]).rstrip().splitlines()]
         else:
             for mime, data in sorted(output.get("data", {}).items()):
                 text = joined(data)
@@ -96,7 +96,11 @@ def compare(new_path, old_path):
 
 
 def write(new_path, old_path):
-    """The outputs of one into the other, without what differs from run to run."""
+    """The outputs of one into the other, if no cell failed."""
+    for number, cell in enumerate(cells(new_path)):
+        for kind, line in lines(cell):
+            if kind == "error":
+                sys.exit(f"{old_path}, cell {number}: {line}")
     with open(old_path, encoding="utf-8") as file:
         notebook = json.load(file)
     count = 0
@@ -104,18 +108,29 @@ def write(new_path, old_path):
         if cell["cell_type"] == "code":
             count += 1
             cell["execution_count"] = count
-            cell["outputs"] = [tidy(o, count) for o in new["outputs"] if o.get("name") != "stderr"]
+            cell["outputs"] = tidy(new["outputs"], count)
             cell["metadata"] = {}
     with open(old_path, "w", encoding="utf-8") as file:
         json.dump(notebook, file, indent=1, ensure_ascii=False)
         file.write("\n")
 
 
-def tidy(output, count):
-    output.pop("transient", None)
-    if "execution_count" in output:
-        output["execution_count"] = count
-    return output
+def tidy(outputs, count):
+    """What is printed in one piece, and one line a list entry, so that differences are small."""
+    made = []
+    for output in outputs:
+        output.pop("transient", None)
+        if "execution_count" in output:
+            output["execution_count"] = count
+        if output["output_type"] == "stream":
+            text = joined(output["text"])
+            if made and made[-1]["output_type"] == "stream" and made[-1]["name"] == output["name"]:
+                text = "".join(made.pop()["text"]) + text
+            output = {"name": output["name"], "output_type": "stream", "text": text.splitlines(True)}
+        for mime, data in output.get("data", {}).items():
+            output["data"][mime] = joined(data).splitlines(True)
+        made.append(output)
+    return made
 
 
 if __name__ == "__main__":
