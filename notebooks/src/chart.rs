@@ -17,14 +17,13 @@ pub struct Chart {
     plots: Vec<Plot>,
     names: Vec<String>,
     log: [bool; 2],
-    slanted: bool,
     size: (f64, f64),
 }
 impl Chart {
     /// Nothing yet, under this title.
     pub fn new(title: &str) -> Chart {
         let (title, x, y) = (title.into(), String::new(), String::new());
-        Chart { title, x, y, plots: vec![], names: vec![], log: [false; 2], slanted: false, size: (640.0, 330.0) }
+        Chart { title, x, y, plots: vec![], names: vec![], log: [false; 2], size: (640.0, 330.0) }
     }
     /// What stands at the axes.
     pub fn axes(mut self, x: &str, y: &str) -> Chart {
@@ -72,7 +71,6 @@ impl Chart {
     /// A bar for each name.
     pub fn bars<S: AsRef<str>>(mut self, bars: &[(S, f64)]) -> Chart {
         let bars: Vec<(String, f64)> = bars.iter().map(|(name, value)| (name.as_ref().to_string(), *value)).collect();
-        self.slanted = bars.iter().map(|b| b.0.chars().count()).sum::<usize>() > 60;
         self.names = bars.iter().map(|b| b.0.clone()).collect();
         self.plots.push(Plot::Bar(BarPlot::new().with_bars(bars).with_color(COLORS[0])));
         self
@@ -83,13 +81,16 @@ impl Chart {
         for (name, values) in groups {
             plot = plot.with_group(name.as_ref(), values.iter().zip(COLORS).map(|(v, color)| (*v, color)));
         }
-        self.slanted = groups.iter().map(|g| g.0.as_ref().chars().count()).sum::<usize>() > 60;
+        self.names = groups.iter().map(|g| g.0.as_ref().to_string()).collect();
         self.plots.push(Plot::Bar(plot.with_legend(kinds.to_vec())));
         self
     }
-    /// A map of numbers: a row for each name of `rows`.
-    pub fn map(mut self, values: Vec<Vec<f64>>, rows: &[String], columns: &[String]) -> Chart {
-        let plot = Heatmap::new().with_data(values).with_labels(rows.to_vec(), columns.to_vec());
+    /// A map of numbers, the first row at the top. Rows and columns are numbered from 0.
+    pub fn map(mut self, values: Vec<Vec<f64>>) -> Chart {
+        let numbers = |n: usize| (0..n).map(|i| i.to_string()).collect::<Vec<_>>();
+        let (rows, columns) = (values.len(), values.first().map_or(0, Vec::len));
+        let plot = Heatmap::new().with_data(values);
+        let plot = if rows.max(columns) <= 16 { plot.with_labels(numbers(rows), numbers(columns)) } else { plot };
         self.plots.push(Plot::Heatmap(plot));
         self
     }
@@ -99,29 +100,20 @@ impl Chart {
         let layout = if self.y.is_empty() { layout } else { layout.with_y_label(&self.y) };
         let layout = if self.log[0] { layout.with_log_x() } else { layout };
         let layout = if self.log[1] { layout.with_log_y() } else { layout };
-        if self.slanted { layout.with_x_tick_rotate(-35.0) } else { layout }
+        // (beside the legend there is less room)
+        let room = self.size.0 * if self.plots.iter().any(|p| matches!(p, Plot::Bar(b) if b.legend_label.is_some())) { 0.6 } else { 0.85 };
+        let longest = self.names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+        let crowded = (longest * self.names.len()) as f64 * 7.5 > room;
+        if crowded { layout.with_x_tick_rotate(-35.0) } else { layout }
     }
     /// The picture as SVG.
     pub fn svg(self) -> String {
-        figure(vec![self])
+        let (layout, (width, height)) = (self.layout(), self.size);
+        let figure = Figure::new(1, 1).with_layouts(vec![layout]).with_plots(vec![self.plots]);
+        SvgBackend::new().render_scene(&figure.with_cell_size(width, height).render())
     }
     /// Shows it in the notebook.
     pub fn show(self) {
         show("image/svg+xml", &self.svg());
     }
-}
-
-/// Shows plots beside each other.
-pub fn row<const N: usize>(charts: [Chart; N]) {
-    show("image/svg+xml", &figure(charts.into()));
-}
-
-fn figure(charts: Vec<Chart>) -> String {
-    let (width, height) = charts.iter().fold((0f64, 0f64), |(w, h), c| (w.max(c.size.0), h.max(c.size.1)));
-    let layouts = charts.iter().map(Chart::layout).collect();
-    let figure = Figure::new(1, charts.len())
-        .with_layouts(layouts)
-        .with_plots(charts.into_iter().map(|c| c.plots).collect())
-        .with_cell_size(width, height);
-    SvgBackend::new().render_scene(&figure.render())
 }

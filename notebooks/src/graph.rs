@@ -21,7 +21,7 @@ pub fn graph(graph: &Graph) {
     show("image/svg+xml", &drawing(graph));
 }
 
-fn drawing(graph: &Graph) -> String {
+pub(crate) fn drawing(graph: &Graph) -> String {
     let mut nodes: Vec<Node> = vec![];
     let mut made: HashMap<u32, usize> = HashMap::new();
     for var in &graph.ins {
@@ -45,6 +45,13 @@ fn drawing(graph: &Graph) -> String {
         let from: Vec<usize> = made.get(var).copied().into_iter().collect();
         let level = from.iter().map(|i| nodes[*i].level + 1).max().unwrap_or(0);
         nodes.push(Node { name: "result".into(), below: format!("%{var}"), color: "#f0dcdc", from, level });
+    }
+    // constants stand directly above what uses them first
+    for i in graph.ins.len()..nodes.len() {
+        if nodes[i].from.is_empty() {
+            let first = nodes.iter().filter(|n| n.from.contains(&i)).map(|n| n.level).min();
+            nodes[i].level = first.map_or(0, |level| level.saturating_sub(1));
+        }
     }
     drawn(&nodes)
 }

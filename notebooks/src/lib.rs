@@ -7,21 +7,26 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 mod chart;
 mod graph;
 mod models;
+mod page;
 mod table;
 
-pub use chart::{Chart, row};
+pub use chart::Chart;
 pub use graph::graph;
 pub use models::{fixture, smollm2};
-pub use table::{code, table};
+pub use page::{Page, row};
+pub use table::table;
 
-/// Shows content of this MIME type in the notebook, by the kernel's protocol; elsewhere it is printed.
+/// Shows content of this MIME type in the notebook, by the kernel's protocol, which keeps the last of each type in a cell; elsewhere it
+/// is printed.
 pub fn show(mime: &str, content: &str) {
     println!("EVCXR_BEGIN_CONTENT {mime}\n{content}\nEVCXR_END_CONTENT");
 }
 
 /// Shows which devices hold which part of an array.
 pub fn layout(array: &raxla::Array) {
-    show("image/svg+xml", &array.visualize().to_svg());
+    let mut page = Page::new();
+    page.layout(array);
+    page.show();
 }
 
 static IN_TESTS: AtomicBool = AtomicBool::new(false);

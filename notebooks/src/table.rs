@@ -1,27 +1,27 @@
-//! Tables and code.
-use crate::{escaped, show};
+//! Tables.
 use std::fmt::Display;
 
-/// Shows a table. Columns after the first are aligned to the right where they hold numbers.
+/// Prints a table. Columns that hold numbers are aligned to the right.
 pub fn table<C: Display>(head: &[&str], rows: &[Vec<C>]) {
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(ToString::to_string).collect()).collect();
-    let is_number = |cell: &str| cell.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+');
-    let cell = |tag: &str, text: &str, right: bool| {
-        let side = if right { "right" } else { "left" };
-        format!("<{tag} style=\"text-align: {side}\">{}</{tag}>", escaped(text))
+    let head: Vec<String> = head.iter().map(ToString::to_string).collect();
+    let cell = |row: &[String], column: usize| row.get(column).cloned().unwrap_or_default();
+    let columns: Vec<(usize, bool)> = (0..head.len())
+        .map(|column| {
+            let all = rows.iter().map(|row| cell(row, column));
+            let widest = all.clone().chain([head[column].clone()]).map(|c| c.chars().count()).max().unwrap_or(0);
+            let is_number = |c: String| c.is_empty() || c.starts_with(|c: char| c.is_ascii_digit() || c == '-');
+            (widest, column > 0 && all.clone().any(|c| !c.is_empty()) && all.clone().all(is_number))
+        })
+        .collect();
+    let line = |row: &[String]| {
+        let cells = columns.iter().enumerate().map(|(i, (width, right))| match right {
+            true => format!("{:>width$}", cell(row, i)),
+            false => format!("{:<width$}", cell(row, i)),
+        });
+        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
     };
-    let right = |column: usize| column > 0 && rows.iter().all(|row| row.get(column).is_none_or(|c| is_number(c)));
-    let line = |tag: &str, cells: &mut dyn Iterator<Item = &str>| {
-        let cells: String = cells.enumerate().map(|(i, text)| cell(tag, text, right(i))).collect();
-        format!("<tr>{cells}</tr>\n")
-    };
-    let head = line("th", &mut head.iter().copied());
-    let body: String = rows.iter().map(|row| line("td", &mut row.iter().map(String::as_str))).collect();
-    show("text/html", &format!("<table>\n<thead>{head}</thead>\n<tbody>{body}</tbody>\n</table>"));
-}
-
-/// Shows a program's text, as it is.
-pub fn code(text: &str) {
-    let style = "font-size: 12px; line-height: 1.35; white-space: pre; overflow-x: auto";
-    show("text/html", &format!("<pre style=\"{style}\">{}</pre>", escaped(text.trim_end())));
+    line(&head);
+    println!("{}", "─".repeat(columns.iter().map(|c| c.0 + 2).sum::<usize>().saturating_sub(2)));
+    rows.iter().for_each(|row| line(row));
 }
