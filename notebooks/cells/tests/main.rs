@@ -10,6 +10,8 @@ mod cells {
 
 #[track_caller]
 fn run(number: &str) {
+    // (as in the kernel, paths are those of the notebooks' folder)
+    std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).expect("the folder of the notebooks");
     raxla_notebooks::run_as_tests();
     let (name, cells) =
         cells::ALL.iter().find(|(name, _)| name.starts_with(number)).expect("a notebook with this number");

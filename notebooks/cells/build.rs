@@ -6,19 +6,23 @@ use serde_json::Value;
 use std::{env, fs, path::Path};
 
 fn main() {
-    let folder = env::var("CARGO_MANIFEST_DIR").expect("Cargo sets it");
+    let own = env::var("CARGO_MANIFEST_DIR").expect("Cargo sets it");
     let out = env::var("OUT_DIR").expect("Cargo sets it");
-    println!("cargo::rerun-if-changed={folder}");
+    let folder = Path::new(&own).join("..");
+    println!("cargo::rerun-if-changed={}", folder.display());
     let mut names: Vec<String> = fs::read_dir(&folder)
-        .expect("the folder of this package")
+        .expect("the folder of the notebooks")
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter_map(|name| Some(name.strip_suffix(".ipynb")?.to_string()))
         .collect();
     names.sort();
+    for name in &names {
+        println!("cargo::rerun-if-changed={}", folder.join(format!("{name}.ipynb")).display());
+    }
     let mut modules = String::new();
     for name in &names {
-        let path = Path::new(&folder).join(format!("{name}.ipynb"));
-        // (a broken notebook must not keep the kernel from building this package: only the tests compile what is written here)
+        let path = folder.join(format!("{name}.ipynb"));
+        // (an error of the compiler shows better what is wrong than one of this program)
         let code = cells(&path).map_or_else(
             |why| format!("compile_error!({:?});\n", format!("{}: {why}", path.display())),
             |cells| function(name, &cells),
