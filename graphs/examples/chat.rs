@@ -39,7 +39,8 @@ pub fn converse(
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let name = std::env::args().nth(1).unwrap_or_else(|| "smollm2-135m-instruct".into());
     let client = raxla::runtime::client()?;
-    let model = Model::load(raxla_graphs::open(&name)?, &LoadOptions { progress: true, ..Default::default() }, &client)?;
+    let model =
+        Model::load(raxla_graphs::open(&name)?, &LoadOptions { progress: true, ..Default::default() }, &client)?;
     let sampling = Sampling { temperature: 0.3, top_p: 0.9, ..Default::default() };
     let options = Generation { max_new_tokens: 256, sampling, ..Default::default() };
     converse(&model, &options, io::stdin().lock(), &mut io::stdout())?;

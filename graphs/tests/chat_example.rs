@@ -33,5 +33,7 @@ fn every_line_is_answered_until_an_empty_one() {
     assert_eq!(roles, ["user", "assistant", "user", "assistant"]);
     assert_eq!((messages[0].content.as_str(), messages[2].content.as_str()), ("Hello", "And then?"));
     let output = String::from_utf8_lossy(&output);
-    assert!(messages.iter().skip(1).step_by(2).all(|m| output.contains(&m.content)) && output.matches('\n').count() >= 2);
+    assert!(
+        messages.iter().skip(1).step_by(2).all(|m| output.contains(&m.content)) && output.matches('\n').count() >= 2
+    );
 }
