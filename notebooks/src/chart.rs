@@ -85,12 +85,10 @@ impl Chart {
         self.plots.push(Plot::Bar(plot.with_legend(kinds.to_vec())));
         self
     }
-    /// A map of numbers, the first row at the top. Rows and columns are numbered from 0.
+    /// A map of numbers, the first row at the bottom. Rows and columns are counted from 0.
     pub fn map(mut self, values: Vec<Vec<f64>>) -> Chart {
-        let numbers = |n: usize| (0..n).map(|i| i.to_string()).collect::<Vec<_>>();
-        let (rows, columns) = (values.len(), values.first().map_or(0, Vec::len));
-        let plot = Heatmap::new().with_data(values);
-        let plot = if rows.max(columns) <= 16 { plot.with_labels(numbers(rows), numbers(columns)) } else { plot };
+        let (rows, columns) = (values.len() as f64, values.first().map_or(0, Vec::len) as f64);
+        let plot = Heatmap::new().with_data(values).with_x_range(-0.5, columns - 0.5).with_y_range(-0.5, rows - 0.5);
         self.plots.push(Plot::Heatmap(plot));
         self
     }
@@ -101,7 +99,8 @@ impl Chart {
         let layout = if self.log[0] { layout.with_log_x() } else { layout };
         let layout = if self.log[1] { layout.with_log_y() } else { layout };
         // (beside the legend there is less room)
-        let room = self.size.0 * if self.plots.iter().any(|p| matches!(p, Plot::Bar(b) if b.legend_label.is_some())) { 0.6 } else { 0.85 };
+        let room = self.size.0
+            * if self.plots.iter().any(|p| matches!(p, Plot::Bar(b) if b.legend_label.is_some())) { 0.6 } else { 0.85 };
         let longest = self.names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
         let crowded = (longest * self.names.len()) as f64 * 7.5 > room;
         if crowded { layout.with_x_tick_rotate(-35.0) } else { layout }
