@@ -1,4 +1,5 @@
 //! Every code cell of the notebooks compiles and runs. build.rs makes a function of each notebook.
+use std::{fs, path::Path};
 
 /// What a notebook's cells end with.
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -42,4 +43,20 @@ run_each! {
     meshes "08"
     performance "09"
     planning "10"
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for (name, _) in cells::ALL {
+        let text = fs::read_to_string(folder.join(format!("{name}.ipynb"))).expect("a notebook");
+        let notebook: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        for cell in notebook["cells"].as_array().expect("cells").iter().filter(|c| c["cell_type"] == "markdown") {
+            let lines = cell["source"].as_array().expect("lines").iter().filter_map(|line| line.as_str());
+            for link in lines.flat_map(|line| line.split("](").skip(1)) {
+                let to = link.split(')').next().unwrap_or_default().split('#').next().unwrap_or_default();
+                assert!(to.starts_with("https://") || folder.join(to).exists(), "{name} has a link to {to}");
+            }
+        }
+    }
 }
