@@ -15,8 +15,8 @@ import sys
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 # a number with one of these behind it was measured
 MEASURED = re.compile(r"\d\s*(?:ns|µs|us|ms|s|min|tokens/s|tok/s|[GMk]B/s|GFLOP/s|times as fast)\b")
-# what a model or a plugin says while it is fetched, once
-FETCHED = re.compile(r"fetching |installed ")
+# what is no failure on stderr: a model or a plugin is fetched, once; and the plugins' own log
+NOISE = re.compile(r"fetching |installed |[IWEF]\d{4} \d\d:\d\d:|WARNING: All log messages")
 STYLE = re.compile(r"<style.*?</style>", re.S)
 
 
@@ -38,7 +38,7 @@ def lines(cell):
         elif output["output_type"] == "stream":
             # (the kernel writes there what `?` returned from a cell: a failure, as an error is)
             kind = "text" if output["name"] == "stdout" else "error"
-            out += [(kind, line) for line in joined(output["text"]).splitlines() if line.strip() and not FETCHED.match(line)]
+            out += [(kind, line) for line in joined(output["text"]).splitlines() if line.strip() and not (output["name"] == "stderr" and NOISE.match(line))]
         else:
             for mime, data in sorted(output.get("data", {}).items()):
                 text = joined(data)
@@ -124,6 +124,8 @@ def tidy(outputs, count):
     made = []
     for output in outputs:
         output.pop("transient", None)
+        if output.get("name") == "stderr":
+            continue
         if "execution_count" in output:
             output["execution_count"] = count
         if output["output_type"] == "stream":
