@@ -24,5 +24,6 @@ macro_rules! run_each {
     };
 }
 run_each! {
-    linear_regression moons cnn language_model fit lorenz gaussian_process monte_carlo own_operation mesh spectral_pde
+    linear_regression moons cnn language_model fit lorenz gaussian_process monte_carlo custom_kernel mesh spectral_pde mlp
+    data_parallel run_jax_export
 }

@@ -2,21 +2,24 @@
 //!
 //! `cargo run --example programs -- moons` runs one, without a name all. The tests run them too (tests/examples.rs).
 mod cnn;
+mod custom_kernel;
+mod data_parallel;
 mod fit;
 mod gaussian_process;
 mod language_model;
 mod linear_regression;
 mod lorenz;
 mod mesh;
+mod mlp;
 mod monte_carlo;
 mod moons;
-mod own_operation;
+mod run_jax_export;
 mod spectral_pde;
 
 /// Name and program.
 type Program = (&'static str, fn() -> raxla::Result<()>);
 /// All of them.
-pub const PROGRAMS: [Program; 11] = [
+pub const PROGRAMS: [Program; 14] = [
     ("linear_regression", linear_regression::main),
     ("moons", moons::main),
     ("cnn", cnn::main),
@@ -25,9 +28,12 @@ pub const PROGRAMS: [Program; 11] = [
     ("lorenz", lorenz::main),
     ("gaussian_process", gaussian_process::main),
     ("monte_carlo", monte_carlo::main),
-    ("own_operation", own_operation::main),
+    ("custom_kernel", custom_kernel::main),
     ("mesh", mesh::main),
     ("spectral_pde", spectral_pde::main),
+    ("mlp", mlp::main),
+    ("data_parallel", data_parallel::main),
+    ("run_jax_export", run_jax_export::main),
 ];
 
 fn main() -> raxla::Result<()> {

@@ -2,6 +2,7 @@
 
 mod adapters;
 mod beams;
+mod chat_example;
 mod checkpoints;
 mod common;
 mod compressed;
