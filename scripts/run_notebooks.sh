@@ -7,6 +7,7 @@
 #
 # Needs Rust and Python 3 with venv. What else it uses is installed into target/notebooks on first use: evcxr's Jupyter kernel
 # (cargo install), nbconvert (pip). RAXLA_EVCXR names an evcxr_jupyter, and RAXLA_JUPYTER a virtual environment, that are there already.
+# The kernel builds raxla in EVCXR_TMPDIR, by default a folder of the user's cache directory, once: 10 to 20 minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$PWD/target/notebooks
@@ -37,8 +38,8 @@ fi
 # (the kernel is known to these runs alone)
 export JUPYTER_PATH=$work/jupyter
 "$evcxr" --install >/dev/null
-# crates are built once, for all notebooks and all runs
-export EVCXR_TMPDIR=$work/kernel
+# crates are built once, for all notebooks and all runs (not in this repository: Cargo would take the cells for a part of its workspace)
+export EVCXR_TMPDIR=${EVCXR_TMPDIR:-${XDG_CACHE_HOME:-$HOME/.cache}/raxla-notebooks}
 mkdir -p "$EVCXR_TMPDIR" "$work/out"
 
 failed=0
