@@ -44,7 +44,7 @@ fn reported(g: &Graph) -> Result<(Graph, Vec<Report>), &'static str> {
         let own = run[0].outs.len();
         let more: Vec<Vec<Aval>> = parts.iter().map(|(g, _)| g.out_avals().split_off(own)).collect();
         let alike = parts.iter().enumerate().map(|(i, (g, _))| returning_all(g, own, &more, i).into());
-        let graphs: Vec<InnerGraph> = alike.chain(others.iter().map(|g| InnerGraph::clone(g))).collect();
+        let graphs: Vec<InnerGraph> = alike.chain(others.iter().copied().cloned()).collect();
         let mut outs = e.outs.clone();
         for aval in more.iter().flatten() {
             outs.push(made.avals.len() as Var);
