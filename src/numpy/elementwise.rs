@@ -103,10 +103,10 @@ of_two! {
     logaddexp2 => |x, y| (float(x) * consts::LN_2).logaddexp(float(y) * consts::LN_2) / consts::LN_2;
     /// xʸ, of floats.
     float_power => |x, y| float(x).pow(float(y));
-    /// The largest whole number not above x / y.
+    /// The largest whole number not above x / y; of floats, an infinity where y is 0 and x is not.
     floor_divide => |x, y| {
         let whole = (x - x.modulo(y)) / y;
-        if x.dtype().is_float() { whole.round() } else { whole }
+        if x.dtype().is_float() { where_(y.eq(0.0), x / y, whole.round()) } else { whole }
     };
     /// 0 below 0, `y` at 0, and 1 above.
     heaviside => |x, y| where_(x.is_nan(), x, where_(x.lt(0.0), x.like(0.0), where_(x.gt(0.0), x.like(1.0), y)));

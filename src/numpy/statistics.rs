@@ -168,6 +168,9 @@ pub fn searchsorted(sorted: Tensor, v: impl Rhs, side: Side) -> Tensor {
         )
     }
     let n = sorted.dim(0);
+    if n == 0 {
+        return full(v.dims(), DType::I32, 0);
+    }
     let before = |a: Tensor, b: Tensor| {
         let less = a.lt(b);
         if a.dtype().is_float() { less | (b.is_nan() & !a.is_nan()) } else { less }

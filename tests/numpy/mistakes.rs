@@ -44,3 +44,19 @@ fn neighbours_of_floats_and_their_parts() {
     assert_eq!(y[2].to_f64()[0], f64::from(f32::EPSILON));
     assert!(y[2].to_f64()[5].is_nan());
 }
+
+/// What JAX says at the edges.
+#[test]
+fn divisors_of_zero_and_tables_without_rows() {
+    let of = |v: Vec<f64>| Host::floats(DType::F32, [v.len()], v);
+    let x = [of(vec![1.0, -1.0, 0.0, -7.0]), of(vec![0.0, 0.0, 0.0, 2.0]), of(vec![])];
+    let y = run(&x, |x| {
+        let (whole, rest) = numpy::divmod(x[0], x[1]);
+        vec![whole, rest, numpy::searchsorted(x[2], x[0], Side::Right)]
+    });
+    let y = y.unwrap();
+    let (whole, rest) = (y[0].to_f64(), y[1].to_f64());
+    assert_eq!([whole[0], whole[1], whole[3]], [f64::INFINITY, f64::NEG_INFINITY, -4.0]);
+    assert!(whole[2].is_nan() && rest[..3].iter().all(|x| x.is_nan()) && rest[3] == 1.0, "{rest:?}");
+    assert_eq!(y[2].to_f64(), [0.0; 4]);
+}
