@@ -2,21 +2,14 @@
 //! for JAX users name is run. (Examples are doc-tests, see src/lib.rs.)
 use std::{fs, path::Path};
 
-const DOCUMENTS: [&str; 13] = [
-    "README.md",
-    "ARCHITECTURE.md",
-    "docs/autodidax.md",
-    "docs/data.md",
-    "docs/errors.md",
-    "docs/finetuning.md",
-    "docs/flax.md",
-    "docs/for_jax_users.md",
-    "docs/performance.md",
-    "docs/plugin_faults.md",
-    "docs/reading.md",
-    "docs/security.md",
-    "docs/sharding.md",
-];
+/// README.md, ARCHITECTURE.md, and all pages of docs.
+fn documents() -> Vec<String> {
+    let pages = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")).unwrap();
+    let pages = pages.map(|page| page.unwrap().file_name().into_string().unwrap()).filter(|name| name.ends_with(".md"));
+    let mut all: Vec<String> = pages.map(|name| format!("docs/{name}")).collect();
+    all.extend(["README.md".into(), "ARCHITECTURE.md".into()]);
+    all
+}
 
 /// A block marked `rs`: its first line names the file that the rest is taken from.
 struct Excerpt<'a> {
@@ -84,8 +77,8 @@ fn occurs(excerpt: &[&str], source: &[&str]) -> Result<(), Differs> {
 #[test]
 fn excerpts_stand_in_the_source() {
     let mut wrong = vec![];
-    for document in DOCUMENTS {
-        let text = read(document);
+    for document in documents() {
+        let text = read(&document);
         for e in excerpts(&text) {
             let source = read(e.file);
             let source: Vec<&str> = source.lines().collect();
@@ -130,14 +123,14 @@ fn anchor(heading: &str) -> String {
 
 #[test]
 fn links_lead_somewhere() {
-    for document in DOCUMENTS {
-        let text = read(document);
+    for document in documents() {
+        let text = read(&document);
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if target.contains("://") || target.contains(char::is_whitespace) {
                 continue;
             }
             let (file, place) = target.split_once('#').unwrap_or((target, ""));
-            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(&document);
             let path = if file.is_empty() { folder } else { folder.parent().expect("a file").join(file) };
             assert!(path.exists(), "{document} links to {target}, which does not exist");
             if !place.is_empty() {
@@ -146,6 +139,17 @@ fn links_lead_somewhere() {
                 assert!(headings.any(|h| h == place), "{document} links to {target}, but there is no such heading");
             }
         }
+    }
+}
+
+/// The book has every page, by its own title.
+#[test]
+fn the_book_has_every_page() {
+    let summary = read("docs/SUMMARY.md");
+    for document in documents().iter().filter(|d| *d != "docs/SUMMARY.md") {
+        let Some(name) = document.strip_prefix("docs/") else { continue };
+        assert!(summary.contains(&format!("]({name})")), "docs/SUMMARY.md does not have {name}");
+        assert!(read(document).starts_with("# "), "{name} has no title");
     }
 }
 
