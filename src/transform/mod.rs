@@ -12,7 +12,7 @@
 //! * [`runs`] splits a graph in two for `remat`.
 //! * [`varying`] keeps track of what differs between devices inside `shard_map`.
 //! * [`effects`] drops side effects, for runs that repeat another one.
-//! * [`reports`] makes results of what the host is called with, for platforms whose programs cannot call it.
+//! * `reports` makes results of what the host is called with, for platforms whose programs cannot call it.
 //!
 //! Graphs inside operations remember what a pass made of them (`inside`), so that the work grows with the size of a program and
 //! not with how deeply it is nested.
