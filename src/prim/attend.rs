@@ -4,7 +4,7 @@ use crate::{
     nn::AttentionOptions,
     trace::{At, bind},
 };
-use raxla_kernels::call::ATTEND;
+use raxla_kernels::{attention::Number, call::ATTEND};
 
 /// Most queries of a row for which the kernel is meant: while a text is generated, or drafts of it are verified. Of more, products of
 /// matrices are faster.
@@ -59,7 +59,7 @@ impl Hash for AttendCached {
 /// How many elements more than numbers a key or a value has in a cache of this dtype: in one of i8 an f32, which its codes are
 /// multiplied with.
 pub(crate) fn room(dtype: DType) -> usize {
-    if dtype == DType::I8 { 4 } else { 0 }
+    if dtype == DType::I8 { <i8 as Number>::ROOM } else { 0 }
 }
 
 /// Keys or values of so many numbers each, as a cache of this dtype has them: in one of i8, codes and the bytes of their scale.

@@ -109,20 +109,26 @@ fn waiting(millis: c_int) -> Duration {
     Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }
 
+/// Fills the arguments of a callback that asks for a value, whose fields have the same names in both structs.
+macro_rules! answer {
+    ($args:ident, $value:expr) => {
+        match guarded($value).and_then(|value| Ok((copied(&value)?, value.len()))) {
+            Ok((copy, len)) => {
+                ($args.value, $args.value_size) = (copy, len);
+                $args.value_deleter_callback = Some(free);
+                ptr::null_mut()
+            }
+            Err(error) => failed($args.callback_error, &error),
+        }
+    };
+}
+
 unsafe extern "C" fn get(args: *mut sys::PJRT_KeyValueGetCallback_Args) -> *mut PJRT_Error {
     // SAFETY: the plugin calls it with valid arguments while its client is made or alive.
     unsafe {
         let args = &mut *args;
         let key = string(args.key, args.key_size);
-        let value = || store(args.user_arg).get(&key, waiting(args.timeout_in_ms));
-        match guarded(value).and_then(|value| Ok((copied(&value)?, value.len()))) {
-            Ok((copy, len)) => {
-                (args.value, args.value_size) = (copy, len);
-                args.value_deleter_callback = Some(free);
-                ptr::null_mut()
-            }
-            Err(error) => failed(args.callback_error, &error),
-        }
+        answer!(args, || store(args.user_arg).get(&key, waiting(args.timeout_in_ms)))
     }
 }
 
@@ -132,15 +138,7 @@ unsafe extern "C" fn try_get(args: *mut sys::PJRT_KeyValueTryGetCallback_Args) -
         let args = &mut *args;
         let key = string(args.key, args.key_size);
         let none = || Error::new(Code::NotFound, format!("nobody has put `{key}`"));
-        let value = || store(args.user_arg).try_get(&key)?.ok_or_else(none);
-        match guarded(value).and_then(|value| Ok((copied(&value)?, value.len()))) {
-            Ok((copy, len)) => {
-                (args.value, args.value_size) = (copy, len);
-                args.value_deleter_callback = Some(free);
-                ptr::null_mut()
-            }
-            Err(error) => failed(args.callback_error, &error),
-        }
+        answer!(args, || store(args.user_arg).try_get(&key)?.ok_or_else(none))
     }
 }
 
