@@ -276,7 +276,7 @@ fn messages_of_the_runtime_are_shown() {
     let replace = [(here.as_str(), "/home/me")];
     let missing = find_plugin("cpu", Some(&dir.path().join("plugin.so"))).expect_err("it is not there");
     assert_shown(&missing.to_string(), &replace);
-    assert_shown(&find_plugin("rocm", None).expect_err("no such kind").to_string(), &replace);
+    assert_shown(&find_plugin("gpu", None).expect_err("no such kind").to_string(), &replace);
     fs::write(dir.path().join("plugin.so"), b"").expect("written");
     assert_shown(&Plugin::load(&dir.path().join("plugin.so")).expect_err("empty").to_string(), &replace);
     fs::write(dir.path().join("plugin.so"), b"hello").expect("written");

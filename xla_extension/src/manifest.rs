@@ -157,11 +157,16 @@ pub fn entries(kind: &str) -> Result<Vec<&'static Entry>> {
         }
     }
     if found.is_empty() {
-        return Err(Error::new(
-            Code::NotFound,
-            format!("there is no plugin `{kind}`; the known ones are {}", kinds().join(", ")),
-        )
-        .help("to use a plugin of your own, give its path with `--plugin PATH` or in `RAXLA_PLUGIN`"));
+        let known = kinds().join(", ");
+        let what =
+            format!("there is no plugin `{kind}`; the known ones are {known}, and cuda, the one for this driver");
+        let help = match others().iter().find(|other| other.kind == kind) {
+            Some(Other { package, needs, .. }) => format!(
+                "the package {package} has one: install it with pip, and give its path with `--plugin PATH`; it needs {needs}"
+            ),
+            None => "to use a plugin of your own, give its path with `--plugin PATH` or in `RAXLA_PLUGIN`".to_string(),
+        };
+        return Err(Error::new(Code::NotFound, what).help(help));
     }
     Ok(found)
 }

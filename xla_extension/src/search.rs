@@ -145,7 +145,7 @@ fn present(kind: &str, root: &Path) -> Result<()> {
     let shown: Vec<String> = signs.iter().map(|sign| format!("/{sign}")).collect();
     let message = format!("this machine shows no {what} (there is none of {})", shown.join(", "));
     Err(Error::new(Code::NotFound, message)
-        .help("leave out `--platform` (or RAXLA_PLATFORM) to run on the CPU, or install the device's driver"))
+        .help("leave out `--device` (or RAXLA_PLATFORM) to run on the CPU, or install the device's driver"))
 }
 
 fn none_found(kind: &str, failures: &[(&Entry, Error)]) -> Error {

@@ -88,6 +88,8 @@ fn nothing_installed_and_offline() {
         fails(&mut raxla(arguments), 1, &["`abacus`", "cpu", "cuda12", "tpu"]);
     }
     fails(alone(home.path()).env("RAXLA_PLATFORM", "abacus"), 1, &["`abacus`", "cpu", "cuda12", "tpu"]);
+    // one that another package has
+    fails(alone(home.path()).env("RAXLA_PLATFORM", "rocm"), 1, &["`rocm`", "jax-rocm7-pjrt", "--plugin PATH"]);
 }
 
 /// What is wrong with the machine is wrong for every plugin: the next one is not tried.
