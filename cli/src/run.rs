@@ -57,7 +57,9 @@ impl Args {
             );
             return crate::compile::in_child(CHILD, &died);
         }
-        let bytes = raxla_xla::read_file(&self.program, MOST).map_err(|e| format!("{path}: it cannot be read: {e}"))?;
+        let bytes = raxla_xla::read_file(&self.program, MOST).map_err(|e| {
+            format!("{path}: it cannot be read: {e}\n  help: give a file that `raxla export`, `raxla compile` or JAX's `jax.export` wrote")
+        })?;
         let session = self.processes.join()?;
         let client = global.client()?;
         runtime::set_client(client.clone());
@@ -93,8 +95,11 @@ impl Args {
 /// The arguments in their order: by their names where the file has one of these that is no number, else by their numbers.
 fn tree_of(program: &Program, path: &Path) -> Result<Vec<Array>> {
     let shown = path.display();
-    let file =
-        raxla_xla::MappedFile::open(path).map_err(|e| usage(format!("--inputs {shown}: it cannot be read: {e}")))?;
+    let file = raxla_xla::MappedFile::open(path).map_err(|e| {
+        usage(format!(
+            "--inputs {shown}: it cannot be read: {e}\n  help: give a safetensors file with the program's arguments"
+        ))
+    })?;
     let (_, header) = SafeTensors::read_metadata(&file)
         .map_err(|e| format!("{shown}: it is no safetensors file: {e}\n  help: it may be cut off: write it again"))?;
     let tensors = header.tensors();

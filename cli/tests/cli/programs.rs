@@ -24,6 +24,12 @@ fn what_jax_exported_runs_on_inputs_of_a_file() {
         assert_eq!(types(&have), types(&want), "{form}");
     }
     fails(raxla(["run"]).arg(jax("mlp.jax")).arg("--inputs").arg(jax("x64.inputs.safetensors")), 1, &["help: "]);
+    fails(raxla(["run"]).arg(jax("nowhere.jax")), 1, &["nowhere.jax: it cannot be read", "help: give a file that"]);
+    fails(
+        raxla(["run"]).arg(jax("mlp.jax")).args(["--inputs", "nowhere"]),
+        2,
+        &["it cannot be read", "help: give a safetensors file"],
+    );
 }
 
 #[test]
