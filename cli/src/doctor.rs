@@ -8,8 +8,8 @@ use crate::{
 };
 use raxla::{Client, distributed};
 use raxla_xla::{
-    Draft, FileState, PLUGIN_VARIABLES, Plugin, PluginStatus, create_own, device_present, find_plugin, offline,
-    own_folder, raxla_home, status_of_all,
+    Draft, FileState, Plugin, PluginStatus, create_own, device_present, offline, own_folder, present_plugin,
+    raxla_home, status_of_all,
 };
 use std::{
     fmt::Write as _,
@@ -161,14 +161,9 @@ fn other(other: &'static raxla_xla::Other) -> OtherLine {
 /// The plugin that would be used, tried. Nothing is installed: whoever asks what is wrong does not ask for downloads.
 fn in_use(global: &Global, plugins: &[PluginStatus]) -> Result<InUse> {
     let platform = global.platform();
-    let named = |v: &str| std::env::var_os(v).is_some_and(|path| !path.is_empty());
-    let installed = |s: &PluginStatus| {
-        (s.entry.kind == platform || s.entry.platform_name == platform) && s.state == FileState::Verified
-    };
-    if global.plugin().is_none() && !PLUGIN_VARIABLES.iter().any(|v| named(v)) && !plugins.iter().any(installed) {
+    let Some(path) = present_plugin(&platform, global.plugin())? else {
         return Err(missing(&platform, plugins)?.into());
-    }
-    let path = find_plugin(&platform, global.plugin())?;
+    };
     probe::check(global)?;
     let (major, minor) = Plugin::load(&path)?.api_version();
     let client: Client = global.client()?;

@@ -118,7 +118,8 @@ pub use options::{CompileOptions, OptionValue};
 pub use plugin::{OLDEST_API, Plugin};
 pub use progress::Progress;
 pub use search::{
-    PLUGIN_VARIABLES, PluginStatus, device_present, find_plugin, find_plugin_for_device, status_of, status_of_all,
+    PLUGIN_VARIABLES, PluginStatus, device_present, find_plugin, find_plugin_for_device, present_plugin, status_of,
+    status_of_all,
 };
 pub use signature::ArrayType;
 pub use standard::output_is_closed;

@@ -36,35 +36,37 @@ pub fn find_plugin_for_device(kind: &str, explicit: Option<&Path>) -> Result<Pat
     search(kind, explicit, wanted)
 }
 
-/// `wanted`: may it be downloaded?
-fn search(kind: &str, explicit: Option<&Path>, wanted: impl Fn() -> Result<()>) -> Result<PathBuf> {
+/// As [`find_plugin`], of what is on this machine: `None` where it would have to be installed.
+///
+/// # Errors
+/// A path given by hand that leads nowhere; a kind that is unknown.
+pub fn present_plugin(kind: &str, explicit: Option<&Path>) -> Result<Option<PathBuf>> {
     if let Some(path) = explicit {
-        return given(path, "--plugin");
+        return given(path, "--plugin").map(Some);
     }
-    for variable in PLUGIN_VARIABLES {
+    for variable in PLUGIN_VARIABLES.into_iter().chain((kind == "tpu").then_some(TPU_VARIABLE)) {
         if let Some(path) = env::var_os(variable).filter(|value| !value.is_empty()) {
-            return given(Path::new(&path), variable);
+            return given(Path::new(&path), variable).map(Some);
         }
     }
-    if let Some(path) = env::var_os(TPU_VARIABLE).filter(|value| kind == "tpu" && !value.is_empty()) {
-        return given(Path::new(&path), TPU_VARIABLE);
-    }
-    let entries = entries(kind)?;
-    for entry in &entries {
+    for entry in entries(kind)? {
         let path = install::library_path(entry)?;
         if install::verify(&entry.library, &path) == FileState::Verified {
-            return Ok(path);
+            return Ok(Some(path));
         }
     }
-    if kind == "tpu"
-        && let Some(path) = libtpu(Path::new("/"), &python_folders())
-    {
+    Ok(if kind == "tpu" { libtpu(Path::new("/"), &python_folders()) } else { None })
+}
+
+/// `wanted`: may it be downloaded?
+fn search(kind: &str, explicit: Option<&Path>, wanted: impl Fn() -> Result<()>) -> Result<PathBuf> {
+    if let Some(path) = present_plugin(kind, explicit)? {
         return Ok(path);
     }
     let get = |entry: &'static Entry| {
         supported(entry).and_then(|()| wanted()).and_then(|()| install::install(entry, Progress::Stderr))
     };
-    install::first(entries, get).map(|(_, path)| path).map_err(|failures| none_found(kind, &failures))
+    install::first(entries(kind)?, get).map(|(_, path)| path).map_err(|failures| none_found(kind, &failures))
 }
 
 /// Folders in which Pythons keep their versions: of the virtual environment, of the user, of the system.

@@ -61,7 +61,10 @@ fn gpus_are_told_what_the_environment_says_of_memory() {
 
 #[test]
 fn libtpu_is_where_the_variable_says() {
-    let found = doctor(raxla(["doctor", "--device", "tpu"]).env("TPU_LIBRARY_PATH", plugin()));
+    // (whatever else is installed here)
+    let home = tempfile::tempdir().unwrap();
+    let mut named = raxla(["doctor", "--device", "tpu"]);
+    let found = doctor(named.env("RAXLA_HOME", home.path()).env("TPU_LIBRARY_PATH", plugin()));
     assert_eq!(found["version"], "mock ", "{found}");
     let missing = ["the plugin /no/libtpu.so (from TPU_LIBRARY_PATH) does not exist"];
     fails(raxla(["plugin", "path", "tpu"]).env("TPU_LIBRARY_PATH", "/no/libtpu.so"), 1, &missing);
