@@ -4,7 +4,9 @@
 //! Q8_0 and Q8_1, which llama.cpp applies to the inputs of its products (ggml-quants.c), with the scale in f32: one level of bytes,
 //! what [`Arithmetic::Int8`](crate::product::Arithmetic) asks for. Of three levels, each has what the one before has rounded away: they
 //! are the numbers to 2^-24 of the largest, as f32 has them.
+#![allow(unsafe_op_in_unsafe_fn)]
 use crate::{
+    isa::{Isa, Lanes},
     product::Team,
     thin::{Bytes, LEVEL},
 };
@@ -44,7 +46,7 @@ impl<T> Rows<T> {
 
 impl Quantised {
     /// Of `[rows, k]`, padded to `stride`, a multiple of 32.
-    pub fn new(team: &dyn Team, x: &[f32], [rows, k]: [usize; 2], stride: usize, levels: usize) -> Quantised {
+    pub fn new(isa: Isa, team: &dyn Team, x: &[f32], [rows, k]: [usize; 2], stride: usize, levels: usize) -> Quantised {
         let (size, of) = (rows * stride, |each: usize| vec![0i32; levels * rows * stride / each]);
         let mut all = Quantised {
             numbers: vec![0; levels * size],
@@ -61,27 +63,16 @@ impl Quantised {
             Rows::of(wholes, levels * rows),
         );
         let (scales, offsets) = (Rows::of(&mut all.scales, rows), Rows::of(&mut all.offsets, rows));
+        let write = writer(isa);
         let one = |row: usize| {
-            // SAFETY: there are as many rows, and each is one task's.
-            let (scales, offsets) = unsafe { (scales.row(row), offsets.row(row)) };
-            for (i, x) in x[row * k..][..k].chunks(GROUP).enumerate() {
-                let mut rest = [0f32; GROUP];
-                (scales[i], offsets[i]) = scaled(x, &mut rest);
-                for level in 0..levels {
-                    // SAFETY: as above, of each level.
-                    let (numbers, halves, wholes) = unsafe {
-                        let at = level * rows + row;
-                        (numbers.row(at), halves.row(at), wholes.row(at))
-                    };
-                    let numbers = &mut numbers[i * GROUP..][..GROUP];
-                    rounded(&mut rest, numbers);
-                    let sum = |numbers: &[i8]| numbers.iter().map(|x| i32::from(*x)).sum::<i32>();
-                    (halves[2 * i], halves[2 * i + 1]) = (sum(&numbers[..16]), sum(&numbers[16..]));
-                    wholes[i] = halves[2 * i] + halves[2 * i + 1];
-                    if levels == 1 {
-                        offsets[i] = wholes[i] as f32 * scales[i];
-                    }
-                }
+            // SAFETY: there are as many rows, and each is one task's; the processor has the instruction set.
+            unsafe {
+                let of_level = |level: usize| {
+                    let at = level * rows + row;
+                    Level { numbers: numbers.row(at), halves: halves.row(at), wholes: wholes.row(at) }
+                };
+                let to: [Option<Level>; 3] = std::array::from_fn(|level| (level < levels).then(|| of_level(level)));
+                write(&x[row * k..][..k], scales.row(row), offsets.row(row), to);
             }
         };
         match rows {
@@ -105,23 +96,75 @@ impl Quantised {
     }
 }
 
-/// Up to 32 numbers in units of their scale, and the scale, not a number where one of them is not finite; and their sum.
-fn scaled(x: &[f32], to: &mut [f32; GROUP]) -> (f32, f32) {
-    let largest = x.iter().fold(0f32, |m, x| m.max(x.abs()));
-    let unknown = x.iter().fold(0f32, |sum, x| sum + x * 0.0);
-    let inverse = if largest > 0.0 { 127.0 / largest } else { 0.0 };
-    to.iter_mut().zip(x).for_each(|(to, x)| *to = x * inverse);
-    (largest / 127.0 + unknown, x.iter().sum())
+/// Where one vector's bytes of one level go, and their sums.
+struct Level<'a> {
+    numbers: &'a mut [i8],
+    halves: &'a mut [i32],
+    wholes: &'a mut [i32],
 }
 
-/// The numbers as bytes; what is rounded away is left, [`LEVEL`] times as large.
-fn rounded(x: &mut [f32; GROUP], to: &mut [i8]) {
-    /// Adding it leaves no bits behind the point: its own last bit is worth one.
+/// Writes a vector's bytes, scales and sums with their scale.
+type Writer = unsafe fn(x: &[f32], scales: &mut [f32], offsets: &mut [f32], to: [Option<Level>; 3]);
+
+#[inline(always)]
+unsafe fn write<L: Lanes>(x: &[f32], scales: &mut [f32], offsets: &mut [f32], mut to: [Option<Level>; 3]) {
+    /// Adding it leaves no bits behind the point: its own last bit is worth one (halves go to even), and the lowest byte of the sum's
+    /// bits is the number.
     const ROUND: f32 = 12_582_912.0;
-    for (to, x) in to.iter_mut().zip(x) {
-        let whole = *x + ROUND;
-        // (halves to even; the lowest byte of the bits is the number)
-        *to = whole.to_bits() as i8;
-        *x = (*x - (whole - ROUND)) * LEVEL;
+    let one_level = to[1].is_none();
+    for (i, group) in x.chunks(GROUP).enumerate() {
+        let mut last = [0f32; GROUP];
+        let from = match group.len() {
+            GROUP => group.as_ptr(),
+            _ => {
+                last[..group.len()].copy_from_slice(group);
+                last.as_ptr()
+            }
+        };
+        let (a, b) = (L::load(from), L::load(from.add(16)));
+        let size = |x: L::F| L::bits(L::and(L::raw(x), i32::MAX));
+        let largest = L::largest(L::max(size(a), size(b)));
+        // (a scale that is not a number, where one of them is not finite)
+        let none = L::splat(0.0);
+        scales[i] = largest / 127.0 + L::sum(L::add(L::mul(a, none), L::mul(b, none)));
+        offsets[i] = L::sum(L::add(a, b));
+        let inverse = L::splat(if largest > 0.0 { 127.0 / largest } else { 0.0 });
+        let mut rest = [L::mul(a, inverse), L::mul(b, inverse)];
+        for level in to.iter_mut().flatten() {
+            let mut sums = [0; 2];
+            let numbers = level.numbers[i * GROUP..][..GROUP].as_mut_ptr();
+            for (half, (rest, sum)) in rest.iter_mut().zip(&mut sums).enumerate() {
+                let rounded = L::add(*rest, L::splat(ROUND));
+                L::store_bytes(numbers.add(16 * half), L::raw(rounded));
+                let whole = L::add(rounded, L::splat(-ROUND));
+                *sum = L::sum(whole) as i32;
+                *rest = L::mul(L::add(*rest, L::mul(whole, L::splat(-1.0))), L::splat(LEVEL));
+            }
+            level.halves[2 * i..][..2].copy_from_slice(&sums);
+            level.wholes[i] = sums[0] + sums[1];
+            if one_level {
+                offsets[i] = level.wholes[i] as f32 * scales[i];
+            }
+        }
     }
+}
+
+fn writer(isa: Isa) -> Writer {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => on_avx512,
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => on_avx2,
+        _ => write::<crate::isa::Portable>,
+    }
+}
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+unsafe fn on_avx512(x: &[f32], scales: &mut [f32], offsets: &mut [f32], to: [Option<Level>; 3]) {
+    write::<crate::isa::Avx512>(x, scales, offsets, to);
+}
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn on_avx2(x: &[f32], scales: &mut [f32], offsets: &mut [f32], to: [Option<Level>; 3]) {
+    write::<crate::isa::Avx2>(x, scales, offsets, to);
 }

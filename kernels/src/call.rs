@@ -2,11 +2,12 @@
 use crate::{
     Isa,
     attention::{Number, Operands, Shape, attend},
+    dot::{Side, dot},
     format::Format,
     linalg,
-    product::{Arithmetic, Matrix, product},
+    product::{Arithmetic, Matrix, Numbers, Results, Team, product},
 };
-use half::{bf16, f16, slice::HalfFloatSliceExt};
+use half::{bf16, f16};
 use raxla_xla::{
     Code, DType, Error, Plugin, Result,
     ffi::{self, Arg, Call, Output},
@@ -24,6 +25,7 @@ pub const PRODUCT: &str = "raxla.product";
 /// What the plugin reports: one without an FFI extension.
 pub fn register(plugin: &Plugin) -> Result<()> {
     ffi::register(plugin, PRODUCT, products)?;
+    ffi::register(plugin, DOT, dots)?;
     ffi::register(plugin, ATTEND, attends)?;
     linalg::register(plugin)
 }
@@ -32,50 +34,25 @@ fn bad(why: impl Into<String>) -> Error {
     Error::new(Code::InvalidArgument, why)
 }
 
-/// Numbers of f32, bf16 or f16 as f32.
-fn wide<'a>(arg: &Arg<'a>) -> Result<Cow<'a, [f32]>> {
-    fn widened(n: usize, convert: impl FnOnce(&mut [f32])) -> Cow<'static, [f32]> {
-        let mut out = vec![0.0; n];
-        convert(&mut out);
-        out.into()
-    }
+/// The numbers of an operand.
+fn numbers<'a>(arg: &Arg<'a>) -> Result<Numbers<'a>> {
     match arg.dtype() {
-        DType::F32 => Ok(arg.as_slice::<f32>()?.into()),
-        DType::BF16 => {
-            let x = arg.as_slice::<bf16>()?;
-            Ok(widened(x.len(), |out| x.convert_to_f32_slice(out)))
-        }
-        DType::F16 => {
-            let x = arg.as_slice::<f16>()?;
-            Ok(widened(x.len(), |out| x.convert_to_f32_slice(out)))
-        }
+        DType::F32 => Ok(Numbers::F32(arg.as_slice()?)),
+        DType::BF16 => Ok(Numbers::BF16(arg.as_slice()?)),
+        DType::F16 => Ok(Numbers::F16(arg.as_slice()?)),
         other => Err(bad(format!("kernels take f32, bf16 and f16, not {}", other.name()))),
     }
 }
-
-/// A result as f32, to be rounded to its dtype by [`narrow`].
-fn wide_result<'a>(out: &'a mut Output<'_>, made: &'a mut Vec<f32>) -> Result<&'a mut [f32]> {
-    let n: i64 = out.dims().iter().product();
-    match out.dtype() {
-        DType::F32 => out.as_mut_slice::<f32>(),
-        _ => {
-            made.resize(n as usize, 0.0);
-            Ok(made)
-        }
-    }
+fn wide<'a>(team: &dyn Team, arg: &Arg<'a>) -> Result<Cow<'a, [f32]>> {
+    Ok(numbers(arg)?.wide(team))
 }
 
-fn narrow(out: &mut Output<'_>, made: &[f32]) -> Result<()> {
+/// Where results go.
+fn results<'a>(out: &'a mut Output<'_>) -> Result<Results<'a>> {
     match out.dtype() {
-        DType::F32 => Ok(()),
-        DType::BF16 => {
-            out.as_mut_slice::<bf16>()?.convert_from_f32_slice(made);
-            Ok(())
-        }
-        DType::F16 => {
-            out.as_mut_slice::<f16>()?.convert_from_f32_slice(made);
-            Ok(())
-        }
+        DType::F32 => Ok(Results::F32(out.as_mut_slice()?)),
+        DType::BF16 => Ok(Results::BF16(out.as_mut_slice()?)),
+        DType::F16 => Ok(Results::F16(out.as_mut_slice()?)),
         other => Err(bad(format!("kernels give f32, bf16 and f16, not {}", other.name()))),
     }
 }
@@ -109,19 +86,50 @@ fn products(call: &mut Call) -> Result<()> {
     // (bf16 are one part of themselves)
     let bf16 = x.dtype() == DType::BF16 && matrices.iter().all(|m| m.format == Format::BF16);
     let how = if bf16 { Arithmetic::Bf16 } else { how };
-    let x = wide(x)?;
-    let mut made: Vec<Vec<f32>> = matrices.iter().map(|_| vec![]).collect();
     let mut outs = vec![];
-    for ((result, made), m) in call.results.iter_mut().zip(&mut made).zip(&matrices) {
-        let out = wide_result(result, made)?;
-        if out.len() != rows * m.n {
-            return Err(bad(format!("{} results, not {rows} x {}", out.len(), m.n)));
+    for (result, m) in call.results.iter_mut().zip(&matrices) {
+        if result.dims().iter().product::<i64>() as usize != rows * m.n {
+            return Err(bad(format!("{:?} results, not {rows} x {}", result.dims(), m.n)));
         }
-        outs.push(out);
+        outs.push(results(result)?);
     }
-    product(Isa::best(), how, &threads, &x, rows, &matrices, &mut outs);
-    drop(outs);
-    call.results.iter_mut().zip(&made).try_for_each(|(result, made)| narrow(result, made))
+    product(Isa::best(), how, &threads, numbers(x)?, rows, &matrices, outs);
+    Ok(())
+}
+
+/// The name of [`dot`](mod@crate::dot): two operands of bf16, and a result of bf16 or f32, as StableHLO's `dot_general` has them. Attributes:
+/// the axes `lhs_batch`, `rhs_batch`, `lhs_contract`, `rhs_contract`.
+pub const DOT: &str = "raxla.dot";
+
+/// An operand of a product by its axes.
+fn side<'a>(x: &Arg<'a>, batch: Vec<i64>, contract: Vec<i64>) -> Result<Side<'a>> {
+    let dims: Vec<usize> = x.dims().iter().map(|d| *d as usize).collect();
+    let [batch, contract] =
+        [batch, contract].map(|axes| axes.into_iter().map(|axis| axis as usize).collect::<Vec<_>>());
+    if batch.iter().chain(&contract).any(|axis| *axis >= dims.len()) {
+        return Err(bad(format!("no axes {batch:?} and {contract:?} in {dims:?}")));
+    }
+    let free: Vec<usize> = (0..dims.len()).filter(|axis| !batch.contains(axis) && !contract.contains(axis)).collect();
+    Ok(Side::new(x.as_slice::<bf16>()?, &dims, &batch, &free, &contract))
+}
+
+fn dots(call: &mut Call) -> Result<()> {
+    let (attrs, threads) = (call.attrs, call.threads);
+    let ([a, b], [result]) = (&call.args[..], &mut call.results[..]) else {
+        return Err(bad("a product has two operands and one result"));
+    };
+    let a = side(a, attrs.ints("lhs_batch")?, attrs.ints("lhs_contract")?)?;
+    let b = side(b, attrs.ints("rhs_batch")?, attrs.ints("rhs_contract")?)?;
+    let want = a.batch.len() * a.outer.len() * b.outer.len();
+    let fits = a.batch.len() == b.batch.len() && a.inner.len() == b.inner.len();
+    if !fits || result.dims().iter().product::<i64>() as usize != want {
+        return Err(bad("operands and result of a product that do not fit together"));
+    }
+    if !crate::dot::is_there() {
+        return Err(bad("this processor has no products of bf16: compile the program here"));
+    }
+    dot(&threads, &a, &b, results(result)?);
+    Ok(())
 }
 
 /// The name of [`attend`]: operands `q` `[.., t, heads, key]`, new `k` and `v`, `[.., t, kv_heads, key or
@@ -186,7 +194,7 @@ fn attends_to<N: Number + ffi::Element>(call: &mut Call) -> Result<()> {
         if cache.in_place().is_none() {
             to.copy_from_slice(cache.as_slice::<N>()?);
         }
-        let new = wide(new)?;
+        let new = wide(&threads, new)?;
         for (row, start) in starts.iter().enumerate() {
             for t in 0..queries {
                 // (as dynamic updates are: moved to where there is room)
@@ -202,10 +210,19 @@ fn attends_to<N: Number + ffi::Element>(call: &mut Call) -> Result<()> {
             }
         }
     }
-    let sinks = sinks.first().map(wide).transpose()?.unwrap_or_default();
-    let (q, mut made) = (wide(q)?, vec![]);
+    let sinks = sinks.first().map(|sinks| wide(&threads, sinks)).transpose()?.unwrap_or_default();
+    let (q, mut made) = (wide(&threads, q)?, vec![]);
     let operands =
         Operands { q: &q, k: k_out.as_mut_slice::<N>()?, v: v_out.as_mut_slice::<N>()?, starts, sinks: &sinks };
-    attend(Isa::best(), &threads, shape, operands, wide_result(out, &mut made)?);
-    narrow(out, &made)
+    let n = out.dims().iter().product::<i64>() as usize;
+    match results(out)? {
+        Results::F32(y) => attend(Isa::best(), &threads, shape, operands, y),
+        other => {
+            made.resize(n, 0.0);
+            attend(Isa::best(), &threads, shape, operands, &mut made);
+            // SAFETY: there are as many, and only this thread writes them.
+            unsafe { other.shared().1.write(0, &made) };
+        }
+    }
+    Ok(())
 }

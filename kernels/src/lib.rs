@@ -1,4 +1,5 @@
-//! CPU kernels of raxla: products with packed matrices ([`product`]), attention to a cache ([`attention`]), and decompositions of
+//! CPU kernels of raxla: products with packed matrices ([`product`]) and of arrays of bf16
+//! ([`dot`](mod@dot)), attention to a cache ([`attention`]), and decompositions of
 //! matrices ([`linalg`]).
 //!
 //! A kernel is written once, over vectors of 16 numbers ([`isa::Lanes`]), and compiled for each instruction set; which one is used is
@@ -9,7 +10,9 @@ pub mod amx;
 pub mod attention;
 mod bytes;
 pub mod call;
+mod convert;
 mod decode;
+pub mod dot;
 pub mod format;
 pub mod isa;
 pub mod linalg;

@@ -29,8 +29,15 @@ mod here {
         pairs: usize,
         c: *mut f32,
         c_stride: usize,
+        add: bool,
     ) {
         let mut acc = [[_mm512_setzero_ps(); 2]; R];
+        if add {
+            for (r, acc) in acc.iter_mut().enumerate() {
+                let c = c.add(r * c_stride);
+                *acc = [_mm512_loadu_ps(c), _mm512_loadu_ps(c.add(16))];
+            }
+        }
         for i in 0..pairs {
             let side =
                 |tile: *const u8| std::mem::transmute::<__m512i, __m512bh>(_mm512_loadu_si512(tile.add(64 * i).cast()));
@@ -48,7 +55,7 @@ mod here {
     }
 
     /// `count` rows of `a`, which begin `stride` numbers apart, times two tiles of 16 outputs, over `pairs` pairs of inputs; the sums go
-    /// to `c`, whose rows are `c_stride` numbers apart.
+    /// to `c`, whose rows are `c_stride` numbers apart, or with `add` to what is there.
     ///
     /// # Safety
     /// All of these are whole, and [`is_there`](super::is_there).
@@ -60,25 +67,26 @@ mod here {
         pairs: usize,
         c: *mut f32,
         c_stride: usize,
+        add: bool,
     ) {
         let mut row = 0;
         while row < count {
             let (a, c) = (a.add(row * stride), c.add(row * c_stride));
             row += match count - row {
                 12.. => {
-                    rows::<12>(a, stride, tiles, pairs, c, c_stride);
+                    rows::<12>(a, stride, tiles, pairs, c, c_stride, add);
                     12
                 }
                 8.. => {
-                    rows::<8>(a, stride, tiles, pairs, c, c_stride);
+                    rows::<8>(a, stride, tiles, pairs, c, c_stride, add);
                     8
                 }
                 4.. => {
-                    rows::<4>(a, stride, tiles, pairs, c, c_stride);
+                    rows::<4>(a, stride, tiles, pairs, c, c_stride, add);
                     4
                 }
                 _ => {
-                    rows::<1>(a, stride, tiles, pairs, c, c_stride);
+                    rows::<1>(a, stride, tiles, pairs, c, c_stride, add);
                     1
                 }
             };
@@ -89,4 +97,4 @@ mod here {
 #[cfg(not(target_arch = "x86_64"))]
 /// # Safety
 /// Never to be called.
-pub unsafe fn product(_: *const u16, _: usize, _: usize, _: [*const u8; 2], _: usize, _: *mut f32, _: usize) {}
+pub unsafe fn product(_: *const u16, _: usize, _: usize, _: [*const u8; 2], _: usize, _: *mut f32, _: usize, _: bool) {}

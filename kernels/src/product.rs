@@ -2,14 +2,15 @@
 use crate::{
     amx,
     bytes::Quantised,
+    convert::{narrow, split, widen},
     decode::for_format,
     format::{Format, TILE},
     isa::Isa,
     pairs,
     thin::{self, ByteTile, Inputs, Kernels, Panel, Rows, Tile},
 };
-
-use std::cell::RefCell;
+use half::{bf16, f16, slice::HalfFloatSliceExt};
+use std::{borrow::Cow, cell::RefCell, ops::Range};
 
 /// How products are computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -116,10 +117,121 @@ impl Matrix<'_> {
     }
 }
 
-/// Where a product's results go: one matrix `[rows, n]` for each packed one, row-major. Tasks write different elements.
-struct Out(*mut f32, usize);
+/// Memory that tasks write different elements of.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared<T>(pub *mut T);
 // SAFETY: tasks write different elements.
-unsafe impl Sync for Out {}
+unsafe impl<T: Send> Sync for Shared<T> {}
+impl<T> Shared<T> {
+    pub fn of(all: &mut [T]) -> Shared<T> {
+        Shared(all.as_mut_ptr())
+    }
+    /// # Safety
+    /// So many are there, and nobody else has them.
+    pub unsafe fn slice<'a>(self, at: usize, n: usize) -> &'a mut [T] {
+        // SAFETY: as the caller says.
+        unsafe { std::slice::from_raw_parts_mut(self.0.add(at), n) }
+    }
+}
+
+/// Inputs of a product.
+#[derive(Clone, Copy)]
+pub enum Numbers<'a> {
+    /// f32.
+    F32(&'a [f32]),
+    /// bf16.
+    BF16(&'a [bf16]),
+    /// f16.
+    F16(&'a [f16]),
+}
+impl<'a> Numbers<'a> {
+    fn len(self) -> usize {
+        match self {
+            Numbers::F32(x) => x.len(),
+            Numbers::BF16(x) => x.len(),
+            Numbers::F16(x) => x.len(),
+        }
+    }
+    /// As f32.
+    pub fn wide(self, team: &dyn Team) -> Cow<'a, [f32]> {
+        let converted = |convert: &(dyn Fn(Range<usize>, &mut [f32]) + Sync)| {
+            let mut out = vec![0.0; self.len()];
+            let to = Shared::of(&mut out);
+            // SAFETY: as many are there, and parts are different.
+            in_parts(team, self.len(), |part| convert(part.clone(), unsafe { to.slice(part.start, part.len()) }));
+            out.into()
+        };
+        match self {
+            Numbers::F32(x) => x.into(),
+            Numbers::BF16(x) => converted(&|part, out| widen(Isa::best(), x[part].reinterpret_cast(), out)),
+            Numbers::F16(x) => converted(&|part, out| x[part].convert_to_f32_slice(out)),
+        }
+    }
+}
+/// Calls `f` with parts of `0..n`, on all threads where it is worth it.
+fn in_parts(team: &dyn Team, n: usize, f: impl Fn(Range<usize>) + Sync) {
+    const PART: usize = 1 << 14;
+    match n {
+        0..=PART => f(0..n),
+        _ => team.run(n.div_ceil(PART), &|part| f(part * PART..n.min((part + 1) * PART))),
+    }
+}
+
+/// Where results of a product go: sums of f32, rounded once.
+pub enum Results<'a> {
+    /// As they are.
+    F32(&'a mut [f32]),
+    /// Rounded.
+    BF16(&'a mut [bf16]),
+    /// Rounded.
+    F16(&'a mut [f16]),
+}
+impl Results<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Results::F32(y) => y.len(),
+            Results::BF16(y) => y.len(),
+            Results::F16(y) => y.len(),
+        }
+    }
+    /// How many there are, and as tasks write them.
+    pub(crate) fn shared(self) -> (usize, Target) {
+        let n = self.len();
+        let target = match self {
+            Results::F32(y) => Target::F32(Shared::of(y)),
+            Results::BF16(y) => Target::BF16(Shared::of(y)),
+            Results::F16(y) => Target::F16(Shared::of(y)),
+        };
+        (n, target)
+    }
+}
+/// [`Results`] that tasks write different elements of.
+#[derive(Clone, Copy)]
+pub(crate) enum Target {
+    F32(Shared<f32>),
+    BF16(Shared<bf16>),
+    F16(Shared<f16>),
+}
+impl Target {
+    /// Writes results from element `at` on.
+    ///
+    /// # Safety
+    /// So many are there, and no other task writes these.
+    #[inline(always)]
+    pub unsafe fn write(self, at: usize, sums: &[f32]) {
+        // SAFETY: as the caller says.
+        unsafe {
+            match self {
+                Target::F32(y) => y.slice(at, sums.len()).copy_from_slice(sums),
+                Target::BF16(y) => narrow(Isa::best(), sums, y.slice(at, sums.len()).reinterpret_cast_mut()),
+                Target::F16(y) => y.slice(at, sums.len()).convert_from_f32_slice(sums),
+            }
+        }
+    }
+}
+
+/// Where the results of one matrix go, `[rows, n]`, row-major, and `n`.
+struct Out(Target, usize);
 
 /// The kernels of an instruction set for one format.
 struct Chosen {
@@ -166,21 +278,21 @@ pub fn product(
     isa: Isa,
     how: Arithmetic,
     team: &dyn Team,
-    x: &[f32],
+    x: Numbers,
     rows: usize,
     matrices: &[Matrix],
-    y: &mut [&mut [f32]],
+    y: Vec<Results>,
 ) {
     let k = matrices.first().map_or(0, |m| m.k);
-    assert!(Isa::all().contains(&isa), "{isa:?} is not there");
+    assert!(isa <= Isa::best(), "{isa:?} is not there");
     assert!(x.len() == rows * k && y.len() == matrices.len(), "{} inputs are no {rows} x {k}", x.len());
-    for (m, y) in matrices.iter().zip(&*y) {
+    for (m, y) in matrices.iter().zip(&y) {
         assert!(m.k == k && m.is_whole() && y.len() == rows * m.n, "{:?} {} x {}", m.format, m.k, m.n);
     }
     if rows == 0 {
         return;
     }
-    let outs: Vec<Out> = y.iter_mut().zip(matrices).map(|(y, m)| Out(y.as_mut_ptr(), m.n)).collect();
+    let outs = y.into_iter().zip(matrices).map(|(y, m)| Out(y.shared().1, m.n));
     // (what becomes of a matrix does not depend on its company)
     let (blocks, plain): (Vec<_>, Vec<_>) = matrices.iter().zip(outs).partition(|(m, _)| !m.format.is_plain());
     let levels = how.levels(isa, rows);
@@ -188,8 +300,8 @@ pub fn product(
         let (matrices, outs): (Vec<Matrix>, Vec<Out>) = together.into_iter().map(|(m, out)| (*m, out)).unzip();
         match rows {
             _ if matrices.is_empty() => {}
-            _ if levels > 0 => in_bytes(isa, team, x, rows, &matrices, &outs, levels),
-            _ if rows <= thin::MOST => few(isa, team, x, rows, &matrices, &outs),
+            _ if levels > 0 => in_bytes(isa, team, &x.wide(team), rows, &matrices, &outs, levels),
+            _ if rows <= thin::MOST => few(isa, team, &x.wide(team), rows, &matrices, &outs),
             _ => many(isa, team, x, rows, &matrices, &outs, how),
         }
     }
@@ -246,7 +358,7 @@ fn few(isa: Isa, team: &dyn Team, x: &[f32], rows: usize, matrices: &[Matrix], o
 fn in_bytes(isa: Isa, team: &dyn Team, x: &[f32], rows: usize, matrices: &[Matrix], outs: &[Out], levels: usize) {
     let longest = matrices.iter().map(|m| m.blocks() * m.format.inputs()).max().unwrap_or(0);
     let chosen: Vec<Chosen> = matrices.iter().map(|m| chosen(isa.of_bytes(), m.format)).collect();
-    let x = Quantised::new(team, x, [rows, matrices[0].k], longest, levels);
+    let x = Quantised::new(isa, team, x, [rows, matrices[0].k], longest, levels);
     by_tiles(team, rows, matrices, outs, &|i, tile, done, vectors, out| {
         let inputs = x.from(done, chosen[i].inputs);
         // SAFETY: as in `few`; scales and sums are as many as groups and sub-blocks.
@@ -275,21 +387,13 @@ fn by_tiles(
             let Out(y, n) = &outs[i];
             let mut done = 0;
             let lanes = TILE.min(n - tile * TILE);
-            if rows == 1 && lanes == TILE {
-                // SAFETY: within the result; only this task writes these outputs.
-                one(i, tile, 0, 1, unsafe { y.add(tile * TILE) });
-                continue;
-            }
             let mut out = [0f32; TILE * thin::MOST];
             while done < rows {
                 let vectors = [8, 4, 2, 1].into_iter().find(|v| *v <= rows - done).unwrap_or(1);
                 one(i, tile, done, vectors, out.as_mut_ptr());
                 for (v, out) in out.chunks_exact(TILE).take(vectors).enumerate() {
                     // SAFETY: within the result; only this task writes these outputs.
-                    unsafe {
-                        let to = y.add((done + v) * n + tile * TILE);
-                        std::ptr::copy_nonoverlapping(out.as_ptr(), to, lanes);
-                    }
+                    unsafe { y.write((done + v) * n + tile * TILE, &out[..lanes]) };
                 }
                 done += vectors;
             }
@@ -305,13 +409,15 @@ thread_local! {
     static SCRATCH: RefCell<[Vec<f32>; 2]> = const { RefCell::new([vec![], vec![]]) };
 }
 
-fn many(isa: Isa, team: &dyn Team, x: &[f32], rows: usize, matrices: &[Matrix], outs: &[Out], how: Arithmetic) {
+fn many(isa: Isa, team: &dyn Team, x: Numbers, rows: usize, matrices: &[Matrix], outs: &[Out], how: Arithmetic) {
     let chosen: Vec<Chosen> = matrices.iter().map(|m| chosen(isa, m.format)).collect();
     let couples: Vec<(usize, usize)> =
         matrices.iter().enumerate().flat_map(|(i, m)| (0..m.tiles()).step_by(2).map(move |tile| (i, tile))).collect();
     let longest = matrices.iter().map(|m| m.blocks() * m.format.inputs()).max().unwrap_or(0);
     let passes: Vec<usize> = matrices.iter().map(|m| how.passes(isa, m.format)).collect();
-    let halves = Halves::new(x, rows, matrices[0].k, longest, passes.iter().copied().max().unwrap_or(0));
+    let most = passes.iter().copied().max().unwrap_or(0);
+    let halves = Halves::new(team, x, [rows, matrices[0].k], longest, most);
+    let x = if passes.contains(&0) { x.wide(team) } else { Cow::default() };
     team.run(couples.len(), &|task| {
         let (i, tile) = couples[task];
         let (m, n) = (&matrices[i], outs[i].1);
@@ -320,13 +426,13 @@ fn many(isa: Isa, team: &dyn Team, x: &[f32], rows: usize, matrices: &[Matrix], 
         SCRATCH.with_borrow_mut(|[panels, sums]| {
             sums.resize(sums.len().max(rows.next_multiple_of(amx::ROWS) * 2 * TILE), 0.0);
             match passes[i] {
-                0 => in_f32(&chosen[i], m, x, rows, sides, panels, sums),
+                0 => in_f32(&chosen[i], m, &x, rows, sides, panels, sums),
                 passes => in_bf16(&chosen[i], m, &halves, rows, passes, sides, panels, sums),
             }
             let lanes = (2 * TILE).min(n - tile * TILE);
             for (row, sums) in sums.chunks_exact(2 * TILE).take(rows).enumerate() {
                 // SAFETY: within the result; only this task writes these outputs.
-                unsafe { std::ptr::copy_nonoverlapping(sums.as_ptr(), outs[i].0.add(row * n + tile * TILE), lanes) };
+                unsafe { outs[i].0.write(row * n + tile * TILE, &sums[..lanes]) };
             }
         });
     });
@@ -403,7 +509,16 @@ fn in_bf16(
     unsafe {
         if !amx::is_there() {
             let pairs = steps * amx::STEP / 2;
-            return pairs::product(x.numbers.as_ptr(), x.stride, rows, places, pairs, sums.as_mut_ptr(), 2 * TILE);
+            return pairs::product(
+                x.numbers.as_ptr(),
+                x.stride,
+                rows,
+                places,
+                pairs,
+                sums.as_mut_ptr(),
+                2 * TILE,
+                false,
+            );
         }
         let _tiles = amx::Tiles::new();
         for pass in 0..passes {
@@ -417,27 +532,31 @@ fn in_bf16(
 }
 
 /// Inputs as one or several bf16 that add up to them, `[passes, rows, stride]`: rows and inputs are padded with zeros.
-struct Halves {
-    numbers: Vec<u16>,
+struct Halves<'a> {
+    numbers: Cow<'a, [u16]>,
     rows: usize,
     stride: usize,
 }
-impl Halves {
-    fn new(x: &[f32], rows: usize, k: usize, stride: usize, passes: usize) -> Halves {
-        let padded = rows.next_multiple_of(amx::ROWS);
-        let mut numbers = vec![0u16; passes * padded * stride];
-        let mut rest = vec![0f32; if passes > 0 { k } else { 0 }];
-        for row in 0..if passes > 0 { rows } else { 0 } {
-            rest.copy_from_slice(&x[row * k..][..k]);
-            for pass in 0..passes {
-                let out = &mut numbers[(pass * padded + row) * stride..][..k];
-                for (rest, out) in rest.iter_mut().zip(out) {
-                    let part = half::bf16::from_f32(*rest);
-                    *out = part.to_bits();
-                    *rest -= part.to_f32();
-                }
-            }
+impl<'a> Halves<'a> {
+    fn new(team: &dyn Team, x: Numbers<'a>, [rows, k]: [usize; 2], stride: usize, passes: usize) -> Halves<'a> {
+        let padded = if amx::is_there() { rows.next_multiple_of(amx::ROWS) } else { rows };
+        if let (Numbers::BF16(x), true) = (x, [passes, stride, padded] == [1, k, rows]) {
+            return Halves { numbers: x.reinterpret_cast().into(), rows, stride };
         }
-        Halves { numbers, rows: padded, stride }
+        let mut numbers = vec![0u16; passes * padded * stride];
+        let to = Shared::of(&mut numbers);
+        team.run(if passes > 0 { rows } else { 0 }, &|row| {
+            // SAFETY: there are as many rows, and each is one task's.
+            let to = |pass: usize| unsafe { to.slice((pass * padded + row) * stride, k) };
+            let line = row * k..(row + 1) * k;
+            let mut rest = match x {
+                Numbers::F32(x) => x[line].to_vec(),
+                Numbers::BF16(x) if passes == 1 => return to(0).copy_from_slice(x[line].reinterpret_cast()),
+                Numbers::BF16(x) => x[line].to_f32_vec(),
+                Numbers::F16(x) => x[line].to_f32_vec(),
+            };
+            (0..passes).for_each(|pass| split(Isa::best(), &mut rest, to(pass)));
+        });
+        Halves { numbers: numbers.into(), rows: padded, stride }
     }
 }

@@ -5,12 +5,12 @@ use raxla_kernels::{
     Format, Isa,
     format::unpack,
     pack::{Strides, pack_blocks, pack_plain},
-    product::{Alone, Arithmetic, Matrix, Team, product},
+    product::{Alone, Arithmetic, Matrix, Numbers, Results, Team, product},
 };
 
 /// Numbers that look random.
-struct Numbers(u64);
-impl Numbers {
+struct Random(u64);
+impl Random {
     fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -24,7 +24,7 @@ impl Numbers {
 
 /// A packed matrix `[k, n]` of a format, made from blocks as a file holds them.
 fn matrix(format: Format, k: usize, n: usize, seed: u64) -> Vec<u8> {
-    let mut numbers = Numbers(seed);
+    let mut numbers = Random(seed);
     let [tiles, blocks, bytes] = format.dims(k, n);
     let mut packed = vec![0xaa; tiles * blocks * bytes];
     if format.is_plain() {
@@ -82,7 +82,7 @@ fn what_is_not_finite_stays_so_in_bytes() {
         let mut x = vec![1.0; 128];
         x[70] = bad;
         let mut y = vec![0.0; 40];
-        product(Isa::best(), Arithmetic::Int8, &Alone, &x, 2, &[m], &mut [&mut y]);
+        product(Isa::best(), Arithmetic::Int8, &Alone, Numbers::F32(&x), 2, &[m], vec![Results::F32(&mut y)]);
         assert!(y[..20].iter().all(|y| y.is_finite()) && y[20..].iter().all(|y| !y.is_finite()), "{y:?}");
     }
 }
@@ -114,17 +114,25 @@ fn products_are_those_of_the_numbers() {
                 if rows > 8 && k * n > 20_000 && rows != 23 {
                     continue;
                 }
-                let mut numbers = Numbers(rows as u64 + 1);
+                let mut numbers = Random(rows as u64 + 1);
                 let x: Vec<f32> = (0..rows * k).map(|_| numbers.float()).collect();
                 for isa in Isa::all() {
                     let mut y = vec![f32::NAN; rows * n];
                     let m = Matrix { format, k, n, packed: &packed };
                     let team: &dyn Team = if rows % 2 == 0 { &Alone } else { &Threads };
-                    product(isa, Arithmetic::Exact, team, &x, rows, &[m], &mut [&mut y]);
+                    product(isa, Arithmetic::Exact, team, Numbers::F32(&x), rows, &[m], vec![Results::F32(&mut y)]);
                     let mut rounded = vec![f32::NAN; rows * n];
-                    product(isa, Arithmetic::Bf16, team, &x, rows, &[m], &mut [&mut rounded]);
+                    product(
+                        isa,
+                        Arithmetic::Bf16,
+                        team,
+                        Numbers::F32(&x),
+                        rows,
+                        &[m],
+                        vec![Results::F32(&mut rounded)],
+                    );
                     let mut bytes = vec![f32::NAN; rows * n];
-                    product(isa, Arithmetic::Int8, team, &x, rows, &[m], &mut [&mut bytes]);
+                    product(isa, Arithmetic::Int8, team, Numbers::F32(&x), rows, &[m], vec![Results::F32(&mut bytes)]);
                     let of_bytes = as_bytes(format, &x, k);
                     for row in 0..rows {
                         for out in 0..n {
@@ -161,11 +169,11 @@ fn inputs_of_bf16_are_exact() {
     for (k, n, rows) in [(64, 40, 9), (520, 100, 23), (2304, 33, 40)] {
         let packed = matrix(Format::BF16, k, n, k as u64);
         let weights = unpack(Format::BF16, &packed, k, n);
-        let mut numbers = Numbers(n as u64);
+        let mut numbers = Random(n as u64);
         let x: Vec<f32> = (0..rows * k).map(|_| half::bf16::from_f32(numbers.float()).to_f32()).collect();
         let mut y = vec![f32::NAN; rows * n];
         let m = Matrix { format: Format::BF16, k, n, packed: &packed };
-        product(Isa::best(), Arithmetic::Bf16, &Threads, &x, rows, &[m], &mut [&mut y]);
+        product(Isa::best(), Arithmetic::Bf16, &Threads, Numbers::F32(&x), rows, &[m], vec![Results::F32(&mut y)]);
         for (i, got) in y.iter().enumerate() {
             let terms = (0..k).map(|j| x[i / n * k + j] as f64 * weights[j * n + i % n] as f64);
             let (sum, size) = terms.fold((0.0, 0.0), |(s, a): (f64, f64), t| (s + t, a + t.abs()));
@@ -181,22 +189,30 @@ fn matrices_with_shared_inputs_are_one_call() {
     let packed: Vec<Vec<u8>> = sizes.iter().map(|(f, n)| matrix(*f, k, *n, *n as u64)).collect();
     let all: Vec<Matrix> =
         sizes.iter().zip(&packed).map(|((format, n), packed)| Matrix { format: *format, k, n: *n, packed }).collect();
-    let mut numbers = Numbers(3);
+    let mut numbers = Random(3);
     for rows in [1, rows, 20] {
         let x: Vec<f32> = (0..rows * k).map(|_| numbers.float()).collect();
         let mut together: Vec<Vec<f32>> = sizes.iter().map(|(_, n)| vec![0.0; rows * n]).collect();
-        let mut outs: Vec<&mut [f32]> = together.iter_mut().map(Vec::as_mut_slice).collect();
-        product(Isa::best(), Arithmetic::Exact, &Threads, &x, rows, &all, &mut outs);
+        let outs = together.iter_mut().map(|y| Results::F32(y)).collect();
+        product(Isa::best(), Arithmetic::Exact, &Threads, Numbers::F32(&x), rows, &all, outs);
         for (m, together) in all.iter().zip(&together) {
             let mut alone = vec![0.0; rows * m.n];
-            product(Isa::best(), Arithmetic::Exact, &Alone, &x, rows, &[*m], &mut [&mut alone]);
+            product(
+                Isa::best(),
+                Arithmetic::Exact,
+                &Alone,
+                Numbers::F32(&x),
+                rows,
+                &[*m],
+                vec![Results::F32(&mut alone)],
+            );
             assert_eq!(&alone, together);
         }
     }
 }
 
 mod attention {
-    use super::Numbers;
+    use super::Random;
     use raxla_kernels::{
         Isa,
         attention::{Number, Operands, Shape, attend},
@@ -240,7 +256,7 @@ mod attention {
     }
 
     fn check<N: Number>(s: Shape, starts: &[i32], sinks: bool) {
-        let mut numbers = Numbers(s.slots as u64 + 5);
+        let mut numbers = Random(s.slots as u64 + 5);
         let mut floats = |n: usize| (0..n).map(|_| numbers.float()).collect::<Vec<f32>>();
         let q = floats(s.rows * s.queries * s.heads * s.key);
         let k: Vec<N> = floats(s.rows * s.slots * s.kv_heads * s.key).into_iter().map(N::of).collect();
@@ -284,6 +300,53 @@ mod attention {
         check::<f32>(Shape { slots: 300, window: 33, ..s }, &[200], false);
         for start in [0, 5, 31, 32, 100] {
             check::<f32>(Shape { slots: 32, ring: true, window: 32, ..s }, &[start], true);
+        }
+    }
+}
+
+/// Products of arrays that are not packed, of sizes that fill tiles and that do not, and with axes in any order.
+#[test]
+fn products_of_arrays_are_those_of_the_numbers() {
+    use half::bf16;
+    use raxla_kernels::dot::{Side, dot, is_there};
+    if !is_there() {
+        return;
+    }
+    let mut numbers = Random(77);
+    let mut array = |n: usize| -> Vec<bf16> { (0..n).map(|_| bf16::from_f32(numbers.float())).collect() };
+    // sizes of batch, rows, columns and sum; where each axis of the sides stands
+    let cases: [([usize; 4], [usize; 3], [usize; 3]); 9] = [
+        ([1, 512, 96, 64], [0, 1, 2], [0, 2, 1]),
+        ([1, 33, 40, 1030], [0, 1, 2], [0, 2, 1]),
+        ([1, 100, 70, 96], [0, 2, 1], [0, 1, 2]),
+        ([3, 17, 31, 45], [0, 1, 2], [0, 1, 2]),
+        ([2, 64, 64, 32], [1, 0, 2], [2, 0, 1]),
+        ([4, 16, 16, 16], [2, 1, 0], [2, 1, 0]),
+        ([1, 900, 33, 34], [0, 2, 1], [0, 2, 1]),
+        ([1, 1, 16, 640], [0, 1, 2], [0, 1, 2]),
+        ([2, 32, 300, 512], [0, 1, 2], [0, 1, 2]),
+    ];
+    for ([batches, rows, columns, k], left, right) in cases {
+        let (a, b) = (array(batches * rows * k), array(batches * columns * k));
+        // (axes of the array, in its order, are those of batch, outer and inner where `places` says)
+        let side = |x: &'static [bf16], sizes: [usize; 3], places: [usize; 3]| {
+            let mut dims = [0; 3];
+            places.iter().zip(sizes).for_each(|(place, size)| dims[*place] = size);
+            Side::new(x, &dims, &[places[0]], &[places[1]], &[places[2]])
+        };
+        let a = side(Vec::leak(a), [batches, rows, k], left);
+        let b = side(Vec::leak(b), [batches, columns, k], right);
+        let (mut wide, mut narrow) = (vec![0f32; batches * rows * columns], vec![bf16::NAN; batches * rows * columns]);
+        dot(&Alone, &a, &b, Results::F32(&mut wide));
+        dot(&Threads, &a, &b, Results::BF16(&mut narrow));
+        for (at, (wide, narrow)) in wide.iter().zip(&narrow).enumerate() {
+            let (batch, row, column) = (at / (rows * columns), at / columns % rows, at % columns);
+            let number = |side: &Side, outer: usize, i: usize| {
+                f64::from(side.numbers[side.batch[batch] + side.outer[outer] + side.inner[i]])
+            };
+            let want: f64 = (0..k).map(|i| number(&a, row, i) * number(&b, column, i)).sum();
+            assert!((f64::from(*wide) - want).abs() < 1e-4, "{rows} x {columns} x {k}: {wide}, not {want}");
+            assert_eq!(*narrow, bf16::from_f32(*wide), "{rows} x {columns} x {k}");
         }
     }
 }

@@ -126,7 +126,9 @@ impl Rope {
         let half = positions.cast(DType::F32).expand_dims(-1) * frequencies;
         let angles = concat(&[half, half], -1);
         let scale = self.attention_factor();
-        Rotation { cos: angles.cos() * scale, sin: angles.sin() * scale }
+        // (without the fence, XLA's CPU compiler computes sines and cosines again in each layer, for each head)
+        let [cos, sin] = prim::optimization_barrier([angles.cos() * scale, angles.sin() * scale]);
+        Rotation { cos, sin }
     }
 
     /// Dimensions are turned in pairs, and lists of divisors have a number for each.

@@ -218,6 +218,37 @@ impl DotGeneral {
     }
 }
 
+impl DotGeneral {
+    /// The product of bf16 with bf16 by a kernel, where the processor has instructions for it: XLA's CPU compiler converts both to f32.
+    /// Of few rows or columns, reading the arrays takes the time, and packing them would double it.
+    fn by_kernel(&self, cx: &mut Lower, x: &[Value], y: &Aval) -> Option<Value> {
+        let [free_x, free_y] = self.free(x[0].aval.rank(), x[1].aval.rank());
+        let size = |x: &Value, axes: &[usize]| axes.iter().map(|a| x.aval.dims[*a]).product::<usize>();
+        let sizes = [size(&x[0], &free_x), size(&x[1], &free_y), size(&x[0], &self.contract.0)];
+        let is_bf16 = x.iter().all(|x| x.aval.dtype == DType::BF16) && matches!(y.dtype, DType::BF16 | DType::F32);
+        if !is_bf16 || sizes.iter().any(|n| *n < 16) || y.size() == 0 || !raxla_kernels::dot::is_there() {
+            return None;
+        }
+        if cx.is_divided() || !cx.kernels() {
+            return None;
+        }
+        let axes = [
+            ("lhs_batch", &self.batch.0),
+            ("rhs_batch", &self.batch.1),
+            ("lhs_contract", &self.contract.0),
+            ("rhs_contract", &self.contract.1),
+        ];
+        let ints = |axes: &Vec<usize>| axes.iter().map(|axis| *axis as i64).collect::<Vec<_>>();
+        let attributes = axes.map(|(name, axes)| (name.to_string(), Attr::from(&ints(axes)[..]))).to_vec();
+        let result = std::slice::from_ref(y);
+        Some(
+            CustomCall { attributes, ..CustomCall::new(raxla_kernels::call::DOT, result) }
+                .lower(cx, x, result)
+                .remove(0),
+        )
+    }
+}
+
 impl Primitive for DotGeneral {
     fn name(&self) -> &'static str {
         "dot_general"
@@ -291,6 +322,9 @@ impl Primitive for DotGeneral {
         vec![y.transpose(perm)]
     }
     fn lower(&self, cx: &mut Lower, x: &[Value], y: &[Aval]) -> Vec<Value> {
+        if let Some(product) = self.by_kernel(cx, x, &y[0]) {
+            return vec![product];
+        }
         let (x, wide) = widened(cx, x, &y[0]);
         let (x, dot) = self.with_two_contracted(cx, x);
         let (x, dot) = dot.with_fast_contracted(cx, x);

@@ -5,7 +5,7 @@ use crate::{
     usage,
 };
 use clap::ValueEnum;
-use raxla::{Client, DType, Mesh, nn::moe::Dispatch};
+use raxla::{Client, DType, Mesh, nn::moe::Dispatch, optim::Policy};
 use raxla_graphs::{LoadOptions, TiedHead, training::TrainOptions};
 use serde_json::{Map, Value, json};
 
@@ -80,8 +80,14 @@ pub struct Settings {
 impl Settings {
     /// As the command line asks. What is left to the library is written out, so that a variant that changes nothing is seen.
     pub fn new(global: &Global, model: &ModelArgs, work: &Work) -> Settings {
-        let train = TrainOptions { remat: Some(Default::default()), ..TrainOptions::default() };
         let mut load = model.options();
+        // (of a narrower dtype, parameters and the optimizer stay f32, as `raxla train` has it)
+        let precision = match load.dtype {
+            None | Some(DType::F32) => Policy::default(),
+            Some(dtype) if dtype.bits() > 32 => Policy { param: Some(dtype), ..Policy::default() },
+            Some(dtype) => Policy::compute(dtype),
+        };
+        let train = TrainOptions { remat: Some(Default::default()), precision, ..TrainOptions::default() };
         if load.tied_head == TiedHead::Auto {
             load.tied_head = if global.platform() == "cpu" { TiedHead::Copy } else { TiedHead::Share };
         }

@@ -59,6 +59,23 @@ unsafe impl Lanes for Avx2 {
         _mm_cvtss_f32(_mm_add_ss(a, _mm_movehdup_ps(a)))
     }
     #[inline(always)]
+    unsafe fn largest(a: [__m256; 2]) -> f32 {
+        let a = _mm256_max_ps(a[0], a[1]);
+        let a = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
+        let a = _mm_max_ps(a, _mm_movehl_ps(a, a));
+        _mm_cvtss_f32(_mm_max_ss(a, _mm_movehdup_ps(a)))
+    }
+    #[inline(always)]
+    unsafe fn store_bytes(p: *mut i8, x: [__m256i; 2]) {
+        let lowest = _mm256_set1_epi64x(0x0c08_0400);
+        for (i, x) in x.into_iter().enumerate() {
+            // (each half of a register on its own)
+            let bytes = _mm256_shuffle_epi8(x, lowest);
+            p.add(8 * i).cast::<i32>().write_unaligned(_mm256_extract_epi32::<0>(bytes));
+            p.add(8 * i + 4).cast::<i32>().write_unaligned(_mm256_extract_epi32::<4>(bytes));
+        }
+    }
+    #[inline(always)]
     unsafe fn load_i(p: *const u8) -> [__m256i; 2] {
         [_mm256_loadu_si256(p.cast()), _mm256_loadu_si256(p.add(32).cast())]
     }

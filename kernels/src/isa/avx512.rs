@@ -43,6 +43,14 @@ unsafe impl Lanes for Avx512 {
         _mm512_reduce_add_ps(a)
     }
     #[inline(always)]
+    unsafe fn largest(a: __m512) -> f32 {
+        _mm512_reduce_max_ps(a)
+    }
+    #[inline(always)]
+    unsafe fn store_bytes(p: *mut i8, x: __m512i) {
+        _mm_storeu_si128(p.cast(), _mm512_cvtepi32_epi8(x));
+    }
+    #[inline(always)]
     unsafe fn load_i(p: *const u8) -> __m512i {
         _mm512_loadu_si512(p.cast())
     }

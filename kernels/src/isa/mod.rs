@@ -91,6 +91,10 @@ pub unsafe trait Lanes: Copy + 'static {
     unsafe fn max(a: Self::F, b: Self::F) -> Self::F;
     /// The sum of all 16.
     unsafe fn sum(a: Self::F) -> f32;
+    /// The largest of all 16.
+    unsafe fn largest(a: Self::F) -> f32;
+    /// The lowest byte of each to memory.
+    unsafe fn store_bytes(p: *mut i8, x: Self::I);
     /// 64 bytes as 16 integers.
     unsafe fn load_i(p: *const u8) -> Self::I;
     /// Shifted to the right, zeros coming in.

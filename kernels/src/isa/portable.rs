@@ -68,6 +68,14 @@ unsafe impl Lanes for Portable {
         a.iter().sum()
     }
     #[inline(always)]
+    unsafe fn largest(a: [f32; 16]) -> f32 {
+        a.into_iter().fold(a[0], |most, x| if x > most { x } else { most })
+    }
+    #[inline(always)]
+    unsafe fn store_bytes(p: *mut i8, x: [i32; 16]) {
+        p.cast::<[i8; 16]>().write_unaligned(each(x, |x| x as i8));
+    }
+    #[inline(always)]
     unsafe fn load_i(p: *const u8) -> [i32; 16] {
         p.cast::<[i32; 16]>().read_unaligned()
     }

@@ -2,7 +2,7 @@
 mod complex;
 mod schur;
 
-use crate::Numbers;
+use crate::Random;
 use num_complex::Complex64;
 use raxla_kernels::{
     linalg::{Svd, Triangle, cholesky, eig, eigh, lu, qr, svd, triangular_solve},
@@ -24,7 +24,7 @@ impl Team for Threads {
 const SIZES: [usize; 8] = [0, 1, 2, 3, 7, 33, 65, 130];
 
 fn numbers(m: usize, n: usize, seed: u64) -> Vec<f64> {
-    let mut numbers = Numbers(seed);
+    let mut numbers = Random(seed);
     (0..m * n + 20).map(|_| f64::from(numbers.float())).skip(20).collect()
 }
 fn product(a: &[f64], b: &[f64], [m, k, n]: [usize; 3]) -> Vec<f64> {

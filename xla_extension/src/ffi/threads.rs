@@ -168,34 +168,41 @@ unsafe extern "C" fn help(data: *mut c_void) {
     Desk::wait_for_jobs();
 }
 
-/// Where a helper that has done its job waits a moment for the next one. To wake a thread takes as long as many a job; a program
-/// that calls one kernel after the other finds its helpers here.
+/// Where a helper that has done its job waits a moment for the next one. To wake a thread takes as long as many a job, and it may
+/// take the core of who calls; a program that calls one kernel after the other finds its helpers here.
 struct Desk {
-    /// [`FREE`], [`WAITING`], or the address of a job for the helper who waits.
+    /// [`FREE`], [`WAITING`], [`BUSY`], or the address of a job for the helper who sits here.
     state: AtomicUsize,
 }
-/// Nobody waits.
+/// Nobody sits here.
 const FREE: usize = 0;
 /// A helper waits.
 const WAITING: usize = 1;
+/// A helper works, and looks here next.
+const BUSY: usize = 2;
 /// How long helpers wait, spinning: longer than a program takes from one kernel to the next, and not long for others who would have
 /// the core.
 const PATIENCE: Duration = Duration::from_micros(150);
 static DESKS: [Desk; 64] = [const { Desk { state: AtomicUsize::new(FREE) } }; 64];
 
 impl Desk {
-    /// Gives the job to helpers that wait, at most so many; how many it were.
+    fn set(&self, from: usize, to: usize) -> bool {
+        self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// Gives the job to helpers that wait or will be there soon, at most so many; how many it were.
     fn give(job: &Arc<Job>, most: usize) -> usize {
         let mut given = 0;
         for desk in &DESKS[..most.min(desks())] {
-            if desk.state.load(Ordering::Relaxed) != WAITING {
+            let state = desk.state.load(Ordering::Relaxed);
+            if state != WAITING && state != BUSY {
                 continue;
             }
             let address = Arc::into_raw(job.clone()) as usize;
-            match desk.state.compare_exchange(WAITING, address, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => given += 1,
+            match desk.set(state, address) {
+                true => given += 1,
                 // SAFETY: the reference that was made above, and that nobody got.
-                Err(_) => drop(unsafe { Arc::from_raw(address as *const Job) }),
+                false => drop(unsafe { Arc::from_raw(address as *const Job) }),
             }
         }
         given
@@ -203,30 +210,26 @@ impl Desk {
 
     /// Does jobs as they come, until none has come for a while. Returns at once where as many wait already as cores are to spare.
     fn wait_for_jobs() {
-        let mine = DESKS[..desks()]
-            .iter()
-            .find(|desk| desk.state.compare_exchange(FREE, WAITING, Ordering::AcqRel, Ordering::Relaxed).is_ok());
-        let Some(desk) = mine else { return };
+        let Some(desk) = DESKS[..desks()].iter().find(|desk| desk.set(FREE, WAITING)) else { return };
         let mut since = Instant::now();
         loop {
-            for _ in 0..64 {
-                hint::spin_loop();
+            let state = desk.state.load(Ordering::Acquire);
+            if state != WAITING {
+                desk.state.store(BUSY, Ordering::Release);
+                // SAFETY: the reference that `give` made for this desk; only who sits here takes it.
+                let job = unsafe { Arc::from_raw(state as *const Job) };
+                job.work();
+                drop(job);
+                // (unless there is the next one already)
+                desk.set(BUSY, WAITING);
+                since = Instant::now();
+            } else if since.elapsed() > PATIENCE {
+                if desk.set(WAITING, FREE) {
+                    return;
+                }
+            } else {
+                (0..8).for_each(|_| hint::spin_loop());
             }
-            if since.elapsed() > PATIENCE
-                && desk.state.compare_exchange(WAITING, FREE, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-            {
-                return;
-            }
-            let address = desk.state.load(Ordering::Acquire);
-            if address == WAITING {
-                continue;
-            }
-            // SAFETY: the reference that `give` made for this desk; only who waits here takes it.
-            let job = unsafe { Arc::from_raw(address as *const Job) };
-            job.work();
-            drop(job);
-            desk.state.store(WAITING, Ordering::Release);
-            since = Instant::now();
         }
     }
 }
