@@ -73,7 +73,7 @@ def systems_of_gpt2(a, what):
 def systems_of_gguf(a, what):
     """The same of a GGUF file."""
     sizes, tokens = ["--prompt", str(a.prompt), "--new", str(a.new)], [str(a.prompt), str(a.new)]
-    ours = [[a.raxla, "bench", w, "--model", a.gguf, "--repeat", "3", "--json", *sizes] for w in what if w != "train"]
+    ours = [[a.raxla, "bench", w, "--model", a.gguf, "--arithmetic", a.arithmetic, "--repeat", "3", "--json", *sizes] for w in what if w != "train"]
     yield "raxla", ours, of_lines
     threads = str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
     node = a.llamacpp and shutil.which("node") and os.path.isdir(os.path.join(a.llamacpp, "node_modules"))
@@ -109,6 +109,7 @@ def options():
     p.add_argument("--size", default="124M", choices=PRESETS)
     p.add_argument("--dtype", default="f32", choices=["f32", "bf16"], help="of GPT-2")
     p.add_argument("--batch", type=int, default=1)
+    p.add_argument("--arithmetic", default="exact", help="of raxla's kernels with a GGUF file; llama.cpp's is that of int8")
     p.add_argument("--prompt", type=int, default=128)
     p.add_argument("--new", type=int, default=64)
     p.add_argument("--rounds", type=int, default=3)
