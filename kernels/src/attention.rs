@@ -180,13 +180,19 @@ pub fn attend<N: Number>(isa: Isa, team: &dyn Team, shape: Shape, x: Operands<N>
     let each = queries * group * width;
     let all = Parts(parts.as_mut_ptr());
     let run = task_of::<N>(isa);
-    team.run(rows * kv_heads * pieces, &|task| {
-        let (row, rest) = (task / (kv_heads * pieces), task % (kv_heads * pieces));
-        let (head, number) = (rest / pieces, rest % pieces);
+    // (all heads of a position lie together: to read them at once is to find each page of memory once; but few positions are divided
+    // by heads)
+    let together = if rows * pieces >= 2 * team.count() { kv_heads } else { 1 };
+    let parties = kv_heads / together;
+    team.run(rows * parties * pieces, &|task| {
+        let (row, rest) = (task / (parties * pieces), task % (parties * pieces));
+        let (first, number) = (rest / pieces * together, rest % pieces);
+        let slots = [number * piece, ((number + 1) * piece).min(longest)];
         let all = &all;
-        // SAFETY: the sizes were checked; each task has its own part.
+        // SAFETY: the sizes were checked; each task has its own parts.
         unsafe {
-            run(shape, &x, row, head, [number * piece, ((number + 1) * piece).min(longest)], all.0.add(task * each))
+            let out = all.0.add(((row * kv_heads + first) * pieces + number) * each);
+            run(shape, &x, row, [first, first + together], slots, out, pieces * each)
         };
     });
     for row in 0..rows {
@@ -215,7 +221,7 @@ pub fn attend<N: Number>(isa: Isa, team: &dyn Team, shape: Shape, x: Operands<N>
     }
 }
 
-type Task<N> = unsafe fn(Shape, &Operands<N>, usize, usize, [usize; 2], *mut f32);
+type Task<N> = unsafe fn(Shape, &Operands<N>, usize, [usize; 2], [usize; 2], *mut f32, usize);
 
 fn task_of<N: Number>(isa: Isa) -> Task<N> {
     match isa {
@@ -223,18 +229,34 @@ fn task_of<N: Number>(isa: Isa) -> Task<N> {
         Isa::Avx512 => on_avx512::<N>,
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => on_avx2::<N>,
-        _ => piece::<crate::isa::Portable, N>,
+        _ => pieces::<crate::isa::Portable, N>,
     }
 }
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-unsafe fn on_avx512<N: Number>(s: Shape, x: &Operands<N>, row: usize, head: usize, slots: [usize; 2], out: *mut f32) {
-    piece::<crate::isa::Avx512, N>(s, x, row, head, slots, out)
+unsafe fn on_avx512<N: Number>(
+    s: Shape,
+    x: &Operands<N>,
+    row: usize,
+    heads: [usize; 2],
+    slots: [usize; 2],
+    out: *mut f32,
+    step: usize,
+) {
+    pieces::<crate::isa::Avx512, N>(s, x, row, heads, slots, out, step)
 }
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn on_avx2<N: Number>(s: Shape, x: &Operands<N>, row: usize, head: usize, slots: [usize; 2], out: *mut f32) {
-    piece::<crate::isa::Avx2, N>(s, x, row, head, slots, out)
+unsafe fn on_avx2<N: Number>(
+    s: Shape,
+    x: &Operands<N>,
+    row: usize,
+    heads: [usize; 2],
+    slots: [usize; 2],
+    out: *mut f32,
+    step: usize,
+) {
+    pieces::<crate::isa::Avx2, N>(s, x, row, heads, slots, out, step)
 }
 
 /// eˣ for x <= 0, within 2e-7 of it: a power of two times a polynomial.
@@ -255,14 +277,50 @@ unsafe fn exp<L: Lanes>(x: L::F) -> L::F {
     L::mul(p, power)
 }
 
-/// The queries of the heads that share a key head, over some slots of a row.
+/// The queries of some key heads, over some slots of a row. What becomes of a head goes `step` numbers behind what became of the one
+/// before it.
+#[inline(always)]
+unsafe fn pieces<L: Lanes, N: Number>(
+    s: Shape,
+    x: &Operands<N>,
+    row: usize,
+    heads: [usize; 2],
+    slots: [usize; 2],
+    out: *mut f32,
+    step: usize,
+) {
+    let (queries, width) = (s.queries * s.heads / s.kv_heads, s.value + 2);
+    for kv in 0..heads[1] - heads[0] {
+        (0..queries).for_each(|i| *out.add(kv * step + i * width) = f32::MIN);
+    }
+    for block in (slots[0]..slots[1]).step_by(BLOCK) {
+        let count = BLOCK.min(slots[1] - block);
+        let next = [slots[1].min(block + BLOCK), slots[1].min(block + 2 * BLOCK)];
+        for kv in heads[0]..heads[1] {
+            if heads[1] - heads[0] == s.kv_heads {
+                // (the next block lies there in one piece, but is not read in its order)
+                let part = |numbers: *const N, size: usize| {
+                    let [from, to] = next.map(|slot| (row * s.slots + slot) * s.kv_heads * (size + N::ROOM));
+                    let share = (to - from).div_ceil(s.kv_heads);
+                    let from = from + kv * share;
+                    fetch::<L, N>(numbers.add(from), share.min(to.saturating_sub(from)));
+                };
+                part(x.k.as_ptr(), s.key);
+                part(x.v.as_ptr(), s.value);
+            }
+            piece::<L, N>(s, x, row, kv, [block, count], out.add((kv - heads[0]) * step));
+        }
+    }
+}
+
+/// The queries of the heads that share a key head, over a block of slots.
 #[inline(always)]
 unsafe fn piece<L: Lanes, N: Number>(
     s: Shape,
     x: &Operands<N>,
     row: usize,
     kv: usize,
-    slots: [usize; 2],
+    [block, count]: [usize; 2],
     out: *mut f32,
 ) {
     let group = s.heads / s.kv_heads;
@@ -272,74 +330,77 @@ unsafe fn piece<L: Lanes, N: Number>(
     let v = x.v.as_ptr().add((row * s.slots * s.kv_heads + kv) * value);
     let (k_stride, v_stride) = (s.kv_heads * key, s.kv_heads * value);
     let width = s.value + 2;
-    for i in 0..s.queries * group {
-        *out.add(i * width) = f32::MIN;
-    }
     let mut scores = [0f32; BLOCK];
-    for block in (slots[0]..slots[1]).step_by(BLOCK) {
-        let count = BLOCK.min(slots[1] - block);
-        for query in 0..s.queries {
-            let position = start + query as i64;
-            // which of the slots it sees: of a ring one by one, else from the window's beginning to its own
-            let sees = |slot: usize| {
-                let held = position - (position - slot as i64).rem_euclid(s.slots as i64);
-                held >= 0 && position - held < s.window as i64
-            };
-            let begin = (position - s.window as i64 + 1).max(0) as usize;
-            let seen = match s.ring {
-                true => 0..count,
-                false => {
-                    begin.saturating_sub(block).min(count)
-                        ..((position + 1).max(0) as usize).saturating_sub(block).min(count)
+    for query in 0..s.queries {
+        let position = start + query as i64;
+        // which of the slots it sees: of a ring one by one, else from the window's beginning to its own
+        let sees = |slot: usize| {
+            let held = position - (position - slot as i64).rem_euclid(s.slots as i64);
+            held >= 0 && position - held < s.window as i64
+        };
+        let begin = (position - s.window as i64 + 1).max(0) as usize;
+        let seen = match s.ring {
+            true => 0..count,
+            false => {
+                begin.saturating_sub(block).min(count)
+                    ..((position + 1).max(0) as usize).saturating_sub(block).min(count)
+            }
+        };
+        if seen.is_empty() {
+            continue;
+        }
+        for member in 0..group {
+            let head = kv * group + member;
+            let q = x.q.as_ptr().add(((row * s.queries + query) * s.heads + head) * s.key);
+            scores.fill(f32::NEG_INFINITY);
+            for i in seen.clone() {
+                if !s.ring || sees(block + i) {
+                    let k = k.add((block + i) * k_stride);
+                    let dot = dot::<L, N>(q, k, s.key) * N::scale(k, s.key) * s.scale;
+                    scores[i] = if s.soft_cap > 0.0 { (dot / s.soft_cap).tanh() * s.soft_cap } else { dot };
                 }
-            };
-            if seen.is_empty() {
+            }
+            let state = out.add((query * group + member) * width);
+            // what is not a number, or has no largest one, stays so
+            if scores.iter().any(|score| score.is_nan() || *score == f32::INFINITY) {
+                *state.add(1) = f32::NAN;
                 continue;
             }
-            for member in 0..group {
-                let head = kv * group + member;
-                let q = x.q.as_ptr().add(((row * s.queries + query) * s.heads + head) * s.key);
-                scores.fill(f32::NEG_INFINITY);
-                for i in seen.clone() {
-                    if !s.ring || sees(block + i) {
-                        let k = k.add((block + i) * k_stride);
-                        let dot = dot::<L, N>(q, k, s.key) * N::scale(k, s.key) * s.scale;
-                        scores[i] = if s.soft_cap > 0.0 { (dot / s.soft_cap).tanh() * s.soft_cap } else { dot };
-                    }
-                }
-                let state = out.add((query * group + member) * width);
-                // what is not a number, or has no largest one, stays so
-                if scores.iter().any(|score| score.is_nan() || *score == f32::INFINITY) {
-                    *state.add(1) = f32::NAN;
-                    continue;
-                }
-                let most = scores.iter().fold(*state, |a, b| if *b > a { *b } else { a });
-                if most == f32::MIN {
-                    continue;
-                }
-                let factor = (*state - most).exp();
-                *state = most;
-                let mut sum = L::splat(0.0);
-                for chunk in scores.chunks_exact_mut(16) {
-                    // (what is not seen counts e^-87, beside at least one e^0)
-                    let p = exp::<L>(L::add(L::load(chunk.as_ptr()), L::splat(-most)));
-                    L::store(chunk.as_mut_ptr(), p);
-                    sum = L::add(sum, p);
-                }
-                // (nor do values count that are not seen, whatever they are)
-                for i in (0..count).filter(|i| !seen.contains(i) || (s.ring && !sees(block + i))) {
-                    scores[i] = 0.0;
-                }
-                *state.add(1) = *state.add(1) * factor + L::sum(sum);
-                let first = v.add((block + seen.start) * v_stride);
-                if N::ROOM > 0 {
-                    for (i, p) in scores[seen.clone()].iter_mut().enumerate().filter(|(_, p)| **p != 0.0) {
-                        *p *= N::scale(first.add(i * v_stride), s.value);
-                    }
-                }
-                weighted::<L, N>(&scores[seen.clone()], factor, first, v_stride, s.value, state.add(2));
+            let most = scores.iter().fold(*state, |a, b| if *b > a { *b } else { a });
+            if most == f32::MIN {
+                continue;
             }
+            let factor = (*state - most).exp();
+            *state = most;
+            let mut sum = L::splat(0.0);
+            for chunk in scores.chunks_exact_mut(16) {
+                // (what is not seen counts e^-87, beside at least one e^0)
+                let p = exp::<L>(L::add(L::load(chunk.as_ptr()), L::splat(-most)));
+                L::store(chunk.as_mut_ptr(), p);
+                sum = L::add(sum, p);
+            }
+            // (nor do values count that are not seen, whatever they are)
+            for i in (0..count).filter(|i| !seen.contains(i) || (s.ring && !sees(block + i))) {
+                scores[i] = 0.0;
+            }
+            *state.add(1) = *state.add(1) * factor + L::sum(sum);
+            let first = v.add((block + seen.start) * v_stride);
+            if N::ROOM > 0 {
+                for (i, p) in scores[seen.clone()].iter_mut().enumerate().filter(|(_, p)| **p != 0.0) {
+                    *p *= N::scale(first.add(i * v_stride), s.value);
+                }
+            }
+            weighted::<L, N>(&scores[seen.clone()], factor, first, v_stride, s.value, state.add(2));
         }
+    }
+}
+
+/// Asks for `n` numbers that will be read soon.
+#[inline(always)]
+unsafe fn fetch<L: Lanes, N>(p: *const N, n: usize) {
+    const LINE: usize = 64;
+    for at in (0..n * size_of::<N>()).step_by(LINE) {
+        L::prefetch(p.cast::<u8>().add(at));
     }
 }
 

@@ -76,6 +76,10 @@ unsafe impl Lanes for Avx2 {
         }
     }
     #[inline(always)]
+    unsafe fn prefetch(p: *const u8) {
+        _mm_prefetch::<_MM_HINT_T1>(p.cast());
+    }
+    #[inline(always)]
     unsafe fn load_i(p: *const u8) -> [__m256i; 2] {
         [_mm256_loadu_si256(p.cast()), _mm256_loadu_si256(p.add(32).cast())]
     }

@@ -51,6 +51,10 @@ unsafe impl Lanes for Avx512 {
         _mm_storeu_si128(p.cast(), _mm512_cvtepi32_epi8(x));
     }
     #[inline(always)]
+    unsafe fn prefetch(p: *const u8) {
+        _mm_prefetch::<_MM_HINT_T1>(p.cast());
+    }
+    #[inline(always)]
     unsafe fn load_i(p: *const u8) -> __m512i {
         _mm512_loadu_si512(p.cast())
     }

@@ -95,6 +95,8 @@ pub unsafe trait Lanes: Copy + 'static {
     unsafe fn largest(a: Self::F) -> f32;
     /// The lowest byte of each to memory.
     unsafe fn store_bytes(p: *mut i8, x: Self::I);
+    /// Has the line with this byte brought to the second cache, where the target can ask for it.
+    unsafe fn prefetch(_p: *const u8) {}
     /// 64 bytes as 16 integers.
     unsafe fn load_i(p: *const u8) -> Self::I;
     /// Shifted to the right, zeros coming in.
