@@ -1,7 +1,7 @@
 //! What the products reach, beside what the memory gives: `cargo run --release -p raxla-kernels --example speed [ROWS..]`.
 use raxla_kernels::{
     Format, Isa,
-    product::{Arithmetic, Matrix, Team, product},
+    product::{Arithmetic, Matrix, Numbers, Results, Team, product},
 };
 use std::{
     sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
@@ -65,7 +65,8 @@ fn main() {
             let m = Matrix { format, k, n, packed: &packed };
             // (few rows are never rounded to bf16)
             for how in Arithmetic::ALL.into_iter().filter(|how| *rows > 8 || *how != Arithmetic::Bf16) {
-                let t = best(|| product(Isa::best(), how, &Two, &x, *rows, &[m], &mut [&mut y]));
+                let t =
+                    best(|| product(Isa::best(), how, &Two, Numbers::F32(&x), *rows, &[m], vec![Results::F32(&mut y)]));
                 let flops = 2.0 * (rows * k * n) as f64;
                 let speeds = (packed.len() as f64 / t / 1e9, flops / t / 1e9);
                 print!("  {rows} rows {} {:.1} GB/s {:.0} GF/s", how.name(), speeds.0, speeds.1);
