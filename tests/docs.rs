@@ -182,11 +182,15 @@ fn the_book_has_every_page() {
 /// Rust in a page is a doc-test of the crate that includes the page.
 #[test]
 fn pages_with_rust_are_doctests() {
-    let crates = ["src/lib.rs", "graphs/src/lib.rs", "graphs/src/training/run/mod.rs", "data/src/lib.rs"].map(read).concat();
+    let crates =
+        ["src/lib.rs", "graphs/src/lib.rs", "graphs/src/training/run/mod.rs", "data/src/lib.rs"].map(read).concat();
     for document in documents() {
         let has_rust = read(&document).lines().any(|line| line.starts_with("```rust"));
         let is_included = crates.contains(&format!("/{document}\")]"));
-        assert!(!has_rust || is_included, "no crate includes {document}: write a line beside those of the other pages in src/lib.rs");
+        assert!(
+            !has_rust || is_included,
+            "no crate includes {document}: write a line beside those of the other pages in src/lib.rs"
+        );
     }
 }
 
@@ -196,7 +200,10 @@ fn pages_with_rust_are_doctests() {
 fn what_commands_name_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let manifests = ["", "graphs", "cli", "data", "orbax", "kernels", "xla_extension", "notebooks", "notebooks/cells"];
-    let manifests: String = manifests.iter().map(|folder| read(&format!("{folder}/Cargo.toml").trim_start_matches('/').to_string())).collect();
+    let manifests: String = manifests
+        .iter()
+        .map(|folder| read(&format!("{folder}/Cargo.toml").trim_start_matches('/').to_string()))
+        .collect();
     let (mut wrong, mut count) = (vec![], 0);
     for (document, text) in texts() {
         for (i, line) in text.lines().enumerate() {
@@ -204,8 +211,10 @@ fn what_commands_name_exists() {
             let words: Vec<&str> = line.split(|c: char| c.is_whitespace() || "`()\"',;".contains(c)).collect();
             for word in &words {
                 let word = word.trim_start_matches("./").trim_end_matches(['.', ':']);
-                let is_ours = ["scripts/", ".ci/", "examples/programs/", "graphs/src/", "graphs/tests/", "cli/src/", "src/"];
-                let is_path = is_ours.iter().any(|folder| word.starts_with(folder)) && !word.contains(['*', '{', '<', '$', '|', ']']);
+                let is_ours =
+                    ["scripts/", ".ci/", "examples/programs/", "graphs/src/", "graphs/tests/", "cli/src/", "src/"];
+                let is_path = is_ours.iter().any(|folder| word.starts_with(folder))
+                    && !word.contains(['*', '{', '<', '$', '|', ']']);
                 // (an error of the documentation may name a user's own file)
                 if is_path && !word.starts_with("src/main") && !word.starts_with("src/model") {
                     count += 1;
@@ -219,7 +228,11 @@ fn what_commands_name_exists() {
                 let [option, name] = pair else { continue };
                 let known = match *option {
                     "-p" | "--package" | "--test" | "--bench" => manifests.contains(&format!("name = \"{name}\"")),
-                    "--example" => root.join(format!("examples/{name}.rs")).exists() || root.join(format!("examples/{name}/main.rs")).exists() || root.join(format!("graphs/examples/{name}.rs")).exists(),
+                    "--example" => {
+                        root.join(format!("examples/{name}.rs")).exists()
+                            || root.join(format!("examples/{name}/main.rs")).exists()
+                            || root.join(format!("graphs/examples/{name}.rs")).exists()
+                    }
                     _ => continue,
                 };
                 count += 1;

@@ -135,9 +135,9 @@ fn names_exist(command: &Command, arguments: &[String]) -> Result<(), String> {
     for option in arguments.iter().filter_map(|word| word.strip_prefix("--")) {
         let name = option.split('=').next().unwrap_or(option);
         let name = name.trim_end_matches(|c: char| !c.is_alphanumeric());
-        let known = command.get_arguments().any(|a| {
-            a.get_long() == Some(name) || a.get_all_aliases().is_some_and(|all| all.contains(&name))
-        });
+        let known = command
+            .get_arguments()
+            .any(|a| a.get_long() == Some(name) || a.get_all_aliases().is_some_and(|all| all.contains(&name)));
         if !known && !name.is_empty() && name != "help" {
             return Err(format!("`{}` has no option `--{name}`", command.get_name()));
         }
@@ -192,7 +192,10 @@ fn every_command_of_the_documentation_is_one() {
 fn what_counts_as_a_command() {
     let all = |line: &str| commands(line).iter().map(|words| words.join("|")).collect::<Vec<_>>();
     assert_eq!(all("$ raxla generate --top-p 0.9 \"a 'b' # c\" < a.txt"), ["generate|--top-p|0.9|a 'b' # c"]);
-    assert_eq!(all("raxla train --init && raxla train --config run.toml   # once"), ["train|--init", "train|--config|run.toml"]);
+    assert_eq!(
+        all("raxla train --init && raxla train --config run.toml   # once"),
+        ["train|--init", "train|--config|run.toml"]
+    );
     assert_eq!(all("RAXLA_OFFLINE=1 raxla doctor | head"), ["doctor"]);
     assert_eq!(all("cargo run --release -- chat \"What?\""), ["chat|What?"]);
     assert!(all("cargo run --example programs -- moons").is_empty() && all("python x.py raxla").is_empty());

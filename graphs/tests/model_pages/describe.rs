@@ -98,10 +98,7 @@ fn branches(layer: &Layer<Param>) -> [Vec<Part>; 2] {
         }
         parts
     };
-    [
-        around(&layer.mixer_norm, mixer, &layer.mixer_post_norm),
-        around(&layer.mlp_norm, mlp, &layer.mlp_post_norm),
-    ]
+    [around(&layer.mixer_norm, mixer, &layer.mixer_post_norm), around(&layer.mlp_norm, mlp, &layer.mlp_post_norm)]
 }
 
 fn norm(norm: &Norm<Param>) -> Part {
@@ -215,7 +212,12 @@ fn experts(e: &Experts<Param>) -> Part {
         unit(e.act, true),
         new(router(&e.choice, e.choice_bias.is_some())),
     ];
-    lines.extend(e.choice.groups.filter(|g| g.kept < g.count).map(|g| new(format!("from the best {} of {} groups", g.kept, g.count))));
+    lines.extend(
+        e.choice
+            .groups
+            .filter(|g| g.kept < g.count)
+            .map(|g| new(format!("from the best {} of {} groups", g.kept, g.count))),
+    );
     lines.extend(e.shared.as_ref().map(|m| new(format!("and one of {} for all tokens", m.up.w.aval.dims[1]))));
     lines.push(if e.biases.is_some() { line("biases") } else { new("no biases") });
     part("mlp", lines)
@@ -229,8 +231,8 @@ fn router(choice: &Router, bias: bool) -> String {
     format!("router: {scores}{over}{}", if bias { ", bias" } else { "" })
 }
 
-/// A number with at most two digits behind the point.
-pub fn short(x: f64) -> String {
-    let text = format!("{x:.2}");
+/// A number with at most three digits behind the point.
+fn short(x: f64) -> String {
+    let text = format!("{x:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }

@@ -37,11 +37,23 @@ const PAGES: &[Page] = &[
 
 /// What all fixtures go through: the test, and what it says. The sources are in graphs/tests.
 const TESTS: &[(&str, &str)] = &[
-    ("unrolled_equals_transformers", "logits, every hidden state and 16 greedy tokens are those of transformers: no value deviates by more than 2e-5 of its tensor's standard deviation"),
+    (
+        "unrolled_equals_transformers",
+        "logits, every hidden state and 16 greedy tokens are those of transformers: no value deviates by more than 2e-5 of its tensor's standard deviation",
+    ),
     ("scanned_equals_transformers", "the same with the layers in a loop"),
-    ("with_cache_equals_without", "tokens from the cache are those of the whole sequence (of one checkpoint for each kind of mixer and of positions)"),
-    ("every_gradient_is_pytorchs", "where there is a `gradients.safetensors`: the loss and the gradient of every parameter"),
-    ("bf16_points_the_same_way", "in bf16, the logits have a cosine of at least 0.999 to the reference (one checkpoint for each family)"),
+    (
+        "with_cache_equals_without",
+        "tokens from the cache are those of the whole sequence (of one checkpoint for each kind of mixer and of positions)",
+    ),
+    (
+        "every_gradient_is_pytorchs",
+        "where there is a `gradients.safetensors`: the loss and the gradient of every parameter",
+    ),
+    (
+        "bf16_points_the_same_way",
+        "in bf16, the logits have a cosine of at least 0.999 to the reference (one checkpoint for each family)",
+    ),
     ("families_generate_as_on_one_device", "texts over a mesh are those of one device"),
     ("published_sizes", "the presets have as many parameters as the published models"),
     ("files_as_they_come_are_not_warned_of", "no field of the configurations is left unread"),
@@ -175,11 +187,8 @@ fn validation(families: &[(&str, &str)]) -> String {
         dtypes.sort();
         dtypes.dedup();
         let has = |file: &str| folder.join(format!("{file}.safetensors")).exists();
-        let more = [
-            ("ragged", "a batch of four lengths"),
-            ("gradients", "every gradient"),
-            ("training", "steps of training"),
-        ];
+        let more =
+            [("ragged", "a batch of four lengths"), ("gradients", "every gradient"), ("training", "steps of training")];
         let mut what = vec!["logits, hidden states, greedy tokens"];
         what.extend(more.iter().filter(|(file, _)| has(file)).map(|(_, what)| *what));
         text += &format!("| `{name}` | {layers} | {} | {} |\n", dtypes.join(", "), what.join("; "));
@@ -223,8 +232,9 @@ fn lists_of_families_are_of_the_registry() {
     };
     let rows: Vec<(&str, String, String)> = PAGES.iter().map(row).collect();
     for (file, folder) in [("docs/models.md", "models"), ("README.md", "docs/models")] {
-        let mut table =
-            String::from("| family | `model_type` | presets | parameters | checkpoints compared |\n|---|---|---|---|---|\n");
+        let mut table = String::from(
+            "| family | `model_type` | presets | parameters | checkpoints compared |\n|---|---|---|---|---|\n",
+        );
         for (page, title, cells) in &rows {
             table += &format!("| [{title}]({folder}/{page}.md) | {cells} |\n");
         }
@@ -236,7 +246,8 @@ fn lists_of_families_are_of_the_registry() {
 fn tests_that_pages_name_exist() {
     let files = fs::read_dir(root("graphs/tests")).unwrap().map(|e| e.unwrap().path());
     let files = files.chain([root("graphs/src/loading/config/fields/tests.rs")]);
-    let sources: String = files.filter(|p| p.extension().is_some_and(|e| e == "rs")).map(|p| fs::read_to_string(p).unwrap()).collect();
+    let sources: String =
+        files.filter(|p| p.extension().is_some_and(|e| e == "rs")).map(|p| fs::read_to_string(p).unwrap()).collect();
     for (test, _) in TESTS {
         assert!(sources.contains(&format!("fn {test}()")), "there is no test {test}");
     }

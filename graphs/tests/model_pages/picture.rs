@@ -52,7 +52,10 @@ pub fn svg(title: &str, model: &Description) -> String {
     let bottom = bottoms.iter().map(|b| b.1).fold(0.0, f64::max);
     for (left, _) in bottoms {
         let height = bottom - y;
-        let _ = writeln!(out, "<rect class=\"frame\" x=\"{left:.1}\" y=\"{y:.1}\" width=\"{column:.1}\" height=\"{height:.1}\" rx=\"6\"/>");
+        let _ = writeln!(
+            out,
+            "<rect class=\"frame\" x=\"{left:.1}\" y=\"{y:.1}\" width=\"{column:.1}\" height=\"{height:.1}\" rx=\"6\"/>"
+        );
     }
     y = bottom;
     for part in &model.after {
@@ -73,7 +76,12 @@ fn layer(out: &mut String, left: f64, top: f64, kind: &Kind, of: usize) -> f64 {
     let stream = left + MARGIN + STREAM / 2.0 - SUM;
     let boxes = left + MARGIN + STREAM;
     let mut y = top + MARGIN + LINE / 2.0;
-    let _ = writeln!(out, "<text class=\"name left\" x=\"{:.1}\" y=\"{y:.1}\">{}</text>", left + MARGIN, caption(&kind.numbers, of));
+    let _ = writeln!(
+        out,
+        "<text class=\"name left\" x=\"{:.1}\" y=\"{y:.1}\">{}</text>",
+        left + MARGIN,
+        caption(&kind.numbers, of)
+    );
     y += GAP;
     let begin = y;
     let mut sums = vec![];
@@ -121,7 +129,10 @@ fn caption(numbers: &[usize], of: usize) -> String {
 fn boxed(out: &mut String, left: f64, top: f64, part: &Part) -> f64 {
     let height = part.lines.len() as f64 * LINE + 2.0 * PADDING;
     let class = part.class;
-    let _ = writeln!(out, "<rect class=\"{class}\" x=\"{left:.1}\" y=\"{top:.1}\" width=\"{BOX}\" height=\"{height:.1}\" rx=\"5\"/>");
+    let _ = writeln!(
+        out,
+        "<rect class=\"{class}\" x=\"{left:.1}\" y=\"{top:.1}\" width=\"{BOX}\" height=\"{height:.1}\" rx=\"5\"/>"
+    );
     for (i, Line { text: words, new }) in part.lines.iter().enumerate() {
         let class = [if i == 0 { "name" } else { "" }, if *new { "new" } else { "" }].join(" ");
         text(out, left + BOX / 2.0, top + PADDING + (i as f64 + 0.75) * LINE, class.trim(), words);
