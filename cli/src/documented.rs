@@ -188,6 +188,43 @@ fn every_command_of_the_documentation_is_one() {
     assert!(counts[0] > 60 && counts[1] > 60, "only {counts:?} were found");
 }
 
+/// Models that commands name are presets, unless they are files, folders, names of the hub, words that stand for any (`M`), or what a
+/// command of the same page has written (`--out parrot`, `raxla convert .. merged`).
+#[test]
+fn models_that_commands_name_are_presets() {
+    let (mut wrong, mut count) = (vec![], 0);
+    for (file, text) in documents() {
+        let (lines, pieces) = lines_and_pieces(&text);
+        let all: Vec<(usize, Vec<String>)> = lines
+            .iter()
+            .chain(pieces.iter().filter(|(_, text)| text.starts_with("raxla ")))
+            .flat_map(|(line, text)| commands(text).into_iter().map(|words| (*line, words)))
+            .collect();
+        let after = |words: &[String], option: &str| {
+            words.windows(2).filter(|pair| pair[0] == option).map(|pair| pair[1].clone()).collect::<Vec<_>>()
+        };
+        let mut written: Vec<String> = all.iter().flat_map(|(_, words)| after(words, "--out")).collect();
+        written.extend(
+            all.iter()
+                .filter(|(_, w)| w.first().is_some_and(|c| c == "convert"))
+                .filter_map(|(_, w)| w.get(2).cloned()),
+        );
+        for (line, words) in &all {
+            let named = [after(words, "--model"), after(words, "--draft"), after(words, "pull")].concat();
+            for name in named {
+                count += 1;
+                let is_path = name.contains(['/', ':']) || name.starts_with('.') || name.ends_with(".gguf");
+                let is_any = name.chars().all(|c| c.is_ascii_uppercase() || c == '.' || c == '_');
+                if !is_path && !is_any && !written.contains(&name) && raxla_graphs::source::preset(&name).is_none() {
+                    wrong.push(format!("{file}:{line}: {name}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "these are no presets:\n{}", wrong.join("\n"));
+    assert!(count > 60, "only {count} were found");
+}
+
 #[test]
 fn what_counts_as_a_command() {
     let all = |line: &str| commands(line).iter().map(|words| words.join("|")).collect::<Vec<_>>();
