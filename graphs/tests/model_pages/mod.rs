@@ -83,7 +83,8 @@ fn fixtures_of(model_type: &str) -> Vec<String> {
 fn every_family_has_a_page() {
     let mut shown: Vec<&str> = PAGES.iter().flat_map(|p| p.families).map(|(family, _)| *family).collect();
     let mut known: Vec<&str> = ARCHITECTURES.iter().map(|f| f.model_type).collect();
-    (shown.sort_unstable(), known.sort_unstable());
+    shown.sort_unstable();
+    known.sort_unstable();
     assert_eq!(shown, known, "PAGES in graphs/tests/model_pages does not have the families of the registry");
 }
 
