@@ -12,6 +12,9 @@ A peer that is not there is left out, with a line that says how to get it. Needs
 Every round runs every system once, so that what else the machine does falls on all of them. Each system's figure is the median
 over the rounds; ratios say how many times as fast raxla is. `--json FILE` keeps all figures of all
 rounds; `--plot` has raxla draw the medians (`raxla bench --from`).
+
+`--publish` is what README.md shows: both works with all that is measured of them, of JAX the faster variant of each figure. It writes the medians to docs/speed.jsonl. docs/speed.svg and the
+table of README.md are then made of that file by the test `speed::` of raxla-cli, which it runs with UPDATE_EXPECT=1.
 """
 import argparse, glob, json, os, re, shutil, statistics, subprocess, sys, tempfile
 
@@ -124,8 +127,14 @@ def options():
     p.add_argument("--candle", default="")
     p.add_argument("--tokenizer", default="")
     p.add_argument("--json", help="keep all figures here")
-    p.add_argument("--plot", help="draw the medians here; of two works, the name gets -gpt2 and -gguf")
-    return p.parse_args()
+    p.add_argument("--medians", help="write the medians here, a figure a line, as `raxla bench --from` reads them")
+    p.add_argument("--plot", help="draw the medians here")
+    p.add_argument("--publish", action="store_true", help="both works, all that is measured of them, into docs and README.md")
+    a = p.parse_args()
+    if a.publish:
+        a.jax_variants = "scan,tuned"
+        a.work, a.what, a.medians = "gpt2,gguf", "decode,prefill,train", os.path.join(HERE, "..", "docs", "speed.jsonl")
+    return a
 
 
 def measure(a, work, what):
@@ -155,12 +164,13 @@ def measure(a, work, what):
     return all_figures
 
 
-def medians(figures, metrics):
+def medians(figures, metrics, work):
     """One figure per system and metric, whose times are those of the rounds."""
     out = []
     for metric in metrics:
         for system in dict.fromkeys(f["system"] for f in figures):
-            values = sorted(f["value"] for f in figures if (f["system"], f["metric"]) == (system, metric))
+            own = [f for f in figures if (f["system"], f["metric"]) == (system, metric)]
+            values = sorted(f["value"] for f in own)
             if not values:
                 continue
             rate = metric.endswith("tok_s")
@@ -168,8 +178,23 @@ def medians(figures, metrics):
             at = lambda share: seconds[min(int(len(seconds) * share), len(seconds) - 1)]
             spread = dict(min=seconds[0], median=at(0.5), p90=at(0.9), samples=len(seconds))
             value = 1 / spread["median"] if rate else spread["median"]
-            out.append(dict(system=system, metric=metric, value=value, unit="tok/s" if rate else "s", seconds=spread))
+            # (raxla tells the machine and the plugin)
+            about = {key: own[0][key] for key in ("machine", "plugin") if key in own[0]}
+            out.append(dict(system=system, metric=metric, value=value, unit="tok/s" if rate else "s", seconds=spread, config=dict(work=work), **about))
     return out
+
+
+def best_of_jax(shown):
+    """Of JAX's variants, the fastest of each metric, by the names that the README has."""
+    names, best = dict(raxla="raxla", torch="PyTorch"), []
+    for f in shown:
+        f = dict(f, system="JAX" if f["system"].startswith("jax") else names.get(f["system"], f["system"]))
+        same = [g for g in best if (g["system"], g["metric"]) == (f["system"], f["metric"])]
+        if not same:
+            best.append(f)
+        elif f["seconds"]["median"] < same[0]["seconds"]["median"]:
+            best[best.index(same[0])] = f
+    return best
 
 
 def main():
@@ -178,29 +203,36 @@ def main():
     if "gguf" in works and not (a.gguf and os.path.isfile(a.gguf)):
         print("the GGUF file is left out: `raxla pull smollm2-135m-instruct` fetches one, or name one with --gguf", file=sys.stderr)
         works.remove("gguf")
-    everything = []
+    everything, all_shown = [], []
     for work in works:
         figures = measure(a, work, what)
         everything += figures
-        shown = medians(figures, [dict(decode="decode_tok_s", prefill="prefill_tok_s", train="train_step_s")[w] for w in what])
+        name = f"GPT-2 {a.size}, {a.dtype}" if work == "gpt2" else os.path.basename(a.gguf).removesuffix(".gguf")
+        shown = medians(figures, [dict(decode="decode_tok_s", prefill="prefill_tok_s", train="train_step_s")[w] for w in what], name)
+        all_shown += best_of_jax(shown) if a.publish else shown
         ours = {f["metric"]: f["value"] for f in shown if f["system"] == "raxla"}
-        name = f"GPT-2 {a.size} in {a.dtype}" if work == "gpt2" else os.path.basename(a.gguf)
         print(f"\n{name}, prompt {a.prompt}, {a.new} new tokens, batch {a.batch if work == 'gpt2' else 1}; medians of {a.rounds} rounds")
         for f in shown:
             ratio = ours.get(f["metric"], float("nan")) / f["value"]
             ratio = ratio if f["unit"] == "tok/s" else 1 / ratio  # (of times, less is faster)
             compared = "" if f["system"] == "raxla" else f"  raxla is {ratio:.2f} times as fast"
             print(f"{f['metric']:16}{f['system']:14}{f['value']:12.2f} {f['unit']:6}{compared}")
-        if a.plot and shown:
-            with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
-                file.write("".join(json.dumps(f) + "\n" for f in shown))
-                file.flush()
-                root, end = os.path.splitext(a.plot)
-                plot = a.plot if len(works) == 1 else f"{root}-{work}{end}"
-                subprocess.run([a.raxla, "bench", "--from", file.name, "--plot", plot], check=True, stdout=subprocess.DEVNULL)
     if a.json:
-        with open(a.json, "w") as file:
-            file.write("".join(json.dumps(f) + "\n" for f in everything))
+        write_lines(a.json, everything)
+    if all_shown and (a.medians or a.plot):
+        with tempfile.TemporaryDirectory() as folder:
+            path = a.medians or os.path.join(folder, "medians.jsonl")
+            write_lines(path, all_shown)
+            if a.plot:
+                subprocess.run([a.raxla, "bench", "--from", path, "--plot", a.plot], check=True, stdout=subprocess.DEVNULL)
+    if a.publish and all_shown:
+        test = ["cargo", "test", "-p", "raxla-cli", "--test", "cli", "speed::"]
+        subprocess.run(test, check=True, cwd=os.path.join(HERE, ".."), env=dict(os.environ, UPDATE_EXPECT="1"))
+
+
+def write_lines(path, figures):
+    with open(path, "w") as file:
+        file.write("".join(json.dumps(f) + "\n" for f in figures))
 
 
 main()

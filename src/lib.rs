@@ -236,33 +236,38 @@
 //! how the core works; `ARCHITECTURE.md` says what is where and what must stay true.
 extern crate self as raxla;
 
-#[doc = include_str!("../docs/reading.md")]
+// (the pages of docs, whose examples are tests)
 #[cfg(doctest)]
-struct ReadingDoctests;
-
-#[doc = include_str!("../docs/for_jax_users.md")]
-#[cfg(doctest)]
-struct ForJaxUsersDoctests;
-
-#[doc = include_str!("../docs/autodidax.md")]
-#[cfg(doctest)]
-struct AutodidaxDoctests;
-
-#[doc = include_str!("../docs/errors.md")]
-#[cfg(doctest)]
-struct ErrorDoctests;
-
-#[doc = include_str!("../docs/sharding.md")]
-#[cfg(doctest)]
-struct ShardingDoctests;
-
-#[doc = include_str!("../docs/tpu_vm.md")]
-#[cfg(doctest)]
-struct TpuVmDoctests;
-
-#[doc = include_str!("../docs/plan.md")]
-#[cfg(doctest)]
-struct PlanDoctests;
+mod pages {
+    #[doc = include_str!("../docs/reading.md")]
+    struct Reading;
+    #[doc = include_str!("../docs/for_jax_users.md")]
+    struct ForJaxUsers;
+    #[doc = include_str!("../docs/for_pytorch_users.md")]
+    struct ForPytorchUsers;
+    #[doc = include_str!("../docs/tracing.md")]
+    struct Tracing;
+    #[doc = include_str!("../docs/trees.md")]
+    struct Trees;
+    #[doc = include_str!("../docs/transformations.md")]
+    struct Transformations;
+    #[doc = include_str!("../docs/memory.md")]
+    struct Memory;
+    #[doc = include_str!("../docs/autodidax.md")]
+    struct Autodidax;
+    #[doc = include_str!("../docs/errors.md")]
+    struct Errors;
+    #[doc = include_str!("../docs/sharding.md")]
+    struct Sharding;
+    #[doc = include_str!("../docs/custom_kernel.md")]
+    struct CustomKernel;
+    #[doc = include_str!("../docs/custom_primitive.md")]
+    struct CustomPrimitive;
+    #[doc = include_str!("../docs/tpu_vm.md")]
+    struct TpuVm;
+    #[doc = include_str!("../docs/plan.md")]
+    struct Plan;
+}
 
 pub mod checkpoint;
 pub mod error;

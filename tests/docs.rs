@@ -2,12 +2,39 @@
 //! for JAX users name is run. (Examples are doc-tests, see src/lib.rs.)
 use std::{fs, path::Path};
 
-/// README.md, ARCHITECTURE.md, and all pages of docs.
+/// README.md, ARCHITECTURE.md, and all pages of docs and of the folders in it.
 fn documents() -> Vec<String> {
-    let pages = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")).unwrap();
-    let pages = pages.map(|page| page.unwrap().file_name().into_string().unwrap()).filter(|name| name.ends_with(".md"));
-    let mut all: Vec<String> = pages.map(|name| format!("docs/{name}")).collect();
-    all.extend(["README.md".into(), "ARCHITECTURE.md".into()]);
+    let mut all: Vec<String> = ["README.md", "ARCHITECTURE.md", "notebooks/README.md"].map(String::from).to_vec();
+    let mut folders = vec!["docs".to_string()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(&folder)).unwrap() {
+            let entry = entry.unwrap();
+            let path = format!("{folder}/{}", entry.file_name().into_string().unwrap());
+            if entry.path().is_dir() {
+                folders.push(path);
+            } else if path.ends_with(".md") {
+                all.push(path);
+            }
+        }
+    }
+    all
+}
+
+/// README.md, the pages, and the texts between the cells of the notebooks: what is linked from and told there.
+fn texts() -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> = documents().into_iter().map(|d| (d.clone(), read(&d))).collect();
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("notebooks")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if name.ends_with(".ipynb") {
+            let notebook: serde_json::Value = serde_json::from_str(&read(&format!("notebooks/{name}"))).unwrap();
+            let cells = notebook["cells"].as_array().unwrap().iter().filter(|c| c["cell_type"] == "markdown");
+            let lines = cells.flat_map(|c| match &c["source"] {
+                serde_json::Value::Array(lines) => lines.iter().map(|l| l.as_str().unwrap().to_string()).collect(),
+                text => vec![text.as_str().unwrap().to_string()],
+            });
+            all.push((format!("notebooks/{name}"), lines.map(|line| line + "\n").collect()));
+        }
+    }
     all
 }
 
@@ -123,8 +150,7 @@ fn anchor(heading: &str) -> String {
 
 #[test]
 fn links_lead_somewhere() {
-    for document in documents() {
-        let text = read(&document);
+    for (document, text) in texts() {
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if target.contains("://") || target.contains(char::is_whitespace) {
                 continue;
@@ -151,6 +177,73 @@ fn the_book_has_every_page() {
         assert!(summary.contains(&format!("]({name})")), "docs/SUMMARY.md does not have {name}");
         assert!(read(document).starts_with("# "), "{name} has no title");
     }
+}
+
+/// Rust in a page is a doc-test of the crate that includes the page.
+#[test]
+fn pages_with_rust_are_doctests() {
+    let crates =
+        ["src/lib.rs", "graphs/src/lib.rs", "graphs/src/training/run/mod.rs", "data/src/lib.rs"].map(read).concat();
+    for document in documents() {
+        let has_rust = read(&document).lines().any(|line| line.starts_with("```rust"));
+        let is_included = crates.contains(&format!("/{document}\")]"));
+        assert!(
+            !has_rust || is_included,
+            "no crate includes {document}: write a line beside those of the other pages in src/lib.rs"
+        );
+    }
+}
+
+/// What commands of the documentation name: files of the repository, and its packages, tests, benches and examples. (Commands of
+/// `raxla` are parsed by a test of raxla-cli.)
+#[test]
+fn what_commands_name_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifests = ["", "graphs", "cli", "data", "orbax", "kernels", "xla_extension", "notebooks", "notebooks/cells"];
+    let manifests: String = manifests
+        .iter()
+        .map(|folder| read(&format!("{folder}/Cargo.toml").trim_start_matches('/').to_string()))
+        .collect();
+    let (mut wrong, mut count) = (vec![], 0);
+    for (document, text) in texts() {
+        for (i, line) in text.lines().enumerate() {
+            let mut say = |what: &str| wrong.push(format!("{document}:{}: there is no {what}", i + 1));
+            let words: Vec<&str> = line.split(|c: char| c.is_whitespace() || "`()\"',;".contains(c)).collect();
+            for word in &words {
+                let word = word.trim_start_matches("./").trim_end_matches(['.', ':']);
+                let is_ours =
+                    ["scripts/", ".ci/", "examples/programs/", "graphs/src/", "graphs/tests/", "cli/src/", "src/"];
+                let is_path = is_ours.iter().any(|folder| word.starts_with(folder))
+                    && !word.contains(['*', '{', '<', '$', '|', ']']);
+                // (an error of the documentation may name a user's own file)
+                if is_path && !word.starts_with("src/main") && !word.starts_with("src/model") {
+                    count += 1;
+                    let file = word.split([':', '#']).next().unwrap_or(word);
+                    if !root.join(file).exists() {
+                        say(file);
+                    }
+                }
+            }
+            for pair in words.windows(2).filter(|_| line.contains("cargo ")) {
+                let [option, name] = pair else { continue };
+                let known = match *option {
+                    "-p" | "--package" | "--test" | "--bench" => manifests.contains(&format!("name = \"{name}\"")),
+                    "--example" => {
+                        root.join(format!("examples/{name}.rs")).exists()
+                            || root.join(format!("examples/{name}/main.rs")).exists()
+                            || root.join(format!("graphs/examples/{name}.rs")).exists()
+                    }
+                    _ => continue,
+                };
+                count += 1;
+                if !known {
+                    say(&format!("{option} {name}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(count > 100, "only {count} were found");
 }
 
 /// What the page on security says is tried, is.

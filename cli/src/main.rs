@@ -6,6 +6,8 @@ mod checkpoint;
 mod compile;
 mod convert;
 mod doctor;
+#[cfg(test)]
+mod documented;
 mod eval;
 mod export;
 mod generate;

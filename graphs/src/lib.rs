@@ -85,6 +85,19 @@ pub use model::{LoadOptions, Matrices, Model, Scores, TiedHead};
 pub use sampling::{Chosen, Context, Logprobs, Sampling, Shape};
 pub use save::{Format, Quantization, SaveOptions, Saved, convert, save};
 
-#[doc = include_str!("../../docs/finetuning.md")]
+// (the pages of docs whose examples need models)
 #[cfg(doctest)]
-struct FinetuningDoctests;
+mod pages {
+    #[doc = include_str!("../../docs/finetuning.md")]
+    struct Finetuning;
+    #[doc = include_str!("../../docs/first_model.md")]
+    struct FirstModel;
+    #[doc = include_str!("../../docs/generate.md")]
+    struct Generate;
+    #[doc = include_str!("../../docs/quantise.md")]
+    struct Quantise;
+    #[doc = include_str!("../../docs/shard.md")]
+    struct Shard;
+    #[doc = include_str!("../../docs/add_a_model.md")]
+    struct AddAModel;
+}

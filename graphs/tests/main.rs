@@ -18,6 +18,7 @@ mod gguf_tokenizer;
 mod gradients;
 mod hostile_hub;
 mod hub;
+mod model_pages;
 mod models;
 mod orbax;
 mod packed;

@@ -31,12 +31,24 @@ const PUBLISHED: &[(&str, usize)] = &[
     ("qwen3-0.6b", 596_049_920),
     ("qwen3-8b", 8_190_735_360),
     ("qwen3-30b-a3b", 30_532_122_624),
+    ("phi-3-mini", 3_821_079_552),
+    ("phi-4", 14_659_507_200),
+    ("olmo-2-1b", 1_484_916_736),
+    ("olmo-2-7b", 7_298_617_344),
+    ("olmo-2-13b", 13_716_198_400),
+    ("smollm3-3b", 3_075_098_624),
+    ("gpt-oss-20b", 20_914_757_184),
+    ("gpt-oss-120b", 116_829_156_672),
+    ("deepseek-v2-lite", 15_706_484_224),
+    ("deepseek-v3", 671_026_419_200),
 ];
 
 fn parameters(name: &str) -> usize {
     let preset = raxla_graphs::source::preset(name).unwrap_or_else(|| panic!("there is no preset {name}"));
     let model = Decoder::of(&preset.config, true).unwrap().without_copies();
-    model.leaves().iter().map(|p| p.aval.size()).sum()
+    let mut size = 0;
+    model.visit(|_, p| size += p.aval.size());
+    size
 }
 
 #[test]

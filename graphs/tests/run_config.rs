@@ -25,6 +25,20 @@ fn toml_fields(value: &serde_json::Value, at: &str) -> Vec<String> {
     }
 }
 
+/// What pages show of run.toml is one, and a field that they name exists.
+#[test]
+fn the_configurations_of_the_pages_are_read() {
+    let mut count = 0;
+    for page in ["docs/training.md", "docs/finetuning.md", "docs/data.md"] {
+        let text = std::fs::read_to_string(crate::common::page::root(page)).unwrap();
+        for block in text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+            RunConfig::parse(block, page).unwrap_or_else(|e| panic!("{e}\n{block}"));
+            count += 1;
+        }
+    }
+    assert!(count >= 4, "only {count} were found");
+}
+
 /// The names that an error lists.
 fn names(setting: &str) -> Vec<String> {
     let wrong = config().with(setting).unwrap().build(10, None).unwrap_err().to_string();

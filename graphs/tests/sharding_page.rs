@@ -1,6 +1,9 @@
 //! What docs/sharding.md says is communicated: the formulas, beside what compiled programs send; and its drawings.
 //! `UPDATE_EXPECT=1` writes them.
-use crate::common::{quick, quick_tier};
+use crate::common::{
+    page::{expect_file, expect_part},
+    quick, quick_tier,
+};
 use raxla::{
     Array, Client, Mesh, P, RematOptions, Result, Tensor, Tree,
     communication::{Collective, Communication},
@@ -11,11 +14,9 @@ use raxla_graphs::{
     models::Decoder,
     training::{Train, TrainOptions},
 };
-use std::{
-    fs,
-    path::Path,
-    sync::{Mutex, OnceLock, PoisonError},
-};
+use std::sync::OnceLock;
+
+const PAGE: &str = "docs/sharding.md";
 
 const LLAMA: &str = r#"{"model_type": "llama", "vocab_size": 64, "hidden_size": 32, "intermediate_size": 64,
     "num_hidden_layers": 4, "num_attention_heads": 8, "num_key_value_heads": 8, "max_position_embeddings": 32}"#;
@@ -138,22 +139,6 @@ fn sent(recipe: &Recipe) -> u64 {
     }
 }
 
-/// Replace what stands between the markers of this name, or say that it differs.
-fn expect(name: &str, text: &str) {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/sharding.md");
-    let page = fs::read_to_string(&path).unwrap();
-    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
-    let from = page.find(&begin).expect("a marker") + begin.len();
-    let to = from + page[from..].find(&end).expect("a marker");
-    if std::env::var_os("UPDATE_EXPECT").is_some() {
-        fs::write(path, [&page[..from], text, &page[to..]].concat()).unwrap();
-    } else {
-        assert_eq!(&page[from..to], text, "docs/sharding.md, {name}; UPDATE_EXPECT=1 writes it");
-    }
-}
-
 /// `RAXLA_TEST=quick` leaves out what compiles dozens of programs for eight devices.
 fn left_out() -> bool {
     if quick_tier() {
@@ -182,7 +167,7 @@ fn formulas_are_what_programs_send() {
     }
     println!("{table}");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    expect("costs", &table);
+    expect_part(PAGE, "costs", &table);
 }
 
 #[test]
@@ -194,7 +179,7 @@ fn letters_are_those_of_the_formulas() {
          * `P`: bytes of one layer's parameters, here {P_}; `N`: of its norms, {NORMS}; `U`: of what is not divided along\n  \
          `expert` (attention, router, norms), {undivided}\n"
     );
-    expect("letters", &text);
+    expect_part(PAGE, "letters", &text);
 }
 
 #[test]
@@ -205,7 +190,7 @@ fn a_mixture_by_its_axes() {
     for (axes, t) in c.by_axes() {
         table += &format!("| `{axes}` | {} | {} | {} |\n", t.runs, t.bytes, t.sent);
     }
-    expect("axes", &table);
+    expect_part(PAGE, "axes", &table);
 }
 
 #[test]
@@ -221,7 +206,7 @@ fn what_the_compiler_does_instead() {
         };
         table += &format!("| `{mesh}` | {} | {} |\n", sent(false), sent(true));
     }
-    expect("annotated", &table);
+    expect_part(PAGE, "annotated", &table);
 }
 
 #[test]
@@ -231,11 +216,6 @@ fn drawings_are_what_arrays_draw() {
     let x = Array::on(&client, [8, 8], &[1f32; 64]).unwrap();
     for (name, spec) in [("rows", P!["data", _]), ("both", P!["data", "model"])] {
         let drawn = x.put(&mesh.sharding(spec)).unwrap().visualize().to_svg();
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/sharding").join(format!("{name}.svg"));
-        if std::env::var_os("UPDATE_EXPECT").is_some() {
-            fs::write(path, drawn).unwrap();
-        } else {
-            assert_eq!(fs::read_to_string(path).unwrap(), drawn, "{name}; UPDATE_EXPECT=1 writes it");
-        }
+        expect_file(&format!("docs/sharding/{name}.svg"), &drawn);
     }
 }

@@ -142,6 +142,13 @@ impl Figure {
     pub fn variant(&self) -> &str {
         self.config.get("variant").and_then(Value::as_str).unwrap_or("")
     }
+    /// What is measured: its metric, behind the work where files of several works are shown together.
+    pub fn subject(&self) -> String {
+        match self.config.get("work").and_then(Value::as_str) {
+            Some(work) => format!("{work}: {}", self.metric),
+            None => self.metric.clone(),
+        }
+    }
     /// The dtype of its products, as limits are called.
     pub fn dtype(&self) -> &str {
         self.config.get("dtype").and_then(Value::as_str).unwrap_or("f32")

@@ -1,4 +1,4 @@
-//! A bar chart of figures as SVG: one panel per metric, a bar per figure, a line from the best to the worst of nine runs of ten.
+//! A bar chart of figures as SVG: one panel per metric and work, a bar per figure, a line from the best to the worst of nine runs of ten.
 use super::{
     figure::Figure,
     table::{Among, label, number, with_unit},
@@ -34,18 +34,18 @@ const STYLE: &str = "\
 
 /// The chart of all figures that were timed, and of those of other systems that have the same metrics.
 pub fn svg(figures: &[Figure], among: Among, footer: &str) -> String {
-    let mut metrics: Vec<&str> = vec![];
-    for figure in figures.iter().filter(|f| f.seconds.is_some()) {
-        if !metrics.contains(&&*figure.metric) {
-            metrics.push(&figure.metric);
+    let mut subjects: Vec<String> = vec![];
+    for subject in figures.iter().filter(|f| f.seconds.is_some()).map(Figure::subject) {
+        if !subjects.contains(&subject) {
+            subjects.push(subject);
         }
     }
-    let panel = |metric: &&str| {
-        let mut bars: Vec<&Figure> = figures.iter().filter(|f| f.metric == *metric).collect();
+    let panel = |subject: &String| {
+        let mut bars: Vec<&Figure> = figures.iter().filter(|f| f.subject() == *subject).collect();
         bars.sort_by(|a, b| a.rank().total_cmp(&b.rank()));
         bars
     };
-    let panels: Vec<Vec<&Figure>> = metrics.iter().map(panel).collect();
+    let panels: Vec<Vec<&Figure>> = subjects.iter().map(panel).collect();
     let labels = panels.iter().flatten().map(|f| label(f, among).chars().count());
     let left = 24.0 + labels.max().unwrap_or(0) as f64 * CHARACTER;
     let mut body = String::new();
@@ -71,7 +71,7 @@ fn draw(out: &mut String, bars: &[&Figure], among: Among, left: f64, top: f64) -
     let (first, bottom) = (top + TITLE, top + TITLE + bars.len() as f64 * STEP);
     let unit = if bars[0].unit.is_empty() { String::new() } else { format!(" ({})", bars[0].unit) };
     let sense = if bars[0].is_rate() { "more is better" } else { "less is better" };
-    let title = escaped(&format!("{}{unit}", bars[0].metric));
+    let title = escaped(&format!("{}{unit}", bars[0].subject()));
     let _ = writeln!(out, "<text class=\"title\" x=\"16\" y=\"{:.1}\">{title}, {sense}</text>", top + 22.0);
     for i in 0..=(end / step).round() as usize {
         let value = step * i as f64;
@@ -84,7 +84,9 @@ fn draw(out: &mut String, bars: &[&Figure], among: Among, left: f64, top: f64) -
     }
     for (i, figure) in bars.iter().enumerate() {
         let (y, middle) = (first + i as f64 * STEP + (STEP - BAR) / 2.0, first + (i as f64 + 0.5) * STEP);
-        let class = if i == 0 && bars.len() > 1 { "best" } else { "bar" };
+        // (beside other systems, this one is marked; among its own variants, the best)
+        let marked = if among == Among::Systems { figure.system == "raxla" } else { i == 0 };
+        let class = if marked && bars.len() > 1 { "best" } else { "bar" };
         let (name, width) = (escaped(&label(figure, among)), x(figure.value) - left);
         let base = middle + 4.5;
         let _ = writeln!(out, "<text text-anchor=\"end\" x=\"{:.1}\" y=\"{base:.1}\">{name}</text>", left - 8.0);
@@ -135,6 +137,21 @@ mod tests {
     fn steps_are_round() {
         let steps = [(0.0, 1.0), (7.0, 1.0), (43.0, 10.0), (99.0, 20.0), (0.0021, 0.0005)];
         steps.iter().for_each(|(most, step)| assert!((step_of(*most) - step).abs() < 1e-9, "{most}"));
+    }
+
+    #[test]
+    fn works_have_panels_of_their_own() {
+        let figure = |work: &str, system: &str| {
+            let mut figure = Figure::rate("decode_tok_s", 1.0, "tok/s", vec![0.1, 0.2, 0.3]);
+            figure.system = system.into();
+            figure.config.insert("work".into(), work.into());
+            figure
+        };
+        let text = svg(&[figure("a", "raxla"), figure("a", "jax"), figure("b", "raxla")], Among::Systems, "");
+        assert_eq!(text.matches("class=\"title\"").count(), 2);
+        assert!(text.contains(">a: decode_tok_s (tok/s), more is better</text>"), "{text}");
+        // of two systems this one is marked; alone there is nothing to mark
+        assert_eq!((text.matches("class=\"best\"").count(), text.matches("class=\"bar\"").count()), (1, 2));
     }
 
     #[test]

@@ -86,28 +86,25 @@ const COLUMNS: [Column; 8] = [
 /// The main figures, the best first, which is marked; and the others in their order.
 pub fn tables(figures: &[Figure], among: Among) -> Vec<Table> {
     let Some(first) = figures.first() else { return vec![] };
-    let (mut main, other): (Vec<&Figure>, Vec<&Figure>) = figures.iter().partition(|f| f.metric == first.metric);
+    let (mut main, other): (Vec<&Figure>, Vec<&Figure>) = figures.iter().partition(|f| f.subject() == first.subject());
     let compared = among != Among::Alone && main.len() > 1;
     if compared {
         main.sort_by(|a, b| a.rank().total_cmp(&b.rank()));
     }
     let table = |figures: &[&Figure], mark: bool| {
         // (what all rows are of stands above them)
-        let one = figures.first().filter(|first| figures.iter().all(|f| f.metric == first.metric)).map(|f| &*f.metric);
+        let one = figures.first().map(|f| f.subject()).filter(|one| figures.iter().all(|f| f.subject() == *one));
         let columns: Vec<&Column> =
             COLUMNS.iter().filter(|(_, of)| figures.iter().any(|f| !of(f).is_empty())).collect();
         let row = |(i, figure): (usize, &&Figure)| {
-            let metric = if one.is_some() && figures.len() > 1 { "" } else { &figure.metric };
-            let name = [label(figure, among), metric.to_string()];
+            let subject = if one.is_some() && figures.len() > 1 { String::new() } else { figure.subject() };
+            let name = [label(figure, among), subject];
             let name = name.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
             let mark = if mark { if i == 0 { "* " } else { "  " } } else { "" };
             [format!("{mark}{name}")].into_iter().chain(columns.iter().map(|(_, of)| of(figure))).collect()
         };
-        let head = [one.filter(|_| figures.len() > 1).unwrap_or("")]
-            .into_iter()
-            .chain(columns.iter().map(|c| c.0))
-            .map(String::from)
-            .collect();
+        let above = one.clone().filter(|_| figures.len() > 1).unwrap_or_default();
+        let head = [above].into_iter().chain(columns.iter().map(|c| c.0.to_string())).collect();
         Table { head, rows: figures.iter().enumerate().map(row).collect() }
     };
     let all = [table(&main, compared), table(&other, false)];

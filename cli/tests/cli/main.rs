@@ -22,5 +22,6 @@ mod perplexity;
 mod plan;
 mod programs;
 mod quantize;
+mod speed;
 mod train;
 mod verify;

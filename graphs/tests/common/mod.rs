@@ -2,6 +2,7 @@
 
 pub mod gguf;
 pub mod hub;
+pub mod page;
 
 use raxla_graphs::weights::{Encoding, Weights};
 use raxla_xla::{CompileOptions, OptionValue};
