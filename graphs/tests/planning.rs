@@ -65,6 +65,17 @@ fn weights_and_caches_are_as_counted_by_hand() {
 }
 
 #[test]
+fn forward_gives_logits_at_all_positions() {
+    let mesh = vec![("data".into(), 2), ("model".into(), 4)];
+    let work = Workload { batch: 4, context: 128, mesh, ..Workload::new(Program::Forward) };
+    let gemma = config("gemma-2b").unwrap();
+    let exported = work.export(&gemma).unwrap();
+    assert_eq!(exported.out_avals(), [Aval::new(DType::F32, [4, 128, 256_000])]);
+    let one = Workload { mesh: vec![], ..work }.export(&gemma).unwrap();
+    assert_eq!(one.out_avals(), exported.out_avals());
+}
+
+#[test]
 fn programs_of_large_models_are_written_without_devices() {
     let work = Workload { batch: 2, context: 1024, mesh: vec![("model".into(), 8)], ..Workload::new(Program::Decode) };
     let mesh = Mesh::abstract_mesh(work.mesh.clone()).unwrap();

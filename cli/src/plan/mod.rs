@@ -35,7 +35,7 @@ pub struct Args {
     slices: usize,
     #[command(flatten)]
     work: WorkArgs,
-    /// Let the compiler try less: done much sooner, with a plan of memory that is a little higher
+    /// Let the compiler for TPUs try less: done much sooner, with a plan of memory that is a little higher. That for GPUs is quick as it is
     #[arg(long)]
     fast: bool,
     /// Where it does not fit, do not look for what would
@@ -159,6 +159,7 @@ pub fn title(job: &Job) -> String {
     let program = match work.program {
         Program::Decode => "decode",
         Program::Prefill => "prefill",
+        Program::Forward => "forward",
         Program::Train => "train",
     };
     let mesh: Vec<String> = work.mesh.iter().map(|(name, n)| format!("{name}={n}")).collect();
