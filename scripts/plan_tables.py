@@ -2,12 +2,14 @@
 
     python scripts/plan_tables.py cases target/debug/raxla       # named models on named targets: printed, for docs/plan.md
     python scripts/plan_tables.py families target/debug/raxla    # every family: forward, decode, a training step, into docs/compatibility.md
-    (behind either: names of models; or of families, programs and targets, as `gemma2 train h100x8`, if not all are wanted)
+    python scripts/plan_tables.py dtypes                         # which operations of a dtype compile: printed, for docs/compatibility.md
+    (behind the first two: names of models; or of families, programs and targets, as `gemma2 train h100x8`, if not all are wanted)
 
 It needs no accelerator, some 1 GB of disk for the plugins (RAXLA_HOME), and two hours of two processors, most of it in ptxas. Families
 are written into the page as they are done, so that a run can be cut off; the exit code is 1 if one of them does not compile.
 """
 import json
+import os
 import pathlib
 import resource
 import subprocess
@@ -120,10 +122,25 @@ def families(raxla, chosen):
     return failed
 
 
+DTYPES = ["f64", "c64", "c128", "f8e4m3fn", "f8e5m2", "i64", "u64", "i4", "u4", "i8", "f16"]
+
+
+def dtypes(*_):
+    """Runs the test that compiles operations of a dtype; a compiler may end its process over one."""
+    for target in ["v5e:1x1", "v6e:1x1", "h100x1"]:
+        for dtype in DTYPES:
+            command = "cargo test -p raxla --test all aot::operations_of_a_dtype -- --ignored --nocapture".split()
+            env = {**os.environ, "RAXLA_TARGET": target, "RAXLA_DTYPE": dtype}
+            done = subprocess.run(command, capture_output=True, text=True, check=False, env=env, cwd=ROOT)
+            lines = [line for line in done.stdout.splitlines() if ": " in line and not line.startswith(("test ", "error"))]
+            ended = "" if done.returncode == 0 else " .. and then the process ended"
+            print(f"{target} {dtype}: " + "; ".join(lines) + ended, flush=True)
+
+
 def model_type(name):
     return json.loads((FIXTURES / name / "config.json").read_text())["model_type"]
 
 
 if __name__ == "__main__":
-    if {"cases": cases, "families": families}[sys.argv[1]](sys.argv[2], sys.argv[3:]):
+    if {"cases": cases, "families": families, "dtypes": dtypes}[sys.argv[1]](*sys.argv[2:3], sys.argv[3:]):
         sys.exit(1)

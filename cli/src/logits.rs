@@ -1,9 +1,9 @@
 //! `raxla logits`
 use crate::{
     Result, note,
-    options::{Global, ModelArgs},
+    options::{DeviceArgs, Global, ModelArgs, leave},
 };
-use raxla::{Array, DType};
+use raxla::{Array, DType, distributed};
 use raxla_xla::Draft;
 use safetensors::Dtype;
 use std::{
@@ -27,6 +27,8 @@ pub struct Args {
     out: PathBuf,
     #[command(flatten)]
     model: ModelArgs,
+    #[command(flatten)]
+    devices: DeviceArgs,
 }
 
 const DETAILS: &str = "\
@@ -46,10 +48,10 @@ impl Args {
     pub fn run(self, global: &Global) -> Result {
         // before what may take minutes
         check_writable(&self.out)?;
-        let client = global.client()?;
+        let (session, client, mesh) = self.devices.open(global)?;
         let files = self.model.files()?;
         files.check_tokens(&self.tokens)?;
-        let model = self.model.load_files(files, &client)?;
+        let model = self.model.load_files(files, mesh, &client)?;
         let scores = model.scores(&self.tokens)?;
         let finite = model.check_finite(&self.tokens, &scores);
         let mut tensors = vec![("logits".to_string(), scores.logits)];
@@ -66,10 +68,14 @@ impl Args {
             Ok((name, safetensors::tensor::TensorView::new(*dtype, dims.clone(), bytes)?))
         });
         let bytes = safetensors::serialize(views.collect::<Result<Vec<_>>>()?, None)?;
-        write_whole(&self.out, &bytes)?;
+        // (of several processes, all have the same)
+        if distributed::process_index() == 0 {
+            write_whole(&self.out, &bytes)?;
+        }
         let told: Vec<String> =
             data.iter().map(|(name, dtype, dims, _)| format!("{name} {dtype:?} {dims:?}")).collect();
         note(format!("{}: {}", self.out.display(), told.join(", ")));
+        leave(session)?;
         // (the file shows what they are)
         Ok(finite?)
     }

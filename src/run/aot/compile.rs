@@ -59,6 +59,12 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
         Out::With<Hole>: Tree<Hole>,
     {
         self.refuse_calls()?;
+        if self.mesh().is_some_and(|mesh| mesh.size() > 1)
+            && let Some(i) = self.places().1.iter().position(Option::is_none)
+        {
+            let reason = format!("nothing says how result {i} is divided, which whoever loads the program must know");
+            return Err(Error::Sharding { reason, help: "say it: `jit(..).out_shardings(..)`".into() });
+        }
         let compile = self.options_of(devices, options)?;
         let compiled = devices.topology.compile(self.portable_text().as_bytes(), &compile)?;
         let layouts = compiled.parameter_layouts().unwrap_or_default();
