@@ -118,7 +118,7 @@ def families(raxla, chosen):
                 good = "error" not in out and out["fits"]
                 failed += not good
                 print(f"{family} {program} {target}: {seconds:.0f} s {out.get('error', '')}", flush=True)
-                write(family, f"{program}, {target}", f"{seconds:.0f} s" if good else "no")
+                write(family, f"{program}, {target}", f"{max(seconds, 1):.0f} s" if good else "no")
     return failed
 
 

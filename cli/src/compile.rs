@@ -2,6 +2,7 @@
 use crate::{
     Result,
     options::Global,
+    output,
     plan::{self, WorkArgs},
     screen, usage,
 };
@@ -45,6 +46,7 @@ const CHILD: &str = "RAXLA_COMPILE_CHILD";
 impl Args {
     /// Run the command.
     pub fn run(self, global: &Global) -> Result {
+        output::check(&self.output)?;
         let config = planning::config(&self.model)?;
         let slices = if self.slices == 1 { String::new() } else { format!("{} slices of ", self.slices) };
         let name = format!("{} for {slices}{}", self.model, self.target);
@@ -74,7 +76,7 @@ impl Args {
     }
 
     fn write(&self, packed: &Packed) -> Result {
-        crate::export::write(&self.output, &packed.bytes())?;
+        output::write(&self.output, &packed.bytes())?;
         let (h, path) = (&packed.header, self.output.display());
         let (takes, gives) = (h.arguments.len(), h.results.len());
         let size = packed.program.len();

@@ -14,6 +14,7 @@ mod logits;
 mod machine;
 mod models;
 mod options;
+mod output;
 mod perplexity;
 mod plan;
 mod plugin;

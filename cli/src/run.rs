@@ -2,6 +2,7 @@
 use crate::{
     Result,
     options::{Global, ProcessArgs, leave},
+    output,
     screen, usage,
 };
 use raxla::{
@@ -57,6 +58,7 @@ impl Args {
             );
             return crate::compile::in_child(CHILD, &died);
         }
+        self.output.iter().try_for_each(|path| output::check(path))?;
         let bytes = raxla_xla::read_file(&self.program, MOST).map_err(|e| {
             format!("{path}: it cannot be read: {e}\n  help: give a file that `raxla export`, `raxla compile` or JAX's `jax.export` wrote")
         })?;

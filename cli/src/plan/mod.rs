@@ -10,7 +10,7 @@ mod work;
 
 pub use work::WorkArgs;
 
-use crate::{Result, note, options::Global, screen, usage};
+use crate::{Result, note, options::Global, output, screen, usage};
 use raxla::aot::Target;
 use raxla_graphs::{
     config::HfConfig,
@@ -95,6 +95,7 @@ impl Args {
         let job = self.job(&target)?;
         let config = planning::config(&self.model)?;
         job.check(&config)?;
+        self.plot.iter().try_for_each(|path| output::check(path))?;
         fetch_plugin(&target, global)?;
         if self.search {
             return search::run(&job, &config, self.json, self.plot.as_deref());

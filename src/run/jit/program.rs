@@ -312,7 +312,9 @@ impl Placement {
 
     /// Where the results are, those included whose place the compiler chose.
     fn outs_of(&self, executable: &Executable, out_avals: &[Aval]) -> Result<Vec<NamedSharding>> {
-        let tilings = match self.mesh.size() == 1 || self.outs.iter().all(Option::is_some) {
+        // (a number cannot be divided)
+        let known = self.outs.iter().zip(out_avals).all(|(given, aval)| given.is_some() || aval.rank() == 0);
+        let tilings = match self.mesh.size() == 1 || known {
             true => None,
             false => executable.output_tilings()?,
         };
