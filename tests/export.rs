@@ -157,6 +157,10 @@ fn programs_from_files_run_on_several_devices() {
         assert_eq!(y[0].to_vec::<f32>().unwrap(), [2., 3., 8., 9., 14., 15., 20., 21.]);
         assert_eq!((y[0].addressable_shards().len(), y[1].item::<f32>().unwrap()), (4, 66.));
     }
+    // what JAX wrote as text; its bytecode does not tell how it is divided
+    agrees(&export::load(&bytes("mesh.mlir"), &client).unwrap(), "mesh");
+    let error = export::load(&bytes("mesh.jax"), &client).unwrap_err().to_string();
+    assert!(error.contains("it is for 4 devices, and does not say by Shardy's meshes"), "{error}");
     // on fewer devices than it is for
     let one = runtime::client().unwrap();
     for file in &files {

@@ -88,3 +88,32 @@ fn programs_of_large_models_are_written_without_devices() {
     let weights = 70e9;
     assert!((lowered.graph.cost().flops / (2.0 * 2.0 * weights) - 1.0).abs() < 0.1, "{}", lowered.graph.cost().flops);
 }
+
+/// What a compiler for accelerators takes: one line for each operation of a dtype. `scripts/plan_tables.py dtypes` runs it for all of them,
+/// each in a process of its own, since compilers end theirs over some.
+#[test]
+#[ignore = "compiles with libtpu or the plugin for CUDA, as RAXLA_TARGET says"]
+fn operations_of_a_dtype_on_an_accelerator() {
+    use raxla::{Tensor, aot::{Devices, Target}, fft, jit};
+    let set = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} says what is compiled"));
+    let (target, dtype) = (set("RAXLA_TARGET"), set("RAXLA_DTYPE").parse::<DType>().unwrap());
+    let devices = Devices::open(&Target::parse(&target).unwrap(), None).unwrap();
+    let compiles = |name: &str, f: fn(Tensor) -> Tensor| {
+        let matrix = Aval::new(dtype, [128, 128]);
+        let made = jit(f).lower(&(matrix,)).and_then(|lowered| lowered.plan(&devices, &Default::default()));
+        let why = made.err().map(|e| e.to_string().lines().next().unwrap_or_default().to_string());
+        println!("{name}: {}", why.unwrap_or_else(|| "yes".into()));
+    };
+    compiles("sum", |x| x + x);
+    compiles("product of matrices", |x| x.matmul(x));
+    compiles("to f32", |x| x.real().cast(DType::F32));
+    compiles("total", |x| x.sum(..));
+    if dtype.is_inexact() {
+        compiles("exp", |x| x.exp());
+    }
+    if !matches!(dtype, DType::C64 | DType::C128) {
+        compiles("sort", |x| x.sort(0));
+    } else {
+        compiles("fft", |x| fft::fft(x, None, -1, fft::Norm::Backward));
+    }
+}
