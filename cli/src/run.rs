@@ -2,8 +2,7 @@
 use crate::{
     Result,
     options::{Global, ProcessArgs, leave},
-    output,
-    screen, usage,
+    output, screen, usage,
 };
 use raxla::{
     Array, Aval,

@@ -112,7 +112,11 @@ impl Args {
         let options = RunOptions { client, mesh, resume: self.resume, stop };
         let mut display = Display::new(config.log.every);
         // (of several processes, all see the same)
-        let mut report = |event: &Event| if first { display.show(event) };
+        let mut report = |event: &Event| {
+            if first {
+                display.show(event)
+            }
+        };
         let mut run = Run::open(config, options, &mut report)?;
         if let Some(client) = utilisation {
             run = run.with_peak_flops(limits::peak(&client, dtype)? * devices as f64);

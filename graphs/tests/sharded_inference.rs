@@ -114,7 +114,8 @@ fn logits_of_a_batch_are_divided_by_rows_and_columns() {
         let vocab = one.spec().vocab();
         let own = if columns == 0 { vocab } else { columns };
         assert!(logits.addressable_shards().iter().all(|shard| shard.data.dims() == [2, 6, own]), "{name}");
-        let each: Vec<f32> = rows.iter().flat_map(|row| one.scores(row).unwrap().logits.to_vec::<f32>().unwrap()).collect();
+        let each: Vec<f32> =
+            rows.iter().flat_map(|row| one.scores(row).unwrap().logits.to_vec::<f32>().unwrap()).collect();
         assert!(furthest(&each, &logits.to_vec::<f32>().unwrap()) < 1e-5, "{name}");
     }
 }

@@ -47,7 +47,8 @@ fn processes_train_together() {
     let model = read_tensors(&place.path("run").join("model/model.safetensors"));
     assert_eq!(model["wte.weight"].1, [256, 32]);
     // they go on together
-    let outcomes = end(start(&gateway, vec![train(&["--resume", "--steps", "8"]), train(&["--resume", "--steps", "8"])]));
+    let outcomes =
+        end(start(&gateway, vec![train(&["--resume", "--steps", "8"]), train(&["--resume", "--steps", "8"])]));
     assert!(outcomes.iter().all(|outcome| outcome.code == Some(0)), "{}", outcomes[0].stderr);
     assert_eq!((place.losses("run").len(), place.steps("run").last()), (8, Some(&8)));
     fs::remove_dir_all(place.path("run")).unwrap();
@@ -58,8 +59,16 @@ fn processes_that_cannot_train_together_are_told_why() {
     let (place, gateway) = (Place::new(2), Gateway::start());
     let four = ["--mesh", "data=4"];
     for (one, two, wanted) in [
-        (&four[..], &["--mesh", "data=4", "--lr", "1"][..], "the processes are to train differently: `\"learning_rate\": "),
-        (&[][..], &[][..], "a run of 2 processes needs a mesh of the devices of all\n  help: say how the 4 devices are used"),
+        (
+            &four[..],
+            &["--mesh", "data=4", "--lr", "1"][..],
+            "the processes are to train differently: `\"learning_rate\": ",
+        ),
+        (
+            &[][..],
+            &[][..],
+            "a run of 2 processes needs a mesh of the devices of all\n  help: say how the 4 devices are used",
+        ),
         (&["--mesh", "data=2"], &["--mesh", "data=2"], "no device of the mesh data=2 is one of process 1, of 2"),
     ] {
         let commands = vec![place.train("run", one), place.train("run", two)];

@@ -97,7 +97,8 @@ impl Target {
             return Err(wrong(text, format!("`{}` is a TPU, which has a grid of chips", chip.name), forms()));
         }
         let shape = sizes(rest).filter(|shape| shape.len() <= 2);
-        let shape = shape.ok_or_else(|| wrong(text, format!("`{rest}` is no number of GPUs from 1 to {MOST_DEVICES}"), forms()))?;
+        let shape = shape
+            .ok_or_else(|| wrong(text, format!("`{rest}` is no number of GPUs from 1 to {MOST_DEVICES}"), forms()))?;
         let shape = if let [devices] = shape[..] { vec![1, devices] } else { shape };
         Ok(Target { chip, shape, slices: 1 })
     }

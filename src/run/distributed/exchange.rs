@@ -95,11 +95,7 @@ impl Processes {
     }
 
     /// Asks the store until there is an answer; `None` when the time is over.
-    fn ask<T>(
-        &self,
-        until: Instant,
-        mut ask: impl FnMut() -> raxla_xla::Result<Option<T>>,
-    ) -> Result<Option<T>> {
+    fn ask<T>(&self, until: Instant, mut ask: impl FnMut() -> raxla_xla::Result<Option<T>>) -> Result<Option<T>> {
         let start = Instant::now();
         poll(until, self.heartbeat_timeout, || {
             // (whoever is lost does not come)

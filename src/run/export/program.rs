@@ -118,7 +118,8 @@ fn compile(module: &[u8], client: &Client) -> Result<(Executable, Option<Divisio
 }
 fn several(devices: impl std::fmt::Display) -> Error {
     let have = format!("it is for {devices} devices, and does not say by Shardy's meshes how they divide its arrays");
-    const HELP: &str = "export it as text with Shardy (jax_use_shardy_partitioner; `exported.mlir_module()`), or for one device";
+    const HELP: &str =
+        "export it as text with Shardy (jax_use_shardy_partitioner; `exported.mlir_module()`), or for one device";
     refused("the module", have, "each device must be given its parts", HELP)
 }
 /// Types of a program's arguments or results as a whole, of which each device has a part.

@@ -109,7 +109,11 @@ unsafe fn compiled(client: *mut PJRT_Client, module: &str, options: &[u8]) -> Ou
     let returned: Vec<Option<usize>> = returned.split(',').map(number).collect();
     let given = |(i, out): (usize, &Argument)| {
         let number = returned.get(i).copied().flatten().filter(|number| head.get(*number) == Some(out));
-        if number.is_some() || zeros { Ok(number) } else { Err(wrong("a result is no argument, or is divided otherwise")) }
+        if number.is_some() || zeros {
+            Ok(number)
+        } else {
+            Err(wrong("a result is no argument, or is divided otherwise"))
+        }
     };
     let returns = outs.iter().enumerate().map(given).collect::<Outcome<Vec<_>>>()?;
     let assignment = Options::decode(options).ok().and_then(|o| o.build?.assignment);

@@ -34,7 +34,9 @@ impl Together {
         if let Some(without) = (0..count).find(|i| !has(i)) {
             let platform = options.client.platform_name();
             return wrong(
-                format!("no device of the mesh {mesh} is one of process {without}, of {count}, on the platform `{platform}`"),
+                format!(
+                    "no device of the mesh {mesh} is one of process {without}, of {count}, on the platform `{platform}`"
+                ),
                 "make the mesh of as many devices as all processes have; the CPU plugin has those of one process alone, and several as \
                  well: leave out --distributed",
             );
