@@ -3,8 +3,10 @@ inputs and what JAX computes of them, by the numbers of the leaves. Needs jax, f
 
     python scripts/make_jax_export_fixture.py
 """
+import os
 import pathlib
 
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4"
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -71,6 +73,16 @@ def main():
     (HERE / "symbolic.mlir").write_text(exported.mlir_module())
     exported = export.export(jax.jit(lambda x: x * 2), platforms=["tpu"])(jax.ShapeDtypeStruct((3,), jnp.float32))
     (HERE / "tpu.jax").write_bytes(exported.serialize())
+    # on four devices; how the second result is divided, the compiler chooses
+    mesh = jax.make_mesh((2, 2), ("data", "model"))
+    place = lambda *spec: jax.NamedSharding(mesh, jax.P(*spec))
+    f = jax.jit(lambda x, w: (x @ w, x.sum(1)), in_shardings=(place("data"), place(None, "model")), out_shardings=(place("data", "model"), None))
+    x, w = normal(4, 3), normal(3, 2)
+    exported = export.export(f)(x, w)
+    (HERE / "mesh.mlir").write_text(exported.mlir_module())
+    (HERE / "mesh.jax").write_bytes(exported.serialize())
+    save("mesh.inputs.safetensors", [x, w])
+    save("mesh.outputs.safetensors", jax.tree.leaves(f(x, w)))
 
 
 main()

@@ -1,12 +1,15 @@
 """The tables of docs/plan.md and docs/compatibility.md, by `raxla plan` with the real plugins for TPUs and CUDA.
 
-    python scripts/plan_tables.py cases target/debug/raxla       # named models on named targets
-    python scripts/plan_tables.py families target/debug/raxla    # every family: decode, prefill and a training step
-    (behind either: names of models, or targets, if not all are wanted)
+    python scripts/plan_tables.py cases target/debug/raxla       # named models on named targets: printed, for docs/plan.md
+    python scripts/plan_tables.py families target/debug/raxla    # every family: forward, decode, a training step, into docs/compatibility.md
+    python scripts/plan_tables.py dtypes                         # which operations of a dtype compile: printed, for docs/compatibility.md
+    (behind the first two: names of models; or of families, programs and targets, as `gemma2 train h100x8`, if not all are wanted)
 
-It needs no accelerator, some 1 GB of disk for the plugins (RAXLA_HOME), and an hour of two processors. Prints Markdown.
+It needs no accelerator, some 1 GB of disk for the plugins (RAXLA_HOME), and two hours of two processors, most of it in ptxas. Families
+are written into the page as they are done, so that a run can be cut off; the exit code is 1 if one of them does not compile.
 """
 import json
+import os
 import pathlib
 import resource
 import subprocess
@@ -38,8 +41,8 @@ FAMILIES = [
     "gpt2_hub",
 ]
 PROGRAMS = [
+    ("forward", "--mesh data=4,model=2 --batch 8 --context 16"),
     ("decode", "--mesh data=4,model=2 --batch 8 --context 16"),
-    ("prefill", "--mesh data=4,model=2 --batch 8 --context 16"),
     ("train", "--mesh fsdp=4,model=2 --batch 8 --context 16 --remat full"),
 ]
 TARGETS = ["v5e:2x4", "h100x8"]
@@ -78,21 +81,66 @@ def cases(raxla, chosen):
         )
 
 
+PAGE = ROOT / "docs/compatibility.md"
+BEGIN, END = "<!-- families: scripts/plan_tables.py -->\n", "<!-- end of families -->\n"
+
+
 def families(raxla, chosen):
-    """A table for each target: the seconds that a plan took, or what was wrong."""
-    for target in [target for target in TARGETS if not chosen or target in chosen]:
-        print("| family | " + " | ".join(f"{program} on {target}" for program, _ in PROGRAMS) + " |")
-        print("|---|" + "--:|" * len(PROGRAMS))
+    """Compiles each family's programs, and writes what became of each into the page's table."""
+    columns = [f"{program}, {target}" for target in TARGETS for program, _ in PROGRAMS]
+
+    def write(family, column, cell):
+        before, rest = PAGE.read_text().split(BEGIN)
+        table, after = rest.split(END)
+        rows = {}
+        for line in table.splitlines()[2:]:
+            known, *cells = [cell.strip() for cell in line.removeprefix("|").removesuffix("|").split("|")]
+            rows[known] = dict(zip(columns, cells))
+        rows.setdefault(family, {})[column] = cell
+        lines = ["| family | " + " | ".join(columns) + " |", "|---|" + "--:|" * len(columns)]
         for name in FAMILIES:
-            config = FIXTURES / name / "config.json"
-            row = []
+            cells = rows.get(model_type(name), {})
+            lines.append("| " + " | ".join([model_type(name)] + [cells.get(column, "") for column in columns]) + " |")
+        PAGE.write_text(before + BEGIN + "\n".join(lines) + "\n" + END + after)
+
+    def wanted(*words):
+        kinds = [[model_type(name) for name in FAMILIES], [program for program, _ in PROGRAMS], TARGETS]
+        return all(word in chosen or not any(other in chosen for other in kind) for word, kind in zip(words, kinds))
+
+    failed = 0
+    for target in TARGETS:
+        for name in FAMILIES:
             for program, options in PROGRAMS:
-                out, seconds, _ = plan(raxla, str(config), target, f"--program {program} {options} --fast")
-                row.append(f"error: {out['error']}" if "error" in out else f"fits, {seconds:.0f} s" if out["fits"] else "does not fit")
-            family = json.loads(config.read_text())["model_type"]
-            print(f"| {family} | " + " | ".join(row) + " |", flush=True)
-        print()
+                family = model_type(name)
+                if not wanted(family, program, target):
+                    continue
+                out, seconds, _ = plan(raxla, str(FIXTURES / name / "config.json"), target, f"--program {program} {options} --fast")
+                good = "error" not in out and out["fits"]
+                failed += not good
+                print(f"{family} {program} {target}: {seconds:.0f} s {out.get('error', '')}", flush=True)
+                write(family, f"{program}, {target}", f"{max(seconds, 1):.0f} s" if good else "no")
+    return failed
+
+
+DTYPES = ["f64", "c64", "c128", "f8e4m3fn", "f8e5m2", "i64", "u64", "i4", "u4", "i8", "f16"]
+
+
+def dtypes(*_):
+    """Runs the test that compiles operations of a dtype; a compiler may end its process over one."""
+    for target in ["v5e:1x1", "v6e:1x1", "h100x1"]:
+        for dtype in DTYPES:
+            command = "cargo test -p raxla-graphs --test all planning::operations_of_a_dtype -- --nocapture".split()
+            env = {**os.environ, "RAXLA_TARGET": target, "RAXLA_DTYPE": dtype}
+            done = subprocess.run(command, capture_output=True, text=True, check=False, env=env, cwd=ROOT)
+            lines = [line for line in done.stdout.splitlines() if ": " in line and not line.startswith(("test ", "error"))]
+            ended = "" if done.returncode == 0 else " .. and then the process ended"
+            print(f"{target} {dtype}: " + "; ".join(lines) + ended, flush=True)
+
+
+def model_type(name):
+    return json.loads((FIXTURES / name / "config.json").read_text())["model_type"]
 
 
 if __name__ == "__main__":
-    {"cases": cases, "families": families}[sys.argv[1]](sys.argv[2], sys.argv[3:])
+    if {"cases": cases, "families": families, "dtypes": dtypes}[sys.argv[1]](*sys.argv[2:3], sys.argv[3:]):
+        sys.exit(1)

@@ -57,7 +57,7 @@ fn what_is_not_understood_is_refused_by_name() {
     refused("symbolic.jax", "symbolic");
     refused("symbolic.mlir", "axes whose size is not known");
     refused("tpu.jax", "it is for the platforms tpu, but this is cpu");
-    let mesh = b"module {\n  sdy.mesh @mesh = <[\"data\"=2, \"model\"=4]>\n  func.func @main() { return }\n}";
+    let mesh = b"module attributes {mhlo.num_partitions = 8 : i32} {\n  func.func @main() { return }\n}";
     let error = export::load(mesh, &client).unwrap_err().to_string();
     assert!(error.contains("it is for 8 devices") && error.contains("help: "), "{error}");
 }
@@ -99,6 +99,74 @@ fn artifacts_come_back_as_they_were() {
     assert_eq!((y[0].to_vec::<f32>().unwrap(), y[1].item::<f32>().unwrap()), (vec![5., 10.], 5.));
     let error = back.call(&client, &[&slope, &slope, &slope]).unwrap_err().to_string();
     assert!(error.contains("argument `0.offset` of a program: it is f32[2], but f32[] is needed"), "{error}");
+}
+
+#[test]
+fn derivatives_are_exported_beside_functions() {
+    let client = runtime::client().unwrap();
+    let f = jit(|m: Line, x: Tensor, n: Tensor| ((m.slope * x + m.offset).sin() * n.cast(DType::F32)).sum(0));
+    let types = (
+        Line { slope: Aval::new(DType::F32, [2]), offset: Aval::new(DType::F32, []) },
+        Aval::new(DType::F32, [2]),
+        Aval::new(DType::I32, []),
+    );
+    let exported = f.lower(&types).unwrap().export_with_vjp().unwrap();
+    let back = Exported::deserialize(&exported.serialize().unwrap()).unwrap();
+    assert_eq!(back, exported);
+    let (offset, n) = (Array::scalar(1f32).unwrap(), Array::scalar(3i32).unwrap());
+    let x = Array::from_slice([2], &[2f32, 3.]).unwrap();
+    let y = back.vjp().unwrap().call(&client, &[&offset, &x, &x, &n, &offset]).unwrap();
+    // by hand: n cos(slope x + offset), times what stands beside it
+    let each = [5f32, 10.].map(|z| 3.0 * z.cos());
+    let near = |have: &Array, want: &[f32]| {
+        let have = have.to_vec::<f32>().unwrap();
+        assert!(have.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-5), "{have:?} {want:?}");
+    };
+    near(&y[0], &[each[0] + each[1]]);
+    near(&y[1], &[2.0 * each[0], 3.0 * each[1]]);
+    near(&y[2], &[2.0 * each[0], 3.0 * each[1]]);
+    assert_eq!(y[3].item::<i32>().unwrap(), 0);
+    let whole = jit(|x: Tensor| x + 1);
+    let error = whole.lower(&(Aval::new(DType::I32, [2]),)).unwrap().export_with_vjp().unwrap_err().to_string();
+    assert!(error.contains("a result is i32[2], which has no cotangent"), "{error}");
+}
+
+/// Files of programs over a mesh: each device is given its parts, of the mesh's axes that the file names.
+#[test]
+fn programs_from_files_run_on_several_devices() {
+    let client = runtime::client_with(&runtime::Options { cpu_devices: Some(4), ..Default::default() }).unwrap();
+    let mesh = Mesh::new(&client, [("data", 2), ("model", 2)]).unwrap();
+    let f = jit(|x: Tensor, w: Tensor| (x.matmul(w), x.sum(..))).on(&mesh);
+    let f = f.in_shardings((P!["data"], P![_, "model"])).out_shardings((P!["data", "model"], P![]));
+    let types = (Aval::new(DType::F32, [4, 3]), Aval::new(DType::F32, [3, 2]));
+    let lowered = || f.lower(&types).unwrap();
+    let exported = lowered().export().unwrap();
+    let files = [
+        exported.module().to_vec(),
+        exported.serialize().unwrap(),
+        lowered().pack(&client, "a product").unwrap().bytes(),
+    ];
+    let x = Array::from_slice([4, 3], &(0..12).map(|i| i as f32).collect::<Vec<_>>()).unwrap();
+    let w = Array::from_slice([3, 2], &[1f32, 0., 0., 1., 1., 1.]).unwrap();
+    for file in &files {
+        let program = export::load(file, &client).unwrap();
+        let types: Vec<&Aval> = program.arguments().iter().chain(program.results()).map(|(_, aval)| aval).collect();
+        let shown: Vec<String> = types.iter().map(|aval| aval.to_string()).collect();
+        assert_eq!(shown, ["f32[4, 3]", "f32[3, 2]", "f32[4, 2]", "f32[]"]);
+        let y = program.run(&[&x, &w]).unwrap();
+        assert_eq!(y[0].to_vec::<f32>().unwrap(), [2., 3., 8., 9., 14., 15., 20., 21.]);
+        assert_eq!((y[0].addressable_shards().len(), y[1].item::<f32>().unwrap()), (4, 66.));
+    }
+    // what JAX wrote as text; its bytecode does not tell how it is divided
+    agrees(&export::load(&bytes("mesh.mlir"), &client).unwrap(), "mesh");
+    let error = export::load(&bytes("mesh.jax"), &client).unwrap_err().to_string();
+    assert!(error.contains("it is for 4 devices, and does not say by Shardy's meshes"), "{error}");
+    // on fewer devices than it is for
+    let one = runtime::client().unwrap();
+    for file in &files {
+        let error = export::load(file, &one).unwrap_err().to_string();
+        assert!(error.contains("needs 4 devices, but there are 1"), "{error}");
+    }
 }
 
 #[test]

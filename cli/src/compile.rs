@@ -2,6 +2,7 @@
 use crate::{
     Result,
     options::Global,
+    output,
     plan::{self, WorkArgs},
     screen, usage,
 };
@@ -22,6 +23,9 @@ pub struct Args {
     /// cpu: the processor here; else devices as `raxla plan` has them: v5e:2x4, h100x8
     #[arg(long, value_name = "T", default_value = "cpu")]
     target: String,
+    /// So many of a TPU's grids, joined by the network
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    slices: usize,
     #[command(flatten)]
     work: WorkArgs,
     /// The file
@@ -42,15 +46,21 @@ const CHILD: &str = "RAXLA_COMPILE_CHILD";
 impl Args {
     /// Run the command.
     pub fn run(self, global: &Global) -> Result {
+        output::check(&self.output)?;
         let config = planning::config(&self.model)?;
-        let name = format!("{} for {}", self.model, self.target);
+        let slices = if self.slices == 1 { String::new() } else { format!("{} slices of ", self.slices) };
+        let name = format!("{} for {slices}{}", self.model, self.target);
         let packed = if self.target == "cpu" {
+            if self.slices != 1 {
+                return Err(usage("--slices: only TPUs have slices").into());
+            }
             if self.work.devices()? > 1 {
                 return Err(usage("--target cpu is one device: leave --mesh out").into());
             }
             self.work.load(1)?.pack(&config, &global.client()?, &name)?
         } else {
-            let target = Target::parse(&self.target).map_err(|e| usage(format!("--target: {e}")))?;
+            let target = Target::parse(&self.target).and_then(|target| target.with_slices(self.slices));
+            let target = target.map_err(|e| usage(format!("--target: {e}")))?;
             let work = self.work.load(target.devices())?;
             work.checked(&config, target.devices())?;
             if std::env::var_os(CHILD).is_none() {
@@ -66,7 +76,7 @@ impl Args {
     }
 
     fn write(&self, packed: &Packed) -> Result {
-        crate::export::write(&self.output, &packed.bytes())?;
+        output::write(&self.output, &packed.bytes())?;
         let (h, path) = (&packed.header, self.output.display());
         let (takes, gives) = (h.arguments.len(), h.results.len());
         let size = packed.program.len();

@@ -1,12 +1,13 @@
 //! `raxla eval`
 use crate::{
     Result, note,
-    options::{Global, ModelArgs, encoding},
+    options::{DeviceArgs, Global, ModelArgs, encoding, leave},
     perplexity::windows,
     screen, usage,
 };
 use raxla_graphs::{
     LoadOptions, Matrices, Model, TiedHead,
+    programs::Placement,
     training::{
         TrainOptions,
         run::{DatasetConfig, Evaluation, HeldOut, RunConfig, Trained},
@@ -54,6 +55,8 @@ pub struct Args {
     json: bool,
     #[command(flatten)]
     model: ModelArgs,
+    #[command(flatten)]
+    devices: DeviceArgs,
 }
 
 const DETAILS: &str = "\
@@ -78,11 +81,12 @@ impl Args {
         };
         let questions = self.choices.iter().map(question).collect::<Result<Vec<_>>>()?;
         // (a training step has no packed matrices)
-        let mut options = self.model.options();
+        let (session, client, mesh) = self.devices.open(global)?;
+        let mut options = LoadOptions { mesh, ..self.model.options() };
         if !self.data.is_empty() {
             options = LoadOptions { matrices: Matrices::Dense, tied_head: TiedHead::Share, ..options };
         }
-        let model = self.model.load_as(&options, &global.client()?)?;
+        let model = self.model.load_as(&options, &client)?;
         let shown = std::io::stderr().is_terminal() && !self.json;
         let mut told = Told { json: Map::from_iter([("model".into(), model.name.clone().into())]), lines: vec![] };
         for (path, text) in self.text.iter().zip(&texts) {
@@ -103,7 +107,7 @@ impl Args {
             true => writeln!(out, "{}", Value::Object(told.json))?,
             false => told.lines.iter().try_for_each(|line| writeln!(out, "{line}"))?,
         }
-        Ok(())
+        leave(session)
     }
 
     /// The loss on rows of data, as training evaluates.
@@ -117,7 +121,8 @@ impl Args {
         let tokenizer = Arc::new(self.model.files()?.tokenizer?);
         let held = HeldOut::open(&config, &tokenizer, &mut |_| {})?;
         let client = model.client();
-        let mut evaluation = Evaluation::new(model.spec(), None, &TrainOptions::default(), client, held.segments)?;
+        let mesh = model.placement().map(Placement::mesh);
+        let mut evaluation = Evaluation::new(model.spec(), mesh, &TrainOptions::default(), client, held.segments)?;
         let params = Trained::Model(model.params().clone());
         for record in evaluation.run(&params, &held, self.batches.unwrap_or(u64::MAX), &tokenizer)? {
             let name = if record.data.is_empty() { "data".to_string() } else { record.data.clone() };

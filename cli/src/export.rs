@@ -1,5 +1,5 @@
 //! `raxla export`
-use crate::{Result, options::Global, plan::WorkArgs, screen};
+use crate::{Result, options::Global, output, plan::WorkArgs, screen};
 use raxla_graphs::planning;
 use std::{io::Write, path::PathBuf};
 
@@ -32,18 +32,14 @@ impl Args {
             let why = "the plugins write no bytecode: -o takes a file named .mlir (text) or .jax (artifact)";
             return Err(crate::usage(why).into());
         }
+        output::check(&self.output)?;
         let work = self.work.load(self.work.devices()?)?;
         let exported = work.export(&planning::config(&self.model)?)?;
         let bytes = if extension == "jax" { exported.serialize()? } else { exported.module().to_vec() };
-        write(&self.output, &bytes)?;
+        output::write(&self.output, &bytes)?;
         let (takes, gives) = (exported.in_avals().len(), exported.out_avals().len());
         let path = self.output.display();
         writeln!(screen::stdout(), "{path}: {} bytes, {takes} arguments, {gives} results", bytes.len())?;
         Ok(())
     }
-}
-
-/// Writes a file: all of it, or nothing.
-pub fn write(path: &std::path::Path, bytes: &[u8]) -> Result {
-    raxla_xla::Draft::write(path, bytes).map_err(|e| format!("{} cannot be written: {e}", path.display()).into())
 }

@@ -1,7 +1,7 @@
 //! `raxla generate`
 use crate::{
     Result, note,
-    options::{Global, ModelArgs, ProcessArgs, SamplingArgs, TunedArgs, axes, leave, prompt, prompts},
+    options::{DeviceArgs, Global, ModelArgs, SamplingArgs, TunedArgs, leave, prompt, prompts},
     report::{json, summary},
     screen, usage,
 };
@@ -51,7 +51,7 @@ pub struct Args {
     #[command(flatten)]
     running: Running,
     #[command(flatten)]
-    processes: ProcessArgs,
+    devices: DeviceArgs,
 }
 
 /// Search instead of choosing token by token.
@@ -59,7 +59,7 @@ pub struct Args {
 #[command(next_help_heading = "Beam search")]
 struct BeamArgs {
     /// Follow the N most likely continuations at once, and take the one that is most likely as a whole. At most 256
-    #[arg(long, value_name = "N", conflicts_with_all = ["draft", "lookup", "device_loop"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["draft", "lookup", "device_loop", "mesh"])]
     beams: Option<usize>,
     /// Divide scores by the length to the power of P: above 0, longer texts gain
     #[arg(long, default_value_t = 1.0, value_name = "P", requires = "beams")]
@@ -95,17 +95,13 @@ struct Running {
     #[arg(long, value_name = "N")]
     prefill_chunk: Option<usize>,
     /// Generate all tokens after the first in one program; they are shown at the end
-    #[arg(long)]
+    #[arg(long, conflicts_with = "mesh")]
     device_loop: bool,
-    /// Divide the model over several devices: heads and hidden units along `model`, the lines of a batch and the samples of each along
-    /// `data`, as in data=2,model=3. A CPU is divided, too
-    #[arg(long, value_name = "AXES", value_parser = axes, conflicts_with_all = ["device_loop", "draft", "lookup", "beams"])]
-    mesh: Option<String>,
     /// Let this smaller model, of the same vocabulary, draft tokens that the model keeps or rejects
-    #[arg(long, value_name = "M", conflicts_with_all = ["device_loop", "batch"])]
+    #[arg(long, value_name = "M", conflicts_with_all = ["device_loop", "batch", "mesh"])]
     draft: Option<String>,
     /// As --draft, with no model: what followed when the latest tokens occurred before in the text
-    #[arg(long, conflicts_with_all = ["draft", "device_loop", "batch"])]
+    #[arg(long, conflicts_with_all = ["draft", "device_loop", "batch", "mesh"])]
     lookup: bool,
     /// How many tokens to draft at a time, at most 256
     #[arg(long, default_value_t = 4, value_name = "N")]
@@ -151,11 +147,7 @@ impl Args {
             Some(file) => prompts(file)?,
             None => vec![Ok(prompt(self.prompt.as_deref(), self.prompt_file.as_ref())?)],
         };
-        let session = self.processes.join()?;
-        let (client, mesh) = match &self.running.mesh {
-            Some(axes) => global.mesh(axes).map(|(client, mesh)| (client, Some(mesh)))?,
-            None => (global.client()?, None),
-        };
+        let (session, client, mesh) = self.devices.open(global)?;
         let files = self.model.files()?;
         let lines = self.lines(texts, &files)?;
         let rows = self.beams.beams().map_or(self.samples, |beams| beams.beams);

@@ -1,16 +1,12 @@
 //! `raxla logits`
 use crate::{
     Result, note,
-    options::{Global, ModelArgs},
+    options::{DeviceArgs, Global, ModelArgs, leave},
+    output,
 };
-use raxla::{Array, DType};
-use raxla_xla::Draft;
+use raxla::{Array, DType, distributed};
 use safetensors::Dtype;
-use std::{
-    fs::{self, File},
-    io,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 /// Write a model's logits for given tokens
 #[derive(clap::Args)]
@@ -27,6 +23,8 @@ pub struct Args {
     out: PathBuf,
     #[command(flatten)]
     model: ModelArgs,
+    #[command(flatten)]
+    devices: DeviceArgs,
 }
 
 const DETAILS: &str = "\
@@ -45,11 +43,11 @@ impl Args {
     /// Run the command.
     pub fn run(self, global: &Global) -> Result {
         // before what may take minutes
-        check_writable(&self.out)?;
-        let client = global.client()?;
+        output::check(&self.out)?;
+        let (session, client, mesh) = self.devices.open(global)?;
         let files = self.model.files()?;
         files.check_tokens(&self.tokens)?;
-        let model = self.model.load_files(files, &client)?;
+        let model = self.model.load_files(files, mesh, &client)?;
         let scores = model.scores(&self.tokens)?;
         let finite = model.check_finite(&self.tokens, &scores);
         let mut tensors = vec![("logits".to_string(), scores.logits)];
@@ -66,10 +64,14 @@ impl Args {
             Ok((name, safetensors::tensor::TensorView::new(*dtype, dims.clone(), bytes)?))
         });
         let bytes = safetensors::serialize(views.collect::<Result<Vec<_>>>()?, None)?;
-        write_whole(&self.out, &bytes)?;
+        // (of several processes, all have the same)
+        if distributed::process_index() == 0 {
+            output::write(&self.out, &bytes)?;
+        }
         let told: Vec<String> =
             data.iter().map(|(name, dtype, dims, _)| format!("{name} {dtype:?} {dims:?}")).collect();
         note(format!("{}: {}", self.out.display(), told.join(", ")));
+        leave(session)?;
         // (the file shows what they are)
         Ok(finite?)
     }
@@ -80,32 +82,4 @@ fn f32_bytes(a: &Array) -> Result<Vec<u8>> {
         return Ok(a.to_bytes()?);
     }
     Ok(a.to_host()?.cast(DType::F32).to_bytes())
-}
-
-/// Whether it is something else than a file, such as a pipe: that is written directly.
-fn is_other(path: &Path) -> bool {
-    path.metadata().is_ok_and(|m| !m.is_file())
-}
-
-fn check_writable(path: &Path) -> Result {
-    let tried = match is_other(path) {
-        true => File::options().write(true).open(path).map(drop),
-        false => Draft::file(path).map(drop),
-    };
-    tried.map_err(|e| unwritable(path, &e))
-}
-
-/// Write a file that is there whole or not at all.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result {
-    let written = if is_other(path) { fs::write(path, bytes) } else { Draft::write(path, bytes) };
-    written.map_err(|e| unwritable(path, &e))
-}
-
-fn unwritable(path: &Path, error: &io::Error) -> Box<dyn std::error::Error + Send + Sync> {
-    let remedy = match error.kind() {
-        io::ErrorKind::NotFound => "make the directory first",
-        io::ErrorKind::StorageFull => "free some space, or write to another disk",
-        _ => "give another place to --out",
-    };
-    format!("{} cannot be written: {error}\n  help: {remedy}", path.display()).into()
 }

@@ -16,6 +16,7 @@ mod logits;
 mod machine;
 mod models;
 mod options;
+mod output;
 mod perplexity;
 mod plan;
 mod plugin;

@@ -85,6 +85,19 @@ impl Global {
     pub fn client_here(&self) -> Result<Client> {
         self.client_with(None)
     }
+    /// As [`Global::client_here`]; a CPU has so many virtual devices.
+    pub fn client_of(&self, devices: usize) -> Result<Client> {
+        if devices as i64 > MAX_CPU_DEVICES && self.platform() == "cpu" {
+            return Err(format!("it is for {devices} devices, and the CPU plugin has at most {MAX_CPU_DEVICES}").into());
+        }
+        if devices <= 1 {
+            return self.client();
+        }
+        if std::env::var_os("XLA_FLAGS").is_some_and(|flags| !flags.is_empty()) {
+            probe::check(self)?;
+        }
+        self.client_with(Some(devices))
+    }
     fn client_with(&self, cpu_devices: Option<usize>) -> Result<Client> {
         let options = runtime::Options {
             platform: self.platform(),
@@ -173,6 +186,30 @@ impl ProcessArgs {
     }
 }
 
+/// The devices that a model is divided over.
+#[derive(Args)]
+#[command(next_help_heading = "Devices")]
+pub struct DeviceArgs {
+    /// Divide the model over several devices: heads and hidden units along `model`, rows (lines of a batch, samples of each) along `data`, as
+    /// in data=2,model=3. A CPU is divided, too
+    #[arg(long, value_name = "AXES", value_parser = axes)]
+    pub mesh: Option<String>,
+    #[command(flatten)]
+    processes: ProcessArgs,
+}
+
+impl DeviceArgs {
+    /// Joins the other processes, if there are some, and opens the devices.
+    pub fn open(&self, global: &Global) -> Result<(Option<Session>, Client, Option<Mesh>)> {
+        let session = self.processes.join()?;
+        let (client, mesh) = match &self.mesh {
+            Some(axes) => global.mesh(axes).map(|(client, mesh)| (client, Some(mesh)))?,
+            None => (global.client()?, None),
+        };
+        Ok((session, client, mesh))
+    }
+}
+
 /// Ends together with the others.
 pub fn leave(session: Option<Session>) -> Result {
     Ok(session.map_or(Ok(()), Session::shutdown)?)
@@ -221,13 +258,13 @@ pub struct ModelArgs {
 }
 
 impl ModelArgs {
-    /// Load these files.
-    pub fn load_files(&self, files: Files, client: &Client) -> Result<Model> {
-        Ok(Model::load(files, &self.options(), client)?)
+    /// Load these files, over a mesh if there is one.
+    pub fn load_files(&self, files: Files, mesh: Option<Mesh>, client: &Client) -> Result<Model> {
+        Ok(Model::load(files, &LoadOptions { mesh, ..self.options() }, client)?)
     }
-    /// Find or fetch the files, and load them.
-    pub fn load(&self, client: &Client) -> Result<Model> {
-        self.load_as(&self.options(), client)
+    /// Find or fetch the files, and load them, over a mesh if there is one.
+    pub fn load(&self, mesh: Option<Mesh>, client: &Client) -> Result<Model> {
+        self.load_as(&LoadOptions { mesh, ..self.options() }, client)
     }
     /// To generate with these files: over a mesh, beside caches; and where the command line leaves it open, as `raxla tune` found to be fastest.
     pub fn load_to_generate(

@@ -1,7 +1,7 @@
 //! `raxla perplexity`
 use crate::{
     Result, note,
-    options::{Global, ModelArgs, encoding},
+    options::{DeviceArgs, Global, ModelArgs, encoding, leave},
     screen, usage,
 };
 use raxla_graphs::validation::Windows;
@@ -28,6 +28,8 @@ pub struct Args {
     json: bool,
     #[command(flatten)]
     model: ModelArgs,
+    #[command(flatten)]
+    devices: DeviceArgs,
 }
 
 const DETAILS: &str = "\
@@ -57,11 +59,11 @@ impl Args {
     pub fn run(self, global: &Global) -> Result {
         let windows = windows(self.window, self.stride)?;
         let text = self.text()?;
-        let client = global.client()?;
+        let (session, client, mesh) = self.devices.open(global)?;
         let files = self.model.files()?;
         let tokens = files.tokenizer()?.encode(&text, true)?;
         windows.check(tokens.len(), files.spec()?.context)?;
-        let model = self.model.load_files(files, &client)?;
+        let model = self.model.load_files(files, mesh, &client)?;
         let shown = std::io::stderr().is_terminal() && !self.json;
         let all = model.perplexity(&tokens, windows, |now, done| {
             if shown {
@@ -89,7 +91,7 @@ impl Args {
             let (n, windows, speed) = (all.tokens, all.windows, all.tokens_per_second);
             note(format!("{n} tokens scored in {windows} windows; {speed:.1} tokens/s"));
         }
-        Ok(())
+        leave(session)
     }
 
     fn text(&self) -> Result<String> {

@@ -2,7 +2,7 @@
 use crate::{
     Result,
     options::{Global, ProcessArgs, leave},
-    screen, usage,
+    output, screen, usage,
 };
 use raxla::{
     Array, Aval,
@@ -35,7 +35,7 @@ pub struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  raxla run module.mlir    # what it takes and returns
+  raxla run module.mlir    # what it takes and returns; on as many devices as its mesh has
   raxla run f.jax --inputs x.safetensors -o y.safetensors";
 
 /// Says that this is the child process that runs the program.
@@ -57,11 +57,13 @@ impl Args {
             );
             return crate::compile::in_child(CHILD, &died);
         }
+        self.output.iter().try_for_each(|path| output::check(path))?;
         let bytes = raxla_xla::read_file(&self.program, MOST).map_err(|e| {
             format!("{path}: it cannot be read: {e}\n  help: give a file that `raxla export`, `raxla compile` or JAX's `jax.export` wrote")
         })?;
         let session = self.processes.join()?;
-        let client = global.client()?;
+        let devices = export::devices(&bytes).map_err(|e| format!("{path}: {e}"))?;
+        let client = global.client_of(devices).map_err(|e| format!("{path}: {e}"))?;
         runtime::set_client(client.clone());
         let program = export::load(&bytes, &client).map_err(|e| format!("{path}: {e}"))?;
         let mut out = screen::stdout();

@@ -1,7 +1,13 @@
 //! `raxla train`
-use crate::{Exit, Result, bench::limits, note, options::Global, screen, signals, usage};
+use crate::{
+    Exit, Result,
+    bench::limits,
+    note,
+    options::{Global, ProcessArgs, leave},
+    screen, signals, usage,
+};
 use indicatif::{ProgressBar, ProgressStyle};
-use raxla::DType;
+use raxla::{DType, distributed};
 use raxla_graphs::training::run::{DatasetConfig, Event, Outcome, Run, RunConfig, RunOptions, TEMPLATE};
 use raxla_xla::Draft;
 use std::{
@@ -58,6 +64,8 @@ pub struct Args {
     /// Of random weights and of the order of the data: --set seed=N
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    #[command(flatten)]
+    processes: ProcessArgs,
 }
 
 const DETAILS: &str = "\
@@ -70,13 +78,16 @@ second one ends it at once. With --resume it goes on, to the same bits as if it 
 that was killed goes on likewise, from its last checkpoint. Without a configuration, --resume takes the one \
 in the checkpoint.
 
+Of several processes (--distributed) each runs the same command, with a folder that all hosts share.
+
 docs/training.md and docs/finetuning.md explain it all.
 
 Examples:
   raxla train --model smollm2-135m-instruct --lora --data parrot.jsonl --steps 60 --out parrot
   raxla train --init
   raxla train --set 'data.train=[{ path = \"books/*.txt\" }]' --steps 300 --out books
-  raxla train --config run.toml --mesh data=2 --resume";
+  raxla train --config run.toml --mesh data=2 --resume
+  raxla train --config run.toml --device cuda --mesh fsdp=16 --distributed    # on each host";
 
 impl Args {
     /// Run the command.
@@ -87,6 +98,8 @@ impl Args {
         let config = self.read()?;
         config.build(config.steps, None)?;
         fs::create_dir_all(&config.out).map_err(|e| format!("{} cannot be made: {e}", config.out.display()))?;
+        let session = self.processes.join()?;
+        let first = distributed::process_index() == 0;
         let (client, mesh) = match &config.mesh {
             Some(axes) => global.mesh(axes).map(|(client, mesh)| (client, Some(mesh)))?,
             None => (global.client()?, None),
@@ -98,7 +111,12 @@ impl Args {
         let utilisation = config.log.utilisation.then(|| client.clone());
         let options = RunOptions { client, mesh, resume: self.resume, stop };
         let mut display = Display::new(config.log.every);
-        let mut report = |event: &Event| display.show(event);
+        // (of several processes, all see the same)
+        let mut report = |event: &Event| {
+            if first {
+                display.show(event)
+            }
+        };
         let mut run = Run::open(config, options, &mut report)?;
         if let Some(client) = utilisation {
             run = run.with_peak_flops(limits::peak(&client, dtype)? * devices as f64);
@@ -106,6 +124,7 @@ impl Args {
         let outcome = run.train(&mut report);
         display.bar.finish_and_clear();
         let Outcome { step, steps, loss, stopped, model } = outcome?;
+        leave(session)?;
         if stopped {
             note(match step {
                 0 => "stopped before the first step: there is nothing to go on from".to_string(),
@@ -114,8 +133,10 @@ impl Args {
             return Err(Exit(75).into());
         }
         let loss = loss.map(|loss| format!(", last loss {loss:.4}")).unwrap_or_default();
-        note(format!("{step} steps{loss}"));
-        if let Some(model) = model {
+        if first {
+            note(format!("{step} steps{loss}"));
+        }
+        if let Some(model) = model.filter(|_| first) {
             writeln!(screen::stdout(), "{}", model.display())?;
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! `raxla verify`
 use crate::{
     Result,
-    options::{Global, ModelArgs},
+    options::{DeviceArgs, Global, ModelArgs, leave},
     screen,
 };
 use raxla_graphs::validation::Reference;
@@ -19,6 +19,8 @@ pub struct Args {
     tolerance: Option<f64>,
     #[command(flatten)]
     model: ModelArgs,
+    #[command(flatten)]
+    devices: DeviceArgs,
 }
 
 const DETAILS: &str = "\
@@ -34,8 +36,10 @@ impl Args {
     /// Run the command.
     pub fn run(self, global: &Global) -> Result {
         let reference = Reference::read(&self.reference)?;
-        let model = self.model.load(&global.client()?)?;
+        let (session, client, mesh) = self.devices.open(global)?;
+        let model = self.model.load(mesh, &client)?;
         let outcome = model.verify(&reference)?;
+        leave(session)?;
         write!(screen::stdout(), "{outcome}")?;
         let wide = model.dtype().bits() >= 32;
         let tolerance = self.tolerance.unwrap_or(if wide { 1e-4 } else { 0.1 });

@@ -39,6 +39,8 @@ pub enum Program {
     Decode,
     /// Prompts that fill the context.
     Prefill,
+    /// The logits of sequences that fill the context, at all of their positions, without caches.
+    Forward,
     /// A step of training on sequences as long as the context.
     Train,
 }
@@ -70,7 +72,7 @@ pub struct Workload {
     pub dtype: String,
     /// Dtype of the parameters that are trained: `f32`.
     pub param_dtype: String,
-    /// Dtype of the caches, if it is another.
+    /// Dtype of the caches, if it is another. [`Program::Forward`] and training have none.
     pub cache_dtype: Option<String>,
     /// Matrices in this format: `int8`, with a scale for each output ([`Decoder::in_int8`]). Not in training.
     pub quantize: Option<String>,
@@ -158,13 +160,16 @@ impl Workload {
             let train = self.train(spec, mesh.as_ref())?;
             return Ok(to.make(train.step().lower(&train.avals(self.batch, self.context))?)?);
         }
+        let placement = mesh.as_ref().map(|mesh| Placement::of(mesh, &spec)).transpose()?;
+        if self.program == Program::Forward {
+            let avals = programs::batch_logits_avals(&spec, dtype, [self.batch, self.context]);
+            let program = placement.map_or_else(programs::batch_logits, |placement| placement.batch_logits());
+            return Ok(to.make(program.lower(&avals)?)?);
+        }
         let shape = Sampling::default().shape();
         let tokens = if self.program == Program::Decode { 1 } else { self.context };
         let avals = programs::step_avals(&spec, dtype, shape, [self.batch, tokens], [self.context, 0]);
-        let step = match mesh {
-            Some(mesh) => Placement::of(&mesh, &spec)?.step(shape),
-            None => programs::step(shape),
-        };
+        let step = placement.map_or_else(|| programs::step(shape), |placement| placement.step(shape));
         // (a generation gives each call the state of the one before)
         Ok(to.make(step.donate([3]).lower(&avals)?)?)
     }

@@ -65,6 +65,17 @@ fn weights_and_caches_are_as_counted_by_hand() {
 }
 
 #[test]
+fn forward_gives_logits_at_all_positions() {
+    let mesh = vec![("data".into(), 2), ("model".into(), 4)];
+    let work = Workload { batch: 4, context: 128, mesh, ..Workload::new(Program::Forward) };
+    let gemma = config("gemma-2b").unwrap();
+    let exported = work.export(&gemma).unwrap();
+    assert_eq!(exported.out_avals(), [Aval::new(DType::F32, [4, 128, 256_000])]);
+    let one = Workload { mesh: vec![], ..work }.export(&gemma).unwrap();
+    assert_eq!(one.out_avals(), exported.out_avals());
+}
+
+#[test]
 fn programs_of_large_models_are_written_without_devices() {
     let work = Workload { batch: 2, context: 1024, mesh: vec![("model".into(), 8)], ..Workload::new(Program::Decode) };
     let mesh = Mesh::abstract_mesh(work.mesh.clone()).unwrap();
@@ -76,4 +87,37 @@ fn programs_of_large_models_are_written_without_devices() {
     // a token of each row goes through every weight once: two operations for each
     let weights = 70e9;
     assert!((lowered.graph.cost().flops / (2.0 * 2.0 * weights) - 1.0).abs() < 0.1, "{}", lowered.graph.cost().flops);
+}
+
+/// What a compiler for accelerators takes: one line for each operation of a dtype. `scripts/plan_tables.py dtypes` runs it for all of them,
+/// each in a process of its own, since compilers end theirs over some.
+#[test]
+fn operations_of_a_dtype_on_an_accelerator() {
+    use raxla::{
+        Tensor,
+        aot::{Devices, Target},
+        fft, jit,
+    };
+    // (there is a plugin to compile with where these say what)
+    let (Ok(target), Ok(dtype)) = (std::env::var("RAXLA_TARGET"), std::env::var("RAXLA_DTYPE")) else { return };
+    let dtype: DType = dtype.parse().unwrap();
+    let devices = Devices::open(&Target::parse(&target).unwrap(), None).unwrap();
+    let compiles = |name: &str, f: fn(Tensor) -> Tensor| {
+        let matrix = Aval::new(dtype, [128, 128]);
+        let made = jit(f).lower(&(matrix,)).and_then(|lowered| lowered.plan(&devices, &Default::default()));
+        let why = made.err().map(|e| e.to_string().lines().next().unwrap_or_default().to_string());
+        println!("{name}: {}", why.unwrap_or_else(|| "yes".into()));
+    };
+    compiles("sum", |x| x + x);
+    compiles("product of matrices", |x| x.matmul(x));
+    compiles("to f32", |x| x.real().cast(DType::F32));
+    compiles("total", |x| x.sum(..));
+    if dtype.is_inexact() {
+        compiles("exp", |x| x.exp());
+    }
+    if !matches!(dtype, DType::C64 | DType::C128) {
+        compiles("sort", |x| x.sort(0));
+    } else {
+        compiles("fft", |x| fft::fft(x, None, -1, fft::Norm::Backward));
+    }
 }

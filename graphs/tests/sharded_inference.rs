@@ -104,6 +104,23 @@ fn compare(name: &str, axes: &str, scanned: bool) {
 }
 
 #[test]
+fn logits_of_a_batch_are_divided_by_rows_and_columns() {
+    for (name, columns) in [(LLAMA, 32), ("gpt2_plain", 0)] {
+        let (one, many) = (load(name, None, true), load(name, Some("data=2,model=2"), true));
+        let rows: Vec<Vec<u32>> = (0..4).map(|row| (0..6).map(|i| (3 + i * 7 + row * 11) % 60).collect()).collect();
+        let ids: Vec<i32> = rows.iter().flatten().map(|id| *id as i32).collect();
+        let ids = Array::on(&client(), [4, 6], &ids).unwrap();
+        let logits = many.placement().unwrap().batch_logits().call((many.params(), &ids)).unwrap();
+        let vocab = one.spec().vocab();
+        let own = if columns == 0 { vocab } else { columns };
+        assert!(logits.addressable_shards().iter().all(|shard| shard.data.dims() == [2, 6, own]), "{name}");
+        let each: Vec<f32> =
+            rows.iter().flat_map(|row| one.scores(row).unwrap().logits.to_vec::<f32>().unwrap()).collect();
+        assert!(furthest(&each, &logits.to_vec::<f32>().unwrap()) < 1e-5, "{name}");
+    }
+}
+
+#[test]
 fn families_generate_as_on_one_device() {
     for (name, axes, scanned) in [
         ("gpt2_plain", "model=2", true),

@@ -261,6 +261,17 @@ fn work() -> raxla::Result<()> {
         "{error}"
     );
     distributed::sync_global_devices("after the exchange")?;
+    // the first word counts
+    let all = distributed::processes().expect("it has joined");
+    assert_eq!(all.said("a word")?, None);
+    distributed::sync_global_devices("nobody has said it")?;
+    if me > 0 {
+        all.say_once("a word", &[me as u8])?;
+        let said = all.said("a word")?.expect("it was said");
+        assert!(said == [1] || said == [2], "{said:?}");
+    }
+    distributed::sync_global_devices("all have said it")?;
+    distributed::assert_equal(&Array::from_slice([1], &all.said("a word")?.expect("it was said"))?, "one word")?;
 
     // a replicated array can be read everywhere; a whole axis can be given by each
     let r = Array::from_bytes_sharded(

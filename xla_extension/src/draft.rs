@@ -65,14 +65,28 @@ impl Draft {
         Draft::begin(target, |path| fs::create_dir(path)).map(|(draft, ())| draft)
     }
 
-    /// Writes a file whole, or not at all.
+    /// Writes a file whole, or not at all. What is no file, such as a pipe or a terminal, is written to.
     ///
     /// # Errors
     /// What the system says.
     pub fn write(target: &Path, bytes: &[u8]) -> io::Result<()> {
+        if is_other(target) {
+            return File::options().write(true).open(target)?.write_all(bytes);
+        }
         let (draft, mut file) = Draft::file(target)?;
         file.write_all(bytes)?;
         draft.publish()
+    }
+
+    /// Can a file be written here? To be asked before what takes long.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn check(target: &Path) -> io::Result<()> {
+        match target.is_dir() || is_other(target) {
+            true => File::options().write(true).open(target).map(drop),
+            false => Draft::file(target).map(drop),
+        }
     }
 
     /// Removes a file or a folder with all that is in it, so that a reader sees all of it or nothing: it becomes a draft, which
@@ -89,6 +103,10 @@ impl Draft {
     fn begin<T>(target: &Path, make: impl Fn(&Path) -> io::Result<T>) -> io::Result<(Draft, T)> {
         if target.file_name().is_none() {
             return Err(io::ErrorKind::InvalidFilename.into());
+        }
+        // (a device would be replaced by a file)
+        if is_other(target) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is neither a file nor a folder"));
         }
         let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         remove_abandoned_drafts(folder);
@@ -155,6 +173,11 @@ impl Drop for Draft {
         remove(&self.stem);
         own.remove(&self.stem);
     }
+}
+
+/// Is it there, and neither a file nor a folder, but a pipe, a device or the like?
+fn is_other(path: &Path) -> bool {
+    path.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir())
 }
 
 /// Removes all drafts of this process, which has to end now: for handlers of signals. A thread that makes, publishes or drops

@@ -24,8 +24,11 @@ pub fn asked() -> Result<Option<Job>> {
 
 /// In the parent: the plan of a child that compiles this.
 pub fn plan(job: &Job) -> Result<Plan> {
+    // (a plugin that ends its process leaves its files)
+    let folder = tempfile::tempdir()?;
     let mut child = Command::new(env::current_exe()?);
-    child.args(env::args_os().skip(1)).env(VARIABLE, serde_json::to_string(job)?).stdin(Stdio::null());
+    child.args(env::args_os().skip(1)).env(VARIABLE, serde_json::to_string(job)?).env("TMPDIR", folder.path());
+    child.stdin(Stdio::null());
     let out = child.output()?;
     let answer = String::from_utf8_lossy(&out.stdout).lines().last().and_then(|line| serde_json::from_str(line).ok());
     let Some(mut answer) = answer.filter(|_| out.status.success()) else {

@@ -10,7 +10,7 @@ mod work;
 
 pub use work::WorkArgs;
 
-use crate::{Result, note, options::Global, screen, usage};
+use crate::{Result, note, options::Global, output, screen, usage};
 use raxla::aot::Target;
 use raxla_graphs::{
     config::HfConfig,
@@ -35,7 +35,7 @@ pub struct Args {
     slices: usize,
     #[command(flatten)]
     work: WorkArgs,
-    /// Let the compiler try less: done much sooner, with a plan of memory that is a little higher
+    /// Let the compiler for TPUs try less: done much sooner, with a plan of memory that is a little higher. That for GPUs is quick as it is
     #[arg(long)]
     fast: bool,
     /// Where it does not fit, do not look for what would
@@ -95,6 +95,7 @@ impl Args {
         let job = self.job(&target)?;
         let config = planning::config(&self.model)?;
         job.check(&config)?;
+        self.plot.iter().try_for_each(|path| output::check(path))?;
         fetch_plugin(&target, global)?;
         if self.search {
             return search::run(&job, &config, self.json, self.plot.as_deref());
@@ -159,6 +160,7 @@ pub fn title(job: &Job) -> String {
     let program = match work.program {
         Program::Decode => "decode",
         Program::Prefill => "prefill",
+        Program::Forward => "forward",
         Program::Train => "train",
     };
     let mesh: Vec<String> = work.mesh.iter().map(|(name, n)| format!("{name}={n}")).collect();

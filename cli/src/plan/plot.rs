@@ -1,8 +1,7 @@
 //! Plans as SVG: the memory of a device as a bar, and memory against time.
 use super::search::{Found, per_token};
-use crate::Result;
+use crate::{Result, output};
 use raxla::{aot::Plan, memory::show};
-use raxla_xla::Draft;
 use std::{fmt::Write, path::Path};
 
 const WIDTH: f64 = 820.0;
@@ -23,7 +22,7 @@ const STYLE: &str = "\
 
 /// Writes a drawing.
 pub fn write(path: &Path, svg: &str) -> Result {
-    Draft::write(path, svg.as_bytes()).map_err(|e| format!("{} cannot be written: {e}", path.display()).into())
+    output::write(path, svg.as_bytes())
 }
 
 fn framed(height: f64, body: &str) -> String {

@@ -7,7 +7,8 @@ use raxla_graphs::planning::{Program, Remat, Workload};
 /// A program and its sizes.
 #[derive(clap::Args)]
 pub struct WorkArgs {
-    /// Which program: one token for each sequence, prompts that fill the context, or a training step
+    /// Which program: one token for each sequence, prompts that fill the context, logits at all positions without caches, or a
+    /// training step
     #[arg(long, value_enum, default_value = "decode")]
     program: ProgramName,
     /// Axes of the mesh: data and model, as in data=2,model=4; of training also fsdp, expert, context and pipe [default: model, of
@@ -58,6 +59,7 @@ fn count(number: &str) -> std::result::Result<usize, String> {
 enum ProgramName {
     Decode,
     Prefill,
+    Forward,
     Train,
 }
 #[derive(Clone, Copy, ValueEnum)]
@@ -73,6 +75,7 @@ impl WorkArgs {
         let program = match self.program {
             ProgramName::Decode => Program::Decode,
             ProgramName::Prefill => Program::Prefill,
+            ProgramName::Forward => Program::Forward,
             ProgramName::Train => Program::Train,
         };
         let remat = match self.remat {

@@ -152,7 +152,7 @@ fn results_must_have_a_place() {
     fails(
         &mut absent(Path::new("/dev/null/out")),
         1,
-        &["/dev/null/out cannot be written: Not a directory", "help: give another place to --out"],
+        &["/dev/null/out cannot be written: Not a directory", "help: name another file"],
     );
     fails(&mut absent(dir.path()), 1, &["cannot be written: Is a directory"]);
     fails(&mut absent(Path::new("/proc/out")), 1, &["/proc/out cannot be written"]);

@@ -11,6 +11,7 @@ mod checkpoint;
 mod commands;
 mod common;
 mod devices;
+mod distributed;
 mod finetune;
 mod generate;
 mod help;

@@ -179,7 +179,7 @@ impl FineTune {
     /// # Errors
     /// What the plugin reports.
     pub fn collect(&self, trained: &Adapters<Array>, client: &Client) -> Result<Adapters<Array>> {
-        trained.try_map_named(|_, a| Array::from_bytes(client, a.aval().clone(), &a.to_bytes()?))
+        trained.try_map_named(|_, a| Array::from_bytes(client, a.aval().clone(), &a.all_gathered()?.to_bytes()?))
     }
     /// Bring a model where it belongs, and with it a teacher.
     ///

@@ -254,7 +254,7 @@ impl Train {
                     order.iter().enumerate().for_each(|(place, layer)| back[*layer] = place);
                     reordered(a, &back)?
                 }
-                None => a.to_bytes()?,
+                None => a.all_gathered()?.to_bytes()?,
             };
             Array::from_bytes(client, a.aval().clone(), &bytes)
         })
@@ -484,6 +484,6 @@ fn schedule(mesh: &Mesh, options: &TrainOptions) -> Result<Option<Schedule>> {
 
 /// The bytes of an array whose leading axis is brought in this order.
 fn reordered(a: &Array, order: &[usize]) -> Result<Vec<u8>> {
-    let (bytes, size) = (a.to_bytes()?, a.aval().bytes() / order.len().max(1));
+    let (bytes, size) = (a.all_gathered()?.to_bytes()?, a.aval().bytes() / order.len().max(1));
     Ok(order.iter().flat_map(|i| bytes[i * size..(i + 1) * size].iter().copied()).collect())
 }

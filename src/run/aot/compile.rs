@@ -1,6 +1,6 @@
 //! A lowered program, compiled for devices that are not there.
 use super::{
-    Devices, Plan, Work,
+    Devices, Make, Plan, Work,
     buffers::{arguments, values},
     plan::Memory,
     traffic::traffic,
@@ -18,13 +18,14 @@ use crate::{
 use raxla_xla::{Code, CompileOptions};
 use std::time::Instant;
 
-/// XLA's effort O1: compiles 10 to 30 times faster than as a rule, with a plan of memory that is a little higher.
+/// XLA's effort O1, on TPUs: compiles 10 to 30 times faster than as a rule, with a plan of memory that is a little higher. (On GPUs it adds
+/// passes to those that are the rule, one of which, the unrolling of loops, leaves loops that the next cannot take.)
 const FAST: i32 = 19;
 
 /// How to plan.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Let the compiler try less: it is done much sooner, and needs a little more memory.
+    /// Let the compiler for TPUs try less: it is done much sooner, and needs a little more memory. That for GPUs has nothing to leave out.
     pub fast: bool,
     /// The dtype of the factors of most products, by which the estimate takes the chip's peak.
     pub dtype: DType,
@@ -43,7 +44,8 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
         let ids = devices.topology.devices()[..ids].iter().map(|device| device.id).collect();
         let mut compile = self.options_on(devices.topology.platform_name(), ids);
         compile.env_overrides.extend(devices.overrides.iter().cloned());
-        compile.optimization_level = options.fast.then_some(FAST).or(compile.optimization_level);
+        let tpu = matches!(devices.target.chip.make, Make::Tpu { .. });
+        compile.optimization_level = (options.fast && tpu).then_some(FAST).or(compile.optimization_level);
         Ok(compile)
     }
 
@@ -57,6 +59,12 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
         Out::With<Hole>: Tree<Hole>,
     {
         self.refuse_calls()?;
+        if self.mesh().is_some_and(|mesh| mesh.size() > 1)
+            && let Some(i) = self.places().1.iter().position(Option::is_none)
+        {
+            let reason = format!("nothing says how result {i} is divided, which whoever loads the program must know");
+            return Err(Error::Sharding { reason, help: "say it: `jit(..).out_shardings(..)`".into() });
+        }
         let compile = self.options_of(devices, options)?;
         let compiled = devices.topology.compile(self.portable_text().as_bytes(), &compile)?;
         let layouts = compiled.parameter_layouts().unwrap_or_default();

@@ -97,7 +97,8 @@ impl Target {
             return Err(wrong(text, format!("`{}` is a TPU, which has a grid of chips", chip.name), forms()));
         }
         let shape = sizes(rest).filter(|shape| shape.len() <= 2);
-        let shape = shape.ok_or_else(|| wrong(text, format!("`{rest}` is no number of GPUs"), forms()))?;
+        let shape = shape
+            .ok_or_else(|| wrong(text, format!("`{rest}` is no number of GPUs from 1 to {MOST_DEVICES}"), forms()))?;
         let shape = if let [devices] = shape[..] { vec![1, devices] } else { shape };
         Ok(Target { chip, shape, slices: 1 })
     }
@@ -118,7 +119,8 @@ impl Target {
         let target = Target { slices, ..self };
         let count = target.shape.iter().fold(slices, |n, m| n.saturating_mul(*m));
         if slices == 0 || count > MOST_DEVICES {
-            return Err(wrong(&text, format!("{slices} slices of it are none, or too many"), "name fewer"));
+            let help = format!("name one at least, and no more than make {MOST_DEVICES} chips");
+            return Err(wrong(&text, format!("{slices} slices of it are none, or too many"), help));
         }
         Ok(target)
     }

@@ -253,6 +253,20 @@ impl Array {
         program.call((self,))
     }
 
+    /// The array with all of it on devices of this process: one of which parts are elsewhere comes whole to every device of its mesh. They
+    /// exchange the parts, so all processes of the mesh do this for the same arrays in the same order.
+    ///
+    /// # Errors
+    /// What the plugin reports.
+    pub fn all_gathered(&self) -> Result<Array> {
+        match self.sharding() {
+            Some(sharding) if !self.is_fully_addressable() && !self.is_fully_replicated() => {
+                self.put(&sharding.mesh.replicated())
+            }
+            _ => Ok(self.clone()),
+        }
+    }
+
     /// Are all its parts on devices of this process? JAX: `is_fully_addressable`.
     pub fn is_fully_addressable(&self) -> bool {
         self.sharding().is_none_or(|s| s.mesh.is_local())

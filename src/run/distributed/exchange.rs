@@ -59,13 +59,7 @@ impl Processes {
         let place = |number: u64| format!("{}sync/{}/{number:08}/", self.root, escaped(name));
         let (base, start) = (place(number), Instant::now());
         let until = start + timeout;
-        let ask = |ask: &mut dyn FnMut() -> raxla_xla::Result<Option<()>>| {
-            poll(until, self.heartbeat_timeout, || {
-                // (whoever is lost does not come)
-                if self.check().is_err() { Err(raxla_xla::Error::new(Code::Aborted, "")) } else { ask() }
-            })
-            .map_err(|e| self.check().err().unwrap_or_else(|| unreachable(&*self.store, &e, start.elapsed()).into()))
-        };
+        let ask = |ask: &mut dyn FnMut() -> raxla_xla::Result<Option<()>>| self.ask(until, ask);
         // the first piece comes last: who sees it sees all
         let pieces: Vec<&[u8]> = if value.is_empty() { vec![b""] } else { value.chunks(PIECE).collect() };
         for (i, piece) in pieces.iter().enumerate().rev() {
@@ -98,6 +92,35 @@ impl Processes {
             ask(&mut || self.store.delete(&old).map(Some))?;
         }
         Ok(values)
+    }
+
+    /// Asks the store until there is an answer; `None` when the time is over.
+    fn ask<T>(&self, until: Instant, mut ask: impl FnMut() -> raxla_xla::Result<Option<T>>) -> Result<Option<T>> {
+        let start = Instant::now();
+        poll(until, self.heartbeat_timeout, || {
+            // (whoever is lost does not come)
+            if self.check().is_err() { Err(raxla_xla::Error::new(Code::Aborted, "")) } else { ask() }
+        })
+        .map_err(|e| self.check().err().unwrap_or_else(|| unreachable(&*self.store, &e, start.elapsed()).into()))
+    }
+
+    /// Leaves a value under this name for all processes to see from then on ([`Processes::said`]), unless one of them has done so; does
+    /// not wait for the others.
+    ///
+    /// # Errors
+    /// [`Error::Distributed`]: one is lost, or the store is.
+    pub fn say_once(&self, name: &str, value: &[u8]) -> Result<()> {
+        let key = format!("{}said/{}", self.root, escaped(name));
+        let say = || self.store.create(&key, value, self.words).map(Some);
+        self.ask(Instant::now() + self.timeout, say).map(drop)
+    }
+    /// What one of the processes has left under this name.
+    ///
+    /// # Errors
+    /// As [`Processes::say_once`].
+    pub fn said(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let key = format!("{}said/{}", self.root, escaped(name));
+        Ok(self.ask(Instant::now() + self.timeout, || self.store.get(&key).map(Some))?.flatten())
     }
 
     /// The value whose pieces have these keys.

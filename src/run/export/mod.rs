@@ -24,13 +24,14 @@ use crate::{
 use raxla_xla::Client;
 
 mod artifact;
+mod division;
 mod flat;
 mod packed;
 mod program;
 mod pytree;
 
 pub use packed::{Argument, Header, Packed};
-pub use program::{Program, load};
+pub use program::{Program, devices, load};
 pub use pytree::PyTree;
 
 /// The version of JAX's calling convention that artifacts are written in.

@@ -2,12 +2,17 @@
 //!
 //! A file is the 16 bytes of [`MAGIC`], the length of the header as 8 bytes (little end first), the header as JSON, the plugin's bytes, and
 //! the sha256 of all of this.
-use super::{Program, refused};
+use super::{
+    Program,
+    division::{Axes, Said, axes_of},
+    refused,
+};
 use crate::{
     aval::{Aval, DType},
     cache::processor,
     error::{Error, Result},
     jit::{Lowered, platform_options},
+    mesh::NamedSharding,
     runtime,
     trace::Tensor,
     tree::{Hole, Tree},
@@ -31,6 +36,9 @@ pub struct Argument {
     pub dims: Vec<usize>,
     /// Its axes as they lie in memory, the fastest first; empty where the plugin does not tell.
     pub minor_to_major: Vec<i64>,
+    /// For each of its axes the axes of the mesh that divide it; of a program for one device, none.
+    #[serde(default)]
+    pub divided: Axes,
 }
 impl Argument {
     pub(super) fn aval(&self) -> Result<Aval> {
@@ -55,6 +63,9 @@ pub struct Header {
     pub processor: Option<String>,
     /// On how many devices it runs.
     pub devices: usize,
+    /// Names and sizes of the axes of their mesh.
+    #[serde(default)]
+    pub mesh: Vec<(String, usize)>,
     /// What each device takes.
     pub arguments: Vec<Argument>,
     /// What the program returns, in whole.
@@ -121,7 +132,7 @@ impl Packed {
     /// Makes it ready to run on this client.
     ///
     /// # Errors
-    /// Another platform, build of the plugin or processor than it was compiled for, by name; several devices; what the plugin reports.
+    /// Another platform, build of the plugin or processor than it was compiled for, by name; more devices than there are; what the plugin reports.
     pub fn load(&self, client: &Client) -> Result<Program> {
         let h = &self.header;
         let other = |what: &str, theirs: &str, own: &str| {
@@ -140,28 +151,35 @@ impl Packed {
         if let Some(theirs) = h.processor.as_ref().filter(|theirs| **theirs != own) {
             return Err(other("processor", theirs, &own));
         }
-        if h.devices != 1 {
-            let have = format!("it is for {} devices", h.devices);
-            return Err(refused(
-                "the compiled program",
-                have,
-                "what is read from a file runs on one",
-                "compile it for one",
-            ));
+        let divided = |list: &[Argument]| list.iter().map(|a| a.divided.clone()).collect::<Vec<_>>();
+        let outs = divided(&h.results).into_iter().map(Some).collect();
+        let said = Said { mesh: h.mesh.clone(), ins: divided(&h.arguments), outs };
+        let mesh = if h.devices == 1 { None } else { Some(said.mesh_on(client)?) };
+        if let Some(mesh) = mesh.as_ref().filter(|mesh| mesh.size() != h.devices) {
+            let have = format!("it is for {} devices, and its mesh is {mesh}", h.devices);
+            return Err(damaged(have));
         }
         let types = h.arguments.iter().map(|a| a.aval().map(|aval| (aval.dtype, aval.dims.to_vec())));
         let mut options = platform_options(client.platform_name(), CompileOptions::default());
+        if let Some(mesh) = &mesh {
+            options = said.options(mesh, options);
+        }
         options.parameters = Some(types.collect::<Result<_>>()?);
         options.donated = Some(h.donated.clone());
         runtime::register(client, None)?;
         let executable = client.deserialize(&self.program, &options)?;
         let gives = executable.output_dtypes()?.into_iter().zip(executable.output_dims()?);
-        let said =
-            h.results.iter().map(|a| a.aval().map(|a| (a.dtype, a.dims.to_vec()))).collect::<Result<Vec<_>>>()?;
-        if !gives.eq(said) {
+        let gives: Vec<Aval> = gives.map(|(dtype, dims)| Aval::new(dtype, dims)).collect();
+        let division = mesh.map(|mesh| said.division(mesh, &executable, &gives)).transpose()?;
+        let wholes = h.results.iter().map(Argument::aval).collect::<Result<Vec<_>>>()?;
+        let part = |(i, aval): (usize, &Aval)| match &division {
+            Some(division) => division.outs[i].local_dims(aval).ok().map(|dims| aval.with_dims(dims)),
+            None => Some(aval.clone()),
+        };
+        if !wholes.iter().enumerate().map(part).eq(gives.into_iter().map(Some)) {
             return Err(damaged("its program returns other types than its header says"));
         }
-        Program::of_parts(executable, client, &h.arguments, &h.results)
+        Program::of_parts(executable, client, &h.arguments, &h.results, division)
     }
 }
 
@@ -171,15 +189,19 @@ where
 {
     /// The header of this program.
     pub(in crate::run) fn header(&self, name: &str, target: &str, layouts: &[Layout]) -> Header {
-        let argument = |(i, (name, aval)): (usize, (String, Aval))| Argument {
+        let argument = |name: String, aval: Aval, layout: Option<&Layout>, place: Option<&NamedSharding>| Argument {
             name,
             dtype: aval.dtype.to_string(),
             dims: aval.dims.to_vec(),
-            minor_to_major: layouts.get(i).map(|l| l.minor_to_major.clone()).unwrap_or_default(),
+            minor_to_major: layout.map(|layout| layout.minor_to_major.clone()).unwrap_or_default(),
+            divided: place.map(|place| axes_of(&place.spec)).unwrap_or_default(),
         };
         let named = |(i, path): (usize, String)| if path.is_empty() { i.to_string() } else { path };
         let paths = self.out_paths().into_iter().enumerate().map(named);
-        let results = paths.zip(self.graph.out_avals()).map(|result| (usize::MAX, result)).map(argument).collect();
+        let results = paths.zip(self.graph.out_avals()).enumerate();
+        let results = results.map(|(i, (name, aval))| argument(name, aval, None, self.places().1[i]));
+        let arguments = self.arguments().into_iter().enumerate();
+        let arguments = arguments.map(|(i, (name, aval))| argument(name, aval, layouts.get(i), self.places().0[i]));
         Header {
             name: name.into(),
             target: target.into(),
@@ -187,8 +209,9 @@ where
             plugin: String::new(),
             processor: None,
             devices: self.mesh().map_or(1, |mesh| mesh.size()),
-            arguments: self.arguments().into_iter().enumerate().map(argument).collect(),
-            results,
+            mesh: self.mesh().map_or(vec![], |mesh| mesh.axes().iter().map(|(a, n)| (a.to_string(), *n)).collect()),
+            arguments: arguments.collect(),
+            results: results.collect(),
             donated: self.donated().to_vec(),
         }
     }

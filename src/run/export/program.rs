@@ -1,10 +1,15 @@
 //! Programs from files, ready to run.
-use super::{Argument, Exported, Packed, refused};
+use super::{
+    Argument, Exported, Packed,
+    division::{Division, Said, whole},
+    refused,
+};
 use crate::{
     array::Array,
     aval::Aval,
     error::{Error, Result},
     jit::platform_options,
+    mesh::NamedSharding,
     runtime,
 };
 use raxla_xla::{Client, CompileOptions, Executable};
@@ -12,7 +17,7 @@ use raxla_xla::{Client, CompileOptions, Executable};
 /// How MLIR's bytecode begins.
 const BYTECODE: &[u8] = b"ML\xefR";
 
-/// A program that was read from a file and compiled, for one device.
+/// A program that was read from a file and compiled, for one device or for those of a mesh.
 #[derive(Debug)]
 pub struct Program {
     executable: Executable,
@@ -23,6 +28,8 @@ pub struct Program {
     kept: Vec<usize>,
     /// For a module of several platforms: the number of this one, its first argument.
     platform: Option<Array>,
+    /// Of a program for several devices.
+    division: Option<Division>,
 }
 
 /// Makes a program of a file's bytes: a StableHLO module, as text or bytecode, whose entry is `@main`; an artifact of `jax.export`; or a
@@ -48,6 +55,27 @@ pub fn load(bytes: &[u8], client: &Client) -> Result<Program> {
     Program::of(&Exported::deserialize(bytes)?, client)
 }
 
+/// On how many devices the program in these bytes runs, without a plugin. Bytes that are no program count as one device.
+///
+/// # Errors
+/// A damaged file; shardings that are not understood.
+pub fn devices(bytes: &[u8]) -> Result<usize> {
+    if Packed::is_one(bytes) {
+        return Ok(Packed::read(bytes)?.header.devices);
+    }
+    match std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0')) {
+        Some(text) => Ok(said(text)?.map_or(1, |said| said.mesh.iter().map(|(_, n)| *n).product())),
+        None => Ok(Exported::deserialize(bytes).map_or(1, |exported| exported.devices())),
+    }
+}
+
+fn said(text: &str) -> Result<Option<Said>> {
+    Said::read(text).map_err(|have| {
+        let help = "export it for a mesh with names of axes alone, or for one device";
+        refused("the module", have, "shardings must divide axes of arrays along axes of one mesh", help)
+    })
+}
+
 /// What one device takes, by the compiled program.
 fn parameters(executable: &Executable) -> Vec<Aval> {
     executable.parameters().iter().map(|p| Aval::new(p.dtype, p.dims.clone())).collect()
@@ -56,7 +84,9 @@ fn results(executable: &Executable) -> Result<Vec<Aval>> {
     let types = executable.output_dtypes()?.into_iter().zip(executable.output_dims()?);
     Ok(types.map(|(dtype, dims)| Aval::new(dtype, dims)).collect())
 }
-fn compile(module: &[u8], client: &Client) -> Result<Executable> {
+/// The compiled module and, if it is for several devices, how its arrays are divided over them.
+fn compile(module: &[u8], client: &Client) -> Result<(Executable, Option<Division>)> {
+    let mut division = None;
     if let Ok(text) = std::str::from_utf8(module) {
         if text.contains("tensor<?") || text.contains("x?x") {
             const HELP: &str = "export it for the sizes that are meant";
@@ -67,27 +97,37 @@ fn compile(module: &[u8], client: &Client) -> Result<Executable> {
                 HELP,
             ));
         }
+        division = said(text)?;
         let partitions = text.split_once("mhlo.num_partitions = ").map(|(_, rest)| rest.split([' ', ',', '}']).next());
         let partitions = partitions.flatten().and_then(|n| n.parse().ok()).unwrap_or(1);
-        let devices = text.lines().filter_map(mesh_size).fold(partitions, usize::max);
-        if devices > 1 {
-            return Err(several(devices));
+        if division.is_none() && partitions > 1 {
+            return Err(several(partitions));
         }
     }
     runtime::register(client, None)?;
     let options = platform_options(client.platform_name(), CompileOptions::default());
-    let compiled = client.compile(module, &options);
-    Ok(compiled.map_err(|e| e.help("the module may be cut off, damaged, or of a newer StableHLO: export it again"))?)
-}
-/// The devices of a mesh of Shardy, where a line declares one: `sdy.mesh @mesh = <["data"=2, "model"=4]>`.
-fn mesh_size(line: &str) -> Option<usize> {
-    let (_, axes) = line.trim_start().strip_prefix("sdy.mesh @")?.split_once('[')?;
-    let sizes = axes.split(']').next()?.split(',').filter_map(|axis| axis.split_once('=')?.1.trim().parse().ok());
-    Some(sizes.fold(1, usize::saturating_mul))
+    let compiled = |options: &CompileOptions| {
+        const HELP: &str = "the module may be cut off, damaged, or of a newer StableHLO: export it again";
+        client.compile(module, options).map_err(|e| e.help(HELP))
+    };
+    let Some(said) = division else { return Ok((compiled(&options)?, None)) };
+    let mesh = said.mesh_on(client)?;
+    let executable = compiled(&said.options(&mesh, options))?;
+    let division = said.division(mesh, &executable, &results(&executable)?)?;
+    Ok((executable, Some(division)))
 }
 fn several(devices: impl std::fmt::Display) -> Error {
-    let have = format!("it is for {devices} devices");
-    refused("the module", have, "what is read from a file runs on one", "export it for one device")
+    let have = format!("it is for {devices} devices, and does not say by Shardy's meshes how they divide its arrays");
+    const HELP: &str =
+        "export it as text with Shardy (jax_use_shardy_partitioner; `exported.mlir_module()`), or for one device";
+    refused("the module", have, "each device must be given its parts", HELP)
+}
+/// Types of a program's arguments or results as a whole, of which each device has a part.
+fn wholes(division: &Option<Division>, parts: Vec<Aval>, of: impl Fn(&Division) -> &[NamedSharding]) -> Vec<Aval> {
+    match division {
+        Some(division) => parts.iter().zip(of(division)).map(|(part, sharding)| whole(part, sharding)).collect(),
+        None => parts,
+    }
 }
 fn numbered(avals: Vec<Aval>) -> Vec<(String, Aval)> {
     avals.into_iter().enumerate().map(|(i, aval)| (i.to_string(), aval)).collect()
@@ -108,22 +148,23 @@ impl Program {
             let have = format!("it is for the platforms {}", exported.platforms().join(", "));
             return Err(refused("the artifact", have, &format!("this is {own}"), OTHER));
         };
-        if exported.devices() > 1 {
+        if exported.devices() > 1 && exported.mlir_module().is_none() {
             return Err(several(exported.devices()));
         }
-        let executable = compile(exported.module(), client)?;
-        let mut takes = parameters(&executable);
+        let (executable, mut division) = compile(exported.module(), client)?;
+        let mut takes = wholes(&division, parameters(&executable), |d| &d.ins);
         let many = exported.platforms().len() > 1;
         let platform = match takes.first().cloned().filter(|a| many && a.rank() == 0 && a.dtype.is_int()) {
             Some(aval) => {
                 takes.remove(0);
+                division.iter_mut().for_each(|division| drop(division.ins.remove(0)));
                 let bytes = (number as i64).to_le_bytes();
                 Some(Array::from_bytes(client, aval.clone(), &bytes[..aval.bytes()])?)
             }
             None => None,
         };
         let kept: Vec<Aval> = exported.kept().iter().map(|i| exported.in_avals()[*i].clone()).collect();
-        let gives = results(&executable)?;
+        let gives = wholes(&division, results(&executable)?, |d| &d.outs);
         for (what, said, has) in [("arguments", &kept[..], takes), ("results", exported.out_avals(), gives)] {
             if *said != has[..] {
                 let shown = |avals: &[Aval]| avals.iter().map(Aval::to_string).collect::<Vec<_>>().join(", ");
@@ -144,16 +185,19 @@ impl Program {
             executable,
             client: client.clone(),
             platform,
+            division,
         })
     }
 
     /// Compiles a module, as text or bytecode. Its arguments and results are called by their numbers.
     ///
     /// # Errors
-    /// A module for several devices, or of sizes that are not known; what the compiler reports.
+    /// A module for more devices than there are, or that does not say how they divide its arrays; sizes that are not known; what the compiler
+    /// reports.
     pub fn of_module(module: &[u8], client: &Client) -> Result<Program> {
-        let executable = compile(module, client)?;
-        let (takes, gives) = (parameters(&executable), results(&executable)?);
+        let (executable, division) = compile(module, client)?;
+        let takes = wholes(&division, parameters(&executable), |d| &d.ins);
+        let gives = wholes(&division, results(&executable)?, |d| &d.outs);
         Ok(Program {
             kept: (0..takes.len()).collect(),
             arguments: numbered(takes),
@@ -161,6 +205,7 @@ impl Program {
             executable,
             client: client.clone(),
             platform: None,
+            division,
         })
     }
 
@@ -169,12 +214,17 @@ impl Program {
         client: &Client,
         arguments: &[Argument],
         results: &[Argument],
+        division: Option<Division>,
     ) -> Result<Program> {
         let named =
             |list: &[Argument]| list.iter().map(|a| Ok((a.name.clone(), a.aval()?))).collect::<Result<Vec<_>>>();
-        let (arguments, results) = (named(arguments)?, named(results)?);
+        let (mut arguments, results) = (named(arguments)?, named(results)?);
+        if let Some(division) = &division {
+            let arguments = arguments.iter_mut().zip(&division.ins);
+            arguments.for_each(|((_, aval), sharding)| *aval = whole(aval, sharding));
+        }
         let kept = (0..arguments.len()).collect();
-        Ok(Program { executable, client: client.clone(), arguments, results, kept, platform: None })
+        Ok(Program { executable, client: client.clone(), arguments, results, kept, platform: None, division })
     }
 
     /// What it takes: names (paths in the artifact's trees, or numbers) and types.
@@ -205,15 +255,32 @@ impl Program {
             let what = format!("argument `{name}` of a program");
             return Err(refused(&what, format!("it is {}", have.aval()), &format!("{want} is needed"), HELP));
         }
+        let kept = self.kept.iter().enumerate().map(|(i, number)| match &self.division {
+            Some(division) => args[*number].put(&division.ins[i]),
+            None => Ok(args[*number].clone()),
+        });
+        let kept = kept.collect::<Result<Vec<Array>>>()?;
+        let platform = self.platform.as_ref().map(|array| match &self.division {
+            Some(division) => array.put(&division.mesh.replicated()),
+            None => Ok(array.clone()),
+        });
+        let platform = platform.transpose()?;
+        let devices = self.division.as_ref().map_or(&[0][..], |division| &division.devices);
         let mut run = self.executable.run()?;
-        let kept = self.kept.iter().map(|i| args[*i]);
-        for (index, array) in self.platform.iter().chain(kept).enumerate() {
+        for (index, array) in platform.iter().chain(&kept).enumerate() {
             if self.executable.donated().contains(&index) {
                 run.keep(index)?;
             }
-            run.argument(0, index, array.buffer())?;
+            for (device, buffer) in devices.iter().zip(array.buffers()) {
+                run.argument(*device, index, buffer)?;
+            }
         }
         let mut results = run.start(0)?;
-        Ok((0..self.results.len()).map(|i| Array::from_buffer(results.take(0, i))).collect())
+        let mut result = |(i, (_, aval)): (usize, &(String, Aval))| {
+            let sharding = self.division.as_ref().map(|division| division.outs[i].clone());
+            let buffers = devices.iter().map(|device| results.take(*device, i)).collect();
+            Array::from_buffers(aval.clone(), sharding, buffers)
+        };
+        Ok(self.results.iter().enumerate().map(&mut result).collect())
     }
 }

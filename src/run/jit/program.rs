@@ -179,6 +179,13 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
     pub(crate) fn mesh(&self) -> Option<&Mesh> {
         self.place.as_ref().map(|place| &place.mesh)
     }
+    /// Where each leaf of the arguments is, and of the results, as far as that is said.
+    pub(crate) fn places(&self) -> (Vec<Option<&NamedSharding>>, Vec<Option<&NamedSharding>>) {
+        match &self.place {
+            Some(place) => (place.ins.iter().map(Some).collect(), place.outs.iter().map(Option::as_ref).collect()),
+            None => (vec![None; self.graph.ins.len()], vec![None; self.graph.outs.len()]),
+        }
+    }
     /// The leaves of the arguments that results take over, by number.
     pub(crate) fn donated(&self) -> &[usize] {
         &self.donated
@@ -305,7 +312,9 @@ impl Placement {
 
     /// Where the results are, those included whose place the compiler chose.
     fn outs_of(&self, executable: &Executable, out_avals: &[Aval]) -> Result<Vec<NamedSharding>> {
-        let tilings = match self.mesh.size() == 1 || self.outs.iter().all(Option::is_some) {
+        // (a number cannot be divided)
+        let known = self.outs.iter().zip(out_avals).all(|(given, aval)| given.is_some() || aval.rank() == 0);
+        let tilings = match self.mesh.size() == 1 || known {
             true => None,
             false => executable.output_tilings()?,
         };

@@ -31,6 +31,13 @@ impl Buffer {
     }
 }
 
+/// Zeros; of truth values, true.
+pub(crate) fn zeros(kind: sys::PJRT_Buffer_Type, dims: Vec<i64>) -> *mut PJRT_Buffer {
+    let dtype = DType::from_pjrt(kind).unwrap_or(DType::U8);
+    let bytes = dtype.bytes_for(dims.iter().product::<i64>() as usize);
+    Buffer::make(kind, dims, vec![u8::from(dtype == DType::Bool); bytes])
+}
+
 pub(crate) unsafe fn of<'a>(raw: *mut PJRT_Buffer) -> &'a Buffer {
     &*raw.cast::<Buffer>()
 }

@@ -19,6 +19,8 @@ pub(crate) struct Device {
 pub(crate) struct Client {
     version: String,
     process: i32,
+    /// Whether programs that compute something run.
+    pub(crate) zeros: bool,
     pub(crate) devices: Vec<*mut PJRT_Device>,
     pub(crate) own: Vec<*mut PJRT_Device>,
     memories: Vec<*mut PJRT_Memory>,
@@ -134,7 +136,8 @@ functions! {
         let process = options.get("node_id").and_then(|text| text.parse().ok()).unwrap_or(0);
         let shown: Vec<String> = options.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let version = format!("mock {}", shown.join(" "));
-        let mut client = Client { version, process, devices: vec![], own: vec![], memories: vec![] };
+        let zeros = options.get("mock_zeros").is_some_and(|text| text == "true");
+        let mut client = Client { version, process, zeros, devices: vec![], own: vec![], memories: vec![] };
         for (node, count) in (0..).zip(counts) {
             for local in 0..count {
                 let id = i32::try_from(client.devices.len()).unwrap_or(i32::MAX);

@@ -6,7 +6,8 @@
 //! own: `mock_devices` (how many devices a process has, 2 by default) and `mock_timeout_ms`.
 //!
 //! A program's `main` must return arguments, in any order; each must be divided as the argument is. That shows which device of which
-//! process was given what.
+//! process was given what. With `mock_zeros=true` other programs run too, and what they compute is zeros, and of truth values true: what
+//! stands around programs can then be tested with any.
 #![allow(missing_docs, unsafe_op_in_unsafe_fn, clippy::missing_safety_doc)]
 
 mod buffer;

@@ -1,4 +1,4 @@
-//! Programs that return their arguments.
+//! Programs that return their arguments; with `mock_zeros`, others too, whose results are zeros.
 use crate::{
     Outcome, buffer,
     client::{self, device, text},
@@ -14,8 +14,8 @@ use std::{collections::BTreeMap, slice};
 /// Both forms of a program.
 struct Program {
     devices: Vec<*mut PJRT_Device>,
-    /// For each result, which argument it is.
-    returns: Vec<usize>,
+    /// For each result, which argument it is; without one, it is zeros.
+    returns: Vec<Option<usize>>,
     types: Vec<sys::PJRT_Buffer_Type>,
     dims: Vec<i64>,
     ranks: Vec<usize>,
@@ -43,6 +43,7 @@ struct Computation {
 }
 
 /// Where the devices' parts of an array begin and end is the caller's; a program needs only their sizes.
+#[derive(PartialEq)]
 struct Argument {
     kind: DType,
     dims: Vec<i64>,
@@ -87,19 +88,34 @@ fn argument(text: &str, mesh: &BTreeMap<String, i64>) -> Outcome<Argument> {
     Ok(Argument { kind, dims })
 }
 
+/// The types of parameters or results, each of which has a `tensor<..>`.
+fn types(text: &str, mesh: &BTreeMap<String, i64>) -> Outcome<Vec<Argument>> {
+    let starts: Vec<usize> = text.match_indices("tensor<").map(|(at, _)| at).chain([text.len()]).collect();
+    starts.windows(2).map(|pair| argument(&text[pair[0]..pair[1]], mesh)).collect()
+}
+
 unsafe fn compiled(client: *mut PJRT_Client, module: &str, options: &[u8]) -> Outcome<Program> {
-    let mesh = mesh(module);
+    let (mesh, zeros) = (mesh(module), client::of(client).zeros);
     let main = module.split_once("@main(").map(|(_, rest)| rest).ok_or_else(|| wrong("it has no main"))?;
-    let head = main.split_once("->").map_or(main, |(head, _)| head);
-    let arguments = head.split("%arg").skip(1).map(|text| argument(text, &mesh)).collect::<Outcome<Vec<_>>>()?;
-    if let Some(at) = main.find("stablehlo.") {
-        return Err(wrong(format!("it has {}", main[at..].split(['(', '"', ' ']).next().unwrap_or_default())));
+    let (head, rest) = main.split_once("->").ok_or_else(|| wrong("its main returns nothing"))?;
+    let (head, outs) = (types(head, &mesh)?, types(rest.lines().next().unwrap_or_default(), &mesh)?);
+    let body = &main[..main.find("\n  }").unwrap_or(main.len())];
+    let computed = body.lines().skip(1).find(|line| line.contains("stablehlo.") || line.contains("call @"));
+    if let Some(line) = computed.filter(|_| !zeros) {
+        return Err(wrong(format!("it has `{}`", line.trim())));
     }
-    let results = main.split_once("return").map_or("", |(_, rest)| rest.split(':').next().unwrap_or_default());
-    let number = |name: &str| name.trim().strip_prefix("%arg").and_then(|n| n.parse().ok());
-    let returns: Vec<usize> = results.split(',').filter_map(number).collect();
-    let of = |i: &usize| arguments.get(*i).ok_or_else(|| wrong(format!("there is no argument {i}")));
-    let outs = returns.iter().map(of).collect::<Outcome<Vec<&Argument>>>()?;
+    let returned = body.rsplit_once("return").map_or("", |(_, rest)| rest.split(':').next().unwrap_or_default());
+    let number = |name: &str| name.trim().strip_prefix("%arg").and_then(|n| n.parse::<usize>().ok());
+    let returned: Vec<Option<usize>> = returned.split(',').map(number).collect();
+    let given = |(i, out): (usize, &Argument)| {
+        let number = returned.get(i).copied().flatten().filter(|number| head.get(*number) == Some(out));
+        if number.is_some() || zeros {
+            Ok(number)
+        } else {
+            Err(wrong("a result is no argument, or is divided otherwise"))
+        }
+    };
+    let returns = outs.iter().enumerate().map(given).collect::<Outcome<Vec<_>>>()?;
     let assignment = Options::decode(options).ok().and_then(|o| o.build?.assignment);
     let ids: Vec<i64> = assignment.map_or(vec![], |a| a.computations.into_iter().flat_map(|c| c.replicas).collect());
     let own = &client::of(client).own;
@@ -161,9 +177,15 @@ functions! {
     execute(args: PJRT_LoadedExecutable_Execute_Args) {
         let program = loaded(args.executable);
         for i in 0..program.devices.len().min(args.num_devices) {
+            let mut dims = program.dims.as_slice();
             for (out, argument) in program.returns.iter().enumerate() {
-                let given = *(*args.argument_lists.add(i)).add(*argument);
-                *(*args.output_lists.add(i)).add(out) = buffer::of(given).copy();
+                let (own, rest) = dims.split_at(program.ranks[out]);
+                dims = rest;
+                let made = match argument {
+                    Some(argument) => buffer::of(*(*args.argument_lists.add(i)).add(*argument)).copy(),
+                    None => buffer::zeros(program.types[out], own.to_vec()),
+                };
+                *(*args.output_lists.add(i)).add(out) = made;
             }
             if !args.device_complete_events.is_null() {
                 *args.device_complete_events.add(i) = happened();

@@ -91,6 +91,9 @@ pub type Program = Compiled<StepArgs<Tensor>, StepOut<Tensor>>;
 /// The program of a whole sequence: from tokens `[1, t]` to logits and hidden states.
 pub type Forward = Jit<(Decoder, Tensor), Box<ForwardFn>>;
 type ForwardFn = dyn Fn(Decoder, Tensor) -> (Tensor, Vec<Tensor>) + Send + Sync;
+/// The program of a batch of whole sequences: from tokens `[b, t]` to logits `[b, t, vocab]`.
+pub type Logits = Jit<(Decoder, Tensor), Box<LogitsFn>>;
+type LogitsFn = dyn Fn(Decoder, Tensor) -> Tensor + Send + Sync;
 
 /// The step that takes some tokens in and chooses the next one. `jit` compiles it per bucket: prefill and decode.
 pub fn step(shape: Shape) -> Step {
@@ -223,6 +226,22 @@ fn forward_of() -> Box<ForwardFn> {
         (logits, out.states.to_list().into_iter().chain([out.hidden]).collect())
     };
     Box::new(f)
+}
+
+/// The logits of a batch of whole sequences at every position, without a cache and without the states between layers.
+pub fn batch_logits() -> Logits {
+    jit(Box::new(logits_of) as Box<LogitsFn>).named("forward")
+}
+
+/// The logits of one device, of which it may have some columns.
+fn logits_of(model: Decoder, tokens: Tensor) -> Tensor {
+    let hidden = model.forward(model.whole(tokens)).hidden;
+    model.logits(hidden)
+}
+
+/// The types of the arguments of [`batch_logits`], for rows of `t` tokens.
+pub fn batch_logits_avals(model: &Decoder<Param>, dtype: DType, [rows, t]: [usize; 2]) -> (Decoder<Aval>, Aval) {
+    (model.map(|p| p.held(dtype)), Aval::new(DType::I32, [rows, t]))
 }
 
 /// The types of a step's arguments, for rows of `t` new tokens each and a cache of `slots`, of which the latest `spare`

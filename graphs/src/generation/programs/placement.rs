@@ -4,7 +4,9 @@
 //! [`raxla::parallel::tensor`]), and its rows of the batch (axis `data`). A cache is divided by the roles
 //! of its axes: `[batch, slots, kv_heads, head]` by both.
 //! Per layer and call two sums of activations go around, and at the end the logits of one position.
-use super::{Forward, Request, State, Step, StepFn, StepOut, forward_of, library::Pick, step_of};
+use super::{
+    Forward, Logits, LogitsFn, Request, State, Step, StepFn, StepOut, forward_of, library::Pick, logits_of, step_of,
+};
 use crate::{
     error::Result,
     models::{Caches, Decoder},
@@ -76,7 +78,9 @@ impl Placement {
         let rows = Entry::Axes(rules.axes("batch").to_vec());
         // (sizes that matter are those of heads and rows)
         let cache = model.cache(mesh.axis("data").unwrap_or(1), 1, 0, DType::F32).map(|p| rules.spec_of(p, mesh));
-        Ok(Placement { mesh: mesh.clone(), rules, params, by: Division { rows, cache } })
+        let logits = Param::new([mesh.axis("data").unwrap_or(1), 1, model.vocab()], ["batch", "length", "vocab"]);
+        let logits = rules.spec_of(&logits, mesh);
+        Ok(Placement { mesh: mesh.clone(), rules, params, by: Division { rows, cache, logits } })
     }
 
     /// The devices.
@@ -148,6 +152,18 @@ impl Placement {
         };
         jit(Box::new(g) as Box<_>).named("forward").on(&self.mesh).in_shardings(ins).out_shardings(P![])
     }
+    /// [`batch_logits`](super::batch_logits), by all devices: each has its rows and, where `model` divides the vocabulary, its columns.
+    pub fn batch_logits(&self) -> Logits {
+        let own = self.clone();
+        let ins = (self.params.leaves(), self.by.of_rows());
+        let (inner, outs) = (ins.clone(), self.by.logits.clone());
+        let divided = outs.clone();
+        let g = move |model: Decoder, tokens: Tensor| {
+            let one = |(model, tokens): (Decoder, Tensor)| logits_of(model, tokens);
+            own.each::<_, Tensor>(inner.clone(), divided.clone(), one)((model, tokens))
+        };
+        jit(Box::new(g) as Box<LogitsFn>).named("forward").on(&self.mesh).in_shardings(ins).out_shardings(outs)
+    }
     /// The program that repeats, leaves out, or exchanges rows: the compiler divides it.
     pub(crate) fn pick(&self, pick: Pick) -> Pick {
         let by = self.by.clone();
@@ -155,11 +171,12 @@ impl Placement {
     }
 }
 
-/// How rows are divided, and caches.
+/// How rows are divided, caches, and the logits of rows at all positions.
 #[derive(Clone, Debug)]
 struct Division {
     rows: Entry,
     cache: Caches<PartitionSpec>,
+    logits: PartitionSpec,
 }
 impl Division {
     fn of_rows(&self) -> PartitionSpec {

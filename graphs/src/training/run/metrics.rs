@@ -91,7 +91,8 @@ pub struct EvalRecord {
 /// The file, and what is in it.
 pub struct Metrics {
     path: PathBuf,
-    file: File,
+    /// `None` where another process writes it.
+    file: Option<File>,
     /// All lines.
     pub records: Vec<Record>,
 }
@@ -112,14 +113,20 @@ impl Metrics {
         }
         Draft::write(path, text.as_bytes()).map_err(Error::written(path))?;
         let file = File::options().append(true).open(path).map_err(Error::written(path))?;
-        Ok(Metrics { path: path.into(), file, records })
+        Ok(Metrics { path: path.into(), file: Some(file), records })
+    }
+    /// Of a process that leaves the file to another.
+    pub fn unwritten(path: &Path) -> Metrics {
+        Metrics { path: path.into(), file: None, records: vec![] }
     }
     /// Adds a line.
     ///
     /// # Errors
     /// A file that cannot be written.
     pub fn add(&mut self, record: Record) -> Result<()> {
-        self.file.write_all(line(&record).as_bytes()).map_err(Error::written(&self.path))?;
+        if let Some(file) = &mut self.file {
+            file.write_all(line(&record).as_bytes()).map_err(Error::written(&self.path))?;
+        }
         self.records.push(record);
         Ok(())
     }
@@ -128,7 +135,7 @@ impl Metrics {
     /// # Errors
     /// What the system says.
     pub fn sync(&mut self) -> Result<()> {
-        self.file.sync_data().map_err(Error::written(&self.path))
+        self.file.as_ref().map_or(Ok(()), |file| file.sync_data().map_err(Error::written(&self.path)))
     }
     /// Takes off what was written after this step.
     ///
@@ -136,7 +143,10 @@ impl Metrics {
     /// As [`Metrics::open`].
     pub fn cut(&mut self, step: u64) -> Result<()> {
         self.sync()?;
-        *self = Metrics::open(&self.path.clone(), step)?;
+        match self.file {
+            Some(_) => *self = Metrics::open(&self.path.clone(), step)?,
+            None => self.records.retain(|record| record.step <= step),
+        }
         Ok(())
     }
 }

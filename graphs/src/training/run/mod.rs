@@ -41,6 +41,7 @@ mod open;
 mod plots;
 mod site;
 mod steps;
+mod together;
 mod trainer;
 
 pub use changes::Change;

@@ -6,6 +6,7 @@ use super::{
     events::Events,
     keep::{self, Place},
     metrics::Metrics,
+    together::Together,
     trainer::{RunState, Trainer},
 };
 use crate::{
@@ -76,6 +77,8 @@ pub(super) struct Inner {
     pub saved: Option<u64>,
     /// Steps in a row whose numbers were not finite.
     pub skipped: u64,
+    /// The other processes of the run.
+    pub together: Together,
 }
 
 impl Run {
@@ -89,9 +92,11 @@ impl Run {
     /// Opens everything that a run needs, and what there is of an earlier one.
     ///
     /// # Errors
-    /// What is wrong with configuration, model, data, folder or checkpoints.
+    /// What is wrong with configuration, model, data, folder or checkpoints. Where this process has joined others
+    /// ([`distributed`](raxla::distributed)), all open the same run over a mesh of the devices of all.
     pub fn open(config: RunConfig, options: RunOptions, report: &mut Reporter) -> Result<Run> {
         config.build(config.steps, None)?;
+        let together = Together::new(&config, &options)?;
         let folder = config.checkpoint.folder.clone().unwrap_or_else(|| config.out.join("checkpoints"));
         refuse_old(&folder, options.resume)?;
         // (before a model is fetched)
@@ -129,9 +134,10 @@ impl Run {
         let evaluates = config.eval.every > 0 && !input.held_out.sets.is_empty();
         let evaluation = || trainer.evaluation(&built, &options, input.held_out.segments);
         let evaluation = evaluates.then(evaluation).transpose()?;
-        let metrics = Metrics::open(&config.out.join("metrics.jsonl"), start.step)?;
+        let path = config.out.join("metrics.jsonl");
+        let metrics = if together.first() { Metrics::open(&path, start.step)? } else { Metrics::unwritten(&path) };
         let events = || Events::create(&config.out.join("tensorboard"), start.step);
-        let events = config.log.tensorboard.then(events).transpose()?;
+        let events = (config.log.tensorboard && together.first()).then(events).transpose()?;
         let saved = (start.step > 0).then_some(start.step);
         let mut inner = Inner {
             peak_flops: None,
@@ -151,8 +157,10 @@ impl Run {
             place: start,
             saved,
             skipped: 0,
+            together,
         };
         inner.input.train.seek(&inner.place.position)?;
+        inner.together.meet("the first step of a run")?;
         Ok(Run { arrays, inner })
     }
     /// Steps that have been taken.

@@ -46,7 +46,8 @@ impl Run {
         }
         let mut loss = None;
         while inner.place.step < inner.steps {
-            if inner.options.stop.load(Ordering::Relaxed) {
+            let asked = inner.options.stop.load(Ordering::Relaxed);
+            if inner.together.stops(asked)? {
                 inner.save(&arrays, None, report)?;
                 inner.wait(report)?;
                 inner.metrics.sync()?;
@@ -205,7 +206,7 @@ impl Inner {
         Ok(())
     }
     fn draw(&self) -> Result<()> {
-        if !self.config.log.plots {
+        if !self.config.log.plots || !self.together.first() {
             return Ok(());
         }
         plots::draw(&self.config.out, &self.metrics.records, &self.config.out.display().to_string())
@@ -263,7 +264,8 @@ impl Inner {
         self.draw()?;
         let trained = if self.built.schedule_free { averaged(arrays, &self.options)? } else { arrays.0.clone() };
         let files = (&self.hf, &self.generation, &*self.tokenizer);
-        let path = self.trainer.save(&trained, &self.config, files, &self.options.client)?;
+        let path = self.trainer.save(&trained, &self.config, files, &self.options.client, self.together.first())?;
+        self.together.meet("the model that was trained")?;
         report(&Event::Model { path: path.clone() });
         Ok(path)
     }

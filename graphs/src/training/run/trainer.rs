@@ -299,14 +299,20 @@ impl Trainer {
         }
     }
 
-    /// Writes what was trained into the folder of the run: `model`, or of corrections `adapter`.
+    /// Writes what was trained into the folder of the run: `model`, or of corrections `adapter`. Of several processes the first does,
+    /// to which the others give their parts.
     pub(super) fn save(
         &self,
         trained: &Trained<Array>,
         config: &RunConfig,
         files: (&HfConfig, &GenerationConfig, &Tokenizer),
         client: &Client,
+        first: bool,
     ) -> Result<PathBuf> {
+        if !first {
+            trained.leaves().iter().try_for_each(|array| array.all_gathered().map(drop))?;
+            return Ok(config.out.join(if config.lora.is_some() { "adapter" } else { "model" }));
+        }
         let (hf, generation, tokenizer) = files;
         let clear = |name: &str| {
             let path = config.out.join(name);

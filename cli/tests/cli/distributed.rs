@@ -1,0 +1,82 @@
+//! Commands of several processes, over the devices of the mock plugin, which meet in a stand-in of etcd. What programs compute there is
+//! zeros: this is about who reads, saves and writes what.
+use crate::{
+    common::{Outcome, assert_calm, assert_holds, fails, read_tensors},
+    train::Place,
+};
+use std::{
+    env, fs,
+    process::{Child, Command},
+};
+
+#[path = "../../../tests/distributed/gateway.rs"]
+mod gateway;
+use gateway::Gateway;
+
+/// So many processes of these commands, each with two devices.
+fn start(gateway: &Gateway, commands: Vec<Command>) -> Vec<Child> {
+    let plugin = env::current_exe().unwrap().parent().unwrap().join("libraxla_mock_plugin.so");
+    let count = commands.len().to_string();
+    let one = |(i, mut command): (usize, Command)| {
+        command.args(["--coordinator", &gateway.address, "--num-processes", &count, "--process-id", &i.to_string()]);
+        command.args(["--plugin-option", "mock_zeros=true", "--device"]).arg(&plugin);
+        command.spawn().unwrap()
+    };
+    commands.into_iter().enumerate().map(one).collect()
+}
+fn end(children: Vec<Child>) -> Vec<Outcome> {
+    children.into_iter().map(|child| child.wait_with_output().unwrap().into()).collect()
+}
+
+#[test]
+fn processes_train_together() {
+    let (place, gateway) = (Place::new(6), Gateway::start());
+    let train = |more: &[&str]| place.train("run", &[&["--mesh", "data=2,fsdp=2"], more].concat());
+    let outcomes = end(start(&gateway, vec![train(&[]), train(&[])]));
+    for (i, outcome) in outcomes.iter().enumerate() {
+        assert_eq!(outcome.code, Some(0), "process {i}: {}", outcome.stderr);
+        assert_calm(&outcome.stderr);
+    }
+    // one of them tells
+    assert_holds(&outcomes[0].stderr, &["step 1/6", "step 4 is saved", "6 steps"]);
+    assert_eq!((&*outcomes[1].stdout, outcomes[1].stderr.contains("step")), ("", false), "{}", outcomes[1].stderr);
+    assert_eq!((place.losses("run").len(), place.steps("run")), (6, vec![4, 6]));
+    // checkpoints are of both, and whole; so is the model
+    let last = raxla::checkpoint::Checkpoint::open(place.path("run").join("checkpoints/step_00000006")).unwrap();
+    last.verify().unwrap();
+    let model = read_tensors(&place.path("run").join("model/model.safetensors"));
+    assert!(model.values().any(|(_, dims, _)| dims[..] == [256, 32]), "the embedding of 256 bytes");
+    // they go on together
+    let outcomes =
+        end(start(&gateway, vec![train(&["--resume", "--steps", "8"]), train(&["--resume", "--steps", "8"])]));
+    assert!(outcomes.iter().all(|outcome| outcome.code == Some(0)), "{}", outcomes[0].stderr);
+    assert_eq!((place.losses("run").len(), place.steps("run").last()), (8, Some(&8)));
+    fs::remove_dir_all(place.path("run")).unwrap();
+}
+
+#[test]
+fn processes_that_cannot_train_together_are_told_why() {
+    let (place, gateway) = (Place::new(2), Gateway::start());
+    let four = ["--mesh", "data=4"];
+    for (one, two, wanted) in [
+        (
+            &four[..],
+            &["--mesh", "data=4", "--lr", "1"][..],
+            "the processes are to train differently: `\"learning_rate\": ",
+        ),
+        (
+            &[][..],
+            &[][..],
+            "a run of 2 processes needs a mesh of the devices of all\n  help: say how the 4 devices are used",
+        ),
+        (&["--mesh", "data=2"], &["--mesh", "data=2"], "no device of the mesh data=2 is one of process 1, of 2"),
+    ] {
+        let commands = vec![place.train("run", one), place.train("run", two)];
+        for outcome in end(start(&gateway, commands)) {
+            assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
+            assert_holds(&outcome.stderr, &[wanted]);
+        }
+    }
+    let mut alone = place.train("run", &["--num-processes", "2", "--process-id", "0"]);
+    fails(&mut alone, 1, &["nobody says where the store is"]);
+}
