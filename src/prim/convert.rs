@@ -51,6 +51,11 @@ impl Primitive for Convert {
             let attrs = "comparison_direction = #stablehlo<comparison_direction NE>";
             return vec![cx.op("compare", &[x[0].clone(), zero], attrs, &y[0])];
         }
+        // (XLA takes the largest number of a format without infinities for one, and makes the largest integer of it)
+        if x[0].aval.dtype == DType::F4E2M1FN && self.to.is_int() {
+            let wide = cx.op("convert", x, "", &y[0].with_dtype(DType::BF16));
+            return vec![cx.op("convert", &[wide], "", &y[0])];
+        }
         vec![cx.op("convert", x, "", &y[0])]
     }
     fn fold(&self, x: &Splats) -> Option<Known> {
