@@ -123,9 +123,7 @@ fn gradients_see_no_padding() {
 #[test]
 fn every_dtype_and_axis_is_padded_and_cut() {
     use DType::*;
-    for dtype in
-        [Bool, I4, U4, I8, I16, I32, I64, U8, U16, U32, U64, F8E3M4, F8E4M3FN, F8E5M2, F8E5M2FNUZ, BF16, F16, F32, F64]
-    {
+    for dtype in [Bool, I4, U4, I8, I16, I32, I64, U8, U16, U32, U64, F8E4M3FN, F8E5M2, BF16, F16, F32, F64] {
         let value = |dims: [usize; 3]| {
             let size = dims.iter().product();
             Host::ints(dtype, dims, (0..size).map(|i| (i % 2) as i128).collect())

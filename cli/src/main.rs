@@ -18,6 +18,7 @@ mod perplexity;
 mod plan;
 mod plugin;
 mod probe;
+mod profile;
 mod pull;
 mod report;
 mod run;
@@ -99,6 +100,7 @@ enum Command {
     Train(train::Args),
     Eval(eval::Args),
     Hlo(hlo::Args),
+    Profile(profile::Args),
     Bench(bench::Args),
     Tune(tune::Args),
     Plan(plan::Args),
@@ -174,6 +176,7 @@ fn main() -> ExitCode {
         Command::Train(a) => a.run(global),
         Command::Eval(a) => a.run(global),
         Command::Hlo(a) => a.run(global),
+        Command::Profile(a) => a.run(global),
         Command::Bench(a) => a.run(global),
         Command::Tune(a) => a.run(global),
         Command::Plan(a) => a.run(global),

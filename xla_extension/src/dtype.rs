@@ -121,9 +121,9 @@ impl DType {
         self as usize >= DType::F4E2M1FN as usize && !self.is_complex()
     }
 
-    /// Whether this is a float that programs keep, move and convert, but do not compute with: blocks of f4e2m1fn, and their scales.
+    /// Whether this is a float that programs keep, move and convert, but do not compute with: those of 4 and 8 bits but f8e4m3fn and f8e5m2.
     pub const fn is_storage(self) -> bool {
-        matches!(self, DType::F4E2M1FN | DType::F8E8M0FNU)
+        self.is_float() && self.bits() <= 8 && !matches!(self, DType::F8E4M3FN | DType::F8E5M2)
     }
 
     /// Whether elements are complex numbers.
@@ -269,7 +269,7 @@ mod tests {
                 "f64"
             ]
         );
-        assert_eq!(of(DType::is_storage), ["f4e2m1fn", "f8e8m0fnu"]);
+        assert_eq!(of(|d| d.is_float() && d.bits() <= 8 && !d.is_storage()), ["f8e4m3fn", "f8e5m2"]);
         assert_eq!(of(DType::is_int), ["i4", "u4", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64"]);
         assert_eq!(of(|d| d.is_signed() && d.is_int()), ["i4", "i8", "i16", "i32", "i64"]);
         assert_eq!(of(DType::is_complex), ["c64", "c128"]);
