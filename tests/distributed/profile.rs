@@ -20,3 +20,24 @@ fn a_profile_is_what_the_plugin_recorded() {
     assert_eq!(events.iter().filter(|e| e["ph"] == "X").count(), 2);
     assert_eq!(events[1]["args"]["name"], track);
 }
+
+#[test]
+fn without_a_profiler_each_operation_is_timed_alone() {
+    let client = raxla::runtime::client().unwrap();
+    let f = |w: Tensor, x: Tensor| {
+        let step = |h: Tensor, ()| ((h.matmul(w)).tanh(), h.sum(0));
+        raxla::scan_with(raxla::ScanOptions { length: Some(3), ..Default::default() }, step, x, ())
+    };
+    let w = Array::on(&client, [4, 4], &[0.1f32; 16]).unwrap();
+    let x = Array::on(&client, [4], &[1f32; 4]).unwrap();
+    let f = jit(f).named("f").donate([1]);
+    let want = f.call((&w, &x)).unwrap().0.to_vec::<f32>().unwrap();
+    let profile = f.profile((&w, x.clone())).unwrap();
+    assert_eq!((profile.source, profile.note.as_deref(), &*profile.platform), (ProfileSource::Operations, None, "cpu"));
+    let operations = profile.operations();
+    let scan =
+        operations.iter().find(|(t, _, _)| t.name.starts_with("scan f32[4]")).expect("the loop is one operation");
+    assert!(scan.1 == 1 && scan.0.at.starts_with("tests/distributed/profile.rs:"), "{scan:?}");
+    // what was given is still there
+    assert_eq!(f.call((&w, &x)).unwrap().0.to_vec::<f32>().unwrap(), want);
+}
