@@ -30,7 +30,7 @@ fn without_a_profiler_each_operation_is_timed_alone() {
     };
     let w = Array::on(&client, [4, 4], &[0.1f32; 16]).unwrap();
     let x = Array::on(&client, [4], &[1f32; 4]).unwrap();
-    let f = jit(f).named("f").donate([1]);
+    let f = jit(f).named("f");
     let want = f.call((&w, &x)).unwrap().0.to_vec::<f32>().unwrap();
     let profile = f.profile((&w, x.clone())).unwrap();
     assert_eq!((profile.source, profile.note.as_deref(), &*profile.platform), (ProfileSource::Operations, None, "cpu"));
