@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Regenerates what xla_extension commits so that `cargo build` needs neither libclang nor protoc:
-#   xla_extension/src/sys/bindings.rs   the PJRT C API, four of its extensions and the XLA FFI C API
+#   xla_extension/src/sys/bindings.rs   the PJRT C API, five of its extensions and the XLA FFI C API
 #   xla_extension/src/proto.rs          the protobuf messages of xla_extension/proto/xla.proto
 # Needs: pip, cargo, libclang (Debian: libclang-dev) and protoc (Debian: protobuf-compiler).
 set -euo pipefail
@@ -27,13 +27,14 @@ cat >"$work/all.h" <<'HEADERS'
 #include "xla/pjrt/c/pjrt_c_api_ffi_extension.h"
 #include "xla/pjrt/c/pjrt_c_api_layouts_extension.h"
 #include "xla/pjrt/c/pjrt_c_api_memory_descriptions_extension.h"
+#include "xla/pjrt/c/pjrt_c_api_profiler_extension.h"
 #include "xla/pjrt/c/pjrt_c_api_shardings_extension.h"
 #include "xla/ffi/api/c_api.h"
 HEADERS
 
 bindings=xla_extension/src/sys/bindings.rs
 "$tools/bin/bindgen" "$work/all.h" \
-    --allowlist-item '(PJRT|XLA_FFI)_.*' --blocklist-function XLA_FFI_GetApi \
+    --allowlist-item '(PJRT|PLUGIN|XLA_FFI)_.*' --blocklist-function XLA_FFI_GetApi \
     --default-enum-style consts --no-prepend-enum-name --with-derive-default --no-doc-comments --no-layout-tests \
     --disable-header-comment --rust-target 1.85 --rust-edition 2024 -o "$work/raw.rs" -- -I "$include"
 {

@@ -67,6 +67,21 @@ VALUES = {
     "rfreq_even": (lambda x: fft.rfftfreq(6, 0.1), [real(1)]),
     "rfreq_odd": (lambda x: fft.rfftfreq(7, 2.0), [real(1)]),
     "long_prime": (fft.fft, [cplx(67)]),
+    "empty_batch": (fft.fft, [cplx(0, 4)]),
+    "empty_line": (lambda x: fft.fft(x, norm="ortho"), [cplx(3, 0)]),
+    "empty_inverse": (lambda x: fft.ifft(x, axis=0), [real(0, 2)]),
+    "empty_filled": (lambda x: fft.fft(x, n=4), [cplx(0)]),
+    "empty_batch_real": (fft.rfft, [real(0, 5)]),
+    "empty_to_real": (fft.irfft, [cplx(2, 0)]),
+    "one_to_real": (fft.irfft, [cplx(2, 1)]),
+    "empty_hermitian": (fft.hfft, [cplx(1)]),
+    "empty_fft2": (fft.fft2, [cplx(2, 3, 0)]),
+    "empty_rfft2": (fft.rfft2, [real(0, 3)]),
+    "empty_irfft2": (fft.irfft2, [cplx(0, 3)]),
+    "empty_rfftn": (lambda x: fft.rfftn(x, axes=(1, 0, 2)), [real(2, 0, 4)]),
+    "empty_fftn_four": (fft.fftn, [cplx(2, 1, 0, 3)]),
+    "empty_shift": (fft.fftshift, [real(0, 3)]),
+    "freq_none": (lambda x: fft.fftfreq(0), [real(1)]),
 }
 
 out = {name: case(*c) for name, c in CASES.items()}

@@ -92,7 +92,9 @@ impl Asked<'_> {
         if let (FftType::Irfft, None, Some(last)) = (self.kind, self.sizes, sizes.last_mut()) {
             *last = 2 * last.saturating_sub(1);
         }
-        if sizes.contains(&0) {
+        // (an axis that has no elements stays empty, unless a size is asked for; of no real numbers there is no spectrum)
+        let asked = self.sizes.is_some_and(|sizes| sizes.contains(&0));
+        if asked || (self.kind == FftType::Rfft && sizes.last() == Some(&0)) {
             self.wrong(
                 x,
                 format!("there is no transform of {sizes:?} numbers"),
@@ -100,6 +102,19 @@ impl Asked<'_> {
             );
         }
         sizes
+    }
+    /// What transforms over last axes of these sizes give, of which one is 0.
+    #[track_caller]
+    fn empty(&self, x: Tensor, sizes: &[usize]) -> Tensor {
+        let (mut ends, dtype) = (sizes.to_vec(), x.dtype());
+        let dtype = match (self.kind, dtype.complex()) {
+            (FftType::Irfft, _) => dtype.real(),
+            (_, complex) => complex.unwrap_or(dtype),
+        };
+        if let (FftType::Rfft, Some(last)) = (self.kind, ends.last_mut()) {
+            *last = *last / 2 + 1;
+        }
+        prim::zeros([&x.dims()[..x.rank() - sizes.len()], &ends].concat(), dtype)
     }
     #[track_caller]
     fn apply(&self, x: Tensor) -> Tensor {
@@ -114,6 +129,9 @@ impl Asked<'_> {
         let order = [other_axes(x.rank(), &axes), axes.clone()].concat();
         let x = x.transpose(&*order);
         let sizes = self.sizes(x, axes.len());
+        if sizes.contains(&0) {
+            return self.empty(x, &sizes).transpose(inverse(&order));
+        }
         let y = over_last(sized(x, self.kind, &sizes), self.kind, &sizes);
         let points = sizes.iter().product::<usize>() as f64;
         let done = if matches!(self.kind, FftType::Ifft | FftType::Irfft) { 1.0 / points } else { 1.0 };
@@ -195,7 +213,7 @@ macro_rules! over_several {
 }
 along_one! {
     /// The discrete Fourier transform along an axis: y\[k\] = Σ x\[j\] exp(-2πi jk/n). `x` is cut, or filled with zeros, to `n` elements
-    /// along it. JAX: `jnp.fft.fft`.
+    /// along it; an axis without elements stays so. JAX: `jnp.fft.fft`.
     ///
     /// ```
     /// use raxla::{Complex32, fft, fft::Norm, prelude::*};
@@ -206,7 +224,7 @@ along_one! {
     /// ```
     ///
     /// # Errors
-    /// No such axis; no elements along it; dtypes other than f32, f64, c64 and c128.
+    /// No such axis; 0 as `n`; dtypes other than f32, f64, c64 and c128.
     fft, Fft, false;
     /// The inverse of [`fft`]: x\[j\] = Σ y\[k\] exp(2πi jk/n) / n. JAX: `jnp.fft.ifft`.
     ///
@@ -232,7 +250,7 @@ along_one! {
     /// ```
     ///
     /// # Errors
-    /// As [`fft`]; complex numbers.
+    /// As [`fft`]; complex numbers; no elements along the axis.
     rfft, Rfft, false;
     /// The inverse of [`rfft`]: `n` real numbers (by default 2(m - 1)) from the first n/2 + 1 numbers of their spectrum; the imaginary part
     /// of the first, and for an even `n` of the last, has no effect. JAX: `jnp.fft.irfft`.
@@ -246,7 +264,7 @@ along_one! {
     /// ```
     ///
     /// # Errors
-    /// As [`fft`]; one number alone, if `n` is not given.
+    /// As [`fft`].
     irfft, Irfft, true;
 }
 over_two! {
@@ -406,6 +424,9 @@ pub fn ihfft(x: Tensor, n: Option<usize>, axis: isize, norm: Norm) -> Tensor {
 #[track_caller]
 pub fn fftfreq(n: usize, d: f64, dtype: DType) -> Tensor {
     let _at = At::op("fftfreq");
+    if n == 0 && dtype.is_float() {
+        return prim::zeros([0], dtype);
+    }
     let k = iota([n], DType::I32, 0);
     frequencies("fftfreq", where_(k.lt(n.div_ceil(2)), k, k - n), n, d, dtype)
 }

@@ -490,3 +490,18 @@ fn every_method_takes_them_or_refuses() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert!(refused.len() > 30 && METHODS.len() - refused.len() > 60, "refused: {refused:?}");
 }
+
+#[test]
+fn files_of_complex_numbers_are_not_read_as_floats() {
+    let path = std::env::temp_dir().join(format!("complex-{}.safetensors", std::process::id()));
+    let x = Array::from_slice([2], &[Complex32::new(1.0, 2.0), Complex32::new(0.0, -1.0)]).unwrap();
+    tree::save(&x, &path).unwrap();
+    assert_eq!(tree::load(x.aval(), &path).unwrap().to_vec::<Complex32>().unwrap(), x.to_vec::<Complex32>().unwrap());
+    for dims in [vec![2], vec![4], vec![2, 2]] {
+        let like = Aval::new(DType::F32, dims);
+        let error = tree::load(&like, &path).map(drop).unwrap_err().to_string();
+        assert!(error.contains(&format!("is c64[2] and not {like}")), "{error}");
+        assert!(error.contains("load it like the tree that was saved"), "{error}");
+    }
+    std::fs::remove_file(path).unwrap();
+}

@@ -367,9 +367,9 @@ fn a_check_names_the_leaf_the_element_and_the_line() {
 
 #[test]
 fn every_float_dtype_is_checked() {
-    for d in DType::ALL.into_iter().filter(|d| d.is_float()) {
+    for d in DType::ALL.into_iter().filter(|d| d.is_float() && !d.is_storage()) {
         let f = jit(move |x: Tensor| debug_check(x.cast(d), "x"));
-        f.call((array(&[0.0, -0.0, 1.5, 448.0, -1.0]),)).unwrap();
+        f.call((array(&[0.0, -0.0, 1.5, 15.0, -1.0]),)).unwrap();
         let e = f.call((array(&[0.0, 1.0, 2.0, 3.0, f32::NAN]),)).unwrap_err();
         assert!(e.to_string().contains("has 1 NaN of 5 elements, the first at [4]"), "{d}: {e}");
     }

@@ -92,6 +92,21 @@ fn cases() -> Vec<(&'static str, Function)> {
         ("grad_of_power", |x| vec![grad(|x: Tensor| fft::fft(x, None, -1, BACKWARD).abs().powi(4).sum(..))(x[0])]),
         ("grad_of_filter", |x| vec![grad(|x: Tensor| filtered(x).powi(3).sum(..))(x[0])]),
         ("holomorphic", |x| vec![holomorphic::grad(|x: Tensor| fft::fft(x, None, -1, BACKWARD).powi(2).sum(..))(x[0])]),
+        ("empty_batch", |x| vec![fft::fft(x[0], None, -1, BACKWARD)]),
+        ("empty_line", |x| vec![fft::fft(x[0], None, -1, ORTHO)]),
+        ("empty_inverse", |x| vec![fft::ifft(x[0], None, 0, BACKWARD)]),
+        ("empty_filled", |x| vec![fft::fft(x[0], Some(4), -1, BACKWARD)]),
+        ("empty_batch_real", |x| vec![fft::rfft(x[0], None, -1, BACKWARD)]),
+        ("empty_to_real", |x| vec![fft::irfft(x[0], None, -1, BACKWARD)]),
+        ("one_to_real", |x| vec![fft::irfft(x[0], None, -1, BACKWARD)]),
+        ("empty_hermitian", |x| vec![fft::hfft(x[0], None, -1, BACKWARD)]),
+        ("empty_fft2", |x| vec![fft::fft2(x[0], None, [-2, -1], BACKWARD)]),
+        ("empty_rfft2", |x| vec![fft::rfft2(x[0], None, [-2, -1], BACKWARD)]),
+        ("empty_irfft2", |x| vec![fft::irfft2(x[0], None, [-2, -1], BACKWARD)]),
+        ("empty_rfftn", |x| vec![fft::rfftn(x[0], None, Some(&[1, 0, 2]), BACKWARD)]),
+        ("empty_fftn_four", |x| vec![fft::fftn(x[0], None, None, BACKWARD)]),
+        ("empty_shift", |x| vec![fft::fftshift(x[0], None)]),
+        ("freq_none", |x| beside(x[0], fft::fftfreq(0, 1.0, DType::F64))),
         ("freq_even", |x| beside(x[0], fft::fftfreq(6, 0.5, DType::F64))),
         ("freq_odd", |x| beside(x[0], fft::fftfreq(5, 1.0, DType::F64))),
         ("rfreq_even", |x| beside(x[0], fft::rfftfreq(6, 0.1, DType::F64))),
@@ -115,8 +130,8 @@ fn what_cannot_be_transformed_is_refused() {
     check(refused(DType::C64, &[4], |x| fft::rfft(x, None, -1, BACKWARD)), "use `fft` for complex numbers");
     check(refused(DType::BF16, &[4], |x| fft::rfft(x, None, -1, BACKWARD)), "rfft of bf16[4]: bf16 is not f32 or f64");
     check(refused(DType::F32, &[4], |x| fft::fft(x, None, 1, BACKWARD)), "it has not all of the axes [1]");
-    check(refused(DType::F32, &[0], |x| fft::fft(x, None, 0, BACKWARD)), "there is no transform of [0] numbers");
-    check(refused(DType::F32, &[1], |x| fft::irfft(x, None, 0, BACKWARD)), "there is no transform of [0] numbers");
+    check(refused(DType::F32, &[3, 0], |x| fft::rfft(x, None, 1, BACKWARD)), "there is no transform of [0] numbers");
+    check(refused(DType::F32, &[0], |x| fft::ihfft(x, None, 0, BACKWARD)), "there is no transform of [0] numbers");
     check(refused(DType::F32, &[4], |x| fft::fft(x, Some(0), 0, BACKWARD)), "there is no transform of [0] numbers");
     check(refused(DType::F32, &[2, 2], |x| fft::fft2(x, None, [1, -1], BACKWARD)), "an axis is named twice in [1, 1]");
     check(

@@ -45,6 +45,7 @@ mod remat;
 mod rules;
 mod shard_map;
 mod sharded_arrays;
+mod small_floats;
 mod table;
 mod trace_errors;
 mod transform;

@@ -82,7 +82,7 @@ fn the_message_is_whole() {
 
 #[test]
 fn that_fit_mean_the_same_in_every_dtype() -> Result<()> {
-    for dtype in DType::ALL.into_iter().filter(|d| *d != DType::Bool && !d.is_complex()) {
+    for dtype in DType::ALL.into_iter().filter(|d| *d != DType::Bool && !d.is_complex() && !d.is_storage()) {
         let f = move |x: Tensor| (x.cast(dtype).clip(1, 3.0) + 2u8).cast(DType::F32);
         let y = jit(f).call((Array::from_slice([4], &[0f32, 1., 2., 5.])?,))?;
         assert_eq!(y.to_vec::<f32>()?, [3., 3., 4., 5.], "{dtype}");

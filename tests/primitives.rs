@@ -14,8 +14,9 @@ fn tolerance(d: DType) -> f64 {
         DType::F32 => 3e-6,
         DType::F16 => 2e-3,
         DType::BF16 => 1.6e-2,
-        DType::F8E4M3FN => 0.13,
-        DType::F8E5M2 => 0.26,
+        DType::F8E3M4 => 0.065,
+        DType::F8E5M2 | DType::F8E5M2FNUZ => 0.26,
+        d if d.is_float() => 0.13,
         _ => 0.0,
     }
 }

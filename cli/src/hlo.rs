@@ -65,13 +65,13 @@ Examples:
 /// The most of what programs are shaped by: sizes, which are products of these, can still be counted.
 const MOST: usize = 1 << 20;
 
-fn count(number: &str) -> std::result::Result<usize, String> {
+pub fn count(number: &str) -> std::result::Result<usize, String> {
     let wrong = || format!("it must be a whole number from 1 to {MOST}");
     number.parse().ok().filter(|n| (1..=MOST).contains(n)).ok_or_else(wrong)
 }
 
 #[derive(Clone, Copy, ValueEnum, PartialEq)]
-enum Program {
+pub enum Program {
     Prefill,
     Decode,
     Train,

@@ -21,6 +21,7 @@ mod perplexity;
 mod plan;
 mod plugin;
 mod probe;
+mod profile;
 mod pull;
 mod report;
 mod run;
@@ -102,6 +103,7 @@ enum Command {
     Train(train::Args),
     Eval(eval::Args),
     Hlo(hlo::Args),
+    Profile(profile::Args),
     Bench(bench::Args),
     Tune(tune::Args),
     Plan(plan::Args),
@@ -177,6 +179,7 @@ fn main() -> ExitCode {
         Command::Train(a) => a.run(global),
         Command::Eval(a) => a.run(global),
         Command::Hlo(a) => a.run(global),
+        Command::Profile(a) => a.run(global),
         Command::Bench(a) => a.run(global),
         Command::Tune(a) => a.run(global),
         Command::Plan(a) => a.run(global),

@@ -56,6 +56,9 @@ fn every_float_dtype_is_converted_with_one_rounding() {
         ("bf16", Dtype::BF16, values.iter().flat_map(|v| bf16::from_f64(*v).to_le_bytes()).collect()),
         ("f8e5m2", Dtype::F8_E5M2, vec![0x00, 0x80, 0x3c, 0xc1, 0x2e, 0x01, 0x7b, 0x3c, 0x7c]),
         ("f8e4m3fn", Dtype::F8_E4M3, vec![0x00, 0x80, 0x38, 0xc2, 0x1d, 0x01, 0x7e, 0x38, 0x30]),
+        ("f8e4m3fnuz", Dtype::F8_E4M3FNUZ, vec![0x00, 0x40, 0xc0, 0x25, 0x01, 0x7f, 0x40, 0x38, 0x80]),
+        ("f8e5m2fnuz", Dtype::F8_E5M2FNUZ, vec![0x00, 0x40, 0xc0, 0x32, 0x01, 0x7f, 0x40, 0x3c, 0x44]),
+        ("f8e8m0fnu", Dtype::F8_E8M0, vec![0x7f, 0x80, 0x7e, 0x01, 0xfe, 0x7f, 0x82, 0x70, 0x90]),
         ("i64", Dtype::I64, (0..9i64).flat_map(|v| v.to_le_bytes()).collect()),
     ];
     let dir = tempfile::tempdir().unwrap();
@@ -70,7 +73,11 @@ fn every_float_dtype_is_converted_with_one_rounding() {
     assert_eq!(as_f64("f64"), values);
     assert_eq!(as_f64("f8e5m2"), [0.0, -0.0, 1.0, -2.5, 0.09375, 2f64.powi(-16), 57344.0, 1.0, f64::INFINITY]);
     assert_eq!(as_f64("f8e4m3fn"), [0.0, -0.0, 1.0, -2.5, 0.1015625, 2f64.powi(-9), 448.0, 1.0, 0.5]);
-    for (name, dtype, bytes) in stored.iter().filter(|s| s.1 != Dtype::I64) {
+    assert_eq!(as_f64("f8e4m3fnuz")[..7], [0.0, 1.0, -1.0, 0.1015625, 2f64.powi(-10), 240.0, 1.0]);
+    assert!(as_f64("f8e4m3fnuz")[8].is_nan());
+    assert_eq!(as_f64("f8e5m2fnuz"), [0.0, 1.0, -1.0, 0.09375, 2f64.powi(-17), 57344.0, 1.0, 0.5, 2.0]);
+    assert_eq!(as_f64("f8e8m0fnu")[..4], [1.0, 2.0, 0.5, 2f64.powi(-126)]);
+    for (name, dtype, bytes) in stored.iter().filter(|s| !matches!(s.1, Dtype::I64 | Dtype::F8_E4M3FNUZ)) {
         let exact = as_f64(name);
         assert_eq!(weights.info(name).unwrap().dims, [3, 3]);
         assert_eq!(weights.info(name).unwrap().encoding.to_string(), *name);
@@ -81,9 +88,21 @@ fn every_float_dtype_is_converted_with_one_rounding() {
         let f16s: Vec<u8> = exact.iter().flat_map(|v| f16::from_f64(*v).to_le_bytes()).collect();
         assert_eq!(weights.read(name, DType::F16).unwrap(), f16s, "{name}");
     }
-    assert_eq!(weights.read("i64", DType::I64).unwrap(), stored[6].2);
+    assert_eq!(weights.read("i64", DType::I64).unwrap(), stored[9].2);
     let error = weights.read("i64", DType::F32).unwrap_err().to_string();
     assert!(error.contains("`i64`") && error.contains("stored as i64 and cannot be read as f32"), "{error}");
+    // complex numbers are not taken for floats of twice as many
+    let spectrum = dir.path().join("spectrum.safetensors");
+    let view = TensorView::new(Dtype::C64, vec![2], &[0; 16]).unwrap();
+    safetensors::serialize_to_file([("filter", view)], None, &spectrum).unwrap();
+    let complex = Weights::open(&spectrum).unwrap();
+    assert_eq!(complex.info("filter").unwrap().encoding.to_string(), "C64");
+    for dtype in [DType::F32, DType::BF16] {
+        let error = complex.read("filter", dtype).unwrap_err().to_string();
+        assert!(error.contains("`filter`") && error.contains("spectrum.safetensors"), "{error}");
+        assert!(error.contains(&format!("stored as C64 and cannot be read as {dtype}")), "{error}");
+        assert!(error.contains("help: take a checkpoint with weights in bf16, f16 or f32"), "{error}");
+    }
     let error = weights.read_f32("absent").unwrap_err().to_string();
     assert!(error.contains("`absent`") && error.contains("no such tensor"), "{error}");
     let mut wrong = [0; 8];

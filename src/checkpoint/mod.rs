@@ -136,6 +136,6 @@ fn stored(dtype: DType) -> Option<Dtype> {
     match dtype {
         DType::I4 => Some(Dtype::I8),
         DType::U4 => Some(Dtype::U8),
-        other => dtype_in_file(other),
+        other => dtype_in_file(other).or_else(|| (other.is_float() && other.bits() <= 8).then_some(Dtype::U8)),
     }
 }

@@ -3,7 +3,7 @@
 //! A float of any width is held as `f64`, a complex number as two, an integer or bool of any width as `i128`, and every result is
 //! rounded (or wrapped) to its dtype when a [`Host`] is made. So one interpreter rule serves all dtypes.
 use crate::aval::{Aval, DType, Dims};
-use half::{bf16, f16};
+pub use crate::ir::formats::{float_bits, float_from_bits, round};
 use num_complex::Complex64;
 use std::{
     hash::{Hash, Hasher},
@@ -331,83 +331,6 @@ pub fn saturate(dtype: DType, x: f64) -> i128 {
     if dtype == DType::Bool { (x != 0.0) as i128 } else { (x as i128).clamp(low, high) }
 }
 
-/// An 8-bit float format: (mantissa bits, exponent bias, largest finite value, has infinities).
-fn small_float(dtype: DType) -> Option<(i32, i32, f64, bool)> {
-    match dtype {
-        DType::F8E4M3FN => Some((3, 7, 448.0, false)),
-        DType::F8E5M2 => Some((2, 15, 57344.0, true)),
-        _ => None,
-    }
-}
-
-/// Round a float to the nearest value of a float dtype, ties to even.
-pub fn round(dtype: DType, x: f64) -> f64 {
-    match dtype {
-        DType::F64 => x,
-        DType::F32 => x as f32 as f64,
-        DType::F16 => f16::from_f64(x).to_f64(),
-        DType::BF16 => bf16::from_f64(x).to_f64(),
-        _ => {
-            let (mantissa, bias, largest, infinite) = small_float(dtype).expect("a float dtype");
-            if x == 0.0 || !x.is_finite() {
-                return if x.is_infinite() && !infinite { f64::NAN } else { x };
-            }
-            // the spacing of representable values around x; below the smallest normal it stays constant
-            let exponent = (x.abs().log2().floor() as i32).max(1 - bias);
-            let step = 2f64.powi(exponent - mantissa);
-            let r = (x / step).round_ties_even() * step;
-            match r.abs() > largest {
-                true if infinite => f64::INFINITY.copysign(x),
-                true => f64::NAN,
-                false => r,
-            }
-        }
-    }
-}
-
-/// The bits of a float in its dtype's encoding.
-pub fn float_bits(dtype: DType, x: f64) -> u64 {
-    match dtype {
-        DType::F64 => x.to_bits(),
-        DType::F32 => (x as f32).to_bits() as u64,
-        DType::F16 => f16::from_f64(x).to_bits() as u64,
-        DType::BF16 => bf16::from_f64(x).to_bits() as u64,
-        _ => {
-            let (mantissa, bias, _, infinite) = small_float(dtype).expect("a float dtype");
-            let sign = (x.is_sign_negative() as u64) << 7;
-            let x = x.abs();
-            if x.is_nan() || x.is_infinite() {
-                return sign | if !infinite || x.is_nan() { 0x7f } else { 0x7c };
-            }
-            let exponent = if x == 0.0 { 1 - bias } else { (x.log2().floor() as i32).max(1 - bias) };
-            let units = (x / 2f64.powi(exponent - mantissa)) as u64; // the hidden bit included, if normal
-            sign | (units + (((exponent + bias - 1) as u64) << mantissa))
-        }
-    }
-}
-
-/// Inverse of [`float_bits`].
-pub fn float_from_bits(dtype: DType, bits: u64) -> f64 {
-    match dtype {
-        DType::F64 => f64::from_bits(bits),
-        DType::F32 => f32::from_bits(bits as u32) as f64,
-        DType::F16 => f16::from_bits(bits as u16).to_f64(),
-        DType::BF16 => bf16::from_bits(bits as u16).to_f64(),
-        _ => {
-            let (mantissa, bias, _, infinite) = small_float(dtype).expect("a float dtype");
-            let sign = if bits >> 7 & 1 == 1 { -1.0 } else { 1.0 };
-            let (exponent, fraction) = ((bits as i32 & 0x7f) >> mantissa, (bits & ((1 << mantissa) - 1)) as f64);
-            let special = if infinite { exponent == 31 } else { bits & 0x7f == 0x7f };
-            match (special, exponent) {
-                (true, _) if infinite && fraction == 0.0 => sign * f64::INFINITY,
-                (true, _) => f64::NAN,
-                (_, 0) => sign * fraction * 2f64.powi(1 - bias - mantissa),
-                _ => sign * (fraction + 2f64.powi(mantissa)) * 2f64.powi(exponent - bias - mantissa),
-            }
-        }
-    }
-}
-
 /// Row-major strides of a shape, in elements.
 pub fn strides(dims: &[usize]) -> Vec<usize> {
     let mut s = vec![1; dims.len()];
@@ -433,7 +356,7 @@ mod tests {
 
     #[test]
     fn bytes_round_trip_every_code_of_the_small_types() {
-        for dtype in [DType::F8E4M3FN, DType::F8E5M2, DType::I8, DType::U8] {
+        for dtype in DType::ALL.into_iter().filter(|d| d.bits() == 8 && *d != DType::Bool) {
             let bytes: Vec<u8> = (0..=255).collect();
             let h = Host::from_bytes(&Aval::new(dtype, [256]), &bytes);
             for (i, (a, b)) in h.to_bytes().iter().zip(&bytes).enumerate() {

@@ -1,5 +1,6 @@
 //! What a program is: values and their types, trees of them, graphs of operations, and the tracing that records one.
 pub mod aval;
+pub(crate) mod formats;
 pub mod graph;
 pub mod host;
 pub mod inner;

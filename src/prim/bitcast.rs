@@ -55,7 +55,7 @@ impl Primitive for Bitcast {
     }
 }
 fn whole_bytes(d: DType) -> bool {
-    d.bits() >= 8 && is_real(d)
+    d.bits() >= 8 && d != DType::Bool && !d.is_complex()
 }
 
 /// Another dtype of the same width.

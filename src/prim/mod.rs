@@ -18,6 +18,7 @@ use crate::{
     graph::{Graph, Var},
     host::Host,
     inner::InnerGraph,
+    ir::formats::{has_infinity, largest, mantissa_bits},
     lower::{Cure, Lower, Value},
     mesh::AxisSet,
     refusal::Refusal,

@@ -66,19 +66,21 @@ fn lower_reduce(cx: &mut Lower, op: &str, start: &Host, x: &Value, axes: &[usize
     cx.op_with("reduce", &[x, start], &attrs, vec![body], std::slice::from_ref(y)).swap_remove(0)
 }
 
+/// Infinity, or the largest number where there is none.
+fn endless(dtype: DType) -> f64 {
+    if has_infinity(dtype) { f64::INFINITY } else { largest(dtype) }
+}
 /// The scalar that no element is below: where a maximum starts.
 pub(crate) fn lowest(dtype: DType) -> Host {
     match dtype {
-        DType::F8E4M3FN => Host::floats(dtype, [], vec![-448.0]), // it has no infinity
-        d if d.is_float() => Host::floats(d, [], vec![f64::NEG_INFINITY]),
+        d if d.is_float() => Host::floats(d, [], vec![-endless(d)]),
         d => Host::ints(d, [], vec![int_range(d).0]),
     }
 }
 /// The scalar that no element is above: where a minimum starts.
 pub(crate) fn highest(dtype: DType) -> Host {
     match dtype {
-        DType::F8E4M3FN => Host::floats(dtype, [], vec![448.0]),
-        d if d.is_float() => Host::floats(d, [], vec![f64::INFINITY]),
+        d if d.is_float() => Host::floats(d, [], vec![endless(d)]),
         d => Host::ints(d, [], vec![int_range(d).1]),
     }
 }

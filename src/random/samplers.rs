@@ -2,17 +2,7 @@
 use super::*;
 use crate::{ops::where_, prim::nextafter};
 
-/// Bits of the mantissa, without the hidden one.
-pub(super) fn mantissa_bits(dtype: DType) -> usize {
-    match dtype {
-        DType::F64 => 52,
-        DType::F32 => 23,
-        DType::F16 => 10,
-        DType::BF16 => 7,
-        DType::F8E4M3FN => 3,
-        _ => 2,
-    }
-}
+pub(super) use crate::ir::formats::mantissa_bits;
 /// The smallest number with a full mantissa.
 pub(super) fn smallest_normal(dtype: DType) -> f64 {
     float_from_bits(dtype, 1 << mantissa_bits(dtype))

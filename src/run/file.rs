@@ -14,13 +14,16 @@ use stream::{Entry, Failure};
 
 pub(crate) mod stream;
 
-/// The dtypes of safetensors files. They have no 4-bit integers, and no complex numbers of f64.
-const DTYPES: [(DType, Dtype); 16] = [
+/// The dtypes of safetensors files. They have no 4-bit integers, not all small floats, and no complex numbers of f64.
+const DTYPES: [(DType, Dtype); 19] = [
     (DType::Bool, Dtype::BOOL),
     (DType::U8, Dtype::U8),
     (DType::I8, Dtype::I8),
     (DType::F8E5M2, Dtype::F8_E5M2),
     (DType::F8E4M3FN, Dtype::F8_E4M3),
+    (DType::F8E4M3FNUZ, Dtype::F8_E4M3FNUZ),
+    (DType::F8E5M2FNUZ, Dtype::F8_E5M2FNUZ),
+    (DType::F8E8M0FNU, Dtype::F8_E8M0),
     (DType::I16, Dtype::I16),
     (DType::U16, Dtype::U16),
     (DType::F16, Dtype::F16),

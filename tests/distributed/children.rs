@@ -163,7 +163,7 @@ fn child() {
     }
 }
 
-fn client(options: &[(&str, i64)]) -> raxla::Result<raxla::Client> {
+pub fn client(options: &[(&str, i64)]) -> raxla::Result<raxla::Client> {
     let create_options = options.iter().map(|(name, value)| (name.to_string(), (*value).into())).collect();
     let platform = plugin().to_str().unwrap().to_string();
     runtime::client_with(&runtime::Options { platform, create_options, ..Default::default() })

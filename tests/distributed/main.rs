@@ -4,6 +4,7 @@
 mod children;
 mod clusters;
 mod gateway;
+mod profile;
 
 use children::{Child, Server, number, output, start};
 use raxla::{Aval, DType, checkpoint::Checkpoint, distributed::LOST};

@@ -167,9 +167,16 @@ fn expressions(x: Tensor, y: Tensor, i: Tensor, b: Tensor, key: &dyn Fn() -> Key
     let _ = DType::C64;
     let _ = DType::F16;
     let _ = DType::F32;
+    let _ = DType::F4E2M1FN;
     let _ = DType::F64;
+    let _ = DType::F8E3M4;
+    let _ = DType::F8E4M3;
+    let _ = DType::F8E4M3B11FNUZ;
     let _ = DType::F8E4M3FN;
+    let _ = DType::F8E4M3FNUZ;
     let _ = DType::F8E5M2;
+    let _ = DType::F8E5M2FNUZ;
+    let _ = DType::F8E8M0FNU;
     let _ = DType::I16;
     let _ = DType::I32;
     let _ = DType::I4;

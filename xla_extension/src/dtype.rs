@@ -28,10 +28,24 @@ pub enum DType {
     U32,
     /// Unsigned 64-bit integer.
     U64,
+    /// 4-bit float with 2 exponent bits and 1 mantissa bit: ±0, 0.5, 1, 1.5, 2, 3, 4, 6. It has neither infinities nor NaN.
+    F4E2M1FN,
+    /// A power of two, 2^-127 to 2^127, or NaN: a scale of a block of numbers. It has no sign and no zero.
+    F8E8M0FNU,
+    /// 8-bit float with 3 exponent bits and 4 mantissa bits, infinities and NaN.
+    F8E3M4,
+    /// 8-bit float with 4 exponent bits and 3 mantissa bits, infinities and NaN.
+    F8E4M3,
+    /// 8-bit float with 4 exponent bits (bias 11) and 3 mantissa bits, no infinities, one NaN and one zero.
+    F8E4M3B11FNUZ,
     /// 8-bit float with 4 exponent bits, 3 mantissa bits, no infinities.
     F8E4M3FN,
+    /// 8-bit float with 4 exponent bits (bias 8) and 3 mantissa bits, no infinities, one NaN and one zero.
+    F8E4M3FNUZ,
     /// 8-bit float with 5 exponent bits and 2 mantissa bits.
     F8E5M2,
+    /// 8-bit float with 5 exponent bits (bias 16) and 2 mantissa bits, no infinities, one NaN and one zero.
+    F8E5M2FNUZ,
     /// bfloat16: the upper half of an f32.
     BF16,
     /// IEEE half precision.
@@ -47,7 +61,7 @@ pub enum DType {
 }
 
 /// One row per dtype: name, bits in memory, PJRT's number, XLA's PrimitiveType (which is also the FFI's number).
-const TABLE: [(DType, &str, usize, sys::PJRT_Buffer_Type, sys::XLA_FFI_DataType); 19] = {
+const TABLE: [(DType, &str, usize, sys::PJRT_Buffer_Type, sys::XLA_FFI_DataType); 26] = {
     use DType::*;
     use sys::*;
     [
@@ -62,8 +76,15 @@ const TABLE: [(DType, &str, usize, sys::PJRT_Buffer_Type, sys::XLA_FFI_DataType)
         (U16, "u16", 16, PJRT_Buffer_Type_U16, XLA_FFI_DataType_U16),
         (U32, "u32", 32, PJRT_Buffer_Type_U32, XLA_FFI_DataType_U32),
         (U64, "u64", 64, PJRT_Buffer_Type_U64, XLA_FFI_DataType_U64),
+        (F4E2M1FN, "f4e2m1fn", 4, PJRT_Buffer_Type_F4E2M1FN, XLA_FFI_DataType_F4E2M1FN),
+        (F8E8M0FNU, "f8e8m0fnu", 8, PJRT_Buffer_Type_F8E8M0FNU, XLA_FFI_DataType_F8E8M0FNU),
+        (F8E3M4, "f8e3m4", 8, PJRT_Buffer_Type_F8E3M4, XLA_FFI_DataType_F8E3M4),
+        (F8E4M3, "f8e4m3", 8, PJRT_Buffer_Type_F8E4M3, XLA_FFI_DataType_F8E4M3),
+        (F8E4M3B11FNUZ, "f8e4m3b11fnuz", 8, PJRT_Buffer_Type_F8E4M3B11FNUZ, XLA_FFI_DataType_F8E4M3B11FNUZ),
         (F8E4M3FN, "f8e4m3fn", 8, PJRT_Buffer_Type_F8E4M3FN, XLA_FFI_DataType_F8E4M3FN),
+        (F8E4M3FNUZ, "f8e4m3fnuz", 8, PJRT_Buffer_Type_F8E4M3FNUZ, XLA_FFI_DataType_F8E4M3FNUZ),
         (F8E5M2, "f8e5m2", 8, PJRT_Buffer_Type_F8E5M2, XLA_FFI_DataType_F8E5M2),
+        (F8E5M2FNUZ, "f8e5m2fnuz", 8, PJRT_Buffer_Type_F8E5M2FNUZ, XLA_FFI_DataType_F8E5M2FNUZ),
         (BF16, "bf16", 16, PJRT_Buffer_Type_BF16, XLA_FFI_DataType_BF16),
         (F16, "f16", 16, PJRT_Buffer_Type_F16, XLA_FFI_DataType_F16),
         (F32, "f32", 32, PJRT_Buffer_Type_F32, XLA_FFI_DataType_F32),
@@ -75,17 +96,17 @@ const TABLE: [(DType, &str, usize, sys::PJRT_Buffer_Type, sys::XLA_FFI_DataType)
 
 impl DType {
     /// Every dtype, in the order of the enum.
-    pub const ALL: [DType; 19] = {
-        let mut all = [DType::Bool; 19];
+    pub const ALL: [DType; TABLE.len()] = {
+        let mut all = [DType::Bool; TABLE.len()];
         let mut i = 0;
-        while i < 19 {
+        while i < TABLE.len() {
             all[i] = TABLE[i].0;
             i += 1;
         }
         all
     };
 
-    /// Bits of one element in a program's memory: 8 for bool, 4 for i4 and u4.
+    /// Bits of one element in a program's memory: 8 for bool, 4 for i4, u4 and f4e2m1fn.
     pub const fn bits(self) -> usize {
         TABLE[self as usize].2
     }
@@ -97,7 +118,12 @@ impl DType {
 
     /// Whether this is a floating-point type; complex numbers are not.
     pub const fn is_float(self) -> bool {
-        self as usize >= DType::F8E4M3FN as usize && !self.is_complex()
+        self as usize >= DType::F4E2M1FN as usize && !self.is_complex()
+    }
+
+    /// Whether this is a float that programs keep, move and convert, but do not compute with: those of 4 and 8 bits but f8e4m3fn and f8e5m2.
+    pub const fn is_storage(self) -> bool {
+        self.is_float() && self.bits() <= 8 && !matches!(self, DType::F8E4M3FN | DType::F8E5M2)
     }
 
     /// Whether elements are complex numbers.
@@ -133,13 +159,14 @@ impl DType {
         !self.is_inexact() && !matches!(self, DType::Bool)
     }
 
-    /// Whether `-x` is a value of the type too: signed integers, floats and complex numbers.
+    /// Whether `-x` is a value of the type too: signed integers, floats (but scales) and complex numbers.
     pub const fn is_signed(self) -> bool {
-        self.is_inexact() || matches!(self, DType::I4 | DType::I8 | DType::I16 | DType::I32 | DType::I64)
+        (self.is_inexact() && !matches!(self, DType::F8E8M0FNU))
+            || matches!(self, DType::I4 | DType::I8 | DType::I16 | DType::I32 | DType::I64)
     }
 
     /// Bytes of host memory that hold `elements` elements, as `upload` takes and `download` gives them. The 4-bit types
-    /// travel as one byte per element (i4 sign-extended, u4 zero-extended); the device packs them two to a byte.
+    /// travel as one byte per element (i4 sign-extended, u4 and f4e2m1fn zero-extended); the device packs them two to a byte.
     pub const fn bytes_for(self, elements: usize) -> usize {
         elements.saturating_mul(self.bits().div_ceil(8))
     }
@@ -224,7 +251,25 @@ mod tests {
     fn families() {
         let of =
             |test: fn(DType) -> bool| DType::ALL.into_iter().filter(|&d| test(d)).map(DType::name).collect::<Vec<_>>();
-        assert_eq!(of(DType::is_float), ["f8e4m3fn", "f8e5m2", "bf16", "f16", "f32", "f64"]);
+        assert_eq!(
+            of(DType::is_float),
+            [
+                "f4e2m1fn",
+                "f8e8m0fnu",
+                "f8e3m4",
+                "f8e4m3",
+                "f8e4m3b11fnuz",
+                "f8e4m3fn",
+                "f8e4m3fnuz",
+                "f8e5m2",
+                "f8e5m2fnuz",
+                "bf16",
+                "f16",
+                "f32",
+                "f64"
+            ]
+        );
+        assert_eq!(of(|d| d.is_float() && d.bits() <= 8 && !d.is_storage()), ["f8e4m3fn", "f8e5m2"]);
         assert_eq!(of(DType::is_int), ["i4", "u4", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64"]);
         assert_eq!(of(|d| d.is_signed() && d.is_int()), ["i4", "i8", "i16", "i32", "i64"]);
         assert_eq!(of(DType::is_complex), ["c64", "c128"]);

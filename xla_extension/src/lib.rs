@@ -78,6 +78,7 @@ mod named_value;
 mod options;
 mod pip;
 mod plugin;
+mod profiler;
 mod progress;
 #[allow(missing_docs, clippy::all)]
 mod proto;
@@ -116,6 +117,7 @@ pub use mapped::MappedFile;
 pub use named_value::NamedValue;
 pub use options::{CompileOptions, OptionValue};
 pub use plugin::{OLDEST_API, Plugin};
+pub use profiler::{Profiler, Span};
 pub use progress::Progress;
 pub use search::{
     PLUGIN_VARIABLES, PluginStatus, device_present, find_plugin, find_plugin_for_device, present_plugin, status_of,

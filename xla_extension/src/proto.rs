@@ -210,3 +210,63 @@ pub struct HloModuleProtoWithConfig {
     pub hlo_module: ::prost::alloc::vec::Vec<u8>,
 }
 // @@protoc_insertion_point(module)
+// tsl/profiler/protobuf/profiler_options.proto, and xplane.proto: what profilers of plugins take and give.
+
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProfileOptionsProto {
+    #[prost(uint32, tag = "5")]
+    pub version: u32,
+    /// 0 = off, 1 = what the user asks for, 2 = what takes long, 3 = everything.
+    #[prost(uint32, tag = "2")]
+    pub host_tracer_level: u32,
+    #[prost(uint32, tag = "3")]
+    pub device_tracer_level: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct XSpaceProto {
+    #[prost(message, repeated, tag = "1")]
+    pub planes: ::prost::alloc::vec::Vec<XPlaneProto>,
+    #[prost(string, repeated, tag = "2")]
+    pub errors: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// A device, or the host.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct XPlaneProto {
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "3")]
+    pub lines: ::prost::alloc::vec::Vec<XLineProto>,
+    #[prost(btree_map = "int64, message", tag = "4")]
+    pub event_metadata: ::prost::alloc::collections::BTreeMap<i64, XEventMetadataProto>,
+}
+/// A stream, a thread, or a kind of events.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct XLineProto {
+    #[prost(int64, tag = "1")]
+    pub id: i64,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(int64, tag = "3")]
+    pub timestamp_ns: i64,
+    #[prost(message, repeated, tag = "4")]
+    pub events: ::prost::alloc::vec::Vec<XEventProto>,
+    #[prost(string, tag = "11")]
+    pub display_name: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct XEventProto {
+    #[prost(int64, tag = "1")]
+    pub metadata_id: i64,
+    /// From the line's timestamp.
+    #[prost(int64, tag = "2")]
+    pub offset_ps: i64,
+    #[prost(int64, tag = "3")]
+    pub duration_ps: i64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct XEventMetadataProto {
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub display_name: ::prost::alloc::string::String,
+}

@@ -14,7 +14,7 @@ fn every_dtype_round_trips() {
         // All values that a type can hold, cut to a shape; 4-bit types are one byte each, i4 sign-extended.
         let byte = |i: usize| match dtype {
             DType::Bool => (i % 2) as u8,
-            DType::U4 => (i % 16) as u8,
+            DType::U4 | DType::F4E2M1FN => (i % 16) as u8,
             DType::I4 => (i % 16) as u8 as i8 as u8 ^ if i % 16 > 7 { 0xf0 } else { 0 },
             _ => i as u8,
         };

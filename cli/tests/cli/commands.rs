@@ -254,6 +254,19 @@ fn programs_are_shown_at_every_stage() {
 }
 
 #[test]
+fn profiles_name_operations_and_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    for program in ["decode", "train"] {
+        let trace = folder.path().join(format!("{program}.json"));
+        let mut command = raxla(["profile", "--program", program, "--batch", "1", "--prompt-tokens", "4", "--model"]);
+        let text = succeeds(command.arg(fixture("llama_gqa_untied")).arg("--trace").arg(&trace));
+        assert!(text.contains(" ms per call") && text.contains("its operations one by one, not fused: "), "{text}");
+        let trace = fs::read_to_string(trace).unwrap();
+        assert!(trace.contains("dot_general f32[") && trace.contains(".rs:"), "{program}: {trace}");
+    }
+}
+
+#[test]
 fn a_training_step_is_divided_over_a_mesh() {
     let train = |more: &[&str]| {
         let mut command = raxla(["hlo", "--program", "train", "--scan", "--prompt-tokens", "8", "--model"]);

@@ -28,6 +28,7 @@ const COMMANDS: [&str; 29] = [
     "verify",
     "perplexity",
     "hlo",
+    "profile",
     "bench",
     "tune",
     "plan",

@@ -14,14 +14,7 @@ use gamma::Wanted;
 
 /// The distance of 1 from the next number of the dtype that a function is computed in.
 pub(crate) fn epsilon(dtype: DType) -> f64 {
-    match dtype {
-        DType::F64 => f64::EPSILON,
-        DType::F32 => f64::from(f32::EPSILON),
-        DType::F16 => 2f64.powi(-10),
-        DType::BF16 => 2f64.powi(-7),
-        DType::F8E4M3FN => 2f64.powi(-3),
-        _ => 2f64.powi(-2),
-    }
+    2f64.powi(-(mantissa_bits(dtype) as i32))
 }
 /// The largest finite number.
 fn largest(dtype: DType) -> f64 {

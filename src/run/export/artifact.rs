@@ -43,7 +43,7 @@ mod slot {
 }
 
 /// JAX's numbers of dtypes.
-const DTYPES: [(u8, DType); 19] = [
+const DTYPES: [(u8, DType); 26] = [
     (0, DType::Bool),
     (1, DType::I8),
     (2, DType::I16),
@@ -61,8 +61,15 @@ const DTYPES: [(u8, DType); 19] = [
     (14, DType::BF16),
     (15, DType::I4),
     (16, DType::U4),
+    (17, DType::F8E4M3B11FNUZ),
     (18, DType::F8E4M3FN),
+    (19, DType::F8E4M3FNUZ),
     (20, DType::F8E5M2),
+    (21, DType::F8E5M2FNUZ),
+    (23, DType::F8E4M3),
+    (24, DType::F8E3M4),
+    (25, DType::F8E8M0FNU),
+    (26, DType::F4E2M1FN),
 ];
 
 pub(super) fn read(bytes: &[u8]) -> Result<Exported> {

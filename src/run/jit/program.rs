@@ -493,22 +493,50 @@ impl<Args: Tree<Tensor>, Out: Tree<Tensor>> Compiled<Args, Out> {
         tell(&self.reports.list, &values).map_err(Error::Check)
     }
 
-    fn results(&self, mut results: Results) -> Result<Out::With<Array>>
-    where
-        Out::With<Hole>: Tree<Hole, With<Array> = Out::With<Array>>,
-    {
+    /// Wait for the effects, and have the host do its part.
+    fn effects(&self, results: &mut Results) -> Result<()> {
         if self.returns_effect {
             let last = self.outs.len() + self.reports.avals.len();
             let mut done = self.devices.iter().map(|device| results.take(*device, last));
             done.try_for_each(|done| done.ready())?;
         }
         if !self.reports.list.is_empty() {
-            self.tell(&mut results)?;
+            self.tell(results)?;
         }
-        let mut array = |leaf: usize, ty: &ArrayType| {
-            let buffers = self.devices.iter().map(|device| Arc::new(results.take(*device, leaf)));
-            Array::from_parts(ty.clone(), buffers.collect())
+        Ok(())
+    }
+    fn array(&self, results: &mut Results, leaf: usize, ty: &ArrayType) -> Array {
+        let buffers = self.devices.iter().map(|device| Arc::new(results.take(*device, leaf)));
+        Array::from_parts(ty.clone(), buffers.collect())
+    }
+    /// Run it with these leaves, which are kept, until everything is computed: the leaves of the results.
+    pub(super) fn run_to_end(&self, args: &[Array]) -> Result<Vec<Array>> {
+        let bring = |(a, want): (&Array, &ArrayType)| match want.sharding() {
+            Some(there) if a.sharding() != Some(there) => a.put(there),
+            _ => Ok(a.clone()),
         };
+        let args = args.iter().zip(&self.ins).map(bring).collect::<Result<Vec<Array>>>()?;
+        let mut run = self.executable.run()?;
+        for (leaf, a) in args.iter().enumerate() {
+            self.give(&mut run, leaf, a, false)?;
+        }
+        let mut results = run.start(0)?;
+        self.effects(&mut results)?;
+        let outs: Vec<Array> = self.outs.iter().enumerate().map(|(i, ty)| self.array(&mut results, i, ty)).collect();
+        outs.iter().try_for_each(Array::ready)?;
+        Ok(outs)
+    }
+    /// The devices that it was compiled for.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    fn results(&self, mut results: Results) -> Result<Out::With<Array>>
+    where
+        Out::With<Hole>: Tree<Hole, With<Array> = Out::With<Array>>,
+    {
+        self.effects(&mut results)?;
+        let mut array = |leaf: usize, ty: &ArrayType| self.array(&mut results, leaf, ty);
         let leaves = || self.outs.iter().enumerate();
         if !self.empty_parts {
             return Ok(self.out.refill(leaves().map(|(leaf, ty)| array(leaf, ty))));

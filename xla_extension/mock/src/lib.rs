@@ -5,6 +5,8 @@
 //! callbacks, as the plugins for GPUs do. All create options that it was given are shown in its platform's version. Options of its
 //! own: `mock_devices` (how many devices a process has, 2 by default) and `mock_timeout_ms`.
 //!
+//! Its profiler always tells the same of one device.
+//!
 //! A program's `main` must return arguments, in any order; each must be divided as the argument is. That shows which device of which
 //! process was given what. With `mock_zeros=true` other programs run too, and what they compute is zeros, and of truth values true: what
 //! stands around programs can then be tested with any.
@@ -12,6 +14,7 @@
 
 mod buffer;
 mod client;
+mod profiler;
 mod program;
 
 use raxla_xla::{
@@ -116,7 +119,11 @@ macro_rules! set {
 }
 
 fn table() -> sys::PJRT_Api {
-    let mut api = sys::PJRT_Api { struct_size: size_of::<sys::PJRT_Api>(), ..Default::default() };
+    let mut api = sys::PJRT_Api {
+        struct_size: size_of::<sys::PJRT_Api>(),
+        extension_start: profiler::extension(),
+        ..Default::default()
+    };
     api.pjrt_api_version.struct_size = size_of::<sys::PJRT_Api_Version>();
     api.pjrt_api_version.major_version = i32::try_from(sys::PJRT_API_MAJOR).unwrap_or(0);
     api.pjrt_api_version.minor_version = i32::try_from(sys::PJRT_API_MINOR).unwrap_or(0);

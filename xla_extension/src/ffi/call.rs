@@ -217,7 +217,7 @@ elements! {
     i16: I16;
     i32: I32;
     i64: I64;
-    u8: U8 | Bool | F8E4M3FN | F8E5M2;
+    u8: U8 | Bool | F8E8M0FNU | F8E3M4 | F8E4M3 | F8E4M3B11FNUZ | F8E4M3FN | F8E4M3FNUZ | F8E5M2 | F8E5M2FNUZ;
     u16: U16 | BF16 | F16;
     u32: U32;
     u64: U64;

@@ -67,6 +67,10 @@ impl<'a> Threads<'a> {
     /// # Panics
     /// After all tasks are done, when one of them panicked; with or without helpers.
     pub fn run(&self, total: usize, task: impl Fn(usize) + Sync) {
+        // (one task is not worth asking anybody)
+        if total <= 1 {
+            return (0..total).for_each(task);
+        }
         let helpers = self.count().min(total).saturating_sub(1);
         let borrowed: &(dyn Fn(usize) + Sync) = &task;
         // SAFETY: only the lifetime changes. `run` returns after all tasks are done, and nobody calls it later.

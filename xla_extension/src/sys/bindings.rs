@@ -5335,6 +5335,279 @@ impl Default for XLA_FFI_Api {
 }
 pub const XLA_FFI_Api_STRUCT_SIZE: _bindgen_ty_209 = 192;
 pub type _bindgen_ty_209 = ::std::os::raw::c_uint;
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct PLUGIN_Profiler {
+    _unused: [u8; 0],
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct PLUGIN_Profiler_Error {
+    _unused: [u8; 0],
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct PLUGIN_Profiler_ConsumeResult {
+    _unused: [u8; 0],
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct PLUGIN_Profiler_Error_Destroy_Args {
+    pub struct_size: usize,
+    pub priv_: *mut ::std::os::raw::c_void,
+    pub error: *mut PLUGIN_Profiler_Error,
+}
+impl Default for PLUGIN_Profiler_Error_Destroy_Args {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+pub const PLUGIN_Profiler_Error_Destroy_Args_STRUCT_SIZE: _bindgen_ty_210 = 24;
+pub type _bindgen_ty_210 = ::std::os::raw::c_uint;
+pub type PLUGIN_Profiler_Error_Destroy = ::std::option::Option<unsafe extern "C" fn(args: *mut PLUGIN_Profiler_Error_Destroy_Args)>;
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct PLUGIN_Profiler_Error_Message_Args {
+    pub struct_size: usize,
+    pub priv_: *mut ::std::os::raw::c_void,
+    pub error: *const PLUGIN_Profiler_Error,
+    pub message: *const ::std::os::raw::c_char,
+    pub message_size: usize,
+}
+impl Default for PLUGIN_Profiler_Error_Message_Args {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+pub const PLUGIN_Profiler_Error_Message_Args_STRUCT_SIZE: _bindgen_ty_211 = 40;
+pub type _bindgen_ty_211 = ::std::os::raw::c_uint;
+pub type PLUGIN_Profiler_Error_Message = ::std::option::Option<unsafe extern "C" fn(args: *mut PLUGIN_Profiler_Error_Message_Args)>;
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct PLUGIN_Profiler_Error_GetCode_Args {
+    pub struct_size: usize,
+    pub priv_: *mut ::std::os::raw::c_void,
+    pub error: *const PLUGIN_Profiler_Error,
+    pub code: ::std::os::raw::c_int,
+}
+impl Default for PLUGIN_Profiler_Error_GetCode_Args {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+pub const PLUGIN_Profiler_Error_GetCode_Args_STRUCT_SIZE: _bindgen_ty_212 = 28;
+pub type _bindgen_ty_212 = ::std::os::raw::c_uint;
+pub type PLUGIN_Profiler_Error_GetCode = ::std::option::Option<unsafe extern "C" fn(args: *mut PLUGIN_Profiler_Error_GetCode_Args) -> *mut PLUGIN_Profiler_Error>;
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct PLUGIN_Profiler_Create_Args {
+    pub struct_size: usize,
+    pub options: *const ::std::os::raw::c_char,
+    pub options_size: usize,
+    pub profiler: *mut PLUGIN_Profiler,
+}
+impl Default for PLUGIN_Profiler_Create_Args {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+pub const PLUGIN_Profiler_Create_Args_STRUCT_SIZE: _bindgen_ty_213 = 32;
+pub type _bindgen_ty_213 = ::std::os::raw::c_uint;
+pub type PLUGIN_Profiler_Create = ::std::option::Option<unsafe extern "C" fn(args: *mut PLUGIN_Profiler_Create_Args) -> *mut PLUGIN_Profiler_Error>;
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct PLUGIN_Profiler_Destroy_Args {
+    pub struct_size: usize,
+    pub profiler: *mut PLUGIN_Profiler,
+}
+impl Default for PLUGIN_Profiler_Destroy_Args {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+pub const PLUGIN_Profiler_Destroy_Args_STRUCT_SIZE: _bindgen_ty_214 = 16;
+pub type _bindgen_ty_214 = ::std::os::raw::c_uint;
+pub type PLUGIN_Profiler_Destroy = ::std::option::Option<unsafe extern "C" fn(args: *mut PLUGIN_Profiler_Destroy_Args) -> *mut PLUGIN_Profiler_Error>;
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct PLUGIN_Profiler_Start_Args {
+    pub struct_size: usize,
+    pub profiler: *mut PLUGIN_Profiler,
+}
+impl Default for PLUGIN_Profiler_Start_Args {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+pub const PLUGIN_Profiler_Start_Args_STRUCT_SIZE: _bindgen_ty_215 = 16;
+pub type _bindgen_ty_215 = ::std::os::raw::c_uint;
+pub type PLUGIN_Profiler_Start = ::std::option::Option<unsafe extern "C" fn(args: *mut PLUGIN_Profiler_Start_Args) -> *mut PLUGIN_Profiler_Error>;
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct PLUGIN_Profiler_Stop_Args {
+    pub struct_size: usize,
+    pub profiler: *mut PLUGIN_Profiler,
+}
+impl Default for PLUGIN_Profiler_Stop_Args {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+pub const PLUGIN_Profiler_Stop_Args_STRUCT_SIZE: _bindgen_ty_216 = 16;
+pub type _bindgen_ty_216 = ::std::os::raw::c_uint;
+pub type PLUGIN_Profiler_Stop = ::std::option::Option<unsafe extern "C" fn(args: *mut PLUGIN_Profiler_Stop_Args) -> *mut PLUGIN_Profiler_Error>;
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct PLUGIN_Profiler_CollectData_Args {
+    pub struct_size: usize,
+    pub profiler: *mut PLUGIN_Profiler,
+    pub buffer: *mut u8,
+    pub buffer_size_in_bytes: usize,
+}
+impl Default for PLUGIN_Profiler_CollectData_Args {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+pub const PLUGIN_Profiler_CollectData_Args_STRUCT_SIZE: _bindgen_ty_217 = 32;
+pub type _bindgen_ty_217 = ::std::os::raw::c_uint;
+pub type PLUGIN_Profiler_CollectData = ::std::option::Option<unsafe extern "C" fn(args: *mut PLUGIN_Profiler_CollectData_Args) -> *mut PLUGIN_Profiler_Error>;
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct PLUGIN_Profiler_Consume_Args {
+    pub struct_size: usize,
+    pub profiler: *mut PLUGIN_Profiler,
+    pub result: *mut PLUGIN_Profiler_ConsumeResult,
+}
+impl Default for PLUGIN_Profiler_Consume_Args {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+pub const PLUGIN_Profiler_Consume_Args_STRUCT_SIZE: _bindgen_ty_218 = 24;
+pub type _bindgen_ty_218 = ::std::os::raw::c_uint;
+pub type PLUGIN_Profiler_Consume = ::std::option::Option<unsafe extern "C" fn(args: *mut PLUGIN_Profiler_Consume_Args) -> *mut PLUGIN_Profiler_Error>;
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct PLUGIN_Profiler_ConsumeResult_Destroy_Args {
+    pub struct_size: usize,
+    pub consume_result: *mut PLUGIN_Profiler_ConsumeResult,
+}
+impl Default for PLUGIN_Profiler_ConsumeResult_Destroy_Args {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+pub const PLUGIN_Profiler_ConsumeResult_Destroy_Args_STRUCT_SIZE: _bindgen_ty_219 = 16;
+pub type _bindgen_ty_219 = ::std::os::raw::c_uint;
+pub type PLUGIN_Profiler_ConsumeResult_Destroy = ::std::option::Option<unsafe extern "C" fn(args: *mut PLUGIN_Profiler_ConsumeResult_Destroy_Args)>;
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct PLUGIN_Profiler_Serialize_Args {
+    pub struct_size: usize,
+    pub profiler: *mut PLUGIN_Profiler,
+    pub consume_result: *mut PLUGIN_Profiler_ConsumeResult,
+    pub serialized_bytes: *const u8,
+    pub serialized_size: usize,
+}
+impl Default for PLUGIN_Profiler_Serialize_Args {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+pub const PLUGIN_Profiler_Serialize_Args_STRUCT_SIZE: _bindgen_ty_220 = 40;
+pub type _bindgen_ty_220 = ::std::os::raw::c_uint;
+pub type PLUGIN_Profiler_Serialize = ::std::option::Option<unsafe extern "C" fn(args: *mut PLUGIN_Profiler_Serialize_Args) -> *mut PLUGIN_Profiler_Error>;
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct PLUGIN_Profiler_Api {
+    pub struct_size: usize,
+    pub priv_: *mut ::std::os::raw::c_void,
+    pub error_destroy: PLUGIN_Profiler_Error_Destroy,
+    pub error_message: PLUGIN_Profiler_Error_Message,
+    pub error_get_code: PLUGIN_Profiler_Error_GetCode,
+    pub create: PLUGIN_Profiler_Create,
+    pub destroy: PLUGIN_Profiler_Destroy,
+    pub start: PLUGIN_Profiler_Start,
+    pub stop: PLUGIN_Profiler_Stop,
+    pub collect_data: PLUGIN_Profiler_CollectData,
+    pub consume: PLUGIN_Profiler_Consume,
+    pub consume_result_destroy: PLUGIN_Profiler_ConsumeResult_Destroy,
+    pub serialize: PLUGIN_Profiler_Serialize,
+}
+impl Default for PLUGIN_Profiler_Api {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+pub const PLUGIN_Profiler_Api_STRUCT_SIZE: _bindgen_ty_221 = 104;
+pub type _bindgen_ty_221 = ::std::os::raw::c_uint;
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct PJRT_Profiler_Extension {
+    pub base: PJRT_Extension_Base,
+    pub profiler_api: *mut PLUGIN_Profiler_Api,
+    pub traceme_context_id: i64,
+}
+impl Default for PJRT_Profiler_Extension {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+pub const PJRT_Profiler_Extension_STRUCT_SIZE: _bindgen_ty_222 = 40;
+pub type _bindgen_ty_222 = ::std::os::raw::c_uint;
 impl CStruct for PJRT_Extension_Base {
     const SIZE: usize = PJRT_Extension_Base_STRUCT_SIZE as usize;
     fn set_size(&mut self) {
@@ -6525,6 +6798,78 @@ impl CStruct for XLA_FFI_Metadata {
 }
 impl CStruct for XLA_FFI_Api {
     const SIZE: usize = XLA_FFI_Api_STRUCT_SIZE as usize;
+    fn set_size(&mut self) {
+        self.struct_size = Self::SIZE;
+    }
+}
+impl CStruct for PLUGIN_Profiler_Error_Destroy_Args {
+    const SIZE: usize = PLUGIN_Profiler_Error_Destroy_Args_STRUCT_SIZE as usize;
+    fn set_size(&mut self) {
+        self.struct_size = Self::SIZE;
+    }
+}
+impl CStruct for PLUGIN_Profiler_Error_Message_Args {
+    const SIZE: usize = PLUGIN_Profiler_Error_Message_Args_STRUCT_SIZE as usize;
+    fn set_size(&mut self) {
+        self.struct_size = Self::SIZE;
+    }
+}
+impl CStruct for PLUGIN_Profiler_Error_GetCode_Args {
+    const SIZE: usize = PLUGIN_Profiler_Error_GetCode_Args_STRUCT_SIZE as usize;
+    fn set_size(&mut self) {
+        self.struct_size = Self::SIZE;
+    }
+}
+impl CStruct for PLUGIN_Profiler_Create_Args {
+    const SIZE: usize = PLUGIN_Profiler_Create_Args_STRUCT_SIZE as usize;
+    fn set_size(&mut self) {
+        self.struct_size = Self::SIZE;
+    }
+}
+impl CStruct for PLUGIN_Profiler_Destroy_Args {
+    const SIZE: usize = PLUGIN_Profiler_Destroy_Args_STRUCT_SIZE as usize;
+    fn set_size(&mut self) {
+        self.struct_size = Self::SIZE;
+    }
+}
+impl CStruct for PLUGIN_Profiler_Start_Args {
+    const SIZE: usize = PLUGIN_Profiler_Start_Args_STRUCT_SIZE as usize;
+    fn set_size(&mut self) {
+        self.struct_size = Self::SIZE;
+    }
+}
+impl CStruct for PLUGIN_Profiler_Stop_Args {
+    const SIZE: usize = PLUGIN_Profiler_Stop_Args_STRUCT_SIZE as usize;
+    fn set_size(&mut self) {
+        self.struct_size = Self::SIZE;
+    }
+}
+impl CStruct for PLUGIN_Profiler_CollectData_Args {
+    const SIZE: usize = PLUGIN_Profiler_CollectData_Args_STRUCT_SIZE as usize;
+    fn set_size(&mut self) {
+        self.struct_size = Self::SIZE;
+    }
+}
+impl CStruct for PLUGIN_Profiler_Consume_Args {
+    const SIZE: usize = PLUGIN_Profiler_Consume_Args_STRUCT_SIZE as usize;
+    fn set_size(&mut self) {
+        self.struct_size = Self::SIZE;
+    }
+}
+impl CStruct for PLUGIN_Profiler_ConsumeResult_Destroy_Args {
+    const SIZE: usize = PLUGIN_Profiler_ConsumeResult_Destroy_Args_STRUCT_SIZE as usize;
+    fn set_size(&mut self) {
+        self.struct_size = Self::SIZE;
+    }
+}
+impl CStruct for PLUGIN_Profiler_Serialize_Args {
+    const SIZE: usize = PLUGIN_Profiler_Serialize_Args_STRUCT_SIZE as usize;
+    fn set_size(&mut self) {
+        self.struct_size = Self::SIZE;
+    }
+}
+impl CStruct for PLUGIN_Profiler_Api {
+    const SIZE: usize = PLUGIN_Profiler_Api_STRUCT_SIZE as usize;
     fn set_size(&mut self) {
         self.struct_size = Self::SIZE;
     }

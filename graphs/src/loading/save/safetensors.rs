@@ -81,7 +81,10 @@ pub(super) fn one(path: &Path, tensors: &dyn Tensors, shard: Range<usize>, bar: 
 fn spelled(dtype: DType) -> String {
     match dtype {
         DType::F8E4M3FN => "F8_E4M3".into(),
+        DType::F8E4M3FNUZ => "F8_E4M3FNUZ".into(),
         DType::F8E5M2 => "F8_E5M2".into(),
+        DType::F8E5M2FNUZ => "F8_E5M2FNUZ".into(),
+        DType::F8E8M0FNU => "F8_E8M0".into(),
         other => other.name().to_uppercase(),
     }
 }

@@ -5,7 +5,7 @@ use bytemuck::{cast_slice, cast_slice_mut};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use raxla_xla::DType;
-use std::fmt;
+use std::{fmt, sync::OnceLock};
 
 /// How a tensor's values are stored in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +91,8 @@ pub(super) fn convertible(from: Encoding, to: DType) -> bool {
     let target = matches!(to, DType::F32 | DType::BF16 | DType::F16 | DType::F64);
     match from {
         Encoding::Plain(dtype) if dtype == to => true,
-        Encoding::Plain(DType::F64 | DType::F32 | DType::F16 | DType::BF16 | DType::F8E4M3FN | DType::F8E5M2) => target,
+        Encoding::Plain(DType::F64 | DType::F32 | DType::F16 | DType::BF16) => target,
+        Encoding::Plain(dtype) if is_small(dtype) => target,
         Encoding::Blocks(_) | Encoding::Scaled(_) | Encoding::Mxfp4 | Encoding::Packed(_) => target,
         _ => false,
     }
@@ -271,15 +272,9 @@ fn decode(from: Encoding, src: &[u8], out: &mut [f32]) {
                 *o = f32::from_bits(u32::from(u16::from_le_bytes([s[0], s[1]])) << 16);
             }
         }
-        Encoding::Plain(DType::F8E5M2) => {
-            for (s, o) in src.iter().zip(out) {
-                *o = f16::from_bits(u16::from(*s) << 8).to_f32();
-            }
-        }
-        Encoding::Plain(DType::F8E4M3FN) => {
-            for (s, o) in src.iter().zip(out) {
-                *o = F8E4M3FN[usize::from(*s)];
-            }
+        Encoding::Plain(dtype) if is_small(dtype) => {
+            let values = values_of(dtype);
+            out.iter_mut().zip(src).for_each(|(o, s)| *o = values[usize::from(*s)]);
         }
         Encoding::Plain(DType::I8) => out.iter_mut().zip(src).for_each(|(o, s)| *o = f32::from(*s as i8)),
         Encoding::Scaled(_) | Encoding::Mxfp4 | Encoding::Packed(_) => unreachable!("these have scales"),
@@ -337,22 +332,16 @@ fn to_odd(v: f64) -> f32 {
     }
 }
 
-/// All values of 1 sign bit, 4 exponent bits (bias 7), 3 mantissa bits; no infinities, and all ones is NaN.
-const F8E4M3FN: [f32; 256] = {
-    let mut all = [0.0; 256];
-    let mut bits = 0;
-    while bits < all.len() {
-        let (sign, exponent, mantissa) = ((bits as u32 >> 7) << 31, bits as u32 >> 3 & 15, bits as u32 & 7);
-        let magnitude = match (exponent, mantissa) {
-            (15, 7) => f32::NAN,
-            (0, m) => m as f32 / 512.0,
-            (e, m) => f32::from_bits((e + 120) << 23 | m << 20),
-        };
-        all[bits] = f32::from_bits(magnitude.to_bits() | sign);
-        bits += 1;
-    }
-    all
-};
+/// A float of 8 bits.
+fn is_small(dtype: DType) -> bool {
+    dtype.is_float() && dtype.bits() == 8
+}
+/// What the codes of a float of 8 bits mean.
+fn values_of(dtype: DType) -> &'static [f32; 256] {
+    static TABLES: [OnceLock<[f32; 256]>; DType::ALL.len()] = [const { OnceLock::new() }; DType::ALL.len()];
+    TABLES[dtype as usize]
+        .get_or_init(|| std::array::from_fn(|bits| raxla::host::float_from_bits(dtype, bits as u64) as f32))
+}
 
 #[cfg(test)]
 mod tests {
@@ -363,10 +352,10 @@ mod tests {
         for (bits, value) in
             [(0x00, 0.0), (0x01, 0.001953125), (0x08, 0.015625), (0x38, 1.0), (0x7e, 448.0), (0xb8, -1.0)]
         {
-            assert_eq!(F8E4M3FN[bits], value, "{bits:#04x}");
+            assert_eq!(values_of(DType::F8E4M3FN)[bits], value, "{bits:#04x}");
         }
-        assert!(F8E4M3FN[0x7f].is_nan() && F8E4M3FN[0xff].is_nan());
-        assert!(F8E4M3FN[0x80].is_sign_negative());
+        assert!(values_of(DType::F8E4M3FN)[0x7f].is_nan() && values_of(DType::F8E4M3FN)[0xff].is_nan());
+        assert!(values_of(DType::F8E4M3FN)[0x80].is_sign_negative());
     }
 
     #[test]

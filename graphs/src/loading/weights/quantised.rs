@@ -248,7 +248,7 @@ pub(super) fn is_whole(stored: &Stored) -> bool {
 
 /// Scales that are exponents alone (E8M0).
 fn power_of_two_scales(encoding: Encoding) -> bool {
-    matches!(encoding, Encoding::Plain(DType::U8) | Encoding::Opaque("F8_E8M0"))
+    matches!(encoding, Encoding::Plain(DType::U8 | DType::F8E8M0FNU))
 }
 
 #[cfg(test)]

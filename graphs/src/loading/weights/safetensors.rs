@@ -74,9 +74,9 @@ fn encoding(dtype: Dtype) -> Encoding {
         Dtype::F4 => Encoding::Opaque("F4"),
         Dtype::F6_E2M3 => Encoding::Opaque("F6_E2M3"),
         Dtype::F6_E3M2 => Encoding::Opaque("F6_E3M2"),
-        Dtype::F8_E8M0 => Encoding::Opaque("F8_E8M0"),
-        Dtype::F8_E4M3FNUZ => Encoding::Opaque("F8_E4M3FNUZ"),
-        Dtype::F8_E5M2FNUZ => Encoding::Opaque("F8_E5M2FNUZ"),
+        Dtype::F8_E8M0 => Encoding::Plain(DType::F8E8M0FNU),
+        Dtype::F8_E4M3FNUZ => Encoding::Plain(DType::F8E4M3FNUZ),
+        Dtype::F8_E5M2FNUZ => Encoding::Plain(DType::F8E5M2FNUZ),
         Dtype::C64 => Encoding::Opaque("C64"),
         _ => Encoding::Opaque("of a type newer than this program"),
     }

@@ -51,13 +51,20 @@ const RULES: &[Rule] = &[
     rule("scale", 1, false),
 ];
 
-const DTYPES: [(&str, DType); 15] = [
+const DTYPES: [(&str, DType); 22] = [
     ("float32", DType::F32),
     ("bfloat16", DType::BF16),
     ("float16", DType::F16),
     ("float64", DType::F64),
     ("float8_e4m3fn", DType::F8E4M3FN),
     ("float8_e5m2", DType::F8E5M2),
+    ("float8_e3m4", DType::F8E3M4),
+    ("float8_e4m3", DType::F8E4M3),
+    ("float8_e4m3b11fnuz", DType::F8E4M3B11FNUZ),
+    ("float8_e4m3fnuz", DType::F8E4M3FNUZ),
+    ("float8_e5m2fnuz", DType::F8E5M2FNUZ),
+    ("float8_e8m0fnu", DType::F8E8M0FNU),
+    ("float4_e2m1fn", DType::F4E2M1FN),
     ("int64", DType::I64),
     ("int32", DType::I32),
     ("int16", DType::I16),
