@@ -200,10 +200,8 @@ fn pages_with_rust_are_doctests() {
 fn what_commands_name_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let manifests = ["", "graphs", "cli", "data", "orbax", "kernels", "xla_extension", "notebooks", "notebooks/cells"];
-    let manifests: String = manifests
-        .iter()
-        .map(|folder| read(&format!("{folder}/Cargo.toml").trim_start_matches('/').to_string()))
-        .collect();
+    let manifests: String =
+        manifests.iter().map(|folder| read(format!("{folder}/Cargo.toml").trim_start_matches('/'))).collect();
     let (mut wrong, mut count) = (vec![], 0);
     for (document, text) in texts() {
         for (i, line) in text.lines().enumerate() {

@@ -98,9 +98,12 @@ fn is_variable(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }
 
+/// Texts with the number of their line.
+type Numbered = Vec<(usize, String)>;
+
 /// Lines of blocks, those that go on behind a `\` as one; and pieces of code within texts.
-fn lines_and_pieces(text: &str) -> (Vec<(usize, String)>, Vec<(usize, String)>) {
-    let (mut lines, mut pieces): (Vec<(usize, String)>, Vec<(usize, String)>) = Default::default();
+fn lines_and_pieces(text: &str) -> [Numbered; 2] {
+    let [mut lines, mut pieces]: [Numbered; 2] = Default::default();
     let (mut block, mut goes_on) = (None, false);
     for (i, line) in text.lines().enumerate() {
         if let Some(language) = line.trim_start().strip_prefix("```") {
@@ -119,7 +122,7 @@ fn lines_and_pieces(text: &str) -> (Vec<(usize, String)>, Vec<(usize, String)>) 
             pieces.extend(line.split('`').skip(1).step_by(2).map(|piece| (i + 1, piece.to_string())));
         }
     }
-    (lines, pieces)
+    [lines, pieces]
 }
 
 /// Is it a command whose options there are? Values and what is required may be missing.
@@ -151,7 +154,7 @@ fn every_command_of_the_documentation_is_one() {
     parser.build();
     let (mut wrong, mut counts) = (vec![], [0, 0]);
     for (file, text) in documents() {
-        let (lines, pieces) = lines_and_pieces(&text);
+        let [lines, pieces] = lines_and_pieces(&text);
         let mut say = |place: Place, line: &str, why: String| {
             wrong.push(format!("{}:{}: {line}\n  {}", place.file, place.line, why.trim().replace('\n', "\n  ")));
         };
@@ -194,7 +197,7 @@ fn every_command_of_the_documentation_is_one() {
 fn models_that_commands_name_are_presets() {
     let (mut wrong, mut count) = (vec![], 0);
     for (file, text) in documents() {
-        let (lines, pieces) = lines_and_pieces(&text);
+        let [lines, pieces] = lines_and_pieces(&text);
         let all: Vec<(usize, Vec<String>)> = lines
             .iter()
             .chain(pieces.iter().filter(|(_, text)| text.starts_with("raxla ")))
@@ -237,7 +240,7 @@ fn what_counts_as_a_command() {
     assert_eq!(all("cargo run --release -- chat \"What?\""), ["chat|What?"]);
     assert!(all("cargo run --example programs -- moons").is_empty() && all("python x.py raxla").is_empty());
     let text = "see `raxla doctor` and\n```sh\nraxla plan \\\n  --help\n```\n```rust\nraxla x\n```\n";
-    let (lines, pieces) = lines_and_pieces(text);
+    let [lines, pieces] = lines_and_pieces(text);
     assert_eq!(lines, [(3, "raxla plan  --help".to_string())]);
     assert_eq!(pieces, [(1, "raxla doctor".to_string())]);
     let mut parser = Cli::command();

@@ -108,7 +108,7 @@ fn in_lanes(cx: &mut Lower, x: &Value, op: &'static str, start: &Host) -> Value 
             array(&vec![1; rank + 1])
         );
         let aval = x.aval.with_dims([leading, &[to - from]].concat());
-        cx.op("slice", &[x.clone()], &attrs, &aval)
+        cx.op("slice", std::slice::from_ref(x), &attrs, &aval)
     };
     let reduce = |cx: &mut Lower, x: Value, axis: usize, y: Aval| {
         let body = cx.region(&[scalar.clone(), scalar.clone()], |cx, a| vec![cx.op(op, a, "", &scalar)]);

@@ -4,7 +4,7 @@ use crate::common::*;
 use std::{fs, path::Path};
 
 /// Every command, as its users type it.
-const COMMANDS: [&str; 29] = [
+const COMMANDS: &[&str] = &[
     "",
     "generate",
     "chat",
