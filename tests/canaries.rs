@@ -107,7 +107,8 @@ impl Canary {
     fn misses_library(&self) -> Option<String> {
         let types: Vec<Aval> = (self.inputs)().iter().map(|h| h.aval().clone()).collect();
         let f = self.f;
-        let hlo = || jit(move |x: Vec<Tensor>| f(&x)).lower(&(types,))?.optimized_hlo(&client());
+        // (raxla's own kernels are not asked)
+        let hlo = || jit(move |x: Vec<Tensor>| f(&x)).lower(&(types,))?.portable().optimized_hlo(&client());
         if self.place != "Library" {
             return None;
         }

@@ -36,7 +36,7 @@ pub struct Args {
 }
 
 const EXAMPLES: &str = "\
-Where the plugin has a profiler (CUDA, TPU), one call is recorded. Elsewhere every operation is compiled and
+Where the plugin has a profiler (CUDA, TPU), one call is recorded. Elsewhere every operation is compiled and \
 timed alone, so what the compiler fuses takes longer. No weights are read: all numbers are 0.
 
 Examples:

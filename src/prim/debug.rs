@@ -264,7 +264,8 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         name: "debug_assert",
-        dtypes: any_dtype,
+        // (of negative numbers this format makes NaN, which equals nothing)
+        dtypes: |d| d != DType::F8E8M0FNU,
         cases: |d| {
             vec![Case::new("holds", vec![sample(d, &[2, 3], 1)], |x| {
                 debug_assert(x[0].eq(x[0]), "x is {}", x[0]);

@@ -184,6 +184,10 @@ fn read(path: &Path, key: &str) -> Option<Vec<u8>> {
 fn write(path: &Path, key: &str, payload: &[u8]) -> io::Result<()> {
     let dir = path.parent().expect("a file in a directory");
     create_own(dir)?;
+    // (what stands in the place of a program, but is no file, is nobody's program)
+    if path.symlink_metadata().is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+        remove(path)?;
+    }
     // readers see the old file or the new one, never half of it
     let (draft, mut file) = Draft::file(path)?;
     for part in [&MAGIC[..], &checksum(key, payload)[..], payload] {

@@ -218,7 +218,8 @@ impl Linear for AllToAll {
 pub(in crate::prim) const ROWS: &[Row] = &[
     Row {
         name: "ppermute",
-        dtypes: any_dtype,
+        // (where nothing arrives are zeros, which this format has not)
+        dtypes: |d| d != DType::F8E8M0FNU,
         cases: |d| {
             vec![
                 over_axis("around", vec![sample(d, &[3, 2], 1)], |x| {
