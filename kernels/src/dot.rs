@@ -1,7 +1,7 @@
 //! Products of arrays of bf16, neither of which is packed: of activations and of derivatives, while a model is trained. Sums are f32.
 //!
 //! As BLIS has it (Van Zee and van de Geijn, 2015): the right side is packed, a block at a time, into tiles that stay in the second
-//! cache, and all rows of the left side are multiplied with them. XLA's CPU compiler converts both sides to f32 instead.
+//! cache, and all rows of the left side are multiplied with them.
 #![allow(unsafe_op_in_unsafe_fn)]
 use crate::{
     amx,
