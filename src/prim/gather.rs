@@ -334,7 +334,7 @@ fn cases(d: DType) -> Vec<Case> {
         Case::new(label, inputs, move |x| vec![gather(x[0], x[1], how.clone())])
     };
     let mode = |mode| IndexOptions { mode, ..Default::default() };
-    let fill = if d == DType::Bool { 1.0 } else { 7.0 };
+    let fill = if d == DType::Bool { 1.0 } else { 6.0 };
     // rows of a matrix, some out of bounds
     let rows = |options, fill| {
         let dims = IndexDims { window: vec![1], collapsed: vec![0], indexed: vec![0], ..Default::default() };
