@@ -2,8 +2,8 @@
 //! in pieces, each with a softmax of its own, which are then put together.
 #![allow(unsafe_op_in_unsafe_fn)]
 use crate::{
-    isa::{Isa, Lanes},
-    product::Team,
+    isa::{Isa, Lanes, compiled},
+    product::{Shared, Team},
 };
 use half::{bf16, f16};
 
@@ -134,11 +134,6 @@ const PIECE: usize = 256;
 /// Positions whose scores are computed before they are used.
 const BLOCK: usize = 64;
 
-/// Where the results of pieces go; tasks write different elements.
-struct Parts(*mut f32);
-// SAFETY: tasks write different elements.
-unsafe impl Sync for Parts {}
-
 /// Caches and queries of all rows, row-major: `q` `[rows, queries, heads, key]`, caches `[rows, slots, kv_heads, key or value]` (and
 /// [`Number::ROOM`]) in which the new positions are already, `starts` the position of each row's first query, `sinks` `[heads]` or nothing; to `out`
 /// `[rows, queries, heads, value]`.
@@ -178,8 +173,7 @@ pub fn attend<N: Number>(isa: Isa, team: &dyn Team, shape: Shape, x: Operands<N>
     let width = value + 2;
     let mut parts = vec![0f32; rows * kv_heads * pieces * queries * group * width];
     let each = queries * group * width;
-    let all = Parts(parts.as_mut_ptr());
-    let run = task_of::<N>(isa);
+    let all = Shared::of(&mut parts);
     // (all heads of a position lie together: to read them at once is to find each page of memory once; but few positions are divided
     // by heads)
     let together = if rows * pieces >= 2 * team.count() { kv_heads } else { 1 };
@@ -188,11 +182,10 @@ pub fn attend<N: Number>(isa: Isa, team: &dyn Team, shape: Shape, x: Operands<N>
         let (row, rest) = (task / (parties * pieces), task % (parties * pieces));
         let (first, number) = (rest / pieces * together, rest % pieces);
         let slots = [number * piece, ((number + 1) * piece).min(longest)];
-        let all = &all;
         // SAFETY: the sizes were checked; each task has its own parts.
         unsafe {
-            let out = all.0.add(((row * kv_heads + first) * pieces + number) * each);
-            run(shape, &x, row, [first, first + together], slots, out, pieces * each)
+            let out = all.at(((row * kv_heads + first) * pieces + number) * each);
+            pieces_on(isa, shape, &x, row, [first, first + together], slots, out, pieces * each)
         };
     });
     for row in 0..rows {
@@ -221,42 +214,18 @@ pub fn attend<N: Number>(isa: Isa, team: &dyn Team, shape: Shape, x: Operands<N>
     }
 }
 
-type Task<N> = unsafe fn(Shape, &Operands<N>, usize, [usize; 2], [usize; 2], *mut f32, usize);
-
-fn task_of<N: Number>(isa: Isa) -> Task<N> {
-    match isa {
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => on_avx512::<N>,
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => on_avx2::<N>,
-        _ => pieces::<crate::isa::Portable, N>,
+compiled! {
+    fn pieces_on<N: Number>(
+        s: Shape,
+        x: &Operands<N>,
+        row: usize,
+        heads: [usize; 2],
+        slots: [usize; 2],
+        out: *mut f32,
+        step: usize,
+    ) {
+        pieces_of::<L, N>(s, x, row, heads, slots, out, step)
     }
-}
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-unsafe fn on_avx512<N: Number>(
-    s: Shape,
-    x: &Operands<N>,
-    row: usize,
-    heads: [usize; 2],
-    slots: [usize; 2],
-    out: *mut f32,
-    step: usize,
-) {
-    pieces::<crate::isa::Avx512, N>(s, x, row, heads, slots, out, step)
-}
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn on_avx2<N: Number>(
-    s: Shape,
-    x: &Operands<N>,
-    row: usize,
-    heads: [usize; 2],
-    slots: [usize; 2],
-    out: *mut f32,
-    step: usize,
-) {
-    pieces::<crate::isa::Avx2, N>(s, x, row, heads, slots, out, step)
 }
 
 /// eˣ for x <= 0, within 2e-7 of it: a power of two times a polynomial.
@@ -280,7 +249,7 @@ unsafe fn exp<L: Lanes>(x: L::F) -> L::F {
 /// The queries of some key heads, over some slots of a row. What becomes of a head goes `step` numbers behind what became of the one
 /// before it.
 #[inline(always)]
-unsafe fn pieces<L: Lanes, N: Number>(
+unsafe fn pieces_of<L: Lanes, N: Number>(
     s: Shape,
     x: &Operands<N>,
     row: usize,

@@ -6,8 +6,8 @@
 //! are the numbers to 2^-24 of the largest, as f32 has them.
 #![allow(unsafe_op_in_unsafe_fn)]
 use crate::{
-    isa::{Isa, Lanes},
-    product::Team,
+    isa::{Isa, Lanes, compiled},
+    product::{Shared, Team},
     thin::{Bytes, LEVEL},
 };
 
@@ -27,23 +27,6 @@ pub struct Quantised {
     stride: usize,
 }
 
-/// Where tasks write: different rows.
-struct Rows<T>(*mut T, usize);
-// SAFETY: each task writes rows of its own.
-unsafe impl<T: Send> Sync for Rows<T> {}
-impl<T> Rows<T> {
-    fn of(all: &mut [T], rows: usize) -> Rows<T> {
-        Rows(all.as_mut_ptr(), all.len() / rows.max(1))
-    }
-    /// # Safety
-    /// There are as many rows, and nobody else has this one.
-    #[allow(clippy::mut_from_ref)]
-    unsafe fn row(&self, i: usize) -> &mut [T] {
-        // SAFETY: as the caller says.
-        unsafe { std::slice::from_raw_parts_mut(self.0.add(i * self.1), self.1) }
-    }
-}
-
 impl Quantised {
     /// Of `[rows, k]`, padded to `stride`, a multiple of 32.
     pub fn new(isa: Isa, team: &dyn Team, x: &[f32], [rows, k]: [usize; 2], stride: usize, levels: usize) -> Quantised {
@@ -57,22 +40,23 @@ impl Quantised {
             stride,
         };
         let [halves, wholes] = &mut all.sums;
-        let (numbers, halves, wholes) = (
-            Rows::of(&mut all.numbers, levels * rows),
-            Rows::of(halves, levels * rows),
-            Rows::of(wholes, levels * rows),
-        );
-        let (scales, offsets) = (Rows::of(&mut all.scales, rows), Rows::of(&mut all.offsets, rows));
-        let write = writer(isa);
+        let (numbers, halves, wholes) = (Shared::of(&mut all.numbers), Shared::of(halves), Shared::of(wholes));
+        let (scales, offsets) = (Shared::of(&mut all.scales), Shared::of(&mut all.offsets));
+        let groups = stride / GROUP;
         let one = |row: usize| {
-            // SAFETY: there are as many rows, and each is one task's; the processor has the instruction set.
+            // SAFETY: there are as many rows, and each is one task's.
             unsafe {
                 let of_level = |level: usize| {
                     let at = level * rows + row;
-                    Level { numbers: numbers.row(at), halves: halves.row(at), wholes: wholes.row(at) }
+                    Level {
+                        numbers: numbers.slice(at * stride, stride),
+                        halves: halves.slice(at * 2 * groups, 2 * groups),
+                        wholes: wholes.slice(at * groups, groups),
+                    }
                 };
                 let to: [Option<Level>; 3] = std::array::from_fn(|level| (level < levels).then(|| of_level(level)));
-                write(&x[row * k..][..k], scales.row(row), offsets.row(row), to);
+                let (scales, offsets) = (scales.slice(row * groups, groups), offsets.slice(row * groups, groups));
+                write_on(isa, &x[row * k..][..k], scales, offsets, to);
             }
         };
         match rows {
@@ -103,9 +87,13 @@ struct Level<'a> {
     wholes: &'a mut [i32],
 }
 
-/// Writes a vector's bytes, scales and sums with their scale.
-type Writer = unsafe fn(x: &[f32], scales: &mut [f32], offsets: &mut [f32], to: [Option<Level>; 3]);
+compiled! {
+    fn write_on(x: &[f32], scales: &mut [f32], offsets: &mut [f32], to: [Option<Level>; 3]) {
+        write::<L>(x, scales, offsets, to)
+    }
+}
 
+/// Writes a vector's bytes, scales, and sums with their scale.
 #[inline(always)]
 unsafe fn write<L: Lanes>(x: &[f32], scales: &mut [f32], offsets: &mut [f32], mut to: [Option<Level>; 3]) {
     /// Adding it leaves no bits behind the point: its own last bit is worth one (halves go to even), and the lowest byte of the sum's
@@ -128,7 +116,8 @@ unsafe fn write<L: Lanes>(x: &[f32], scales: &mut [f32], offsets: &mut [f32], mu
         let none = L::splat(0.0);
         scales[i] = largest / 127.0 + L::sum(L::add(L::mul(a, none), L::mul(b, none)));
         offsets[i] = L::sum(L::add(a, b));
-        let inverse = L::splat(if largest > 0.0 { 127.0 / largest } else { 0.0 });
+        // (of numbers too small for it, nothing is left)
+        let inverse = L::splat(if largest > 127.0 / f32::MAX { 127.0 / largest } else { 0.0 });
         let mut rest = [L::mul(a, inverse), L::mul(b, inverse)];
         for level in to.iter_mut().flatten() {
             let mut sums = [0; 2];
@@ -147,24 +136,4 @@ unsafe fn write<L: Lanes>(x: &[f32], scales: &mut [f32], offsets: &mut [f32], mu
             }
         }
     }
-}
-
-fn writer(isa: Isa) -> Writer {
-    match isa {
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => on_avx512,
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => on_avx2,
-        _ => write::<crate::isa::Portable>,
-    }
-}
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-unsafe fn on_avx512(x: &[f32], scales: &mut [f32], offsets: &mut [f32], to: [Option<Level>; 3]) {
-    write::<crate::isa::Avx512>(x, scales, offsets, to);
-}
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn on_avx2(x: &[f32], scales: &mut [f32], offsets: &mut [f32], to: [Option<Level>; 3]) {
-    write::<crate::isa::Avx2>(x, scales, offsets, to);
 }

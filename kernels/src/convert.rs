@@ -1,5 +1,6 @@
 //! From f32 to bf16 and back, with the vectors of the processor.
-use crate::isa::Isa;
+#![allow(unsafe_op_in_unsafe_fn)]
+use crate::isa::{Isa, compiled};
 
 /// The nearest bf16, of two equally near ones the even one; what is not a number stays so.
 #[inline(always)]
@@ -26,38 +27,23 @@ fn split_all(x: &mut [f32], y: &mut [u16]) {
     }
 }
 
-macro_rules! compiled {
-    ($($(#[$doc:meta])* $name:ident: $all:ident($x:ty, $y:ty);)*) => {$(
-        $(#[$doc])*
-        pub fn $name(isa: Isa, x: $x, y: $y) {
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-            fn on_avx512(x: $x, y: $y) {
-                $all(x, y);
-            }
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx2,fma,f16c")]
-            fn on_avx2(x: $x, y: $y) {
-                $all(x, y);
-            }
-            assert!(isa <= Isa::best(), "{isa:?} is not there");
-            match isa {
-                // SAFETY: it is there.
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => unsafe { on_avx512(x, y) },
-                // SAFETY: as above.
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx2 => unsafe { on_avx2(x, y) },
-                _ => $all(x, y),
-            }
-        }
-    )*};
-}
 compiled! {
-    /// f32 as the bits of the nearest bf16.
-    narrow: narrow_all(&[f32], &mut [u16]);
-    /// The bits of bf16 as f32.
-    widen: widen_all(&[u16], &mut [f32]);
-    /// As [`narrow`]; what is rounded away stays in `x`.
-    split: split_all(&mut [f32], &mut [u16]);
+    fn narrow_on(x: &[f32], y: &mut [u16]) { narrow_all(x, y) }
+    fn widen_on(x: &[u16], y: &mut [f32]) { widen_all(x, y) }
+    fn split_on(x: &mut [f32], y: &mut [u16]) { split_all(x, y) }
+}
+/// f32 as the bits of the nearest bf16.
+pub fn narrow(x: &[f32], y: &mut [u16]) {
+    // SAFETY: the instruction set is there.
+    unsafe { narrow_on(Isa::best(), x, y) }
+}
+/// The bits of bf16 as f32.
+pub fn widen(x: &[u16], y: &mut [f32]) {
+    // SAFETY: as above.
+    unsafe { widen_on(Isa::best(), x, y) }
+}
+/// As [`narrow`]; what is rounded away stays in `x`.
+pub fn split(x: &mut [f32], y: &mut [u16]) {
+    // SAFETY: as above.
+    unsafe { split_on(Isa::best(), x, y) }
 }

@@ -119,18 +119,22 @@ impl Matrix<'_> {
 
 /// Memory that tasks write different elements of.
 #[derive(Clone, Copy)]
-pub(crate) struct Shared<T>(pub *mut T);
+pub(crate) struct Shared<T>(*mut T);
 // SAFETY: tasks write different elements.
 unsafe impl<T: Send> Sync for Shared<T> {}
 impl<T> Shared<T> {
     pub fn of(all: &mut [T]) -> Shared<T> {
         Shared(all.as_mut_ptr())
     }
+    /// Where element `i` is.
+    pub fn at(self, i: usize) -> *mut T {
+        self.0.wrapping_add(i)
+    }
     /// # Safety
     /// So many are there, and nobody else has them.
     pub unsafe fn slice<'a>(self, at: usize, n: usize) -> &'a mut [T] {
         // SAFETY: as the caller says.
-        unsafe { std::slice::from_raw_parts_mut(self.0.add(at), n) }
+        unsafe { std::slice::from_raw_parts_mut(self.at(at), n) }
     }
 }
 
@@ -163,7 +167,7 @@ impl<'a> Numbers<'a> {
         };
         match self {
             Numbers::F32(x) => x.into(),
-            Numbers::BF16(x) => converted(&|part, out| widen(Isa::best(), x[part].reinterpret_cast(), out)),
+            Numbers::BF16(x) => converted(&|part, out| widen(x[part].reinterpret_cast(), out)),
             Numbers::F16(x) => converted(&|part, out| x[part].convert_to_f32_slice(out)),
         }
     }
@@ -223,7 +227,7 @@ impl Target {
         unsafe {
             match self {
                 Target::F32(y) => y.slice(at, sums.len()).copy_from_slice(sums),
-                Target::BF16(y) => narrow(Isa::best(), sums, y.slice(at, sums.len()).reinterpret_cast_mut()),
+                Target::BF16(y) => narrow(sums, y.slice(at, sums.len()).reinterpret_cast_mut()),
                 Target::F16(y) => y.slice(at, sums.len()).convert_from_f32_slice(sums),
             }
         }
@@ -555,7 +559,7 @@ impl<'a> Halves<'a> {
                 Numbers::BF16(x) => x[line].to_f32_vec(),
                 Numbers::F16(x) => x[line].to_f32_vec(),
             };
-            (0..passes).for_each(|pass| split(Isa::best(), &mut rest, to(pass)));
+            (0..passes).for_each(|pass| split(&mut rest, to(pass)));
         });
         Halves { numbers: numbers.into(), rows: padded, stride }
     }

@@ -87,6 +87,28 @@ fn what_is_not_finite_stays_so_in_bytes() {
     }
 }
 
+/// Of numbers that are too small for a scale nothing is left; others lose nothing by being small.
+#[test]
+fn small_numbers_are_bytes_too() {
+    for format in [Format::Q4_0, Format::Q4_1, Format::Q6_K] {
+        let packed = matrix(format, 256, 20, 3);
+        let m = Matrix { format, k: 256, n: 20, packed: &packed };
+        for how in Arithmetic::ALL {
+            let of = |scale: f32| {
+                let x: Vec<f32> = (0..256).map(|i| (i as f32 - 100.0) * scale).collect();
+                let mut y = vec![f32::NAN; 20];
+                product(Isa::best(), how, &Alone, Numbers::F32(&x), 1, &[m], vec![Results::F32(&mut y)]);
+                y
+            };
+            for (small, one) in of(2f32.powi(-90)).into_iter().zip(of(1.0)) {
+                assert!((small * 2f32.powi(90) - one).abs() <= 1e-5 * one.abs(), "{format:?} {how:?}: {small}, {one}");
+            }
+            let least = of(1e-41);
+            assert!(least.iter().all(|y| y.abs() < 1e-30), "{format:?} {how:?}: {least:?}");
+        }
+    }
+}
+
 /// Threads of the test's own.
 struct Threads;
 impl Team for Threads {

@@ -17,6 +17,43 @@ pub use avx512::Avx512;
 pub use portable::Portable;
 use std::sync::OnceLock;
 
+/// A function over the lanes `L`, compiled for each instruction set; the one to run is its first argument.
+///
+/// # Safety
+/// What the functions that it calls ask for, but that the processor has the instruction set: that is checked.
+macro_rules! compiled {
+    ($($(#[$doc:meta])* $vis:vis fn $name:ident $(<$g:ident: $bound:path>)? ($($arg:ident: $t:ty),* $(,)?) $body:block)*) => {$(
+        $(#[$doc])*
+        $vis unsafe fn $name $(<$g: $bound>)? (isa: $crate::isa::Isa, $($arg: $t),*) {
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+            unsafe fn on_avx512 $(<$g: $bound>)? ($($arg: $t),*) {
+                #[allow(dead_code)]
+                type L = $crate::isa::Avx512;
+                $body
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma,f16c")]
+            unsafe fn on_avx2 $(<$g: $bound>)? ($($arg: $t),*) {
+                #[allow(dead_code)]
+                type L = $crate::isa::Avx2;
+                $body
+            }
+            #[allow(dead_code)]
+            type L = $crate::isa::Portable;
+            assert!(isa <= $crate::isa::Isa::best(), "{isa:?} is not there");
+            match isa {
+                #[cfg(target_arch = "x86_64")]
+                $crate::isa::Isa::Avx512 => on_avx512($($arg),*),
+                #[cfg(target_arch = "x86_64")]
+                $crate::isa::Isa::Avx2 => on_avx2($($arg),*),
+                _ => $body,
+            }
+        }
+    )*};
+}
+pub(crate) use compiled;
+
 /// An instruction set that kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Isa {
