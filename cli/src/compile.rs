@@ -57,11 +57,11 @@ impl Args {
             if self.work.devices()? > 1 {
                 return Err(usage("--target cpu is one device: leave --mesh out").into());
             }
-            self.work.load(1)?.pack(&config, &global.client()?, &name)?
+            self.work.load(1, &config)?.pack(&config, &global.client()?, &name)?
         } else {
             let target = Target::parse(&self.target).and_then(|target| target.with_slices(self.slices));
             let target = target.map_err(|e| usage(format!("--target: {e}")))?;
-            let work = self.work.load(target.devices())?;
+            let work = self.work.load(target.devices(), &config)?;
             work.checked(&config, target.devices())?;
             if std::env::var_os(CHILD).is_none() {
                 plan::fetch_plugin(&target, global)?;

@@ -33,8 +33,8 @@ impl Args {
             return Err(crate::usage(why).into());
         }
         output::check(&self.output)?;
-        let work = self.work.load(self.work.devices()?)?;
-        let exported = work.export(&planning::config(&self.model)?)?;
+        let config = planning::config(&self.model)?;
+        let exported = self.work.load(self.work.devices()?, &config)?.export(&config)?;
         let bytes = if extension == "jax" { exported.serialize()? } else { exported.module().to_vec() };
         output::write(&self.output, &bytes)?;
         let (takes, gives) = (exported.in_avals().len(), exported.out_avals().len());

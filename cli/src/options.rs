@@ -10,8 +10,9 @@ use raxla::{
 use raxla_graphs::{
     Files, LoadOptions, Matrices, Model, Sampling, TiedHead,
     adapters::{Adapted, Adapter},
+    config::HfConfig,
     models::{Decoder, Stacking},
-    source,
+    planning, source,
 };
 use raxla_xla::MAX_CPU_DEVICES;
 use std::{
@@ -310,13 +311,23 @@ impl ModelArgs {
     /// The model's specification and its dtype, without reading the weights. For a `pipeline`, scanned layers are one stack.
     pub fn spec(&self, pipeline: bool) -> Result<(Decoder<Param>, DType)> {
         let stacking = if self.scan && pipeline { Stacking::OneStack } else { self.scan.into() };
-        let files = self.files()?;
-        let spec = Decoder::of(&files.config, stacking)?;
-        let spec = match self.adapter.as_ref().or(files.adapter.as_ref()) {
+        let (config, own) = match source::preset(&self.model) {
+            Some(preset) => (preset.config.clone(), None),
+            None => {
+                let files = self.files()?;
+                (files.config, files.adapter)
+            }
+        };
+        let spec = Decoder::of(&config, stacking)?;
+        let spec = match self.adapter.as_ref().or(own.as_ref()) {
             Some(dir) => Adapted::lora(&spec, Adapter::open(dir)?.config)?.spec().clone(),
             None => spec,
         };
         Ok((Decoder { cache_dtype: self.cache_dtype, ..spec }, self.options().dtype()?))
+    }
+    /// The configuration. That of a preset is known: nothing is fetched.
+    pub fn config(&self) -> Result<HfConfig> {
+        Ok(planning::config(&self.model)?)
     }
     /// The files, found or fetched, and opened.
     pub fn files(&self) -> Result<Files> {

@@ -16,7 +16,7 @@ use raxla_graphs::{
 
 /// For each number of layers that is asked for, and each program.
 pub fn compile(job: &Job) -> Result<Vec<Figure>> {
-    let config = job.model.files()?.config;
+    let config = job.model.config()?;
     let mut all = vec![];
     match job.layers {
         [] => all.extend(programs(job, &config)?),

@@ -143,7 +143,7 @@ impl Bench<'_> {
         if matches!(what, What::Dispatch | What::Kernels | What::Load) {
             return Ok(vec![]);
         }
-        let spec = Decoder::of(&self.model.files()?.config, false)?;
+        let spec = Decoder::of(&self.model.config()?, false)?;
         Ok(variants::table(what, &Facts::of(&spec, self.work.mesh.as_deref(), self.work.batch(what))?))
     }
 

@@ -16,7 +16,7 @@ pub fn train(job: &Job) -> Result<Vec<Figure>> {
     let (client, mesh) = settings.devices(job.global)?;
     let pipeline = mesh.as_ref().is_some_and(|mesh| mesh.axis("pipe").is_some());
     let stacking = if settings.load.scanned && pipeline { Stacking::OneStack } else { settings.load.scanned.into() };
-    let spec = Decoder::of(&job.model.files()?.config, stacking)?;
+    let spec = Decoder::of(&job.model.config()?, stacking)?;
     let spec = settings.load.dispatch.map_or_else(|| spec.clone(), |dispatch| spec.clone().with_dispatch(dispatch));
     let (vocab, context) = (spec.vocab(), spec.context);
     if length > context {

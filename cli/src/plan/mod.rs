@@ -92,8 +92,8 @@ impl Args {
         }
         let target = Target::parse(&self.target).and_then(|target| target.with_slices(self.slices));
         let target = target.map_err(|e| usage(format!("--target: {e}")))?;
-        let job = self.job(&target)?;
         let config = planning::config(&self.model)?;
+        let job = self.job(&target, &config)?;
         job.check(&config)?;
         self.plot.iter().try_for_each(|path| output::check(path))?;
         fetch_plugin(&target, global)?;
@@ -123,8 +123,8 @@ impl Args {
         Ok(())
     }
 
-    fn job(&self, target: &Target) -> Result<Job> {
-        let work = Workload { fast: self.fast, ..self.work.load(target.devices())? };
+    fn job(&self, target: &Target, config: &HfConfig) -> Result<Job> {
+        let work = Workload { fast: self.fast, ..self.work.load(target.devices(), config)? };
         Ok(Job { model: self.model.clone(), target: target.to_string(), slices: self.slices, work })
     }
 }

@@ -2,7 +2,11 @@
 use crate::{Result, options::axes};
 use clap::ValueEnum;
 use raxla::Mesh;
-use raxla_graphs::planning::{Program, Remat, Workload};
+use raxla_graphs::{
+    config::HfConfig,
+    models::Decoder,
+    planning::{Program, Remat, Workload},
+};
 
 /// A program and its sizes.
 #[derive(clap::Args)]
@@ -18,9 +22,9 @@ pub struct WorkArgs {
     /// Sequences [default: 1, of training one per device]
     #[arg(long, value_name = "B", value_parser = count)]
     batch: Option<usize>,
-    /// Positions of each sequence
-    #[arg(long, default_value_t = 2048, value_name = "T", value_parser = count)]
-    context: usize,
+    /// Positions of each sequence [default: 2048, or as many as the model has]
+    #[arg(long, value_name = "T", value_parser = count)]
+    context: Option<usize>,
     /// Dtype of activations, and of parameters but in training: bf16, f16 or f32
     #[arg(long, default_value = "bf16", value_name = "D")]
     dtype: String,
@@ -70,8 +74,8 @@ enum RematName {
 }
 
 impl WorkArgs {
-    /// What runs on so many devices.
-    pub fn load(&self, devices: usize) -> Result<Workload> {
+    /// What of a model of this configuration runs on so many devices.
+    pub fn load(&self, devices: usize, config: &HfConfig) -> Result<Workload> {
         let program = match self.program {
             ProgramName::Decode => Program::Decode,
             ProgramName::Prefill => Program::Prefill,
@@ -83,9 +87,13 @@ impl WorkArgs {
             RematName::Dots => Remat::Dots,
             RematName::Full => Remat::Full,
         };
+        let context = match self.context {
+            Some(context) => context,
+            None => Decoder::of(config, true)?.context.min(2048),
+        };
         let work = Workload {
             batch: self.batch.unwrap_or(if program == Program::Train { devices } else { 1 }),
-            context: self.context,
+            context,
             mesh: self.mesh.as_deref().map(Mesh::parse).transpose()?.unwrap_or_default(),
             dtype: self.dtype.clone(),
             param_dtype: self.param_dtype.clone(),

@@ -32,6 +32,21 @@ fn what_jax_exported_runs_on_inputs_of_a_file() {
     );
 }
 
+/// The configuration of a preset is known, its context too: no hub is asked.
+#[test]
+fn programs_of_presets_need_no_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let alone = |command: &mut std::process::Command| {
+        succeeds(command.env("HF_ENDPOINT", "http://127.0.0.1:9").env("HF_HUB_CACHE", dir.path()))
+    };
+    assert_holds(&alone(&mut raxla(["hlo", "--model", "gpt2", "--stage", "graph", "--scan"])), &["f32[1, 1, 12, 64]"]);
+    let path = dir.path().join("p.mlir");
+    alone(raxla(["export", "--model", "gpt2", "--program", "forward", "-o"]).arg(&path));
+    assert_holds(&fs::read_to_string(&path).unwrap(), &["tensor<1x1024xi32>"]);
+    let compile = ["bench", "compile", "--model", "gpt2", "--layers", "1", "--scan", "--repeat", "1", "--json"];
+    assert_holds(&alone(&mut raxla(compile)), &["\"metric\":\"decode_compile_ms\""]);
+}
+
 #[test]
 fn models_are_exported_and_compiled_into_files() {
     let dir = tempfile::tempdir().unwrap();
