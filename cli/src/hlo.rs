@@ -13,29 +13,46 @@ use raxla_graphs::{
 };
 use std::io::Write;
 
+/// Which of a model's programs, and its sizes: what `hlo` and `profile` are told alike.
+#[derive(clap::Args)]
+pub struct Sizes {
+    /// Which program: of the whole prompt, of one token, or one training step
+    #[arg(long, value_enum, default_value = "decode")]
+    pub program: Program,
+    /// Tokens that prefill takes in, or that each sequence of a training batch predicts
+    #[arg(long, default_value_t = 16, value_name = "N", value_parser = count)]
+    pub prompt_tokens: usize,
+    /// Positions that the KV cache has room for
+    #[arg(long, default_value_t = 64, value_name = "N", value_parser = count)]
+    pub slots: usize,
+    /// Sequences of a training batch
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = count)]
+    pub batch: usize,
+}
+impl Sizes {
+    /// How many tokens a program of generation takes in.
+    pub fn tokens(&self) -> Result<usize> {
+        let tokens = if self.program == Program::Prefill { self.prompt_tokens } else { 1 };
+        if tokens > self.slots {
+            return Err(usage(format!("{tokens} --prompt-tokens do not fit {} --slots", self.slots)).into());
+        }
+        Ok(tokens)
+    }
+}
+
 /// Print a model's program at a stage of its compilation
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Which program: of the whole prompt, of one token, or one training step
-    #[arg(long, value_enum, default_value = "decode")]
-    program: Program,
+    #[command(flatten)]
+    sizes: Sizes,
     /// Which stage: raxla's graph as traced, the same after its passes, the StableHLO it becomes, or what XLA makes of it
     #[arg(long, value_enum, default_value = "stablehlo")]
     stage: Stage,
-    /// Tokens that prefill takes in, or that each sequence of a training batch predicts
-    #[arg(long, default_value_t = 16, value_name = "N", value_parser = count)]
-    prompt_tokens: usize,
-    /// Positions that the KV cache has room for
-    #[arg(long, default_value_t = 64, value_name = "N", value_parser = count)]
-    slots: usize,
     /// Divide the program over devices, by axes named data or model, as in data=2,model=3; a training step also by fsdp,
     /// context, expert or pipe (with --scan: the stages of a pipeline are parts of a stack of layers)
     #[arg(long, value_name = "AXES", value_parser = axes)]
     mesh: Option<String>,
-    /// Sequences of a training batch
-    #[arg(long, default_value_t = 8, value_name = "N", value_parser = count)]
-    batch: usize,
     /// Divide the stream between layers by positions too, along the axis model
     #[arg(long, requires = "mesh")]
     sequence: bool,
@@ -107,11 +124,8 @@ fn scaled(x: f64, unit: &str) -> String {
 impl Args {
     /// Run the command.
     pub fn run(self, global: &Global) -> Result {
-        let tokens = if self.program == Program::Prefill { self.prompt_tokens } else { 1 };
-        if tokens > self.slots {
-            return Err(usage(format!("{tokens} --prompt-tokens do not fit {} --slots", self.slots)).into());
-        }
-        if self.program == Program::Train {
+        let tokens = self.sizes.tokens()?;
+        if self.sizes.program == Program::Train {
             return self.run_train(global);
         }
         let (client, mesh) = self.devices(global)?;
@@ -119,7 +133,7 @@ impl Args {
         let shape = Sampling::default().shape();
         let place = mesh.map(|mesh| Placement::new(&mesh, &client, &model)).transpose()?;
         let rows = place.as_ref().map_or(1, Placement::parts_of_batch);
-        let avals = programs::step_avals(&model, dtype, shape, [rows, tokens], [self.slots, 0]);
+        let avals = programs::step_avals(&model, dtype, shape, [rows, tokens], [self.sizes.slots, 0]);
         let step = match place {
             Some(place) => place.step(shape),
             None => programs::step(shape).on(&client),
@@ -146,7 +160,7 @@ impl Args {
         };
         let train = Train::new(model, mesh.as_ref(), options)?;
         let step = if mesh.is_some() { train.step() } else { train.step().on(&client) };
-        self.show(step.lower(&train.avals(self.batch, self.prompt_tokens))?, &client)
+        self.show(step.lower(&train.avals(self.sizes.batch, self.sizes.prompt_tokens))?, &client)
     }
 
     fn show<A: Tree<Tensor>, Y: Tree<Tensor>>(&self, lowered: Lowered<A, Y>, client: &Client) -> Result {

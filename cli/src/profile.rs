@@ -1,9 +1,9 @@
 //! `raxla profile`
 use crate::{
     Result,
-    hlo::{Program, count},
+    hlo::{Program, Sizes},
     options::{Global, ModelArgs},
-    screen, usage,
+    screen,
 };
 use raxla::{Array, Aval, Client, Tree, jit::Profile};
 use raxla_graphs::{
@@ -16,18 +16,8 @@ use std::{io::Write, path::PathBuf};
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Which program: of the whole prompt, of one token, or one training step
-    #[arg(long, value_enum, default_value = "decode")]
-    program: Program,
-    /// Tokens that prefill takes in, or that each sequence of a training batch predicts
-    #[arg(long, default_value_t = 16, value_name = "N", value_parser = count)]
-    prompt_tokens: usize,
-    /// Positions that the KV cache has room for
-    #[arg(long, default_value_t = 64, value_name = "N", value_parser = count)]
-    slots: usize,
-    /// Sequences of a training batch
-    #[arg(long, default_value_t = 8, value_name = "N", value_parser = count)]
-    batch: usize,
+    #[command(flatten)]
+    sizes: Sizes,
     /// Also write the times as a Chrome trace, which ui.perfetto.dev shows
     #[arg(long, value_name = "FILE.json")]
     trace: Option<PathBuf>,
@@ -62,18 +52,15 @@ impl Args {
     }
 
     fn profile(&self, client: &Client) -> Result<Profile> {
-        if self.program == Program::Train {
+        let tokens = self.sizes.tokens()?;
+        if self.sizes.program == Program::Train {
             let train = Train::new(self.model.spec(false)?.0, None, TrainOptions::default())?;
-            let avals = train.avals(self.batch, self.prompt_tokens);
+            let avals = train.avals(self.sizes.batch, self.sizes.prompt_tokens);
             return Ok(train.step().on(client).profile(zeros(client, &avals)?)?);
-        }
-        let tokens = if self.program == Program::Prefill { self.prompt_tokens } else { 1 };
-        if tokens > self.slots {
-            return Err(usage(format!("{tokens} --prompt-tokens do not fit {} --slots", self.slots)).into());
         }
         let (model, dtype) = self.model.spec(false)?;
         let shape = Sampling::default().shape();
-        let avals = programs::step_avals(&model, dtype, shape, [1, tokens], [self.slots, 0]);
+        let avals = programs::step_avals(&model, dtype, shape, [1, tokens], [self.sizes.slots, 0]);
         Ok(programs::step(shape).on(client).profile(zeros(client, &avals)?)?)
     }
 }
