@@ -5,7 +5,7 @@ use crate::{
     dot::{Side, dot},
     format::Format,
     linalg,
-    product::{Arithmetic, Matrix, Numbers, Results, Team, product},
+    product::{Arithmetic, Few, Matrix, Numbers, Results, Team, product},
 };
 use half::{bf16, f16};
 use raxla_xla::{
@@ -59,7 +59,7 @@ fn results<'a>(out: &'a mut Output<'_>) -> Result<Results<'a>> {
 
 fn products(call: &mut Call) -> Result<()> {
     let (attrs, threads) = (call.attrs, call.threads);
-    let formats: Vec<Format> = attrs
+    let formats: Few<Format> = attrs
         .string("formats")?
         .split(',')
         .map(|name| Format::named(name).ok_or_else(|| bad(format!("`{name}` is no format of packed matrices"))))
@@ -73,7 +73,7 @@ fn products(call: &mut Call) -> Result<()> {
     if [formats.len(), outputs.len(), call.results.len()] != [packed.len(); 3] {
         return Err(bad(format!("{} packed matrices, {} formats", packed.len(), formats.len())));
     }
-    let mut matrices = vec![];
+    let mut matrices = Few::new();
     for ((format, n), arg) in formats.into_iter().zip(&outputs).zip(packed) {
         let matrix = Matrix { format, k, n: *n as usize, packed: arg.as_bytes()? };
         if !matrix.is_whole() {
@@ -86,7 +86,7 @@ fn products(call: &mut Call) -> Result<()> {
     // (bf16 are one part of themselves)
     let bf16 = x.dtype() == DType::BF16 && matrices.iter().all(|m| m.format == Format::BF16);
     let how = if bf16 { Arithmetic::Bf16 } else { how };
-    let mut outs = vec![];
+    let mut outs = Few::new();
     for (result, m) in call.results.iter_mut().zip(&matrices) {
         if result.dims().iter().product::<i64>() as usize != rows * m.n {
             return Err(bad(format!("{:?} results, not {rows} x {}", result.dims(), m.n)));

@@ -10,6 +10,7 @@ use crate::{
     thin::{self, ByteTile, Inputs, Kernels, Panel, Rows, Tile},
 };
 use half::{bf16, f16, slice::HalfFloatSliceExt};
+use smallvec::SmallVec;
 use std::{borrow::Cow, cell::RefCell, ops::Range};
 
 /// How products are computed.
@@ -234,6 +235,9 @@ impl Target {
     }
 }
 
+/// Of each matrix of a product: seldom more than four, which need no allocation.
+pub(crate) type Few<T> = SmallVec<[T; 4]>;
+
 /// Where the results of one matrix go, `[rows, n]`, row-major, and `n`.
 struct Out(Target, usize);
 
@@ -278,15 +282,16 @@ fn chosen(isa: Isa, format: Format) -> Chosen {
 ///
 /// # Panics
 /// Sizes that do not fit together: an error of the calling code.
-pub fn product(
+pub fn product<'y>(
     isa: Isa,
     how: Arithmetic,
     team: &dyn Team,
     x: Numbers,
     rows: usize,
     matrices: &[Matrix],
-    y: Vec<Results>,
+    y: impl IntoIterator<Item = Results<'y>>,
 ) {
+    let y: Few<Results> = y.into_iter().collect();
     let k = matrices.first().map_or(0, |m| m.k);
     assert!(isa <= Isa::best(), "{isa:?} is not there");
     assert!(x.len() == rows * k && y.len() == matrices.len(), "{} inputs are no {rows} x {k}", x.len());
@@ -298,10 +303,10 @@ pub fn product(
     }
     let outs = y.into_iter().zip(matrices).map(|(y, m)| Out(y.shared().1, m.n));
     // (what becomes of a matrix does not depend on its company)
-    let (blocks, plain): (Vec<_>, Vec<_>) = matrices.iter().zip(outs).partition(|(m, _)| !m.format.is_plain());
+    let (blocks, plain): (Few<_>, Few<_>) = matrices.iter().zip(outs).partition(|(m, _)| !m.format.is_plain());
     let levels = how.levels(isa, rows);
     for (together, levels) in [(blocks, levels), (plain, 0)] {
-        let (matrices, outs): (Vec<Matrix>, Vec<Out>) = together.into_iter().map(|(m, out)| (*m, out)).unzip();
+        let (matrices, outs): (Few<Matrix>, Few<Out>) = together.into_iter().map(|(m, out)| (*m, out)).unzip();
         match rows {
             _ if matrices.is_empty() => {}
             _ if levels > 0 => in_bytes(isa, team, &x.wide(team), rows, &matrices, &outs, levels),
@@ -338,7 +343,7 @@ fn few(isa: Isa, team: &dyn Team, x: &[f32], rows: usize, matrices: &[Matrix], o
     let k = matrices[0].k;
     let longest = matrices.iter().map(|m| m.blocks() * m.format.inputs()).max().unwrap_or(0);
     let x = padded(x, rows, k, longest);
-    let chosen: Vec<Chosen> = matrices.iter().map(|m| chosen(isa, m.format)).collect();
+    let chosen: Few<Chosen> = matrices.iter().map(|m| chosen(isa, m.format)).collect();
     // (formats with offsets have sub-blocks of 32)
     let has_offsets = chosen.iter().any(|c| c.inputs_of_sums != 0);
     let sums: Vec<f32> = match has_offsets {
@@ -361,7 +366,7 @@ fn few(isa: Isa, team: &dyn Team, x: &[f32], rows: usize, matrices: &[Matrix], o
 /// As [`few`], of bytes, and of any number of rows.
 fn in_bytes(isa: Isa, team: &dyn Team, x: &[f32], rows: usize, matrices: &[Matrix], outs: &[Out], levels: usize) {
     let longest = matrices.iter().map(|m| m.blocks() * m.format.inputs()).max().unwrap_or(0);
-    let chosen: Vec<Chosen> = matrices.iter().map(|m| chosen(isa.of_bytes(), m.format)).collect();
+    let chosen: Few<Chosen> = matrices.iter().map(|m| chosen(isa.of_bytes(), m.format)).collect();
     let x = Quantised::new(isa, team, x, [rows, matrices[0].k], longest, levels);
     by_tiles(team, rows, matrices, outs, &|i, tile, done, vectors, out| {
         let inputs = x.from(done, chosen[i].inputs);
@@ -386,12 +391,12 @@ fn by_tiles(
     let work = bytes * rows.div_ceil(thin::MOST);
     let each = (tiles * WORK).div_ceil(work.max(1)).clamp(1, tiles.div_ceil(team.count()).max(1));
     team.run(tiles.div_ceil(each), &|task| {
+        let mut out = [0f32; TILE * thin::MOST];
         for tile in task * each..((task + 1) * each).min(tiles) {
             let (i, tile) = find(matrices, tile);
             let Out(y, n) = &outs[i];
             let mut done = 0;
             let lanes = TILE.min(n - tile * TILE);
-            let mut out = [0f32; TILE * thin::MOST];
             while done < rows {
                 let vectors = [8, 4, 2, 1].into_iter().find(|v| *v <= rows - done).unwrap_or(1);
                 one(i, tile, done, vectors, out.as_mut_ptr());
@@ -414,7 +419,7 @@ thread_local! {
 }
 
 fn many(isa: Isa, team: &dyn Team, x: Numbers, rows: usize, matrices: &[Matrix], outs: &[Out], how: Arithmetic) {
-    let chosen: Vec<Chosen> = matrices.iter().map(|m| chosen(isa, m.format)).collect();
+    let chosen: Few<Chosen> = matrices.iter().map(|m| chosen(isa, m.format)).collect();
     let couples: Vec<(usize, usize)> =
         matrices.iter().enumerate().flat_map(|(i, m)| (0..m.tiles()).step_by(2).map(move |tile| (i, tile))).collect();
     let longest = matrices.iter().map(|m| m.blocks() * m.format.inputs()).max().unwrap_or(0);

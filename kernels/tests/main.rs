@@ -215,7 +215,7 @@ fn matrices_with_shared_inputs_are_one_call() {
     for rows in [1, rows, 20] {
         let x: Vec<f32> = (0..rows * k).map(|_| numbers.float()).collect();
         let mut together: Vec<Vec<f32>> = sizes.iter().map(|(_, n)| vec![0.0; rows * n]).collect();
-        let outs = together.iter_mut().map(|y| Results::F32(y)).collect();
+        let outs = together.iter_mut().map(|y| Results::F32(y));
         product(Isa::best(), Arithmetic::Exact, &Threads, Numbers::F32(&x), rows, &all, outs);
         for (m, together) in all.iter().zip(&together) {
             let mut alone = vec![0.0; rows * m.n];

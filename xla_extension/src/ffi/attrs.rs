@@ -19,25 +19,25 @@ unsafe impl Sync for Attrs<'_> {}
 /// The value of an attribute.
 #[derive(Clone)]
 pub enum Attr<'a> {
-    /// One number or truth value (`Numbers` of length 1).
-    Scalar(Numbers),
+    /// One number or truth value.
+    Scalar(Number),
     /// A dense array of numbers.
-    Array(Numbers),
+    Array(Vec<Number>),
     /// Text.
     String(&'a str),
     /// A dictionary.
     Dictionary(Attrs<'a>),
 }
 
-/// Numbers of an attribute: integers and truth values widened to 64 bits, floats to f64.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Numbers {
-    /// Signed integers.
-    Ints(Vec<i64>),
-    /// Unsigned integers and truth values.
-    Unsigned(Vec<u64>),
-    /// Floats.
-    Floats(Vec<f64>),
+/// A number of an attribute: integers and truth values widened to 64 bits, floats to f64.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Number {
+    /// A signed integer.
+    Int(i64),
+    /// An unsigned integer or a truth value.
+    Unsigned(u64),
+    /// A float.
+    Float(f64),
 }
 
 impl<'a> Attrs<'a> {
@@ -54,28 +54,34 @@ impl<'a> Attrs<'a> {
     /// The names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &'a str> {
         // SAFETY: names are valid for `'a`.
-        self.names.iter().map(|&name| unsafe { text(&*name) })
+        self.names.iter().map(|&name| std::str::from_utf8(unsafe { bytes(&*name) }).unwrap_or_default())
     }
 
     /// The attribute of this name.
     pub fn get(&self, name: &str) -> Result<Attr<'a>> {
-        let at = self.names().position(|known| known == name).ok_or_else(|| {
-            let known: Vec<_> = self.names().collect();
-            Error::new(Code::NotFound, format!("the custom call has no attribute `{name}`; it has {known:?}"))
-        })?;
+        // SAFETY: names are valid for `'a`.
+        let at =
+            self.names.iter().position(|&known| unsafe { bytes(&*known) } == name.as_bytes()).ok_or_else(|| {
+                let known: Vec<_> = self.names().collect();
+                Error::new(Code::NotFound, format!("the custom call has no attribute `{name}`; it has {known:?}"))
+            })?;
         let value = self.values[at];
         // SAFETY: the kind says what the value points to, and it is valid for `'a`.
         unsafe {
             match self.kinds[at] {
                 sys::XLA_FFI_AttrType_SCALAR => {
                     let scalar = &*value.cast::<sys::XLA_FFI_Scalar>();
-                    Ok(Attr::Scalar(numbers(name, scalar.dtype, scalar.value, 1)?))
+                    Ok(Attr::Scalar(number(name, scalar.dtype, scalar.value, 0)?))
                 }
                 sys::XLA_FFI_AttrType_ARRAY => {
                     let array = &*value.cast::<sys::XLA_FFI_Array>();
-                    Ok(Attr::Array(numbers(name, array.dtype, array.data, array.size)?))
+                    let numbers = (0..array.size).map(|i| number(name, array.dtype, array.data, i));
+                    Ok(Attr::Array(numbers.collect::<Result<_>>()?))
                 }
-                sys::XLA_FFI_AttrType_STRING => Ok(Attr::String(text(&*value.cast::<sys::XLA_FFI_ByteSpan>()))),
+                sys::XLA_FFI_AttrType_STRING => {
+                    let text = std::str::from_utf8(bytes(&*value.cast::<sys::XLA_FFI_ByteSpan>()));
+                    Ok(Attr::String(text.map_err(|_| wrong(name, "text in UTF-8"))?))
+                }
                 sys::XLA_FFI_AttrType_DICTIONARY => {
                     Ok(Attr::Dictionary(Attrs::new(&*value.cast::<sys::XLA_FFI_Attrs>())))
                 }
@@ -89,9 +95,9 @@ impl<'a> Attrs<'a> {
     /// An integer of any width.
     pub fn int(&self, name: &str) -> Result<i64> {
         match self.get(name)? {
-            Attr::Scalar(Numbers::Ints(values)) => Ok(values[0]),
-            Attr::Scalar(Numbers::Unsigned(values)) => {
-                i64::try_from(values[0]).map_err(|_| wrong(name, "an integer that fits 64 bits with a sign"))
+            Attr::Scalar(Number::Int(value)) => Ok(value),
+            Attr::Scalar(Number::Unsigned(value)) => {
+                i64::try_from(value).map_err(|_| wrong(name, "an integer that fits 64 bits with a sign"))
             }
             _ => Err(wrong(name, "an integer")),
         }
@@ -100,7 +106,7 @@ impl<'a> Attrs<'a> {
     /// A float of any width.
     pub fn float(&self, name: &str) -> Result<f64> {
         match self.get(name)? {
-            Attr::Scalar(Numbers::Floats(values)) => Ok(values[0]),
+            Attr::Scalar(Number::Float(value)) => Ok(value),
             _ => Err(wrong(name, "a float")),
         }
     }
@@ -108,7 +114,7 @@ impl<'a> Attrs<'a> {
     /// A truth value.
     pub fn bool(&self, name: &str) -> Result<bool> {
         match self.get(name)? {
-            Attr::Scalar(Numbers::Unsigned(values)) => Ok(values[0] != 0),
+            Attr::Scalar(Number::Unsigned(value)) => Ok(value != 0),
             _ => Err(wrong(name, "a truth value")),
         }
     }
@@ -123,18 +129,18 @@ impl<'a> Attrs<'a> {
 
     /// An array of signed integers of any width.
     pub fn ints(&self, name: &str) -> Result<Vec<i64>> {
-        match self.get(name)? {
-            Attr::Array(Numbers::Ints(values)) => Ok(values),
-            _ => Err(wrong(name, "an array of integers")),
-        }
+        let wrong = || wrong(name, "an array of integers");
+        let Attr::Array(values) = self.get(name)? else { return Err(wrong()) };
+        let each = |value| if let Number::Int(value) = value { Ok(value) } else { Err(wrong()) };
+        values.into_iter().map(each).collect()
     }
 
     /// An array of floats of any width.
     pub fn floats(&self, name: &str) -> Result<Vec<f64>> {
-        match self.get(name)? {
-            Attr::Array(Numbers::Floats(values)) => Ok(values),
-            _ => Err(wrong(name, "an array of floats")),
-        }
+        let wrong = || wrong(name, "an array of floats");
+        let Attr::Array(values) = self.get(name)? else { return Err(wrong()) };
+        let each = |value| if let Number::Float(value) = value { Ok(value) } else { Err(wrong()) };
+        values.into_iter().map(each).collect()
     }
 
     /// A dictionary.
@@ -152,35 +158,33 @@ fn wrong(name: &str, wanted: &str) -> Error {
 
 /// # Safety
 /// The span is valid for `'a`.
-unsafe fn text<'a>(span: &sys::XLA_FFI_ByteSpan) -> &'a str {
+unsafe fn bytes<'a>(span: &sys::XLA_FFI_ByteSpan) -> &'a [u8] {
     // SAFETY: the caller vouches.
-    let bytes = unsafe { slice(span.ptr.cast::<u8>(), span.len) };
-    std::str::from_utf8(bytes).unwrap_or_default()
+    unsafe { slice(span.ptr.cast::<u8>(), span.len) }
 }
 
 /// # Safety
-/// `data` points to `len` values of this type.
-unsafe fn numbers(name: &str, dtype: sys::XLA_FFI_DataType, data: *mut c_void, len: usize) -> Result<Numbers> {
+/// `data` points to more than `i` values of this type.
+unsafe fn number(name: &str, dtype: sys::XLA_FFI_DataType, data: *mut c_void, i: usize) -> Result<Number> {
     /// # Safety
-    /// `data` points to `len` values of type `T`, aligned or not.
-    unsafe fn read<T: Copy, U>(data: *mut c_void, len: usize, widen: impl Fn(T) -> U) -> Vec<U> {
+    /// `data` points to more than `i` values of type `T`, aligned or not.
+    unsafe fn read<T: Copy>(data: *mut c_void, i: usize) -> T {
         // SAFETY: the caller vouches.
-        (0..len).map(|i| widen(unsafe { data.cast::<T>().add(i).read_unaligned() })).collect()
+        unsafe { data.cast::<T>().add(i).read_unaligned() }
     }
     // SAFETY: each arm reads the type that the tag names.
     unsafe {
         Ok(match DType::from_xla(dtype) {
-            Some(DType::Bool) => Numbers::Unsigned(read(data, len, |x: u8| u64::from(x))),
-            Some(DType::I8) => Numbers::Ints(read(data, len, |x: i8| i64::from(x))),
-            Some(DType::I16) => Numbers::Ints(read(data, len, |x: i16| i64::from(x))),
-            Some(DType::I32) => Numbers::Ints(read(data, len, |x: i32| i64::from(x))),
-            Some(DType::I64) => Numbers::Ints(read(data, len, |x: i64| x)),
-            Some(DType::U8) => Numbers::Unsigned(read(data, len, |x: u8| u64::from(x))),
-            Some(DType::U16) => Numbers::Unsigned(read(data, len, |x: u16| u64::from(x))),
-            Some(DType::U32) => Numbers::Unsigned(read(data, len, |x: u32| u64::from(x))),
-            Some(DType::U64) => Numbers::Unsigned(read(data, len, |x: u64| x)),
-            Some(DType::F32) => Numbers::Floats(read(data, len, |x: f32| f64::from(x))),
-            Some(DType::F64) => Numbers::Floats(read(data, len, |x: f64| x)),
+            Some(DType::Bool | DType::U8) => Number::Unsigned(read::<u8>(data, i).into()),
+            Some(DType::I8) => Number::Int(read::<i8>(data, i).into()),
+            Some(DType::I16) => Number::Int(read::<i16>(data, i).into()),
+            Some(DType::I32) => Number::Int(read::<i32>(data, i).into()),
+            Some(DType::I64) => Number::Int(read(data, i)),
+            Some(DType::U16) => Number::Unsigned(read::<u16>(data, i).into()),
+            Some(DType::U32) => Number::Unsigned(read::<u32>(data, i).into()),
+            Some(DType::U64) => Number::Unsigned(read(data, i)),
+            Some(DType::F32) => Number::Float(read::<f32>(data, i).into()),
+            Some(DType::F64) => Number::Float(read(data, i)),
             _ => {
                 let what =
                     format!("attribute `{name}` has numbers of XLA element type {dtype}, which raxla does not read");

@@ -25,7 +25,7 @@ mod attrs;
 mod call;
 mod threads;
 
-pub use attrs::{Attr, Attrs, Numbers};
+pub use attrs::{Attr, Attrs, Number};
 pub use call::{Arg, Call, Element, Output};
 pub use threads::Threads;
 
