@@ -262,27 +262,17 @@ unsafe fn pieces_of<L: Lanes, N: Number>(
     for kv in 0..heads[1] - heads[0] {
         (0..queries).for_each(|i| *out.add(kv * step + i * width) = f32::MIN);
     }
+    let together = heads[1] - heads[0] == s.kv_heads;
     for block in (slots[0]..slots[1]).step_by(BLOCK) {
         let count = BLOCK.min(slots[1] - block);
-        let next = [slots[1].min(block + BLOCK), slots[1].min(block + 2 * BLOCK)];
         for kv in heads[0]..heads[1] {
-            if heads[1] - heads[0] == s.kv_heads {
-                // (the next block lies there in one piece, but is not read in its order)
-                let part = |numbers: *const N, size: usize| {
-                    let [from, to] = next.map(|slot| (row * s.slots + slot) * s.kv_heads * (size + N::ROOM));
-                    let share = (to - from).div_ceil(s.kv_heads);
-                    let from = from + kv * share;
-                    fetch::<L, N>(numbers.add(from), share.min(to.saturating_sub(from)));
-                };
-                part(x.k.as_ptr(), s.key);
-                part(x.v.as_ptr(), s.value);
-            }
-            piece::<L, N>(s, x, row, kv, [block, count], out.add((kv - heads[0]) * step));
+            piece::<L, N>(s, x, row, kv, [block, count], out.add((kv - heads[0]) * step), together);
         }
     }
 }
 
-/// The queries of the heads that share a key head, over a block of slots.
+/// The queries of the heads that share a key head, over a block of slots. Where all heads are taken `together`, the next block lies in
+/// one piece but is not read in its order: each head asks for a share of it, a key for a key.
 #[inline(always)]
 unsafe fn piece<L: Lanes, N: Number>(
     s: Shape,
@@ -291,6 +281,7 @@ unsafe fn piece<L: Lanes, N: Number>(
     kv: usize,
     [block, count]: [usize; 2],
     out: *mut f32,
+    together: bool,
 ) {
     let group = s.heads / s.kv_heads;
     let start = x.starts[row] as i64;
@@ -298,6 +289,11 @@ unsafe fn piece<L: Lanes, N: Number>(
     let k = x.k.as_ptr().add((row * s.slots * s.kv_heads + kv) * key);
     let v = x.v.as_ptr().add((row * s.slots * s.kv_heads + kv) * value);
     let (k_stride, v_stride) = (s.kv_heads * key, s.kv_heads * value);
+    // (past the end, of what nobody reads; and where it is of no use, once more of what is there)
+    let ahead = |numbers: *const N, size: usize, i: usize| {
+        let share = (row * s.slots + block + BLOCK) * s.kv_heads + kv * BLOCK;
+        if together { numbers.wrapping_add((share + i) * size) } else { numbers }
+    };
     let width = s.value + 2;
     let mut scores = [0f32; BLOCK];
     for query in 0..s.queries {
@@ -322,20 +318,33 @@ unsafe fn piece<L: Lanes, N: Number>(
             let head = kv * group + member;
             let q = x.q.as_ptr().add(((row * s.queries + query) * s.heads + head) * s.key);
             scores.fill(f32::NEG_INFINITY);
-            for i in seen.clone() {
-                if !s.ring || sees(block + i) {
-                    let k = k.add((block + i) * k_stride);
-                    let dot = dot::<L, N>(q, k, s.key) * N::scale(k, s.key) * s.scale;
-                    scores[i] = if s.soft_cap > 0.0 { (dot / s.soft_cap).tanh() * s.soft_cap } else { dot };
+            let capped = |score: f32| match s.soft_cap > 0.0 {
+                true => (score / s.soft_cap).tanh() * s.soft_cap,
+                false => score,
+            };
+            let mut i = seen.start;
+            while i < seen.end {
+                let many = i + 16 <= seen.end && (!s.ring || (i..i + 16).all(|i| sees(block + i)));
+                let keys = k.add((block + i) * k_stride);
+                if many {
+                    let dots = dots::<L, N>(q, keys, k_stride, s.key, ahead(x.k.as_ptr(), key, i));
+                    L::store(scores.as_mut_ptr().add(i), L::mul(dots, L::splat(s.scale)));
+                    if s.soft_cap > 0.0 {
+                        scores[i..i + 16].iter_mut().for_each(|score| *score = capped(*score));
+                    }
+                } else if !s.ring || sees(block + i) {
+                    scores[i] = capped(dot::<L, N>(q, keys, s.key) * N::scale(keys, s.key) * s.scale);
                 }
+                i += if many { 16 } else { 1 };
             }
             let state = out.add((query * group + member) * width);
             // what is not a number, or has no largest one, stays so
-            if scores.iter().any(|score| score.is_nan() || *score == f32::INFINITY) {
+            if scores.iter().fold(false, |bad, score| bad | score.is_nan() | (*score > f32::MAX)) {
                 *state.add(1) = f32::NAN;
                 continue;
             }
-            let most = scores.iter().fold(*state, |a, b| if *b > a { *b } else { a });
+            let largest = scores.chunks_exact(16).fold(L::splat(*state), |a, b| L::max(a, L::load(b.as_ptr())));
+            let most = L::largest(largest);
             if most == f32::MIN {
                 continue;
             }
@@ -349,8 +358,8 @@ unsafe fn piece<L: Lanes, N: Number>(
                 sum = L::add(sum, p);
             }
             // (nor do values count that are not seen, whatever they are)
-            for i in (0..count).filter(|i| !seen.contains(i) || (s.ring && !sees(block + i))) {
-                scores[i] = 0.0;
+            if s.ring {
+                seen.clone().filter(|i| !sees(block + i)).for_each(|i| scores[i] = 0.0);
             }
             *state.add(1) = *state.add(1) * factor + L::sum(sum);
             let first = v.add((block + seen.start) * v_stride);
@@ -359,44 +368,69 @@ unsafe fn piece<L: Lanes, N: Number>(
                     *p *= N::scale(first.add(i * v_stride), s.value);
                 }
             }
-            weighted::<L, N>(&scores[seen.clone()], factor, first, v_stride, s.value, state.add(2));
+            let ahead = ahead(x.v.as_ptr(), value, 0);
+            weighted::<L, N>(&scores[seen.clone()], factor, first, v_stride, s.value, state.add(2), ahead);
         }
     }
 }
 
-/// Asks for `n` numbers that will be read soon.
-#[inline(always)]
-unsafe fn fetch<L: Lanes, N>(p: *const N, n: usize) {
-    const LINE: usize = 64;
-    for at in (0..n * size_of::<N>()).step_by(LINE) {
-        L::prefetch(p.cast::<u8>().add(at));
-    }
-}
+/// Bytes that memory gives at once.
+const LINE: usize = 64;
 
 #[inline(always)]
 unsafe fn dot<L: Lanes, N: Number>(q: *const f32, k: *const N, n: usize) -> f32 {
-    let (mut a, mut b) = (L::splat(0.0), L::splat(0.0));
-    let mut i = 0;
-    while i + 32 <= n {
-        a = L::fma(L::load(q.add(i)), N::load::<L>(k.add(i)), a);
-        b = L::fma(L::load(q.add(i + 16)), N::load::<L>(k.add(i + 16)), b);
-        i += 32;
+    let whole = n / 16 * 16;
+    let mut sum = L::splat(0.0);
+    for i in (0..whole).step_by(16) {
+        sum = L::fma(L::load(q.add(i)), N::load::<L>(k.add(i)), sum);
     }
-    if i + 16 <= n {
-        a = L::fma(L::load(q.add(i)), N::load::<L>(k.add(i)), a);
-        i += 16;
-    }
-    let mut sum = L::sum(L::add(a, b));
-    while i < n {
-        sum += *q.add(i) * (*k.add(i)).wide();
-        i += 1;
-    }
-    sum
+    (whole..n).fold(L::sum(sum), |sum, i| sum + *q.add(i) * (*k.add(i)).wide())
 }
 
-/// `sums = sums · factor + Σ p[i] · v[i]`.
+/// Of 16 keys, which are `stride` numbers from each other. As many numbers are asked for `ahead`, one line at a time: processors have
+/// few places for lines on their way.
 #[inline(always)]
-unsafe fn weighted<L: Lanes, N: Number>(p: &[f32], factor: f32, v: *const N, stride: usize, n: usize, sums: *mut f32) {
+unsafe fn dots<L: Lanes, N: Number>(q: *const f32, k: *const N, stride: usize, n: usize, ahead: *const N) -> L::F {
+    let mut all = [L::splat(0.0); 16];
+    let mut ahead = ahead.cast::<u8>();
+    for at in (0..n / 16 * 16).step_by(16) {
+        let q = L::load(q.add(at));
+        let mut k = k.add(at);
+        for (i, all) in all.iter_mut().enumerate() {
+            if (i + 1) * 16 * size_of::<N>() % LINE == 0 {
+                L::prefetch(ahead);
+                ahead = ahead.wrapping_add(LINE);
+            }
+            *all = L::fma(q, N::load::<L>(k), *all);
+            k = k.wrapping_add(stride);
+        }
+    }
+    let sums = L::sums(all);
+    let rest = n / 16 * 16;
+    if rest == n && N::ROOM == 0 {
+        return sums;
+    }
+    let mut each = [0f32; 16];
+    L::store(each.as_mut_ptr(), sums);
+    for (i, sum) in each.iter_mut().enumerate() {
+        let k = k.add(i * stride);
+        *sum = (rest..n).fold(*sum, |sum, i| sum + *q.add(i) * (*k.add(i)).wide()) * N::scale(k, n);
+    }
+    L::load(each.as_ptr())
+}
+
+/// `sums = sums · factor + Σ p[i] · v[i]`; as many numbers are asked for `ahead`.
+#[inline(always)]
+unsafe fn weighted<L: Lanes, N: Number>(
+    p: &[f32],
+    factor: f32,
+    v: *const N,
+    stride: usize,
+    n: usize,
+    sums: *mut f32,
+    ahead: *const N,
+) {
+    let mut ahead = ahead.cast::<u8>();
     let mut at = 0;
     while at + 64 <= n {
         let mut acc = [L::splat(0.0); 4];
@@ -404,6 +438,10 @@ unsafe fn weighted<L: Lanes, N: Number>(p: &[f32], factor: f32, v: *const N, str
             *acc = L::mul(L::load(sums.add(at + 16 * j)), L::splat(factor));
         }
         for (i, p) in p.iter().enumerate().filter(|(_, p)| **p != 0.0) {
+            for _ in 0..size_of::<N>() {
+                L::prefetch(ahead);
+                ahead = ahead.wrapping_add(LINE);
+            }
             let (p, v) = (L::splat(*p), v.add(i * stride + at));
             for (j, acc) in acc.iter_mut().enumerate() {
                 *acc = L::fma(p, N::load::<L>(v.add(16 * j)), *acc);

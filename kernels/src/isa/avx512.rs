@@ -43,6 +43,26 @@ unsafe impl Lanes for Avx512 {
         _mm512_reduce_add_ps(a)
     }
     #[inline(always)]
+    unsafe fn sums(a: [__m512; 16]) -> __m512 {
+        // each step adds halves of two vectors and keeps both sums in one: of 2, 4, 8 and 16 vectors
+        let two = |i: usize| {
+            let (x, y) = (a[i], a[i + 8]);
+            _mm512_add_ps(_mm512_shuffle_f32x4::<0x44>(x, y), _mm512_shuffle_f32x4::<0xee>(x, y))
+        };
+        let four = |i: usize| {
+            let (x, y) = (two(i), two(i + 4));
+            _mm512_add_ps(_mm512_shuffle_f32x4::<0x88>(x, y), _mm512_shuffle_f32x4::<0xdd>(x, y))
+        };
+        let eight = |i: usize| {
+            let (x, y) = (four(i), four(i + 2));
+            _mm512_add_ps(_mm512_shuffle_ps::<0x44>(x, y), _mm512_shuffle_ps::<0xee>(x, y))
+        };
+        let (x, y) = (eight(0), eight(1));
+        let all = _mm512_add_ps(_mm512_shuffle_ps::<0x88>(x, y), _mm512_shuffle_ps::<0xdd>(x, y));
+        // (the order in which the steps leave them)
+        _mm512_permutexvar_ps(_mm512_setr_epi32(0, 2, 1, 3, 8, 10, 9, 11, 4, 6, 5, 7, 12, 14, 13, 15), all)
+    }
+    #[inline(always)]
     unsafe fn largest(a: __m512) -> f32 {
         _mm512_reduce_max_ps(a)
     }

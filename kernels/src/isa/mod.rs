@@ -128,6 +128,12 @@ pub unsafe trait Lanes: Copy + 'static {
     unsafe fn max(a: Self::F, b: Self::F) -> Self::F;
     /// The sum of all 16.
     unsafe fn sum(a: Self::F) -> f32;
+    /// The sum of each of 16.
+    #[inline(always)]
+    unsafe fn sums(a: [Self::F; 16]) -> Self::F {
+        // SAFETY: as the caller says; there are 16 of them.
+        unsafe { Self::load(a.map(|a| Self::sum(a)).as_ptr()) }
+    }
     /// The largest of all 16.
     unsafe fn largest(a: Self::F) -> f32;
     /// The lowest byte of each to memory.
