@@ -17,7 +17,7 @@ pub fn is_there() -> bool {
     amx::is_there() || pairs::is_there()
 }
 
-/// Are these products measured to be faster than those of XLA's library? With AMX nobody has measured it.
+/// Are these products as fast as those of XLA's library, in less memory? With AMX nobody has measured it.
 pub fn pays() -> bool {
     pairs::is_there() && !amx::is_there()
 }
