@@ -221,7 +221,7 @@ fn attends_to<N: Number + ffi::Element>(call: &mut Call) -> Result<()> {
             made.resize(n, 0.0);
             attend(Isa::best(), &threads, shape, operands, &mut made);
             // SAFETY: there are as many, and only this thread writes them.
-            unsafe { other.shared().1.write(0, &made) };
+            unsafe { other.shared().1.write(0, n, &made, n, n) };
         }
     }
     Ok(())

@@ -27,15 +27,26 @@ fn split_all(x: &mut [f32], y: &mut [u16]) {
     }
 }
 
+/// The first `lanes` of each `width` numbers, to lines that begin `step` from each other.
+#[inline(always)]
+unsafe fn narrow_rows(x: &[f32], width: usize, lanes: usize, y: *mut u16, step: usize) {
+    for (row, x) in x.chunks_exact(width).enumerate() {
+        narrow_all(&x[..lanes], std::slice::from_raw_parts_mut(y.add(row * step), lanes));
+    }
+}
+
 compiled! {
-    fn narrow_on(x: &[f32], y: &mut [u16]) { narrow_all(x, y) }
+    fn narrow_rows_on(x: &[f32], width: usize, lanes: usize, y: *mut u16, step: usize) { narrow_rows(x, width, lanes, y, step) }
     fn widen_on(x: &[u16], y: &mut [f32]) { widen_all(x, y) }
     fn split_on(x: &mut [f32], y: &mut [u16]) { split_all(x, y) }
 }
-/// f32 as the bits of the nearest bf16.
-pub fn narrow(x: &[f32], y: &mut [u16]) {
-    // SAFETY: the instruction set is there.
-    unsafe { narrow_on(Isa::best(), x, y) }
+/// f32 as the bits of the nearest bf16: of `x` `[rows, width]`, the first `lanes` columns, to lines that begin `step` from each other.
+///
+/// # Safety
+/// There is room for them at `y`.
+pub unsafe fn narrow(x: &[f32], width: usize, lanes: usize, y: *mut u16, step: usize) {
+    // SAFETY: the instruction set is there; the rest as the caller says.
+    unsafe { narrow_rows_on(Isa::best(), x, width, lanes, y, step) }
 }
 /// The bits of bf16 as f32.
 pub fn widen(x: &[u16], y: &mut [f32]) {

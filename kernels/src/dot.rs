@@ -271,11 +271,9 @@ impl Block<'_> {
     fn write(&self, sums: &[f32], [rows, columns]: [usize; 2], target: Target) {
         let [first, last] = self.couples;
         let lanes = columns.min(last * WIDTH) - first * WIDTH;
-        for (row, sums) in sums.chunks_exact((last - first) * WIDTH).enumerate().take(self.unit.rows) {
-            let at = (self.unit.batch * rows + self.unit.from + row) * columns + first * WIDTH;
-            // SAFETY: within the results; only this task writes these.
-            unsafe { target.write(at, &sums[..lanes]) };
-        }
+        let (width, at) = ((last - first) * WIDTH, (self.unit.batch * rows + self.unit.from) * columns + first * WIDTH);
+        // SAFETY: within the results; only this task writes these.
+        unsafe { target.write(at, columns, &sums[..self.unit.rows * width], width, lanes) };
     }
 }
 

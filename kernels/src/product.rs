@@ -218,18 +218,21 @@ pub(crate) enum Target {
     F16(Shared<f16>),
 }
 impl Target {
-    /// Writes results from element `at` on.
+    /// Writes results from element `at` on: of `sums` `[rows, width]` the first `lanes` columns, to lines of `n`.
     ///
     /// # Safety
     /// So many are there, and no other task writes these.
     #[inline(always)]
-    pub unsafe fn write(self, at: usize, sums: &[f32]) {
+    pub unsafe fn write(self, at: usize, n: usize, sums: &[f32], width: usize, lanes: usize) {
+        let rows = sums.chunks_exact(width).map(|sums| &sums[..lanes]).enumerate();
         // SAFETY: as the caller says.
         unsafe {
             match self {
-                Target::F32(y) => y.slice(at, sums.len()).copy_from_slice(sums),
-                Target::BF16(y) => narrow(sums, y.slice(at, sums.len()).reinterpret_cast_mut()),
-                Target::F16(y) => y.slice(at, sums.len()).convert_from_f32_slice(sums),
+                Target::F32(y) => rows.for_each(|(row, sums)| y.slice(at + row * n, lanes).copy_from_slice(sums)),
+                Target::BF16(y) => narrow(sums, width, lanes, y.at(at).cast(), n),
+                Target::F16(y) => {
+                    rows.for_each(|(row, sums)| y.slice(at + row * n, lanes).convert_from_f32_slice(sums))
+                }
             }
         }
     }
@@ -400,10 +403,8 @@ fn by_tiles(
             while done < rows {
                 let vectors = [8, 4, 2, 1].into_iter().find(|v| *v <= rows - done).unwrap_or(1);
                 one(i, tile, done, vectors, out.as_mut_ptr());
-                for (v, out) in out.chunks_exact(TILE).take(vectors).enumerate() {
-                    // SAFETY: within the result; only this task writes these outputs.
-                    unsafe { y.write((done + v) * n + tile * TILE, &out[..lanes]) };
-                }
+                // SAFETY: within the result; only this task writes these outputs.
+                unsafe { y.write(done * n + tile * TILE, *n, &out[..vectors * TILE], TILE, lanes) };
                 done += vectors;
             }
         }
@@ -439,10 +440,8 @@ fn many(isa: Isa, team: &dyn Team, x: Numbers, rows: usize, matrices: &[Matrix],
                 passes => in_bf16(&chosen[i], m, &halves, rows, passes, sides, panels, sums),
             }
             let lanes = (2 * TILE).min(n - tile * TILE);
-            for (row, sums) in sums.chunks_exact(2 * TILE).take(rows).enumerate() {
-                // SAFETY: within the result; only this task writes these outputs.
-                unsafe { outs[i].0.write(row * n + tile * TILE, &sums[..lanes]) };
-            }
+            // SAFETY: within the result; only this task writes these outputs.
+            unsafe { outs[i].0.write(tile * TILE, n, &sums[..rows * 2 * TILE], 2 * TILE, lanes) };
         });
     });
 }
