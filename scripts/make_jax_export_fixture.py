@@ -83,6 +83,13 @@ def main():
     (HERE / "mesh.jax").write_bytes(exported.serialize())
     save("mesh.inputs.safetensors", [x, w])
     save("mesh.outputs.safetensors", jax.tree.leaves(f(x, w)))
+    # for two platforms, with an argument that is not used
+    f = lambda x, unused, w: jax.lax.platform_dependent(x @ w, cpu=jnp.sin, tpu=jnp.cos)
+    f = jax.jit(f, in_shardings=(place("data"), place(), place(None, "model")), out_shardings=place(("model", "data")))
+    exported = export.export(f, platforms=["tpu", "cpu"])(x, w, w)
+    (HERE / "mesh_platforms.jax").write_bytes(exported.serialize())
+    save("mesh_platforms.inputs.safetensors", [x, w, w])
+    save("mesh_platforms.outputs.safetensors", [f(x, w, w)])
 
 
 main()

@@ -56,6 +56,10 @@ fn what_is_not_understood_is_refused_by_name() {
     };
     refused("symbolic.jax", "symbolic");
     refused("symbolic.mlir", "axes whose size is not known");
+    let artifact = bytes("symbolic.jax");
+    let module = artifact.windows(4).position(|part| part == b"ML\xefR").unwrap();
+    let error = export::load(&artifact[module..], &client).unwrap_err().to_string();
+    assert!(error.contains("axes whose size is not known") && error.contains("one file for each"), "{error}");
     refused("tpu.jax", "it is for the platforms tpu, but this is cpu");
     let mesh = b"module attributes {mhlo.num_partitions = 8 : i32} {\n  func.func @main() { return }\n}";
     let error = export::load(mesh, &client).unwrap_err().to_string();
@@ -157,10 +161,19 @@ fn programs_from_files_run_on_several_devices() {
         assert_eq!(y[0].to_vec::<f32>().unwrap(), [2., 3., 8., 9., 14., 15., 20., 21.]);
         assert_eq!((y[0].addressable_shards().len(), y[1].item::<f32>().unwrap()), (4, 66.));
     }
-    // what JAX wrote as text; its bytecode does not tell how it is divided
+    // what JAX wrote as text, and as an artifact, which says it beside its bytecode, also when it was read and written again
     agrees(&export::load(&bytes("mesh.mlir"), &client).unwrap(), "mesh");
-    let error = export::load(&bytes("mesh.jax"), &client).unwrap_err().to_string();
-    assert!(error.contains("it is for 4 devices, and does not say by Shardy's meshes"), "{error}");
+    let artifact = Exported::deserialize(&bytes("mesh.jax")).unwrap();
+    let program = Program::of(&artifact, &client).unwrap();
+    agrees(&program, "mesh");
+    let again = Exported::deserialize(&artifact.serialize().unwrap()).unwrap();
+    assert_eq!(again, artifact);
+    agrees(&Program::of(&again, &client).unwrap(), "mesh");
+    let x = Array::from_slice([4, 3], &(0..12).map(|i| i as f32).collect::<Vec<_>>()).unwrap();
+    let y = program.run(&[&x, &w]).unwrap();
+    assert_eq!(y[0].sharding().unwrap().local_dims(y[0].aval()).unwrap(), [2, 1]);
+    // for several platforms and devices, with an argument that its module does not take
+    agrees(&export::load(&bytes("mesh_platforms.jax"), &client).unwrap(), "mesh_platforms");
     // on fewer devices than it is for
     let one = runtime::client().unwrap();
     for file in &files {

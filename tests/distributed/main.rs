@@ -5,6 +5,7 @@ mod children;
 mod clusters;
 mod gateway;
 mod profile;
+mod toolkit;
 
 use children::{Child, Server, number, output, start};
 use raxla::{Aval, DType, checkpoint::Checkpoint, distributed::LOST};

@@ -1,6 +1,7 @@
 //! JAX's serialised artifact: `jax.export.Exported` as a FlatBuffer (JAX's serialization.fbs, version 11).
 use super::{
     Exported, PyTree,
+    division::{Axes, Said},
     flat::{File, Result, Table, Value, write},
 };
 use crate::aval::{Aval, DType};
@@ -36,6 +37,8 @@ mod slot {
     pub(super) const VJP: usize = 17;
     pub(super) const DEVICES: usize = 18;
     pub(super) const UNIQUE_AVALS: usize = 19;
+    pub(super) const UNIQUE_MESHES: usize = 20;
+    pub(super) const UNIQUE_SHARDINGS: usize = 21;
     pub(super) const IN_AVALS_IDXS: usize = 22;
     pub(super) const OUT_AVALS_IDXS: usize = 23;
     pub(super) const IN_SHARDINGS_IDXS: usize = 24;
@@ -114,6 +117,7 @@ fn exported(t: &Table<'_>, depth: usize) -> Result<Exported> {
         platforms: t.texts(slot::PLATFORMS)?,
         calling_convention_version: version,
         devices,
+        division: division(t, in_avals.len(), out_avals.len())?,
         in_tree: tree(slot::IN_TREE, &in_avals, "argument")?,
         out_tree: tree(slot::OUT_TREE, &out_avals, "result")?,
         in_avals,
@@ -136,20 +140,87 @@ fn avals(t: &Table<'_>, own: usize, idxs: usize, what: &str) -> Result<Vec<Aval>
     idxs.into_iter().map(one).collect()
 }
 
+/// How the leaves are divided over several devices, if all are divided along the axes of one mesh. (JAX says it since version 10 of the
+/// artifact; text says it too.)
+fn division(t: &Table<'_>, ins: usize, outs: usize) -> Result<Option<Said>> {
+    const AXIS_SIZES: usize = 0;
+    const AXIS_NAMES: usize = 1;
+    const SPEC: usize = 1;
+    const MESH: usize = 3;
+    const PARTITIONS: usize = 0;
+    const REDUCED: usize = 1;
+    const UNREDUCED: usize = 2;
+    let numbers = [t.u32s(slot::IN_SHARDINGS_IDXS)?, t.u32s(slot::OUT_SHARDINGS_IDXS)?];
+    let meshes = t.tables(slot::UNIQUE_MESHES)?;
+    let (1, true) = (meshes.len(), [ins, outs] == [numbers[0].len(), numbers[1].len()]) else { return Ok(None) };
+    let (sizes, names) = (meshes[0].u32s(AXIS_SIZES)?, meshes[0].texts(AXIS_NAMES)?);
+    if sizes.len() != names.len() {
+        return Err("its mesh has another number of names than of axes".into());
+    }
+    let mut all: Vec<Axes> = vec![];
+    for sharding in t.tables(slot::UNIQUE_SHARDINGS)? {
+        let spec = sharding.table(SPEC)?.ok_or("a sharding of it says nothing")?;
+        if sharding.u32(MESH)? != 0 {
+            return Err("a sharding is on a mesh that it does not have".into());
+        }
+        if !spec.texts(REDUCED)?.is_empty() || !spec.texts(UNREDUCED)?.is_empty() {
+            return Ok(None);
+        }
+        all.push(spec.tables(PARTITIONS)?.iter().map(|entry| entry.texts(0)).collect::<Result<_>>()?);
+    }
+    // (0: nothing is said)
+    let one = |number: &u32| match number.checked_sub(1) {
+        None => Ok(None),
+        Some(i) => all.get(i as usize).cloned().map(Some).ok_or_else(|| format!("sharding {i} is not in it")),
+    };
+    let [ins, outs] = numbers.map(|numbers| numbers.iter().map(one).collect::<Result<Vec<_>>>());
+    let ins = ins?.into_iter().map(Option::unwrap_or_default).collect();
+    let mesh = names.into_iter().zip(sizes.into_iter().map(|n| n as usize)).collect();
+    Ok(Some(Said { mesh, ins, outs: outs? }))
+}
+
+/// The mesh and the shardings, and of each leaf the number of its sharding; 0: nothing is said.
+fn division_value(said: &Said) -> [Value; 4] {
+    const AUTO: u8 = 1;
+    let names = |names: &mut dyn Iterator<Item = &String>| Value::Vector(names.cloned().map(Value::Text).collect());
+    let sizes = said.mesh.iter().map(|(_, n)| *n as u32).collect();
+    let mesh = Value::Table(vec![
+        (0, Value::U32s(sizes)),
+        (1, names(&mut said.mesh.iter().map(|(name, _)| name))),
+        (2, Value::Bytes(vec![AUTO; said.mesh.len()])),
+    ]);
+    let mut unique: Vec<&Axes> = vec![];
+    let mut number = |axes| match unique.iter().position(|known| *known == axes) {
+        Some(i) => i as u32 + 1,
+        None => {
+            unique.push(axes);
+            unique.len() as u32
+        }
+    };
+    let ins = said.ins.iter().map(&mut number).collect();
+    let outs = said.outs.iter().map(|axes| axes.as_ref().map_or(0, &mut number)).collect();
+    let sharding = |axes: &Axes| {
+        let entries = axes.iter().map(|entry| Value::Table(vec![(0, names(&mut entry.iter()))])).collect();
+        let spec = [Value::Vector(entries), Value::Vector(vec![]), Value::Vector(vec![])];
+        let spec = Value::Table(spec.into_iter().enumerate().collect());
+        Value::Table(vec![(0, mesh.clone()), (1, spec), (3, Value::Number(0))])
+    };
+    let shardings = unique.into_iter().map(sharding).collect();
+    [Value::Vector(vec![mesh.clone()]), Value::Vector(shardings), Value::U32s(ins), Value::U32s(outs)]
+}
+
 fn aval(t: &Table<'_>, what: &str) -> Result<Aval> {
     if t.u8(0)? != 0 {
-        return Err(format!("an {what} is no array"));
+        return Err(format!("one {what} is no array"));
     }
     let size = |text: String| {
-        text.parse::<usize>().map_err(|_| {
-            format!("the size `{text}` of an axis of a {what} is symbolic: export it for the sizes that are meant")
-        })
+        text.parse::<usize>().map_err(|_| format!("the size `{text}` of an axis of one {what} is symbolic"))
     };
     let dims = t.texts(1)?.into_iter().map(size).collect::<Result<Vec<usize>>>()?;
     let number = t.u8(2)?;
     let dtype = DTYPES.iter().find(|(n, _)| *n == number).map(|(_, dtype)| *dtype);
-    let dtype = dtype.ok_or_else(|| format!("a {what} has JAX's dtype number {number}, which arrays cannot be"))?;
-    dtype.bytes_of(&dims).ok_or_else(|| format!("a {what} is larger than memory can be: {dtype}{dims:?}"))?;
+    let dtype = dtype.ok_or_else(|| format!("one {what} has JAX's dtype number {number}, which arrays cannot be"))?;
+    dtype.bytes_of(&dims).ok_or_else(|| format!("one {what} is larger than memory can be: {dtype}{dims:?}"))?;
     Ok(Aval::new(dtype, dims))
 }
 
@@ -216,9 +287,18 @@ fn exported_value(e: &Exported) -> Result<Value> {
         (slot::UNIQUE_AVALS, types(&mut unique.into_iter())?),
         (slot::IN_AVALS_IDXS, Value::U32s(in_idxs)),
         (slot::OUT_AVALS_IDXS, Value::U32s(out_idxs)),
-        (slot::IN_SHARDINGS_IDXS, Value::U32s(vec![0; e.in_avals.len()])),
-        (slot::OUT_SHARDINGS_IDXS, Value::U32s(vec![0; e.out_avals.len()])),
     ];
+    match &e.division {
+        Some(said) => {
+            const SLOTS: [usize; 4] =
+                [slot::UNIQUE_MESHES, slot::UNIQUE_SHARDINGS, slot::IN_SHARDINGS_IDXS, slot::OUT_SHARDINGS_IDXS];
+            fields.extend(SLOTS.into_iter().zip(division_value(said)));
+        }
+        None => {
+            fields.push((slot::IN_SHARDINGS_IDXS, Value::U32s(vec![0; e.in_avals.len()])));
+            fields.push((slot::OUT_SHARDINGS_IDXS, Value::U32s(vec![0; e.out_avals.len()])));
+        }
+    }
     if let Some(vjp) = &e.vjp {
         fields.push((slot::VJP, exported_value(vjp)?));
     }

@@ -54,6 +54,8 @@ pub struct Exported {
     in_avals: Vec<Aval>,
     out_avals: Vec<Aval>,
     kept: Vec<usize>,
+    /// How the leaves are divided over several devices, where the artifact says it beside its module.
+    division: Option<division::Said>,
     module: Vec<u8>,
     vjp: Option<Box<Exported>>,
 }
@@ -79,6 +81,7 @@ impl Exported {
             out_tree,
             in_avals,
             out_avals,
+            division: None,
             module: module.into_bytes(),
             vjp: None,
         }
