@@ -3,6 +3,7 @@ use super::{
     Exported, PyTree,
     division::{Axes, Said},
     flat::{File, Result, Table, Value, write},
+    refine::refine,
 };
 use crate::aval::{Aval, DType};
 
@@ -75,12 +76,92 @@ const DTYPES: [(u8, DType); 26] = [
     (26, DType::F4E2M1FN),
 ];
 
-pub(super) fn read(bytes: &[u8]) -> Result<Exported> {
+/// `given`: the types of the arguments, where sizes are symbols.
+pub(super) fn read(bytes: &[u8], given: Option<&[Aval]>) -> Result<Exported> {
     let file = File::new(bytes);
-    exported(&file.root()?, DEPTH)
+    exported(&file.root()?, given, DEPTH)
 }
 
-fn exported(t: &Table<'_>, depth: usize) -> Result<Exported> {
+/// The type of a leaf, whose sizes may be symbols.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Open {
+    pub(super) dtype: DType,
+    pub(super) dims: Vec<String>,
+}
+impl Open {
+    fn fixed(&self, what: &str) -> Result<Aval> {
+        let size = |text: &String| {
+            text.parse::<usize>().map_err(|_| format!("the size `{text}` of an axis of one {what} is symbolic"))
+        };
+        let (dtype, dims) = (self.dtype, self.dims.iter().map(size).collect::<Result<Vec<usize>>>()?);
+        dtype.bytes_of(&dims).ok_or_else(|| format!("one {what} is larger than memory can be: {dtype}{dims:?}"))?;
+        Ok(Aval::new(dtype, dims))
+    }
+    /// Can this be a value's type?
+    fn takes(&self, aval: &Aval) -> bool {
+        let fits = |(own, n): (&String, &usize)| own.parse::<usize>().map_or(true, |own| own == *n);
+        self.dtype == aval.dtype && self.dims.len() == aval.rank() && self.dims.iter().zip(aval.dims.iter()).all(fits)
+    }
+}
+impl std::fmt::Display for Open {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "{}[{}]", Aval::new(self.dtype, []).to_string().trim_end_matches("[]"), self.dims.join(", "))
+    }
+}
+
+/// The types of arguments and results, with the structures that they are leaves of, if any size is a symbol.
+pub(super) fn symbols(bytes: &[u8]) -> Result<Option<[(PyTree, Vec<Open>); 2]>> {
+    let file = File::new(bytes);
+    let t = file.root()?;
+    let ins = types(&t, slot::IN_AVALS, slot::IN_AVALS_IDXS, "argument")?;
+    let outs = types(&t, slot::OUT_AVALS, slot::OUT_AVALS_IDXS, "result")?;
+    let is_fixed = |open: &Open| open.dims.iter().all(|size| size.parse::<usize>().is_ok());
+    if ins.iter().chain(&outs).all(is_fixed) {
+        return Ok(None);
+    }
+    let [in_tree, out_tree] = [(slot::IN_TREE, &ins, "argument"), (slot::OUT_TREE, &outs, "result")]
+        .map(|(slot, types, what)| tree(&t, slot, types.len(), what));
+    Ok(Some([(in_tree?, ins), (out_tree?, outs)]))
+}
+
+fn tree(t: &Table<'_>, slot: usize, types: usize, what: &str) -> Result<PyTree> {
+    let tree = t.table(slot)?.map(|t| pytree(&t, DEPTH)).transpose()?.unwrap_or(PyTree::None);
+    let leaves = tree.leaves();
+    match leaves == types {
+        true => Ok(tree),
+        false => Err(format!("its tree of {what}s has {leaves} leaves, but there are {types} types")),
+    }
+}
+
+/// The module and the types of its results, for arguments of these types.
+fn refined(
+    module: &[u8],
+    many: bool,
+    kept: &[usize],
+    [ins, outs]: [&[Open]; 2],
+    given: &[Aval],
+) -> Result<(Vec<u8>, Vec<Aval>)> {
+    if ins.len() != given.len() {
+        return Err(format!("types of {} arguments are given, but it takes {}", given.len(), ins.len()));
+    }
+    if let Some((i, (open, aval))) = ins.iter().zip(given).enumerate().find(|(_, (open, aval))| !open.takes(aval)) {
+        return Err(format!("argument {i} is {open}, and {aval} is given"));
+    }
+    let sizes = kept.iter().map(|i| Some(given[*i].dims.to_vec()));
+    // (of a module for several platforms, the first argument is the platform's number)
+    let sizes: Vec<Option<Vec<usize>>> = many.then_some(None).into_iter().chain(sizes).collect();
+    let refined = refine(module, &sizes)?;
+    if refined.results.len() != outs.len() {
+        return Err(format!("its module returns {} values, and {} types are said", refined.results.len(), outs.len()));
+    }
+    let fixed = |(open, dims): (&Open, &Vec<usize>)| {
+        Open { dtype: open.dtype, dims: dims.iter().map(usize::to_string).collect() }.fixed("result")
+    };
+    let results = outs.iter().zip(&refined.results).map(fixed).collect::<Result<Vec<_>>>()?;
+    Ok((refined.module, results))
+}
+
+fn exported(t: &Table<'_>, given: Option<&[Aval]>, depth: usize) -> Result<Exported> {
     let deeper = depth.checked_sub(1).ok_or("it holds artifacts too deep inside each other")?;
     let module = t.bytes(slot::MODULE)?;
     if module.is_empty() {
@@ -94,44 +175,49 @@ fn exported(t: &Table<'_>, depth: usize) -> Result<Exported> {
     if !t.tables(slot::ORDERED_EFFECTS)?.is_empty() {
         return Err("its function has ordered effects (prints or calls of the host), which only JAX runs".into());
     }
-    let in_avals = avals(t, slot::IN_AVALS, slot::IN_AVALS_IDXS, "argument")?;
-    let out_avals = avals(t, slot::OUT_AVALS, slot::OUT_AVALS_IDXS, "result")?;
-    let tree = |slot, avals: &[Aval], what: &str| {
-        let tree = t.table(slot)?.map(|t| pytree(&t, DEPTH)).transpose()?.unwrap_or(PyTree::None);
-        let (leaves, types) = (tree.leaves(), avals.len());
-        match leaves == types {
-            true => Ok(tree),
-            false => Err(format!("its tree of {what}s has {leaves} leaves, but there are {types} types")),
-        }
-    };
+    let ins = types(t, slot::IN_AVALS, slot::IN_AVALS_IDXS, "argument")?;
+    let outs = types(t, slot::OUT_AVALS, slot::OUT_AVALS_IDXS, "result")?;
     let kept: Vec<usize> = t.u16s(slot::KEPT)?.into_iter().map(usize::from).collect();
-    if let Some(wrong) = kept.iter().find(|i| **i >= in_avals.len()) {
-        return Err(format!("its module keeps argument {wrong}, but there are {}", in_avals.len()));
+    if let Some(wrong) = kept.iter().find(|i| **i >= ins.len()) {
+        return Err(format!("its module keeps argument {wrong}, but there are {}", ins.len()));
     }
     let devices = match t.u32(slot::DEVICES)? {
         0 => t.u16(slot::DEVICES_SHORT)? as usize,
         n => n as usize,
     };
+    let platforms = t.texts(slot::PLATFORMS)?;
+    let (module, in_avals, out_avals) = match given {
+        Some(given) => {
+            let (module, results) = refined(module, platforms.len() > 1, &kept, [&ins, &outs], given)?;
+            (module, given.to_vec(), results)
+        }
+        None => {
+            let fixed = |types: &[Open], what| types.iter().map(|open| open.fixed(what)).collect::<Result<Vec<_>>>();
+            (module.to_vec(), fixed(&ins, "argument")?, fixed(&outs, "result")?)
+        }
+    };
+    // (a derivative has other sizes to be told)
+    let vjp = if given.is_some() { None } else { t.table(slot::VJP)? };
     Ok(Exported {
         name: t.text(slot::NAME)?,
-        platforms: t.texts(slot::PLATFORMS)?,
+        platforms,
         calling_convention_version: version,
         devices,
         division: division(t, in_avals.len(), out_avals.len())?,
-        in_tree: tree(slot::IN_TREE, &in_avals, "argument")?,
-        out_tree: tree(slot::OUT_TREE, &out_avals, "result")?,
+        in_tree: tree(t, slot::IN_TREE, in_avals.len(), "argument")?,
+        out_tree: tree(t, slot::OUT_TREE, out_avals.len(), "result")?,
         in_avals,
         out_avals,
         kept,
-        module: module.to_vec(),
-        vjp: t.table(slot::VJP)?.map(|t| exported(&t, deeper).map(Box::new)).transpose()?,
+        module,
+        vjp: vjp.map(|t| exported(&t, None, deeper).map(Box::new)).transpose()?,
     })
 }
 
 /// Types are in a list of different ones, to which numbers refer; in older artifacts each is written out.
-fn avals(t: &Table<'_>, own: usize, idxs: usize, what: &str) -> Result<Vec<Aval>> {
+fn types(t: &Table<'_>, own: usize, idxs: usize, what: &str) -> Result<Vec<Open>> {
     let idxs = t.u32s(idxs)?;
-    let all = |tables: Vec<Table<'_>>| tables.iter().map(|t| aval(t, what)).collect::<Result<Vec<_>>>();
+    let all = |tables: Vec<Table<'_>>| tables.iter().map(|t| open(t, what)).collect::<Result<Vec<_>>>();
     if idxs.is_empty() {
         return all(t.tables(own)?);
     }
@@ -209,19 +295,14 @@ fn division_value(said: &Said) -> [Value; 4] {
     [Value::Vector(vec![mesh.clone()]), Value::Vector(shardings), Value::U32s(ins), Value::U32s(outs)]
 }
 
-fn aval(t: &Table<'_>, what: &str) -> Result<Aval> {
+fn open(t: &Table<'_>, what: &str) -> Result<Open> {
     if t.u8(0)? != 0 {
         return Err(format!("one {what} is no array"));
     }
-    let size = |text: String| {
-        text.parse::<usize>().map_err(|_| format!("the size `{text}` of an axis of one {what} is symbolic"))
-    };
-    let dims = t.texts(1)?.into_iter().map(size).collect::<Result<Vec<usize>>>()?;
     let number = t.u8(2)?;
     let dtype = DTYPES.iter().find(|(n, _)| *n == number).map(|(_, dtype)| *dtype);
     let dtype = dtype.ok_or_else(|| format!("one {what} has JAX's dtype number {number}, which arrays cannot be"))?;
-    dtype.bytes_of(&dims).ok_or_else(|| format!("one {what} is larger than memory can be: {dtype}{dims:?}"))?;
-    Ok(Aval::new(dtype, dims))
+    Ok(Open { dtype, dims: t.texts(1)? })
 }
 
 fn pytree(t: &Table<'_>, depth: usize) -> Result<PyTree> {

@@ -87,11 +87,9 @@ fn results(executable: &Executable) -> Result<Vec<Aval>> {
     let types = executable.output_dtypes()?.into_iter().zip(executable.output_dims()?);
     Ok(types.map(|(dtype, dims)| Aval::new(dtype, dims)).collect())
 }
-/// An error, if sizes are left open. JAX's modules check them when they run, by a call of this name.
-fn refuse_symbolic(module: &[u8]) -> Result<()> {
-    const CHECK: &[u8] = b"shape_assertion";
-    let text = std::str::from_utf8(module).unwrap_or_default();
-    if module.windows(CHECK.len()).any(|part| part == CHECK) || text.contains("tensor<?") || text.contains("x?x") {
+/// An error, if sizes are left open.
+fn refuse_symbolic(text: &str) -> Result<()> {
+    if text.contains("tensor<?") || text.contains("x?x") {
         let have = "it has axes whose size is not known";
         return Err(refused("the module", have, "all sizes must be numbers", FIXED));
     }
@@ -102,8 +100,8 @@ fn refuse_symbolic(module: &[u8]) -> Result<()> {
 /// bytecode.
 fn compile(module: &[u8], client: &Client, said_beside: Option<Said>) -> Result<(Executable, Option<Division>)> {
     let mut division = said_beside;
-    refuse_symbolic(module)?;
     if let Ok(text) = std::str::from_utf8(module) {
+        refuse_symbolic(text)?;
         division = said(text)?;
         let partitions = text.split_once("mhlo.num_partitions = ").map(|(_, rest)| rest.split([' ', ',', '}']).next());
         let partitions = partitions.flatten().and_then(|n| n.parse().ok()).unwrap_or(1);
@@ -115,7 +113,10 @@ fn compile(module: &[u8], client: &Client, said_beside: Option<Said>) -> Result<
     let options = platform_options(client.platform_name(), CompileOptions::default());
     let compiled = |options: &CompileOptions| {
         const HELP: &str = "the module may be cut off, damaged, or of a newer StableHLO: export it again";
-        client.compile(module, options).map_err(|e| e.help(HELP))
+        client.compile(module, options).map_err(|e| match refuse_symbolic(&e.message) {
+            Err(symbolic) => symbolic,
+            Ok(()) => e.help(HELP).into(),
+        })
     };
     let Some(said) = division else { return Ok((compiled(&options)?, None)) };
     let mesh = said.mesh_on(client)?;
