@@ -33,7 +33,7 @@ pub fn find_plugin(kind: &str, explicit: Option<&Path>) -> Result<PathBuf> {
 /// As [`find_plugin`]; and no such device.
 pub fn find_plugin_for_device(kind: &str, explicit: Option<&Path>) -> Result<PathBuf> {
     let wanted = || device_present(kind).map_err(|e| Error { message: e.message + ", so it is not downloaded", ..e });
-    let path = search(kind, explicit, &wanted)?;
+    let path = search(kind, explicit, wanted)?;
     // (a plugin of someone else's comes with what it needs, or finds it)
     let own = entries(kind).unwrap_or_default().into_iter();
     let own = own.filter(|entry| !entry.needs.is_empty() && install::library_path(entry).is_ok_and(|own| own == path));

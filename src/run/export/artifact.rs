@@ -109,8 +109,11 @@ impl std::fmt::Display for Open {
     }
 }
 
+/// A structure, and the types of its leaves.
+pub(super) type Leaves = (PyTree, Vec<Open>);
+
 /// The types of arguments and results, with the structures that they are leaves of, if any size is a symbol.
-pub(super) fn symbols(bytes: &[u8]) -> Result<Option<[(PyTree, Vec<Open>); 2]>> {
+pub(super) fn symbols(bytes: &[u8]) -> Result<Option<[Leaves; 2]>> {
     let file = File::new(bytes);
     let t = file.root()?;
     let ins = types(&t, slot::IN_AVALS, slot::IN_AVALS_IDXS, "argument")?;

@@ -15,7 +15,8 @@ use crate::{
 use raxla_xla::{Client, CompileOptions, Executable};
 
 /// What helps against sizes that are left open.
-const FIXED: &str = "export it for the sizes that are meant, one file for each: `jax.export.export(f)(jax.ShapeDtypeStruct((8, 3), ..))`";
+const FIXED: &str = "give the artifact in its place (`exported.serialize()`), which takes its sizes from the inputs, or export it for \
+                     fixed sizes";
 
 /// How MLIR's bytecode begins.
 const BYTECODE: &[u8] = b"ML\xefR";
