@@ -71,6 +71,33 @@ def main():
     exported = export.export(jax.jit(lambda x: x * 2))(symbolic)
     (HERE / "symbolic.jax").write_bytes(exported.serialize())
     (HERE / "symbolic.mlir").write_text(exported.mlir_module())
+    # any batch b, length t and number of places k, with what JAX computes for two of them
+    def sizes(x, w, places):
+        b, t, _ = x.shape
+        scores = jnp.where(jnp.tril(jnp.ones((t, t), bool)), jnp.einsum("bti,bsi->bts", x, x), -1e30)
+        h = jnp.einsum("bts,bsi->bti", jax.nn.softmax(scores), x) @ w
+        last, all_ = jax.lax.scan(lambda c, row: (jnp.tanh(c + row), c), jnp.zeros((b, 3)), h.swapaxes(0, 1))
+        split = x[:, : t // 2].reshape(b, -1)
+        part = jax.lax.dynamic_slice(x, (0, places[0], 0), (b, t - 1, 4))
+        picked = x.at[0, places].add(1.0)[:, places]
+        images = jax.lax.conv_general_dilated(x[:, None], jnp.ones((2, 1, 3, 3)), (1, 2), "SAME")
+        long = jax.lax.while_loop(lambda c: c.sum() < 100.0, lambda c: c * 2 + 1, jnp.abs(x))
+        either = jax.lax.cond(x.sum() > 0, jnp.sin, jnp.cos, x)
+        return last, {"all": all_, "split": split, "part": part, "picked": picked}, jnp.cumsum(h, 1), jnp.pad(x, ((0, b), (1, 0), (0, 0))), \
+            jnp.concatenate([x, h], -1).mean(), jnp.arange(t * 2), images, jnp.sort(x, 1), long, either
+
+    scope = export.SymbolicScope(["t >= 2"])
+    shape = lambda text, dtype: jax.ShapeDtypeStruct(export.symbolic_shape(text, scope=scope), dtype)
+    types = shape("b, t, 4", jnp.float32), jax.ShapeDtypeStruct((4, 3), jnp.float32), shape("k", jnp.int32)
+    exported = export.export(jax.jit(sizes), platforms=["tpu", "cpu"])(*types)
+    (HERE / "sizes.jax").write_bytes(exported.serialize())
+    w = normal(4, 3)
+    for case, args in [("sizes_a", (normal(2, 5, 4), w, jnp.asarray([1, 4, 0]))), ("sizes_b", (normal(3, 2, 4), w, jnp.asarray([0])))]:
+        save(f"{case}.inputs.safetensors", args)
+        save(f"{case}.outputs.safetensors", jax.tree.leaves(sizes(*args)))
+    exported = export.export(jax.jit(lambda x: jnp.linalg.cholesky(x)))(
+        jax.ShapeDtypeStruct(export.symbolic_shape("b, 3, 3"), jnp.float32))
+    (HERE / "library.jax").write_bytes(exported.serialize())
     exported = export.export(jax.jit(lambda x: x * 2), platforms=["tpu"])(jax.ShapeDtypeStruct((3,), jnp.float32))
     (HERE / "tpu.jax").write_bytes(exported.serialize())
     # on four devices; how the second result is divided, the compiler chooses
@@ -83,6 +110,13 @@ def main():
     (HERE / "mesh.jax").write_bytes(exported.serialize())
     save("mesh.inputs.safetensors", [x, w])
     save("mesh.outputs.safetensors", jax.tree.leaves(f(x, w)))
+    # for two platforms, with an argument that is not used
+    f = lambda x, unused, w: jax.lax.platform_dependent(x @ w, cpu=jnp.sin, tpu=jnp.cos)
+    f = jax.jit(f, in_shardings=(place("data"), place(), place(None, "model")), out_shardings=place(("model", "data")))
+    exported = export.export(f, platforms=["tpu", "cpu"])(x, w, w)
+    (HERE / "mesh_platforms.jax").write_bytes(exported.serialize())
+    save("mesh_platforms.inputs.safetensors", [x, w, w])
+    save("mesh_platforms.outputs.safetensors", [f(x, w, w)])
 
 
 main()

@@ -47,6 +47,10 @@ fn targets_that_there_cannot_be_are_refused_with_what_there_is() {
         ("h100x1x2x3", "is no number of GPUs"),
         ("h100x99999999999999999999", "is no number of GPUs"),
         ("", "no chip of that name is known"),
+        ("v5litepod-8", "write the grid of its chips, as `gcloud compute tpus` has it: v5e:2x4, if"),
+        ("v5p-8", ": v5p:2x2x1, if"),
+        ("v5p-32", ": v5p:2x2x4, if"),
+        ("v6e-256", ": v6e:16x16, if"),
     ] {
         let error = Target::parse(text).unwrap_err().to_string();
         assert!(error.contains(part) && error.contains("help: "), "{text}: {error}");

@@ -1,7 +1,7 @@
 //! Programs that leave the process and come back: modules, JAX's artifacts, compiled programs.
 use raxla::{
     Error,
-    export::{self, Exported, Packed, Program, PyTree},
+    export::{self, Exported, Packed, Program, PyTree, Symbolic},
     prelude::*,
     runtime, tree,
 };
@@ -56,10 +56,65 @@ fn what_is_not_understood_is_refused_by_name() {
     };
     refused("symbolic.jax", "symbolic");
     refused("symbolic.mlir", "axes whose size is not known");
+    let artifact = bytes("symbolic.jax");
+    let module = artifact.windows(4).position(|part| part == b"ML\xefR").unwrap();
+    let length = u32::from_le_bytes(artifact[module - 4..module].try_into().unwrap()) as usize;
+    let error = export::load(&artifact[module..module + length], &client).unwrap_err().to_string();
+    assert!(
+        error.contains("axes whose size is not known") && error.contains("give the artifact in its place"),
+        "{error}"
+    );
     refused("tpu.jax", "it is for the platforms tpu, but this is cpu");
     let mesh = b"module attributes {mhlo.num_partitions = 8 : i32} {\n  func.func @main() { return }\n}";
     let error = export::load(mesh, &client).unwrap_err().to_string();
     assert!(error.contains("it is for 8 devices") && error.contains("help: "), "{error}");
+}
+
+/// What JAX exported with `symbolic_shape`, for sizes of which JAX computed it too.
+#[test]
+fn sizes_that_are_symbols_become_numbers() {
+    let client = runtime::client().unwrap();
+    let f = Symbolic::read(&bytes("sizes.jax")).unwrap().unwrap();
+    let shown: Vec<String> = f.arguments().iter().map(|(name, ty)| format!("{name}: {ty}")).collect();
+    assert_eq!(shown, ["0: f32[b, t, 4]", "1: f32[4, 3]", "2: i32[k]"]);
+    assert_eq!(f.results().iter().find(|(name, _)| name == "1.split").unwrap().1.sizes(), ["b", "4*floordiv(t, 2)"]);
+    let types = |b: usize, t: usize, k: usize| {
+        [Aval::new(DType::F32, [b, t, 4]), Aval::new(DType::F32, [4, 3]), Aval::new(DType::I32, [k])]
+    };
+    for (case, types) in [("sizes_a", types(2, 5, 3)), ("sizes_b", types(3, 2, 1))] {
+        let exported = f.refine(&types).unwrap();
+        agrees(&Program::of(&exported, &client).unwrap(), case);
+        // what it has become is an artifact like others
+        let again = Exported::deserialize(&exported.serialize().unwrap()).unwrap();
+        agrees(&Program::of(&again, &client).unwrap(), case);
+    }
+    let refused = |types: &[Aval], part: &str| {
+        let error = f.refine(types).unwrap_err().to_string();
+        assert!(error.contains(part) && error.contains("help: "), "{error}");
+    };
+    // JAX's own checks, in its words
+    refused(&types(2, 1, 3), "Input shapes do not match the symbolic shape constraint t >= 2");
+    refused(&types(0, 2, 3), "Expected value >= 1 for dimension variable 'b'");
+    refused(&types(2, 5, 3)[..2], "types of 2 arguments are given, but it takes 3");
+    let [x, _, i] = types(2, 5, 3);
+    refused(&[x.clone(), Aval::new(DType::F32, [4, 2]), i.clone()], "argument 1 is f32[4, 3], and f32[4, 2] is given");
+    refused(&[Aval::new(DType::I32, [2, 5, 4]), x, i], "argument 0 is f32[b, t, 4], and i32[2, 5, 4] is given");
+    // what only JAX's own library computes
+    let library = Symbolic::read(&bytes("library.jax")).unwrap().unwrap();
+    let error = library.refine(&[Aval::new(DType::F32, [2, 3, 3])]).unwrap_err().to_string();
+    assert!(error.contains("`lapack_spotrf_ffi` has a result whose sizes are not refined"), "{error}");
+    assert!(Symbolic::read(&bytes("mlp.jax")).unwrap().is_none() && Symbolic::read(b"").unwrap().is_none());
+    // damaged bytecode is an error, or another program
+    let whole = bytes("sizes.jax");
+    for n in (0..whole.len()).step_by(97) {
+        let mut changed = whole.clone();
+        changed[n] = changed[n].wrapping_add(0x81);
+        for bytes in [&changed[..], &whole[..n]] {
+            if let Some(f) = Symbolic::read(bytes).unwrap() {
+                let _ = f.refine(&types(2, 5, 3));
+            }
+        }
+    }
 }
 
 #[test]
@@ -157,10 +212,19 @@ fn programs_from_files_run_on_several_devices() {
         assert_eq!(y[0].to_vec::<f32>().unwrap(), [2., 3., 8., 9., 14., 15., 20., 21.]);
         assert_eq!((y[0].addressable_shards().len(), y[1].item::<f32>().unwrap()), (4, 66.));
     }
-    // what JAX wrote as text; its bytecode does not tell how it is divided
+    // what JAX wrote as text, and as an artifact, which says it beside its bytecode, also when it was read and written again
     agrees(&export::load(&bytes("mesh.mlir"), &client).unwrap(), "mesh");
-    let error = export::load(&bytes("mesh.jax"), &client).unwrap_err().to_string();
-    assert!(error.contains("it is for 4 devices, and does not say by Shardy's meshes"), "{error}");
+    let artifact = Exported::deserialize(&bytes("mesh.jax")).unwrap();
+    let program = Program::of(&artifact, &client).unwrap();
+    agrees(&program, "mesh");
+    let again = Exported::deserialize(&artifact.serialize().unwrap()).unwrap();
+    assert_eq!(again, artifact);
+    agrees(&Program::of(&again, &client).unwrap(), "mesh");
+    let x = Array::from_slice([4, 3], &(0..12).map(|i| i as f32).collect::<Vec<_>>()).unwrap();
+    let y = program.run(&[&x, &w]).unwrap();
+    assert_eq!(y[0].sharding().unwrap().local_dims(y[0].aval()).unwrap(), [2, 1]);
+    // for several platforms and devices, with an argument that its module does not take
+    agrees(&export::load(&bytes("mesh_platforms.jax"), &client).unwrap(), "mesh_platforms");
     // on fewer devices than it is for
     let one = runtime::client().unwrap();
     for file in &files {

@@ -6,12 +6,13 @@ use crate::{
 };
 use raxla::{
     Array, Aval,
-    export::{self, Program},
+    export::{self, OpenType, Program, Symbolic},
     runtime, tree,
 };
 use safetensors::SafeTensors;
 use std::{
     collections::BTreeMap,
+    fmt::Display,
     io::Write,
     path::{Path, PathBuf},
 };
@@ -45,6 +46,8 @@ const CHILD: &str = "RAXLA_RUN_CHILD";
 const MOST: u64 = 8 << 30;
 
 type Types = BTreeMap<String, Aval>;
+/// The sizes of a file's tensors.
+type Shapes = BTreeMap<String, Vec<usize>>;
 
 impl Args {
     /// Run the command.
@@ -65,17 +68,27 @@ impl Args {
         let devices = export::devices(&bytes).map_err(|e| format!("{path}: {e}"))?;
         let client = global.client_of(devices).map_err(|e| format!("{path}: {e}"))?;
         runtime::set_client(client.clone());
-        let program = export::load(&bytes, &client).map_err(|e| format!("{path}: {e}"))?;
         let mut out = screen::stdout();
-        let Some(inputs) = &self.inputs else {
-            for (what, list) in [("takes", program.arguments()), ("returns", program.results())] {
-                writeln!(out, "{what}")?;
-                for (i, (name, aval)) in list.iter().enumerate() {
-                    let name = screen::visible(name).to_string();
-                    let number = if name == i.to_string() { name } else { format!("{name} (or {i})") };
-                    writeln!(out, "  {number}: {aval}")?;
+        // sizes that are symbols are those of the inputs
+        let program = match Symbolic::read(&bytes).map_err(|e| format!("{path}: {e}"))? {
+            Some(symbolic) => match &self.inputs {
+                Some(inputs) => {
+                    let types = types_in(inputs, symbolic.arguments())?;
+                    symbolic.refine(&types).and_then(|exported| Program::of(&exported, &client))
                 }
-            }
+                None => {
+                    list(&mut out, "takes", symbolic.arguments())?;
+                    list(&mut out, "returns", symbolic.results())?;
+                    writeln!(out, "to run it: --inputs FILE.safetensors, with these arguments, whose sizes it says")?;
+                    return Ok(());
+                }
+            },
+            None => export::load(&bytes, &client),
+        };
+        let program = program.map_err(|e| format!("{path}: {e}"))?;
+        let Some(inputs) = &self.inputs else {
+            list(&mut out, "takes", program.arguments())?;
+            list(&mut out, "returns", program.results())?;
             writeln!(out, "to run it: --inputs FILE.safetensors, with these arguments")?;
             return Ok(());
         };
@@ -94,20 +107,59 @@ impl Args {
     }
 }
 
+/// Names, by which arguments may be given, or their numbers.
+fn list(out: &mut impl Write, what: &str, types: &[(String, impl Display)]) -> Result {
+    writeln!(out, "{what}")?;
+    for (i, (name, ty)) in types.iter().enumerate() {
+        let name = screen::visible(name).to_string();
+        let number = if name == i.to_string() { name } else { format!("{name} (or {i})") };
+        writeln!(out, "  {number}: {}", screen::visible(&ty.to_string()))?;
+    }
+    Ok(())
+}
+
+/// The sizes of arguments in a file.
+fn types_in(path: &Path, arguments: &[(String, OpenType)]) -> Result<Vec<Aval>> {
+    let file = opened(path)?;
+    let tensors = header(path, &file)?;
+    let names = names(arguments, &tensors);
+    let one = |((_, ty), name): (&(String, OpenType), &String)| {
+        let shape = tensors.get(name).ok_or_else(|| {
+            format!(
+                "{}: it has no `{name}`, which is {ty}\n  help: `raxla run FILE` lists the arguments",
+                path.display()
+            )
+        })?;
+        Ok(Aval::new(ty.dtype(), shape.clone()))
+    };
+    arguments.iter().zip(&names).map(one).collect()
+}
+
+/// What arguments are called in a file: by their names where it has one of these that is no number, else by their numbers.
+fn names<T>(arguments: &[(String, T)], tensors: &Shapes) -> Vec<String> {
+    let named = arguments.iter().any(|(n, _)| n.parse::<usize>().is_err() && tensors.contains_key(n));
+    let name = |(i, (name, _)): (usize, &(String, T))| if named { name.clone() } else { i.to_string() };
+    arguments.iter().enumerate().map(name).collect()
+}
+fn opened(path: &Path) -> Result<raxla_xla::MappedFile> {
+    Ok(raxla_xla::MappedFile::open(path).map_err(|e| {
+        usage(format!(
+            "--inputs {}: it cannot be read: {e}\n  help: give a safetensors file with the program's arguments",
+            path.display()
+        ))
+    })?)
+}
+fn header(path: &Path, file: &[u8]) -> Result<Shapes> {
+    let (_, header) = SafeTensors::read_metadata(file).map_err(|e| {
+        format!("{}: it is no safetensors file: {e}\n  help: it may be cut off: write it again", path.display())
+    })?;
+    Ok(header.tensors().into_iter().map(|(name, info)| (name, info.shape.clone())).collect())
+}
+
 /// The arguments in their order: by their names where the file has one of these that is no number, else by their numbers.
 fn tree_of(program: &Program, path: &Path) -> Result<Vec<Array>> {
-    let shown = path.display();
-    let file = raxla_xla::MappedFile::open(path).map_err(|e| {
-        usage(format!(
-            "--inputs {shown}: it cannot be read: {e}\n  help: give a safetensors file with the program's arguments"
-        ))
-    })?;
-    let (_, header) = SafeTensors::read_metadata(&file)
-        .map_err(|e| format!("{shown}: it is no safetensors file: {e}\n  help: it may be cut off: write it again"))?;
-    let tensors = header.tensors();
-    let named = program.arguments().iter().any(|(n, _)| n.parse::<usize>().is_err() && tensors.contains_key(n));
-    let name = |i: usize, name: &String| if named { name.clone() } else { i.to_string() };
-    let names: Vec<String> = program.arguments().iter().enumerate().map(|(i, (n, _))| name(i, n)).collect();
+    let file = opened(path)?;
+    let names = names(program.arguments(), &header(path, &file)?);
     let types: Types = names.iter().cloned().zip(program.arguments().iter().map(|(_, aval)| aval.clone())).collect();
     let mut arrays = tree::load(&types, path)?;
     let lost = |name: &String| format!("two arguments are called `{name}`: give them by their numbers");

@@ -184,7 +184,10 @@ impl Workload {
         let axes = self.axes(devices);
         let mesh = if axes.is_empty() { None } else { Some(Mesh::abstract_mesh(axes)?) };
         if let Some(mesh) = mesh.as_ref().filter(|mesh| mesh.size() > devices) {
-            return usage(format!("the mesh {mesh} needs {} devices, but the target has {devices}", mesh.size()));
+            return usage(format!(
+                "the mesh {mesh} needs {} devices, but the target has {devices}\n  help: make an axis smaller, or name a larger target",
+                mesh.size()
+            ));
         }
         let pipeline = mesh.as_ref().is_some_and(|mesh| mesh.axis("pipe").is_some());
         let spec = Decoder::of(config, if pipeline { Stacking::OneStack } else { Stacking::Scanned })?.without_copies();

@@ -107,7 +107,7 @@ impl Child {
 }
 
 /// The plugin's file, beside this program.
-fn plugin() -> PathBuf {
+pub fn plugin() -> PathBuf {
     env::current_exe().unwrap().parent().unwrap().join("libraxla_mock_plugin.so")
 }
 

@@ -99,7 +99,7 @@ fn kubernetes_says_it_by_the_pod_s_name() {
     assert_eq!((place.num_processes, place.process_id, place.job.as_str()), (4, 3, "train-worker-0"));
     let error = in_environment(&pod, &[], "", false, |e| Options::default().place(e).unwrap_err().to_string());
     assert!(
-        error.contains("the pod `train-worker-0-3` has no subdomain") && error.contains("headless service"),
+        error.contains("the pod `train-worker-0-3` (HOSTNAME) has no subdomain") && error.contains("headless service"),
         "{error}"
     );
     let uncounted =
@@ -117,6 +117,12 @@ fn what_is_wrong_is_named() {
         none.contains("nobody says how many processes there are: nothing was started by any of ompi, slurm"),
         "{none}"
     );
+    // a shell inside of a job
+    let half = error(&[("SLURM_JOB_ID", "7"), ("SLURM_NTASKS", "2")], Options::default());
+    let wanted = "`slurm` has set SLURM_JOB_ID, but SLURM_STEP_NODELIST, SLURM_PROCID, SLURM_LOCALID are not set: `srun` sets them";
+    assert!(half.contains(wanted), "{half}");
+    let job = error(&[("KUBERNETES_SERVICE_HOST", "10.0.0.1")], Options::default());
+    assert!(job.contains("but JOB_COMPLETION_INDEX is not set: a Job with `completionMode: Indexed` sets it"), "{job}");
     let off = error(&[("RAXLA_NUM_PROCESSES", "two")], Options { detection: Detection::Off, ..Default::default() });
     assert!(off.contains("RAXLA_NUM_PROCESSES is `two`"), "{off}");
     let beyond = error(&[], Options { num_processes: Some(2), process_id: Some(2), ..Default::default() });
@@ -142,6 +148,12 @@ fn what_is_wrong_is_named() {
     let options = Options { coordinator_address: Some("a:1".into()), ..Default::default() };
     let place = in_environment(&five, &[], "", false, |e| options.place(e).unwrap());
     assert_eq!((place.num_processes, place.process_id, place.local_device_ids), (2, 1, Some(vec![1])));
+    // each sees its own GPU alone (`srun --gpus-per-task=1`), or those of all
+    for (seen, own) in [("1", 0), ("GPU-ab12", 0), ("0,1", 1), ("", 1)] {
+        let variables = [&five[..], &[("CUDA_VISIBLE_DEVICES", seen)]].concat();
+        let place = in_environment(&variables, &[], "", false, |e| options.place(e).unwrap());
+        assert_eq!(place.local_device_ids, Some(vec![own]), "{seen}");
+    }
     let kind = in_environment(&five, &[], "", false, |e| e.read(ClusterKind::TpuPod).unwrap_err().to_string());
     assert!(kind.contains("TPU_WORKER_HOSTNAMES is not set"), "{kind}");
 }

@@ -5,10 +5,14 @@ mod children;
 mod clusters;
 mod gateway;
 mod profile;
+mod toolkit;
 
 use children::{Child, Server, number, output, start};
 use raxla::{Aval, DType, checkpoint::Checkpoint, distributed::LOST};
-use std::time::Duration;
+use std::{
+    io::{Read, Write},
+    time::Duration,
+};
 
 /// Runs a test with the stand-in, and with etcd if there is one.
 fn with_servers(test: impl Fn(Server)) {
@@ -104,6 +108,21 @@ fn a_store_that_is_not_there_is_said() {
     let text = output(start("meet", 0, 2, &server, &[])).stdout;
     let wanted = format!("Unreachable: etcd at {} does not answer since", server.address());
     assert!(text.contains(&wanted) && text.contains("refused"), "{text}");
+}
+
+#[test]
+fn a_server_that_is_no_etcd_is_said_at_once() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = Server::None(listener.local_addr().unwrap().to_string());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream
+                .write_all(b"HTTP/1.1 501 Unsupported method\r\nContent-Length: 6\r\nConnection: close\r\n\r\n<html>");
+        }
+    });
+    let text = output(start("meet", 0, 2, &server, &[])).stdout;
+    assert!(text.contains("is no etcd, or one without the JSON form of its API (it answers 501"), "{text}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::{
     signature::{ArrayType, Parameters},
     sys::{self, PJRT_Executable},
     table::{Table, invoke},
+    toolkit::with_toolkit,
 };
 use prost::Message;
 use std::{
@@ -339,7 +340,7 @@ impl Executable {
     pub(crate) fn compile(client: &Client, mlir: &[u8], options: &CompileOptions) -> Result<Executable> {
         options.check_devices(&ids(client))?;
         options.check_module(mlir)?;
-        let proto = options.to_proto()?;
+        let proto = with_toolkit(options, client.plugin().path(), client.platform_name()).to_proto()?;
         let program = program(mlir);
         // SAFETY: program and options live during the call.
         let args = unsafe {
@@ -360,7 +361,7 @@ impl Executable {
 
     pub(crate) fn deserialize(client: &Client, bytes: &[u8], options: &CompileOptions) -> Result<Executable> {
         options.check_devices(&ids(client))?;
-        let proto = options.to_proto()?;
+        let proto = with_toolkit(options, client.plugin().path(), client.platform_name()).to_proto()?;
         // SAFETY: bytes and options live during the call.
         let args = unsafe {
             invoke!(

@@ -124,14 +124,17 @@ pub fn library_path(entry: &Entry) -> Result<PathBuf> {
     pinned_path(&entry.library, "plugins")
 }
 
-/// Fetches the other files that a plugin needs to compile and returns their folder: for CUDA the one to name in the
-/// compile override `xla_gpu_cuda_data_dir`. `None` if it needs none.
+/// Where [`install_needs`] puts what a plugin needs besides itself, if it needs anything.
+pub(crate) fn needs_folder(entry: &Entry) -> Result<Option<PathBuf>> {
+    let Some(first) = entry.needs.first() else { return Ok(None) };
+    let name = format!("{}-needs-{}", entry.kind, first.pinned.version);
+    own_folder(Path::new("plugins").join(name)).map(Some)
+}
+
+/// Fetches the other files that a plugin needs to compile and returns their folder, which the compiler is told from then on
+/// ([`toolkit`](crate::toolkit)). `None` if it needs none.
 pub fn install_needs(entry: &Entry, progress: Progress) -> Result<Option<PathBuf>> {
-    if entry.needs.is_empty() {
-        return Ok(None);
-    }
-    let name = format!("{}-needs-{}", entry.kind, entry.needs[0].pinned.version);
-    let folder = own_folder(Path::new("plugins").join(name))?;
+    let Some(folder) = needs_folder(entry)? else { return Ok(None) };
     for need in &entry.needs {
         fetch_to(&need.pinned, &folder.join(&need.to), need.executable, progress)?;
     }

@@ -89,6 +89,7 @@ mod standard;
 pub mod sys;
 mod table;
 mod tiling;
+mod toolkit;
 mod topology;
 mod watchdog;
 
@@ -126,5 +127,6 @@ pub use search::{
 pub use signature::ArrayType;
 pub use standard::output_is_closed;
 pub use tiling::Tiling;
+pub use toolkit::toolkit;
 pub use topology::Topology;
 pub use watchdog::{OnStall, Watchdog, exit_now, watch, watched_by};

@@ -33,7 +33,16 @@ pub fn find_plugin(kind: &str, explicit: Option<&Path>) -> Result<PathBuf> {
 /// As [`find_plugin`]; and no such device.
 pub fn find_plugin_for_device(kind: &str, explicit: Option<&Path>) -> Result<PathBuf> {
     let wanted = || device_present(kind).map_err(|e| Error { message: e.message + ", so it is not downloaded", ..e });
-    search(kind, explicit, wanted)
+    let path = search(kind, explicit, wanted)?;
+    // (a plugin of someone else's comes with what it needs, or finds it)
+    let own = entries(kind).unwrap_or_default().into_iter();
+    let own = own.filter(|entry| !entry.needs.is_empty() && install::library_path(entry).is_ok_and(|own| own == path));
+    for entry in own {
+        if wanted().is_ok() {
+            install::install_needs(entry, Progress::Stderr)?;
+        }
+    }
+    Ok(path)
 }
 
 /// As [`find_plugin`], of what is on this machine: `None` where it would have to be installed.

@@ -6,6 +6,7 @@ use crate::{
     named_value::{self, slice, string},
     sys,
     table::invoke,
+    toolkit::with_toolkit,
 };
 use std::{collections::BTreeMap, fmt, ptr, sync::Arc};
 
@@ -93,7 +94,7 @@ impl Topology {
     pub fn compile(&self, mlir: &[u8], options: &CompileOptions) -> Result<Compiled> {
         options.check_devices(&self.devices().iter().map(|device| device.id).collect::<Vec<_>>())?;
         options.check_module(mlir)?;
-        let proto = options.to_proto()?;
+        let proto = with_toolkit(options, self.0.plugin.path(), self.platform_name()).to_proto()?;
         let program = program(mlir);
         // SAFETY: program and options live during the call; the executable is ours.
         unsafe {

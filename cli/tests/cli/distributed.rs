@@ -6,6 +6,7 @@ use crate::{
 };
 use std::{
     env, fs,
+    io::{BufRead, BufReader},
     process::{Child, Command},
 };
 
@@ -79,4 +80,55 @@ fn processes_that_cannot_train_together_are_told_why() {
     }
     let mut alone = place.train("run", &["--num-processes", "2", "--process-id", "0"]);
     fails(&mut alone, 1, &["nobody says where the store is"]);
+}
+
+/// Reads what a process writes until it says so.
+fn wait_for(child: &mut Child, word: &str) {
+    let stderr = BufReader::new(child.stderr.as_mut().unwrap());
+    let mut seen = String::new();
+    for line in stderr.lines() {
+        seen += &(line.unwrap() + "\n");
+        if seen.contains(word) {
+            return;
+        }
+    }
+    panic!("it ended before `{word}`:\n{seen}");
+}
+
+/// Whoever is asked to stop, all stop behind one step, have one checkpoint of it, and go on from there.
+#[test]
+fn a_signal_to_one_process_stops_all_behind_one_step() {
+    let (place, gateway) = (Place::new(5000), Gateway::start());
+    let run = |out: &str, count: usize, more: &[&str]| {
+        let mesh = format!("data={count},fsdp=2");
+        let more =
+            [&["--mesh", &mesh, "--set", "eval.every=0", "--set", "checkpoint.every=0", "--set", "batch=12"], more];
+        start(&gateway, (0..count).map(|_| place.train(out, &more.concat())).collect())
+    };
+    for (out, count, signalled, signal) in [("three", 3, 1, "INT"), ("both", 2, 2, "TERM")] {
+        let mut children = run(out, count, &[]);
+        wait_for(&mut children[0], "step 5/");
+        // SLURM tells all, each a little later than the other
+        let asked = if signalled < count { &children[signalled..=signalled] } else { &children[..] };
+        for child in asked {
+            assert!(Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap().success());
+        }
+        let outcomes = end(children);
+        let behind = |outcome: &Outcome| {
+            assert_eq!(outcome.code, Some(75), "{out}: {}", outcome.stderr);
+            let (_, rest) =
+                outcome.stderr.split_once("stopped behind step ").unwrap_or_else(|| panic!("{}", outcome.stderr));
+            rest.split(' ').next().unwrap().parse::<u64>().unwrap()
+        };
+        let step = behind(&outcomes[0]);
+        assert!(outcomes.iter().all(|outcome| behind(outcome) == step), "{out}: not behind one step");
+        assert_eq!((place.losses(out).len() as u64, place.steps(out)), (step, vec![step]));
+        let folder = place.path(out).join(format!("checkpoints/step_{step:08}"));
+        raxla::checkpoint::Checkpoint::open(folder).unwrap().verify().unwrap();
+        // they go on from there, to the end
+        let steps = (step + 3).to_string();
+        let outcomes = end(run(out, count, &["--resume", "--steps", &steps]));
+        assert!(outcomes.iter().all(|outcome| outcome.code == Some(0)), "{}", outcomes[0].stderr);
+        assert_eq!((place.losses(out).len() as u64, place.steps(out)), (step + 3, vec![step, step + 3]));
+    }
 }

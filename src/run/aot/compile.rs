@@ -43,7 +43,6 @@ impl<Args, Out: Tree<Tensor>> Lowered<Args, Out> {
         let ids = self.mesh().map_or(1, Mesh::size);
         let ids = devices.topology.devices()[..ids].iter().map(|device| device.id).collect();
         let mut compile = self.options_on(devices.topology.platform_name(), ids);
-        compile.env_overrides.extend(devices.overrides.iter().cloned());
         let tpu = matches!(devices.target.chip.make, Make::Tpu { .. });
         compile.optimization_level = (options.fast && tpu).then_some(FAST).or(compile.optimization_level);
         Ok(compile)

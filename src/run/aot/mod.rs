@@ -21,7 +21,7 @@ use crate::{
     error::{Error, Result},
     mesh::Mesh,
 };
-use raxla_xla::{Code, NamedValue, OptionValue, Plugin, Progress, Topology};
+use raxla_xla::{Code, NamedValue, Plugin, Progress, Topology};
 use std::path::Path;
 
 mod buffers;
@@ -47,8 +47,6 @@ const GPU_SHARE: f64 = 0.95;
 pub struct Devices {
     target: Target,
     topology: Topology,
-    /// Options of XLA that every compilation for them needs.
-    overrides: Vec<(String, OptionValue)>,
     limit: u64,
 }
 
@@ -61,24 +59,20 @@ impl Devices {
         let kind = target.plugin();
         let path = plugin.map_or_else(|| raxla_xla::install_first(kind, Progress::Stderr), |path| Ok(path.into()))?;
         let plugin = Plugin::load(&path)?;
-        let (topology, overrides, limit) = match target.chip.make {
+        let (topology, limit) = match target.chip.make {
             Make::Tpu { .. } => {
                 let topology = tpus(target, &plugin)?;
                 let limit = match topology.attributes().get("device_memory_bytes_limit") {
                     Some(NamedValue::Int(bytes)) => u64::try_from(*bytes).unwrap_or(target.chip.memory),
                     _ => target.chip.memory,
                 };
-                (topology, vec![], limit)
+                (topology, limit)
             }
             Make::Gpu(name) => {
-                let mut overrides = vec![];
-                let needs =
-                    raxla_xla::entries(kind)?.first().map(|entry| raxla_xla::install_needs(entry, Progress::Stderr));
-                if let Some(folder) = needs.transpose()?.flatten() {
-                    let folder = folder.to_string_lossy().into_owned();
-                    overrides.push(("xla_gpu_cuda_data_dir".into(), OptionValue::String(folder)));
+                if let Some(entry) = raxla_xla::entries(kind)?.first() {
+                    raxla_xla::install_needs(entry, Progress::Stderr)?;
                 }
-                (gpus(target, name, &plugin)?, overrides, (target.chip.memory as f64 * GPU_SHARE) as u64)
+                (gpus(target, name, &plugin)?, (target.chip.memory as f64 * GPU_SHARE) as u64)
             }
         };
         if topology.devices().len() != target.devices() {
@@ -89,7 +83,7 @@ impl Devices {
             );
             return Err(Error::Runtime(raxla_xla::Error::new(Code::Internal, what)));
         }
-        Ok(Devices { target: target.clone(), topology, overrides, limit })
+        Ok(Devices { target: target.clone(), topology, limit })
     }
 
     /// What was asked for.

@@ -42,12 +42,39 @@ fn sizes(text: &str) -> Option<Vec<usize>> {
     sizes.iter().try_fold(1usize, |n, m| n.checked_mul(*m)).filter(|n| *n <= MOST_DEVICES).map(|_| sizes)
 }
 
+/// What to write in place of Google Cloud's name of a slice, `v5litepod-8` or `v5p-32`: a number of chips, or of cores, of which the older
+/// chips have two, and not their grid.
+fn of_accelerator_type(text: &str) -> Option<String> {
+    let (name, count) = text.split_once('-')?;
+    let chip = Chip::named(if name == "v5litepod" { "v5e" } else { name })?;
+    let Make::Tpu { axes, .. } = chip.make else { return None };
+    let count: usize = count.parse().ok().filter(|n| *n <= MOST_DEVICES)?;
+    let chips = if axes == 3 && chip.name != "tpu7x" { count / 2 } else { count };
+    let mut grid = vec![1; axes];
+    // (the grids that Google makes as a rule are as near to cubes as powers of two let them)
+    while grid.iter().product::<usize>() < chips {
+        *grid.iter_mut().min()? *= 2;
+    }
+    grid.sort_unstable();
+    // (a 2x2x1 is what stands on one host)
+    if grid.first() == Some(&1) && axes == 3 {
+        grid.reverse();
+    }
+    let grid = grid.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
+    Some(format!(
+        "write the grid of its chips, as `gcloud compute tpus` has it: {}:{grid}, if it is the usual one",
+        chip.name
+    ))
+}
+
 impl Target {
-    /// Reads `v5e:2x4` (a TPU and its grid of chips), `h100x8` (GPUs of one host) or `h200x2x8` (hosts, and GPUs of each).
+    /// Reads `v5e:2x4` (a TPU and its grid of chips), `h100x8` (GPUs of one host) or `h200x2x8` (hosts, and GPUs of each), in small letters
+    /// or large ones.
     ///
     /// # Errors
     /// A chip that is not known; sizes that are none, too large, or too many for the chip.
     pub fn parse(text: &str) -> Result<Target> {
+        let text = &*text.trim().to_ascii_lowercase();
         let known = |tpu: bool| {
             let of = |chip: &&Chip| matches!(chip.make, Make::Tpu { .. }) == tpu;
             CHIPS.iter().filter(of).map(|chip| chip.name).collect::<Vec<_>>().join(", ")
@@ -91,7 +118,10 @@ impl Target {
         let (chip, rest) = match (found, Chip::named(text)) {
             (Some(found), _) => found,
             (None, Some(chip)) => (chip, "1"),
-            (None, None) => return Err(wrong(text, "no chip of that name is known", forms())),
+            (None, None) => {
+                let help = of_accelerator_type(text).unwrap_or_else(forms);
+                return Err(wrong(text, "no chip of that name is known", help));
+            }
         };
         if let Make::Tpu { .. } = chip.make {
             return Err(wrong(text, format!("`{}` is a TPU, which has a grid of chips", chip.name), forms()));

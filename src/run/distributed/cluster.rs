@@ -80,6 +80,16 @@ pub struct Environment<'a> {
     pub tpu: bool,
 }
 
+/// The variables by all of which one shows itself.
+fn signs(kind: ClusterKind) -> &'static [&'static str] {
+    match kind {
+        ClusterKind::OpenMpi => &["OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"],
+        ClusterKind::Slurm => &["SLURM_JOB_ID", "SLURM_STEP_NODELIST", "SLURM_NTASKS", "SLURM_PROCID", "SLURM_LOCALID"],
+        ClusterKind::Kubernetes => &["KUBERNETES_SERVICE_HOST", "JOB_COMPLETION_INDEX"],
+        ClusterKind::TpuPod | ClusterKind::TpuVm => &[],
+    }
+}
+
 /// The port of TPU jobs, and of Kubernetes.
 const TPU_PORT: u16 = 8482;
 const KUBERNETES_PORT: u16 = 55527;
@@ -109,16 +119,26 @@ impl Environment<'_> {
     pub fn shows(&self, kind: ClusterKind) -> bool {
         let all = |names: &[&str]| names.iter().all(|name| self.var(name).is_some());
         match kind {
-            ClusterKind::OpenMpi => all(&["OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"]),
-            ClusterKind::Slurm => {
-                all(&["SLURM_JOB_ID", "SLURM_STEP_NODELIST", "SLURM_NTASKS", "SLURM_PROCID", "SLURM_LOCALID"])
-            }
+            ClusterKind::OpenMpi | ClusterKind::Slurm | ClusterKind::Kubernetes => all(signs(kind)),
             ClusterKind::TpuPod => self.tpu && self.workers().is_some(),
             ClusterKind::TpuVm => {
                 self.tpu && self.var("TPU_SKIP_MDS_QUERY").is_none() && (self.metadata)("agent-worker-number").is_some()
             }
-            ClusterKind::Kubernetes => all(&["KUBERNETES_SERVICE_HOST", "JOB_COMPLETION_INDEX"]),
         }
+    }
+
+    /// What shows itself in part: a shell inside of a job has some of its variables, and a pod may be of a job without numbers.
+    pub(super) fn half_shown(&self) -> Option<String> {
+        ClusterKind::ALL.into_iter().find_map(|kind| {
+            let (set, missing): (Vec<&str>, Vec<&str>) = signs(kind).iter().partition(|name| self.var(name).is_some());
+            let how = match kind {
+                ClusterKind::Slurm => "`srun` sets them",
+                ClusterKind::OpenMpi => "`mpirun` sets them",
+                _ => "a Job with `completionMode: Indexed` sets it",
+            };
+            let (first, are) = (set.first()?, if missing.len() == 1 { "is not" } else { "are not" });
+            Some(format!("`{kind}` has set {first}, but {} {are} set: {how}", missing.join(", ")))
+        })
     }
 
     /// The first that shows itself.
@@ -270,7 +290,9 @@ impl Environment<'_> {
         let coordinator_address = match (&job, subdomain) {
             (Some(job), Some(domain)) => Ok(format!("{job}-0.{domain}:{}", self.port(KUBERNETES_PORT.into())?)),
             _ => Err(unknown_place(
-                format!("the pod `{pod}` has no subdomain, so that the pods of its job cannot find each other"),
+                format!(
+                    "the pod `{pod}` (HOSTNAME) has no subdomain, so that the pods of its job cannot find each other"
+                ),
                 "give the job a headless service and its pods `subdomain: <service>`, or say where the store is: \
                  RAXLA_COORDINATOR_ADDRESS (scripts/jobset.yaml does)",
             )),

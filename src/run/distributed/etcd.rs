@@ -66,7 +66,7 @@ impl Etcd {
         match value {
             Some(value) if status.is_success() => Ok(value),
             Some(value) => Err(refused(endpoint, &value)),
-            None if status == 404 => Err(Error::new(
+            None if status.is_client_error() || status == 501 => Err(Error::new(
                 Code::Unimplemented,
                 format!("{endpoint} is no etcd, or one without the JSON form of its API (it answers {status})"),
             )

@@ -168,9 +168,11 @@ impl Options {
             Detection::Auto if said.is_some() && count.is_some() && index.is_some() => None,
             Detection::Auto => environment.detect()?,
         };
-        let count = count.or(cluster.as_ref().and_then(|c| c.num_processes)).ok_or_else(|| unsaid(COUNT, &cluster))?;
+        let count = count
+            .or(cluster.as_ref().and_then(|c| c.num_processes))
+            .ok_or_else(|| unsaid(COUNT, &cluster, environment))?;
         let index = index.or(cluster.as_ref().map(|c| c.process_id));
-        let index = index.or((count == 1).then_some(0)).ok_or_else(|| unsaid(INDEX, &cluster))?;
+        let index = index.or((count == 1).then_some(0)).ok_or_else(|| unsaid(INDEX, &cluster, environment))?;
         if index >= count {
             let what =
                 format!("the number of this process is {index}, but there are {count} processes, numbered from 0");
@@ -185,12 +187,15 @@ impl Options {
             (None, Some(Cluster { coordinator_address: Ok(address), .. })) => Some(address.clone()),
             (None, _) if count == 1 => None,
             (None, Some(Cluster { coordinator_address: Err(why), .. })) => return Err(why.clone().into()),
-            (None, None) => return Err(unsaid(ADDRESS, &cluster)),
+            (None, None) => return Err(unsaid(ADDRESS, &cluster, environment)),
         };
         let listed = var("JAX_LOCAL_DEVICE_IDS").map(|text| {
             text.split(',').map(|id| id.trim().parse().map_err(|_| no_number("JAX_LOCAL_DEVICE_IDS", &text))).collect()
         });
-        let own = |c: &Cluster| Some(vec![i64::try_from(c.local_process_id?).ok()?]);
+        // (whoever starts the processes may have left each a GPU of its own to see, which is then the first)
+        let one =
+            var("CUDA_VISIBLE_DEVICES").is_some_and(|text| text.split(',').filter(|id| !id.is_empty()).count() == 1);
+        let own = |c: &Cluster| Some(vec![if one { 0 } else { i64::try_from(c.local_process_id?).ok()? }]);
         let local = self.local_device_ids.clone().or(listed.transpose()?).or(cluster.as_ref().and_then(own));
         Ok(Place {
             coordinator_address: address,
@@ -208,13 +213,13 @@ const INDEX: (&str, &str) = ("which of the processes this is", "RAXLA_PROCESS_ID
 const ADDRESS: (&str, &str) =
     ("where the store is in which the processes meet", "RAXLA_COORDINATOR_ADDRESS, --coordinator");
 
-fn unsaid((what, how): (&str, &str), cluster: &Option<Cluster>) -> Error {
+fn unsaid((what, how): (&str, &str), cluster: &Option<Cluster>, environment: &cluster::Environment) -> Error {
     let by = match cluster {
         Some(cluster) => format!("`{}` does not say it", cluster.kind),
-        None => {
+        None => environment.half_shown().unwrap_or_else(|| {
             let names = ClusterKind::ALL.map(ClusterKind::name).join(", ");
             format!("nothing was started by any of {names}")
-        }
+        }),
     };
     DistributedError::error(Problem::Options, format!("nobody says {what}: {by}"), format!("say it: {how}"))
 }

@@ -114,6 +114,7 @@ impl<'a> Table<'a> {
 }
 
 /// What is written.
+#[derive(Clone)]
 pub(super) enum Value {
     /// A number of at most four bytes.
     Number(u32),

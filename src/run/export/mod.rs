@@ -29,10 +29,13 @@ mod flat;
 mod packed;
 mod program;
 mod pytree;
+mod refine;
+mod symbolic;
 
 pub use packed::{Argument, Header, Packed};
 pub use program::{Program, devices, load};
 pub use pytree::PyTree;
+pub use symbolic::{OpenType, Symbolic};
 
 /// The version of JAX's calling convention that artifacts are written in.
 const CONVENTION: u16 = 9;
@@ -54,8 +57,23 @@ pub struct Exported {
     in_avals: Vec<Aval>,
     out_avals: Vec<Aval>,
     kept: Vec<usize>,
+    /// How the leaves are divided over several devices, where the artifact says it beside its module.
+    division: Option<division::Said>,
     module: Vec<u8>,
     vjp: Option<Box<Exported>>,
+}
+
+fn in_paths(tree: &PyTree) -> Vec<String> {
+    match tree {
+        PyTree::Tuple(parts) if parts.len() == 2 => parts.iter().flat_map(PyTree::paths).collect(),
+        tree => tree.paths(),
+    }
+}
+fn out_paths(tree: &PyTree) -> Vec<String> {
+    match tree {
+        PyTree::Leaf => vec!["0".into()],
+        tree => tree.paths(),
+    }
 }
 
 impl Exported {
@@ -79,6 +97,7 @@ impl Exported {
             out_tree,
             in_avals,
             out_avals,
+            division: None,
             module: module.into_bytes(),
             vjp: None,
         }
@@ -92,10 +111,12 @@ impl Exported {
     /// Reads what [`Exported::serialize`], or JAX's method of this name, wrote.
     ///
     /// # Errors
-    /// Bytes that are no such artifact; a calling convention that is not known; sizes that are symbolic; ordered effects.
+    /// Bytes that are no such artifact; a calling convention that is not known; sizes that are symbols ([`Symbolic`]); ordered effects.
     pub fn deserialize(bytes: &[u8]) -> Result<Exported> {
-        const HELP: &str = "give a file of `jax.export.export(f)(...).serialize()`, exported for fixed sizes";
-        artifact::read(bytes).map_err(|why| refused("the artifact", why, "an artifact of jax.export is needed", HELP))
+        const HELP: &str = "give a file of `jax.export.export(f)(...).serialize()`; for sizes that are symbols, the types that are meant: \
+                            `Symbolic::refine`, `raxla run --inputs`";
+        artifact::read(bytes, None)
+            .map_err(|why| refused("the artifact", why, "an artifact of jax.export is needed", HELP))
     }
     /// The artifact, which `jax.export.deserialize` reads, with its derivative, where it has one.
     ///
@@ -140,17 +161,11 @@ impl Exported {
     }
     /// The paths of the arguments' leaves: `0.w` is the entry `w` of the first, `key` an argument given by name.
     pub fn in_paths(&self) -> Vec<String> {
-        match &self.in_tree {
-            PyTree::Tuple(parts) if parts.len() == 2 => parts.iter().flat_map(PyTree::paths).collect(),
-            tree => tree.paths(),
-        }
+        in_paths(&self.in_tree)
     }
     /// The paths of the results' leaves; one without a path is `0`.
     pub fn out_paths(&self) -> Vec<String> {
-        match &self.out_tree {
-            PyTree::Leaf => vec!["0".into()],
-            tree => tree.paths(),
-        }
+        out_paths(&self.out_tree)
     }
     /// Which leaves of the arguments the module takes, by number. JAX: `module_kept_var_idx`.
     pub fn kept(&self) -> &[usize] {

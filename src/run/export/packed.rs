@@ -57,7 +57,7 @@ pub struct Header {
     pub target: String,
     /// The plugin's platform: `cpu`, `tpu`, `cuda`.
     pub platform: String,
-    /// The plugin's build, in its own words.
+    /// The plugin's build: in its own words, or its file's name and size.
     pub plugin: String,
     /// The processor, of a program for CPUs: a sha256 over what it can do.
     pub processor: Option<String>,
@@ -90,6 +90,18 @@ fn damaged(have: impl Into<String>) -> Error {
 /// What a CPU's code depends on.
 fn this_processor() -> String {
     Sha256::digest(processor()).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Which build of its plugin this is: in the plugin's own words or, where these have no number (the plugin for CPUs says `cpu`), by
+/// the name and size of its file.
+fn build(client: &Client) -> String {
+    let version = client.platform_version();
+    if version.contains(|c: char| c.is_ascii_digit()) {
+        return version.into();
+    }
+    let path = client.plugin().path();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    format!("{version}: {name}, {} bytes", path.metadata().map_or(0, |file| file.len()))
 }
 
 impl Packed {
@@ -140,9 +152,8 @@ impl Packed {
             let help = "compile it where it runs, or for that: `raxla compile --target`";
             refused("the compiled program", have, &format!("here it is `{own}`"), help)
         };
-        for (what, theirs, own) in
-            [("platform", &*h.platform, client.platform_name()), ("plugin", &*h.plugin, client.platform_version())]
-        {
+        let own = [("platform", &*h.platform, client.platform_name()), ("plugin", &*h.plugin, &*build(client))];
+        for (what, theirs, own) in own {
             if theirs != own {
                 return Err(other(what, theirs, own));
             }
@@ -223,7 +234,7 @@ where
         self.refuse_calls()?;
         let mut header = self.header(name, client.platform_name(), &[]);
         header.platform = client.platform_name().into();
-        header.plugin = client.platform_version().into();
+        header.plugin = build(client);
         header.processor = (header.platform == "cpu").then(this_processor);
         // (not from the cache: the plugin writes a program that it read without its functions)
         let compiled = self.compile_by(client, |client, text, options| client.compile(text.as_bytes(), options))?;

@@ -14,6 +14,10 @@ use crate::{
 };
 use raxla_xla::{Client, CompileOptions, Executable};
 
+/// What helps against sizes that are left open.
+const FIXED: &str = "give the artifact in its place (`exported.serialize()`), which takes its sizes from the inputs, or export it for \
+                     fixed sizes";
+
 /// How MLIR's bytecode begins.
 const BYTECODE: &[u8] = b"ML\xefR";
 
@@ -84,19 +88,21 @@ fn results(executable: &Executable) -> Result<Vec<Aval>> {
     let types = executable.output_dtypes()?.into_iter().zip(executable.output_dims()?);
     Ok(types.map(|(dtype, dims)| Aval::new(dtype, dims)).collect())
 }
-/// The compiled module and, if it is for several devices, how its arrays are divided over them.
-fn compile(module: &[u8], client: &Client) -> Result<(Executable, Option<Division>)> {
-    let mut division = None;
+/// An error, if sizes are left open.
+fn refuse_symbolic(text: &str) -> Result<()> {
+    if text.contains("tensor<?") || text.contains("x?x") {
+        let have = "it has axes whose size is not known";
+        return Err(refused("the module", have, "all sizes must be numbers", FIXED));
+    }
+    Ok(())
+}
+
+/// The compiled module and, if it is for several devices, how its arrays are divided over them: as its text says, or what is said of its
+/// bytecode.
+fn compile(module: &[u8], client: &Client, said_beside: Option<Said>) -> Result<(Executable, Option<Division>)> {
+    let mut division = said_beside;
     if let Ok(text) = std::str::from_utf8(module) {
-        if text.contains("tensor<?") || text.contains("x?x") {
-            const HELP: &str = "export it for the sizes that are meant";
-            return Err(refused(
-                "the module",
-                "it has axes whose size is not known",
-                "all sizes must be numbers",
-                HELP,
-            ));
-        }
+        refuse_symbolic(text)?;
         division = said(text)?;
         let partitions = text.split_once("mhlo.num_partitions = ").map(|(_, rest)| rest.split([' ', ',', '}']).next());
         let partitions = partitions.flatten().and_then(|n| n.parse().ok()).unwrap_or(1);
@@ -108,18 +114,41 @@ fn compile(module: &[u8], client: &Client) -> Result<(Executable, Option<Divisio
     let options = platform_options(client.platform_name(), CompileOptions::default());
     let compiled = |options: &CompileOptions| {
         const HELP: &str = "the module may be cut off, damaged, or of a newer StableHLO: export it again";
-        client.compile(module, options).map_err(|e| e.help(HELP))
+        client.compile(module, options).map_err(|e| match refuse_symbolic(&e.message) {
+            Err(symbolic) => symbolic,
+            Ok(()) => e.help(HELP).into(),
+        })
     };
     let Some(said) = division else { return Ok((compiled(&options)?, None)) };
     let mesh = said.mesh_on(client)?;
-    let executable = compiled(&said.options(&mesh, options))?;
+    let mut options = said.options(&mesh, options);
+    if module.starts_with(BYTECODE) {
+        // (how many results bytecode has is not seen before it is compiled, so that one word stands for all)
+        options.propagate_to_outputs = vec![said.outs.iter().all(Option::is_none)];
+    }
+    let executable = compiled(&options)?;
     let division = said.division(mesh, &executable, &results(&executable)?)?;
     Ok((executable, Some(division)))
 }
+/// How an artifact says that the parameters and results of its bytecode are divided; `many`: the first parameter is the platform's number.
+fn said_beside(exported: &Exported, many: bool) -> Result<Option<Said>> {
+    if exported.devices() <= 1 || exported.mlir_module().is_some() {
+        return Ok(None);
+    }
+    let said = exported.division.clone().ok_or_else(|| several(exported.devices()))?;
+    let product = said.mesh.iter().map(|(_, n)| *n).fold(1, usize::saturating_mul);
+    if product != exported.devices() {
+        let (have, want) = (format!("its mesh has {product} devices"), format!("it is for {}", exported.devices()));
+        return Err(refused("the artifact", have, &want, "export it anew"));
+    }
+    let kept = exported.kept().iter().map(|i| said.ins[*i].clone());
+    let ins = many.then(Vec::new).into_iter().chain(kept).collect();
+    Ok(Some(Said { ins, ..said }))
+}
 fn several(devices: impl std::fmt::Display) -> Error {
-    let have = format!("it is for {devices} devices, and does not say by Shardy's meshes how they divide its arrays");
-    const HELP: &str =
-        "export it as text with Shardy (jax_use_shardy_partitioner; `exported.mlir_module()`), or for one device";
+    let have =
+        format!("it is for {devices} devices, and does not say along which axes of one mesh they divide its arrays");
+    const HELP: &str = "export it with a JAX of 2026 and shardings on one mesh with named axes, as text with Shardy's meshes, or for one device";
     refused("the module", have, "each device must be given its parts", HELP)
 }
 /// Types of a program's arguments or results as a whole, of which each device has a part.
@@ -148,12 +177,10 @@ impl Program {
             let have = format!("it is for the platforms {}", exported.platforms().join(", "));
             return Err(refused("the artifact", have, &format!("this is {own}"), OTHER));
         };
-        if exported.devices() > 1 && exported.mlir_module().is_none() {
-            return Err(several(exported.devices()));
-        }
-        let (executable, mut division) = compile(exported.module(), client)?;
-        let mut takes = wholes(&division, parameters(&executable), |d| &d.ins);
         let many = exported.platforms().len() > 1;
+        let said = said_beside(exported, many)?;
+        let (executable, mut division) = compile(exported.module(), client, said)?;
+        let mut takes = wholes(&division, parameters(&executable), |d| &d.ins);
         let platform = match takes.first().cloned().filter(|a| many && a.rank() == 0 && a.dtype.is_int()) {
             Some(aval) => {
                 takes.remove(0);
@@ -195,7 +222,7 @@ impl Program {
     /// A module for more devices than there are, or that does not say how they divide its arrays; sizes that are not known; what the compiler
     /// reports.
     pub fn of_module(module: &[u8], client: &Client) -> Result<Program> {
-        let (executable, division) = compile(module, client)?;
+        let (executable, division) = compile(module, client, None)?;
         let takes = wholes(&division, parameters(&executable), |d| &d.ins);
         let gives = wholes(&division, results(&executable)?, |d| &d.outs);
         Ok(Program {

@@ -4,7 +4,15 @@ use raxla_xla::{
     Code,
     sys::{self, PJRT_Client, PJRT_Device, PJRT_DeviceDescription, PJRT_Memory},
 };
-use std::{collections::BTreeMap, ffi::c_char, ptr, slice};
+use std::{
+    collections::BTreeMap,
+    ffi::c_char,
+    ptr, slice,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+/// How long a program waits for the other processes that run it.
+const PATIENCE: i32 = 120_000;
 
 /// A device, which is its own description and memory.
 pub(crate) struct Device {
@@ -17,8 +25,13 @@ pub(crate) struct Device {
 }
 
 pub(crate) struct Client {
+    platform: String,
     version: String,
     process: i32,
+    /// Of several processes: how many there are, and how they hear of each other.
+    others: Option<(i32, sys::PJRT_Client_Create_Args)>,
+    /// How many programs over devices of several processes have begun.
+    begun: AtomicU64,
     /// Whether programs that compute something run.
     pub(crate) zeros: bool,
     pub(crate) devices: Vec<*mut PJRT_Device>,
@@ -129,6 +142,16 @@ unsafe fn exchanged(args: &sys::PJRT_Client_Create_Args, options: &BTreeMap<Stri
     (0..nodes).map(of).collect()
 }
 
+impl Client {
+    /// Waits until all processes have begun as many programs as this one: what a collective in them would do.
+    pub(crate) unsafe fn meet(&self) -> Outcome {
+        let Some((nodes, args)) = &self.others else { return Ok(()) };
+        let number = self.begun.fetch_add(1, Ordering::SeqCst);
+        put(args, &format!("mock/begun/{number}/{}", self.process), "")?;
+        (0..*nodes).try_for_each(|node| get(args, &format!("mock/begun/{number}/{node}"), PATIENCE).map(drop))
+    }
+}
+
 functions! {
     create(args: PJRT_Client_Create_Args) {
         let options = options(args);
@@ -137,7 +160,9 @@ functions! {
         let shown: Vec<String> = options.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let version = format!("mock {}", shown.join(" "));
         let zeros = options.get("mock_zeros").is_some_and(|text| text == "true");
-        let mut client = Client { version, process, zeros, devices: vec![], own: vec![], memories: vec![] };
+        let others = Some((counts.len() as i32, *args)).filter(|(nodes, _)| *nodes > 1);
+        let platform = options.get("mock_platform").cloned().unwrap_or_else(|| "mock".into());
+        let mut client = Client { platform, version, process, others, begun: AtomicU64::new(0), zeros, devices: vec![], own: vec![], memories: vec![] };
         for (node, count) in (0..).zip(counts) {
             for local in 0..count {
                 let id = i32::try_from(client.devices.len()).unwrap_or(i32::MAX);
@@ -161,8 +186,8 @@ functions! {
         Ok(())
     }
     platform_name(args: PJRT_Client_PlatformName_Args) {
-        const NAME: &str = "mock";
-        (args.platform_name, args.platform_name_size) = (NAME.as_ptr().cast(), NAME.len());
+        let name = &of(args.client).platform;
+        (args.platform_name, args.platform_name_size) = (name.as_ptr().cast(), name.len());
         Ok(())
     }
     platform_version(args: PJRT_Client_PlatformVersion_Args) {

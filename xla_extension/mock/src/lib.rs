@@ -3,7 +3,10 @@
 //!
 //! With `num_nodes` above 1, a client tells the others how many devices it has, and learns how many they have, by the key-value
 //! callbacks, as the plugins for GPUs do. All create options that it was given are shown in its platform's version. Options of its
-//! own: `mock_devices` (how many devices a process has, 2 by default) and `mock_timeout_ms`.
+//! own: `mock_devices` (how many devices a process has, 2 by default), `mock_timeout_ms`, and `mock_platform`, its platform's name. A
+//! program's name shows the options of XLA that it was compiled with.
+//!
+//! A program over devices of several processes begins in all of them before it ends in one, as with a collective.
 //!
 //! Its profiler always tells the same of one device.
 //!

@@ -13,6 +13,10 @@ use std::{collections::BTreeMap, slice};
 
 /// Both forms of a program.
 struct Program {
+    name: String,
+    client: *mut PJRT_Client,
+    /// Whether it is over devices of other processes as well.
+    shared: bool,
     devices: Vec<*mut PJRT_Device>,
     /// For each result, which argument it is; without one, it is zeros.
     returns: Vec<Option<usize>>,
@@ -25,6 +29,14 @@ struct Program {
 struct Options {
     #[prost(message, optional, tag = "3")]
     build: Option<Build>,
+    #[prost(btree_map = "string, message", tag = "7")]
+    overrides: BTreeMap<String, Override>,
+}
+/// The value of an option of XLA, where it is a text.
+#[derive(Clone, PartialEq, Message)]
+struct Override {
+    #[prost(string, tag = "1")]
+    text: String,
 }
 #[derive(Clone, PartialEq, Message)]
 struct Build {
@@ -116,7 +128,8 @@ unsafe fn compiled(client: *mut PJRT_Client, module: &str, options: &[u8]) -> Ou
         }
     };
     let returns = outs.iter().enumerate().map(given).collect::<Outcome<Vec<_>>>()?;
-    let assignment = Options::decode(options).ok().and_then(|o| o.build?.assignment);
+    let Options { build, overrides } = Options::decode(options).unwrap_or_default();
+    let assignment = build.and_then(|build| build.assignment);
     let ids: Vec<i64> = assignment.map_or(vec![], |a| a.computations.into_iter().flat_map(|c| c.replicas).collect());
     let own = &client::of(client).own;
     let devices = match ids.is_empty() {
@@ -125,7 +138,11 @@ unsafe fn compiled(client: *mut PJRT_Client, module: &str, options: &[u8]) -> Ou
             ids.iter().filter_map(|id| own.iter().find(|raw| i64::from(device(**raw).id) == *id).copied()).collect()
         }
     };
+    let shown = overrides.iter().map(|(name, value)| format!(" {name}={}", value.text));
     Ok(Program {
+        name: "main".to_string() + &shown.collect::<String>(),
+        client,
+        shared: ids.len() > devices.len(),
         devices,
         types: outs.iter().map(|a| a.kind.to_pjrt()).collect(),
         ranks: outs.iter().map(|a| a.dims.len()).collect(),
@@ -156,6 +173,9 @@ functions! {
     executable(args: PJRT_LoadedExecutable_GetExecutable_Args) {
         let program = loaded(args.loaded_executable);
         let copy = Program {
+            name: program.name.clone(),
+            client: program.client,
+            shared: program.shared,
             devices: vec![],
             returns: program.returns.clone(),
             types: program.types.clone(),
@@ -176,6 +196,9 @@ functions! {
     }
     execute(args: PJRT_LoadedExecutable_Execute_Args) {
         let program = loaded(args.executable);
+        if program.shared {
+            client::of(program.client).meet()?;
+        }
         for i in 0..program.devices.len().min(args.num_devices) {
             let mut dims = program.dims.as_slice();
             for (out, argument) in program.returns.iter().enumerate() {
@@ -194,8 +217,8 @@ functions! {
         Ok(())
     }
     name(args: PJRT_Executable_Name_Args) {
-        const NAME: &str = "main";
-        (args.executable_name, args.executable_name_size) = (NAME.as_ptr().cast(), NAME.len());
+        let name = &of(args.executable).name;
+        (args.executable_name, args.executable_name_size) = (name.as_ptr().cast(), name.len());
         Ok(())
     }
     num_outputs(args: PJRT_Executable_NumOutputs_Args) {
