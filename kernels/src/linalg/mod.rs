@@ -1,7 +1,7 @@
 //! Dense linear algebra on the CPU: factorisations and what they are made of, for f32, f64, and complex numbers of these.
 //!
-//! Matrices are row-major slices. The arithmetic is that of LAPACK: blocked Cholesky, LU and QR over one matrix product;
-//! eigenvalues and singular values by Householder reduction and implicit QR steps, always in f64. XLA has loops of
+//! Matrices are row-major slices. The arithmetic is that of LAPACK: Cholesky by halves, blocked LU and QR over one matrix product, and
+//! triangular systems by tiles of columns; eigenvalues and singular values by Householder reduction and implicit QR steps, always in f64. XLA has loops of
 //! its own for some of these, which are tens to hundreds of times slower on CPUs.
 //!
 //! What cannot be decomposed gives NaN, as in JAX: a matrix that is not positive definite in [`cholesky`]; one with NaN or infinities
