@@ -315,7 +315,8 @@ fn by_rows<T: Number, const FUSED: bool>(a: Rows<'_, T>, b: &mut [T]) {
                 }
             }
             for half in [8, 4, 2, 1] {
-                (0..half).for_each(|l| sums[l] = sums[l] + sums[half + l]);
+                let (first, second) = sums.split_at_mut(half);
+                first.iter_mut().zip(second).for_each(|(a, b)| *a += *b);
             }
             b[i] = total - sums[0];
         }
