@@ -10,23 +10,21 @@ use std::f64::consts::TAU;
 const N: usize = 128;
 const LENGTH: f64 = 16.0 * TAU;
 
-fn step(u: Tensor, dt: f64) -> Tensor {
-    let spectrum = |x: Tensor| fft::rfft(x, None, -1, Norm::Backward);
-    let k = fft::rfftfreq(N, LENGTH / N as f64, u.dtype()) * TAU;
-    // the highest wave has no derivative: it is a cosine, whose sine is 0 at all points
-    let slope = where_(k.lt(k.max(0)), k, 0.0).cast(DType::C128) * -Complex64::I;
-    let growth = ((k.powi(2) - k.powi(4)) * dt).exp().cast(DType::C128);
-    let moved = spectrum(u) + slope * spectrum(u * u * 0.5) * dt;
-    fft::irfft(moved * growth, Some(N), -1, Norm::Backward)
-}
 /// The state after so many steps, and after each of them.
 fn run(u: Tensor, steps: usize) -> (Tensor, Tensor) {
-    let options = ScanOptions { length: Some(steps), ..Default::default() };
-    let one = |u: Tensor, ()| {
-        let u = step(u, 0.05);
+    let dt = 0.05;
+    let spectrum = |x: Tensor| fft::rfft(x, None, -1, Norm::Backward);
+    // what every step needs is computed once, in front of the loop
+    let k = fft::rfftfreq(N, LENGTH / N as f64, u.dtype()) * TAU;
+    // the highest wave has no derivative: it is a cosine, whose sine is 0 at all points
+    let slope = where_(k.lt(k.max(0)), k, 0.0).cast(DType::C128) * (-Complex64::I * dt);
+    let growth = ((k.powi(2) - k.powi(4)) * dt).exp().cast(DType::C128);
+    let step = |u: Tensor, ()| {
+        let moved = spectrum(u) + slope * spectrum(u * u * 0.5);
+        let u = fft::irfft(moved * growth, Some(N), -1, Norm::Backward);
         (u, u)
     };
-    scan_with(options, one, u, ())
+    scan_with(ScanOptions { length: Some(steps), ..Default::default() }, step, u, ())
 }
 fn energy(u: Tensor) -> Tensor {
     let end = run(u, 200).0;

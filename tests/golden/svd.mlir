@@ -294,40 +294,33 @@ func.func public @main(%arg0: tensor<3x3xf32>) -> (tensor<3x3xf32>, tensor<3xf32
   %283 = "stablehlo.transpose"(%282) {permutation = array<i64: 1, 0>} : (tensor<3x3xf32>) -> tensor<3x3xf32>
   %284 = "stablehlo.broadcast_in_dim"(%274) {broadcast_dimensions = array<i64: 0, 1>} : (tensor<1x1xi1>) -> tensor<3x3xi1>
   %285 = "stablehlo.select"(%284, %283, %22) : (tensor<3x3xi1>, tensor<3x3xf32>, tensor<3x3xf32>) -> tensor<3x3xf32>
-  %286 = "stablehlo.iota"() {iota_dimension = 0 : i64} : () -> tensor<3x3xi32>
-  %287 = "stablehlo.iota"() {iota_dimension = 1 : i64} : () -> tensor<3x3xi32>
-  %288 = "stablehlo.compare"(%286, %287) {comparison_direction = #stablehlo<comparison_direction EQ>, compare_type = #stablehlo<comparison_type SIGNED>} : (tensor<3x3xi32>, tensor<3x3xi32>) -> tensor<3x3xi1>
-  %289 = "stablehlo.select"(%288, %285, %31) : (tensor<3x3xi1>, tensor<3x3xf32>, tensor<3x3xf32>) -> tensor<3x3xf32>
-  %293 = "stablehlo.reduce"(%289, %8) ({
-  ^bb0(%a290: tensor<f32>, %a291: tensor<f32>):
-    %292 = "stablehlo.add"(%a290, %a291) : (tensor<f32>, tensor<f32>) -> tensor<f32>
-    stablehlo.return %292 : tensor<f32>
-  }) {dimensions = array<i64: 1>} : (tensor<3x3xf32>, tensor<f32>) -> tensor<3xf32>
-  %294 = "stablehlo.broadcast_in_dim"(%8) {broadcast_dimensions = array<i64>} : (tensor<f32>) -> tensor<3xf32>
-  %295 = "stablehlo.compare"(%293, %294) {comparison_direction = #stablehlo<comparison_direction LT>, compare_type = #stablehlo<comparison_type FLOAT>} : (tensor<3xf32>, tensor<3xf32>) -> tensor<3xi1>
-  %296 = "stablehlo.select"(%295, %259, %260) : (tensor<3xi1>, tensor<3xf32>, tensor<3xf32>) -> tensor<3xf32>
-  %297 = "stablehlo.reshape"(%296) : (tensor<3xf32>) -> tensor<1x3xf32>
-  %298 = "stablehlo.broadcast_in_dim"(%297) {broadcast_dimensions = array<i64: 0, 1>} : (tensor<1x3xf32>) -> tensor<3x3xf32>
-  %299 = "stablehlo.multiply"(%276, %298) : (tensor<3x3xf32>, tensor<3x3xf32>) -> tensor<3x3xf32>
-  %300 = "stablehlo.dot_general"(%24, %299) {dot_dimension_numbers = #stablehlo.dot<lhs_batching_dimensions = [], rhs_batching_dimensions = [], lhs_contracting_dimensions = [1], rhs_contracting_dimensions = [0]>, precision_config = [#stablehlo<precision HIGHEST>, #stablehlo<precision HIGHEST>]} : (tensor<3x3xf32>, tensor<3x3xf32>) -> tensor<3x3xf32>
-  %301 = "stablehlo.abs"(%236) : (tensor<3xf32>) -> tensor<3xf32>
-  %302 = "stablehlo.reshape"(%46) : (tensor<1x1xf32>) -> tensor<1xf32>
-  %303 = "stablehlo.broadcast_in_dim"(%302) {broadcast_dimensions = array<i64: 0>} : (tensor<1xf32>) -> tensor<3xf32>
-  %304 = "stablehlo.multiply"(%301, %303) : (tensor<3xf32>, tensor<3xf32>) -> tensor<3xf32>
-  %305 = "stablehlo.transpose"(%256) {permutation = array<i64: 1, 0>} : (tensor<3x3xf32>) -> tensor<3x3xf32>
-  %306 = "stablehlo.reshape"(%6) : (tensor<1xi1>) -> tensor<1x1xi1>
-  %307 = "stablehlo.broadcast_in_dim"(%306) {broadcast_dimensions = array<i64: 0, 1>} : (tensor<1x1xi1>) -> tensor<3x3xi1>
-  %308 = "stablehlo.select"(%307, %300, %22) : (tensor<3x3xi1>, tensor<3x3xf32>, tensor<3x3xf32>) -> tensor<3x3xf32>
-  %309 = "stablehlo.reshape"(%6) : (tensor<1xi1>) -> tensor<1x1xi1>
-  %310 = "stablehlo.broadcast_in_dim"(%309) {broadcast_dimensions = array<i64: 0, 1>} : (tensor<1x1xi1>) -> tensor<3x3xi1>
-  %311 = "stablehlo.select"(%310, %305, %22) : (tensor<3x3xi1>, tensor<3x3xf32>, tensor<3x3xf32>) -> tensor<3x3xf32>
-  %312 = "stablehlo.broadcast_in_dim"(%6) {broadcast_dimensions = array<i64: 0>} : (tensor<1xi1>) -> tensor<3xi1>
-  %313 = "stablehlo.select"(%312, %304, %196) : (tensor<3xi1>, tensor<3xf32>, tensor<3xf32>) -> tensor<3xf32>
-  %314 = "stablehlo.sine"(%313) : (tensor<3xf32>) -> tensor<3xf32>
-  %315 = "stablehlo.reshape"(%314) : (tensor<3xf32>) -> tensor<1x3xf32>
-  %316 = "stablehlo.broadcast_in_dim"(%315) {broadcast_dimensions = array<i64: 0, 1>} : (tensor<1x3xf32>) -> tensor<3x3xf32>
-  %317 = "stablehlo.multiply"(%308, %316) : (tensor<3x3xf32>, tensor<3x3xf32>) -> tensor<3x3xf32>
-  %318 = "stablehlo.dot_general"(%317, %311) {dot_dimension_numbers = #stablehlo.dot<lhs_batching_dimensions = [], rhs_batching_dimensions = [], lhs_contracting_dimensions = [1], rhs_contracting_dimensions = [0]>, precision_config = [#stablehlo<precision HIGHEST>, #stablehlo<precision HIGHEST>]} : (tensor<3x3xf32>, tensor<3x3xf32>) -> tensor<3x3xf32>
-  return %318, %313 : tensor<3x3xf32>, tensor<3xf32>
+  %286 = "stablehlo.reshape"(%285) : (tensor<3x3xf32>) -> tensor<9xf32>
+  %287 = "stablehlo.slice"(%286) {start_indices = array<i64: 0>, limit_indices = array<i64: 9>, strides = array<i64: 4>} : (tensor<9xf32>) -> tensor<3xf32>
+  %288 = "stablehlo.broadcast_in_dim"(%8) {broadcast_dimensions = array<i64>} : (tensor<f32>) -> tensor<3xf32>
+  %289 = "stablehlo.compare"(%287, %288) {comparison_direction = #stablehlo<comparison_direction LT>, compare_type = #stablehlo<comparison_type FLOAT>} : (tensor<3xf32>, tensor<3xf32>) -> tensor<3xi1>
+  %290 = "stablehlo.select"(%289, %259, %260) : (tensor<3xi1>, tensor<3xf32>, tensor<3xf32>) -> tensor<3xf32>
+  %291 = "stablehlo.reshape"(%290) : (tensor<3xf32>) -> tensor<1x3xf32>
+  %292 = "stablehlo.broadcast_in_dim"(%291) {broadcast_dimensions = array<i64: 0, 1>} : (tensor<1x3xf32>) -> tensor<3x3xf32>
+  %293 = "stablehlo.multiply"(%276, %292) : (tensor<3x3xf32>, tensor<3x3xf32>) -> tensor<3x3xf32>
+  %294 = "stablehlo.dot_general"(%24, %293) {dot_dimension_numbers = #stablehlo.dot<lhs_batching_dimensions = [], rhs_batching_dimensions = [], lhs_contracting_dimensions = [1], rhs_contracting_dimensions = [0]>, precision_config = [#stablehlo<precision HIGHEST>, #stablehlo<precision HIGHEST>]} : (tensor<3x3xf32>, tensor<3x3xf32>) -> tensor<3x3xf32>
+  %295 = "stablehlo.abs"(%236) : (tensor<3xf32>) -> tensor<3xf32>
+  %296 = "stablehlo.reshape"(%46) : (tensor<1x1xf32>) -> tensor<1xf32>
+  %297 = "stablehlo.broadcast_in_dim"(%296) {broadcast_dimensions = array<i64: 0>} : (tensor<1xf32>) -> tensor<3xf32>
+  %298 = "stablehlo.multiply"(%295, %297) : (tensor<3xf32>, tensor<3xf32>) -> tensor<3xf32>
+  %299 = "stablehlo.transpose"(%256) {permutation = array<i64: 1, 0>} : (tensor<3x3xf32>) -> tensor<3x3xf32>
+  %300 = "stablehlo.reshape"(%6) : (tensor<1xi1>) -> tensor<1x1xi1>
+  %301 = "stablehlo.broadcast_in_dim"(%300) {broadcast_dimensions = array<i64: 0, 1>} : (tensor<1x1xi1>) -> tensor<3x3xi1>
+  %302 = "stablehlo.select"(%301, %294, %22) : (tensor<3x3xi1>, tensor<3x3xf32>, tensor<3x3xf32>) -> tensor<3x3xf32>
+  %303 = "stablehlo.reshape"(%6) : (tensor<1xi1>) -> tensor<1x1xi1>
+  %304 = "stablehlo.broadcast_in_dim"(%303) {broadcast_dimensions = array<i64: 0, 1>} : (tensor<1x1xi1>) -> tensor<3x3xi1>
+  %305 = "stablehlo.select"(%304, %299, %22) : (tensor<3x3xi1>, tensor<3x3xf32>, tensor<3x3xf32>) -> tensor<3x3xf32>
+  %306 = "stablehlo.broadcast_in_dim"(%6) {broadcast_dimensions = array<i64: 0>} : (tensor<1xi1>) -> tensor<3xi1>
+  %307 = "stablehlo.select"(%306, %298, %196) : (tensor<3xi1>, tensor<3xf32>, tensor<3xf32>) -> tensor<3xf32>
+  %308 = "stablehlo.sine"(%307) : (tensor<3xf32>) -> tensor<3xf32>
+  %309 = "stablehlo.reshape"(%308) : (tensor<3xf32>) -> tensor<1x3xf32>
+  %310 = "stablehlo.broadcast_in_dim"(%309) {broadcast_dimensions = array<i64: 0, 1>} : (tensor<1x3xf32>) -> tensor<3x3xf32>
+  %311 = "stablehlo.multiply"(%302, %310) : (tensor<3x3xf32>, tensor<3x3xf32>) -> tensor<3x3xf32>
+  %312 = "stablehlo.dot_general"(%311, %305) {dot_dimension_numbers = #stablehlo.dot<lhs_batching_dimensions = [], rhs_batching_dimensions = [], lhs_contracting_dimensions = [1], rhs_contracting_dimensions = [0]>, precision_config = [#stablehlo<precision HIGHEST>, #stablehlo<precision HIGHEST>]} : (tensor<3x3xf32>, tensor<3x3xf32>) -> tensor<3x3xf32>
+  return %312, %307 : tensor<3x3xf32>, tensor<3xf32>
 }
 }

@@ -1,7 +1,7 @@
 //! Dense linear algebra on the CPU: factorisations and what they are made of, for f32, f64, and complex numbers of these.
 //!
-//! Matrices are row-major slices. The arithmetic is that of LAPACK: blocked Cholesky, LU and QR over one matrix product;
-//! eigenvalues and singular values by Householder reduction and implicit QR steps, always in f64. XLA has loops of
+//! Matrices are row-major slices. The arithmetic is that of LAPACK: Cholesky by halves, blocked LU and QR over one matrix product, and
+//! triangular systems by tiles of columns; eigenvalues and singular values by Householder reduction and implicit QR steps, always in f64. XLA has loops of
 //! its own for some of these, which are tens to hundreds of times slower on CPUs.
 //!
 //! What cannot be decomposed gives NaN, as in JAX: a matrix that is not positive definite in [`cholesky`]; one with NaN or infinities
@@ -88,7 +88,7 @@ pub trait Number:
 
 /// f32 or f64.
 pub trait Real: Number<Part = Self, Wide = f64> + PartialOrd {
-    /// How many columns a tile of a product has: two vectors of 256 bits.
+    /// How many of them two vectors of 256 bits are.
     const TILE: usize;
     /// The square root.
     fn sqrt(self) -> Self;
@@ -210,8 +210,8 @@ macro_rules! numbers {
 }
 numbers!(f32: 16, f64: 8);
 
-/// Functions compiled twice: with fused vector instructions for processors that have them, and for all others. Inside, `FUSED`
-/// tells which.
+/// Functions compiled for AVX-512, for AVX2, and for all other processors. Inside, `FUSED` tells whether products are added by one
+/// instruction.
 macro_rules! compiled {
     ($($(#[$doc:meta])* fn $name:ident($($arg:ident: $t:ty),* $(,)?) $(-> $r:ty)? $body:block)*) => {$(
         $(#[$doc])*
@@ -220,13 +220,20 @@ macro_rules! compiled {
             fn body<T: Number, const FUSED: bool>($($arg: $t),*) $(-> $r)? $body
             #[cfg(target_arch = "x86_64")]
             {
-                #[target_feature(enable = "avx2,fma")]
-                fn fast<T: Number>($($arg: $t),*) $(-> $r)? {
+                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+                fn on_avx512<T: Number>($($arg: $t),*) $(-> $r)? {
                     body::<T, true>($($arg),*)
                 }
-                if $crate::Isa::best() != $crate::Isa::Portable {
-                    // SAFETY: every instruction set but the portable one has these.
-                    return unsafe { fast($($arg),*) };
+                #[target_feature(enable = "avx2,fma")]
+                fn on_avx2<T: Number>($($arg: $t),*) $(-> $r)? {
+                    body::<T, true>($($arg),*)
+                }
+                match $crate::Isa::best() {
+                    // SAFETY: the processor has what it is the best of.
+                    $crate::Isa::Avx512 => return unsafe { on_avx512::<T>($($arg),*) },
+                    // SAFETY: as above.
+                    $crate::Isa::Avx2 => return unsafe { on_avx2::<T>($($arg),*) },
+                    $crate::Isa::Portable => {}
                 }
             }
             body::<T, { cfg!(target_arch = "aarch64") }>($($arg),*)

@@ -1,14 +1,19 @@
 //! The product of matrices that all blocked algorithms are made of.
-use super::{Number, Real, fma};
+use super::{Number, Real, compiled, fma};
 use crate::{Isa, product::Team};
 use std::sync::Mutex;
 
 /// Rows of a tile.
-const ROWS: usize = 6;
+pub(super) const ROWS: usize = 6;
 /// Most columns of a tile.
-const MOST: usize = 16;
+const MOST: usize = 32;
 /// How much of the inner axis is multiplied at a time, so that what one tile reads stays in the first cache.
 const DEPTH: usize = 256;
+
+/// How many columns a tile has: two vectors.
+pub(super) fn columns_of_a_tile<T: Real>() -> usize {
+    if Isa::best() == Isa::Avx512 { 2 * T::TILE } else { T::TILE }
+}
 
 /// `c += a b` for `c` of `m` rows and `n` columns that stand `stride` apart, and an inner axis of size `k`. The factors are given by
 /// their elements.
@@ -17,6 +22,25 @@ const DEPTH: usize = 256;
 /// and (-im, re) of `a` times its imaginary part.
 pub(super) fn product<T: Number>(
     team: &dyn Team,
+    c: (&mut [T], usize),
+    sizes: [usize; 3],
+    a: impl Fn(usize, usize) -> T + Sync,
+    b: impl Fn(usize, usize) -> T + Sync,
+) {
+    product_of(team, Which::All, c, sizes, a, b);
+}
+/// Which elements of a product are computed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    /// All of them.
+    All,
+    /// Those on the diagonal and below it; others are arbitrary.
+    Lower,
+}
+/// As [`product`], of some elements.
+pub(super) fn product_of<T: Number>(
+    team: &dyn Team,
+    which: Which,
     (c, stride): (&mut [T], usize),
     [m, n, k]: [usize; 3],
     a: impl Fn(usize, usize) -> T + Sync,
@@ -25,7 +49,7 @@ pub(super) fn product<T: Number>(
     if m == 0 || n == 0 {
         return;
     }
-    let (zero, width, high) = (T::Part::ZERO, T::Part::TILE, ROWS / T::PARTS);
+    let (zero, width, high) = (T::Part::ZERO, columns_of_a_tile::<T::Part>(), ROWS / T::PARTS);
     let most = DEPTH / T::PARTS;
     // (several tiles of rows to a task, and tasks of some size)
     let rows = (1 + (1 << 17) / (n * k.clamp(1, most))).div_ceil(high) * high;
@@ -46,23 +70,20 @@ pub(super) fn product<T: Number>(
         team.run(pieces.len(), &|piece| {
             let mut c = pieces[piece].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let first = piece * rows;
-            let mut strip = vec![zero; ROWS * depth];
+            let (mut strip, mut sums) = (vec![zero; ROWS * depth], [[zero; MOST]; ROWS]);
             for top in (0..rows.min(m - first)).step_by(high) {
                 let height = high.min(m - first - top);
-                for (l, lines) in strip.chunks_exact_mut(ROWS * T::PARTS).enumerate() {
-                    for i in 0..high {
-                        let value = if i < height { a(first + top + i, from + l) } else { T::ZERO };
-                        let [re, im] = value.parts();
-                        lines[i] = re;
-                        if T::PARTS == 2 {
-                            (lines[high + i], lines[ROWS + i], lines[ROWS + high + i]) = (im, -im, re);
-                        }
+                for i in 0..high {
+                    for (l, lines) in strip.chunks_exact_mut(ROWS * T::PARTS).enumerate() {
+                        put(lines, i, if i < height { a(first + top + i, from + l) } else { T::ZERO });
                     }
                 }
                 for (p, packed) in packed.chunks_exact(width * depth).enumerate() {
-                    let mut sums = [[zero; MOST]; ROWS];
-                    tile(&strip, packed, &mut sums);
                     let (left, columns) = (p * width, width.min(n - p * width));
+                    if which == Which::Lower && left >= first + top + height {
+                        break;
+                    }
+                    tile::<T>(&strip, packed, width, &mut sums);
                     for (i, re) in sums[..height].iter().enumerate() {
                         let im = &sums[(T::PARTS - 1) * high + i];
                         let line = &mut c[(top + i) * stride + left..][..columns];
@@ -74,25 +95,26 @@ pub(super) fn product<T: Number>(
     }
 }
 
-/// The product of a strip of rows with a strip of columns.
-fn tile<T: Real>(a: &[T], b: &[T], sums: &mut [[T; MOST]; ROWS]) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        #[target_feature(enable = "avx2,fma")]
-        fn fast<T: Real, const N: usize>(a: &[T], b: &[T], sums: &mut [[T; MOST]; ROWS]) {
-            tile_of::<T, N, true>(a, b, sums);
-        }
-        if Isa::best() != Isa::Portable {
-            // SAFETY: every instruction set but the portable one has these.
-            return unsafe { if T::TILE == 16 { fast::<T, 16>(a, b, sums) } else { fast::<T, 8>(a, b, sums) } };
+compiled! {
+    /// The product of a strip of rows with a strip of as many columns as a tile has.
+    fn tile(a: &[T::Part], b: &[T::Part], width: usize, sums: &mut [[T::Part; MOST]; ROWS]) {
+        match width {
+            32 => tile_of::<T::Part, 32, FUSED>(a, b, sums),
+            16 => tile_of::<T::Part, 16, FUSED>(a, b, sums),
+            _ => tile_of::<T::Part, 8, FUSED>(a, b, sums),
         }
     }
-    const FUSED: bool = cfg!(target_arch = "aarch64");
-    if T::TILE == 16 { tile_of::<T, 16, FUSED>(a, b, sums) } else { tile_of::<T, 8, FUSED>(a, b, sums) }
 }
 #[inline(always)]
 fn tile_of<T: Real, const N: usize, const FUSED: bool>(a: &[T], b: &[T], sums: &mut [[T; MOST]; ROWS]) {
     let mut own = [[T::ZERO; N]; ROWS];
+    add_product::<T, N, FUSED>(a, b, &mut own);
+    sums.iter_mut().zip(&own).for_each(|(sums, own)| sums[..N].copy_from_slice(own));
+}
+/// Adds the product of a strip of rows with a strip of `N` columns.
+#[inline(always)]
+pub(super) fn add_product<T: Real, const N: usize, const FUSED: bool>(a: &[T], b: &[T], sums: &mut [[T; N]; ROWS]) {
+    let mut own = *sums;
     for (a, b) in a.chunks_exact(ROWS).zip(b.chunks_exact(N)) {
         for i in 0..ROWS {
             for j in 0..N {
@@ -100,5 +122,15 @@ fn tile_of<T: Real, const N: usize, const FUSED: bool>(a: &[T], b: &[T], sums: &
             }
         }
     }
-    sums.iter_mut().zip(&own).for_each(|(sums, own)| sums[..N].copy_from_slice(own));
+    *sums = own;
+}
+/// Row `i` of a strip of rows gets `value` in one of its columns, whose numbers are `lines`.
+#[inline(always)]
+pub(super) fn put<T: Number>(lines: &mut [T::Part], i: usize, value: T) {
+    let [re, im] = value.parts();
+    lines[i] = re;
+    if T::PARTS == 2 {
+        let high = ROWS / 2;
+        (lines[high + i], lines[ROWS + i], lines[ROWS + high + i]) = (im, -im, re);
+    }
 }

@@ -84,7 +84,8 @@ fn a_cholesky_factor_squared_is_the_matrix() {
 
 #[test]
 fn triangular_systems_are_solved_from_one_triangle() {
-    for (n, k) in SIZES.into_iter().flat_map(|n| [0, 1, 5, 70].map(|k| (n, k))) {
+    // (of 300 rows the first are taken out of the others)
+    for (n, k) in SIZES.into_iter().flat_map(|n| [0, 1, 5, 70].map(|k| (n, k))).chain([(300, 5)]) {
         for bits in 0..16 {
             let is = |bit: usize| bits >> bit & 1 == 1;
             let how = Triangle { left: is(0), lower: is(1), transpose: is(2), unit: is(3), conjugate: bits > 7 };

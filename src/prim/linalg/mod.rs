@@ -172,10 +172,16 @@ pub(crate) fn times(x: Tensor, y: Tensor) -> Tensor {
 /// The diagonals `[.., min(m, n)]`.
 #[track_caller]
 pub(crate) fn diagonal(x: Tensor) -> Tensor {
-    let least = x.dim(-1).min(x.dim(-2));
-    let x = x.slice_axis(-1, ..least).slice_axis(-2, ..least);
-    let on = eye(least, DType::Bool).broadcast_to(x.dims());
-    select(on, x, zeros_of(&x.aval())).sum(-1)
+    let (m, n) = (x.dim(-2), x.dim(-1));
+    let mut dims = x.dims();
+    dims.truncate(dims.len() - 2);
+    let mut strides = vec![1; dims.len()];
+    // (row by row, each element stands n + 1 numbers behind the one before)
+    strides.push(n + 1);
+    let mut limit = dims.clone();
+    limit.push((m.min(n) * (n + 1)).saturating_sub(n));
+    dims.push(m * n);
+    slice(x.reshape(dims), vec![0; limit.len()], limit, strides)
 }
 /// The rows of matrices `[.., m, n]` in this order, i32 `[.., m]`.
 #[track_caller]
