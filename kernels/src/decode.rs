@@ -299,17 +299,17 @@ blocks! {
     0, |p, sub, e| nibble_codes::<L>(p.add(320 + sub * 256 + e * 64))
 }
 blocks! {
-    /// Q5_K.
+    /// Q5_K. A sub-block's fifth bits stand before its nibbles, so that memory is read in its order; as in Q6_K.
     Q5K: 2880, 8, 32, true, true, |b| k_head::<L>(b), |b, h, s| k_scale::<L>(b, h, s),
-    |p, sub, e| numbers::<L>(five_bit_codes::<L>(p.add(320 + sub * 256 + e * 64), p.add(2368 + sub * 64), e), 0),
-    0, |p, sub, e| five_bit_codes::<L>(p.add(320 + sub * 256 + e * 64), p.add(2368 + sub * 64), e)
+    |p, sub, e| numbers::<L>(five_bit_codes::<L>(p.add(384 + sub * 320 + e * 64), p.add(320 + sub * 320), e), 0),
+    0, |p, sub, e| five_bit_codes::<L>(p.add(384 + sub * 320 + e * 64), p.add(320 + sub * 320), e)
 }
 blocks! {
     /// Q6_K.
     Q6K: 3360, 16, 16, true, false, |b| (L::halves(b), L::splat(0.0)),
     |b, h, s| (L::mul(h.0, L::to_f(L::signed_bytes(b.add(32 + 16 * s)))), h.1),
-    |p, sub, e| numbers::<L>(six_bit_codes::<L>(p.add(288 + sub * 128 + e * 64), p.add(2336 + sub * 64), e), 32),
-    32, |p, sub, e| six_bit_codes::<L>(p.add(288 + sub * 128 + e * 64), p.add(2336 + sub * 64), e)
+    |p, sub, e| numbers::<L>(six_bit_codes::<L>(p.add(352 + sub * 192 + e * 64), p.add(288 + sub * 192), e), 32),
+    32, |p, sub, e| six_bit_codes::<L>(p.add(352 + sub * 192 + e * 64), p.add(288 + sub * 192), e)
 }
 
 /// A format for every instruction set of the target.

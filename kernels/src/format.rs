@@ -204,14 +204,18 @@ fn value(format: Format, b: &[u8], lane: usize, i: usize) -> f32 {
         Format::Q4_K | Format::Q5_K => {
             let (sub, quants) = (i / 32, 64 + 8 * 32);
             let (scale, min) = (f32::from(b[64 + 32 * sub + lane]), f32::from(b[64 + 32 * sub + 16 + lane]));
-            let high = if format == Format::Q5_K { fifth(quants + 8 * 256, i) << 4 } else { 0 };
-            half(0) * scale * (nibble(quants) | high) as f32 - half(32) * min
+            // (of Q5_K, a sub-block's fifth bits stand before its nibbles)
+            let number = match format {
+                Format::Q4_K => nibble(quants),
+                _ => nibble(quants + 64 + 64 * sub) | fifth(quants + 256 * sub, i) << 4,
+            };
+            half(0) * scale * number as f32 - half(32) * min
         }
         Format::Q6_K => {
-            let (quants, high) = (32 + 256, 32 + 256 + 8 * 256);
-            let scale = f32::from(b[32 + 16 * (i / 16) + lane] as i8);
-            let pair = word(high + i / 16 * 64 + 4 * lane) >> upper_place(i % 16, 2) & 3;
-            half(0) * scale * ((nibble(quants) | (pair as usize) << 4) as f32 - 32.0)
+            let (sub, quants) = (i / 16, 32 + 256);
+            let scale = f32::from(b[32 + 16 * sub + lane] as i8);
+            let pair = word(quants + sub * 192 + 4 * lane) >> upper_place(i % 16, 2) & 3;
+            half(0) * scale * ((nibble(quants + 64 + 64 * sub) | (pair as usize) << 4) as f32 - 32.0)
         }
     }
 }

@@ -114,17 +114,18 @@ fn place(format: Format, b: &[u8], lane: usize, out: &mut [u8]) {
             }
             let (high, quants) =
                 if format == Format::Q5_K { (&b[16..48], &b[48..176]) } else { (&b[..0], &b[16..144]) };
+            let at = |sub: usize| if high.is_empty() { 320 + sub * 256 } else { 384 + sub * 320 };
             for (pair, bytes) in quants.chunks_exact(32).enumerate() {
                 for g in 0..4 {
                     let (low, next) = (word(bytes, 8 * g), word(bytes, 8 * g + 4));
-                    put(out, 320 + (pair * 8 + g) * 64, low & LOW | (next & LOW) << 4);
-                    put(out, 320 + (pair * 8 + 4 + g) * 64, low >> 4 & LOW | next & !LOW);
+                    put(out, at(2 * pair) + g * 64, low & LOW | (next & LOW) << 4);
+                    put(out, at(2 * pair + 1) + g * 64, low >> 4 & LOW | next & !LOW);
                 }
             }
             if format == Format::Q5_K {
                 for sub in 0..8 {
                     let bit = |w: u32, (i, h): (usize, &u8)| w | u32::from(h >> sub & 1) << upper_place(i, 1);
-                    put(out, 320 + 2048 + sub * 64, high.iter().enumerate().fold(0, bit));
+                    put(out, at(sub) - 64, high.iter().enumerate().fold(0, bit));
                 }
             }
         }
@@ -137,11 +138,11 @@ fn place(format: Format, b: &[u8], lane: usize, out: &mut [u8]) {
                 let shift = part / 2 * 4;
                 for g in 0..4 {
                     let (low, next) = (word(bytes, 8 * g) >> shift & LOW, word(bytes, 8 * g + 4) >> shift & LOW);
-                    put(out, 288 + (run * 4 + g) * 64, low | next << 4);
+                    put(out, 352 + (run * 2 + g / 2) * 192 + g % 2 * 64, low | next << 4);
                 }
                 for (i, pairs) in b[128 + of * 32..][..32].chunks_exact(16).enumerate() {
                     let pair = |w: u32, (j, h): (usize, &u8)| w | u32::from(h >> (2 * part) & 3) << upper_place(j, 2);
-                    put(out, 288 + 2048 + (run * 2 + i) * 64, pairs.iter().enumerate().fold(0, pair));
+                    put(out, 288 + (run * 2 + i) * 192, pairs.iter().enumerate().fold(0, pair));
                 }
             }
         }

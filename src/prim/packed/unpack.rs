@@ -61,8 +61,10 @@ fn in_blocks(bytes: Tensor, format: Format) -> Tensor {
         Format::Q5_0 => (b.nibbles(32, 4) + b.upper(288, 1, 1) - 16).cast(DType::F32) * all(b.halves(0)),
         Format::Q5_1 => (b.nibbles(64, 4) + b.upper(320, 1, 1)).cast(DType::F32) * all(b.halves(0)) + all(b.halves(32)),
         Format::Q4_K | Format::Q5_K => {
-            let quants = b.nibbles(320, 32);
-            let quants = if format == Format::Q5_K { quants + b.upper(2368, 8, 1) } else { quants };
+            let quants = match format {
+                Format::Q4_K => b.nibbles(320, 32),
+                _ => b.parts(320, 8, 320, |sub| sub.nibbles(64, 4) + sub.upper(0, 1, 1)),
+            };
             let scales = b.part(64, 256).reshape([tiles, blocks, 8, 2, 16]).cast(DType::F32);
             let of = |i: usize, head: usize| {
                 let scale = scales.slice_axis(3, i..i + 1) * b.halves(head).reshape([tiles, blocks, 1, 1, 16]);
@@ -71,7 +73,8 @@ fn in_blocks(bytes: Tensor, format: Format) -> Tensor {
             quants.cast(DType::F32) * of(0, 0) - of(1, 32)
         }
         Format::Q6_K => {
-            let quants = (b.nibbles(288, 32) + b.upper(2336, 16, 2) - 32).cast(DType::F32);
+            let quants = b.parts(288, 16, 192, |sub| sub.nibbles(64, 2) + sub.upper(0, 1, 2));
+            let quants = (quants - 32).cast(DType::F32);
             let scales = b.part(32, 256).reshape([tiles, blocks, 16, 1, 16]).bitcast(DType::I8).cast(DType::F32);
             let scales = scales * b.halves(0).reshape([tiles, blocks, 1, 1, 16]);
             quants * scales.broadcast_to([tiles, blocks, 16, 16, 16]).reshape([tiles, blocks, 256, 16])
@@ -92,6 +95,14 @@ struct Bytes {
 impl Bytes {
     fn part(self, from: usize, length: usize) -> Tensor {
         self.bytes.slice_axis(2, from..from + length)
+    }
+    /// What becomes of each of so many parts of a block, i32 `[tiles, parts, numbers, 16]`, one behind the other.
+    fn parts(self, from: usize, count: usize, length: usize, f: impl Fn(Bytes) -> Tensor) -> Tensor {
+        let blocks = self.blocks * count;
+        let bytes = self.part(from, count * length).reshape([self.tiles, blocks, length]);
+        let numbers = f(Bytes { bytes, blocks, ..self });
+        let each = numbers.dim(2);
+        numbers.reshape([self.tiles, self.blocks, count * each, TILE])
     }
     /// 16 f16 as f32 `[tiles, blocks, 16]`.
     fn halves(self, from: usize) -> Tensor {
