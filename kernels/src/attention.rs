@@ -397,7 +397,7 @@ unsafe fn dots<L: Lanes, N: Number>(q: *const f32, k: *const N, stride: usize, n
         let q = L::load(q.add(at));
         let mut k = k.add(at);
         for (i, all) in all.iter_mut().enumerate() {
-            if (i + 1) * 16 * size_of::<N>() % LINE == 0 {
+            if ((i + 1) * 16 * size_of::<N>()).is_multiple_of(LINE) {
                 L::prefetch(ahead);
                 ahead = ahead.wrapping_add(LINE);
             }

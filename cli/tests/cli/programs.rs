@@ -10,12 +10,19 @@ fn jax(name: &str) -> PathBuf {
 fn what_jax_exported_runs_on_inputs_of_a_file() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("y.safetensors");
-    let inputs = jax("mlp.inputs.safetensors");
-    for form in ["mlp.mlir", "mlp.mlirbc", "mlp.jax"] {
+    let forms = [
+        ("mlp.mlir", "mlp"),
+        ("mlp.mlirbc", "mlp"),
+        ("mlp.jax", "mlp"),
+        ("sizes.jax", "sizes_a"),
+        ("sizes.jax", "sizes_b"),
+    ];
+    for (form, case) in forms {
         let shown = succeeds(raxla(["run"]).arg(jax(form)));
         assert_holds(&shown, &["takes", "returns", "to run it: --inputs"]);
+        let inputs = jax(&format!("{case}.inputs.safetensors"));
         succeeds(raxla(["run"]).arg(jax(form)).arg("--inputs").arg(&inputs).arg("-o").arg(&out));
-        let (have, want) = (read_tensors(&out), read_tensors(&jax("mlp.outputs.safetensors")));
+        let (have, want) = (read_tensors(&out), read_tensors(&jax(&format!("{case}.outputs.safetensors"))));
         let types = |all: &crate::common::Tensors| {
             let mut types: Vec<_> = all.values().map(|(dtype, dims, _)| (format!("{dtype:?}"), dims.clone())).collect();
             types.sort();
