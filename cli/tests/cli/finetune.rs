@@ -38,7 +38,7 @@ fn an_adapter_changes_what_is_said() {
     let base = Base::new(20);
     let chorus = base.place.path("chorus.txt");
     fs::write(&chorus, "zyxw".repeat(1000)).unwrap();
-    let out = succeeds(&mut base.lora("tuned", &["--data", chorus.to_str().unwrap(), "--lr", "5e-2"]));
+    let out = succeeds(&mut base.lora("tuned", &["--data", "chorus.txt", "--lr", "5e-2"]));
     let adapter = base.place.path("tuned/adapter");
     assert_eq!(out.trim(), adapter.display().to_string());
     for name in ["adapter_config.json", "adapter_model.safetensors", "tokenizer.json"] {
