@@ -42,6 +42,8 @@ fn numbers_and_keys_are_arguments() {
     let f = jit(|x: Tensor, rate: Tensor, key: Key| x * rate + key.normal([2], DType::F32));
     let x = array(&[1., 2.]);
     let y = f.call((&x, 0.5f32, Key::host(0))).unwrap().to_vec::<f32>().unwrap();
+    let key = Key::host(0);
+    assert_eq!(f.call((&x, 0.5f32, &key)).unwrap().to_vec::<f32>().unwrap(), y, "borrowed");
     let rate = Array::scalar(0.5f32).unwrap();
     let same = f.call((&x, rate, Key::host(0).to_device().unwrap())).unwrap().to_vec::<f32>().unwrap();
     assert_eq!((y, f.compiles()), (same, 1));

@@ -71,7 +71,7 @@ impl ArgSet {
 }
 
 /// An argument of a compiled function: a tree by value (may be donated) or by reference (kept); where an [`Array`] is expected
-/// also a Rust number, which becomes a scalar of its own type, and where a key is expected a `Key<Host>`.
+/// also a Rust number, which becomes a scalar of its own type, and where a key is expected a `Key<Host>`, moved or borrowed.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of a compiled function that takes `{A}`",
     label = "neither `{A}` nor `&{A}`",
@@ -109,6 +109,12 @@ macro_rules! numbers {
 }
 numbers!(bool, i8, i16, i32, i64, u8, u16, u32, u64, f16, bf16, f32, f64);
 impl Arg<Key<Array>> for Key<Host> {
+    type Held = Key<Array>;
+    fn held(self, client: &dyn Fn() -> Result<Client>) -> Result<Key<Array>> {
+        self.on(&client()?)
+    }
+}
+impl Arg<Key<Array>> for &Key<Host> {
     type Held = Key<Array>;
     fn held(self, client: &dyn Fn() -> Result<Client>) -> Result<Key<Array>> {
         self.on(&client()?)
