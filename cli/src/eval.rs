@@ -29,9 +29,9 @@ pub struct Args {
     /// A text, whose perplexity is measured in windows that overlap
     #[arg(long, value_name = "FILE")]
     text: Vec<PathBuf>,
-    /// Tokens of a window
-    #[arg(long, value_name = "W", default_value_t = 512)]
-    window: usize,
+    /// Tokens of a window [default: 512, or as many as the model can see]
+    #[arg(long, value_name = "W")]
+    window: Option<usize>,
     /// How many tokens further the next window begins [default: half of W]
     #[arg(long, value_name = "S")]
     stride: Option<usize>,
@@ -71,7 +71,7 @@ Examples:
 impl Args {
     /// Run the command.
     pub fn run(self, global: &Global) -> Result {
-        let windows = windows(self.window, self.stride)?;
+        windows(self.window, self.stride, usize::MAX)?;
         if self.text.is_empty() && self.data.is_empty() && self.choices.is_empty() {
             return Err(usage("there is nothing to measure: name --text, --data or --choices").into());
         }
@@ -87,6 +87,7 @@ impl Args {
             options = LoadOptions { matrices: Matrices::Dense, tied_head: TiedHead::Share, ..options };
         }
         let model = self.model.load_as(&options, &client)?;
+        let windows = windows(self.window, self.stride, model.spec().context)?;
         let shown = std::io::stderr().is_terminal() && !self.json;
         let mut told = Told { json: Map::from_iter([("model".into(), model.name.clone().into())]), lines: vec![] };
         for (path, text) in self.text.iter().zip(&texts) {

@@ -17,9 +17,9 @@ pub struct Args {
     /// A text file; - for standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Tokens that the model sees at once
-    #[arg(long, value_name = "W", default_value_t = 512)]
-    window: usize,
+    /// Tokens that the model sees at once [default: 512, or as many as the model can]
+    #[arg(long, value_name = "W")]
+    window: Option<usize>,
     /// How many tokens further the next window begins [default: half of W]
     #[arg(long, value_name = "S")]
     stride: Option<usize>,
@@ -44,8 +44,9 @@ same tokenizer only.
 Example:
   raxla perplexity --model smollm2.gguf alice.txt --window 512";
 
-/// Windows of so many tokens, by default half of one further each time.
-pub fn windows(window: usize, stride: Option<usize>) -> Result<Windows> {
+/// Windows of so many tokens, by default 512 or as many as a model of this context can see, and half of one further each time.
+pub fn windows(window: Option<usize>, stride: Option<usize>, context: usize) -> Result<Windows> {
+    let window = window.unwrap_or(512.min(context));
     let stride = stride.unwrap_or((window / 2).max(1));
     if window < 2 || stride == 0 || stride > window {
         let what = format!("--window {window} --stride {stride}");
@@ -57,12 +58,14 @@ pub fn windows(window: usize, stride: Option<usize>) -> Result<Windows> {
 impl Args {
     /// Run the command.
     pub fn run(self, global: &Global) -> Result {
-        let windows = windows(self.window, self.stride)?;
+        windows(self.window, self.stride, usize::MAX)?;
         let text = self.text()?;
         let (session, client, mesh) = self.devices.open(global)?;
         let files = self.model.files()?;
         let tokens = files.tokenizer()?.encode(&text, true)?;
-        windows.check(tokens.len(), files.spec()?.context)?;
+        let context = files.spec()?.context;
+        let windows = windows(self.window, self.stride, context)?;
+        windows.check(tokens.len(), context)?;
         let model = self.model.load_files(files, mesh, &client)?;
         let shown = std::io::stderr().is_terminal() && !self.json;
         let all = model.perplexity(&tokens, windows, |now, done| {
@@ -79,7 +82,7 @@ impl Args {
                 "nll": all.nll,
                 "tokens": all.tokens,
                 "windows": all.windows,
-                "window": self.window,
+                "window": windows.window,
                 "stride": windows.stride,
                 "tokens_per_second": all.tokens_per_second,
                 "load_ms": model.load_time.as_secs_f64() * 1e3,

@@ -80,6 +80,9 @@ fn what_cannot_be_measured_is_said() {
         1,
         &["a window of 90 tokens is beyond the model's context"],
     );
+    // (of one that is not named, the model's context is the most)
+    let told = json(&mut perplexity(model.path(), &text, &["--json"]));
+    assert!(told["window"].as_u64().unwrap() < 90, "{told}");
     fs::write(&text, "a").unwrap();
     fails(&mut perplexity(model.path(), &text, &[]), 1, &["less than two tokens"]);
     fails(&mut perplexity(model.path(), Path::new("/no/such.txt"), &[]), 1, &["/no/such.txt cannot be read"]);
