@@ -133,6 +133,13 @@ fn a_run_learns_and_leaves_a_model_metrics_plots_and_events() {
     refused(&["data.validation=[]", "data.holdout=0.1"], &["leaves none to evaluate on", "split = \"lines\""]);
     let last: f64 = (25..30).map(|i| first_number(&losses, i)).sum::<f64>() / 5.0;
     assert!(last < first_number(&losses, 0) - 0.7, "{losses:?}");
+    // as one file with its tokenizer, of bytes, it says the same
+    let file = place.path("run.gguf");
+    succeeds(raxla(["convert"]).arg(place.path("run/model")).arg(&file));
+    let said = |model: PathBuf| {
+        succeeds(raxla(["generate", "-n", "12", "--ignore-eos", "--model"]).arg(model).arg("The  mesh é 123's"))
+    };
+    assert_eq!(said(file), said(place.path("run/model")));
     let run = place.path("run");
     let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     let mut evals = metrics.lines().filter(|line| line.contains("\"kind\":\"eval\""));

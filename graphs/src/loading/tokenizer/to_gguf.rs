@@ -39,7 +39,10 @@ impl Tokenizer {
         let merges = merges(model);
         let mut keys = match pieces {
             Kind::Bytes => {
-                let name = pre_tokenizer(&self.inner).map_err(bad)?;
+                // (where nothing is merged and whole words are no tokens, texts become bytes however they are split)
+                let bytes =
+                    merges.is_empty() && self.inner.get_normalizer().is_none() && model["ignore_merges"] != true;
+                let name = if bytes { "gpt-2" } else { pre_tokenizer(&self.inner).map_err(bad)? };
                 let merges = merges.iter().map(|(a, b)| format!("{a} {b}")).collect();
                 vec![
                     ("tokenizer.ggml.model", string("gpt2")),
