@@ -5,7 +5,6 @@ use std::{
     ffi::OsStr,
     fs,
     io::Write,
-    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -20,14 +19,6 @@ pub fn raxla<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command
     for name in ["HF_ENDPOINT", "HF_TOKEN", "HF_HUB_OFFLINE", "HF_HUB_CACHE"] {
         command.env_remove(name);
     }
-    // (what is started in the background by a shell may be told to ignore it, and the binary would)
-    let listens = || {
-        // SAFETY: no more than the number of a signal goes in.
-        unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
-        Ok(())
-    };
-    // SAFETY: what runs between fork and exec calls one function, which may be called there.
-    unsafe { command.pre_exec(listens) };
     command.args(arguments).env("COLUMNS", "100").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
