@@ -22,19 +22,20 @@ use std::sync::OnceLock;
 /// # Safety
 /// What the functions that it calls ask for, but that the processor has the instruction set: that is checked.
 macro_rules! compiled {
-    ($($(#[$doc:meta])* $vis:vis fn $name:ident $(<$g:ident: $bound:path>)? ($($arg:ident: $t:ty),* $(,)?) $body:block)*) => {$(
+    ($($(#[$doc:meta])* $vis:vis fn $name:ident $(<$g:ident: $bound:path>)? ($($arg:ident: $t:ty),* $(,)?) $(-> $r:ty)? $body:block)*) => {$(
         $(#[$doc])*
-        $vis unsafe fn $name $(<$g: $bound>)? (isa: $crate::isa::Isa, $($arg: $t),*) {
+        #[allow(unsafe_op_in_unsafe_fn)]
+        $vis unsafe fn $name $(<$g: $bound>)? (isa: $crate::isa::Isa, $($arg: $t),*) $(-> $r)? {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-            unsafe fn on_avx512 $(<$g: $bound>)? ($($arg: $t),*) {
+            unsafe fn on_avx512 $(<$g: $bound>)? ($($arg: $t),*) $(-> $r)? {
                 #[allow(dead_code)]
                 type L = $crate::isa::Avx512;
                 $body
             }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma,f16c")]
-            unsafe fn on_avx2 $(<$g: $bound>)? ($($arg: $t),*) {
+            unsafe fn on_avx2 $(<$g: $bound>)? ($($arg: $t),*) $(-> $r)? {
                 #[allow(dead_code)]
                 type L = $crate::isa::Avx2;
                 $body
@@ -44,9 +45,9 @@ macro_rules! compiled {
             assert!(isa <= $crate::isa::Isa::best(), "{isa:?} is not there");
             match isa {
                 #[cfg(target_arch = "x86_64")]
-                $crate::isa::Isa::Avx512 => on_avx512($($arg),*),
+                $crate::isa::Isa::Avx512 => on_avx512 $(::<$g>)? ($($arg),*),
                 #[cfg(target_arch = "x86_64")]
-                $crate::isa::Isa::Avx2 => on_avx2($($arg),*),
+                $crate::isa::Isa::Avx2 => on_avx2 $(::<$g>)? ($($arg),*),
                 _ => $body,
             }
         }
@@ -108,6 +109,8 @@ impl Isa {
 /// Every function may be called only where the processor has the instruction set; those that take pointers need so many
 /// readable or writable bytes there, at any alignment.
 pub unsafe trait Lanes: Copy + 'static {
+    /// Are products added by one instruction?
+    const FUSED: bool = true;
     /// 16 f32.
     type F: Copy;
     /// 16 i32.

@@ -24,6 +24,7 @@ fn both<T: Copy + Default>(x: [T; 16], y: [T; 16], f: impl Fn(T, T) -> T) -> [T;
 
 // SAFETY: pointers are read and written as the caller vouches; the rest is plain arithmetic.
 unsafe impl Lanes for Portable {
+    const FUSED: bool = cfg!(target_arch = "aarch64");
     type F = [f32; 16];
     type I = [i32; 16];
     #[inline(always)]

@@ -210,7 +210,7 @@ macro_rules! numbers {
 }
 numbers!(f32: 16, f64: 8);
 
-/// Functions compiled for AVX-512, for AVX2, and for all other processors. Inside, `FUSED` tells whether products are added by one
+/// Functions compiled for each instruction set, of which the best one is used. Inside, `FUSED` tells whether products are added by one
 /// instruction.
 macro_rules! compiled {
     ($($(#[$doc:meta])* fn $name:ident($($arg:ident: $t:ty),* $(,)?) $(-> $r:ty)? $body:block)*) => {$(
@@ -218,25 +218,13 @@ macro_rules! compiled {
         pub(super) fn $name<T: Number>($($arg: $t),*) $(-> $r)? {
             #[inline(always)]
             fn body<T: Number, const FUSED: bool>($($arg: $t),*) $(-> $r)? $body
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-                fn on_avx512<T: Number>($($arg: $t),*) $(-> $r)? {
-                    body::<T, true>($($arg),*)
-                }
-                #[target_feature(enable = "avx2,fma")]
-                fn on_avx2<T: Number>($($arg: $t),*) $(-> $r)? {
-                    body::<T, true>($($arg),*)
-                }
-                match $crate::Isa::best() {
-                    // SAFETY: the processor has what it is the best of.
-                    $crate::Isa::Avx512 => return unsafe { on_avx512::<T>($($arg),*) },
-                    // SAFETY: as above.
-                    $crate::Isa::Avx2 => return unsafe { on_avx2::<T>($($arg),*) },
-                    $crate::Isa::Portable => {}
+            $crate::isa::compiled! {
+                fn of_isa<T: Number>($($arg: $t),*) $(-> $r)? {
+                    body::<T, { <L as $crate::isa::Lanes>::FUSED }>($($arg),*)
                 }
             }
-            body::<T, { cfg!(target_arch = "aarch64") }>($($arg),*)
+            // SAFETY: nothing else is asked for.
+            unsafe { of_isa::<T>($crate::Isa::best(), $($arg),*) }
         }
     )*};
 }
