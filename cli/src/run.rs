@@ -70,7 +70,7 @@ impl Args {
         runtime::set_client(client.clone());
         let mut out = screen::stdout();
         // sizes that are symbols are those of the inputs
-        let program = match Symbolic::read(&bytes).map_err(|e| format!("{path}: {e}"))? {
+        let program = match Symbolic::read(&bytes) {
             Some(symbolic) => match &self.inputs {
                 Some(inputs) => {
                     let types = types_in(inputs, symbolic.arguments())?;

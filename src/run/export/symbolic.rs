@@ -12,7 +12,7 @@ use std::fmt;
 /// ```no_run
 /// use raxla::{export::Symbolic, prelude::*, runtime};
 /// let bytes = std::fs::read("f.jax").expect("a file"); // jax.export.export(f)(jax.ShapeDtypeStruct(export.symbolic_shape("b, 3"), ..))
-/// let f = Symbolic::read(&bytes)?.expect("sizes that are symbols");
+/// let f = Symbolic::read(&bytes).expect("an artifact whose sizes are symbols");
 /// let x = Array::from_slice([2, 3], &[1f32, 2., 3., 4., 5., 6.])?;
 /// let y = f.refine(&[x.aval().clone()])?.call(&runtime::client()?, &[&x])?;
 /// # Ok::<(), raxla::Error>(())
@@ -44,20 +44,18 @@ impl fmt::Display for OpenType {
 }
 
 impl Symbolic {
-    /// Reads an artifact; `None` for bytes that are none, and where all sizes are numbers.
-    ///
-    /// # Errors
-    /// An artifact that is damaged.
-    pub fn read(bytes: &[u8]) -> Result<Option<Symbolic>> {
-        let Ok(Some([(in_tree, ins), (out_tree, outs)])) = artifact::symbols(bytes) else { return Ok(None) };
+    /// Reads an artifact; `None` for bytes that are none, for one that is damaged ([`load`](super::load) says how), and where all sizes
+    /// are numbers.
+    pub fn read(bytes: &[u8]) -> Option<Symbolic> {
+        let Ok(Some([(in_tree, ins), (out_tree, outs)])) = artifact::symbols(bytes) else { return None };
         let named = |paths: Vec<String>, types: Vec<artifact::Open>| {
             paths.into_iter().zip(types.into_iter().map(OpenType)).collect()
         };
-        Ok(Some(Symbolic {
+        Some(Symbolic {
             bytes: bytes.to_vec(),
             arguments: named(super::in_paths(&in_tree), ins),
             results: named(super::out_paths(&out_tree), outs),
-        }))
+        })
     }
     /// What it takes: paths and types.
     pub fn arguments(&self) -> &[(String, OpenType)] {

@@ -3,7 +3,7 @@ use super::{
     bytecode::{Module, Result, Value},
     known::{self, Known, Tensor, code},
 };
-use std::rc::Rc;
+use std::{ops::RangeInclusive, rc::Rc};
 
 /// What is known of an operation's result; `types` are its results'.
 pub(super) fn fold(
@@ -37,7 +37,23 @@ pub(super) fn fold(
         return Ok(if name == "add" { plus(ty, operands, known) } else { None });
     };
     let numbers = computed(module, name, attrs, &all, &result, kind == code::BOOL)?;
-    Ok(numbers.filter(|numbers| numbers.len() as i64 == result.count()).map(|numbers| of(ty, numbers)))
+    // (of numbers that the type cannot hold, nothing is known: sizes are never so)
+    let whole =
+        |numbers: &Vec<i64>| numbers.len() as i64 == result.count() && numbers.iter().all(|n| held(kind).contains(n));
+    Ok(numbers.filter(whole).map(|numbers| of(ty, numbers)))
+}
+
+/// The numbers that a type of integers holds, as far as they are such of 64 bits with a sign.
+fn held(kind: u64) -> RangeInclusive<i64> {
+    match kind {
+        code::BOOL => 0..=1,
+        code::I8 => i8::MIN.into()..=i8::MAX.into(),
+        code::U8 => 0..=u8::MAX.into(),
+        code::I32 => i32::MIN.into()..=i32::MAX.into(),
+        code::U32 => 0..=u32::MAX.into(),
+        code::U64 => 0..=i64::MAX,
+        _ => i64::MIN..=i64::MAX,
+    }
 }
 
 fn of(ty: usize, numbers: Vec<i64>) -> Known {
@@ -129,4 +145,24 @@ fn computed(
         }
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_hold_what_their_bits_do() {
+        for (kind, least, most) in [
+            (code::BOOL, 0, 1),
+            (code::I8, -128, 127),
+            (code::U8, 0, 255),
+            (code::I32, -(1 << 31), (1 << 31) - 1),
+            (code::U32, 0, (1 << 32) - 1),
+            (code::I64, i64::MIN, i64::MAX),
+            (code::U64, 0, i64::MAX),
+        ] {
+            assert_eq!(held(kind), least..=most, "{kind}");
+        }
+    }
 }
