@@ -60,8 +60,8 @@ fn folders_and_globs_come_in_the_order_of_their_paths() {
     let text = |path: &str| Source { format: Format::Text, ..source(&place, path) };
     assert_eq!(read(&[text("in/notes.csv")]), ["notes"]);
     let wrong = [
-        (source(&place, "in/gone.txt"), "no file of a known format is there"),
-        (source(&place, "in/*.parquet"), "no file of a known format is there"),
+        (source(&place, "in/gone.txt"), "no file or folder has this path"),
+        (source(&place, "in/*.parquet"), "as a glob it finds none"),
         (source(&place, "in/notes.csv"), "its name says no format\n  help: say `format = \"text\"`"),
         (source(&place, "in/a[.txt"), "it is no file, no folder, and no glob"),
     ];

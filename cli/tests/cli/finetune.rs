@@ -195,5 +195,5 @@ fn data_are_looked_for_before_the_model() {
     let mut train =
         raxla(["train", "--model", "hf:nobody/nothing", "--data", "nowhere.jsonl", "--steps", "1", "--out"]);
     let train = train.arg(dir.path().join("run")).env("HF_ENDPOINT", "http://127.0.0.1:9");
-    fails(train, 1, &["nowhere.jsonl cannot be used: no file of a known format is there", "help: look at the path"]);
+    fails(train, 1, &["nowhere.jsonl cannot be used: no file or folder has this path", "help: look at the path"]);
 }

@@ -113,6 +113,10 @@ fn paths(source: &Source) -> Result<Vec<(PathBuf, bool)>> {
             found.push(path);
         }
     }
+    if found.is_empty() {
+        let reason = "no file or folder has this path, and as a glob it finds none\n  help: look at the path";
+        return Err(Error::source(&source.path, reason));
+    }
     found.sort();
     Ok(found.into_iter().map(|path| (path, true)).collect())
 }

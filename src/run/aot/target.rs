@@ -31,7 +31,7 @@ fn wrong(text: &str, why: impl fmt::Display, help: impl Into<String>) -> Error {
     Error::Mismatch {
         what: format!("the target `{text}`"),
         have: why.to_string(),
-        want: "a plugin compiles for devices that there can be".into(),
+        want: "a target is a TPU or a GPU that a plugin compiles for".into(),
         help: help.into(),
     }
 }

@@ -70,8 +70,8 @@ impl Symbolic {
     /// # Errors
     /// Types that do not fit, or of which JAX's own checks say so; operations that are not refined, by their names.
     pub fn refine(&self, arguments: &[Aval]) -> Result<Exported> {
-        const HELP: &str = "give arguments as `arguments()` lists them; what is not refined, export for fixed sizes";
+        const HELP: &str = "give arguments whose sizes fit (`raxla run FILE` and `arguments()` list them); what is not refined, export for fixed sizes";
         let read = artifact::read(&self.bytes, Some(arguments));
-        read.map_err(|why| refused("the artifact", why, "it must be refined to these sizes", HELP))
+        read.map_err(|why| refused("the artifact", why, "it must be one for these sizes", HELP))
     }
 }
