@@ -12,7 +12,11 @@ use tempfile::TempDir;
 
 /// The binary with these arguments (of any two kinds: a list of words, or one path), free of the caller's settings.
 pub fn raxla<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_raxla"));
+    const BINARY: &str = env!("CARGO_BIN_EXE_raxla");
+    let mut command = Command::new(if interrupts_are_ignored() { "env" } else { BINARY });
+    if interrupts_are_ignored() {
+        command.args(["--default-signal=INT", BINARY]);
+    }
     for name in ["XLA_FLAGS", "RAXLA_OFFLINE", "RAXLA_VERBOSE", "RAXLA_PLATFORM", "RAXLA_PIP", "RAXLA_COMPILE_CACHE"] {
         command.env_remove(name);
     }
@@ -21,6 +25,13 @@ pub fn raxla<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command
     }
     command.args(arguments).env("COLUMNS", "100").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
+}
+
+/// Do processes that are started here ignore Ctrl-C? So it is with what a shell starts in the background.
+fn interrupts_are_ignored() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let bits = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    bits.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).is_some_and(|bits| bits & 2 != 0)
 }
 
 /// What a run printed, and its exit code.

@@ -351,9 +351,14 @@ fn a_disk_that_is_full_is_named_and_the_run_goes_on_later() {
     succeeds(&mut place.train("whole", &[]));
     let mut command = Command::new("sh");
     // (in blocks of 512 bytes: less than a checkpoint takes)
-    command.args(["-c", "ulimit -f 200; exec \"$@\"", "sh"]).arg(env!("CARGO_BIN_EXE_raxla"));
+    command.args(["-c", "ulimit -f 200; exec \"$@\"", "sh"]);
     let train = place.train("full", &[]);
-    command.args(train.get_args()).current_dir(place.path("")).env("RAXLA_COMPILE_CACHE", "0").stdin(Stdio::null());
+    command
+        .arg(train.get_program())
+        .args(train.get_args())
+        .current_dir(place.path(""))
+        .env("RAXLA_COMPILE_CACHE", "0")
+        .stdin(Stdio::null());
     let outcome = run(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
     assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
     assert_holds(&outcome.stderr, &["error: ", "cannot be written", "help: "]);
