@@ -23,7 +23,7 @@ pub struct Arena {
 }
 
 /// The size of a large page.
-const PAGE: usize = 2 << 20;
+pub(crate) const PAGE: usize = 2 << 20;
 
 impl Arena {
     /// So many bytes, of which the first has an address that is a multiple of 2 MiB where there are large pages, and of 64 everywhere.

@@ -177,6 +177,10 @@ impl Client {
             inner.process_index = i64::from(process.process_index);
             ClientHandle(Arc::new(inner))
         };
+        #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+        if let (true, Some(function)) = (handle.is_cpu(), table.0.PJRT_Client_Create) {
+            crate::pages::of_library(function as *const _);
+        }
         let lists = Arc::new(Lists::read(&handle)?);
         if handle.is_cpu() && lists.addressable.len() > 1 {
             watchdog::warn_by_default();

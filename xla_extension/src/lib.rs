@@ -76,6 +76,8 @@ mod manifest;
 mod mapped;
 mod named_value;
 mod options;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod pages;
 mod pip;
 mod plugin;
 mod profiler;

@@ -87,7 +87,7 @@ impl Settings {
             Some(dtype) if dtype.bits() > 32 => Policy { param: Some(dtype), ..Policy::default() },
             Some(dtype) => Policy::compute(dtype),
         };
-        let train = TrainOptions { remat: Some(Default::default()), precision, ..TrainOptions::default() };
+        let train = TrainOptions { precision, ..TrainOptions::default() };
         if load.tied_head == TiedHead::Auto {
             load.tied_head = if global.platform() == "cpu" { TiedHead::Copy } else { TiedHead::Share };
         }
