@@ -57,7 +57,7 @@ def systems_of_gpt2(a, what):
     common = ["--random-weights", "--model", PRESETS[a.size], "--dtype", a.dtype, "--repeat", "3", "--json"]
     ours = []
     for w in what:
-        shape = ["--batch", "2", "--prompt", "256", "--scan"] if w == "train" else ["--batch", str(a.batch), "--prompt", str(a.prompt)]
+        shape = ["--batch", "2", "--prompt", "256"] if w == "train" else ["--batch", str(a.batch), "--prompt", str(a.prompt)]
         ours.append([a.raxla, "bench", w, *common, *shape] + (["--new", str(a.new)] if w == "decode" else []))
     yield "raxla", ours, of_lines
     if has(a.jax, ["jax", "optax"]):
