@@ -301,3 +301,31 @@ fn topologies_that_the_platform_lacks_are_errors() {
     let error = plugin().topology("v5e:2x4", &[]).unwrap_err();
     assert!(!error.message.is_empty(), "{error:?}");
 }
+
+/// A result of 96 MB. (The C library maps blocks of 32 MB and more one by one.)
+#[cfg(target_os = "linux")]
+#[test]
+fn large_results_are_in_large_pages() {
+    const IOTA: &str = "module @iota {
+  func.func @main() -> tensor<25165824xf32> {
+    %0 = stablehlo.iota dim = 0 : tensor<25165824xf32>
+    return %0 : tensor<25165824xf32>
+  }
+}";
+    let client = client(1);
+    let exe = compile(&client, IOTA);
+    let result = run(&exe, &[]).unwrap();
+    assert_eq!(download(&result[0])[16_777_215], 16_777_215.0);
+    let mappings = std::fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+    if !std::path::Path::new("/sys/kernel/mm/transparent_hugepage/enabled").exists() || !mappings.contains("VmFlags:") {
+        return; // this system has none
+    }
+    let value = |line: Option<&str>| line.and_then(|l| l.split_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or(0);
+    let asked = mappings.split("VmFlags:").collect::<Vec<_>>();
+    // (a mapping's flags stand behind all else that is said of it)
+    let found = asked.windows(2).any(|pair| {
+        let kilobytes = value(pair[0].lines().find(|line| line.starts_with("Size:")));
+        kilobytes >= 96 << 10 && pair[1].lines().next().is_some_and(|flags| flags.split(' ').any(|flag| flag == "hg"))
+    });
+    assert!(found, "the plugin's large blocks are not led to xla_extension/src/pages.rs");
+}
