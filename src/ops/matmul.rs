@@ -62,6 +62,12 @@ impl Tensor {
         let spec = format!("{names_x}{row}k,{names_y}k{column}->{names}{row}{column}");
         einsum(&spec, self.reshape(dims_x), y.reshape(dims_y))
     }
+    /// [`numpy::dot`](crate::numpy::dot) as a method: the product over the last axis and the last but one of `y`, without batches; with a scalar,
+    /// elementwise. JAX: `x.dot(y)`.
+    #[track_caller]
+    pub fn dot(self, y: Tensor) -> Tensor {
+        crate::numpy::dot(self, y)
+    }
 }
 
 #[cfg(test)]

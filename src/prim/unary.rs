@@ -363,6 +363,11 @@ impl Tensor {
         let _at = At::op("powi");
         bind1(IntegerPow { n }, &[self])
     }
+    /// x². JAX: `jnp.square`.
+    #[track_caller]
+    pub fn square(self) -> Tensor {
+        crate::numpy::square(self)
+    }
 }
 impl Primitive for IntegerPow {
     fn name(&self) -> &'static str {
