@@ -6,7 +6,7 @@ Two works:
 * GPT-2 with random weights (`--size`): raxla, JAX (`--jax`, the Python that has jax, optax), PyTorch (`--torch`, the Python that
   has torch, transformers). scripts/peers/ has their programs.
 * a GGUF file (`--gguf`; raxla's default model is one, below RAXLA_HOME/models): raxla, llama.cpp (`--llamacpp`, the folder with
-  node_modules), mistral.rs (`--mistralrs`, its program), candle (`--candle`, its example `quantized`, and `--tokenizer`).
+  node_modules), mistral.rs (`--mistralrs`, its program), candle (`--candle`, its example `quantized` with the `--which` whose end-of-text token the tokenizer has, and `--tokenizer`).
 A peer that is not there is left out, with a line that says how to get it. Needs: cargo build --release.
 
 Every round runs every system once, so that what else the machine does falls on all of them. Each system's figure is the median
@@ -16,7 +16,7 @@ rounds; `--plot` has raxla draw the medians (`raxla bench --from`).
 `--publish` is what README.md shows: both works with all that is measured of them, of JAX the faster variant of each figure. It writes the medians to docs/speed.jsonl. docs/speed.svg and the
 table of README.md are then made of that file by the test `speed::` of raxla-cli, which it runs with UPDATE_EXPECT=1.
 """
-import argparse, glob, json, os, re, shutil, statistics, subprocess, sys, tempfile
+import argparse, glob, json, os, re, shlex, shutil, statistics, subprocess, sys, tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PRESETS = {"124M": "gpt2", "355M": "gpt2-medium", "774M": "gpt2-large", "1.5B": "gpt2-xl"}
@@ -92,7 +92,7 @@ def systems_of_gguf(a, what):
         yield "mistral.rs", None, None
     if a.candle and a.tokenizer:
         # (about as many tokens: candle takes text)
-        command = [a.candle, "--cpu", "--model", a.gguf, "--tokenizer", a.tokenizer, "--prompt", " the" * a.prompt, "-n", tokens[1]]
+        command = [*shlex.split(a.candle), "--cpu", "--model", a.gguf, "--tokenizer", a.tokenizer, "--prompt", " the" * a.prompt, "-n", tokens[1]]
         command += ["--temperature", "0"]
         patterns = dict(prefill_tok_s=r"prompt tokens processed: ([\d.]+)", decode_tok_s=r"tokens generated: ([\d.]+)")
         yield "candle", [command], of_patterns("candle", patterns)
