@@ -84,7 +84,7 @@ impl Args {
     pub fn run(self, global: &Global) -> Result {
         let session = self.processes.join()?;
         let report = examine(global);
-        let mut out = screen::stdout();
+        let mut out = screen::stdout_of_each();
         match self.json {
             true => writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?,
             false => write!(out, "{}", text(&report))?,

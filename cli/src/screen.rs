@@ -1,20 +1,28 @@
 //! Where results and messages go, and what a terminal is shown of texts that others wrote.
+use raxla::distributed;
 use std::{
     borrow::Cow,
     fmt::Write as _,
     io::{self, IsTerminal, Write},
 };
 
-/// Standard output. What goes to a terminal is made [`visible`]; files and pipes get every byte.
+/// Standard output, for results: of several processes the first one writes them. What goes to a terminal is made [`visible`]; files and
+/// pipes get every byte.
 pub fn stdout() -> Screen<io::Stdout> {
+    Screen { silent: distributed::process_index() != 0, ..stdout_of_each() }
+}
+
+/// Standard output, for what each of several processes has to say.
+pub fn stdout_of_each() -> Screen<io::Stdout> {
     let out = io::stdout();
-    Screen { terminal: out.is_terminal(), out }
+    Screen { terminal: out.is_terminal(), silent: false, out }
 }
 
 /// An output that may be a terminal.
 pub struct Screen<W> {
     out: W,
     terminal: bool,
+    silent: bool,
 }
 
 impl<W> Screen<W> {
@@ -26,6 +34,7 @@ impl<W> Screen<W> {
 impl<W: Write> Write for Screen<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self.terminal {
+            _ if self.silent => Ok(bytes.len()),
             true => self.out.write_all(visible(&String::from_utf8_lossy(bytes)).as_bytes()).map(|()| bytes.len()),
             false => self.out.write(bytes),
         }
@@ -65,7 +74,7 @@ mod tests {
     fn terminals_are_shown_no_escape_sequences_and_files_get_all() {
         let text = "a\u{1b}]52;c;eA==\u{7}\tb\n\u{9b}2J\r\u{202e}é🙂\u{7f}";
         let shown = |terminal| {
-            let mut screen = Screen { out: vec![], terminal };
+            let mut screen = Screen { out: vec![], terminal, silent: false };
             write!(screen, "{text}{}", 1).unwrap();
             String::from_utf8(screen.out).unwrap()
         };

@@ -29,7 +29,7 @@ fn free_port() -> u16 {
 
 impl Server {
     pub fn stand_in() -> Server {
-        Server::StandIn(Gateway::start())
+        Server::StandIn(Gateway::start("v3"))
     }
     pub fn none() -> Server {
         Server::None(format!("127.0.0.1:{}", free_port()))

@@ -20,7 +20,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    pub fn start() -> Gateway {
+    /// With this version in its paths.
+    pub fn start(version: &'static str) -> Gateway {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (gone, connections) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(vec![])));
@@ -32,7 +33,7 @@ impl Gateway {
                 }
                 open.lock().unwrap().push(stream.try_clone().unwrap());
                 let store = store.clone();
-                thread::spawn(move || serve(stream, &store));
+                thread::spawn(move || serve(stream, version, &store));
             }
         });
         Gateway { address, gone, connections }
@@ -50,7 +51,7 @@ impl Drop for Gateway {
 }
 
 /// Answers the requests of one connection.
-fn serve(stream: TcpStream, store: &InMemory) -> Option<()> {
+fn serve(stream: TcpStream, version: &str, store: &InMemory) -> Option<()> {
     let (mut reader, mut writer) = (BufReader::new(stream.try_clone().ok()?), stream);
     loop {
         let mut request = String::new();
@@ -70,8 +71,9 @@ fn serve(stream: TcpStream, store: &InMemory) -> Option<()> {
         let mut body = vec![0; length];
         reader.read_exact(&mut body).ok()?;
         let body: Value = serde_json::from_slice(&body).ok()?;
-        let path = request.split(' ').nth(1)?.strip_prefix("/v3/")?.to_string();
-        let (status, text) = match answer(&path, &body, store) {
+        let (asked, path) = request.split(' ').nth(1)?.strip_prefix('/')?.split_once('/')?;
+        let (status, text) = match answer(path, &body, store) {
+            _ if asked != version => ("404 Not Found", "404 page not found".into()),
             Ok(value) => ("200 OK", value.to_string()),
             Err(e) => ("400 Bad Request", json!({"error": e.message, "code": 5, "message": e.message}).to_string()),
         };

@@ -8,7 +8,11 @@ mod profile;
 mod toolkit;
 
 use children::{Child, Server, number, output, start};
-use raxla::{Aval, DType, checkpoint::Checkpoint, distributed::LOST};
+use raxla::{
+    Aval, DType,
+    checkpoint::Checkpoint,
+    distributed::{LOST, Store},
+};
 use std::{
     io::{Read, Write},
     time::Duration,
@@ -45,6 +49,19 @@ fn processes_share_meshes_arrays_and_programs() {
         assert_eq!(x.to_vec::<f32>().unwrap(), (0..36).map(|i| i as f32).collect::<Vec<_>>());
         assert_eq!((r.to_vec::<i32>().unwrap(), own.to_vec::<i32>().unwrap()), (vec![1, 2], vec![0]));
     });
+}
+
+/// etcd 3.3, which Ubuntu 22.04 has, calls its API by another name.
+#[test]
+fn the_old_name_of_the_api_is_known() {
+    let gateway = gateway::Gateway::start("v3beta");
+    let etcd = raxla::distributed::Etcd::at(&gateway.address).unwrap();
+    let lease = etcd.grant(Duration::from_secs(9)).unwrap();
+    etcd.put("key", b"value", lease).unwrap();
+    assert_eq!((etcd.get("key").unwrap(), etcd.keep_alive(lease).unwrap()), (Some(b"value".to_vec()), true));
+    let other = gateway::Gateway::start("v4");
+    let error = raxla::distributed::Etcd::at(&other.address).unwrap().get("key").unwrap_err();
+    assert!(error.message.contains("is no etcd, or one without the JSON form"), "{error}");
 }
 
 #[test]

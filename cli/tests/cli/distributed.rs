@@ -1,13 +1,13 @@
 //! Commands of several processes, over the devices of the mock plugin, which meet in a stand-in of etcd. What programs compute there is
 //! zeros: this is about who reads, saves and writes what.
 use crate::{
-    common::{Outcome, assert_calm, assert_holds, fails, read_tensors},
+    common::{Outcome, assert_calm, assert_holds, fails, raxla, read_tensors, speaker},
     train::Place,
 };
 use std::{
     env, fs,
     io::{BufRead, BufReader},
-    process::{Child, Command},
+    process::{Child, Command, Stdio},
 };
 
 #[path = "../../../tests/distributed/gateway.rs"]
@@ -31,7 +31,7 @@ fn end(children: Vec<Child>) -> Vec<Outcome> {
 
 #[test]
 fn processes_train_together() {
-    let (place, gateway) = (Place::new(6), Gateway::start());
+    let (place, gateway) = (Place::new(6), Gateway::start("v3"));
     let train = |more: &[&str]| place.train("run", &[&["--mesh", "data=2,fsdp=2"], more].concat());
     let outcomes = end(start(&gateway, vec![train(&[]), train(&[])]));
     for (i, outcome) in outcomes.iter().enumerate() {
@@ -55,9 +55,30 @@ fn processes_train_together() {
     fs::remove_dir_all(place.path("run")).unwrap();
 }
 
+/// Over meshes that divide texts, heads, or both; and one of them tells.
+#[test]
+fn processes_generate_together() {
+    let (model, gateway) = (speaker(), Gateway::start("v3"));
+    let batch = model.path().join("batch.txt");
+    fs::write(&batch, "a\nb\nc\nd\n").unwrap();
+    for mesh in ["data=4", "data=2,model=2", "model=4"] {
+        let generate = || {
+            let mut command = raxla(["generate", "-n", "3", "--ignore-eos", "--mesh", mesh, "--model"]);
+            command.arg(model.path()).arg("--batch").arg(&batch).stdout(Stdio::piped()).stderr(Stdio::piped());
+            command
+        };
+        let outcomes = end(start(&gateway, vec![generate(), generate()]));
+        for (i, outcome) in outcomes.iter().enumerate() {
+            assert_eq!(outcome.code, Some(0), "{mesh}, process {i}: {}", outcome.stderr);
+            assert_calm(&outcome.stderr);
+        }
+        assert_eq!((outcomes[0].stdout.lines().count(), &*outcomes[1].stdout), (4, ""), "{mesh}");
+    }
+}
+
 #[test]
 fn processes_that_cannot_train_together_are_told_why() {
-    let (place, gateway) = (Place::new(2), Gateway::start());
+    let (place, gateway) = (Place::new(2), Gateway::start("v3"));
     let four = ["--mesh", "data=4"];
     for (one, two, wanted) in [
         (
@@ -98,7 +119,7 @@ fn wait_for(child: &mut Child, word: &str) {
 /// Whoever is asked to stop, all stop behind one step, have one checkpoint of it, and go on from there.
 #[test]
 fn a_signal_to_one_process_stops_all_behind_one_step() {
-    let (place, gateway) = (Place::new(5000), Gateway::start());
+    let (place, gateway) = (Place::new(5000), Gateway::start("v3"));
     let run = |out: &str, count: usize, more: &[&str]| {
         let mesh = format!("data={count},fsdp=2");
         let more =

@@ -13,7 +13,7 @@ pub const DEFAULT_PORT: u16 = 2379;
 /// How long one question may take.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// etcd, version 3.4 or newer, at one address or several of one cluster.
+/// etcd, version 3.3 or newer, at one address or several of one cluster.
 #[derive(Clone)]
 pub struct Etcd {
     /// `http://host:port`, of which the first that answers is asked.
@@ -57,10 +57,17 @@ impl Etcd {
 
     fn ask_one(&self, endpoint: &str, path: &str, body: &Value) -> Result<Value> {
         let silent = |e: &dyn fmt::Display| Error::new(Code::Unavailable, format!("{endpoint}: {e}"));
-        let sent = self.agent.post(format!("{endpoint}/v3/{path}")).send(body.to_string());
-        let mut answer = sent.map_err(|e| silent(&e))?;
-        let status = answer.status();
-        let text = answer.body_mut().with_config().limit(1 << 30).read_to_string().map_err(|e| silent(&e))?;
+        let send = |version: &str| {
+            let mut answer = self.agent.post(format!("{endpoint}/{version}/{path}")).send(body.to_string())?;
+            let text = answer.body_mut().with_config().limit(1 << 30).read_to_string()?;
+            Ok((answer.status(), text))
+        };
+        let sent = match send("v3") {
+            // (as it was called in etcd 3.3)
+            Ok((status, _)) if status == 404 => send("v3beta"),
+            sent => sent,
+        };
+        let (status, text) = sent.map_err(|e: ureq::Error| silent(&e))?;
         // (a stream has one object to a line)
         let value: Option<Value> = text.lines().next().and_then(|line| serde_json::from_str(line).ok());
         match value {
@@ -147,8 +154,8 @@ fn refused(endpoint: &str, answer: &Value) -> Error {
         Some(7) => Code::PermissionDenied,
         Some(8) => Code::ResourceExhausted,
         Some(16) => Code::Unauthenticated,
-        // no leader, or one that changes; a time that ran out inside of it
-        Some(4 | 14) => Code::Unavailable,
+        // no leader, or one that changes; a time that ran out inside of it; an etcd that ends
+        Some(1 | 4 | 14) => Code::Unavailable,
         _ => Code::InvalidArgument,
     };
     Error::new(code, format!("{endpoint}: {text}"))

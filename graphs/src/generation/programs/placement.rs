@@ -130,9 +130,11 @@ impl Placement {
     /// The [`step`](super::step), by all devices. Batches are multiples of [`Placement::parts_of_batch`].
     pub fn step(&self, shape: Shape) -> Step {
         let (own, f, by) = (self.clone(), step_of(shape), self.by.clone());
-        let ins = (self.params.leaves(), by.of_rows(), by.of_rows(), by.clone(), by.clone());
-        let outs = (by.of_rows(), by);
-        let inner = (ins.clone(), outs.clone());
+        let rows = by.of_rows();
+        let inner =
+            ((self.params.leaves(), rows.clone(), rows.clone(), by.clone(), by.clone()), (rows.clone(), by.clone()));
+        // (tokens go to all devices: of several processes, each reads what was chosen for all rows, and the next step begins with it)
+        let (ins, outs) = ((self.params.leaves(), P![], rows, by.clone(), by.clone()), (P![], by));
         let g = move |model: Decoder, tokens: Tensor, count: Tensor, state: State, request: Request| {
             let (ins, outs) = inner.clone();
             let one = |(m, t, c, s, r): (Decoder, Tensor, Tensor, State, Request)| f(m, t, c, s, r);

@@ -7,6 +7,9 @@ use std::{sync::Arc, time::Duration};
 /// How long the others may take over what they do alone: reading texts, writing a model. (One that is lost is noticed by its lease.)
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
+/// What to do where a platform does not join processes.
+const ALONE: &str = "the CPU plugin has the devices of one process alone, and several as well: leave out --distributed";
+
 /// The processes of this run; none, where it is one.
 pub(super) struct Together {
     all: Option<Arc<Processes>>,
@@ -23,8 +26,11 @@ impl Together {
         let wrong = |what: String, help: &str| Err(Error::Usage(format!("{what}\n  help: {help}")));
         let count = processes.count();
         let Some(mesh) = &options.mesh else {
-            let devices = options.client.all_devices().len();
-            let help = format!("say how the {devices} devices are used, as in --mesh data={devices}");
+            let devices = options.client.all_devices();
+            let help = match devices.iter().any(|device| device.description().process_index != 0) {
+                true => format!("say how the {0} devices are used, as in --mesh data={0}", devices.len()),
+                false => ALONE.into(),
+            };
             return wrong(format!("a run of {count} processes needs a mesh of the devices of all"), &help);
         };
         let has = |i: &usize| {
@@ -37,8 +43,7 @@ impl Together {
                 format!(
                     "no device of the mesh {mesh} is one of process {without}, of {count}, on the platform `{platform}`"
                 ),
-                "make the mesh of as many devices as all processes have; the CPU plugin has those of one process alone, and several as \
-                 well: leave out --distributed",
+                &format!("make the mesh of as many devices as all processes have; {ALONE}"),
             );
         }
         let text = serde_json::to_string_pretty(config).map_err(|e| Error::Usage(e.to_string()))?;
