@@ -85,8 +85,8 @@ def systems_of_gguf(a, what):
     folder, file = os.path.split(a.gguf)
     if a.mistralrs:
         command = [a.mistralrs, "bench", "--cpu", "--format", "gguf", "-m", folder or ".", "-f", file, "--iterations", "1"]
-        command += ["--prompt-len", tokens[0], "--gen-len", tokens[1], "--depth", tokens[0]]
-        patterns = dict(prefill_tok_s=r"Prefill \(\d+ tokens\)\D+([\d.]+)", decode_tok_s=r"Decode \(\d+ tokens @ d\d+\)\D+([\d.]+)")
+        command += ["--prompt-len", tokens[0], "--gen-len", tokens[1]]
+        patterns = dict(prefill_tok_s=r"Prefill \(\d+ tokens\)\D+([\d.]+)", decode_tok_s=r"Decode \(\d+ tokens[^)]*\)\D+([\d.]+)")
         yield "mistral.rs", [command], of_patterns("mistral.rs", patterns)
     else:
         yield "mistral.rs", None, None
