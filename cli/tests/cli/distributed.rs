@@ -8,11 +8,18 @@ use std::{
     env, fs,
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 #[path = "../../../tests/distributed/gateway.rs"]
 mod gateway;
 use gateway::Gateway;
+
+/// The tests of this file run one after the other: each is several processes, which wait for each other.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// So many processes of these commands, each with two devices.
 fn start(gateway: &Gateway, commands: Vec<Command>) -> Vec<Child> {
@@ -31,6 +38,7 @@ fn end(children: Vec<Child>) -> Vec<Outcome> {
 
 #[test]
 fn processes_train_together() {
+    let _alone = alone();
     let (place, gateway) = (Place::new(6), Gateway::start("v3"));
     let train = |more: &[&str]| place.train("run", &[&["--mesh", "data=2,fsdp=2"], more].concat());
     let outcomes = end(start(&gateway, vec![train(&[]), train(&[])]));
@@ -58,6 +66,7 @@ fn processes_train_together() {
 /// Over meshes that divide texts, heads, or both; and one of them tells.
 #[test]
 fn processes_generate_together() {
+    let _alone = alone();
     let (model, gateway) = (speaker(), Gateway::start("v3"));
     let batch = model.path().join("batch.txt");
     fs::write(&batch, "a\nb\nc\nd\n").unwrap();
@@ -78,6 +87,7 @@ fn processes_generate_together() {
 
 #[test]
 fn processes_that_cannot_train_together_are_told_why() {
+    let _alone = alone();
     let (place, gateway) = (Place::new(2), Gateway::start("v3"));
     let four = ["--mesh", "data=4"];
     for (one, two, wanted) in [
@@ -119,6 +129,7 @@ fn wait_for(child: &mut Child, word: &str) {
 /// Whoever is asked to stop, all stop behind one step, have one checkpoint of it, and go on from there.
 #[test]
 fn a_signal_to_one_process_stops_all_behind_one_step() {
+    let _alone = alone();
     let (place, gateway) = (Place::new(5000), Gateway::start("v3"));
     let run = |out: &str, count: usize, more: &[&str]| {
         let mesh = format!("data={count},fsdp=2");

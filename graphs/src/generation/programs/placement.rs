@@ -103,6 +103,11 @@ impl Placement {
     pub fn parts_of_batch(&self) -> usize {
         self.mesh.axis("data").unwrap_or(1)
     }
+    /// Whether devices are those of other processes too.
+    fn of_several_processes(&self) -> bool {
+        let mut of = self.mesh.devices().iter().map(|device| device.description().process_index);
+        of.next().is_some_and(|first| of.any(|other| other != first))
+    }
     /// How a state is divided, leaf by leaf.
     pub fn state<T: Leaf>(&self, state: &State<T>) -> State<PartitionSpec> {
         self.by.state(state)
@@ -133,8 +138,9 @@ impl Placement {
         let rows = by.of_rows();
         let inner =
             ((self.params.leaves(), rows.clone(), rows.clone(), by.clone(), by.clone()), (rows.clone(), by.clone()));
-        // (tokens go to all devices: of several processes, each reads what was chosen for all rows, and the next step begins with it)
-        let (ins, outs) = ((self.params.leaves(), P![], rows, by.clone(), by.clone()), (P![], by));
+        // (of several processes, each reads what was chosen for all rows, and the next step begins with it)
+        let tokens = if self.of_several_processes() { P![] } else { rows.clone() };
+        let (ins, outs) = ((self.params.leaves(), tokens.clone(), rows, by.clone(), by.clone()), (tokens, by));
         let g = move |model: Decoder, tokens: Tensor, count: Tensor, state: State, request: Request| {
             let (ins, outs) = inner.clone();
             let one = |(m, t, c, s, r): (Decoder, Tensor, Tensor, State, Request)| f(m, t, c, s, r);
