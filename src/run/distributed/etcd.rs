@@ -244,6 +244,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_etcd_that_changes_or_ends_is_asked_again() {
+        let code = |code: u64| refused("http://a:1", &json!({ "code": code, "message": "why" })).code;
+        assert_eq!([1, 4, 14].map(code), [Code::Unavailable; 3]);
+        assert_eq!([5, 7, 3].map(code), [Code::NotFound, Code::PermissionDenied, Code::InvalidArgument]);
+    }
+
+    #[test]
     fn addresses_are_read_as_people_write_them() {
         let of = |text: &str| endpoint(text).map_err(|e| e.message);
         assert_eq!(of("node1:4001").unwrap(), "http://node1:4001");
