@@ -50,11 +50,21 @@ pub trait Number: Copy + Send + Sync + 'static {
     fn write(from: &[f32], to: &mut [Self]) {
         to.iter_mut().zip(from).for_each(|(to, from)| *to = Self::of(*from));
     }
+    /// Are the 32 numbers of [`Number::pair`] those of even places, then those of odd ones? Else they are in their order.
+    const APART: bool = false;
     /// 16 of them.
     ///
     /// # Safety
     /// So many are there, and the processor has the instruction set.
     unsafe fn load<L: Lanes>(p: *const Self) -> L::F;
+    /// 32 of them.
+    ///
+    /// # Safety
+    /// So many are there, and the processor has the instruction set.
+    #[inline(always)]
+    unsafe fn pair<L: Lanes>(p: *const Self) -> [L::F; 2] {
+        [Self::load::<L>(p), Self::load::<L>(p.add(16))]
+    }
     /// As f32.
     fn wide(self) -> f32;
     /// The nearest one.
@@ -74,6 +84,12 @@ impl Number for f32 {
     }
 }
 impl Number for bf16 {
+    const APART: bool = true;
+    #[inline(always)]
+    unsafe fn pair<L: Lanes>(p: *const bf16) -> [L::F; 2] {
+        let both = L::load_i(p.cast());
+        [L::bits(L::shl::<16>(both)), L::bits(L::and(both, 0xffff_0000_u32 as i32))]
+    }
     #[inline(always)]
     unsafe fn load<L: Lanes>(p: *const bf16) -> L::F {
         L::bits(L::shl::<16>(L::words(p.cast())))
@@ -224,7 +240,10 @@ compiled! {
         out: *mut f32,
         step: usize,
     ) {
-        pieces_of::<L, N>(s, x, row, heads, slots, out, step)
+        match s.key.is_multiple_of(4 * LANES) && s.value.is_multiple_of(4 * LANES) {
+            true => pieces_of::<L, N, true>(s, x, row, heads, slots, out, step),
+            false => pieces_of::<L, N, false>(s, x, row, heads, slots, out, step),
+        }
     }
 }
 
@@ -246,10 +265,77 @@ unsafe fn exp<L: Lanes>(x: L::F) -> L::F {
     L::mul(p, power)
 }
 
-/// The queries of some key heads, over some slots of a row. What becomes of a head goes `step` numbers behind what became of the one
-/// before it.
+/// Numbers of a vector, which are one line of memory.
+const LANES: usize = 16;
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Line(#[allow(dead_code)] [f32; LANES]);
+
+/// Vectors of numbers, each at the beginning of a line.
+struct Lines {
+    all: Vec<Line>,
+    /// Numbers from one vector to the next.
+    room: usize,
+}
+impl Lines {
+    /// `count` vectors of `n` numbers, which are 0.
+    fn new(count: usize, n: usize) -> Lines {
+        let lines = n.div_ceil(LANES);
+        Lines { all: vec![Line([0.0; LANES]); count * lines], room: lines * LANES }
+    }
+    fn at(&mut self, i: usize) -> *mut f32 {
+        self.all[i * self.room / LANES..].as_mut_ptr().cast()
+    }
+    fn line(&mut self, i: usize) -> &mut [f32] {
+        let all = &mut self.all[i * self.room / LANES..][..self.room / LANES];
+        // SAFETY: lines are nothing but their numbers.
+        unsafe { std::slice::from_raw_parts_mut(all.as_mut_ptr().cast(), self.room) }
+    }
+}
+
+/// Numbers in the order of [`Number::pair`].
 #[inline(always)]
-unsafe fn pieces_of<L: Lanes, N: Number>(
+fn apart<N: Number>(from: &[f32], to: &mut [f32]) {
+    let whole = if N::APART { from.len() / 32 * 32 } else { 0 };
+    for (to, from) in to.chunks_exact_mut(32).zip(from[..whole].chunks_exact(32)) {
+        for i in 0..16 {
+            (to[i], to[16 + i]) = (from[2 * i], from[2 * i + 1]);
+        }
+    }
+    to[whole..from.len()].copy_from_slice(&from[whole..]);
+}
+
+/// The other way round.
+#[inline(always)]
+fn together<N: Number>(from: &[f32], to: &mut [f32]) {
+    let whole = if N::APART { to.len() / 32 * 32 } else { 0 };
+    for (to, from) in to[..whole].chunks_exact_mut(32).zip(from.chunks_exact(32)) {
+        for i in 0..16 {
+            (to[2 * i], to[2 * i + 1]) = (from[i], from[16 + i]);
+        }
+    }
+    let n = to.len();
+    to[whole..].copy_from_slice(&from[whole..n]);
+}
+
+/// Keys or values of one row of a cache, of the heads that a task has.
+#[derive(Clone, Copy)]
+struct Held<N> {
+    first: *const N,
+    /// Numbers of one.
+    size: usize,
+    /// Elements from a position to the next.
+    stride: usize,
+    heads: usize,
+    /// Heads of queries that share one.
+    group: usize,
+}
+
+/// The queries of some key heads, over some slots of a row. What becomes of a head goes `step` numbers behind what became of the one
+/// before it. Some positions are taken together, and of those one head after the other, nearly as they lie in memory; the next ones are asked for
+/// meanwhile, so that memory is read while the processor computes. Keys and values of whole lines of memory (`WHOLE`) need no code for rests.
+#[inline(always)]
+unsafe fn pieces_of<L: Lanes, N: Number, const WHOLE: bool>(
     s: Shape,
     x: &Operands<N>,
     row: usize,
@@ -258,216 +344,222 @@ unsafe fn pieces_of<L: Lanes, N: Number>(
     out: *mut f32,
     step: usize,
 ) {
-    let (queries, width) = (s.queries * s.heads / s.kv_heads, s.value + 2);
-    for kv in 0..heads[1] - heads[0] {
-        (0..queries).for_each(|i| *out.add(kv * step + i * width) = f32::MIN);
+    let (group, kv_heads) = (s.heads / s.kv_heads, heads[1] - heads[0]);
+    let all = kv_heads * group;
+    let held = |numbers: *const N, size: usize| Held {
+        first: numbers.add((row * s.slots * s.kv_heads + heads[0]) * (size + N::ROOM)),
+        size,
+        stride: s.kv_heads * (size + N::ROOM),
+        heads: kv_heads,
+        group,
+    };
+    let (keys, values) = (held(x.k.as_ptr(), s.key), held(x.v.as_ptr(), s.value));
+    // of each query and head: its numbers, the largest score and the sum so far, and the values' sum; of a block: scores
+    let (mut q, mut sums) = (Lines::new(s.queries * all, s.key), Lines::new(s.queries * all, s.value));
+    let mut states = vec![(f32::MIN, 0f32); s.queries * all];
+    let mut scores = Lines::new(all, BLOCK);
+    for query in 0..s.queries {
+        let from = ((row * s.queries + query) * s.heads + heads[0] * group) * s.key;
+        for (head, from) in x.q[from..][..all * s.key].chunks_exact(s.key).enumerate() {
+            apart::<N>(from, q.line(query * all + head));
+        }
     }
-    let together = heads[1] - heads[0] == s.kv_heads;
     for block in (slots[0]..slots[1]).step_by(BLOCK) {
         let count = BLOCK.min(slots[1] - block);
-        for kv in heads[0]..heads[1] {
-            piece::<L, N>(s, x, row, kv, [block, count], out.add((kv - heads[0]) * step), together);
-        }
-    }
-}
-
-/// The queries of the heads that share a key head, over a block of slots. Where all heads are taken `together`, the next block lies in
-/// one piece but is not read in its order: each head asks for a share of it, a key for a key.
-#[inline(always)]
-unsafe fn piece<L: Lanes, N: Number>(
-    s: Shape,
-    x: &Operands<N>,
-    row: usize,
-    kv: usize,
-    [block, count]: [usize; 2],
-    out: *mut f32,
-    together: bool,
-) {
-    let group = s.heads / s.kv_heads;
-    let start = x.starts[row] as i64;
-    let [key, value] = [s.key, s.value].map(|size| size + N::ROOM);
-    let k = x.k.as_ptr().add((row * s.slots * s.kv_heads + kv) * key);
-    let v = x.v.as_ptr().add((row * s.slots * s.kv_heads + kv) * value);
-    let (k_stride, v_stride) = (s.kv_heads * key, s.kv_heads * value);
-    // (past the end, of what nobody reads; and where it is of no use, once more of what is there)
-    let ahead = |numbers: *const N, size: usize, i: usize| {
-        let share = (row * s.slots + block + BLOCK) * s.kv_heads + kv * BLOCK;
-        if together { numbers.wrapping_add((share + i) * size) } else { numbers }
-    };
-    let width = s.value + 2;
-    let mut scores = [0f32; BLOCK];
-    for query in 0..s.queries {
-        let position = start + query as i64;
-        // which of the slots it sees: of a ring one by one, else from the window's beginning to its own
-        let sees = |slot: usize| {
-            let held = position - (position - slot as i64).rem_euclid(s.slots as i64);
-            held >= 0 && position - held < s.window as i64
-        };
-        let begin = (position - s.window as i64 + 1).max(0) as usize;
-        let seen = match s.ring {
-            true => 0..count,
-            false => {
-                begin.saturating_sub(block).min(count)
-                    ..((position + 1).max(0) as usize).saturating_sub(block).min(count)
-            }
-        };
-        if seen.is_empty() {
-            continue;
-        }
-        for member in 0..group {
-            let head = kv * group + member;
-            let q = x.q.as_ptr().add(((row * s.queries + query) * s.heads + head) * s.key);
-            scores.fill(f32::NEG_INFINITY);
-            let capped = |score: f32| match s.soft_cap > 0.0 {
-                true => (score / s.soft_cap).tanh() * s.soft_cap,
-                false => score,
+        for query in 0..s.queries {
+            let position = x.starts[row] as i64 + query as i64;
+            // which of the slots it sees: of a ring one by one, else from the window's beginning to its own
+            let sees = |slot: usize| {
+                let held = || position - (position - slot as i64).rem_euclid(s.slots as i64);
+                !s.ring || (0.max(position - s.window as i64 + 1)..=position).contains(&held())
             };
-            let mut i = seen.start;
-            while i < seen.end {
-                let many = i + 16 <= seen.end && (!s.ring || (i..i + 16).all(|i| sees(block + i)));
-                let keys = k.add((block + i) * k_stride);
-                if many {
-                    let dots = dots::<L, N>(q, keys, k_stride, s.key, ahead(x.k.as_ptr(), key, i));
-                    L::store(scores.as_mut_ptr().add(i), L::mul(dots, L::splat(s.scale)));
-                    if s.soft_cap > 0.0 {
-                        scores[i..i + 16].iter_mut().for_each(|score| *score = capped(*score));
-                    }
-                } else if !s.ring || sees(block + i) {
-                    scores[i] = capped(dot::<L, N>(q, keys, s.key) * N::scale(keys, s.key) * s.scale);
-                }
-                i += if many { 16 } else { 1 };
-            }
-            let state = out.add((query * group + member) * width);
-            // what is not a number, or has no largest one, stays so
-            if scores.iter().fold(false, |bad, score| bad | score.is_nan() | (*score > f32::MAX)) {
-                *state.add(1) = f32::NAN;
+            let begin = (position - s.window as i64 + 1).max(0) as usize;
+            let seen = match s.ring {
+                true => block..block + count,
+                false => begin.max(block)..((position + 1).max(0) as usize).min(block + count),
+            };
+            if seen.is_empty() {
                 continue;
             }
-            let largest = scores.chunks_exact(16).fold(L::splat(*state), |a, b| L::max(a, L::load(b.as_ptr())));
-            let most = L::largest(largest);
-            if most == f32::MIN {
-                continue;
+            let of = query * all;
+            for from in seen.clone().step_by(LANES) {
+                let (room, q, scores) = (q.room, q.at(of), scores.at(0).add(from - seen.start));
+                dots::<L, N, WHOLE>(keys, from, seen.end - 1, q, room, scores);
             }
-            let factor = (*state - most).exp();
-            *state = most;
-            let mut sum = L::splat(0.0);
-            for chunk in scores.chunks_exact_mut(16) {
-                // (what is not seen counts e^-87, beside at least one e^0)
-                let p = exp::<L>(L::add(L::load(chunk.as_ptr()), L::splat(-most)));
-                L::store(chunk.as_mut_ptr(), p);
-                sum = L::add(sum, p);
-            }
-            // (nor do values count that are not seen, whatever they are)
-            if s.ring {
-                seen.clone().filter(|i| !sees(block + i)).for_each(|i| scores[i] = 0.0);
-            }
-            *state.add(1) = *state.add(1) * factor + L::sum(sum);
-            let first = v.add((block + seen.start) * v_stride);
-            if N::ROOM > 0 {
-                for (i, p) in scores[seen.clone()].iter_mut().enumerate().filter(|(_, p)| **p != 0.0) {
-                    *p *= N::scale(first.add(i * v_stride), s.value);
+            for head in 0..all {
+                let p = scores.line(head);
+                p.iter_mut().for_each(|p| *p *= s.scale);
+                if s.soft_cap > 0.0 {
+                    p.iter_mut().for_each(|p| *p = (*p / s.soft_cap).tanh() * s.soft_cap);
                 }
+                p[seen.len()..].fill(f32::NEG_INFINITY);
+                if s.ring {
+                    seen.clone().filter(|slot| !sees(*slot)).for_each(|slot| p[slot - seen.start] = f32::NEG_INFINITY);
+                }
+                let factor = softmax::<L>(p, &mut states[of + head]);
+                sums.line(of + head).iter_mut().for_each(|sum| *sum *= factor);
             }
-            let ahead = ahead(x.v.as_ptr(), value, 0);
-            weighted::<L, N>(&scores[seen.clone()], factor, first, v_stride, s.value, state.add(2), ahead);
+            // (values that are not seen do not count, whatever they are)
+            let mut from = seen.start;
+            while from < seen.end {
+                if !sees(from) {
+                    from += 1;
+                    continue;
+                }
+                let many = (from + MANY <= seen.end && (from..from + MANY).all(sees)) as usize;
+                let p = scores.at(0).add(from - seen.start);
+                match many {
+                    1 => weighted::<L, N, MANY, WHOLE>(values, from, p, sums.at(of), sums.room),
+                    _ => weighted::<L, N, 1, WHOLE>(values, from, p, sums.at(of), sums.room),
+                }
+                from += if many == 1 { MANY } else { 1 };
+            }
+        }
+    }
+    let width = s.value + 2;
+    for query in 0..s.queries {
+        for head in 0..all {
+            let of = query * all + head;
+            let to = out.add(head / group * step + (query * group + head % group) * width);
+            (*to, *to.add(1)) = states[of];
+            together::<N>(sums.line(of), std::slice::from_raw_parts_mut(to.add(2), s.value));
         }
     }
 }
 
-/// Bytes that memory gives at once.
-const LINE: usize = 64;
+/// Positions whose values are multiplied at once.
+const MANY: usize = 8;
 
+/// Scores of a block to e to them, less the largest one so far, of `state`, which has the sum of those too. What is returned is how much smaller
+/// everything before becomes by it.
 #[inline(always)]
-unsafe fn dot<L: Lanes, N: Number>(q: *const f32, k: *const N, n: usize) -> f32 {
-    let whole = n / 16 * 16;
+unsafe fn softmax<L: Lanes>(scores: &mut [f32], state: &mut (f32, f32)) -> f32 {
+    // what is not a number, or has no largest one, stays so
+    if scores.iter().fold(false, |bad, score| bad | score.is_nan() | (*score > f32::MAX)) {
+        state.1 = f32::NAN;
+    }
+    let largest = scores.chunks_exact(LANES).fold(L::splat(state.0), |a, b| L::max(a, L::load(b.as_ptr())));
+    let most = L::largest(largest);
+    if most == f32::MIN || state.1.is_nan() {
+        scores.fill(0.0);
+        return 1.0;
+    }
+    let factor = (state.0 - most).exp();
     let mut sum = L::splat(0.0);
-    for i in (0..whole).step_by(16) {
-        sum = L::fma(L::load(q.add(i)), N::load::<L>(k.add(i)), sum);
+    for chunk in scores.chunks_exact_mut(LANES) {
+        // (what is not seen counts e^-87, beside at least one e^0)
+        let p = exp::<L>(L::add(L::load(chunk.as_ptr()), L::splat(-most)));
+        L::store(chunk.as_mut_ptr(), p);
+        sum = L::add(sum, p);
     }
-    (whole..n).fold(L::sum(sum), |sum, i| sum + *q.add(i) * (*k.add(i)).wide())
+    *state = (most, state.1 * factor + L::sum(sum));
+    factor
 }
 
-/// Of 16 keys, which are `stride` numbers from each other. As many numbers are asked for `ahead`, one line at a time: processors have
-/// few places for lines on their way.
+/// Products of the queries of all heads, `room` numbers from each other, with the keys of 16 slots from one on (after the `last` one come products
+/// with it), to `scores` `[heads, BLOCK]`.
 #[inline(always)]
-unsafe fn dots<L: Lanes, N: Number>(q: *const f32, k: *const N, stride: usize, n: usize, ahead: *const N) -> L::F {
-    let mut all = [L::splat(0.0); 16];
-    let mut ahead = ahead.cast::<u8>();
-    for at in (0..n / 16 * 16).step_by(16) {
-        let q = L::load(q.add(at));
-        let mut k = k.add(at);
-        for (i, all) in all.iter_mut().enumerate() {
-            if ((i + 1) * 16 * size_of::<N>()).is_multiple_of(LINE) {
-                L::prefetch(ahead);
-                ahead = ahead.wrapping_add(LINE);
-            }
-            *all = L::fma(q, N::load::<L>(k), *all);
-            k = k.wrapping_add(stride);
-        }
-    }
-    let sums = L::sums(all);
-    let rest = n / 16 * 16;
-    if rest == n && N::ROOM == 0 {
-        return sums;
-    }
-    let mut each = [0f32; 16];
-    L::store(each.as_mut_ptr(), sums);
-    for (i, sum) in each.iter_mut().enumerate() {
-        let k = k.add(i * stride);
-        *sum = (rest..n).fold(*sum, |sum, i| sum + *q.add(i) * (*k.add(i)).wide()) * N::scale(k, n);
-    }
-    L::load(each.as_ptr())
-}
-
-/// `sums = sums · factor + Σ p[i] · v[i]`; as many numbers are asked for `ahead`.
-#[inline(always)]
-unsafe fn weighted<L: Lanes, N: Number>(
-    p: &[f32],
-    factor: f32,
-    v: *const N,
-    stride: usize,
-    n: usize,
-    sums: *mut f32,
-    ahead: *const N,
+unsafe fn dots<L: Lanes, N: Number, const WHOLE: bool>(
+    keys: Held<N>,
+    slot: usize,
+    last: usize,
+    mut q: *const f32,
+    room: usize,
+    mut scores: *mut f32,
 ) {
-    let mut ahead = ahead.cast::<u8>();
-    let mut at = 0;
-    while at + 64 <= n {
-        let mut acc = [L::splat(0.0); 4];
-        for (j, acc) in acc.iter_mut().enumerate() {
-            *acc = L::mul(L::load(sums.add(at + 16 * j)), L::splat(factor));
-        }
-        for (i, p) in p.iter().enumerate().filter(|(_, p)| **p != 0.0) {
-            for _ in 0..size_of::<N>() {
-                L::prefetch(ahead);
-                ahead = ahead.wrapping_add(LINE);
+    let n = keys.size;
+    let whole = n / LANES * LANES;
+    let mut rows: [*const N; LANES] = std::array::from_fn(|i| keys.first.add((slot + i).min(last) * keys.stride));
+    for _ in 0..keys.heads {
+        rows.iter().for_each(|k| asked::<L, N>(k.wrapping_add(LANES * keys.stride), n));
+        for _ in 0..keys.group {
+            let (mut sums, mut at) = ([L::splat(0.0); LANES], 0);
+            while at + 2 * LANES <= n {
+                let q = [L::load(q.add(at)), L::load(q.add(at + LANES))];
+                for (sum, k) in sums.iter_mut().zip(&rows) {
+                    let [a, b] = N::pair::<L>(k.add(at));
+                    *sum = L::fma(q[1], b, L::fma(q[0], a, *sum));
+                }
+                at += 2 * LANES;
             }
-            let (p, v) = (L::splat(*p), v.add(i * stride + at));
-            for (j, acc) in acc.iter_mut().enumerate() {
-                *acc = L::fma(p, N::load::<L>(v.add(16 * j)), *acc);
+            if !WHOLE && at < whole {
+                let q = L::load(q.add(at));
+                for (sum, k) in sums.iter_mut().zip(&rows) {
+                    *sum = L::fma(q, N::load::<L>(k.add(at)), *sum);
+                }
             }
+            L::store(scores, L::sums(sums));
+            if N::ROOM > 0 || !WHOLE && whole < n {
+                for (i, k) in rows.iter().enumerate() {
+                    let score = &mut *scores.add(i);
+                    *score = (whole..n).fold(*score, |sum, i| sum + *q.add(i) * (*k.add(i)).wide()) * N::scale(*k, n);
+                }
+            }
+            (q, scores) = (q.add(room), scores.wrapping_add(BLOCK));
         }
-        for (j, acc) in acc.into_iter().enumerate() {
-            L::store(sums.add(at + 16 * j), acc);
-        }
-        at += 64;
+        rows = rows.map(|k| k.wrapping_add(n + N::ROOM));
     }
-    while at + 16 <= n {
-        let mut acc = L::mul(L::load(sums.add(at)), L::splat(factor));
-        for (i, p) in p.iter().enumerate().filter(|(_, p)| **p != 0.0) {
-            acc = L::fma(L::splat(*p), N::load::<L>(v.add(i * stride + at)), acc);
-        }
-        L::store(sums.add(at), acc);
-        at += 16;
+}
+
+/// Asks for the lines of memory that `n` numbers lie in.
+#[inline(always)]
+unsafe fn asked<L: Lanes, N: Number>(numbers: *const N, n: usize) {
+    for line in (0..n * size_of::<N>()).step_by(size_of::<Line>()) {
+        L::prefetch(numbers.cast::<u8>().wrapping_add(line));
     }
-    while at < n {
-        let sum = p
-            .iter()
-            .enumerate()
-            .filter(|(_, p)| **p != 0.0)
-            .map(|(i, p)| p * (*v.add(i * stride + at)).wide())
-            .sum::<f32>();
-        *sums.add(at) = *sums.add(at) * factor + sum;
-        at += 1;
+}
+
+/// Adds the values of `M` slots from one on, times `p` `[heads, BLOCK]`, to sums that are `room` numbers from each other.
+#[inline(always)]
+unsafe fn weighted<L: Lanes, N: Number, const M: usize, const WHOLE: bool>(
+    values: Held<N>,
+    slot: usize,
+    mut p: *const f32,
+    mut sums: *mut f32,
+    room: usize,
+) {
+    let (n, stride) = (values.size, values.stride);
+    let mut v = values.first.add(slot * stride);
+    for _ in 0..values.heads {
+        for i in 0..M {
+            asked::<L, N>(v.wrapping_add((M + i) * stride), n);
+        }
+        for _ in 0..values.group {
+            let p_of = |i: usize| *p.add(i) * N::scale(v.add(i * stride), n);
+            let mut at = 0;
+            while at + 4 * LANES <= n {
+                let (sums, v) = (sums.add(at), v.add(at));
+                let mut sum: [L::F; 4] = std::array::from_fn(|j| L::load(sums.add(j * LANES)));
+                for i in 0..M {
+                    let (p, v) = (L::splat(p_of(i)), v.add(i * stride));
+                    let [[a, b], [c, d]] = [N::pair::<L>(v), N::pair::<L>(v.add(2 * LANES))];
+                    sum = [L::fma(p, a, sum[0]), L::fma(p, b, sum[1]), L::fma(p, c, sum[2]), L::fma(p, d, sum[3])];
+                }
+                (0..4).for_each(|j| L::store(sums.add(j * LANES), sum[j]));
+                at += 4 * LANES;
+            }
+            if !WHOLE {
+                if at + 2 * LANES <= n {
+                    let mut sum = [L::load(sums.add(at)), L::load(sums.add(at + LANES))];
+                    for i in 0..M {
+                        let (p, [a, b]) = (L::splat(p_of(i)), N::pair::<L>(v.add(i * stride + at)));
+                        sum = [L::fma(p, a, sum[0]), L::fma(p, b, sum[1])];
+                    }
+                    L::store(sums.add(at), sum[0]);
+                    L::store(sums.add(at + LANES), sum[1]);
+                    at += 2 * LANES;
+                }
+                if at + LANES <= n {
+                    let add = |sum, i| L::fma(L::splat(p_of(i)), N::load::<L>(v.add(i * stride + at)), sum);
+                    L::store(sums.add(at), (0..M).fold(L::load(sums.add(at)), add));
+                    at += LANES;
+                }
+                for at in at..n {
+                    *sums.add(at) += (0..M).map(|i| p_of(i) * (*v.add(i * stride + at)).wide()).sum::<f32>();
+                }
+            }
+            (p, sums) = (p.add(BLOCK), sums.add(room));
+        }
+        v = v.wrapping_add(n + N::ROOM);
     }
 }

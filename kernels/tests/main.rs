@@ -281,8 +281,15 @@ mod attention {
         let mut numbers = Random(s.slots as u64 + 5);
         let mut floats = |n: usize| (0..n).map(|_| numbers.float()).collect::<Vec<f32>>();
         let q = floats(s.rows * s.queries * s.heads * s.key);
-        let k: Vec<N> = floats(s.rows * s.slots * s.kv_heads * s.key).into_iter().map(N::of).collect();
-        let v: Vec<N> = floats(s.rows * s.slots * s.kv_heads * s.value).into_iter().map(N::of).collect();
+        // (what no query sees is not a number: it may not count)
+        let seen = |slot: usize, row: usize| s.ring || (slot as i64) < starts[row] as i64 + s.queries as i64;
+        let mut cache = |size: usize| -> Vec<N> {
+            let line = s.kv_heads * size;
+            let numbers = floats(s.rows * s.slots * line).into_iter().enumerate();
+            let row = |i: usize| i / line / s.slots;
+            numbers.map(|(i, x)| N::of(if seen(i / line % s.slots, row(i)) { x } else { f32::NAN })).collect()
+        };
+        let (k, v) = (cache(s.key), cache(s.value));
         let sinks = if sinks { floats(s.heads) } else { vec![] };
         let operands = || Operands { q: &q, k: &k, v: &v, starts, sinks: &sinks };
         let want = plain(s, &operands());
@@ -313,6 +320,8 @@ mod attention {
             check::<f32>(s, &[start], false);
         }
         check::<half::bf16>(Shape { slots: 1100, heads: 9, kv_heads: 3, ..s }, &[1000], false);
+        check::<half::bf16>(Shape { slots: 600, heads: 8, kv_heads: 8, key: 128, value: 192, ..s }, &[577], true);
+        check::<half::bf16>(Shape { slots: 90, key: 56, value: 111, queries: 3, ..s }, &[70], false);
         check::<half::f16>(Shape { slots: 300, key: 80, value: 24, ..s }, &[299], true);
         check::<f32>(
             Shape { rows: 3, queries: 5, slots: 700, key: 7, value: 9, soft_cap: 1.5, ..s },
