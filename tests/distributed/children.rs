@@ -191,6 +191,8 @@ fn play(role: &str, session: Session) -> raxla::Result<()> {
             outcome.map(drop)
         }
         "no client" => all.barrier("tried", LIMIT),
+        "waiting client" => client(&[("mock_timeout_ms", LIMIT.as_millis() as i64)]).map(drop),
+        "leave" => Ok(()),
         "alone" => {
             println!("process {} of {}, devices = {}", all.index(), all.count(), client(&[])?.all_devices().len());
             session.shutdown()

@@ -207,6 +207,16 @@ fn a_plugin_s_wait_for_another_process_ends() {
 }
 
 #[test]
+fn a_plugin_does_not_wait_for_who_has_ended() {
+    let server = Server::stand_in();
+    let children: Vec<Child> =
+        [("waiting client", 0), ("leave", 1)].map(|(role, i)| start(role, i, 2, &server, &[])).into();
+    let texts: Vec<String> = children.into_iter().map(|child| output(child).stdout).collect();
+    let wanted = ["process 1 (pid ", "): it has ended, and nobody has put `mock/devices/1` into etcd at"];
+    assert!(wanted.iter().all(|part| texts[0].contains(part)), "{texts:?}");
+}
+
+#[test]
 fn one_process_needs_no_store() {
     let alone = output(start("alone", 0, 1, &Server::none(), &[]));
     assert!(alone.stdout.contains("process 0 of 1"), "{}\n{}", alone.stdout, alone.stderr);

@@ -95,9 +95,17 @@ impl Processes {
         self.local_device_ids.as_deref()
     }
     /// The store for the plugin's callbacks.
-    pub(crate) fn for_plugins(&self) -> Arc<dyn KeyValueStore> {
-        let (store, root) = (self.store.clone(), format!("{}plugin/", self.root));
-        Arc::new(ForPlugins { store, root, lease: self.lease, patience: self.heartbeat_timeout })
+    pub(crate) fn for_plugins(self: &Arc<Self>) -> Arc<dyn KeyValueStore> {
+        Arc::new(ForPlugins(self.clone()))
+    }
+    /// Who has said that it ends, and why.
+    pub(super) fn ended(&self) -> raxla_xla::Result<Option<String>> {
+        let left = self.store.list(&format!("{}left/", self.root))?;
+        Ok((0..self.count()).find_map(|i| {
+            let (_, why) = left.iter().find(|(key, _)| *key == left_key(&self.root, i))?;
+            let why = if why.is_empty() { "it has ended".into() } else { String::from_utf8_lossy(why) };
+            Some(format!("{}: {why}", self.named(i)))
+        }))
     }
     /// A process that is lost, or the store, if one is.
     ///

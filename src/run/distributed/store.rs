@@ -1,4 +1,5 @@
 //! The store in which the processes of a program meet: keys, values, and leases that end with a process.
+use super::member::Processes;
 use raxla_xla::{Code, Error, KeyValueStore, Result};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -178,28 +179,39 @@ pub(super) fn poll<T>(
     }
 }
 
-/// What a plugin sees of a store: the keys of this run, which go with the process that put them.
-pub(super) struct ForPlugins {
-    pub(super) store: Arc<dyn Store>,
-    pub(super) root: String,
-    pub(super) lease: Lease,
-    pub(super) patience: Duration,
+/// What a plugin sees of a store: the keys of this run, which outlive the process that put them until the others have read them.
+pub(super) struct ForPlugins(pub(super) Arc<Processes>);
+
+impl ForPlugins {
+    fn path(&self, key: &str) -> String {
+        format!("{}plugin/{key}", self.0.root)
+    }
 }
 
 impl KeyValueStore for ForPlugins {
     fn get(&self, key: &str, timeout: Duration) -> Result<Vec<u8>> {
-        let path = format!("{}{key}", self.root);
-        let late = || {
-            let what = format!("no process has put `{key}` into {} within {timeout:.1?}", self.store.name());
-            Error::new(Code::DeadlineExceeded, what)
+        let (path, processes) = (self.path(key), &*self.0);
+        // (what a process has not put before it ended never comes)
+        let ask = || match processes.store.get(&path)? {
+            Some(value) => Ok(Some(Ok(value))),
+            None => Ok(processes.ended()?.map(Err)),
         };
-        let found = poll(Instant::now() + timeout, self.patience, || self.store.get(&path))?;
-        found.ok_or_else(late)
+        let store = || processes.store.name();
+        match poll(Instant::now() + timeout, processes.heartbeat_timeout, ask)? {
+            Some(Ok(value)) => Ok(value),
+            Some(Err(ended)) => {
+                Err(Error::new(Code::Aborted, format!("{ended}, and nobody has put `{key}` into {}", store())))
+            }
+            None => {
+                let what = format!("no process has put `{key}` into {} within {timeout:.1?}", store());
+                Err(Error::new(Code::DeadlineExceeded, what))
+            }
+        }
     }
     fn try_get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        self.store.get(&format!("{}{key}", self.root))
+        self.0.store.get(&self.path(key))
     }
     fn put(&self, key: &str, value: &[u8]) -> Result<()> {
-        self.store.put(&format!("{}{key}", self.root), value, self.lease)
+        self.0.store.put(&self.path(key), value, self.0.words)
     }
 }
