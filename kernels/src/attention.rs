@@ -295,7 +295,7 @@ impl Lines {
 
 /// Numbers in the order of [`Number::pair`].
 #[inline(always)]
-fn apart<N: Number>(from: &[f32], to: &mut [f32]) {
+fn to_pairs<N: Number>(from: &[f32], to: &mut [f32]) {
     let whole = if N::APART { from.len() / 32 * 32 } else { 0 };
     for (to, from) in to.chunks_exact_mut(32).zip(from[..whole].chunks_exact(32)) {
         for i in 0..16 {
@@ -307,7 +307,7 @@ fn apart<N: Number>(from: &[f32], to: &mut [f32]) {
 
 /// The other way round.
 #[inline(always)]
-fn together<N: Number>(from: &[f32], to: &mut [f32]) {
+fn from_pairs<N: Number>(from: &[f32], to: &mut [f32]) {
     let whole = if N::APART { to.len() / 32 * 32 } else { 0 };
     for (to, from) in to[..whole].chunks_exact_mut(32).zip(from.chunks_exact(32)) {
         for i in 0..16 {
@@ -361,7 +361,7 @@ unsafe fn pieces_of<L: Lanes, N: Number, const WHOLE: bool>(
     for query in 0..s.queries {
         let from = ((row * s.queries + query) * s.heads + heads[0] * group) * s.key;
         for (head, from) in x.q[from..][..all * s.key].chunks_exact(s.key).enumerate() {
-            apart::<N>(from, q.line(query * all + head));
+            to_pairs::<N>(from, q.line(query * all + head));
         }
     }
     for block in (slots[0]..slots[1]).step_by(BLOCK) {
@@ -422,7 +422,7 @@ unsafe fn pieces_of<L: Lanes, N: Number, const WHOLE: bool>(
             let of = query * all + head;
             let to = out.add(head / group * step + (query * group + head % group) * width);
             (*to, *to.add(1)) = states[of];
-            together::<N>(sums.line(of), std::slice::from_raw_parts_mut(to.add(2), s.value));
+            from_pairs::<N>(sums.line(of), std::slice::from_raw_parts_mut(to.add(2), s.value));
         }
     }
 }

@@ -196,24 +196,26 @@ fn who_waits_elsewhere_is_found() {
     assert!(a.contains("waits at `b`") && b.contains("have not come to `b`"), "{a}\n{b}");
 }
 
+/// What a process prints that makes a client while another one plays a role.
+fn client_beside(client: &str, other: &str) -> String {
+    let server = Server::stand_in();
+    let children: Vec<Child> = [(client, 0), (other, 1)].map(|(role, i)| start(role, i, 2, &server, &[])).into();
+    let texts: Vec<String> = children.into_iter().map(|child| output(child).stdout).collect();
+    texts.concat()
+}
+
 #[test]
 fn a_plugin_s_wait_for_another_process_ends() {
     // process 1 joins, but makes no client
-    let server = Server::stand_in();
-    let children: Vec<Child> =
-        [("client", 0), ("no client", 1)].map(|(role, i)| start(role, i, 2, &server, &[])).into();
-    let texts: Vec<String> = children.into_iter().map(|child| output(child).stdout).collect();
-    assert!(texts[0].contains("no process has put `mock/devices/1` into etcd at"), "{texts:?}");
+    let text = client_beside("client", "no client");
+    assert!(text.contains("no process has put `mock/devices/1` into etcd at"), "{text}");
 }
 
 #[test]
 fn a_plugin_does_not_wait_for_who_has_ended() {
-    let server = Server::stand_in();
-    let children: Vec<Child> =
-        [("waiting client", 0), ("leave", 1)].map(|(role, i)| start(role, i, 2, &server, &[])).into();
-    let texts: Vec<String> = children.into_iter().map(|child| output(child).stdout).collect();
+    let text = client_beside("waiting client", "leave");
     let wanted = ["process 1 (pid ", "): it has ended, and nobody has put `mock/devices/1` into etcd at"];
-    assert!(wanted.iter().all(|part| texts[0].contains(part)), "{texts:?}");
+    assert!(wanted.iter().all(|part| text.contains(part)), "{text}");
 }
 
 #[test]
