@@ -11,6 +11,7 @@ use raxla_graphs::{
     Files, LoadOptions, Matrices, Model, Sampling, TiedHead,
     adapters::{Adapted, Adapter},
     config::HfConfig,
+    hub::HubOptions,
     models::{Decoder, Stacking},
     planning, source,
 };
@@ -293,15 +294,26 @@ impl ModelArgs {
     pub fn load_as(&self, options: &LoadOptions, client: &Client) -> Result<Model> {
         Ok(Model::load(self.files()?, options, client)?)
     }
-    /// Dtypes that it is held in, in one word: what is tuned is tuned for these.
+    /// How it is held, in one word: what is tuned is tuned for this.
     pub fn dtypes(&self) -> String {
-        let own = match (self.quantize, self.dtype) {
+        let cache = self.cache_dtype.filter(|cache| *cache != self.dtype.unwrap_or(DType::F32));
+        let parts = [
+            Some(self.matrices()),
+            self.dtype.filter(|_| self.quantize.is_some()).map(|dtype| dtype.to_string()),
+            cache.map(|cache| format!("cache-{cache}")),
+            matches!(self.kernels, Kernels::Off).then(|| "kernels-off".into()),
+            (self.arithmetic != Arithmetic::Exact).then(|| self.arithmetic.name().into()),
+            self.adapter.as_ref().map(|dir| format!("adapter-{}", dir.display())),
+        ];
+        parts.into_iter().flatten().collect::<Vec<_>>().join("-")
+    }
+    /// How numbers of its matrices are written: as they are quantised, in the dtype, or as the file has them.
+    pub fn matrices(&self) -> String {
+        match (self.quantize, self.dtype) {
             (Some(format), _) => format.name().to_lowercase(),
             (None, Some(dtype)) => dtype.to_string(),
-            (None, None) => "stored".to_string(),
-        };
-        let cache = self.cache_dtype.filter(|cache| *cache != self.dtype.unwrap_or(DType::F32));
-        cache.map_or_else(|| own.clone(), |cache| format!("{own}-cache-{cache}"))
+            (None, None) => "stored".into(),
+        }
     }
     /// Another model, held in the same way.
     pub fn load_other(&self, name: &str, client: &Client) -> Result<Model> {
@@ -324,6 +336,20 @@ impl ModelArgs {
             None => spec,
         };
         Ok((Decoder { cache_dtype: self.cache_dtype, ..spec }, self.options().dtype()?))
+    }
+    /// The files, as far as they are here: of a preset that is not, its configuration, as with random weights.
+    pub fn files_here(&self) -> Result<Files> {
+        let absent = source::preset(&self.model).is_some_and(|preset| preset.local(&HubOptions::from_env()).is_none());
+        if !absent || self.random_weights {
+            return self.files();
+        }
+        note(format!(
+            "note: {} is not on this machine: its matrices are taken to be in {}\n  help: `raxla pull {}` fetches it",
+            self.model,
+            self.options().dtype()?,
+            self.model
+        ));
+        Ok(raxla_graphs::open_random(&self.model, 0)?)
     }
     /// The configuration. That of a preset is known: nothing is fetched.
     pub fn config(&self) -> Result<HfConfig> {

@@ -3,7 +3,7 @@ use crate::{
     Result,
     hlo::{Program, Sizes},
     options::{Global, ModelArgs},
-    screen,
+    output, screen,
 };
 use raxla::{Array, Aval, Client, Tree, jit::Profile};
 use raxla_graphs::{
@@ -27,7 +27,8 @@ pub struct Args {
 
 const EXAMPLES: &str = "\
 Where the plugin has a profiler (CUDA, TPU), one call is recorded. Elsewhere every operation is compiled and \
-timed alone, so what the compiler fuses takes longer. No weights are read: all numbers are 0.
+timed alone, so what the compiler fuses takes longer. Programs are those of generating and training, with \
+their kernels and the formats of the model's matrices; but no weights are read: all numbers are 0.
 
 Examples:
   raxla profile --model gpt2
@@ -42,12 +43,12 @@ fn zeros<S: Tree<Aval>>(client: &Client, avals: &S) -> raxla::Result<S::With<Arr
 impl Args {
     /// Run the command.
     pub fn run(self, global: &Global) -> Result {
+        self.trace.as_deref().map_or(Ok(()), output::check)?;
         let profile = self.profile(&global.client()?)?;
-        if let Some(path) = &self.trace {
-            std::fs::write(path, profile.chrome_trace())
-                .map_err(|e| format!("the trace cannot be written to {}: {e}", path.display()))?;
-        }
         write!(screen::stdout(), "{profile}")?;
+        if let Some(path) = &self.trace {
+            output::write(path, profile.chrome_trace().as_bytes())?;
+        }
         Ok(())
     }
 
@@ -58,9 +59,10 @@ impl Args {
             let avals = train.avals(self.sizes.batch, self.sizes.prompt_tokens);
             return Ok(train.step().on(client).profile(zeros(client, &avals)?)?);
         }
-        let (model, dtype) = self.model.spec(false)?;
+        let options = self.model.options();
+        let model = self.model.files_here()?.held(&options, client)?;
         let shape = Sampling::default().shape();
-        let avals = programs::step_avals(&model, dtype, shape, [1, tokens], [self.sizes.slots, 0]);
+        let avals = programs::step_avals(&model, options.dtype()?, shape, [1, tokens], [self.sizes.slots, 0]);
         Ok(programs::step(shape).on(client).profile(zeros(client, &avals)?)?)
     }
 }

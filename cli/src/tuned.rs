@@ -146,6 +146,17 @@ impl Entry {
     }
 }
 
+/// Can entries be kept? Asked before what may take minutes.
+pub fn check() -> Result {
+    let folder = own_folder(FOLDER)?;
+    create_own(&folder).and_then(|()| Draft::check(&folder.join("new.json"))).map_err(|e| {
+        match folder.is_dir() || !folder.exists() {
+            true => format!("{} cannot be written: {e}", folder.display()).into(),
+            false => format!("{} is no folder\n  help: move it away", folder.display()).into(),
+        }
+    })
+}
+
 /// All that are kept, whatever their machine; and the names of files that are none.
 pub fn all() -> Result<(Vec<Entry>, Vec<String>)> {
     let folder = own_folder(FOLDER)?;

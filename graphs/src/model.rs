@@ -1,6 +1,6 @@
 //! A loaded model: its parameters on a device, and the programs that run it.
 use crate::{
-    adapters::Adapter,
+    adapters::{Adapted, Adapter},
     config::{GenerationConfig, HfConfig},
     error::{Error, Result},
     files::{self, Files, WeightSource},
@@ -161,33 +161,10 @@ impl Model {
     pub fn load(files: Files, options: &LoadOptions, client: &Client) -> Result<Model> {
         let start = Instant::now();
         let Files { name, config, generation, weights, tokenizer, adapter, of_bytes: _ } = files;
-        let family = by_name(&config)?;
-        let spec = Decoder::of(&config, options.scanned)?;
-        let dtype = options.dtype()?;
-        let packs = options.packs(client);
-        let copies = match options.tied_head {
-            TiedHead::Auto => client.platform_name() == "cpu" && !packs,
-            choice => choice == TiedHead::Copy,
-        };
-        let spec = if copies { spec } else { spec.without_copies() };
-        let spec = match options.dispatch {
-            Some(dispatch) => spec.with_dispatch(dispatch),
-            None => spec,
-        };
-        let spec = Decoder { cache_dtype: options.cache_dtype()?, ..spec };
-        let mut weights = weights;
-        if let WeightSource::Stored(weights) = &mut weights {
-            weights.ensure_prefix(family.prefix, |name| name.starts_with("lm_head."));
-            params::check(&spec.params(), weights, &family.ignores(&config, spec.layers())?)?;
-        }
-        let dense = spec.clone();
-        let stored = if let WeightSource::Stored(weights) = &weights { Some(weights) } else { None };
-        let choose = |p: &Param, inputs: usize| params::format(p, inputs, stored, options);
-        let spec = match options.quantize {
-            _ if packs => spec.packed(options.packer(dtype), choose),
-            Some(Format::INT8) => spec.in_int8(),
-            _ => spec,
-        };
+        let (mut weights, dtype) = (weights, options.dtype()?);
+        let (packs, family) = (options.packs(client), by_name(&config)?);
+        let dense = dense(&config, &mut weights, options, client)?;
+        let spec = held(&dense, &weights, options, client)?;
         let declared = spec.params();
         let placement = options.mesh.as_ref().map(|mesh| Placement::new(mesh, client, &spec)).transpose()?;
         let places = placement.as_ref().map(Placement::shardings);
@@ -353,6 +330,64 @@ impl Model {
     /// Number of generation programs compiled so far.
     pub fn compiles(&self) -> usize {
         self.programs.compiles()
+    }
+}
+
+/// The specification of a model's parameters, none of which is packed yet, as these options ask for it. Weights that are stored have the names that it
+/// says from now on.
+fn dense(
+    config: &HfConfig,
+    weights: &mut WeightSource,
+    options: &LoadOptions,
+    client: &Client,
+) -> Result<Decoder<Param>> {
+    let family = by_name(config)?;
+    let spec = Decoder::of(config, options.scanned)?;
+    let copies = match options.tied_head {
+        TiedHead::Auto => client.platform_name() == "cpu" && !options.packs(client),
+        choice => choice == TiedHead::Copy,
+    };
+    let spec = if copies { spec } else { spec.without_copies() };
+    let spec = match options.dispatch {
+        Some(dispatch) => spec.with_dispatch(dispatch),
+        None => spec,
+    };
+    if let WeightSource::Stored(weights) = weights {
+        weights.ensure_prefix(family.prefix, |name| name.starts_with("lm_head."));
+        params::check(&spec.params(), weights, &family.ignores(config, spec.layers())?)?;
+    }
+    Ok(Decoder { cache_dtype: options.cache_dtype()?, ..spec })
+}
+
+/// The same as a model holds it: packed, where it is.
+fn held(
+    dense: &Decoder<Param>,
+    weights: &WeightSource,
+    options: &LoadOptions,
+    client: &Client,
+) -> Result<Decoder<Param>> {
+    let stored = if let WeightSource::Stored(weights) = weights { Some(weights) } else { None };
+    let choose = |p: &Param, inputs: usize| params::format(p, inputs, stored, options);
+    Ok(match options.quantize {
+        _ if options.packs(client) => dense.clone().packed(options.packer(options.dtype()?), choose),
+        Some(Format::INT8) => dense.clone().in_int8(),
+        _ => dense.clone(),
+    })
+}
+
+impl Files {
+    /// The specification of the parameters that [`Model::load`] makes of these files with the same options, adapter included: with it,
+    /// [`step_avals`](crate::programs::step_avals) are those of the programs that generate. Nothing but headers is read.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn held(&mut self, options: &LoadOptions, client: &Client) -> Result<Decoder<Param>> {
+        let dense = dense(&self.config, &mut self.weights, options, client)?;
+        let spec = held(&dense, &self.weights, options, client)?;
+        Ok(match options.adapter.as_ref().or(self.adapter.as_ref()) {
+            Some(dir) => Adapted::lora(&spec, Adapter::open(dir)?.config)?.spec().clone(),
+            None => spec,
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
 use crate::Result;
 use raxla::{Client, Lowered, Tensor, Tree};
 use raxla_graphs::{
-    Sampling, buckets,
+    Files, Sampling, WeightSource, buckets,
     config::HfConfig,
     models::Decoder,
     programs::{Placement, step, step_avals},
@@ -16,13 +16,15 @@ use raxla_graphs::{
 
 /// For each number of layers that is asked for, and each program.
 pub fn compile(job: &Job) -> Result<Vec<Figure>> {
-    let config = job.model.config()?;
     let mut all = vec![];
     match job.layers {
-        [] => all.extend(programs(job, &config)?),
+        [] => all.extend(programs(job, job.model.files_here()?)?),
         depths => {
             for n in depths {
-                let mut made = programs(job, &with_layers(&config, *n)?)?;
+                // (of layers that no file has, weights are random)
+                let files = job.model.files_here()?;
+                let (config, weights) = (with_layers(&files.config, *n)?, WeightSource::Random(0));
+                let mut made = programs(job, Files { config, weights, adapter: None, ..files })?;
                 made.iter_mut().for_each(|figure| {
                     figure.config.insert("layers".into(), (*n).into());
                 });
@@ -41,11 +43,10 @@ fn with_layers(config: &HfConfig, n: usize) -> Result<HfConfig> {
     Ok(config.with(&format!("{{\"{key}\": {n}}}")))
 }
 
-fn programs(job: &Job, config: &HfConfig) -> Result<Vec<Figure>> {
+fn programs(job: &Job, mut files: Files) -> Result<Vec<Figure>> {
     let mut settings = job.settings.clone();
     let (client, mesh) = settings.devices(job.global)?;
-    let spec = Decoder::of(config, settings.load.scanned)?;
-    let spec = Decoder { cache_dtype: settings.load.cache_dtype, ..spec };
+    let spec = files.held(&settings.load, &client)?;
     let shape = Sampling::default().shape();
     let (rows, prompt) = (job.work.batch(Decode), job.work.prompt(Decode));
     let (t, slots) = buckets(prompt, prompt + job.work.new);
@@ -59,6 +60,7 @@ fn programs(job: &Job, config: &HfConfig) -> Result<Vec<Figure>> {
         let avals = step_avals(&spec, settings.dtype()?, shape, [rows, t], [slots, 0]);
         all.extend(stages(name, job.work.repeat, &client, || Ok(step().lower(&avals)?))?);
     }
+    let spec = Decoder::of(&files.config, settings.load.scanned)?;
     let train = training::Train::new(spec, mesh.as_ref(), settings.train.clone())?;
     let avals = train.avals(job.work.batch(Train), job.work.prompt(Train));
     let lower = || match mesh {

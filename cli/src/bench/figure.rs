@@ -20,7 +20,9 @@ impl Spread {
         seconds.sort_by(f64::total_cmp);
         let n = seconds.len();
         let at = |share: f64| seconds[((n as f64 * share) as usize).min(n - 1)];
-        Spread { min: at(0.0), median: at(0.5), p90: at(0.9), samples: n }
+        // (of an even number of runs, half-way between the two in the middle)
+        let median = (seconds[(n - 1) / 2] + seconds[n / 2]) / 2.0;
+        Spread { min: at(0.0), median, p90: at(0.9), samples: n }
     }
 }
 
@@ -163,6 +165,8 @@ mod tests {
     fn medians_and_ranges() {
         let s = Spread::of(vec![4.0, 1.0, 3.0, 2.0, 10.0]);
         assert_eq!((s.min, s.median, s.p90, s.samples), (1.0, 3.0, 10.0, 5));
+        let even = Spread::of(vec![4.0, 1.0]);
+        assert_eq!((even.min, even.median, even.p90), (1.0, 2.5, 4.0));
         let rate = Figure::rate("decode_tok_s", 6.0, "tok/s", vec![4.0, 1.0, 3.0, 2.0, 10.0]);
         assert_eq!((rate.value, rate.range()[1], rate.is_rate()), (2.0, 6.0, true));
         assert!((rate.range()[0] - 0.6).abs() < 1e-12 && rate.rank() < 0.0);

@@ -20,7 +20,7 @@ use crate::{
     machine::Machine,
     note,
     options::{Global, ModelArgs},
-    screen, usage,
+    output, screen, usage,
 };
 use clap::ValueEnum;
 use figure::{Figure, Plugin};
@@ -37,7 +37,7 @@ use variants::{Facts, Variant};
 #[command(after_help = DETAILS)]
 pub struct Args {
     /// What to measure: generating token by token; taking a prompt in; a training step; compiling; a call that does hardly any
-    /// work; loading, and the start of a process until its first token; products of matrices
+    /// work; loading, and the start of a process until its first token; the compiler's products of matrices
     #[arg(value_enum, required_unless_present = "from")]
     what: Option<What>,
     /// Compare what is asked for with these variants of it, each alone, or two at once as in scanned+shared-head: a list with commas
@@ -45,7 +45,7 @@ pub struct Args {
     #[arg(long, value_name = "LIST")]
     variants: Option<String>,
     /// For compile: with these numbers of layers, as in 12,96
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = settings::count)]
     layers: Vec<usize>,
     /// Print one JSON object per figure and line
     #[arg(long)]
@@ -116,6 +116,7 @@ impl Bench<'_> {
     /// Run what the parent asks for, if this process is a child.
     pub fn as_child(&self) -> Option<Result> {
         let asked = child::asked()?;
+        child::end_with_parent();
         let run = || {
             let (what, variant) = asked.split_once(':').ok_or("a child is asked for `what:variant`")?;
             let what = What::from_str(what, false)?;
@@ -211,6 +212,7 @@ impl Args {
         }
         let Some(what) = self.what else { return self.show_file() };
         settings::check(what, &self.work)?;
+        self.plot.as_deref().map_or(Ok(()), output::check)?;
         if !self.layers.is_empty() && what != What::Compile {
             return Err(usage("--layers is for `raxla bench compile`").into());
         }
@@ -242,8 +244,18 @@ impl Args {
             raxla_xla::read_text(path, 1 << 28).map_err(|e| format!("{} cannot be read: {e}", path.display()))?;
         let mut figures: Vec<Figure> = vec![];
         for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let wrong = |e| format!("{}, line {}: this is no figure: {e}", path.display(), i + 1);
-            figures.push(serde_json::from_str(line).map_err(wrong)?);
+            let wrong = |e: String| format!("{}, line {}: this is no figure: {e}", path.display(), i + 1);
+            let figure: Figure = serde_json::from_str(line).map_err(|e| wrong(e.to_string()))?;
+            if !(figure.value >= 0.0 && figure.value.is_finite()) {
+                return Err(wrong(format!("its value, {}, is below 0 or too large", figure.value)).into());
+            }
+            let other = |f: &&Figure| f.subject() == figure.subject() && f.unit != figure.unit;
+            let of_units = |f: &&Figure| !f.unit.is_empty() && !figure.unit.is_empty();
+            if let Some(before) = figures.iter().filter(of_units).find(other) {
+                let units = format!("`{}` and `{}`", before.unit, figure.unit);
+                return Err(wrong(format!("{} is in {units}: bring all into one unit", figure.subject())).into());
+            }
+            figures.push(figure);
         }
         if figures.is_empty() {
             return Err(format!("{} has no figures", path.display()).into());
@@ -272,8 +284,7 @@ impl Args {
                 figures.iter().find_map(|f| f.machine.as_ref()).map_or_else(String::new, |m| format!("; {m}"));
             let footer = format!("Bars: medians. Lines: from the best run to the 90th percentile{machine}");
             let text = plot::svg(figures, among, &footer);
-            raxla_xla::Draft::write(path, text.as_bytes())
-                .map_err(|e| format!("the plot {} cannot be written: {e}", path.display()))?;
+            output::write(path, text.as_bytes())?;
         }
         Ok(())
     }

@@ -32,10 +32,10 @@ const STYLE: &str = "\
     .best { fill: var(--best); }\n\
     .spread { stroke: var(--spread); stroke-width: 1.5; }\n";
 
-/// The chart of all figures that were timed, and of those of other systems that have the same metrics.
+/// The chart of all figures but those of bytes.
 pub fn svg(figures: &[Figure], among: Among, footer: &str) -> String {
     let mut subjects: Vec<String> = vec![];
-    for subject in figures.iter().filter(|f| f.seconds.is_some()).map(Figure::subject) {
+    for subject in figures.iter().filter(|f| f.unit != "B").map(Figure::subject) {
         if !subjects.contains(&subject) {
             subjects.push(subject);
         }

@@ -1,4 +1,5 @@
 //! What is measured, and how it is set up: as the command line asks, or with a variant's change.
+use super::variants;
 use crate::{
     Result,
     options::{Global, ModelArgs},
@@ -6,7 +7,7 @@ use crate::{
 };
 use clap::ValueEnum;
 use raxla::{Client, DType, Mesh, nn::moe::Dispatch, optim::Policy};
-use raxla_graphs::{LoadOptions, TiedHead, training::TrainOptions};
+use raxla_graphs::{LoadOptions, Matrices, TiedHead, training::TrainOptions};
 use serde_json::{Map, Value, json};
 
 /// What is measured.
@@ -46,7 +47,8 @@ pub struct Work {
 /// Sizes beyond which nothing can be counted.
 const MOST: usize = 1 << 20;
 
-fn count(number: &str) -> std::result::Result<usize, String> {
+/// A number of things, one at least.
+pub fn count(number: &str) -> std::result::Result<usize, String> {
     let wrong = || format!("it must be a whole number from 1 to {MOST}");
     number.parse().ok().filter(|n| (1..=MOST).contains(n)).ok_or_else(wrong)
 }
@@ -114,14 +116,17 @@ impl Settings {
         let mut all = json!({
             "variant": variant, "model": model.model, "dtype": dtype, "random_weights": model.random_weights,
             "batch": work.batch(what), "prompt": work.prompt(what), "new": work.new, "repeat": work.repeat,
-            "mesh": self.mesh, "scan": load.scanned, "head": head,
+            "mesh": self.mesh, "scan": load.scanned, "head": head, "matrices": model.matrices(),
+            "kernels": load.matrices != Matrices::Dense, "arithmetic": load.arithmetic.name(),
+            "adapter": load.adapter.as_ref().map(|dir| dir.display().to_string()),
             "cache_dtype": load.cache_dtype.map(|d| d.to_string()), "optimized_build": !cfg!(debug_assertions),
         });
         let mut leave_out =
             |keys: &[&str]| keys.iter().for_each(|key| drop(all.as_object_mut().map(|m| m.remove(*key))));
         match what {
             What::Decode | What::Load | What::Compile => {}
-            What::Prefill | What::Train => leave_out(&["new"]),
+            What::Prefill => leave_out(&["new"]),
+            What::Train => leave_out(&["new", "matrices", "kernels", "arithmetic", "adapter", "cache_dtype"]),
             What::Dispatch => leave_out(&[
                 "model",
                 "dtype",
@@ -133,10 +138,26 @@ impl Settings {
                 "scan",
                 "head",
                 "cache_dtype",
+                "matrices",
+                "kernels",
+                "arithmetic",
+                "adapter",
             ]),
-            What::Kernels => {
-                leave_out(&["model", "random_weights", "batch", "prompt", "new", "mesh", "scan", "head", "cache_dtype"])
-            }
+            What::Kernels => leave_out(&[
+                "model",
+                "random_weights",
+                "batch",
+                "prompt",
+                "new",
+                "mesh",
+                "scan",
+                "head",
+                "cache_dtype",
+                "matrices",
+                "kernels",
+                "arithmetic",
+                "adapter",
+            ]),
         }
         all.as_object_mut().map(std::mem::take).unwrap_or_default()
     }
@@ -155,6 +176,17 @@ pub fn check(what: What, work: &Work) -> Result {
             let name = what.to_possible_value().map_or(String::new(), |v| v.get_name().to_string());
             Err(usage(format!("`bench {name}` is of one device: leave out --mesh")).into())
         }
-        _ => Ok(()),
+        _ => of_mesh(what, work),
     }
+}
+
+/// Rows are divided over the mesh, as many to each part.
+fn of_mesh(what: What, work: &Work) -> Result {
+    let parts = work.mesh.as_deref().map_or(Ok(1), variants::parts_of_rows)?;
+    if !work.batch(what).is_multiple_of(parts) {
+        let (mesh, rows) = (work.mesh.as_deref().unwrap_or_default(), work.batch(what));
+        let why = format!("--mesh {mesh} divides the rows of a batch by {parts}, and --batch is {rows}");
+        return Err(usage(format!("{why}\n  help: choose a --batch that {parts} divides, or another mesh")).into());
+    }
+    Ok(())
 }

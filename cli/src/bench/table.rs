@@ -52,6 +52,7 @@ pub fn with_unit(value: f64, unit: &str) -> String {
 pub fn number(x: f64) -> String {
     match x.abs() {
         _ if x.fract() == 0.0 && x.abs() < 1e6 => format!("{x:.0}"),
+        a if a >= 1e9 => format!("{x:.3e}"),
         a if a >= 100.0 => format!("{x:.0}"),
         a if a >= 10.0 => format!("{x:.1}"),
         a if a >= 1.0 => format!("{x:.2}"),
@@ -83,14 +84,22 @@ const COLUMNS: [Column; 8] = [
     }),
 ];
 
-/// The main figures, the best first, which is marked; and the others in their order.
+/// Figures of one metric, the best first, which is marked. Of one program or several variants this is the first metric, and the others come in their
+/// order; of several systems, each.
 pub fn tables(figures: &[Figure], among: Among) -> Vec<Table> {
-    let Some(first) = figures.first() else { return vec![] };
-    let (mut main, other): (Vec<&Figure>, Vec<&Figure>) = figures.iter().partition(|f| f.subject() == first.subject());
-    let compared = among != Among::Alone && main.len() > 1;
-    if compared {
-        main.sort_by(|a, b| a.rank().total_cmp(&b.rank()));
+    let mut left: Vec<&Figure> = figures.iter().collect();
+    let mut all = vec![];
+    while let Some(first) = left.first().filter(|_| all.is_empty() || among == Among::Systems) {
+        let subject = first.subject();
+        let (mut main, other): (Vec<&Figure>, Vec<&Figure>) = left.into_iter().partition(|f| f.subject() == subject);
+        let compared = among != Among::Alone && main.len() > 1;
+        if compared {
+            main.sort_by(|a, b| a.rank().total_cmp(&b.rank()));
+        }
+        all.push((main, compared));
+        left = other;
     }
+    all.push((left, false));
     let table = |figures: &[&Figure], mark: bool| {
         // (what all rows are of stands above them)
         let one = figures.first().map(|f| f.subject()).filter(|one| figures.iter().all(|f| f.subject() == *one));
@@ -107,8 +116,7 @@ pub fn tables(figures: &[Figure], among: Among) -> Vec<Table> {
         let head = [above].into_iter().chain(columns.iter().map(|c| c.0.to_string())).collect();
         Table { head, rows: figures.iter().enumerate().map(row).collect() }
     };
-    let all = [table(&main, compared), table(&other, false)];
-    all.into_iter().filter(|t| !t.rows.is_empty()).collect()
+    all.iter().map(|(figures, mark)| table(figures, *mark)).filter(|t| !t.rows.is_empty()).collect()
 }
 
 impl fmt::Display for Table {

@@ -69,10 +69,10 @@ type Row = (&'static [What], &'static str, Subject, fn(&mut Settings));
 const OF_ALL: &[Row] = &[
     (&[Decode, Prefill, Train, Compile], "scanned", Subject::Layers, |s| s.load.scanned = true),
     (&[Decode, Prefill, Train, Compile], "unrolled", Subject::Layers, |s| s.load.scanned = false),
-    (&[Decode, Prefill], "kernels", Subject::Other, |s| s.load.matrices = Matrices::Auto),
-    (&[Decode, Prefill], "no-kernels", Subject::Other, |s| s.load.matrices = Matrices::Dense),
+    (&[Decode, Prefill, Compile], "kernels", Subject::Other, |s| s.load.matrices = Matrices::Auto),
+    (&[Decode, Prefill, Compile], "no-kernels", Subject::Other, |s| s.load.matrices = Matrices::Dense),
     (&[Prefill], "arithmetic-bf16", Subject::Other, |s| s.load.arithmetic = Arithmetic::Bf16),
-    (&[Decode, Prefill], "arithmetic-int8", Subject::Other, |s| s.load.arithmetic = Arithmetic::Int8),
+    (&[Decode, Prefill, Compile], "arithmetic-int8", Subject::Other, |s| s.load.arithmetic = Arithmetic::Int8),
     (&[Decode], "donated-state", Subject::Other, |s| s.kept = false),
     (&[Decode], "kept-state", Subject::Other, |s| s.kept = true),
     (&[Decode], "cache-f32", Subject::Other, |s| s.load.cache_dtype = Some(DType::F32)),
@@ -144,17 +144,21 @@ fn meshes(what: What, facts: &Facts) -> Vec<Variant> {
             axes[i + 1..].iter().flat_map(|b| (2..n).map(move |k| (b, k))).filter(|(_, k)| n.is_multiple_of(*k));
         all.extend(pairs.map(|(b, k)| format!("{a}={k},{b}={}", n / k)));
     }
-    // rows are divided along `data` and `fsdp`
-    let along_rows = |axes: &String| -> usize {
-        let parts = Mesh::parse(axes).unwrap_or_default().into_iter();
-        parts.filter(|(name, _)| name != "model").map(|(_, n)| n).product()
-    };
     let row = |axes: String| Variant {
         name: axes.clone(),
         subject: Subject::Other,
         change: Box::new(move |s| s.mesh = Some(axes.clone())),
     };
-    all.into_iter().filter(|axes| facts.rows.is_multiple_of(along_rows(axes))).map(row).collect()
+    all.into_iter().filter(|axes| facts.rows.is_multiple_of(parts_of_rows(axes).unwrap_or(1))).map(row).collect()
+}
+
+/// In how many parts a mesh divides rows: along `data` and `fsdp`.
+///
+/// # Errors
+/// No mesh.
+pub fn parts_of_rows(axes: &str) -> Result<usize> {
+    let parts = Mesh::parse(axes)?.into_iter().filter(|(name, _)| name == "data" || name == "fsdp");
+    Ok(parts.map(|(_, n)| n).product())
 }
 
 /// The setting that a list of rows makes of what was asked for; several in one are written `scanned+shared-head`, none of them is
@@ -177,10 +181,28 @@ pub fn apply(name: &str, table: &[Variant], settings: &mut Settings) -> Result {
     Ok(())
 }
 
-/// The names to measure: what was asked for, and each row that differs from it; or the listed ones.
+/// Rows that are written together in one name change different things: each of them stays as it is, whichever comes last.
+fn exclusive(name: &str, table: &[Variant], asked: &Settings) -> Result {
+    let parts: Vec<&str> = name.split('+').collect();
+    let mut all = asked.clone();
+    apply(name, table, &mut all)?;
+    for part in &parts {
+        let row = table.iter().find(|row| row.name == *part);
+        if row.is_none()
+            || parts.iter().filter(|other| *other == part).count() > 1
+            || row.is_some_and(|r| r.changes(&all))
+        {
+            let why = format!("`{name}` is no variant: its parts must be different, and not exclude each other");
+            return Err(usage(format!("{why}\n  help: write them apart, with a comma")).into());
+        }
+    }
+    Ok(())
+}
+
+/// The names to measure: what was asked for, and each row that differs from it, or the listed ones.
 ///
 /// # Errors
-/// A name that the table does not have.
+/// A name that the table does not have; one that is of rows that exclude each other.
 pub fn chosen(list: Option<&str>, table: &[Variant], asked: &Settings) -> Result<Vec<String>> {
     match list {
         None => Ok(vec![String::new()]),
@@ -201,8 +223,14 @@ pub fn chosen(list: Option<&str>, table: &[Variant], asked: &Settings) -> Result
                 }
                 all
             });
-            names.iter().try_for_each(|name| apply(name, table, &mut asked.clone()))?;
-            Ok(names)
+            names.iter().try_for_each(|name| exclusive(name, table, asked))?;
+            let mut all = vec![String::new()];
+            names.into_iter().for_each(|name| {
+                if !all.contains(&name) {
+                    all.push(name)
+                }
+            });
+            Ok(all)
         }
     }
 }

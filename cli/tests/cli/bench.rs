@@ -65,6 +65,10 @@ fn decode_is_told_to_people_and_programs() {
     let config = &decode["config"];
     assert_eq!((&config["batch"], &config["prompt"], &config["new"]), (&json!(2), &json!(8), &json!(6)));
     assert_eq!((&config["dtype"], &config["variant"]), (&json!("f32"), &json!("")));
+    assert_eq!(
+        (&config["matrices"], &config["kernels"], &config["arithmetic"]),
+        (&json!("f32"), &json!(false), &json!("exact"))
+    );
     // the weights but not the table of the copied embedding; and what two rows of 11 positions hold
     let (d, f, v, kv) = (32.0, 48.0, 89.0, 16.0);
     let weights = (d * d + 2.0 * d * kv + d * d + 3.0 * d * f + 3.0 * d + d * v) * 4.0;
@@ -87,6 +91,13 @@ fn everything_else_is_measured_too() {
     let compile = figures(&mut bench("compile", model.path(), &["--json", "--layers", "1,2", "--repeat", "1"]));
     assert_eq!(compile.len(), 2 * 3 * 4);
     assert_eq!((&compile[0]["metric"], &compile[0]["config"]["layers"]), (&json!("decode_compile_ms"), &json!(1)));
+    // programs are those that generate: their kernels are calls, not products
+    let bytes = |kernels: &str| {
+        let all = figures(&mut bench("compile", model.path(), &["--json", "--repeat", "1", "--kernels", kernels]));
+        let size = |f: &&Value| f["metric"] == "decode_stablehlo_bytes";
+        all.iter().find(size).unwrap()["value"].as_f64().unwrap()
+    };
+    assert!(bytes("auto") != bytes("off"));
     let load = figures(&mut bench("load", model.path(), &["--json"]));
     assert_eq!(metrics(&load), ["load_s", "start_to_first_token_s", "parameter_bytes"]);
     let dispatch = figures(&mut bench("dispatch", model.path(), &["--json"]));
@@ -109,8 +120,12 @@ fn variants_are_compared_and_drawn() {
     // what is asked for is no variant of itself
     let scanned =
         figures(&mut bench("decode", model.path(), &["--new", "6", "--scan", "--json", "--variants", "unrolled"]));
-    assert_eq!(scanned[0]["config"]["variant"], "unrolled");
-    assert_eq!(scanned[0]["config"]["scan"], false);
+    let told: Vec<_> = ["variant", "scan"].map(|key| [0, 2].map(|i| scanned[i]["config"][key].clone())).into();
+    assert_eq!(told, [[json!(""), json!("unrolled")], [json!(true), json!(false)]]);
+    // what is listed twice is measured once
+    let once =
+        figures(&mut bench("decode", model.path(), &["--new", "6", "--json", "--variants", "kept-state,kept-state"]));
+    assert_eq!(once.len(), 4);
 }
 
 #[test]
@@ -164,6 +179,27 @@ fn figures_of_a_file_are_shown() {
     assert!(svg.contains("a&lt;b"), "{svg}");
     fs::write(&file, "{\"system\":\"x\"}\n").unwrap();
     fails(raxla(["bench", "--from"]).arg(&file), 1, &["figures, line 1: this is no figure: missing field"]);
+    let line = |system: &str, metric: &str, value: f64, unit: &str| {
+        format!("{{\"system\":\"{system}\",\"metric\":\"{metric}\",\"value\":{value:?},\"unit\":\"{unit}\"}}\n")
+    };
+    // each metric of several systems is compared, and drawn without its times too
+    let of =
+        |system: &str, a: f64, b: f64| line(system, "decode_tok_s", a, "tok/s") + &line(system, "train_step_s", b, "s");
+    fs::write(&file, of("a", 1.0, 2.0) + &of("b", 2.0, 1.0)).unwrap();
+    let table = succeeds(raxla(["bench", "--from"]).arg(&file).arg("--plot").arg(&plot));
+    let marked: Vec<&str> = table.lines().filter(|line| line.starts_with("* ")).collect();
+    assert!(marked.len() == 2 && marked.iter().all(|line| line.starts_with("* b")), "{table}");
+    assert_eq!(fs::read_to_string(&plot).unwrap().matches("class=\"title\"").count(), 2);
+    for (lines, wanted) in [
+        (line("a", "x_s", -1.0, "s"), "line 1: this is no figure: its value, -1, is below 0"),
+        (
+            line("a", "x_s", 1.0, "s") + &line("b", "x_s", 1.0, "ms"),
+            "line 2: this is no figure: x_s is in `s` and `ms`",
+        ),
+    ] {
+        fs::write(&file, lines).unwrap();
+        fails(raxla(["bench", "--from"]).arg(&file), 1, &[wanted]);
+    }
     fs::write(&file, "\n").unwrap();
     fails(raxla(["bench", "--from"]).arg(&file), 1, &["has no figures"]);
     fails(&mut raxla(["bench", "--from", "/no/such/file"]), 1, &["/no/such/file cannot be read: "]);
@@ -180,6 +216,15 @@ fn wrong_use_is_told_before_anything_is_measured() {
         &["--variants", "faster"],
         &["error: there is no variant `faster` of this", "help: choose among scanned, unrolled, "],
     );
+    for name in ["scanned+unrolled", "scanned+scanned", "scanned+", ","] {
+        misused("decode", &["--variants", name], &["is no variant: its parts must be different"]);
+    }
+    misused(
+        "decode",
+        &["--mesh", "data=3"],
+        &["--mesh data=3 divides the rows of a batch by 3, and --batch is 1", "help: choose a --batch that 3 divides"],
+    );
+    misused("compile", &["--layers", "2,x"], &["it must be a whole number from 1 to "]);
     misused("dispatch", &["--variants", "scanned"], &["help: leave out --variants: there are none of it"]);
     misused("decode", &["--new", "2"], &["--new must be at least 4"]);
     misused("decode", &["--layers", "2"], &["--layers is for `raxla bench compile`"]);
@@ -198,7 +243,7 @@ fn wrong_use_is_told_before_anything_is_measured() {
             .arg("--json")
             .stdout(std::process::Stdio::null()),
         1,
-        &["the plot /no/such/a.svg cannot be written: "],
+        &["/no/such/a.svg cannot be written: ", "help: make the directory first"],
     );
 }
 
@@ -261,4 +306,14 @@ fn what_is_tuned_is_kept_and_used() {
     assert_holds(&succeeds(at_home(&home, &mut tune(model.path(), &["--forget"]))), &["nothing was kept for "]);
     fails(&mut tune(model.path(), &["--scan"]), 2, &["leave out --scan and --share-head"]);
     fails(&mut tune(model.path(), &["--mesh", "model=2"]), 2, &["leave out --mesh"]);
+    // another way to hold the model is another entry
+    for more in [&["--kernels", "off"][..], &["--quantize", "q8_0", "--dtype", "bf16", "--arithmetic", "int8"]] {
+        succeeds(at_home(&home, &mut tune(model.path(), more)));
+    }
+    let listed = succeeds(at_home(&home, &mut raxla(["tune", "--list"])));
+    assert_holds(&listed, &[" in stored-kernels-off: ", " in q8_0-bf16-int8: "]);
+    // where nothing can be kept, nothing is measured
+    fs::remove_dir_all(home.path().join("tuned")).unwrap();
+    fs::write(home.path().join("tuned"), "").unwrap();
+    fails(at_home(&home, &mut tune(model.path(), &[])), 1, &["tuned is no folder", "help: move it away"]);
 }

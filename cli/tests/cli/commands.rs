@@ -256,14 +256,35 @@ fn programs_are_shown_at_every_stage() {
 #[test]
 fn profiles_name_operations_and_lines() {
     let folder = tempfile::tempdir().unwrap();
-    for program in ["decode", "train"] {
+    // generating multiplies by kernels, unless it is told not to; training does not
+    for (program, kernels, product) in [
+        ("decode", "auto", "packed_products f32["),
+        ("decode", "off", "dot_general f32["),
+        ("train", "auto", "dot_general f32["),
+    ] {
         let trace = folder.path().join(format!("{program}.json"));
-        let mut command = raxla(["profile", "--program", program, "--batch", "1", "--prompt-tokens", "4", "--model"]);
+        let mut command = raxla([
+            "profile",
+            "--program",
+            program,
+            "--batch",
+            "1",
+            "--prompt-tokens",
+            "4",
+            "--kernels",
+            kernels,
+            "--model",
+        ]);
         let text = succeeds(command.arg(fixture("llama_gqa_untied")).arg("--trace").arg(&trace));
         assert!(text.contains(" ms per call") && text.contains("its operations one by one, not fused: "), "{text}");
         let trace = fs::read_to_string(trace).unwrap();
-        assert!(trace.contains("dot_general f32[") && trace.contains(".rs:"), "{program}: {trace}");
+        assert!(trace.contains(product) && trace.contains(".rs:"), "{program}: {trace}");
     }
+    fails(
+        raxla(["profile", "--trace", "/no/such/a.json", "--model"]).arg(fixture("llama_gqa_untied")),
+        1,
+        &["/no/such/a.json cannot be written: ", "help: make the directory first"],
+    );
 }
 
 #[test]

@@ -202,3 +202,23 @@ fn an_interrupted_run_leaves_a_whole_result_or_none() {
         assert!(read_tensors(&out).contains_key("logits"), "only where the computer was that fast");
     }
 }
+
+/// Variants are measured by processes of their own, which end with the one that asked, whatever ended it.
+#[test]
+#[cfg(target_os = "linux")]
+fn who_measures_ends_with_who_asked() {
+    let model = speaker();
+    let mut bench = raxla(["bench", "decode", "--repeat", "100000", "--new", "64", "--model"]);
+    let mut parent = bench.arg(model.path()).spawn().unwrap();
+    let list = format!("/proc/{0}/task/{0}/children", parent.id());
+    let mut child = String::new();
+    wait_for("a child", || {
+        child = fs::read_to_string(&list).unwrap_or_default().trim().to_string();
+        !child.is_empty()
+    });
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    // (who is gone, or waits for somebody to take note of it, does nothing)
+    let gone = || fs::read_to_string(format!("/proc/{child}/stat")).map_or(true, |stat| stat.contains(") Z "));
+    wait_for("the child's end", gone);
+}
